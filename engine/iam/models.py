@@ -1,0 +1,164 @@
+"""Accounts and their principals: users, groups, roles, policies, access keys. Names are unique without regard to case, as in IAM."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Lower
+
+
+class Account(models.Model):
+    account_id = models.CharField(max_length=12, primary_key=True)
+    alias = models.CharField(max_length=63, blank=True)
+    clock_offset = models.FloatField(default=0.0, help_text="seconds added to the real clock")
+    created = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.account_id
+
+    @property
+    def root_arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:root"
+
+
+class _Entity(models.Model):
+    """What users, groups, roles and managed policies share."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    path = models.CharField(max_length=512, default="/")
+    name = models.CharField(max_length=128)
+    unique_id = models.CharField(max_length=32, unique=True)
+    created = models.DateTimeField()
+    tags = models.JSONField(default=dict)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ManagedPolicy(_Entity):
+    """A customer managed policy of an account. AWS managed policies are code (engine/iam/aws_managed.py), not rows."""
+
+    description = models.CharField(max_length=1000, blank=True)
+    updated = models.DateTimeField()
+    next_version = models.PositiveIntegerField(default=2)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("account", Lower("name"), name="policy_name")]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:policy{self.path}{self.name}"
+
+
+class ManagedPolicyVersion(models.Model):
+    policy = models.ForeignKey(ManagedPolicy, on_delete=models.CASCADE, related_name="versions")
+    version_id = models.CharField(max_length=8)
+    document = models.TextField()
+    is_default = models.BooleanField(default=False)
+    created = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["policy", "version_id"], name="policy_version")]
+
+    def __str__(self) -> str:
+        return self.version_id
+
+
+class Group(_Entity):
+    class Meta:
+        constraints = [models.UniqueConstraint("account", Lower("name"), name="group_name")]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:group{self.path}{self.name}"
+
+
+class User(_Entity):
+    groups = models.ManyToManyField(Group, related_name="users")
+    password = models.CharField(max_length=256, blank=True, help_text="Django password hash; empty = no login profile")
+    password_created = models.DateTimeField(null=True)
+    password_reset_required = models.BooleanField(default=False)
+    password_last_used = models.DateTimeField(null=True)
+    permissions_boundary = models.CharField(max_length=2048, blank=True, help_text="policy ARN")
+
+    class Meta:
+        constraints = [models.UniqueConstraint("account", Lower("name"), name="user_name")]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:user{self.path}{self.name}"
+
+
+class Role(_Entity):
+    description = models.CharField(max_length=1000, blank=True)
+    trust_policy = models.TextField()
+    max_session_duration = models.PositiveIntegerField(default=3600, help_text="seconds")
+    permissions_boundary = models.CharField(max_length=2048, blank=True, help_text="policy ARN")
+    last_used = models.DateTimeField(null=True)
+    last_used_region = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("account", Lower("name"), name="role_name")]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:role{self.path}{self.name}"
+
+
+class _Owned(models.Model):
+    """Belongs to exactly one of a user, a group or a role."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True)
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, null=True)
+    role = models.ForeignKey(Role, on_delete=models.CASCADE, null=True)
+
+    class Meta:
+        abstract = True
+
+
+class InlinePolicy(_Owned):
+    name = models.CharField(max_length=128)
+    document = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "name"], name="user_inline"),
+            models.UniqueConstraint(fields=["group", "name"], name="group_inline"),
+            models.UniqueConstraint(fields=["role", "name"], name="role_inline"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Attachment(_Owned):
+    """A managed policy (the account's or AWS's) attached to a user, group or role."""
+
+    policy_arn = models.CharField(max_length=2048)
+    created = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "policy_arn"], name="user_attachment"),
+            models.UniqueConstraint(fields=["group", "policy_arn"], name="group_attachment"),
+            models.UniqueConstraint(fields=["role", "policy_arn"], name="role_attachment"),
+        ]
+
+    def __str__(self) -> str:
+        return self.policy_arn
+
+
+class AccessKey(models.Model):
+    access_key_id = models.CharField(max_length=128, primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="access_keys")
+    wrapped_secret = models.BinaryField(help_text="under the account's domain key")
+    active = models.BooleanField(default=True)
+    created = models.DateTimeField()
+    last_used = models.DateTimeField(null=True)
+    last_used_service = models.CharField(max_length=32, blank=True)
+    last_used_region = models.CharField(max_length=32, blank=True)
+
+    def __str__(self) -> str:
+        return self.access_key_id

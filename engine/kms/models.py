@@ -1,0 +1,142 @@
+"""Stored facts of the key service. States are computed from these and the clock, never stored (see states.py)."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class DomainKey(models.Model):
+    """Wraps every key material (and access-key secret) of one account in one Region; itself wrapped by the root key."""
+
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    wrapped = models.BinaryField()
+    root_key_id = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "region"], name="domain_key")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}/{self.region}"
+
+
+class Key(models.Model):
+    """A KMS key in one Region. A replica is a row of its own with the same key_id in another Region."""
+
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    key_id = models.CharField(max_length=64)
+    spec = models.CharField(max_length=32)
+    usage = models.CharField(max_length=32)
+    origin = models.CharField(max_length=32, default="AWS_KMS")
+    manager = models.CharField(max_length=16, default="CUSTOMER")
+    description = models.TextField(blank=True)
+    policy = models.TextField()
+    enabled = models.BooleanField(default=True)
+    created = models.DateTimeField()
+    tags = models.JSONField(default=dict)
+
+    deletion_date = models.DateTimeField(null=True)
+    pending_window_days = models.PositiveIntegerField(null=True)
+    deletion_scheduled = models.DateTimeField(null=True)
+
+    rotation_enabled = models.BooleanField(default=False)
+    rotation_period_days = models.PositiveIntegerField(default=365)
+    next_rotation = models.DateTimeField(null=True)
+    on_demand_rotations = models.PositiveIntegerField(default=0)
+
+    multi_region = models.BooleanField(default=False)
+    primary_region = models.CharField(max_length=32, blank=True)
+    creating_until = models.DateTimeField(null=True)
+    updating_until = models.DateTimeField(null=True)
+
+    custom_key_store_id = models.CharField(max_length=64, blank=True)
+    cloudhsm_cluster_id = models.CharField(max_length=24, blank=True)
+    xks_key_id = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "region", "key_id"], name="key_identity")]
+
+    def __str__(self) -> str:
+        return self.arn
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:kms:{self.region}:{self.account_id}:key/{self.key_id}"
+
+
+class Material(models.Model):
+    """One key material of a key. `wrapped` is empty once the material is deleted or before an import is repeated."""
+
+    key = models.ForeignKey(Key, on_delete=models.CASCADE, related_name="materials")
+    material_id = models.CharField(max_length=64)
+    number = models.PositiveIntegerField(help_text="order within the key, from 1")
+    wrapped = models.BinaryField()
+    public_key = models.BinaryField(default=bytes, help_text="SubjectPublicKeyInfo DER of asymmetric material")
+    state = models.CharField(max_length=64, default="CURRENT")
+    rotation_type = models.CharField(max_length=16, blank=True)
+    rotation_date = models.DateTimeField(null=True)
+    created = models.DateTimeField()
+    description = models.CharField(max_length=256, blank=True)
+    expiration_model = models.CharField(max_length=32, blank=True)
+    valid_to = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "material_id"], name="material_identity")]
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return self.material_id
+
+
+class Alias(models.Model):
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    name = models.CharField(max_length=256)
+    target_key_id = models.CharField(max_length=64, blank=True)
+    created = models.DateTimeField()
+    updated = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "region", "name"], name="alias_name")]
+        indexes = [models.Index(fields=["account_id", "region", "target_key_id"], name="alias_target")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Grant(models.Model):
+    key = models.ForeignKey(Key, on_delete=models.CASCADE, related_name="grants")
+    grant_id = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=256, blank=True)
+    grantee = models.CharField(max_length=256)
+    retiring = models.CharField(max_length=256, blank=True)
+    grantee_is_service = models.BooleanField(default=False)
+    retiring_is_service = models.BooleanField(default=False)
+    operations = models.JSONField(default=list)
+    constraints = models.JSONField(default=dict)
+    issuing_account = models.CharField(max_length=256)
+    created = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["retiring"], name="grant_retiring"), models.Index(fields=["grantee"], name="grant_grantee")]
+
+    def __str__(self) -> str:
+        return self.grant_id
+
+
+class KeyPolicyVersion(models.Model):
+    """Every key policy a key has had: who put it, when, and the text."""
+
+    key = models.ForeignKey(Key, on_delete=models.CASCADE, related_name="policy_versions")
+    number = models.PositiveIntegerField()
+    document = models.TextField()
+    principal_arn = models.CharField(max_length=2048)
+    created = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "number"], name="key_policy_version")]
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return f"version {self.number}"
