@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "heroicons",
     "engine.store",
+    "engine.vault",
     "engine.iam",
     "engine.kms",
     "engine.trail",

@@ -1,0 +1,38 @@
+"""What an operation knows of the call it answers: who calls, where, when, and what the audit record may say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from engine.iam.principal import Principal
+
+
+@dataclass(slots=True)
+class CallContext:
+    """One per call, made by engine.service. Operations read it and add to the audit members; they never replace the rest."""
+
+    account_id: str
+    region: str
+    service: str
+    operation: str
+    principal: Principal
+    now: datetime
+    request_id: str
+    event_id: str
+    source_ip: str
+    user_agent: str
+    secure: bool = False
+
+    # What the audit record shows beyond the request parameters (which engine.service takes from the model, without secrets).
+    resources: list[dict[str, str]] = field(default_factory=list)
+    response_elements: dict[str, Any] | None = None
+    extra_event_data: dict[str, Any] = field(default_factory=dict)
+    event_parameters: dict[str, Any] | None = None
+
+    def touches_key(self, arn: str) -> None:
+        """Name a key in the record's resources; a cross-account key makes the record appear in its owner's trail too."""
+        entry = {"accountId": arn.split(":")[4], "type": "AWS::KMS::Key", "ARN": arn}
+        if entry not in self.resources:
+            self.resources.append(entry)

@@ -1,0 +1,117 @@
+"""Caches that can never serve what a committed change has made untrue.
+
+A writer records the entities it changes as `Change` rows in its own transaction. Before a call is decided, `synchronise()`
+asks the database whether anything was committed since this thread last looked (on SQLite one `PRAGMA data_version`, about
+3 µs), reads the new rows and drops what depends on them, in every worker. A value loaded while its entity changed is used for
+that one call and not kept.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, TypeVar
+
+from django.conf import settings
+from django.db import connection
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_caches: list[Cache] = []  # type: ignore[type-arg]
+_lock = threading.Lock()
+_generation = -1
+_local = threading.local()
+
+
+class Cache(Generic[K, V]):
+    """Values by key, each dropped when one of the entities it was made from changes. Bounded: the oldest go first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._values: dict[K, V] = {}
+        self._entities: dict[str, set[K]] = {}
+        self._drops = 0
+        _caches.append(self)
+
+    def get(self, key: K, load: Callable[[], tuple[V, Iterable[str]]]) -> V:
+        """The value of `key`; `load` returns it with the names of the entities it depends on. What `load` raises is raised."""
+        try:
+            return self._values[key]
+        except KeyError:
+            pass
+        drops = self._drops
+        value, entities = load()
+        with _lock:
+            if drops == self._drops and not connection.in_atomic_block:
+                while len(self._values) >= self._limit:
+                    self._values.pop(next(iter(self._values)))
+                self._values[key] = value
+                for entity in entities:
+                    self._entities.setdefault(entity, set()).add(key)
+        return value
+
+    def drop(self, entity: str) -> None:
+        """Forget what depends on `entity`. Called with the module's lock held."""
+        self._drops += 1
+        for key in self._entities.pop(entity, ()):
+            self._values.pop(key, None)
+
+    def clear(self) -> None:
+        self._drops += 1
+        self._values.clear()
+        self._entities.clear()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def synchronise() -> None:
+    """Drop from every cache of this process what any committed transaction, of any worker, has changed."""
+    if connection.vendor == "sqlite":
+        try:
+            checker, seen = _local.checker, _local.seen
+        except AttributeError:
+            checker, seen = _new_checker(), None
+            _local.checker = checker
+        version = checker.execute("PRAGMA data_version").fetchone()[0]
+        if version != seen:
+            _apply(lambda after: checker.execute(_CHANGES, (after,)).fetchall())
+            _local.seen = version
+    else:
+        _apply(_read_changes)
+
+
+def clear_all() -> None:
+    """Forget everything: for a restored database and for tests."""
+    with _lock:
+        for cache in _caches:
+            cache.clear()
+
+
+_CHANGES = "SELECT id, entity FROM store_change WHERE id > ? ORDER BY id"
+
+
+def _new_checker() -> sqlite3.Connection:
+    database = settings.DATABASES["default"]["NAME"]
+    return sqlite3.connect(f"file:{database}?mode=ro", uri=True, isolation_level=None, timeout=20)
+
+
+def _read_changes(after: int) -> list[tuple[int, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGES.replace("?", "%s"), [after])
+        return cursor.fetchall()
+
+
+def _apply(changes_after: Callable[[int], list[tuple[int, str]]]) -> None:
+    global _generation
+    with _lock:
+        rows = changes_after(max(_generation, 0))
+        if _generation < 0:  # first look of this process: nothing is cached yet that the rows could concern
+            _generation = rows[-1][0] if rows else 0
+            return
+        for generation, entity in rows:
+            for cache in _caches:
+                cache.drop(entity)
+            _generation = generation
