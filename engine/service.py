@@ -1,0 +1,153 @@
+"""One call, from bytes to bytes: recognise → authenticate → validate → operate (which authorizes) → record durably → answer.
+
+Every caller comes through `handle`: programs over the socket, and the console's pages over the in-process transport. A call is
+answered only when its audit record is durable; a changing call's record and change become durable together or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from django.db import DatabaseError
+
+from engine import clock
+from engine.context import CallContext
+from engine.iam import credentials
+from engine.store import cache, transaction
+from engine.store.models import TrailMark
+from engine.trail import record, recorder
+from engine.trail.journal import TrailUnavailable
+from engine.wire import protocol, sigv4
+from engine.wire.errors import AWSError
+from engine.wire.http import HttpRequest, HttpResponse
+from engine.wire.recognise import Call, recognise
+
+logger = logging.getLogger(__name__)
+
+Run = Callable[[CallContext, dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A row of a service's operation table. `writes`: it changes stored state, so it runs in one transaction with its record."""
+
+    run: Run
+    writes: bool = False
+
+
+def operations() -> Mapping[str, Mapping[str, Operation]]:
+    """The operation tables by service; imported late because the tables import this module's `Operation`."""
+    from engine.iam.operations import OPERATIONS as IAM
+    from engine.iam.sts import OPERATIONS as STS
+    from engine.kms.operations import OPERATIONS as KMS
+    from engine.trail.operations import OPERATIONS as CLOUDTRAIL
+
+    return {"kms": KMS, "iam": IAM, "sts": STS, "cloudtrail": CLOUDTRAIL}
+
+
+_tables: Mapping[str, Mapping[str, Operation]] = {}
+
+
+def _operation(call: Call) -> Operation:
+    global _tables
+    if not _tables:
+        _tables = operations()
+    operation = _tables[call.service].get(call.operation.name)
+    if operation is None:
+        raise AWSError("UnsupportedOperationException", f"{call.operation.name} is not available in this key service.")
+    return operation
+
+
+def handle(request: HttpRequest) -> HttpResponse:
+    """The answer to one AWS request. Never raises: what is not an AWS error is logged and answered as an internal failure."""
+    request_id = str(uuid4())
+    call: Call | None = None
+    try:
+        call = recognise(request)
+        context = _authenticate(call, request, request_id)
+        return _perform(call, context, request)
+    except AWSError as error:
+        return protocol.refuse(call, error, request_id, request)
+    except Exception as reason:
+        logger.exception("request %s failed", request_id)
+        return protocol.refuse(call, _internal(reason), request_id, request)
+
+
+def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallContext:
+    claim = sigv4.parse_authorization(request)
+    cache.synchronise()
+    found = credentials.find(claim.access_key_id, claim.session_token)
+    sigv4.verify(claim, request, found.secret, call.service)
+    credentials.used(found, call.service, claim.region)
+    account_id = found.principal.account_id
+    return CallContext(
+        account_id=account_id,
+        region=claim.region,
+        service=call.service,
+        operation=call.operation.name,
+        principal=found.principal,
+        now=clock.now(account_id),
+        request_id=request_id,
+        event_id=str(uuid4()),
+        source_ip=request.source_ip,
+        user_agent=request.header("user-agent"),
+        secure=request.secure,
+    )
+
+
+def _perform(call: Call, context: CallContext, request: HttpRequest) -> HttpResponse:
+    parameters: dict[str, Any] | None = None
+    writes = False
+    try:
+        operation = _operation(call)
+        writes = operation.writes
+        parameters = protocol.parse(call, request)
+        if writes:
+            return _change(call, context, operation, parameters)
+        result = operation.run(context, parameters)
+        answer = protocol.answer(call, result, context.request_id)
+    except AWSError as error:
+        _record(record.build(context, call.operation, parameters, error=error, writes=writes))
+        raise
+    except TrailUnavailable as reason:
+        raise _internal(reason) from reason
+    except Exception as reason:
+        logger.exception("request %s (%s) failed", context.request_id, context.operation)
+        error = _internal(reason)
+        _record(record.build(context, call.operation, parameters, error=error, writes=writes))
+        raise error from reason
+    _record(record.build(context, call.operation, parameters, result=result))
+    return answer
+
+
+def _change(call: Call, context: CallContext, operation: Operation, parameters: dict[str, Any]) -> HttpResponse:
+    """Run a changing operation: its record is made durable inside the transaction, so that neither stands without the other."""
+    sequence = 0
+    try:
+        with transaction.write():
+            result = operation.run(context, parameters)
+            answer = protocol.answer(call, result, context.request_id)
+            sequence = recorder.record(record.build(context, call.operation, parameters, result=result, writes=True))
+            TrailMark.objects.update_or_create(id=1, defaults={"sequence": sequence})
+    except DatabaseError:
+        if sequence:  # the record is durable but the change is not: say so in the trail
+            recorder.void(context.event_id, context.account_id, context.region, "the change could not be committed")
+        raise
+    return answer
+
+
+def _record(records: list[bytes]) -> None:
+    try:
+        recorder.record(records)
+    except TrailUnavailable as reason:
+        raise _internal(reason) from reason
+
+
+def _internal(reason: Exception) -> AWSError:
+    """What a caller sees of a fault of ours; the reason itself stays in the log."""
+    del reason
+    return AWSError("KMSInternalException", "The request failed because of an internal error. Retry the request.")

@@ -1,0 +1,210 @@
+"""The audit record of one call, in CloudTrail's record shape (version 1.11).
+
+Request and response members are taken through botocore's service model: blobs and members the model marks sensitive never get in.
+Source: AWS CloudTrail User Guide, "CloudTrail record contents" and "userIdentity element".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from botocore.model import OperationModel, Shape
+
+from engine.context import CallContext
+from engine.iam.principal import Principal
+from engine.wire.errors import AWSError
+
+_View = Callable[[Any], Any]
+_views: dict[int, _View | None] = {}
+
+
+def build(
+    context: CallContext,
+    model: OperationModel,
+    parameters: dict[str, Any] | None,
+    *,
+    result: dict[str, Any] | None = None,
+    error: AWSError | None = None,
+    writes: bool = False,
+) -> list[bytes]:
+    """The records of one call as JSON: one for the caller's account and one for each other account whose key it named."""
+    event: dict[str, Any] = {
+        "eventVersion": "1.11",
+        "userIdentity": identity(context.principal),
+        "eventTime": _time(context.now),
+        "eventSource": f"{context.service}.amazonaws.com",
+        "eventName": context.operation,
+        "awsRegion": context.region,
+        "sourceIPAddress": context.principal.invoked_by or context.source_ip,
+        "userAgent": context.principal.invoked_by or context.user_agent,
+    }
+    if error is not None:
+        event["errorCode"] = error.code.removesuffix("Exception") if error.code.startswith("AccessDenied") else error.code
+        event["errorMessage"] = error.message
+    if context.event_parameters is not None:
+        event["requestParameters"] = context.event_parameters
+    else:
+        event["requestParameters"] = _show(model.input_shape, parameters)
+    if context.response_elements is not None:
+        event["responseElements"] = context.response_elements
+    else:
+        event["responseElements"] = _show(model.output_shape, result) if writes else None
+    if context.extra_event_data:
+        event["additionalEventData"] = context.extra_event_data
+    event["requestID"] = context.request_id
+    event["eventID"] = context.event_id
+    event["readOnly"] = not writes
+    if context.resources:
+        event["resources"] = context.resources
+    event["eventType"] = "AwsApiCall"
+    event["managementEvent"] = True
+    event["recipientAccountId"] = context.account_id
+    event["eventCategory"] = "Management"
+
+    owners = {resource["accountId"] for resource in context.resources} - {context.account_id}
+    if not owners:
+        return [orjson.dumps(event, option=orjson.OPT_UTC_Z)]
+    event["sharedEventID"] = str(uuid4())
+    events = [event]
+    for owner in sorted(owners):
+        events.append({**event, "eventID": str(uuid4()), "recipientAccountId": owner})
+    return [orjson.dumps(each, option=orjson.OPT_UTC_Z) for each in events]
+
+
+def service_event(
+    *,
+    account_id: str,
+    region: str,
+    source: str,
+    name: str,
+    now: datetime,
+    principal: Principal | None = None,
+    error_message: str = "",
+    details: dict[str, Any] | None = None,
+    response: dict[str, Any] | None = None,
+    source_ip: str = "AWS Internal",
+    user_agent: str = "AWS Internal",
+    event_type: str = "AwsServiceEvent",
+    resources: list[dict[str, str]] | None = None,
+) -> bytes:
+    """A record of something that is no API call: a console sign-in, a rotation by the clock, a record that was voided."""
+    event: dict[str, Any] = {
+        "eventVersion": "1.11",
+        "userIdentity": identity(principal) if principal else {"accountId": account_id, "invokedBy": "AWS Internal"},
+        "eventTime": _time(now),
+        "eventSource": source,
+        "eventName": name,
+        "awsRegion": region,
+        "sourceIPAddress": source_ip,
+        "userAgent": user_agent,
+        "requestParameters": None,
+        "responseElements": response,
+    }
+    if error_message:
+        event["errorMessage"] = error_message
+    event["eventID"] = str(uuid4())
+    event["readOnly"] = False
+    if resources:
+        event["resources"] = resources
+    event["eventType"] = event_type
+    event["managementEvent"] = True
+    event["recipientAccountId"] = account_id
+    if details:
+        event["serviceEventDetails" if event_type == "AwsServiceEvent" else "additionalEventData"] = details
+    event["eventCategory"] = "Management"
+    return orjson.dumps(event, option=orjson.OPT_UTC_Z)
+
+
+def identity(principal: Principal) -> dict[str, Any]:
+    """CloudTrail's userIdentity element."""
+    if principal.kind == "service":
+        return {"type": "AWSService", "invokedBy": principal.invoked_by}
+    user: dict[str, Any] = {
+        "type": _IDENTITY_TYPES[principal.kind],
+        "principalId": principal.unique_id,
+        "arn": principal.arn,
+        "accountId": principal.account_id,
+    }
+    if principal.access_key_id:
+        user["accessKeyId"] = principal.access_key_id
+    if principal.kind == "user":
+        user["userName"] = principal.name
+    if principal.session is not None:
+        attributes: dict[str, Any] = {
+            "attributes": {
+                "creationDate": _time(principal.session.created),
+                "mfaAuthenticated": "true" if principal.session.mfa else "false",
+            }
+        }
+        if principal.kind == "assumed-role":
+            attributes["sessionIssuer"] = {
+                "type": "Role",
+                "principalId": principal.session.issuer_id,
+                "arn": principal.session.issuer_arn,
+                "accountId": principal.account_id,
+                "userName": principal.session.issuer_arn.rpartition("/")[2],
+            }
+        user["sessionContext"] = attributes
+    if principal.invoked_by:
+        user["invokedBy"] = principal.invoked_by
+    return user
+
+
+_IDENTITY_TYPES = {
+    "root": "Root",
+    "user": "IAMUser",
+    "assumed-role": "AssumedRole",
+    "federated-user": "FederatedUser",
+    "anonymous": "Unknown",
+}
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _show(shape: Shape | None, value: dict[str, Any] | None) -> Any:
+    if shape is None or value is None:
+        return None
+    view = _view(shape)
+    return (view(value) or None) if view is not None else None
+
+
+def _view(shape: Shape) -> _View | None:
+    """A function from a value of `shape` to what may be recorded of it; None when nothing may."""
+    key = id(shape)
+    if key not in _views:
+        _views[key] = _identity  # a shape that contains itself is shown as it is below its first level
+        _views[key] = _compile(shape)
+    return _views[key]
+
+
+def _compile(shape: Shape) -> _View | None:
+    if shape.type_name == "blob" or shape.metadata.get("sensitive"):
+        return None
+    if shape.type_name == "structure":
+        members = [(name, name[0].lower() + name[1:], _view(member)) for name, member in shape.members.items()]
+        shown = [(name, label, view) for name, label, view in members if view is not None]
+        return lambda value: {
+            label: value[name] if view is _identity else view(value[name]) for name, label, view in shown if name in value
+        }
+    if shape.type_name == "list":
+        item = _view(shape.member)
+        if item is None or item is _identity:
+            return item
+        return lambda value: [item(each) for each in value]
+    if shape.type_name == "timestamp":
+        return _timestamp
+    return _identity
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _timestamp(value: Any) -> Any:
+    return _time(value) if isinstance(value, datetime) else value

@@ -1,0 +1,46 @@
+"""Where the engine hands over audit records: returns when they are durable, raises TrailUnavailable when they cannot be made so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+
+from engine import clock
+from engine.trail.journal import Journal
+from engine.trail.record import service_event
+
+_journals: dict[tuple[int, Path], Journal] = {}
+
+
+def journal() -> Journal:
+    """This process's handle on the data folder's journal (a forked child opens its own)."""
+    folder = Path(settings.DATA) / "trail"
+    key = (os.getpid(), folder)
+    found = _journals.get(key)
+    if found is None:
+        found = _journals.setdefault(key, Journal(folder))
+    return found
+
+
+def record(records: list[bytes]) -> int:
+    """Make the records durable, in order; the sequence number of the last. Raises TrailUnavailable."""
+    sequence = 0
+    for each in records:
+        sequence = journal().append(each)
+    return sequence
+
+
+def void(event_id: str, account_id: str, region: str, reason: str) -> None:
+    """Record that the change a durable record tells of never took place. The record itself stays: a trail is never edited."""
+    journal().append(
+        service_event(
+            account_id=account_id,
+            region=region,
+            source="kms.amazonaws.com",
+            name="EventVoided",
+            now=clock.real_now(),
+            details={"voidedEventID": event_id, "reason": reason},
+        )
+    )
