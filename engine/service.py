@@ -82,7 +82,6 @@ def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallCont
     cache.synchronise()
     found = credentials.find(claim.access_key_id, claim.session_token)
     sigv4.verify(claim, request, found.secret, call.service)
-    credentials.used(found, call.service, claim.region)
     account_id = found.principal.account_id
     return CallContext(
         account_id=account_id,

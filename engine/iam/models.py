@@ -96,8 +96,6 @@ class Role(_Entity):
     trust_policy = models.TextField()
     max_session_duration = models.PositiveIntegerField(default=3600, help_text="seconds")
     permissions_boundary = models.CharField(max_length=2048, blank=True, help_text="policy ARN")
-    last_used = models.DateTimeField(null=True)
-    last_used_region = models.CharField(max_length=32, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint("account", Lower("name"), name="role_name")]
@@ -156,9 +154,6 @@ class AccessKey(models.Model):
     wrapped_secret = models.BinaryField(help_text="under the account's domain key")
     active = models.BooleanField(default=True)
     created = models.DateTimeField()
-    last_used = models.DateTimeField(null=True)
-    last_used_service = models.CharField(max_length=32, blank=True)
-    last_used_region = models.CharField(max_length=32, blank=True)
 
     def __str__(self) -> str:
         return self.access_key_id

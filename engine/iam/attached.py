@@ -1,0 +1,74 @@
+"""The compiled policies that hold for a principal: its own, its groups', its boundary. Cached until its account's IAM changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.iam import aws_managed
+from engine.iam.models import Attachment, InlinePolicy, ManagedPolicyVersion, Role, User
+from engine.iam.policy import CompiledPolicy, compile_policy
+from engine.iam.principal import Principal
+from engine.store.cache import Cache
+from engine.store.transaction import iam_entity
+
+Attached = tuple[tuple[CompiledPolicy, ...], CompiledPolicy | None]
+
+_attached: Cache[tuple[str, str], Attached] = Cache(limit=20_000)
+
+
+def policies_of(principal: Principal) -> Attached:
+    """(identity policies, permissions boundary) of a user or role session; nothing for a service or an anonymous caller."""
+    unique_id = principal.unique_id.partition(":")[0]
+    return _attached.get((principal.account_id, unique_id), lambda: _load(principal.account_id, unique_id))
+
+
+def _load(account_id: str, unique_id: str) -> tuple[Attached, list[str]]:
+    owners: dict[str, list[int]] = {"user": [], "group": [], "role": []}
+    boundary = ""
+    if unique_id.startswith("AIDA"):
+        user = User.objects.filter(account_id=account_id, unique_id=unique_id).first()
+        if user is not None:
+            boundary = user.permissions_boundary
+            owners = {"user": [user.pk], "group": list(user.groups.values_list("pk", flat=True)), "role": []}
+    elif unique_id.startswith("AROA"):
+        role = Role.objects.filter(account_id=account_id, unique_id=unique_id).first()
+        if role is not None:
+            boundary = role.permissions_boundary
+            owners["role"] = [role.pk]
+    compiled = [
+        *_inline(owners),
+        *(managed(account_id, arn) for arn in _attachments(owners)),
+    ]
+    limit = managed(account_id, boundary, kind="boundary") if boundary else None
+    return (tuple(compiled), limit), [iam_entity(account_id)]
+
+
+def _inline(owners: dict[str, list[int]]) -> Iterable[CompiledPolicy]:
+    for kind, ids in owners.items():
+        for row in InlinePolicy.objects.filter(**{f"{kind}_id__in": ids}).order_by("pk"):
+            yield compile_policy(row.document, name=row.name, kind="identity")
+
+
+def _attachments(owners: dict[str, list[int]]) -> list[str]:
+    arns: list[str] = []
+    for kind, ids in owners.items():
+        arns += Attachment.objects.filter(**{f"{kind}_id__in": ids}).order_by("pk").values_list("policy_arn", flat=True)
+    return list(dict.fromkeys(arns))
+
+
+def managed(account_id: str, arn: str, *, kind: str = "identity") -> CompiledPolicy:
+    """The default version of a managed policy, AWS's or the account's own. Raises LookupError if there is none of that ARN."""
+    return compile_policy(managed_document(account_id, arn), name=arn.rpartition("/")[2], kind=kind)  # type: ignore[arg-type]
+
+
+def managed_document(account_id: str, arn: str) -> str:
+    if arn in aws_managed.POLICIES:
+        return aws_managed.POLICIES[arn].document
+    path_and_name = arn.partition(":policy")[2]
+    path, _, name = path_and_name.rpartition("/")
+    version = ManagedPolicyVersion.objects.filter(
+        policy__account_id=account_id, policy__name=name, policy__path=path + "/", is_default=True
+    ).first()
+    if version is None:
+        raise LookupError(arn)
+    return version.document

@@ -1,0 +1,201 @@
+"""Who signs with an access key ID: long-term keys of users (AKIA…) and temporary credentials (ASIA… with a session token).
+
+A session token is self-contained: sealed under the account's domain key, it holds the secret and who it was given to. What the
+principal is today (does it still exist, its tags) is read from the database, through a cache that a changed account empties.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from engine import clock
+from engine.iam.models import AccessKey, Role, User
+from engine.iam.policy import compile_policy
+from engine.iam.principal import Principal, SessionFacts
+from engine.store.cache import Cache
+from engine.store.transaction import iam_entity
+from engine.vault import keeper
+from engine.wire.errors import AWSError
+
+GLOBAL = "global"  # IAM is not regional: its secrets hang under this name in the key hierarchy
+_TOKEN_VERSION = b"\x01"
+_ALPHABET = string.ascii_uppercase + "234567"
+_SECRET_ALPHABET = string.ascii_letters + string.digits + "+/"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a signature is checked with, and who it then is. `expires` is None for a long-term key."""
+
+    access_key_id: str
+    secret: str
+    principal: Principal
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryCredentials:
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expiration: datetime
+
+
+_found: Cache[tuple[str, str], Credentials] = Cache(limit=20_000)
+
+
+def find(access_key_id: str, session_token: str) -> Credentials:
+    """The credentials of an access key ID. Raises UnrecognizedClientException (unknown, inactive or deleted) or ExpiredTokenException."""
+    found = _found.get((access_key_id, session_token), lambda: _load(access_key_id, session_token))
+    if found.expires is not None and found.expires <= clock.real_now():
+        raise AWSError("ExpiredTokenException", "The security token included in the request is expired")
+    return found
+
+
+def _load(access_key_id: str, session_token: str) -> tuple[Credentials, list[str]]:
+    if session_token:
+        return _load_session(access_key_id, session_token)
+    row = AccessKey.objects.select_related("user").filter(access_key_id=access_key_id, active=True).first()
+    if row is None:
+        raise unrecognized()
+    user = row.user
+    secret = keeper.open_("access-key", user.account_id, GLOBAL, access_key_id, user.unique_id, bytes(row.wrapped_secret))
+    found = Credentials(access_key_id, secret.decode(), user_principal(user, access_key_id))
+    return found, [iam_entity(user.account_id)]
+
+
+def unrecognized() -> AWSError:
+    return AWSError("UnrecognizedClientException", "The security token included in the request is invalid.")
+
+
+def user_principal(user: User, access_key_id: str = "", session: SessionFacts | None = None) -> Principal:
+    return Principal(
+        kind="user",
+        account_id=user.account_id,
+        arn=user.arn,
+        unique_id=user.unique_id,
+        name=user.name,
+        tags=dict(user.tags),
+        access_key_id=access_key_id,
+        session=session,
+    )
+
+
+def role_principal(role: Role, session: SessionFacts, access_key_id: str = "") -> Principal:
+    return Principal(
+        kind="assumed-role",
+        account_id=role.account_id,
+        arn=f"arn:aws:sts::{role.account_id}:assumed-role/{role.name}/{session.name}",
+        unique_id=f"{role.unique_id}:{session.name}",
+        name=session.name,
+        tags={**role.tags, **session.tags},
+        access_key_id=access_key_id,
+        session=session,
+    )
+
+
+def new_access_key_id(prefix: str = "AKIA") -> str:
+    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+
+
+def new_secret() -> str:
+    return "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(40))
+
+
+def new_unique_id(prefix: str) -> str:
+    """AIDA (user), AGPA (group), AROA (role), ANPA (managed policy)."""
+    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(17))
+
+
+def create_access_key(user: User, access_key_id: str = "", secret: str = "") -> tuple[AccessKey, str]:
+    """A new long-term key of `user` and its secret, which is stored sealed and can be had only here."""
+    access_key_id = access_key_id or new_access_key_id()
+    secret = secret or new_secret()
+    row = AccessKey.objects.create(
+        access_key_id=access_key_id,
+        user=user,
+        wrapped_secret=keeper.seal("access-key", user.account_id, GLOBAL, access_key_id, user.unique_id, secret.encode()),
+        created=clock.now(user.account_id),
+    )
+    return row, secret
+
+
+def create_session(
+    principal: User | Role,
+    duration: timedelta,
+    *,
+    name: str = "",
+    policies: list[str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    mfa: bool = False,
+    source_identity: str = "",
+) -> TemporaryCredentials:
+    """Temporary credentials for a user (GetSessionToken, the console's sign-in) or a role (AssumeRole). `policies`: session policies as JSON."""
+    access_key_id, secret = new_access_key_id("ASIA"), new_secret()
+    now = clock.real_now().replace(microsecond=0)
+    expires = now + duration
+    content = {
+        "secret": secret,
+        "principal": principal.unique_id,
+        "created": int(now.timestamp()),
+        "expires": int(expires.timestamp()),
+        "name": name,
+        "policies": policies or [],
+        "tags": dict(tags or {}),
+        "mfa": mfa,
+        "source_identity": source_identity,
+    }
+    sealed = keeper.seal("session", principal.account_id, GLOBAL, access_key_id, "", orjson.dumps(content))
+    token = base64.b64encode(_TOKEN_VERSION + principal.account_id.encode() + sealed).decode()
+    return TemporaryCredentials(access_key_id, secret, token, expires)
+
+
+def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str]]:
+    account_id, content = _open_token(access_key_id, token)
+    session = SessionFacts(
+        name=content["name"],
+        issuer_arn="",
+        issuer_id="",
+        created=datetime.fromtimestamp(content["created"], UTC),
+        expires=datetime.fromtimestamp(content["expires"], UTC),
+        mfa=content["mfa"],
+        policies=tuple(compile_policy(text, name="session policy", kind="session") for text in content["policies"]),
+        tags=content["tags"],
+        source_identity=content["source_identity"],
+    )
+    principal = _session_principal(account_id, content["principal"], session, access_key_id)
+    return Credentials(access_key_id, content["secret"], principal, session.expires), [iam_entity(account_id)]
+
+
+def _session_principal(account_id: str, unique_id: str, session: SessionFacts, access_key_id: str) -> Principal:
+    from dataclasses import replace
+
+    if unique_id.startswith("AIDA"):
+        user = User.objects.filter(account_id=account_id, unique_id=unique_id).first()
+        if user is None:
+            raise unrecognized()
+        return user_principal(user, access_key_id, replace(session, issuer_arn=user.arn, issuer_id=user.unique_id))
+    role = Role.objects.filter(account_id=account_id, unique_id=unique_id).first()
+    if role is None:
+        raise unrecognized()
+    return role_principal(role, replace(session, issuer_arn=role.arn, issuer_id=role.unique_id), access_key_id)
+
+
+def _open_token(access_key_id: str, token: str) -> tuple[str, dict[str, Any]]:
+    try:
+        raw = base64.b64decode(token, validate=True)
+        account_id = raw[1:13].decode()
+        if raw[:1] != _TOKEN_VERSION or not account_id.isdigit() or len(account_id) != 12:
+            raise unrecognized()
+        return account_id, orjson.loads(keeper.open_("session", account_id, GLOBAL, access_key_id, "", raw[13:]))
+    except (binascii.Error, UnicodeDecodeError, ValueError) as reason:
+        raise unrecognized() from reason
