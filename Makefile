@@ -1,0 +1,51 @@
+# Two commands: `make run` serves the console and the API, `make test` runs every test. Both set up what is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help run test check lint types layers bench requirements clean
+help:
+	@echo "make run    set up what is missing and serve (KMSCONSOLE_LISTEN, default 127.0.0.1:8000)"
+	@echo "make test   set up what is missing and run all checks and tests"
+	@echo "make bench  measure beside moto's server, write bench/results.md"
+
+$(VENV)/.runtime: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kmsconsole needs Python 3.11 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.runtime
+	@exec $(BIN)/python manage.py serve
+
+# What only tests need from the system; installed from Debian's packages when it is missing and we may.
+.PHONY: system
+system:
+	@./tests/install_system_packages.sh
+
+test: $(VENV)/.dev system check
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+check: lint types layers
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+types: $(VENV)/.dev
+	$(BIN)/mypy engine kmsconsole keys principals audit labs manage.py
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev system
+	$(BIN)/python -m bench.run
+
+requirements:
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --extra dev -o requirements-dev.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) var

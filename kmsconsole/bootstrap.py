@@ -1,0 +1,96 @@
+"""What a start does before it serves: data folder, root key, database, first administrator, recovery of the trail.
+
+Everything here is safe to repeat. A data folder that holds a database never gets a new root key: old data could not be opened.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+
+from engine import clock
+from engine.iam import accounts
+from engine.iam.models import Account
+from engine.vault import hierarchy, keeper
+from engine.vault.models import DomainKey
+from kmsconsole.datafolder import DataFolderError
+
+DEFAULT_ACCOUNT = "111122223333"  # the account number AWS's own documentation uses
+ADMINISTRATOR = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAdministrator:
+    """What is shown once, at the first start. A member that the environment gave is empty: it is known already."""
+
+    account_id: str
+    user_name: str
+    password: str
+    access_key_id: str
+    secret_access_key: str
+
+
+def prepare() -> FirstAdministrator | None:
+    """Make ready what is missing. Returns the new administrator on the first start of a data folder, else None.
+
+    Raises RootKeyError or DataFolderError, each with one clear line.
+    """
+    call_command("migrate", interactive=False, verbosity=0)
+    _open_root_key()
+    for account_id, seconds in Account.objects.exclude(clock_offset=0).values_list("account_id", "clock_offset"):
+        clock.set_offset(account_id, seconds)
+    created = None if Account.objects.exists() else _first_administrator()
+    return created
+
+
+def _open_root_key() -> None:
+    path = keeper.root_path()
+    if not path.exists():
+        if DomainKey.objects.exists() or Account.objects.exists():
+            raise hierarchy.RootKeyError(f"the root key {path} is missing, and the data here was made with one: put it back")
+        hierarchy.create_root(path)
+        keeper.root.cache_clear()
+    root = keeper.root()
+    strangers = DomainKey.objects.exclude(root_key_id=root.root_key_id).first()
+    if strangers is not None:
+        raise hierarchy.RootKeyError(f"the root key {path} is not the one that this data was made with: put that one back")
+
+
+def _first_administrator() -> FirstAdministrator:
+    password = os.environ.get("KMSCONSOLE_BOOTSTRAP_PASSWORD", "")
+    access_key_id = os.environ.get("KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID", "")
+    secret = os.environ.get("KMSCONSOLE_BOOTSTRAP_SECRET_ACCESS_KEY", "")
+    if bool(access_key_id) != bool(secret):
+        raise DataFolderError(
+            "KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID and KMSCONSOLE_BOOTSTRAP_SECRET_ACCESS_KEY go together: set both or neither"
+        )
+    account_id = os.environ.get("KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID", DEFAULT_ACCOUNT)
+    shown_password = "" if password else secrets.token_urlsafe(12)
+    created = accounts.create_account_with_administrator(
+        account_id,
+        ADMINISTRATOR,
+        password=password or shown_password,
+        access_key_id=access_key_id,
+        secret_access_key=secret,
+    )
+    return FirstAdministrator(
+        account_id=account_id,
+        user_name=ADMINISTRATOR,
+        password=shown_password,
+        access_key_id="" if access_key_id else created.access_key_id,
+        secret_access_key="" if secret else created.secret_access_key,
+    )
+
+
+def data_folder() -> str:
+    return str(settings.DATA)
+
+
+def close_connections() -> None:
+    """Before workers start: no database handle of the parent may be shared with them."""
+    connection.close()

@@ -1,0 +1,120 @@
+"""`manage.py serve`: console and AWS API on one port, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server import Server
+
+from engine.trail.journal import TrailUnavailable
+from engine.vault.hierarchy import RootKeyError
+from kmsconsole import bootstrap
+from kmsconsole.bootstrap import FirstAdministrator
+from kmsconsole.datafolder import DataFolderError
+
+STOP_SECONDS = 3  # what requests get to end in; with the start of the stop it stays under the 5 s of the contract
+LOCK_SECONDS = 3  # workers of a killed server let go of the folder within this
+
+
+class Command(BaseCommand):
+    help = "Serve the console and the AWS API on KMSCONSOLE_LISTEN."
+    requires_system_checks: list[str] = []  # noqa: RUF012  (as Django declares it)
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--workers", type=int, default=int(os.environ.get("KMSCONSOLE_WORKERS", os.cpu_count() or 1)))
+        parser.add_argument("--threads", type=int, default=int(os.environ.get("KMSCONSOLE_THREADS", 16)))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = _address(settings.LISTEN)
+        lock = _lock(Path(settings.DATA))
+        _refuse_busy_port(host, port)
+        try:
+            administrator = bootstrap.prepare()
+        except (RootKeyError, DataFolderError, TrailUnavailable) as reason:
+            raise CommandError(str(reason)) from reason
+        except (DatabaseError, OSError) as reason:
+            raise CommandError(f"the data folder {settings.DATA} cannot be used: {reason}") from reason
+        self._greet(administrator)
+        bootstrap.close_connections()
+        for name in [name for name in os.environ if name.startswith(("KMSCONSOLE_BOOTSTRAP_", "HTTP_"))]:
+            del os.environ[name]  # WSGI environments are made of it: no secret, and nothing that looks like a header
+        os.environ["KMSCONSOLE_SERVER_PID"] = str(os.getpid())
+        server = Server(
+            "kmsconsole.wsgi:application",
+            address=host,
+            port=port,
+            interface=Interfaces.WSGI,
+            workers=options["workers"],
+            blocking_threads=options["threads"],
+            backpressure=options["threads"],
+            http1_settings=HTTP1Settings(header_read_timeout=10_000),
+            websockets=False,
+            log_level="warning",  # type: ignore[arg-type]
+            workers_kill_timeout=STOP_SECONDS,
+            respawn_failed_workers=True,
+        )
+        server.serve()
+        del lock
+
+    def _greet(self, administrator: FirstAdministrator | None) -> None:
+        host, port = _address(settings.LISTEN)
+        url = f"http://{host}:{port}/"
+        if administrator is not None:
+            lines = [f"Account {administrator.account_id} and its administrator are made; this is shown once:"]
+            lines.append(f"  console user       {administrator.user_name}")
+            for label, value in (
+                ("console password", administrator.password),
+                ("access key ID", administrator.access_key_id),
+                ("secret access key", administrator.secret_access_key),
+            ):
+                lines.append(f"  {label:<18} {value or '(as given in the environment)'}")
+            self.stdout.write("\n".join(lines))
+        self.stdout.write(f"kmsconsole: browser {url}   programs AWS_ENDPOINT_URL={url.rstrip('/')}")
+        self.stdout.flush()
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise CommandError(f"KMSCONSOLE_LISTEN must be address:port, not {listen!r}")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _lock(folder: Path) -> int:
+    """Hold the data folder for this server alone: a second one would take over its trail while it writes."""
+    try:
+        descriptor = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as reason:
+        raise CommandError(f"the data folder {folder} is not writable: {reason.strerror}") from reason
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError as reason:
+            if time.monotonic() > deadline:
+                raise CommandError(f"another server is running on the data folder {folder}") from reason
+            time.sleep(0.05)
+
+
+def _refuse_busy_port(host: str, port: int) -> None:
+    """One clear line instead of the server's own failure (or of silently sharing the port with another server)."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as reason:
+            raise CommandError(f"cannot listen on {host}:{port}: {os.strerror(reason.errno or 0)}") from reason
+
+

@@ -1,0 +1,25 @@
+"""One line a room: every page's address begins here."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from keys.views import overview
+from kmsconsole import views
+
+urlpatterns = [
+    path("", overview.home, name="home"),
+    path("keys/", include("keys.urls")),
+    path("play/", include("keys.playground_urls")),
+    path("principals/", include("principals.urls")),
+    path("audit/", include("audit.urls")),
+    path("styleguide/", views.styleguide, name="styleguide"),
+    path("theme/", views.theme, name="theme"),
+    path("region/", views.region, name="region"),
+    path("search/", views.search, name="search"),
+]
+
+handler400 = "kmsconsole.views.bad_request"
+handler403 = "kmsconsole.views.forbidden"
+handler404 = "kmsconsole.views.not_found"
+handler500 = "kmsconsole.views.server_error"

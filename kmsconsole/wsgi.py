@@ -1,0 +1,76 @@
+"""The front door: one WSGI callable for one port. AWS requests go to the engine, all else to Django's pages."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
+
+pages = get_wsgi_application()
+
+from engine import service  # noqa: E402  (models need Django's registry)
+from engine.wire.http import HttpRequest  # noqa: E402
+from engine.wire.protocol import MAX_BODY  # noqa: E402
+from engine.wire.recognise import is_aws_request  # noqa: E402
+from kmsconsole import health  # noqa: E402
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_the_server() -> None:
+    """A worker whose server was killed must not go on answering beside the next one."""
+    server = os.environ.get("KMSCONSOLE_SERVER_PID")
+    if server and int(server) != os.getpid():
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != int(server):  # it died before we asked
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+_die_with_the_server()
+
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+_REASONS = {200: "200 OK", 400: "400 Bad Request", 403: "403 Forbidden", 404: "404 Not Found"}
+
+
+def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """WSGI entry. Every AWS request is answered in the caller's protocol, whatever is wrong with it."""
+    if environ["REQUEST_METHOD"] == "POST" or environ["PATH_INFO"] == "/":
+        request = _aws_request(environ)
+        if request is not None:
+            response = service.handle(request)
+            start_response(_REASONS.get(response.status) or f"{response.status} Error", response.headers)
+            return [response.body]
+    elif environ["PATH_INFO"] == "/healthz":
+        return health.answer(start_response)
+    return pages(environ, start_response)
+
+
+def _aws_request(environ: Environ) -> HttpRequest | None:
+    """The engine's view of the request, or None if it is a page's. The body is read only when it is the engine's."""
+    headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
+    if content_type := environ.get("CONTENT_TYPE"):
+        headers["content-type"] = content_type
+    if content_length := environ.get("CONTENT_LENGTH"):
+        headers["content-length"] = content_length
+    method, path, query = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", "")
+    if not is_aws_request(method, path, headers, query):
+        return None
+    # One byte over the limit is enough for the engine to refuse the request; the rest is never read.
+    body = environ["wsgi.input"].read(MAX_BODY + 1)
+    return HttpRequest(
+        method=method,
+        path=path,
+        query_string=query,
+        headers=headers,
+        body=body,
+        source_ip=environ.get("REMOTE_ADDR", ""),
+        secure=environ.get("wsgi.url_scheme") == "https",
+    )
