@@ -1,0 +1,36 @@
+"""Sets `request.signed_in`, and sends whoever is signed out to the sign-in page, save on pages that are open to all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import Resolver404, resolve, reverse
+from django.utils.http import urlencode
+from django.utils.cache import add_never_cache_headers
+
+from principals import session
+
+OPEN = frozenset({"sign-in", "styleguide", "theme"})
+
+
+def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    def middleware(request: HttpRequest) -> HttpResponse:
+        request.signed_in = session.current(request)  # type: ignore[attr-defined]
+        if request.signed_in is None and not _open(request.path_info):  # type: ignore[attr-defined]
+            after = request.get_full_path() if request.method == "GET" else "/"
+            return redirect(f"{reverse('sign-in')}?{urlencode({'next': after})}")
+        response = get_response(request)
+        if not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)  # pages show what policies allow this principal: no cache keeps them
+        return response
+
+    return middleware
+
+
+def _open(path: str) -> bool:
+    try:
+        return resolve(path).url_name in OPEN
+    except Resolver404:
+        return False

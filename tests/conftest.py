@@ -1,0 +1,167 @@
+"""One data folder and database per test process, made as the server makes them; a fresh account for every test.
+
+Tests reach the engine as programs do: through boto3 clients over the in-process transport, signed with real credentials.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+_folder = tempfile.TemporaryDirectory(prefix="kmsconsole-test-")
+os.environ["KMSCONSOLE_DATA"] = _folder.name
+os.environ["DJANGO_SETTINGS_MODULE"] = "kmsconsole.settings"
+for _name in [name for name in os.environ if name.startswith(("AWS_", "KMSCONSOLE_BOOTSTRAP", "KMSCONSOLE_BACKEND"))]:
+    if _name != "AWS_CA_BUNDLE":
+        del os.environ[_name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
+
+import django  # noqa: E402
+
+django.setup()
+
+import boto3  # noqa: E402
+import pytest  # noqa: E402
+from botocore.config import Config  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.test.utils import setup_test_environment  # noqa: E402
+
+from engine import clock, inprocess  # noqa: E402
+from engine.iam import accounts  # noqa: E402
+from kmsconsole import bootstrap  # noqa: E402
+
+setup_test_environment()
+settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
+
+REGION = "us-east-1"
+_account_ids = itertools.count(200_000_000_000 + os.getpid() % 100_000 * 1000)
+
+
+@dataclass
+class TestUser:
+    """An IAM user of a test account, with its access key."""
+
+    __test__ = False
+
+    account: TestAccount
+    name: str
+    arn: str
+    access_key_id: str
+    secret_access_key: str
+    password: str = ""
+
+    def client(self, service: str = "kms", region: str = REGION) -> Any:
+        return make_client(service, region, self.access_key_id, self.secret_access_key)
+
+
+@dataclass
+class TestAccount:
+    """A fresh account; `client` is its administrator's unless a user is given."""
+
+    __test__ = False
+
+    account_id: str
+    administrator: TestUser = field(init=False)
+
+    @property
+    def root_arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:root"
+
+    def client(self, service: str = "kms", user: TestUser | None = None, region: str = REGION) -> Any:
+        return (user or self.administrator).client(service, region)
+
+    def create_user(self, name: str, policy: str | None = None) -> TestUser:
+        """An IAM user with an access key and, with `policy` (JSON text), one inline policy. May do nothing without one."""
+        iam = self.client("iam")
+        arn = iam.create_user(UserName=name)["User"]["Arn"]
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        if policy is not None:
+            iam.put_user_policy(UserName=name, PolicyName="test", PolicyDocument=policy)
+        return TestUser(self, name, arn, key["AccessKeyId"], key["SecretAccessKey"])
+
+    def create_key(self, **parameters: Any) -> str:
+        """The key ID of a new key."""
+        return self.client().create_key(**parameters)["KeyMetadata"]["KeyId"]
+
+    def move_clock(self, **delta: float) -> None:
+        """Move this account's clock forward: `move_clock(days=31)`."""
+        clock.set_offset(self.account_id, clock.offset(self.account_id) + timedelta(**delta).total_seconds())
+
+
+def make_client(service: str, region: str, access_key_id: str, secret: str, token: str | None = None) -> Any:
+    """A boto3 client whose requests go to the engine in this process, signed and checked as over a socket."""
+    client = boto3.Session().client(
+        service,
+        region_name=region,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        endpoint_url="http://engine.local",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    inprocess.attach(client, source_ip="127.0.0.1")
+    return client
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prepared() -> Iterator[Path]:
+    """The data folder of this test process, ready as after `make run`."""
+    bootstrap.prepare()
+    yield Path(_folder.name)
+
+
+def new_account() -> TestAccount:
+    account = TestAccount(f"{next(_account_ids):012d}")
+    made = accounts.create_account_with_administrator(account.account_id, "admin", password="correct horse battery")
+    account.administrator = TestUser(
+        account,
+        "admin",
+        f"arn:aws:iam::{account.account_id}:user/admin",
+        made.access_key_id,
+        made.secret_access_key,
+        "correct horse battery",
+    )
+    return account
+
+
+@pytest.fixture()
+def account(prepared: Path) -> Iterator[TestAccount]:
+    made = new_account()
+    yield made
+    clock.set_offset(made.account_id, 0)
+
+
+@pytest.fixture()
+def other_account(prepared: Path) -> TestAccount:
+    return new_account()
+
+
+@pytest.fixture()
+def kms(account: TestAccount) -> Any:
+    """The administrator's KMS client."""
+    return account.client("kms")
+
+
+@pytest.fixture()
+def signed_in(account: TestAccount) -> Any:
+    """Django's test client, signed in to the console as the account's administrator."""
+    return sign_in_browser(account.administrator)
+
+
+def sign_in_browser(user: TestUser) -> Any:
+    from django.test import Client
+
+    browser = Client()
+    answer = browser.post(
+        "/principals/sign-in/",
+        {"account": user.account.account_id, "user_name": user.name, "password": user.password},
+    )
+    assert answer.status_code == 302, answer.content.decode()
+    return browser
