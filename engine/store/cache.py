@@ -77,7 +77,7 @@ def synchronise() -> None:
             _local.checker = checker
         version = checker.execute("PRAGMA data_version").fetchone()[0]
         if version != seen:
-            _apply(lambda after: checker.execute(_CHANGES, (after,)).fetchall())
+            _apply(lambda after: checker.execute(*_query(after)).fetchall())
             _local.seen = version
     else:
         _apply(_read_changes)
@@ -90,7 +90,13 @@ def clear_all() -> None:
             cache.clear()
 
 
+_LATEST = -1
 _CHANGES = "SELECT id, entity FROM store_change WHERE id > ? ORDER BY id"
+_LAST_CHANGE = "SELECT coalesce(max(id), 0), '' FROM store_change"
+
+
+def _query(after: int) -> tuple[str, tuple[int, ...]]:
+    return (_LAST_CHANGE, ()) if after == _LATEST else (_CHANGES, (after,))
 
 
 def _new_checker() -> sqlite3.Connection:
@@ -100,18 +106,18 @@ def _new_checker() -> sqlite3.Connection:
 
 def _read_changes(after: int) -> list[tuple[int, str]]:
     with connection.cursor() as cursor:
-        cursor.execute(_CHANGES.replace("?", "%s"), [after])
+        sql, parameters = _query(after)
+        cursor.execute(sql.replace("?", "%s"), parameters)
         return cursor.fetchall()
 
 
 def _apply(changes_after: Callable[[int], list[tuple[int, str]]]) -> None:
     global _generation
     with _lock:
-        rows = changes_after(max(_generation, 0))
-        if _generation < 0:  # first look of this process: nothing is cached yet that the rows could concern
-            _generation = rows[-1][0] if rows else 0
+        if _generation < 0:  # first look of this process: nothing is cached yet that earlier rows could concern
+            _generation = changes_after(_LATEST)[-1][0]
             return
-        for generation, entity in rows:
+        for generation, entity in changes_after(_generation):
             for cache in _caches:
                 cache.drop(entity)
             _generation = generation
