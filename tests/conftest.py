@@ -165,3 +165,12 @@ def sign_in_browser(user: TestUser) -> Any:
     )
     assert answer.status_code == 302, answer.content.decode()
     return browser
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One real server for all tests of this process that speak over a socket and do not stop it."""
+    from tests.support.server import Server
+
+    with Server(tmp_path_factory.mktemp("server") / "data") as running:
+        yield running

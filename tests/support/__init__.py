@@ -1,0 +1,1 @@
+"""What several test modules need: a real server on a port of its own."""
