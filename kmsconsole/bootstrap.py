@@ -52,13 +52,17 @@ def _open_root_key() -> None:
     path = keeper.root_path()
     if not path.exists():
         if DomainKey.objects.exists() or Account.objects.exists():
-            raise hierarchy.RootKeyError(f"the root key {path} is missing, and the data here was made with one: put it back")
+            raise hierarchy.RootKeyError(
+                f"the root key {path} is missing, and the data here was made with one: put it back"
+            )
         hierarchy.create_root(path)
         keeper.root.cache_clear()
     root = keeper.root()
     strangers = DomainKey.objects.exclude(root_key_id=root.root_key_id).first()
     if strangers is not None:
-        raise hierarchy.RootKeyError(f"the root key {path} is not the one that this data was made with: put that one back")
+        raise hierarchy.RootKeyError(
+            f"the root key {path} is not the one that this data was made with: put that one back"
+        )
 
 
 def _first_administrator() -> FirstAdministrator:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import DatabaseError, connection
+from engine.vault.hierarchy import RootKeyError
 
 from engine.trail import recorder
 from engine.vault import keeper
-from engine.vault.hierarchy import RootKeyError
 
 
 def answer(start_response: Callable[[str, list[tuple[str, str]]], Any]) -> list[bytes]:
@@ -17,7 +17,11 @@ def answer(start_response: Callable[[str, list[tuple[str, str]]], Any]) -> list[
     body = ("\n".join(problems) or "ok").encode() + b"\n"
     start_response(
         "503 Service Unavailable" if problems else "200 OK",
-        [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store"), ("Content-Length", str(len(body)))],
+        [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Cache-Control", "no-store"),
+            ("Content-Length", str(len(body))),
+        ],
     )
     return [body]
 

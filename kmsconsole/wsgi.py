@@ -14,10 +14,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
 
 pages = get_wsgi_application()
 
-from engine import service  # noqa: E402  (models need Django's registry)
 from engine.wire.http import HttpRequest  # noqa: E402
 from engine.wire.protocol import MAX_BODY  # noqa: E402
 from engine.wire.recognise import is_aws_request  # noqa: E402
+
+from engine import service  # noqa: E402  (models need Django's registry)
 from kmsconsole import health  # noqa: E402
 
 _PR_SET_PDEATHSIG = 1

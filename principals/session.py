@@ -79,5 +79,7 @@ def credentials(request: HttpRequest) -> tuple[str, str, str]:
 
 @cache
 def _fernet() -> Fernet:
-    key = HKDF(SHA256(), length=32, salt=None, info=b"kmsconsole session credentials").derive(settings.SECRET_KEY.encode())
+    key = HKDF(SHA256(), length=32, salt=None, info=b"kmsconsole session credentials").derive(
+        settings.SECRET_KEY.encode()
+    )
     return Fernet(base64.urlsafe_b64encode(key))

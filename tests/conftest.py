@@ -131,25 +131,25 @@ def new_account() -> TestAccount:
     return account
 
 
-@pytest.fixture()
+@pytest.fixture
 def account(prepared: Path) -> Iterator[TestAccount]:
     made = new_account()
     yield made
     clock.set_offset(made.account_id, 0)
 
 
-@pytest.fixture()
+@pytest.fixture
 def other_account(prepared: Path) -> TestAccount:
     return new_account()
 
 
-@pytest.fixture()
+@pytest.fixture
 def kms(account: TestAccount) -> Any:
     """The administrator's KMS client."""
     return account.client("kms")
 
 
-@pytest.fixture()
+@pytest.fixture
 def signed_in(account: TestAccount) -> Any:
     """Django's test client, signed in to the console as the account's administrator."""
     return sign_in_browser(account.administrator)

@@ -62,7 +62,9 @@ def global_conditions(context: CallContext) -> dict[str, str | tuple[str, ...]]:
     """The aws: condition keys that every request carries (AWS global condition context keys). Names in lower case."""
     principal = context.principal
     values: dict[str, str | tuple[str, ...]] = {
-        "aws:principalarn": principal.session.issuer_arn if principal.kind == "assumed-role" and principal.session else principal.arn,
+        "aws:principalarn": principal.session.issuer_arn
+        if principal.kind == "assumed-role" and principal.session
+        else principal.arn,
         "aws:principalaccount": principal.account_id,
         "aws:principaltype": _PRINCIPAL_TYPES[principal.kind],
         "aws:userid": principal.unique_id,

@@ -68,7 +68,9 @@ def _load(access_key_id: str, session_token: str) -> tuple[Credentials, list[str
     if row is None:
         raise unrecognized()
     user = row.user
-    secret = keeper.open_("access-key", user.account_id, GLOBAL, access_key_id, user.unique_id, bytes(row.wrapped_secret))
+    secret = keeper.open_(
+        "access-key", user.account_id, GLOBAL, access_key_id, user.unique_id, bytes(row.wrapped_secret)
+    )
     found = Credentials(access_key_id, secret.decode(), user_principal(user, access_key_id))
     return found, [iam_entity(user.account_id)]
 
@@ -123,7 +125,9 @@ def create_access_key(user: User, access_key_id: str = "", secret: str = "") -> 
     row = AccessKey.objects.create(
         access_key_id=access_key_id,
         user=user,
-        wrapped_secret=keeper.seal("access-key", user.account_id, GLOBAL, access_key_id, user.unique_id, secret.encode()),
+        wrapped_secret=keeper.seal(
+            "access-key", user.account_id, GLOBAL, access_key_id, user.unique_id, secret.encode()
+        ),
         created=clock.now(user.account_id),
     )
     return row, secret

@@ -188,7 +188,9 @@ def snapshot(stored: models.Key) -> KmsKey:
     """A fresh snapshot of a stored row, with what hangs on it."""
     materials = {row.material_id: _material(stored, row) for row in stored.materials.all()}
     current = [material.material_id for material in materials.values() if material.state == "CURRENT"]
-    regions = models.Key.objects.filter(account_id=stored.account_id, key_id=stored.key_id).exclude(region=stored.region)
+    regions = models.Key.objects.filter(account_id=stored.account_id, key_id=stored.key_id).exclude(
+        region=stored.region
+    )
     return KmsKey(
         pk=stored.pk,
         account_id=stored.account_id,
@@ -233,7 +235,9 @@ def snapshot(stored: models.Key) -> KmsKey:
 def _material(stored: models.Key, row: models.Material) -> KeyMaterial:
     wrapped = bytes(row.wrapped)
     secret = (
-        keeper.open_("material", stored.account_id, stored.region, stored.key_id, row.material_id, wrapped) if wrapped else b""
+        keeper.open_("material", stored.account_id, stored.region, stored.key_id, row.material_id, wrapped)
+        if wrapped
+        else b""
     )
     return KeyMaterial(
         material_id=row.material_id,

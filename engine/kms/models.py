@@ -104,7 +104,10 @@ class Grant(models.Model):
     created = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["retiring"], name="grant_retiring"), models.Index(fields=["grantee"], name="grant_grantee")]
+        indexes = [
+            models.Index(fields=["retiring"], name="grant_retiring"),
+            models.Index(fields=["grantee"], name="grant_grantee"),
+        ]
 
     def __str__(self) -> str:
         return self.grant_id

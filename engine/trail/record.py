@@ -43,7 +43,9 @@ def build(
         "userAgent": context.principal.invoked_by or context.user_agent,
     }
     if error is not None:
-        event["errorCode"] = error.code.removesuffix("Exception") if error.code.startswith("AccessDenied") else error.code
+        event["errorCode"] = (
+            error.code.removesuffix("Exception") if error.code.startswith("AccessDenied") else error.code
+        )
         event["errorMessage"] = error.message
     if context.event_parameters is not None:
         event["requestParameters"] = context.event_parameters
@@ -190,7 +192,9 @@ def _compile(shape: Shape) -> _View | None:
         members = [(name, name[0].lower() + name[1:], _view(member)) for name, member in shape.members.items()]
         shown = [(name, label, view) for name, label, view in members if view is not None]
         return lambda value: {
-            label: value[name] if view is _identity else view(value[name]) for name, label, view in shown if name in value
+            label: value[name] if view is _identity else view(value[name])
+            for name, label, view in shown
+            if name in value
         }
     if shape.type_name == "list":
         item = _view(shape.member)

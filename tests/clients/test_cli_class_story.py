@@ -19,7 +19,9 @@ pytestmark = pytest.mark.client
 
 def aws(environment: dict[str, str], *arguments: str, fails: bool = False) -> Any:
     """Run the AWS CLI; its JSON answer, or with `fails` what it wrote to standard error."""
-    done = subprocess.run([AWS, *arguments, "--output", "json"], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [AWS, *arguments, "--output", "json"], env=environment, capture_output=True, text=True, timeout=60
+    )
     if fails:
         assert done.returncode != 0, done.stdout
         return done.stderr
@@ -50,7 +52,13 @@ def key_policy(administrator: str, user: str) -> str:
                     "Sid": "Allow use of the key",
                     "Effect": "Allow",
                     "Principal": {"AWS": user},
-                    "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+                    "Action": [
+                        "kms:Encrypt",
+                        "kms:Decrypt",
+                        "kms:ReEncrypt*",
+                        "kms:GenerateDataKey*",
+                        "kms:DescribeKey",
+                    ],
                     "Resource": "*",
                 },
             ],

@@ -65,7 +65,9 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path, 
             assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"]
         for ciphertext, plaintext in said.ciphertexts:
             assert kms.decrypt(CiphertextBlob=ciphertext)["Plaintext"] == plaintext
-        recorded = {json.loads(entry.record).get("requestID") for entry in read(tmp_path / "data" / "trail" / "journal")}
+        recorded = {
+            json.loads(entry.record).get("requestID") for entry in read(tmp_path / "data" / "trail" / "journal")
+        }
         assert set(said.requests) <= recorded
 
     import subprocess

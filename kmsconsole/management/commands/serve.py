@@ -12,12 +12,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
+from engine.vault.hierarchy import RootKeyError
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
 from engine.trail.journal import TrailUnavailable
-from engine.vault.hierarchy import RootKeyError
 from kmsconsole import bootstrap
 from kmsconsole.bootstrap import FirstAdministrator
 from kmsconsole.datafolder import DataFolderError
@@ -28,10 +28,12 @@ LOCK_SECONDS = 3  # workers of a killed server let go of the folder within this
 
 class Command(BaseCommand):
     help = "Serve the console and the AWS API on KMSCONSOLE_LISTEN."
-    requires_system_checks: list[str] = []  # noqa: RUF012  (as Django declares it)
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--workers", type=int, default=int(os.environ.get("KMSCONSOLE_WORKERS", os.cpu_count() or 1)))
+        parser.add_argument(
+            "--workers", type=int, default=int(os.environ.get("KMSCONSOLE_WORKERS", os.cpu_count() or 1))
+        )
         parser.add_argument("--threads", type=int, default=int(os.environ.get("KMSCONSOLE_THREADS", 16)))
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -116,5 +118,3 @@ def _refuse_busy_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as reason:
             raise CommandError(f"cannot listen on {host}:{port}: {os.strerror(reason.errno or 0)}") from reason
-
-
