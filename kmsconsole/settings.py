@@ -117,6 +117,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 LOGIN_URL = reverse_lazy("sign-in")
+DEFAULT_REGION = "us-east-1"
 
 LANGUAGE_CODE = "en"
 USE_I18N = True

@@ -1,0 +1,55 @@
+"""What the principals' pages share: whole lists from a paged API, and AWS's refusals put where the person looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+def all_pages(client: Any, operation: str, member: str, **parameters: Any) -> list[Any]:
+    """Every item of a paged list operation."""
+    return list(client.get_paginator(operation).paginate(**parameters).search(member))
+
+
+def attempt(request: HttpRequest, call: Callable[[], Any], success: str) -> bool:
+    """Do it and say so, or show AWS's error as a message. Whether it was done."""
+    try:
+        call()
+    except ClientError as error:
+        messages.error(request, _sentence(error))
+        return False
+    messages.success(request, success)
+    return True
+
+
+def attempt_on_form(form: forms.Form, call: Callable[[], Any], field: str | None = None) -> bool:
+    """Do it, or put AWS's error beside `field` (the whole form without one), keeping what was typed."""
+    try:
+        call()
+    except ClientError as error:
+        form.add_error(field, _sentence(error))
+        return False
+    return True
+
+
+def problem_page(request: HttpRequest, title: str, error: ClientError) -> HttpResponse:
+    """A page that could not be filled: AWS's error, whole."""
+    details = error.response["Error"]
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    denied = details["Code"].startswith("AccessDenied")
+    return render(
+        request,
+        "principals/problem.html",
+        {"title": title, "code": details["Code"], "message": details["Message"]},
+        status=403 if denied else 404 if details["Code"] == "NoSuchEntity" else max(status, 400),
+    )
+
+
+def _sentence(error: ClientError) -> str:
+    return f"{error.response['Error']['Code']}: {error.response['Error']['Message']}"

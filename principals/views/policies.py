@@ -1,0 +1,98 @@
+"""Inline policies of a user, group or role: write, change, delete."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from keys import service
+from principals.forms import PolicyForm
+from principals.views.common import attempt, attempt_on_form, problem_page
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How IAM names the calls for one kind of owner, and the page of an owner."""
+
+    word: str
+    parameter: str
+    page: str
+
+
+KINDS = {
+    "users": Kind("user", "UserName", "user"),
+    "groups": Kind("group", "GroupName", "group"),
+    "roles": Kind("role", "RoleName", "role"),
+}
+
+TEMPLATE = """{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Effect": "Allow",
+      "Action": ["kms:ListKeys", "kms:ListAliases", "kms:DescribeKey"],
+      "Resource": "*"
+    }
+  ]
+}"""
+
+
+def _kind(word: str) -> Kind:
+    if word not in KINDS:
+        raise Http404
+    return KINDS[word]
+
+
+def edit(request: HttpRequest, kind: str, name: str, policy: str = "") -> HttpResponse:
+    owner = _kind(kind)
+    iam = service.client(request, "iam")
+    initial: dict[str, Any] = {"document": TEMPLATE}
+    if policy:
+        try:
+            found = getattr(iam, f"get_{owner.word}_policy")(**{owner.parameter: name, "PolicyName": policy})
+        except ClientError as error:
+            return problem_page(request, policy, error)
+        initial = {"name": policy, "document": json.dumps(found["PolicyDocument"], indent=2)}
+    form = PolicyForm(request.POST or None, initial=initial)
+    if policy:
+        form.fields["name"].disabled = True
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        put = getattr(iam, f"put_{owner.word}_policy")
+        if attempt_on_form(
+            form,
+            lambda: put(**{owner.parameter: name, "PolicyName": given["name"], "PolicyDocument": given["document"]}),
+            field="document",
+        ):
+            messages.success(request, _("Policy %(policy)s is in force.") % {"policy": given["name"]})
+            return redirect(owner.page, name=name)
+    return render(
+        request,
+        "principals/policy.html",
+        {"form": form, "name": name, "kind": kind, "page": owner.page, "policy": policy},
+        status=422 if form.errors else 200,
+    )
+
+
+def delete(request: HttpRequest, kind: str, name: str, policy: str) -> HttpResponse:
+    owner = _kind(kind)
+    if request.method != "POST":
+        return render(
+            request,
+            "principals/delete.html",
+            {"what": _("policy"), "name": policy, "back": owner.page, "back_name": name},
+        )
+    iam = service.client(request, "iam")
+    attempt(
+        request,
+        lambda: getattr(iam, f"delete_{owner.word}_policy")(**{owner.parameter: name, "PolicyName": policy}),
+        _("Policy %(policy)s was deleted.") % {"policy": policy},
+    )
+    return redirect(owner.page, name=name)
