@@ -1,0 +1,35 @@
+"""A request and an answer, free of any server: what the front door and the in-process transport hand to the engine.
+
+Header names are lower case; a header that was sent several times is one value, joined by commas (RFC 9110, section 5.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MAX_BODY = 1024 * 1024  # bytes; a longer body is refused with RequestEntityTooLargeException before anything looks at it
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """`path` as sent or percent-decoded, `query_string` as sent, without its question mark. `secure`: it came over TLS."""
+
+    method: str
+    path: str
+    query_string: str
+    headers: Mapping[str, str]
+    body: bytes
+    source_ip: str = ""
+    secure: bool = False
+
+    def header(self, name: str) -> str:
+        """The value of a header by its lower-case name; an absent header is the empty string."""
+        return self.headers.get(name, "")
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
