@@ -101,7 +101,7 @@ def read_form(request: HttpRequest) -> dict[str, str]:
         try:
             sources.append(request.body.decode())
         except UnicodeDecodeError:
-            raise AWSError("MalformedQueryString", "The query string contains a syntax error", status=400) from None
+            raise AWSError("MalformedQueryString", "The query string contains a syntax error", status=404) from None
     form: dict[str, str] = {}
     for source in sources:
         if not source:
@@ -109,7 +109,7 @@ def read_form(request: HttpRequest) -> dict[str, str]:
         try:
             pairs = parse_qsl(source, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
         except ValueError:  # includes UnicodeDecodeError
-            raise AWSError("MalformedQueryString", "The query string contains a syntax error", status=400) from None
+            raise AWSError("MalformedQueryString", "The query string contains a syntax error", status=404) from None
         for name, value in pairs:
             form.setdefault(name, value)
     return form
