@@ -1,0 +1,140 @@
+"""The key hierarchy: root key → domain keys → key material and secrets. Pure functions; storing is engine.vault.keeper's.
+
+Every wrap is AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D) under a key used for wrapping only. The additional data
+names what is wrapped, so a wrapped blob opens only as what it was: another account, Region, key or kind refuses.
+
+    wrapped = version (1 byte, 0x01) | nonce (12) | AES-256-GCM ciphertext and tag
+    additional data = the UTF-8 strings of the binding, each preceded by its length in two bytes, big endian
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+_VERSION = b"\x01"
+_ROOT_HEADER = "kmsconsole-root-key-1"
+
+
+class RootKeyError(Exception):
+    """The root key is missing, damaged or another one; the message is one line for whoever starts the server."""
+
+
+class UnwrapError(ValueError):
+    """A wrapped blob is not what it is taken for, or was changed."""
+
+
+class Root(Protocol):
+    """What wraps domain keys: a file today; a passphrase, a PKCS#11 token or another KMS has the same two methods."""
+
+    @property
+    def root_key_id(self) -> str: ...
+
+    def wrap(self, binding: bytes, plaintext: bytes) -> bytes: ...
+
+    def unwrap(self, binding: bytes, wrapped: bytes) -> bytes: ...
+
+
+class FileRoot:
+    """A root key read from a file of mode 0600. Its ID is the start of a hash of the key, safe to store beside what it wraps."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self.root_key_id = sha256(b"kmsconsole root key id" + key).hexdigest()[:32]
+
+    def wrap(self, binding: bytes, plaintext: bytes) -> bytes:
+        return _seal(self._cipher, binding, plaintext)
+
+    def unwrap(self, binding: bytes, wrapped: bytes) -> bytes:
+        return _open(self._cipher, binding, wrapped)
+
+
+def create_root(path: Path) -> None:
+    """Write a new root key durably, mode 0600. Raises FileExistsError rather than ever replacing one."""
+    key = secrets.token_bytes(KEY_BYTES)
+    text = f"{_ROOT_HEADER}\n{key.hex()}\n{_checksum(key)}\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def load_root(path: Path) -> FileRoot:
+    """The root key of a file. Raises RootKeyError if it is missing, unreadable or damaged."""
+    try:
+        lines = path.read_text().split("\n")
+    except FileNotFoundError as reason:
+        raise RootKeyError(f"the root key {path} is missing") from reason
+    except (OSError, UnicodeDecodeError) as reason:
+        raise RootKeyError(f"the root key {path} cannot be read") from reason
+    try:
+        header, key = lines[0], bytes.fromhex(lines[1])
+        whole = len(lines) == 4 and header == _ROOT_HEADER and len(key) == KEY_BYTES and lines[2] == _checksum(key)
+    except (IndexError, ValueError) as reason:
+        raise RootKeyError(f"the root key {path} is damaged") from reason
+    if not whole:
+        raise RootKeyError(f"the root key {path} is damaged")
+    return FileRoot(key)
+
+
+def _checksum(key: bytes) -> str:
+    return sha256(b"kmsconsole root key checksum" + key).hexdigest()[:16]
+
+
+def new_domain_key(root: Root, account_id: str, region: str) -> bytes:
+    """A fresh domain key of an account in a Region, wrapped by the root key."""
+    return root.wrap(_binding("domain", account_id, region, root.root_key_id), secrets.token_bytes(KEY_BYTES))
+
+
+def unwrap_domain_key(root: Root, account_id: str, region: str, wrapped: bytes) -> bytes:
+    """Raises UnwrapError."""
+    return root.unwrap(_binding("domain", account_id, region, root.root_key_id), wrapped)
+
+
+def rewrap_domain_key(old: Root, new: Root, account_id: str, region: str, wrapped: bytes) -> bytes:
+    """Root rotation: the same domain key under another root key."""
+    plaintext = unwrap_domain_key(old, account_id, region, wrapped)
+    return new.wrap(_binding("domain", account_id, region, new.root_key_id), plaintext)
+
+
+def wrap(domain_key: bytes, kind: str, account_id: str, region: str, key_id: str, item_id: str, plaintext: bytes) -> bytes:
+    """Wrap key material (kind "material") or a secret (kind "access-key", "session") under a domain key."""
+    return _seal(AESGCM(domain_key), _binding(kind, account_id, region, key_id, item_id), plaintext)
+
+
+def unwrap(domain_key: bytes, kind: str, account_id: str, region: str, key_id: str, item_id: str, wrapped: bytes) -> bytes:
+    """Raises UnwrapError for anything but what `wrap` made of the same kind, account, Region and IDs."""
+    return _open(AESGCM(domain_key), _binding(kind, account_id, region, key_id, item_id), wrapped)
+
+
+def _binding(*parts: str) -> bytes:
+    encoded = [part.encode() for part in parts]
+    return b"".join(len(part).to_bytes(2, "big") + part for part in encoded)
+
+
+def _seal(cipher: AESGCM, binding: bytes, plaintext: bytes) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return _VERSION + nonce + cipher.encrypt(nonce, plaintext, binding)
+
+
+def _open(cipher: AESGCM, binding: bytes, wrapped: bytes) -> bytes:
+    if wrapped[:1] != _VERSION or len(wrapped) < 1 + _NONCE_BYTES + 16:
+        raise UnwrapError("not a wrapped key")
+    try:
+        return cipher.decrypt(wrapped[1 : 1 + _NONCE_BYTES], wrapped[1 + _NONCE_BYTES :], binding)
+    except InvalidTag as reason:
+        raise UnwrapError("the wrapped key does not open as what it is taken for") from reason
