@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MAX_BODY = 1024 * 1024  # bytes; a longer body is refused with RequestEntityTooLargeException before anything looks at it
+MAX_BODY = (
+    1024 * 1024
+)  # bytes; a longer body is refused with RequestEntityTooLargeException before anything looks at it
 
 
 @dataclass(slots=True)
 class HttpRequest:
-    """`path` as sent or percent-decoded, `query_string` as sent, without its question mark. `secure`: it came over TLS."""
+    """`path` and `query_string` as sent, the latter without its question mark. `secure`: it came over TLS."""
 
     method: str
     path: str

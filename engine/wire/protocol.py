@@ -86,22 +86,22 @@ def refuse(call: Call | None, error: AWSError, request_id: str, request: HttpReq
 
 
 def _spelling(service_name: str, protocol: str, error: AWSError) -> tuple[str, int, frozenset[str]]:
-    """The code on the wire, the status and the further members of an error: by the service's model, else by the table above."""
+    """The code on the wire, the status and the further members of an error: by the table above, else by the service's model."""
     code = error.code
     if service_name and code in _INTERNAL:
         code = SERVICES[service_name].internal_failure
+    common = _COMMON_BY_CODE.get(code)
+    if (
+        common is not None
+    ):  # before the model: STS declares an ExpiredTokenException that is not the one of an expired session
+        if protocol == "json":
+            return common.json, error.status or common.json_status, frozenset()
+        return common.query, error.status or common.query_status, frozenset()
     modelled = error_shapes(service_name).get(code) if service_name else None
     if modelled is not None:
         return modelled.code, error.status or modelled.status, modelled.members
-    common = _COMMON_BY_CODE.get(code)
-    if common is None:
-        return code, error.status or (500 if code in _INTERNAL else 400), frozenset()
-    if protocol == "json":
-        return common.json, error.status or common.json_status, frozenset()
-    return common.query, error.status or common.query_status, frozenset()
+    return code, error.status or (500 if code in _INTERNAL else 400), frozenset()
 
 
 def _response(status: int, headers: list[tuple[str, str]], body: bytes, request_id: str) -> HttpResponse:
-    return HttpResponse(
-        status, [("x-amzn-RequestId", request_id), *headers, ("Content-Length", str(len(body)))], body
-    )
+    return HttpResponse(status, [("x-amzn-RequestId", request_id), *headers, ("Content-Length", str(len(body)))], body)

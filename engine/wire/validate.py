@@ -208,7 +208,9 @@ def _elements(service: Service, shape: Shape, kind: str) -> Callable[[Any], str 
     rules = _rules(service, shape)
     checks = [holds for _, holds, _ in rules]
     sentence = f"{kind} must satisfy constraint: [{', '.join(each for each, _, _ in rules)}]"
-    with_null = f"{kind} must satisfy constraint: [{', '.join([each for each, _, _ in rules] + ['Member must not be null'])}]"
+    with_null = (
+        f"{kind} must satisfy constraint: [{', '.join([each for each, _, _ in rules] + ['Member must not be null'])}]"
+    )
 
     def broken(value: Any) -> str | None:
         if value is None:
