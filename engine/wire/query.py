@@ -52,7 +52,7 @@ def _tree(form: Mapping[str, str]) -> _Node:
     root: _Node = {}
     for name, value in form.items():
         parts = name.split(".", _DEEPEST_NAME)
-        if len(parts) > _DEEPEST_NAME:
+        if len(parts) > _DEEPEST_NAME or "" in parts:
             continue
         node = root
         for part in parts:
