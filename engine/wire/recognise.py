@@ -6,7 +6,6 @@ signature. An oversized body is refused here, before anything is computed over i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
@@ -20,7 +19,6 @@ from engine.wire.services import operation as find_operation
 
 FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 10_000
-_SCOPE = re.compile(r"Credential=[^,\s]*/([a-z0-9-]+)/aws4_request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +86,12 @@ def is_query(request: HttpRequest) -> bool:
 
 def scoped_service(request: HttpRequest) -> str:
     """The service in the credential scope, unchecked; empty if there is none."""
-    found = _SCOPE.search(request.header("authorization") or request.query_string.replace("%2F", "/"))
-    if found is None and "X-Amz-Credential=" in request.query_string:
-        found = _SCOPE.search(request.query_string.replace("%2F", "/").replace("&", ","))
-    return found.group(1) if found is not None else ""
+    _, _, credential = request.header("authorization").partition("Credential=")
+    if not credential:
+        _, _, credential = request.query_string.partition("X-Amz-Credential=")
+        credential = credential.partition("&")[0].replace("%2F", "/")
+    scope = credential.partition(",")[0].split("/", 5)
+    return scope[3] if len(scope) == 5 else ""
 
 
 def read_form(request: HttpRequest) -> dict[str, str]:
