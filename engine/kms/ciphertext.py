@@ -68,7 +68,9 @@ def decrypt(material: bytes, blob: bytes, context: Mapping[str, str] | None) -> 
     """The plaintext of a blob whose reference was parsed. Raises InvalidCiphertextException if a bit of it or of the context differs."""
     nonce = blob[HEADER - _NONCE : HEADER]
     try:
-        return AESGCM(_message_key(material, nonce)).decrypt(_GCM_NONCE, blob[HEADER:], blob[:HEADER] + canonical(context))
+        return AESGCM(_message_key(material, nonce)).decrypt(
+            _GCM_NONCE, blob[HEADER:], blob[:HEADER] + canonical(context)
+        )
     except InvalidTag as reason:
         raise invalid() from reason
 
@@ -92,7 +94,13 @@ def _pack(reference: Reference) -> bytes:
     key = UUID(reference.key_id.removeprefix("mrk-"))
     kind = _MULTI_REGION if multi_region else _SINGLE_REGION
     return b"".join(
-        (_MAGIC, bytes((kind,)), int(reference.account_id).to_bytes(6, "big"), key.bytes, bytes.fromhex(reference.material_id))
+        (
+            _MAGIC,
+            bytes((kind,)),
+            int(reference.account_id).to_bytes(6, "big"),
+            key.bytes,
+            bytes.fromhex(reference.material_id),
+        )
     )
 
 
