@@ -1,0 +1,302 @@
+"""Policies: their grammar, checked, and compiled once so that a decision is a few set look-ups.
+
+Source: IAM User Guide, "Grammar of the IAM JSON policy language" and "Policy elements: Principal".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+from engine.iam import conditions, patterns
+from engine.iam.conditions import Condition
+from engine.iam.principal import Principal
+
+Kind = Literal["identity", "resource", "boundary", "session", "trust"]
+VERSIONS = ("2012-10-17", "2008-10-17")
+DIRECT, ACCOUNT = "direct", "account"
+
+_STATEMENT_MEMBERS = {
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+}
+_ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
+_ACCOUNT = re.compile(r"\d{12}")
+_ROOT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root")
+_ROLE_SESSION = re.compile(r"arn:aws[a-z-]*:sts::\d{12}:assumed-role/.+")
+_UNIQUE_ID = re.compile(r"A(?:IDA|ROA)[A-Z0-9]{8,}")
+
+
+class MalformedPolicy(ValueError):
+    """A policy that IAM or KMS would not take; `reason` in AWS's words, `position` a character offset or -1."""
+
+    def __init__(self, reason: str, position: int = -1) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.position = position
+
+
+@dataclass(frozen=True, slots=True)
+class Principals:
+    """Who a statement is about. `everyone` is "*"; `accounts` delegates to them; `names` are ARNs and unique IDs; `negated` NotPrincipal."""
+
+    everyone: bool
+    accounts: frozenset[str]
+    names: frozenset[str]
+    services: frozenset[str]
+    federated: frozenset[str]
+    negated: bool
+
+    def match(self, principal: Principal) -> str:
+        """DIRECT, ACCOUNT or "" (not about this principal)."""
+        found = self._match(principal)
+        if self.negated:
+            return "" if found else DIRECT
+        return found
+
+    def _match(self, principal: Principal) -> str:
+        if self.everyone:
+            return DIRECT
+        if principal.kind == "service":
+            return DIRECT if principal.invoked_by in self.services else ""
+        session = principal.session
+        if (
+            principal.arn in self.names
+            or principal.unique_id.partition(":")[0] in self.names
+            or principal.unique_id in self.names
+            or (session is not None and session.issuer_arn in self.names)
+        ):
+            return DIRECT
+        if principal.account_id in self.accounts:
+            return ACCOUNT
+        return ""
+
+    def names_session(self, principal: Principal) -> bool:
+        """The very session (or user) is named, which no boundary or session policy narrows by not allowing."""
+        return principal.arn in self.names
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    index: int
+    sid: str
+    allows: bool
+    principals: Principals | None
+    actions: tuple[re.Pattern[str], ...]
+    not_action: bool
+    resources: tuple[str, ...]
+    not_resource: bool
+    any_resource: bool
+    variables: bool
+    conditions: tuple[Condition, ...]
+
+    def about_action(self, action: str) -> bool:
+        return any(pattern.fullmatch(action) for pattern in self.actions) != self.not_action
+
+    def about_resource(self, resource: str, context: patterns.Values) -> bool:
+        if self.any_resource:
+            return not self.not_resource
+        return any(self._resource(pattern, resource, context) for pattern in self.resources) != self.not_resource
+
+    def _resource(self, pattern: str, resource: str, context: patterns.Values) -> bool:
+        if self.variables and patterns.has_variable(pattern):
+            expanded = patterns.expand(pattern, context)
+            return expanded is not None and patterns.matches_expanded(expanded, resource)
+        return patterns.glob(pattern).fullmatch(resource) is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledPolicy:
+    name: str
+    kind: Kind
+    text: str
+    statements: tuple[Statement, ...]
+    _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
+
+    @property
+    def has_conditions(self) -> bool:
+        return any(statement.conditions or statement.variables for statement in self.statements)
+
+    def about(self, action: str) -> tuple[Statement, ...]:
+        """The statements whose Action or NotAction takes in `action`; remembered, since there are only so many actions."""
+        found = self._by_action.get(action)
+        if found is None:
+            found = tuple(statement for statement in self.statements if statement.about_action(action))
+            self._by_action[action] = found
+        return found
+
+
+@lru_cache(maxsize=20_000)
+def compile_policy(text: str, *, name: str, kind: Kind) -> CompiledPolicy:
+    """Raises MalformedPolicy."""
+    document = _parse(text)
+    version = document.get("Version", VERSIONS[1])
+    if version not in VERSIONS:
+        raise MalformedPolicy("Policy document must be version 2012-10-17 or greater.")
+    unknown = set(document) - {"Version", "Id", "Statement"}
+    if unknown:
+        raise MalformedPolicy(f"Syntax error: unknown element {sorted(unknown)[0]}")
+    written = document.get("Statement")
+    if isinstance(written, dict):
+        written = [written]
+    if not isinstance(written, list) or not written:
+        raise MalformedPolicy("Policy must contain at least one statement.")
+    variables = version == VERSIONS[0]
+    statements = tuple(_statement(number, each, kind, variables) for number, each in enumerate(written))
+    sids = [statement.sid for statement in statements if statement.sid]
+    if kind != "resource" and len(sids) != len(set(sids)):
+        raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
+    return CompiledPolicy(name, kind, text, statements)
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text, object_pairs_hook=_no_duplicates)
+    except json.JSONDecodeError as reason:
+        raise MalformedPolicy(f"Syntax error in policy: {reason.msg}", reason.pos) from reason
+    except RecursionError as reason:
+        raise MalformedPolicy("Syntax error in policy: nested too deeply") from reason
+    if not isinstance(document, dict):
+        raise MalformedPolicy("Syntax error in policy: the document is not an object")
+    return document
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        double = next(name for name in names if names.count(name) > 1)
+        raise MalformedPolicy(f"Syntax error in policy: duplicate element {double}")
+    return members
+
+
+def _statement(number: int, written: Any, kind: Kind, variables: bool) -> Statement:
+    if not isinstance(written, dict):
+        raise MalformedPolicy("Syntax error in policy: a statement is not an object")
+    unknown = set(written) - _STATEMENT_MEMBERS
+    if unknown:
+        raise MalformedPolicy(f"Syntax error in policy: unknown element {sorted(unknown)[0]}")
+    if written.get("Effect") not in ("Allow", "Deny"):
+        raise MalformedPolicy("Policy statement must have an Effect of Allow or Deny.")
+    sid = written.get("Sid", "")
+    if not isinstance(sid, str) or (kind not in ("resource", "trust") and not re.fullmatch(r"[A-Za-z0-9]*", sid)):
+        raise MalformedPolicy(
+            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
+        )
+    with_principal = kind in ("resource", "trust")
+    if with_principal != (("Principal" in written) or ("NotPrincipal" in written)):
+        raise MalformedPolicy(
+            "Policy statement must contain a principal."
+            if with_principal
+            else "Policy document should not specify a principal."
+        )
+    actions = _one_of(written, "Action", "NotAction", "actions")
+    for action in actions:
+        if not _ACTION.fullmatch(action):
+            raise MalformedPolicy(
+                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+                if ":" not in action
+                else f"Vendor or action {action} is not valid."
+            )
+    resources: tuple[str, ...] = ("*",)
+    if kind == "trust":
+        if "Resource" in written or "NotResource" in written:
+            raise MalformedPolicy("Has prohibited field Resource")
+    else:
+        resources = _one_of(written, "Resource", "NotResource", "resources")
+        for resource in resources:
+            if kind != "resource" and resource != "*" and not resource.startswith(("arn:", "*", "${")):
+                raise MalformedPolicy(f'Resource {resource} must be in ARN format or "*".')
+    return Statement(
+        index=number,
+        sid=sid,
+        allows=written["Effect"] == "Allow",
+        principals=_principals(written) if with_principal else None,
+        actions=tuple(patterns.glob(action.lower()) for action in actions),
+        not_action="NotAction" in written,
+        resources=resources,
+        not_resource="NotResource" in written,
+        any_resource="*" in resources,
+        variables=variables and any(patterns.has_variable(resource) for resource in resources),
+        conditions=_conditions(written.get("Condition"), variables),
+    )
+
+
+def _one_of(written: Mapping[str, Any], name: str, negated: str, word: str) -> tuple[str, ...]:
+    if name in written and negated in written:
+        raise MalformedPolicy(f"Syntax error in policy: a statement has both {name} and {negated}")
+    if name not in written and negated not in written:
+        raise MalformedPolicy(f"Policy statement must contain {word}.")
+    return _strings(written.get(name, written.get(negated)), name)
+
+
+def _strings(value: Any, name: str) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    if not listed or not all(isinstance(each, str) for each in listed):
+        raise MalformedPolicy(f"Syntax error in policy: {name} must be a string or a list of strings")
+    return tuple(listed)
+
+
+def _principals(written: Mapping[str, Any]) -> Principals:
+    if "Principal" in written and "NotPrincipal" in written:
+        raise MalformedPolicy("Syntax error in policy: a statement has both Principal and NotPrincipal")
+    negated = "NotPrincipal" in written
+    value = written["NotPrincipal" if negated else "Principal"]
+    if value == "*":
+        value = {"AWS": "*"}
+    if not isinstance(value, dict) or not value:
+        raise MalformedPolicy("Invalid principal in policy")
+    unknown = set(value) - {"AWS", "Service", "Federated", "CanonicalUser"}
+    if unknown:
+        raise MalformedPolicy(f"Invalid principal in policy: {sorted(unknown)[0]}")
+    accounts: set[str] = set()
+    names: set[str] = set()
+    everyone = False
+    for entry in _strings(value["AWS"], "Principal") if "AWS" in value else ():
+        if entry == "*":
+            everyone = True
+        elif _ACCOUNT.fullmatch(entry):
+            accounts.add(entry)
+        elif root := _ROOT.fullmatch(entry):
+            accounts.add(root[1])
+        elif (entry.startswith("arn:") and ("*" not in entry) and len(entry.split(":", 5)) == 6) or _UNIQUE_ID.fullmatch(entry):
+            names.add(entry)
+        else:
+            raise MalformedPolicy(f'Invalid principal in policy: "AWS":"{entry}"')
+    return Principals(
+        everyone=everyone,
+        accounts=frozenset(accounts),
+        names=frozenset(names),
+        services=frozenset(_strings(value["Service"], "Principal") if "Service" in value else ()),
+        federated=frozenset(_strings(value["Federated"], "Principal") if "Federated" in value else ()),
+        negated=negated,
+    )
+
+
+def _conditions(block: Any, variables: bool) -> tuple[Condition, ...]:
+    if block is None:
+        return ()
+    if not isinstance(block, dict) or not all(isinstance(keys, dict) for keys in block.values()):
+        raise MalformedPolicy("Syntax error in policy: Condition must be an object of objects")
+    for keys in block.values():
+        for values in keys.values():
+            listed = values if isinstance(values, list) else [values]
+            if not all(isinstance(each, str | int | float | bool) for each in listed):
+                raise MalformedPolicy("Syntax error in policy: a condition value is not a string, number or boolean")
+    try:
+        return conditions.compile_block(block, variables=variables)
+    except KeyError as reason:
+        raise MalformedPolicy(f"Invalid Condition type : {reason.args[0]}") from reason
+    except ValueError as reason:
+        raise MalformedPolicy(f"Invalid value for Condition type {reason}") from reason

@@ -1,0 +1,44 @@
+"""Who calls: a user, a role's session, an AWS service, the account itself. Immutable, made by engine.iam.credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.iam.policy import CompiledPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """What temporary credentials carry. `issuer_arn` and `issuer_id` are the role's (or the user's) the session was made of."""
+
+    name: str
+    issuer_arn: str
+    issuer_id: str
+    created: datetime
+    expires: datetime
+    mfa: bool = False
+    policies: tuple[CompiledPolicy, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source_identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """`kind`: root, user, assumed-role, federated-user, service or anonymous. `unique_id` is aws:userid.
+
+    `invoked_by` names the AWS service that calls on the principal's behalf ("s3.amazonaws.com"), or that is the principal.
+    """
+
+    kind: str
+    account_id: str
+    arn: str
+    unique_id: str
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    access_key_id: str = ""
+    session: SessionFacts | None = None
+    invoked_by: str = ""
