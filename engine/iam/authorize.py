@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.context import CallContext
 from engine.iam import attached
@@ -21,15 +21,23 @@ def authorize(
     resource_account: str = "",
     resource_policy: CompiledPolicy | None = None,
     grants: Sequence[GrantView] = (),
-    conditions: ContextValues | None = None,
+    conditions: Callable[[], ContextValues] | None = None,
+    encryption_context: Mapping[str, str] | None = None,
 ) -> Decision:
     """Raise AccessDeniedException, in AWS's words, unless `context`'s principal may do `action` on `resource`.
 
-    `resource_policy` is the key policy for KMS keys, the trust policy for AssumeRole. `conditions` are the condition keys of this
-    request beyond the global ones.
+    `resource_policy` is the key policy for KMS keys, the trust policy for AssumeRole. `conditions` gives the condition keys of this
+    request beyond the global ones; it is called only if a policy that takes part has conditions or variables.
     """
     request, policies = question(
-        context, action, resource, resource_account or context.account_id, resource_policy, grants, conditions
+        context,
+        action,
+        resource,
+        resource_account or context.account_id,
+        resource_policy,
+        grants,
+        conditions,
+        encryption_context,
     )
     decision = decide(request, policies)
     if not decision.allowed:
@@ -44,18 +52,34 @@ def question(
     resource_account: str,
     resource_policy: CompiledPolicy | None,
     grants: Sequence[GrantView],
-    conditions: ContextValues | None,
+    conditions: Callable[[], ContextValues] | None,
+    encryption_context: Mapping[str, str] | None = None,
 ) -> tuple[Request, Policies]:
     """What is put to `decide` for a call; the access pages ask the same question to show its trace."""
     identity, boundary = attached.policies_of(context.principal)
+    policies = Policies(identity=identity, resource=resource_policy, boundary=boundary, grants=tuple(grants))
     request = Request(
         principal=context.principal,
         action=action,
         resource=resource,
         resource_account=resource_account,
-        context={**global_conditions(context), **(conditions or {})},
+        context=_conditions(context, policies, conditions),
+        encryption_context=encryption_context,
     )
-    return request, Policies(identity=identity, resource=resource_policy, boundary=boundary, grants=tuple(grants))
+    return request, policies
+
+
+def _conditions(context: CallContext, policies: Policies, own: Callable[[], ContextValues] | None) -> ContextValues:
+    """The condition keys of a request, or none if no policy asks for any."""
+    taking_part = [*policies.identity]
+    for policy in (policies.resource, policies.boundary):
+        if policy is not None:
+            taking_part.append(policy)
+    if context.principal.session is not None:
+        taking_part += context.principal.session.policies
+    if not any(policy.has_conditions for policy in taking_part):
+        return {}
+    return {**global_conditions(context), **(own() if own is not None else {})}
 
 
 def global_conditions(context: CallContext) -> dict[str, str | tuple[str, ...]]:

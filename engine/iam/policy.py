@@ -122,11 +122,8 @@ class CompiledPolicy:
     kind: Kind
     text: str
     statements: tuple[Statement, ...]
+    has_conditions: bool
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
-
-    @property
-    def has_conditions(self) -> bool:
-        return any(statement.conditions or statement.variables for statement in self.statements)
 
     def about(self, action: str) -> tuple[Statement, ...]:
         """The statements whose Action or NotAction takes in `action`; remembered, since there are only so many actions."""
@@ -157,7 +154,8 @@ def compile_policy(text: str, *, name: str, kind: Kind) -> CompiledPolicy:
     sids = [statement.sid for statement in statements if statement.sid]
     if kind != "resource" and len(sids) != len(set(sids)):
         raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
-    return CompiledPolicy(name, kind, text, statements)
+    conditional = any(statement.conditions or statement.variables for statement in statements)
+    return CompiledPolicy(name, kind, text, statements, conditional)
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -270,7 +268,9 @@ def _principals(written: Mapping[str, Any]) -> Principals:
             accounts.add(entry)
         elif root := _ROOT.fullmatch(entry):
             accounts.add(root[1])
-        elif (entry.startswith("arn:") and ("*" not in entry) and len(entry.split(":", 5)) == 6) or _UNIQUE_ID.fullmatch(entry):
+        elif (
+            entry.startswith("arn:") and ("*" not in entry) and len(entry.split(":", 5)) == 6
+        ) or _UNIQUE_ID.fullmatch(entry):
             names.add(entry)
         else:
             raise MalformedPolicy(f'Invalid principal in policy: "AWS":"{entry}"')

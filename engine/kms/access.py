@@ -1,0 +1,190 @@
+"""Permission for an operation on a key: the condition keys of the request, the key policy, the grants, then engine.iam's decision.
+
+Condition keys are those of the Service Authorization Reference, "Actions, resources, and condition keys for AWS KMS". They are
+gathered only when a policy that takes part has conditions, which most have not.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.context import CallContext
+from engine.iam import authorize as iam
+from engine.iam import decide
+from engine.kms.keyring import KmsKey
+from engine.wire.errors import AWSError
+
+Conditions = dict[str, "str | tuple[str, ...]"]
+
+# Request members that are condition keys of the same name (or the second name) with the value as it is.
+_MEMBERS: dict[str, str] = {
+    "EncryptionAlgorithm": "kms:encryptionalgorithm",
+    "SigningAlgorithm": "kms:signingalgorithm",
+    "MacAlgorithm": "kms:macalgorithm",
+    "KeyAgreementAlgorithm": "kms:keyagreementalgorithm",
+    "EncapsulationAlgorithm": "kms:encapsulationalgorithm",
+    "MessageType": "kms:messagetype",
+    "KeyPairSpec": "kms:datakeypairspec",
+    "ExpirationModel": "kms:expirationmodel",
+    "WrappingAlgorithm": "kms:wrappingalgorithm",
+    "WrappingKeySpec": "kms:wrappingkeyspec",
+    "PendingWindowInDays": "kms:schedulekeydeletionpendingwindowindays",
+    "RotationPeriodInDays": "kms:rotationperiodindays",
+    "BypassPolicyLockoutSafetyCheck": "kms:bypasspolicylockoutsafetycheck",
+    "ReplicaRegion": "kms:replicaregion",
+    "PrimaryRegion": "kms:primaryregion",
+    "GranteePrincipal": "kms:granteeprincipal",
+    "RetiringPrincipal": "kms:retiringprincipal",
+}
+
+
+def authorize(
+    context: CallContext,
+    key: KmsKey,
+    action: str = "",
+    *,
+    params: Mapping[str, Any] | None = None,
+    conditions: Mapping[str, str | tuple[str, ...]] | None = None,
+    encryption_context: Mapping[str, str] | None = None,
+    identifier: str = "",
+) -> decide.Decision:
+    """Raise AccessDeniedException unless the caller may do `action` (default: the operation) on `key`.
+
+    `params` are the request's members, `encryption_context` the one that counts where it is not `params["EncryptionContext"]`,
+    `identifier` the key identifier as the caller wrote it (for kms:RequestAlias).
+    """
+    action = action or context.operation
+    parameters = params or {}
+    context.touches_key(key.arn)
+    check_tokens(parameters.get("GrantTokens", ()))
+    given = parameters.get("EncryptionContext") if encryption_context is None else encryption_context
+    return iam.authorize(
+        context,
+        f"kms:{action}",
+        resource=key.arn,
+        resource_account=key.account_id,
+        resource_policy=key.policy,
+        grants=key.grants,
+        conditions=lambda: {
+            **key_conditions(context, key),
+            **request_conditions(parameters),
+            **context_conditions(given),
+            **alias_condition(identifier or parameters.get("KeyId", "")),
+            **(conditions or {}),
+        },
+        encryption_context=given,
+    )
+
+
+def authorize_new(
+    context: CallContext, action: str, conditions: Mapping[str, str | tuple[str, ...]] | None = None
+) -> None:
+    """Permission for what has no key yet or is about none: CreateKey, ListKeys, GenerateRandom…"""
+    iam.authorize(
+        context,
+        f"kms:{action}",
+        resource="*",
+        conditions=lambda: {"kms:calleraccount": context.account_id, **_via(context), **(conditions or {})},
+    )
+
+
+def key_conditions(context: CallContext, key: KmsKey) -> Conditions:
+    """What is known of the key itself and of who calls."""
+    values: Conditions = {
+        "kms:calleraccount": context.principal.account_id,
+        "kms:keyspec": key.spec,
+        "kms:customermasterkeyspec": key.spec,
+        "kms:keyusage": key.usage,
+        "kms:customermasterkeyusage": key.usage,
+        "kms:keyorigin": key.origin,
+        "kms:multiregion": "true" if key.multi_region else "false",
+        "aws:resourceaccount": key.account_id,
+        **_via(context),
+    }
+    if key.multi_region:
+        values["kms:multiregionkeytype"] = "PRIMARY" if key.is_primary else "REPLICA"
+        values["kms:primaryregion"] = key.primary_region
+    if key.aliases:
+        values["kms:resourcealiases"] = key.aliases
+    for name, value in key.tags.items():
+        values[f"aws:resourcetag/{name.lower()}"] = value
+    return values
+
+
+def _via(context: CallContext) -> Conditions:
+    service = context.principal.invoked_by
+    if not service:
+        return {}
+    return {"kms:viaservice": f"{service.partition('.')[0]}.{context.region}.amazonaws.com"}
+
+
+def request_conditions(parameters: Mapping[str, Any]) -> Conditions:
+    """Members of the request that are condition keys."""
+    values: Conditions = {}
+    for member, name in _MEMBERS.items():
+        if member in parameters:
+            value = parameters[member]
+            values[name] = ("true" if value else "false") if isinstance(value, bool) else str(value)
+    if "ValidTo" in parameters:
+        values["kms:validto"] = parameters["ValidTo"].isoformat()
+    if "Tags" in parameters:
+        tags = {tag["TagKey"]: tag["TagValue"] for tag in parameters["Tags"]}
+        values["aws:tagkeys"] = tuple(tags)
+        for key, value in tags.items():
+            values[f"aws:requesttag/{key.lower()}"] = value
+    if "TagKeys" in parameters:
+        values["aws:tagkeys"] = tuple(parameters["TagKeys"])
+    return values
+
+
+def context_conditions(encryption_context: Mapping[str, str] | None) -> Conditions:
+    if not encryption_context:
+        return {}
+    values: Conditions = {f"kms:encryptioncontext:{name.lower()}": value for name, value in encryption_context.items()}
+    values["kms:encryptioncontextkeys"] = tuple(encryption_context)
+    return values
+
+
+def alias_condition(identifier: str) -> Conditions:
+    """kms:RequestAlias, when the key was named by an alias."""
+    if identifier.startswith("alias/"):
+        return {"kms:requestalias": identifier}
+    if identifier.startswith("arn:") and ":alias/" in identifier:
+        return {"kms:requestalias": identifier.split(":", 5)[5]}
+    return {}
+
+
+TOKEN_PREFIX = b"kmsconsole-grant\x01"
+
+
+def grant_token(grant_id: str) -> str:
+    """The token of a grant. It says which grant it is of; the grant itself is in force everywhere as soon as it is made."""
+    return base64.b64encode(TOKEN_PREFIX + grant_id.encode()).decode()
+
+
+def token_grant_id(token: str) -> str:
+    """Raises InvalidGrantTokenException for what is no grant token."""
+    try:
+        raw = base64.b64decode(token, validate=True)
+    except ValueError as reason:
+        raise _invalid_token() from reason
+    if not raw.startswith(TOKEN_PREFIX):
+        raise _invalid_token()
+    return raw[len(TOKEN_PREFIX) :].decode(errors="replace")
+
+
+def check_tokens(tokens: Sequence[str]) -> None:
+    for token in tokens:
+        token_grant_id(token)
+
+
+def _invalid_token() -> AWSError:
+    return AWSError("InvalidGrantTokenException", "The grant token is not valid.")
+
+
+def dry_run(parameters: Mapping[str, Any]) -> None:
+    """Raise DryRunOperationException if the caller asked for a dry run: called when all checks have passed."""
+    if parameters.get("DryRun"):
+        raise AWSError("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
