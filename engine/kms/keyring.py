@@ -91,6 +91,12 @@ class KmsKey:
         return self.materials.get(self.current_material_id)
 
     @property
+    def has_material(self) -> bool:
+        """Whether the current material is here: an EXTERNAL key has none before its import and after its expiry."""
+        material = self.materials.get(self.current_material_id)
+        return material is not None and bool(material.secret)
+
+    @property
     def is_primary(self) -> bool:
         return self.multi_region and self.primary_region == self.region
 

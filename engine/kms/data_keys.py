@@ -1,0 +1,79 @@
+"""Data keys and data key pairs, with and without their plaintext; random bytes."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from engine.context import CallContext
+from engine.kms import access, algorithms, encryption, specs, using
+from engine.kms.keyring import KmsKey
+from engine.wire.errors import AWSError
+
+_KEY_SPEC_BYTES = {"AES_256": 32, "AES_128": 16}
+
+
+def _data_key(context: CallContext, parameters: dict[str, Any]) -> tuple[KmsKey, bytes]:
+    key = using.key_for_use(context, parameters)
+    using.check_algorithm(key, specs.SYMMETRIC_DEFAULT)
+    spec, number = parameters.get("KeySpec"), parameters.get("NumberOfBytes")
+    if (spec is None) == (number is None):
+        raise AWSError("ValidationException", "Please specify either number of bytes or key spec.")
+    access.dry_run(parameters)
+    return key, secrets.token_bytes(_KEY_SPEC_BYTES[spec] if spec is not None else int(number or 0))
+
+
+def generate_data_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    using.refuse_recipient(parameters)
+    key, plaintext = _data_key(context, parameters)
+    return {"Plaintext": plaintext, **_sealed(key, plaintext, parameters, "CiphertextBlob")}
+
+
+def generate_data_key_without_plaintext(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    key, plaintext = _data_key(context, parameters)
+    return _sealed(key, plaintext, parameters, "CiphertextBlob")
+
+
+def _sealed(key: KmsKey, plaintext: bytes, parameters: dict[str, Any], member: str) -> dict[str, Any]:
+    return {
+        member: encryption.seal_symmetric(key, plaintext, parameters.get("EncryptionContext")),
+        "KeyId": key.arn,
+        "KeyMaterialId": using.current(key).material_id,
+    }
+
+
+def _data_key_pair(context: CallContext, parameters: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    """(private key, answer without it). Source: AWS KMS API Reference, GenerateDataKeyPair."""
+    key = using.key_for_use(context, parameters)
+    using.check_algorithm(key, specs.SYMMETRIC_DEFAULT)
+    spec = specs.spec(parameters["KeyPairSpec"])
+    if spec.china_only and not context.region.startswith("cn-"):
+        raise AWSError("UnsupportedOperationException", f"KeyPairSpec {spec.name} is not supported in this Region.")
+    if spec.lacking:
+        raise AWSError(
+            "UnsupportedOperationException", f"KeyPairSpec {spec.name} is not available here: {spec.lacking}."
+        )
+    access.dry_run(parameters)
+    private, public = algorithms.generate(spec)
+    sealed = _sealed(key, private, parameters, "PrivateKeyCiphertextBlob")
+    return private, {**sealed, "PublicKey": public, "KeyPairSpec": spec.name}
+
+
+def generate_data_key_pair(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    using.refuse_recipient(parameters)
+    private, answer = _data_key_pair(context, parameters)
+    return {**answer, "PrivateKeyPlaintext": private}
+
+
+def generate_data_key_pair_without_plaintext(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    return _data_key_pair(context, parameters)[1]
+
+
+def generate_random(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    using.refuse_recipient(parameters)
+    access.authorize_new(context, "GenerateRandom")
+    if "CustomKeyStoreId" in parameters:
+        raise AWSError("CustomKeyStoreNotFoundException", "")
+    if "NumberOfBytes" not in parameters:
+        raise AWSError("ValidationException", "NumberOfBytes is required.")
+    return {"Plaintext": secrets.token_bytes(parameters["NumberOfBytes"])}

@@ -1,0 +1,188 @@
+"""Encrypt, Decrypt, ReEncrypt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.context import CallContext
+from engine.kms import access, ciphertext, keyring, states, using
+from engine.kms.algorithms import rsa
+from engine.kms.ciphertext import Reference
+from engine.kms.keyring import KmsKey
+from engine.kms.specs import SPECS, SYMMETRIC_DEFAULT
+from engine.wire.errors import AWSError
+
+
+def encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Source: AWS KMS API Reference, Encrypt. Plaintext 1–4,096 bytes; RSA takes what OAEP leaves room for."""
+    key = using.key_for_use(context, parameters)
+    algorithm = parameters.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
+    sealed = seal(key, algorithm, parameters["Plaintext"], parameters.get("EncryptionContext"), parameters)
+    return {"CiphertextBlob": sealed, "KeyId": key.arn, "EncryptionAlgorithm": algorithm}
+
+
+def seal(
+    key: KmsKey,
+    algorithm: str,
+    plaintext: bytes,
+    encryption_context: Mapping[str, str] | None,
+    parameters: Mapping[str, Any],
+) -> bytes:
+    """Encrypt under the key's current material, after the algorithm checks and a dry run's end."""
+    using.check_algorithm(key, algorithm)
+    if algorithm == SYMMETRIC_DEFAULT:
+        access.dry_run(parameters)
+        return seal_symmetric(key, plaintext, encryption_context)
+    _refuse_context(encryption_context)
+    limit = rsa.plaintext_limit(SPECS[key.spec].size, algorithm)
+    if len(plaintext) > limit:
+        raise AWSError(
+            "ValidationException",
+            f"Algorithm {algorithm} and key spec {key.spec} cannot encrypt data larger than {limit} bytes.",
+        )
+    access.dry_run(parameters)
+    return rsa.encrypt(using.public_key(key), algorithm, plaintext)
+
+
+def seal_symmetric(key: KmsKey, plaintext: bytes, encryption_context: Mapping[str, str] | None) -> bytes:
+    """A symmetric ciphertext under the current material; also how data keys are encrypted."""
+    material = using.current(key)
+    reference = Reference(key.account_id, key.key_id, material.material_id)
+    return ciphertext.encrypt(material.secret, reference, plaintext, encryption_context)
+
+
+def decrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Source: AWS KMS API Reference, Decrypt. A symmetric ciphertext names its key; KeyId then only has to agree with it."""
+    using.refuse_recipient(parameters)
+    if "CiphertextBlob" not in parameters:
+        raise using.blob_null("ciphertextBlob")
+    algorithm = parameters.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
+    key, plaintext, material_id = unseal(
+        context, parameters, "KeyId", "", algorithm, parameters.get("EncryptionContext")
+    )
+    access.dry_run(parameters)
+    result = {"KeyId": key.arn, "Plaintext": plaintext, "EncryptionAlgorithm": algorithm}
+    if material_id:
+        result["KeyMaterialId"] = material_id
+    return result
+
+
+def unseal(
+    context: CallContext,
+    parameters: dict[str, Any],
+    member: str,
+    action: str,
+    algorithm: str,
+    encryption_context: Mapping[str, str] | None,
+) -> tuple[KmsKey, bytes, str]:
+    """(key, plaintext, material ID or "") of the request's ciphertext. `member` is where the request may name the key."""
+    blob: bytes = parameters["CiphertextBlob"]
+    if algorithm != SYMMETRIC_DEFAULT:
+        return (*_unseal_asymmetric(context, parameters, member, action, algorithm, encryption_context), "")
+    named = keyring.find(context, parameters[member]) if member in parameters else None
+    if named is not None and named.spec != SYMMETRIC_DEFAULT:
+        using.check_use(context, named, parameters, action=action, encryption_context=encryption_context)
+        using.check_algorithm(named, algorithm)
+    reference = ciphertext.parse(blob)
+    if named is not None and (named.account_id, named.key_id) != (reference.account_id, reference.key_id):
+        using.check_use(context, named, parameters, action=action, encryption_context=encryption_context)
+        raise AWSError(
+            "IncorrectKeyException",
+            "The key ID in the request does not identify a CMK that can perform this operation.",
+        )
+    key = named if named is not None else _key_of(context, reference)
+    using.check_use(
+        context,
+        key,
+        parameters,
+        action=action,
+        encryption_context=encryption_context or {},
+        identifier=parameters.get(member, ""),
+    )
+    material = key.materials.get(reference.material_id)
+    if material is None:
+        raise ciphertext.invalid()
+    if not material.secret:  # imported material that was deleted or expired while other material is current
+        raise AWSError("KMSInvalidStateException", f"{key.arn} is pending import.")
+    return key, ciphertext.decrypt(material.secret, blob, encryption_context), material.material_id
+
+
+def _key_of(context: CallContext, reference: Reference) -> KmsKey:
+    """The key a ciphertext names, in the caller's Region. A reference to no key here may be a forged one: it is no ciphertext."""
+    try:
+        return keyring.get(reference.account_id, context.region, reference.key_id)
+    except AWSError as error:
+        if error.code == "NotFoundException":
+            raise ciphertext.invalid() from error
+        raise
+
+
+def _unseal_asymmetric(
+    context: CallContext,
+    parameters: dict[str, Any],
+    member: str,
+    action: str,
+    algorithm: str,
+    encryption_context: Mapping[str, str] | None,
+) -> tuple[KmsKey, bytes]:
+    if member not in parameters:
+        raise AWSError("ValidationException", f"{member} is required when the encryption algorithm is {algorithm}.")
+    key = using.key_for_use(
+        context, parameters, member=member, action=action, encryption_context=encryption_context or {}
+    )
+    using.check_algorithm(key, algorithm)
+    _refuse_context(encryption_context)
+    try:
+        return key, rsa.decrypt(using.private_key(key), algorithm, parameters["CiphertextBlob"])
+    except ValueError as reason:
+        raise ciphertext.invalid() from reason
+
+
+def _refuse_context(encryption_context: Mapping[str, str] | None) -> None:
+    if encryption_context:
+        raise AWSError(
+            "ValidationException", "EncryptionContext is only supported with the SYMMETRIC_DEFAULT algorithm."
+        )
+
+
+def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Source: AWS KMS API Reference, ReEncrypt: kms:ReEncryptFrom on the source key, kms:ReEncryptTo on the destination key."""
+    if "CiphertextBlob" not in parameters:
+        raise using.blob_null("ciphertextBlob")
+    destination = keyring.find(context, parameters["DestinationKeyId"])
+    source_algorithm = parameters.get("SourceEncryptionAlgorithm", SYMMETRIC_DEFAULT)
+    source, plaintext, source_material = unseal(
+        context,
+        parameters,
+        "SourceKeyId",
+        "ReEncryptFrom",
+        source_algorithm,
+        parameters.get("SourceEncryptionContext"),
+    )
+    same = "true" if source.arn == destination.arn else "false"
+    encryption_context = parameters.get("DestinationEncryptionContext")
+    access.authorize(
+        context,
+        destination,
+        "ReEncryptTo",
+        params=parameters,
+        conditions={"kms:reencryptonsamekey": same},
+        encryption_context=encryption_context or {},
+        identifier=parameters["DestinationKeyId"],
+    )
+    states.refuse_unless_allowed("ReEncrypt", destination, context.now)
+    states.refuse_wrong_usage("ReEncrypt", destination)
+    algorithm = parameters.get("DestinationEncryptionAlgorithm", SYMMETRIC_DEFAULT)
+    result = {
+        "CiphertextBlob": seal(destination, algorithm, plaintext, encryption_context, parameters),
+        "SourceKeyId": source.arn,
+        "KeyId": destination.arn,
+        "SourceEncryptionAlgorithm": source_algorithm,
+        "DestinationEncryptionAlgorithm": algorithm,
+    }
+    if source_material:
+        result["SourceKeyMaterialId"] = source_material
+    if algorithm == SYMMETRIC_DEFAULT:
+        result["DestinationKeyMaterialId"] = using.current(destination).material_id
+    return result
