@@ -90,6 +90,16 @@ def authorize_new(
     )
 
 
+def authorize_resource(context: CallContext, arn: str, key: KmsKey | None) -> None:
+    """Permission for a resource that has no policy of its own (an alias): the caller's identity policies decide."""
+    iam.authorize(
+        context,
+        f"kms:{context.operation}",
+        resource=arn,
+        conditions=lambda: key_conditions(context, key) if key is not None else {},
+    )
+
+
 def key_conditions(context: CallContext, key: KmsKey) -> Conditions:
     """What is known of the key itself and of who calls."""
     values: Conditions = {

@@ -101,7 +101,7 @@ def _ml_kem(size: int, lacking: str = "") -> KeySpec:
         "mlkem",
         size,
         "KEM",
-        {ENCAPSULATE_DECAPSULATE: ("ML_KEM_SHAKE_256",)},
+        {ENCAPSULATE_DECAPSULATE: ("ML_KEM",)},
         importable=False,
         data_key_pair=True,
         lacking=lacking,

@@ -1,0 +1,247 @@
+"""Grants: they allow what they say, at once and everywhere. Source: KMS Developer Guide, "Grants in AWS KMS"."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from typing import Any
+
+from engine.context import CallContext
+from engine.iam.decide import CONTEXT_ACTIONS
+from engine.iam.models import Role, User
+from engine.iam.principal import Principal
+from engine.kms import access, keyring, models, paging, specs, states
+from engine.kms.keyring import KmsKey
+from engine.store.transaction import changed, key_entity
+from engine.wire.errors import AWSError
+
+PER_KEY = 50_000
+_PRINCIPAL = re.compile(
+    r"arn:aws[a-z-]*:iam::(\d{12}):(root|user/.+|role/.+)|arn:aws[a-z-]*:sts::(\d{12}):(assumed-role/.+/.+|federated-user/.+)"
+)
+
+# Operations that a grant may allow on a key of each usage, beyond those that go with every key.
+_ALWAYS = frozenset({"DescribeKey", "CreateGrant", "RetireGrant"})
+_BY_USAGE = {
+    "symmetric": CONTEXT_ACTIONS,
+    specs.ENCRYPT_DECRYPT: frozenset({"Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GetPublicKey"}),
+    specs.SIGN_VERIFY: frozenset({"Sign", "Verify", "GetPublicKey"}),
+    specs.GENERATE_VERIFY_MAC: frozenset({"GenerateMac", "VerifyMac"}),
+    specs.KEY_AGREEMENT: frozenset({"DeriveSharedSecret", "GetPublicKey"}),
+    specs.ENCAPSULATE_DECAPSULATE: frozenset({"Encapsulate", "Decapsulate", "GetPublicKey"}),
+}
+
+
+def allowed_operations(key: KmsKey) -> frozenset[str]:
+    kind = "symmetric" if key.spec == specs.SYMMETRIC_DEFAULT else key.usage
+    return _ALWAYS | _BY_USAGE[kind]
+
+
+def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    grantee, grantee_is_service = _who(parameters, "GranteePrincipal", "GranteeServicePrincipal")
+    retiring, retiring_is_service = _who(parameters, "RetiringPrincipal", "RetiringServicePrincipal")
+    operations = list(dict.fromkeys(parameters["Operations"]))
+    constraints = parameters.get("Constraints", {})
+    access.authorize(
+        context,
+        key,
+        params=parameters,
+        conditions={
+            "kms:grantoperations": tuple(operations),
+            "kms:grantisforawsresource": "true" if context.principal.invoked_by else "false",
+            **({"kms:grantconstrainttype": tuple(constraints)} if constraints else {}),
+            **({"kms:granteeprincipal": grantee} if grantee else {}),
+        },
+    )
+    states.refuse_unless_allowed(context.operation, key, context.now)
+    if not grantee:
+        raise AWSError(
+            "ValidationException",
+            "1 validation error detected: Value null at 'granteePrincipal' failed to satisfy constraint: Member must not be null",
+        )
+    _check_principal(grantee, grantee_is_service, "grantee")
+    if retiring:
+        _check_principal(retiring, retiring_is_service, "retiring")
+    refused = [operation for operation in operations if operation not in allowed_operations(key)]
+    if refused:
+        raise AWSError(
+            "ValidationException",
+            f"Operation {refused[0]} is not supported for a grant on a key of spec {key.spec} and usage {key.usage}.",
+        )
+    _check_constraints(key, constraints)
+    access.dry_run(parameters)
+    row = keyring.row(key)
+    same = _same_by_name(row, parameters.get("Name", ""), grantee, retiring, operations, constraints)
+    if same is None:
+        if row.grants.count() >= PER_KEY:
+            raise AWSError("LimitExceededException", f"{key.arn} has {PER_KEY} grants, the most a key can have.")
+        same = models.Grant.objects.create(
+            key=row,
+            grant_id=secrets.token_hex(32),
+            name=parameters.get("Name", ""),
+            grantee=grantee,
+            retiring=retiring,
+            grantee_is_service=grantee_is_service,
+            retiring_is_service=retiring_is_service,
+            operations=operations,
+            constraints=constraints,
+            issuing_account=f"arn:{keyring.partition(key.region)}:iam::{context.principal.account_id}:root",
+            created=context.now,
+        )
+        changed(key_entity(key.account_id, key.region, key.key_id))
+    return {"GrantId": same.grant_id, "GrantToken": access.grant_token(same.grant_id)}
+
+
+def _who(parameters: dict[str, Any], principal: str, service: str) -> tuple[str, bool]:
+    if principal in parameters and service in parameters:
+        raise AWSError("ValidationException", f"{principal} and {service} cannot both be given.")
+    if service in parameters:
+        return str(parameters[service]), True
+    return str(parameters.get(principal, "")), False
+
+
+def _check_principal(name: str, is_service: bool, role: str) -> None:
+    """A principal of an account that is here must exist; others are taken on trust, as AWS cannot be asked."""
+    if is_service or name.endswith(".amazonaws.com"):
+        return
+    match = _PRINCIPAL.fullmatch(name)
+    if match is None:
+        raise AWSError("InvalidArnException", f"Invalid principal: {name}")
+    account_id, resource = match[1] or match[3], match[2] or match[4]
+    kind, _, rest = resource.partition("/")
+    table = {"user": User, "role": Role}.get(kind)
+    if table is None or not _account_is_here(account_id):
+        return
+    path, _, short = f"/{rest}".rpartition("/")
+    if not table.objects.filter(account_id=account_id, path=path + "/", name=short).exists():
+        raise AWSError("InvalidArnException", f"Principal does not exist: {name}")
+
+
+def _account_is_here(account_id: str) -> bool:
+    from engine.iam.models import Account
+
+    return Account.objects.filter(account_id=account_id).exists()
+
+
+def _check_constraints(key: KmsKey, constraints: dict[str, Any]) -> None:
+    if not constraints:
+        return
+    wanted = [name for name in ("EncryptionContextEquals", "EncryptionContextSubset") if name in constraints]
+    if wanted and key.spec != specs.SYMMETRIC_DEFAULT:
+        raise AWSError(
+            "ValidationException", "Encryption context constraints are only valid for symmetric encryption keys."
+        )
+
+
+def _same_by_name(
+    row: models.Key, name: str, grantee: str, retiring: str, operations: list[str], constraints: dict[str, Any]
+) -> models.Grant | None:
+    """With a Name, an identical request gets the grant that is there; without one every request makes a new grant."""
+    if not name:
+        return None
+    for grant in row.grants.filter(name=name, grantee=grantee, retiring=retiring):
+        if sorted(grant.operations) == sorted(operations) and json.dumps(
+            grant.constraints, sort_keys=True
+        ) == json.dumps(constraints, sort_keys=True):
+            return grant
+    return None
+
+
+def _entry(grant: models.Grant) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "KeyId": grant.key.arn,
+        "GrantId": grant.grant_id,
+        "Name": grant.name,
+        "CreationDate": grant.created,
+        "IssuingAccount": grant.issuing_account,
+        "Operations": grant.operations,
+        "GranteeServicePrincipal" if grant.grantee_is_service else "GranteePrincipal": grant.grantee,
+    }
+    if grant.retiring:
+        entry["RetiringServicePrincipal" if grant.retiring_is_service else "RetiringPrincipal"] = grant.retiring
+    if grant.constraints:
+        entry["Constraints"] = grant.constraints
+    return entry
+
+
+def list_grants(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    access.authorize(context, key, params=parameters)
+    rows = models.Grant.objects.select_related("key").filter(key_id=key.pk)
+    if "GrantId" in parameters:
+        rows = rows.filter(grant_id=parameters["GrantId"])
+    if "GranteePrincipal" in parameters:
+        rows = rows.filter(grantee=parameters["GranteePrincipal"])
+    if "GranteeServicePrincipal" in parameters:
+        rows = rows.filter(grantee=parameters["GranteeServicePrincipal"], grantee_is_service=True)
+    found, more = paging.page("grants", parameters, rows, "pk", limit=50, maximum=100)
+    return {"Grants": [_entry(grant) for grant in found], **more}
+
+
+def list_retirable_grants(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    access.authorize_new(context, "ListRetirableGrants")
+    retiring, is_service = _who(parameters, "RetiringPrincipal", "RetiringServicePrincipal")
+    if not is_service:
+        match = _PRINCIPAL.fullmatch(retiring)
+        if match is None:
+            raise AWSError("InvalidArnException", f"Invalid principal: {retiring}")
+    rows = models.Grant.objects.select_related("key").filter(
+        retiring=retiring, key__account_id=context.account_id, key__region=context.region
+    )
+    found, more = paging.page("retirable", parameters, rows, "pk", limit=50, maximum=100)
+    return {"Grants": [_entry(grant) for grant in found], **more}
+
+
+def revoke_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    access.authorize(context, key, params=parameters)
+    grant = models.Grant.objects.filter(key_id=key.pk, grant_id=parameters["GrantId"]).first()
+    if grant is None:
+        raise AWSError("NotFoundException", f"Grant ID {parameters['GrantId']} not found")
+    access.dry_run(parameters)
+    _remove(grant, key)
+    return {}
+
+
+def retire_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """By token, or by key and ID. The retiring principal may, the grantee if the grant says so, and who has kms:RetireGrant."""
+    if "GrantToken" in parameters:
+        if "KeyId" in parameters or "GrantId" in parameters:
+            raise AWSError("ValidationException", "Specify either a grant token, or a key ID and a grant ID, not both.")
+        grant_id = access.token_grant_id(parameters["GrantToken"])
+        grant = models.Grant.objects.select_related("key").filter(grant_id=grant_id).first()
+        if grant is None:
+            raise AWSError("InvalidGrantTokenException", "The grant token is not valid.")
+    else:
+        if "KeyId" not in parameters or "GrantId" not in parameters:
+            raise AWSError("ValidationException", "Specify either a grant token, or a key ID and a grant ID.")
+        named = keyring.find(context, parameters["KeyId"], aliases=False)
+        grant = (
+            models.Grant.objects.select_related("key").filter(key_id=named.pk, grant_id=parameters["GrantId"]).first()
+        )
+        if grant is None:
+            raise AWSError("NotFoundException", f"Grant ID {parameters['GrantId']} not found")
+    key = keyring.get(grant.key.account_id, grant.key.region, grant.key.key_id)
+    if _may_retire(grant, context.principal):
+        context.touches_key(key.arn)
+    else:
+        access.authorize(context, key, params=parameters)
+    access.dry_run(parameters)
+    _remove(grant, key)
+    return {}
+
+
+def _may_retire(grant: models.Grant, principal: Principal) -> bool:
+    mine = {principal.arn, f"arn:aws:iam::{principal.account_id}:root"}
+    if principal.session is not None:
+        mine.add(principal.session.issuer_arn)
+    if principal.invoked_by:
+        mine.add(principal.invoked_by)
+    return grant.retiring in mine or (grant.grantee in mine and "RetireGrant" in grant.operations)
+
+
+def _remove(grant: models.Grant, key: KmsKey) -> None:
+    grant.delete()
+    changed(key_entity(key.account_id, key.region, key.key_id))

@@ -1,0 +1,187 @@
+"""CreateKey, DescribeKey, ListKeys, enabling and disabling, deletion and its cancelling, the description."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from engine.context import CallContext
+from engine.kms import access, keyring, managed, material, models, paging, policies, settle, specs, states, stores, tags
+from engine.kms.keyring import KmsKey
+from engine.store.transaction import changed, key_entity
+from engine.wire.errors import AWSError
+
+DEFAULT_WAITING_DAYS = 30
+
+
+def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Source: AWS KMS API Reference, CreateKey."""
+    origin = parameters.get("Origin", "AWS_KMS")
+    multi_region = parameters.get("MultiRegion", False)
+    spec = parameters.get("KeySpec") or parameters.get("CustomerMasterKeySpec") or specs.SYMMETRIC_DEFAULT
+    if "KeySpec" in parameters and "CustomerMasterKeySpec" in parameters:
+        raise AWSError(
+            "ValidationException",
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
+        )
+    access.authorize_new(
+        context,
+        "CreateKey",
+        {
+            **access.request_conditions(parameters),
+            "kms:keyspec": spec,
+            "kms:customermasterkeyspec": spec,
+            "kms:keyusage": parameters.get("KeyUsage", specs.ENCRYPT_DECRYPT),
+            "kms:customermasterkeyusage": parameters.get("KeyUsage", specs.ENCRYPT_DECRYPT),
+            "kms:keyorigin": origin,
+            "kms:multiregion": "true" if multi_region else "false",
+        },
+    )
+    usage = specs.check_combination(spec, parameters.get("KeyUsage"), origin, multi_region, context.region)
+    stores.check_new_key(parameters, origin)
+    key_tags = tags.checked(parameters.get("Tags", []))
+    policy = policies.checked_for_new_key(context, parameters)
+    key = models.Key(
+        account_id=context.account_id,
+        region=context.region,
+        key_id=f"mrk-{secrets.token_hex(16)}" if multi_region else str(uuid.uuid4()),
+        spec=spec,
+        usage=usage,
+        origin=origin,
+        description=parameters.get("Description", ""),
+        policy=policy,
+        created=context.now,
+        tags=key_tags,
+        multi_region=multi_region,
+        primary_region=context.region if multi_region else "",
+    )
+    key.save(force_insert=True)
+    policies.remember(key, context)
+    if origin == "AWS_KMS":
+        material.new(key, context.now)
+    changed(key_entity(key.account_id, key.region, key.key_id))
+    context.touches_key(key.arn)
+    answer = {"KeyMetadata": metadata(keyring.snapshot(key), context)}
+    return answer
+
+
+def metadata(key: KmsKey, context: CallContext) -> dict[str, Any]:
+    """KeyMetadata, with the members that AWS gives for this kind of key and no others."""
+    state = states.state(key, context.now)
+    spec = specs.spec(key.spec)
+    result: dict[str, Any] = {
+        "AWSAccountId": key.account_id,
+        "KeyId": key.key_id,
+        "Arn": key.arn,
+        "CreationDate": key.created,
+        "Enabled": state == states.ENABLED,
+        "Description": key.description,
+        "KeyUsage": key.usage,
+        "KeyState": state,
+        "Origin": key.origin,
+        "KeyManager": key.manager,
+        "CustomerMasterKeySpec": key.spec,
+        "KeySpec": key.spec,
+        specs.ALGORITHMS_MEMBER[key.usage]: list(spec.algorithms[key.usage]),
+        "MultiRegion": key.multi_region,
+    }
+    if key.deletion_date is not None:
+        result["DeletionDate"] = key.deletion_date
+    if state == states.PENDING_REPLICA_DELETION:
+        result["PendingDeletionWindowInDays"] = key.pending_window_days
+    current = key.material
+    if key.origin == "EXTERNAL" and current is not None and current.secret:
+        result["ExpirationModel"] = current.expiration_model
+        if current.valid_to is not None:
+            result["ValidTo"] = current.valid_to
+    if key.spec == specs.SYMMETRIC_DEFAULT and current is not None and key.manager == "CUSTOMER":
+        result["CurrentKeyMaterialId"] = current.material_id
+    if key.multi_region:
+        result["MultiRegionConfiguration"] = multi_region_configuration(key)
+    return result
+
+
+def multi_region_configuration(key: KmsKey) -> dict[str, Any]:
+    def entry(region: str) -> dict[str, str]:
+        return {"Arn": key.arn.replace(f":{key.region}:", f":{region}:", 1), "Region": region}
+
+    regions = sorted({key.region, *key.replica_regions})
+    return {
+        "MultiRegionKeyType": "PRIMARY" if key.is_primary else "REPLICA",
+        "PrimaryKey": entry(key.primary_region),
+        "ReplicaKeys": [entry(region) for region in regions if region != key.primary_region],
+    }
+
+
+def describe_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    key = managed.find_or_create(context, parameters["KeyId"])
+    access.authorize(context, key, params=parameters)
+    return {"KeyMetadata": metadata(key, context)}
+
+
+def list_keys(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    access.authorize_new(context, "ListKeys")
+    rows = models.Key.objects.filter(account_id=context.account_id, region=context.region).only(
+        "account_id", "region", "key_id"
+    )
+    found, more = paging.page("keys", parameters, rows, "key_id", limit=100)
+    return {"Keys": [{"KeyId": row.key_id, "KeyArn": row.arn} for row in found], **more}
+
+
+def for_change(context: CallContext, parameters: dict[str, Any], *, aliases: bool = False) -> tuple[KmsKey, models.Key]:
+    """The key a changing operation is about, permitted and in a state that allows it: its snapshot and its row."""
+    key = keyring.find(context, parameters["KeyId"], aliases=aliases)
+    access.authorize(context, key, params=parameters)
+    managed.refuse_managed(key, context.operation)
+    states.refuse_unless_allowed(context.operation, key, context.now)
+    changed(key_entity(key.account_id, key.region, key.key_id))
+    return key, keyring.row(key)
+
+
+def enable_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    _, row = for_change(context, parameters)
+    row.enabled = True
+    row.save(update_fields=["enabled"])
+    settle.rotate_as_due(row, context.now)
+    return {}
+
+
+def disable_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    _, row = for_change(context, parameters)
+    row.enabled = False
+    row.save(update_fields=["enabled"])
+    return {}
+
+
+def schedule_key_deletion(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Source: AWS KMS API Reference, ScheduleKeyDeletion. A primary with replicas waits for them without a date."""
+    key, row = for_change(context, parameters)
+    days = parameters.get("PendingWindowInDays", DEFAULT_WAITING_DAYS)
+    row.pending_window_days = days
+    row.deletion_scheduled = context.now
+    answer: dict[str, Any] = {"KeyId": key.arn, "PendingWindowInDays": days}
+    if key.is_primary and key.replica_regions:
+        answer["KeyState"] = states.PENDING_REPLICA_DELETION
+    else:
+        row.deletion_date = context.now + timedelta(days=days)
+        answer["KeyState"] = states.PENDING_DELETION
+        answer["DeletionDate"] = row.deletion_date
+    row.save(update_fields=["pending_window_days", "deletion_scheduled", "deletion_date"])
+    return answer
+
+
+def cancel_key_deletion(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    key, row = for_change(context, parameters)
+    row.deletion_date = row.pending_window_days = row.deletion_scheduled = None
+    row.enabled = False
+    row.save(update_fields=["deletion_date", "pending_window_days", "deletion_scheduled", "enabled"])
+    return {"KeyId": key.arn}
+
+
+def update_key_description(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    _, row = for_change(context, parameters)
+    row.description = parameters["Description"]
+    row.save(update_fields=["description"])
+    return {}

@@ -1,0 +1,75 @@
+"""Pages of lists: Limit, Marker, Truncated and NextMarker. A marker says what comes next and belongs to one kind of list."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import QuerySet
+
+from engine.wire.errors import AWSError
+
+
+def read_marker(kind: str, parameters: dict[str, Any]) -> str:
+    """What a request's Marker points behind; "" for the first page. Raises InvalidMarkerException."""
+    marker = parameters.get("Marker")
+    if marker is None:
+        return ""
+    try:
+        found, _, value = base64.urlsafe_b64decode(marker.encode()).decode().partition("|")
+    except ValueError as reason:
+        raise _invalid() from reason
+    if found != kind or not value:
+        raise _invalid()
+    return value
+
+
+def _invalid() -> AWSError:
+    return AWSError("InvalidMarkerException", "Invalid marker")
+
+
+def page(
+    kind: str,
+    parameters: dict[str, Any],
+    rows: QuerySet[Any],
+    column: str,
+    *,
+    limit: int,
+    maximum: int = 1000,
+) -> tuple[list[Any], dict[str, Any]]:
+    """(rows of this page, Truncated and NextMarker). `rows` are paged by the unique `column`, an index scan whatever their number."""
+    after = read_marker(kind, parameters)
+    wanted = min(int(parameters.get("Limit", limit)), maximum)
+    rows = rows.order_by(column)
+    if after:
+        rows = rows.filter(**{f"{column}__gt": after})
+    found = list(rows[: wanted + 1])
+    return _cut(kind, found, wanted, lambda row: str(getattr(row, column)))
+
+
+def page_of(
+    kind: str,
+    parameters: dict[str, Any],
+    items: list[Any],
+    name: Callable[[Any], str],
+    *,
+    limit: int,
+    maximum: int = 1000,
+) -> tuple[list[Any], dict[str, Any]]:
+    """The same for a short list in memory, in its own order; `name` gives each item's unique name."""
+    after = read_marker(kind, parameters)
+    wanted = min(int(parameters.get("Limit", limit)), maximum)
+    names = [name(item) for item in items]
+    if after and after not in names:
+        raise _invalid()
+    start = names.index(after) + 1 if after else 0
+    return _cut(kind, items[start : start + wanted + 1], wanted, name)
+
+
+def _cut(kind: str, found: list[Any], wanted: int, name: Callable[[Any], str]) -> tuple[list[Any], dict[str, Any]]:
+    if len(found) <= wanted:
+        return found, {"Truncated": False}
+    shown = found[:wanted]
+    marker = base64.urlsafe_b64encode(f"{kind}|{name(shown[-1])}".encode()).decode()
+    return shown, {"Truncated": True, "NextMarker": marker}

@@ -1,0 +1,97 @@
+"""Multi-Region keys: replicas and the primary Region. Source: KMS Developer Guide, "Multi-Region keys in AWS KMS"."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+
+from engine.context import CallContext
+from engine.kms import access, keyring, keys, managed, material, models, policies, states, tags
+from engine.kms.keyring import KmsKey
+from engine.store.transaction import changed, key_entity
+from engine.wire.errors import AWSError
+
+
+@cache
+def partition_regions(partition: str) -> frozenset[str]:
+    """The Regions of a partition that have KMS, from botocore's endpoint data."""
+    return frozenset(boto3.session.Session().get_available_regions("kms", partition_name=partition))
+
+
+def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    primary = keyring.find(context, parameters["KeyId"], aliases=False)
+    access.authorize(context, primary, params=parameters)
+    managed.refuse_managed(primary, context.operation)
+    _refuse_single_region(primary)
+    states.refuse_unless_allowed(context.operation, primary, context.now)
+    if not primary.is_primary:
+        raise AWSError("UnsupportedOperationException", f"{primary.arn} is a replica key: replicate its primary key.")
+    region = parameters["ReplicaRegion"]
+    if region not in partition_regions(keyring.partition(context.region)) or region == context.region:
+        raise AWSError("ValidationException", f"Invalid replica Region {region}.")
+    if region in primary.replica_regions:
+        arn = primary.arn.replace(f":{primary.region}:", f":{region}:", 1)
+        raise AWSError("AlreadyExistsException", f"{arn} already exists.")
+    access.authorize_new(context, "CreateKey", {"kms:replicaregion": region, **access.request_conditions(parameters)})
+    source = keyring.row(primary)
+    replica = models.Key(
+        account_id=source.account_id,
+        region=region,
+        key_id=source.key_id,
+        spec=source.spec,
+        usage=source.usage,
+        origin=source.origin,
+        description=parameters.get("Description", ""),
+        policy=policies.checked_for_new_key(context, parameters),
+        created=context.now,
+        tags=tags.checked(parameters.get("Tags", [])),
+        multi_region=True,
+        primary_region=source.primary_region,
+        rotation_enabled=source.rotation_enabled,
+        rotation_period_days=source.rotation_period_days,
+        next_rotation=source.next_rotation,
+    )
+    replica.save(force_insert=True)
+    policies.remember(replica, context)
+    if source.origin == "AWS_KMS":
+        material.copy(source, replica)
+    _announce(source)
+    snapshot = keyring.snapshot(replica)
+    context.touches_key(replica.arn)
+    return {
+        "ReplicaKeyMetadata": keys.metadata(snapshot, context),
+        "ReplicaPolicy": replica.policy,
+        "ReplicaTags": [{"TagKey": name, "TagValue": value} for name, value in replica.tags.items()],
+    }
+
+
+def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    primary = keyring.find(context, parameters["KeyId"], aliases=False)
+    access.authorize(context, primary, params=parameters)
+    _refuse_single_region(primary)
+    states.refuse_unless_allowed(context.operation, primary, context.now)
+    if not primary.is_primary:
+        raise AWSError("UnsupportedOperationException", f"{primary.arn} is a replica key: ask in its primary Region.")
+    region = parameters["PrimaryRegion"]
+    if region == primary.region:
+        return {}
+    if region not in primary.replica_regions:
+        arn = primary.arn.replace(f":{primary.region}:", f":{region}:", 1)
+        raise AWSError("NotFoundException", f"Key '{arn}' does not exist")
+    replica = keyring.get(primary.account_id, region, primary.key_id)
+    access.authorize(context, replica, params=parameters)
+    states.refuse_unless_allowed(context.operation, replica, context.now)
+    models.Key.objects.filter(account_id=primary.account_id, key_id=primary.key_id).update(primary_region=region)
+    _announce(keyring.row(primary))
+    return {}
+
+
+def _refuse_single_region(key: KmsKey) -> None:
+    if not key.multi_region:
+        raise AWSError("UnsupportedOperationException", f"{key.arn} is not a multi-Region key.")
+
+
+def _announce(row: models.Key) -> None:
+    changed(*(key_entity(each.account_id, each.region, each.key_id) for each in material.related(row)))
