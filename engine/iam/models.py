@@ -157,3 +157,13 @@ class AccessKey(models.Model):
 
     def __str__(self) -> str:
         return self.access_key_id
+
+
+class SignInAttempt(models.Model):
+    """A failed sign-in, for slowing guesses; rows older than the window mean nothing."""
+
+    who = models.CharField(max_length=255, db_index=True)
+    when = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.who

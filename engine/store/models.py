@@ -14,6 +14,9 @@ class Change(models.Model):
     id = models.BigAutoField(primary_key=True)
     entity = models.CharField(max_length=200)
 
+    def __str__(self) -> str:
+        return f"{self.pk} {self.entity}"
+
 
 class TrailMark(models.Model):
     """The journal sequence number of the last audit record whose change was committed (one row, id 1).
@@ -22,3 +25,6 @@ class TrailMark(models.Model):
     """
 
     sequence = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.sequence)

@@ -1,0 +1,43 @@
+"""Making accounts: an account, its first administrator, and policies for the roles people have in practice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.hashers import make_password
+
+from engine import clock
+from engine.iam import credentials
+from engine.iam.models import Account, Attachment, User
+from engine.store import transaction
+from engine.store.transaction import changed, iam_entity
+
+ADMINISTRATOR_ACCESS = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeAdministrator:
+    user: User
+    access_key_id: str
+    secret_access_key: str
+
+
+def create_account_with_administrator(
+    account_id: str, user_name: str, *, password: str, access_key_id: str = "", secret_access_key: str = ""
+) -> MadeAdministrator:
+    """A new account whose administrator may do everything. An empty access key ID or secret is generated."""
+    now = clock.now(account_id)
+    with transaction.write():
+        Account.objects.create(account_id=account_id, created=now)
+        user = User.objects.create(
+            account_id=account_id,
+            name=user_name,
+            unique_id=credentials.new_unique_id("AIDA"),
+            created=now,
+            password=make_password(password),
+            password_created=now,
+        )
+        Attachment.objects.create(user=user, policy_arn=ADMINISTRATOR_ACCESS, created=now)
+        key, secret = credentials.create_access_key(user, access_key_id, secret_access_key)
+        changed(iam_entity(account_id))
+    return MadeAdministrator(user, key.access_key_id, secret)

@@ -1,0 +1,178 @@
+"""Access keys, login profiles, password change, account aliases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.hashers import check_password, make_password
+
+from engine.context import CallContext
+from engine.iam import credentials, entities
+from engine.iam.entities import USER
+from engine.iam.models import AccessKey, Account, User
+from engine.trail import query
+from engine.wire.errors import AWSError
+
+Answer = dict[str, Any]
+ACCESS_KEYS_PER_USER = 2
+PASSWORD_MINIMUM = 8
+
+
+def _user(context: CallContext, parameters: dict[str, Any]) -> User:
+    """The user a request names, or without a name the caller's own."""
+    if "UserName" not in parameters:
+        if context.principal.kind != "user":
+            raise AWSError("ValidationError", "Must specify userName when calling with non-User credentials")
+        parameters = {**parameters, "UserName": context.principal.name}
+    user: User = entities.permitted(context, USER, parameters)
+    return user
+
+
+def create_access_key(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    user = _user(context, parameters)
+    if user.access_keys.count() >= ACCESS_KEYS_PER_USER:
+        raise AWSError("LimitExceeded", f"Cannot exceed quota for AccessKeysPerUser: {ACCESS_KEYS_PER_USER}")
+    row, secret = credentials.create_access_key(user)
+    entities.touched(context)
+    return {"AccessKey": {**_entry(row), "SecretAccessKey": secret}}
+
+
+def _entry(row: AccessKey) -> Answer:
+    return {
+        "UserName": row.user.name,
+        "AccessKeyId": row.access_key_id,
+        "Status": "Active" if row.active else "Inactive",
+        "CreateDate": row.created,
+    }
+
+
+def _access_key(context: CallContext, user: User, access_key_id: str) -> AccessKey:
+    row = user.access_keys.filter(access_key_id=access_key_id).first()
+    if row is None:
+        raise AWSError("NoSuchEntity", f"The Access Key with id {access_key_id} cannot be found.")
+    return row
+
+
+def list_access_keys(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    rows = _user(context, parameters).access_keys.select_related("user").order_by("created", "access_key_id")
+    return entities.page(parameters, [_entry(row) for row in rows], "AccessKeyMetadata")
+
+
+def update_access_key(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    row = _access_key(context, _user(context, parameters), parameters["AccessKeyId"])
+    row.active = parameters["Status"] == "Active"
+    row.save(update_fields=["active"])
+    entities.touched(context)
+    return {}
+
+
+def delete_access_key(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    _access_key(context, _user(context, parameters), parameters["AccessKeyId"]).delete()
+    entities.touched(context)
+    return {}
+
+
+def get_access_key_last_used(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    access_key_id = parameters["AccessKeyId"]
+    row = (
+        AccessKey.objects.select_related("user")
+        .filter(access_key_id=access_key_id, user__account_id=context.account_id)
+        .first()
+    )
+    entities.permit(context, row.user.arn if row is not None else "*", row.user if row is not None else None)
+    if row is None:
+        raise AWSError("NoSuchEntity", f"The Access Key with id {access_key_id} cannot be found.")
+    used = query.last_use_of_access_key(context.account_id, access_key_id)
+    last: Answer = {"ServiceName": "N/A", "Region": "N/A"}
+    if used is not None:
+        last = {"LastUsedDate": used.when, "ServiceName": used.service, "Region": used.region}
+    return {"UserName": row.user.name, "AccessKeyLastUsed": last}
+
+
+def check_new_password(password: str) -> None:
+    if len(password) < PASSWORD_MINIMUM:
+        raise AWSError("PasswordPolicyViolation", f"Password should have a minimum length of {PASSWORD_MINIMUM}")
+
+
+def create_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    user = _user(context, parameters)
+    if user.password:
+        raise AWSError("EntityAlreadyExists", f"Login Profile for user {user.name} already exists.")
+    if "Password" not in parameters:
+        raise AWSError("ValidationError", "Password is required.")
+    check_new_password(parameters["Password"])
+    user.password = make_password(parameters["Password"])
+    user.password_created = context.now
+    user.password_reset_required = parameters.get("PasswordResetRequired", False)
+    user.save(update_fields=["password", "password_created", "password_reset_required"])
+    return {"LoginProfile": _profile(user)}
+
+
+def _profile(user: User) -> Answer:
+    return {
+        "UserName": user.name,
+        "CreateDate": user.password_created,
+        "PasswordResetRequired": user.password_reset_required,
+    }
+
+
+def _with_profile(context: CallContext, parameters: dict[str, Any]) -> User:
+    user = _user(context, parameters)
+    if not user.password:
+        raise AWSError("NoSuchEntity", f"Login Profile for User {user.name} cannot be found.")
+    return user
+
+
+def get_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    return {"LoginProfile": _profile(_with_profile(context, parameters))}
+
+
+def update_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    user = _with_profile(context, parameters)
+    if "Password" in parameters:
+        check_new_password(parameters["Password"])
+        user.password = make_password(parameters["Password"])
+    user.password_reset_required = parameters.get("PasswordResetRequired", user.password_reset_required)
+    user.save(update_fields=["password", "password_reset_required"])
+    return {}
+
+
+def delete_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    user = _with_profile(context, parameters)
+    user.password, user.password_created, user.password_reset_required = "", None, False
+    user.save(update_fields=["password", "password_created", "password_reset_required"])
+    return {}
+
+
+def change_password(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    """The caller's own password, with the old one."""
+    user = _with_profile(context, {})
+    if not check_password(parameters["OldPassword"], user.password):
+        raise AWSError("AccessDenied", "The old password was incorrect.")
+    check_new_password(parameters["NewPassword"])
+    user.password = make_password(parameters["NewPassword"])
+    user.password_reset_required = False
+    user.save(update_fields=["password", "password_reset_required"])
+    return {}
+
+
+def create_account_alias(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    entities.permit(context)
+    alias = parameters["AccountAlias"]
+    if Account.objects.filter(alias=alias).exclude(account_id=context.account_id).exists():
+        raise AWSError("EntityAlreadyExists", f"The account alias {alias} already exists.")
+    Account.objects.filter(account_id=context.account_id).update(alias=alias)
+    return {}
+
+
+def delete_account_alias(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    entities.permit(context)
+    if not Account.objects.filter(account_id=context.account_id, alias=parameters["AccountAlias"]).update(alias=""):
+        raise AWSError("NoSuchEntity", f"The account alias {parameters['AccountAlias']} cannot be found.")
+    return {}
+
+
+def list_account_aliases(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    entities.permit(context)
+    alias = Account.objects.get(account_id=context.account_id).alias
+    return {"AccountAliases": [alias] if alias else [], "IsTruncated": False}

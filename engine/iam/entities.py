@@ -1,0 +1,158 @@
+"""What the IAM operations share: finding users, groups, roles and policies, permission for them, pages, tags."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from engine.context import CallContext
+from engine.iam.authorize import authorize
+from engine.iam.models import Group, ManagedPolicy, Role, User
+from engine.store.transaction import changed, iam_entity
+from engine.wire.errors import AWSError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How IAM speaks of one kind of principal: its table, its parameter, its words."""
+
+    word: str
+    model: type[User] | type[Group] | type[Role]
+
+    @property
+    def parameter(self) -> str:
+        return f"{self.word.capitalize()}Name"
+
+
+USER, GROUP, ROLE = Kind("user", User), Kind("group", Group), Kind("role", Role)
+
+
+def missing(word: str, name: str) -> AWSError:
+    return AWSError("NoSuchEntity", f"The {word} with name {name} cannot be found.")
+
+
+def get(context: CallContext, kind: Kind, name: str) -> Any:
+    """The entity. Raises NoSuchEntity."""
+    row = kind.model.objects.filter(account_id=context.account_id, name__iexact=name).first()
+    if row is None:
+        raise missing(kind.word, name)
+    return row
+
+
+def permitted(context: CallContext, kind: Kind, parameters: Mapping[str, Any], **conditions: Any) -> Any:
+    """The entity that the request names, on which the caller may do this operation."""
+    name = parameters[kind.parameter]
+    row = kind.model.objects.filter(account_id=context.account_id, name__iexact=name).first()
+    path = row.path if row is not None else "/"
+    permit(context, f"arn:aws:iam::{context.account_id}:{kind.word}{path}{name}", row, **conditions)
+    if row is None:
+        raise missing(kind.word, name)
+    return row
+
+
+def permit(context: CallContext, resource: str = "*", row: Any = None, **conditions: Any) -> None:
+    tags = getattr(row, "tags", None) or {}
+    authorize(
+        context,
+        f"iam:{context.operation}",
+        resource=resource,
+        conditions=lambda: {
+            **{f"aws:resourcetag/{name.lower()}": value for name, value in tags.items()},
+            **{f"iam:resourcetag/{name.lower()}": value for name, value in tags.items()},
+            **{name.replace("_", ":", 1).lower(): value for name, value in conditions.items()},
+        },
+    )
+
+
+def touched(context: CallContext) -> None:
+    """Announce that this account's principals or policies are not what caches hold."""
+    changed(iam_entity(context.account_id))
+
+
+def refuse_existing(context: CallContext, kind: Kind, name: str) -> None:
+    if kind.model.objects.filter(account_id=context.account_id, name__iexact=name).exists():
+        raise AWSError("EntityAlreadyExists", f"{kind.word.capitalize()} with name {name} already exists.")
+
+
+def page(parameters: Mapping[str, Any], items: list[Any], key: str) -> dict[str, Any]:
+    """IAM's paging: MaxItems (100), Marker, IsTruncated. The marker is the number of items before the page."""
+    start = 0
+    if "Marker" in parameters:
+        try:
+            start = int(base64.b64decode(parameters["Marker"], validate=True))
+        except ValueError as reason:
+            raise AWSError("ValidationError", f"Invalid Marker: {parameters['Marker']}") from reason
+    end = start + int(parameters.get("MaxItems", 100))
+    answer: dict[str, Any] = {key: items[start:end], "IsTruncated": len(items) > end}
+    if len(items) > end:
+        answer["Marker"] = base64.b64encode(str(end).encode()).decode()
+    return answer
+
+
+def under_path(parameters: Mapping[str, Any], rows: Any) -> Any:
+    prefix = parameters.get("PathPrefix")
+    return rows.filter(path__startswith=prefix) if prefix else rows
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": name, "Value": value} for name, value in sorted(tags.items())]
+
+
+def tag_mapping(listed: list[dict[str, str]], before: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Tags as a mapping, added to those before. Raises InvalidInput for duplicates, LimitExceeded for more than 50."""
+    names = [tag["Key"] for tag in listed]
+    if len({name.lower() for name in names}) != len(names):
+        raise AWSError("InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    if any(name.lower().startswith("aws:") for name in names):
+        raise AWSError("InvalidInput", "Tag keys beginning with aws: are reserved.")
+    together = {**(before or {}), **{tag["Key"]: tag["Value"] for tag in listed}}
+    if len(together) > 50:
+        raise AWSError("LimitExceeded", "The number of tags has reached the maximum limit.")
+    return together
+
+
+def encoded(document: str) -> str:
+    """Policy documents leave IAM percent-encoded (RFC 3986)."""
+    return quote(document, safe="")
+
+
+def user_entry(user: User) -> dict[str, Any]:
+    entry = _entry(user, "User")
+    if user.password_last_used is not None:
+        entry["PasswordLastUsed"] = user.password_last_used
+    return entry
+
+
+def group_entry(group: Group) -> dict[str, Any]:
+    return _entry(group, "Group")
+
+
+def role_entry(role: Role) -> dict[str, Any]:
+    return {
+        **_entry(role, "Role"),
+        "AssumeRolePolicyDocument": encoded(role.trust_policy),
+        "Description": role.description,
+        "MaxSessionDuration": role.max_session_duration,
+    }
+
+
+def _entry(row: User | Group | Role, word: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "Path": row.path,
+        f"{word}Name": row.name,
+        f"{word}Id": row.unique_id,
+        "Arn": row.arn,
+        "CreateDate": row.created,
+    }
+    boundary = getattr(row, "permissions_boundary", "")
+    if boundary:
+        entry["PermissionsBoundary"] = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary}
+    return entry
+
+
+def with_tags(entry: dict[str, Any], row: User | Role | ManagedPolicy) -> dict[str, Any]:
+    """Get operations show tags, list operations do not."""
+    return {**entry, "Tags": tag_list(row.tags)} if row.tags else entry

@@ -1,0 +1,314 @@
+"""Users, groups, roles: create, get, list, update, delete, membership, tags, boundaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Q
+
+from engine.context import CallContext
+from engine.iam import aws_managed, entities
+from engine.iam.credentials import new_unique_id
+from engine.iam.entities import GROUP, ROLE, USER, Kind
+from engine.iam.models import Attachment, Group, InlinePolicy, ManagedPolicy, Role, User
+from engine.iam.policy import MalformedPolicy, compile_policy
+from engine.wire.errors import AWSError
+
+Answer = dict[str, Any]
+
+_PREFIX = {"user": "AIDA", "group": "AGPA", "role": "AROA"}
+
+
+def _new(context: CallContext, kind: Kind, parameters: dict[str, Any], **more: Any) -> Any:
+    name, path = parameters[kind.parameter], parameters.get("Path", "/")
+    boundary = parameters.get("PermissionsBoundary", "")
+    entities.permit(
+        context,
+        f"arn:aws:iam::{context.account_id}:{kind.word}{path}{name}",
+        None,
+        **({"iam_PermissionsBoundary": boundary} if boundary else {}),
+    )
+    entities.refuse_existing(context, kind, name)
+    if kind is not GROUP:
+        more["tags"] = entities.tag_mapping(parameters.get("Tags", []))
+        if boundary:
+            check_policy_exists(context, boundary)
+            more["permissions_boundary"] = boundary
+    entities.touched(context)
+    return kind.model.objects.create(
+        account_id=context.account_id,
+        path=path,
+        name=name,
+        unique_id=new_unique_id(_PREFIX[kind.word]),
+        created=context.now,
+        **more,
+    )
+
+
+def check_policy_exists(context: CallContext, arn: str) -> None:
+    if arn in aws_managed.POLICIES or find_policy(context, arn) is not None:
+        return
+    raise AWSError("NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
+
+
+def find_policy(context: CallContext, arn: str) -> ManagedPolicy | None:
+    prefix = f"arn:aws:iam::{context.account_id}:policy"
+    if not arn.startswith(prefix + "/"):
+        return None
+    path, _, name = arn[len(prefix) :].rpartition("/")
+    return ManagedPolicy.objects.filter(account_id=context.account_id, path=path + "/", name=name).first()
+
+
+def create_user(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    user = _new(context, USER, parameters)
+    return {"User": entities.with_tags(entities.user_entry(user), user)}
+
+
+def create_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    return {"Group": entities.group_entry(_new(context, GROUP, parameters))}
+
+
+def create_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    check_trust_policy(parameters["AssumeRolePolicyDocument"])
+    role = _new(
+        context,
+        ROLE,
+        parameters,
+        trust_policy=parameters["AssumeRolePolicyDocument"],
+        description=parameters.get("Description", ""),
+        max_session_duration=parameters.get("MaxSessionDuration", 3600),
+    )
+    return {"Role": entities.with_tags(entities.role_entry(role), role)}
+
+
+def check_trust_policy(document: str) -> None:
+    try:
+        compile_policy(document, name="trust policy", kind="trust")
+    except MalformedPolicy as reason:
+        raise AWSError("MalformedPolicyDocument", reason.reason) from reason
+
+
+def get_user(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    """Without a name, the caller's own user."""
+    if "UserName" not in parameters:
+        if context.principal.kind != "user":
+            raise AWSError("ValidationError", "Must specify userName when calling with non-User credentials")
+        parameters = {"UserName": context.principal.name}
+    user = entities.permitted(context, USER, parameters)
+    return {"User": entities.with_tags(entities.user_entry(user), user)}
+
+
+def get_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    from engine.trail import query
+
+    role = entities.permitted(context, ROLE, parameters)
+    used = query.last_use_of_role(context.account_id, role.arn)
+    last = {"LastUsedDate": used.when, "Region": used.region} if used is not None else {}
+    return {"Role": {**entities.with_tags(entities.role_entry(role), role), "RoleLastUsed": last}}
+
+
+def get_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    group = entities.permitted(context, GROUP, parameters)
+    users = [entities.user_entry(user) for user in group.users.order_by("name")]
+    return {"Group": entities.group_entry(group), **entities.page(parameters, users, "Users")}
+
+
+def _list(model: Any, key: str, entry: Callable[[Any], Answer]) -> Callable[[CallContext, dict[str, Any]], Answer]:
+    def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
+        entities.permit(context)
+        rows = entities.under_path(parameters, model.objects.filter(account_id=context.account_id)).order_by("name")
+        return entities.page(parameters, [entry(row) for row in rows], key)
+
+    return run
+
+
+list_users = _list(User, "Users", entities.user_entry)
+list_groups = _list(Group, "Groups", entities.group_entry)
+list_roles = _list(Role, "Roles", entities.role_entry)
+
+
+def _rename(context: CallContext, kind: Kind, parameters: dict[str, Any]) -> Answer:
+    row = entities.permitted(context, kind, parameters)
+    new_name = parameters.get(f"New{kind.parameter}")
+    if new_name and new_name.lower() != row.name.lower():
+        entities.refuse_existing(context, kind, new_name)
+    row.name = new_name or row.name
+    row.path = parameters.get("NewPath") or row.path
+    row.save()
+    entities.touched(context)
+    return {}
+
+
+def update_user(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    return _rename(context, USER, parameters)
+
+
+def update_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    return _rename(context, GROUP, parameters)
+
+
+def update_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    role = entities.permitted(context, ROLE, parameters)
+    role.description = parameters.get("Description", role.description)
+    role.max_session_duration = parameters.get("MaxSessionDuration", role.max_session_duration)
+    role.save()
+    entities.touched(context)
+    return {}
+
+
+def update_role_description(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    update_role(context, parameters)
+    return {"Role": entities.role_entry(entities.get(context, ROLE, parameters["RoleName"]))}
+
+
+def update_assume_role_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    role = entities.permitted(context, ROLE, parameters)
+    check_trust_policy(parameters["PolicyDocument"])
+    role.trust_policy = parameters["PolicyDocument"]
+    role.save(update_fields=["trust_policy"])
+    entities.touched(context)
+    return {}
+
+
+def _delete(context: CallContext, kind: Kind, parameters: dict[str, Any]) -> Answer:
+    """Raises DeleteConflict while something hangs on the entity, in AWS's words."""
+    row = entities.permitted(context, kind, parameters)
+    conflicts: list[tuple[str, bool]] = [
+        ("detach all policies first.", Attachment.objects.filter(**{kind.word: row}).exists()),
+        ("delete policies first.", InlinePolicy.objects.filter(**{kind.word: row}).exists()),
+    ]
+    if kind is USER:
+        conflicts = [
+            ("delete access keys first.", row.access_keys.exists()),
+            ("delete login profile first.", bool(row.password)),
+            ("remove users from group first.", row.groups.exists()),
+            *conflicts,
+        ]
+    if kind is GROUP:
+        conflicts.insert(0, ("remove users from group first.", row.users.exists()))
+    for words, holds in conflicts:
+        if holds:
+            raise AWSError("DeleteConflict", f"Cannot delete entity, must {words}")
+    row.delete()
+    entities.touched(context)
+    return {}
+
+
+def delete_user(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    return _delete(context, USER, parameters)
+
+
+def delete_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    return _delete(context, GROUP, parameters)
+
+
+def delete_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    return _delete(context, ROLE, parameters)
+
+
+def add_user_to_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    group = entities.permitted(context, GROUP, parameters)
+    user = entities.get(context, USER, parameters["UserName"])
+    if not user.groups.filter(pk=group.pk).exists() and user.groups.count() >= 10:
+        raise AWSError("LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
+    user.groups.add(group)
+    entities.touched(context)
+    return {}
+
+
+def remove_user_from_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    group = entities.permitted(context, GROUP, parameters)
+    user = entities.get(context, USER, parameters["UserName"])
+    if not user.groups.filter(pk=group.pk).exists():
+        raise AWSError("NoSuchEntity", f"The user with name {user.name} is not in the group with name {group.name}.")
+    user.groups.remove(group)
+    entities.touched(context)
+    return {}
+
+
+def list_groups_for_user(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    user = entities.permitted(context, USER, parameters)
+    return entities.page(parameters, [entities.group_entry(group) for group in user.groups.order_by("name")], "Groups")
+
+
+def tag(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
+    def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
+        row = entities.permitted(context, kind, parameters)
+        row.tags = entities.tag_mapping(parameters["Tags"], row.tags)
+        row.save(update_fields=["tags"])
+        entities.touched(context)
+        return {}
+
+    return run
+
+
+def untag(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
+    def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
+        row = entities.permitted(context, kind, parameters)
+        row.tags = {name: value for name, value in row.tags.items() if name not in parameters["TagKeys"]}
+        row.save(update_fields=["tags"])
+        entities.touched(context)
+        return {}
+
+    return run
+
+
+def list_tags(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
+    def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
+        row = entities.permitted(context, kind, parameters)
+        return entities.page(parameters, entities.tag_list(row.tags), "Tags")
+
+    return run
+
+
+def put_boundary(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
+    def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
+        arn = parameters["PermissionsBoundary"]
+        row = entities.permitted(context, kind, parameters, iam_PermissionsBoundary=arn)
+        check_policy_exists(context, arn)
+        row.permissions_boundary = arn
+        row.save(update_fields=["permissions_boundary"])
+        entities.touched(context)
+        return {}
+
+    return run
+
+
+def delete_boundary(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
+    def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
+        row = entities.permitted(context, kind, parameters)
+        row.permissions_boundary = ""
+        row.save(update_fields=["permissions_boundary"])
+        entities.touched(context)
+        return {}
+
+    return run
+
+
+def list_instance_profiles_for_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    """There are no instance profiles here; who deletes a role asks first."""
+    entities.permitted(context, ROLE, parameters)
+    return {"InstanceProfiles": [], "IsTruncated": False}
+
+
+def get_account_summary(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    entities.permit(context)
+    mine = Q(account_id=context.account_id)
+    return {
+        "SummaryMap": {
+            "Users": User.objects.filter(mine).count(),
+            "UsersQuota": 5000,
+            "Groups": Group.objects.filter(mine).count(),
+            "GroupsQuota": 300,
+            "Roles": Role.objects.filter(mine).count(),
+            "RolesQuota": 1000,
+            "Policies": ManagedPolicy.objects.filter(mine).count(),
+            "PoliciesQuota": 1500,
+            "AccessKeysPerUserQuota": 2,
+            "GroupsPerUserQuota": 10,
+            "AttachedPoliciesPerUserQuota": 10,
+            "AccountMFAEnabled": 0,
+            "AccountAccessKeysPresent": 0,
+        }
+    }
