@@ -16,6 +16,7 @@ from django.db import connection
 from engine import clock
 from engine.iam import accounts
 from engine.iam.models import Account
+from engine.trail import verify
 from engine.vault import hierarchy, keeper
 from engine.vault.models import DomainKey
 from kmsconsole.datafolder import DataFolderError
@@ -44,8 +45,8 @@ def prepare() -> FirstAdministrator | None:
     _open_root_key()
     for account_id, seconds in Account.objects.exclude(clock_offset=0).values_list("account_id", "clock_offset"):
         clock.set_offset(account_id, seconds)
-    created = None if Account.objects.exists() else _first_administrator()
-    return created
+    verify.recover()
+    return None if Account.objects.exists() else _first_administrator()
 
 
 def _open_root_key() -> None:

@@ -45,7 +45,7 @@ def _for_rotation(
 
 
 def enable_key_rotation(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key, row = _for_rotation(context, parameters)
+    _, row = _for_rotation(context, parameters)
     period = parameters.get("RotationPeriodInDays", DEFAULT_PERIOD_DAYS)
     if not row.rotation_enabled or period != row.rotation_period_days:
         row.next_rotation = context.now + timedelta(days=period)
@@ -57,7 +57,7 @@ def enable_key_rotation(context: CallContext, parameters: dict[str, Any]) -> dic
 
 
 def disable_key_rotation(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key, row = _for_rotation(context, parameters)
+    _, row = _for_rotation(context, parameters)
     row.rotation_enabled = False
     row.next_rotation = None
     row.save(update_fields=["rotation_enabled", "next_rotation"])

@@ -111,12 +111,16 @@ def rewrap_domain_key(old: Root, new: Root, account_id: str, region: str, wrappe
     return new.wrap(_binding("domain", account_id, region, new.root_key_id), plaintext)
 
 
-def wrap(domain_key: bytes, kind: str, account_id: str, region: str, key_id: str, item_id: str, plaintext: bytes) -> bytes:
+def wrap(
+    domain_key: bytes, kind: str, account_id: str, region: str, key_id: str, item_id: str, plaintext: bytes
+) -> bytes:
     """Wrap key material (kind "material") or a secret (kind "access-key", "session") under a domain key."""
     return _seal(AESGCM(domain_key), _binding(kind, account_id, region, key_id, item_id), plaintext)
 
 
-def unwrap(domain_key: bytes, kind: str, account_id: str, region: str, key_id: str, item_id: str, wrapped: bytes) -> bytes:
+def unwrap(
+    domain_key: bytes, kind: str, account_id: str, region: str, key_id: str, item_id: str, wrapped: bytes
+) -> bytes:
     """Raises UnwrapError for anything but what `wrap` made of the same kind, account, Region and IDs."""
     return _open(AESGCM(domain_key), _binding(kind, account_id, region, key_id, item_id), wrapped)
 

@@ -1,0 +1,60 @@
+"""The in-process transport: a botocore client whose requests are answered by the engine in this process, as over a socket.
+
+The request is the one botocore signed, byte for byte; it is authenticated, authorized and recorded like any other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+from engine import service
+from engine.wire.http import HttpRequest
+
+
+def attach(client: Any, *, source_ip: str, user_agent: str = "") -> None:
+    """Answer all requests of `client` here. `user_agent` replaces botocore's in the audit record (a browser's, say)."""
+
+    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        return answer(request, source_ip, user_agent)
+
+    client.meta.events.register("before-send", send)
+
+
+def answer(request: AWSPreparedRequest, source_ip: str, user_agent: str) -> AWSResponse:
+    url = urlsplit(request.url)
+    headers = {
+        name.lower(): value.decode() if isinstance(value, bytes) else str(value)
+        for name, value in request.headers.items()
+    }
+    headers.setdefault("host", url.netloc)
+    if user_agent:
+        headers["user-agent"] = user_agent
+    body = request.body or b""
+    response = service.handle(
+        HttpRequest(
+            method=request.method,
+            path=url.path or "/",
+            query_string=url.query,
+            headers=headers,
+            body=body.encode() if isinstance(body, str) else bytes(body),
+            source_ip=source_ip,
+        )
+    )
+    return AWSResponse(request.url, response.status, dict(response.headers), _Raw(response.body))
+
+
+class _Raw:
+    """What botocore reads an answer's body from."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, amt: int = 0, decode_content: bool | None = None) -> Any:
+        yield self._body
+
+    def read(self, amt: int | None = None) -> bytes:
+        body, self._body = self._body, b""
+        return body

@@ -1,0 +1,101 @@
+"""CloudTrail: LookupEvents over the trail of the caller's account and Region. Source: AWS CloudTrail API Reference."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from engine.context import CallContext
+from engine.iam.authorize import authorize
+from engine.service import Operation
+from engine.trail import index, query
+from engine.wire.errors import AWSError
+
+_ATTRIBUTES = {
+    "EventId": "event_id",
+    "EventName": "name",
+    "Username": "user",
+    "EventSource": "source",
+    "AccessKeyId": "access_key_id",
+    "ResourceName": "key",
+}
+_MOST = 50
+
+
+def lookup_events(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    authorize(context, "cloudtrail:LookupEvents")
+    start, end = parameters.get("StartTime"), parameters.get("EndTime")
+    if start is not None and end is not None and start > end:
+        raise AWSError("InvalidTimeRangeException", "Start time must be before or equal to end time.")
+    wanted: dict[str, Any] = {}
+    for attribute in parameters.get("LookupAttributes", []):
+        name, value = attribute["AttributeKey"], attribute["AttributeValue"]
+        if name == "ReadOnly":
+            wanted["read_only"] = value == "true"
+        elif name == "ResourceType":
+            if value != "AWS::KMS::Key":
+                return {"Events": []}
+        else:
+            wanted[_ATTRIBUTES[name]] = _key_arn(context, value) if name == "ResourceName" else value
+    if parameters.get("EventCategory"):
+        return {"Events": []}  # Insights events: there are none
+    page = query.lookup(
+        context.account_id,
+        region=context.region,
+        start=start,
+        end=end,
+        limit=parameters.get("MaxResults", _MOST),
+        before=_read_token(parameters.get("NextToken")),
+        **wanted,
+    )
+    answer: dict[str, Any] = {"Events": [_entry(event) for event in page.events]}
+    if page.next is not None:
+        answer["NextToken"] = base64.b64encode(b"events|%d" % page.next).decode()
+    return answer
+
+
+def _key_arn(context: CallContext, name: str) -> str:
+    """A key may be named by its ID alone."""
+    return name if name.startswith("arn:") else f"arn:aws:kms:{context.region}:{context.account_id}:key/{name}"
+
+
+def _read_token(token: str | None) -> int | None:
+    if token is None:
+        return None
+    try:
+        kind, _, value = base64.b64decode(token, validate=True).decode().partition("|")
+        if kind == "events":
+            return int(value)
+    except ValueError as reason:
+        raise _invalid_token() from reason
+    raise _invalid_token()
+
+
+def _invalid_token() -> AWSError:
+    return AWSError("InvalidNextTokenException", "Invalid token.")
+
+
+def _entry(event: dict[str, Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "EventId": event["eventID"],
+        "EventName": event["eventName"],
+        "ReadOnly": "true" if event.get("readOnly") else "false",
+        "EventTime": datetime.fromisoformat(event["eventTime"]),
+        "EventSource": event["eventSource"],
+        "Username": index.user_name(event["userIdentity"]),
+        "Resources": [
+            {"ResourceType": resource["type"], "ResourceName": resource["ARN"]}
+            for resource in event.get("resources", ())
+        ],
+        "CloudTrailEvent": orjson.dumps(event).decode(),
+    }
+    access_key_id = event["userIdentity"].get("accessKeyId")
+    if access_key_id:
+        entry["AccessKeyId"] = access_key_id
+    return entry
+
+
+OPERATIONS: dict[str, Operation] = {"LookupEvents": Operation(lookup_events)}

@@ -1,0 +1,73 @@
+"""Is the record complete and unchanged? Walks the whole chain; at a server's start also tells which changes never took place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+from django.conf import settings
+
+from engine.store.models import TrailMark
+from engine.trail import recorder
+from engine.trail.journal import GENESIS, TrailUnavailable, read
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`broken_at` is the sequence number at which the chain first breaks (0: nowhere); `torn` the bytes of an unfinished last line."""
+
+    records: int
+    last_hash: str
+    broken_at: int
+    reason: str
+    torn: int
+
+    @property
+    def whole(self) -> bool:
+        return not self.broken_at
+
+
+def verify(path: Path | None = None) -> Verdict:
+    """Read every record and compare every hash."""
+    path = path or Path(settings.DATA) / "trail" / "journal"
+    if not path.exists():
+        return Verdict(0, GENESIS.hex(), 0, "", 0)
+    sequence, digest, end = 0, GENESIS, 0
+    try:
+        for entry in read(path):
+            if entry.sequence != sequence + 1:
+                reason = f"record {entry.sequence} stands where {sequence + 1} should"
+                return Verdict(sequence, digest.hex(), sequence + 1, reason, 0)
+            if entry.digest != sha256(digest + entry.record).digest():
+                return Verdict(sequence, digest.hex(), entry.sequence, "its hash is not that of its content", 0)
+            sequence, digest, end = entry.sequence, entry.digest, entry.end
+    except TrailUnavailable as reason_:
+        return Verdict(sequence, digest.hex(), sequence + 1, str(reason_), 0)
+    return Verdict(sequence, digest.hex(), 0, "", path.stat().st_size - end)
+
+
+def recover() -> int:
+    """At a server's start: cut off a torn tail, and void the records of changes whose transaction never committed.
+
+    Returns how many records were voided. Raises TrailUnavailable if the chain is broken.
+    """
+    journal = recorder.journal()
+    last = journal.recover()
+    mark = TrailMark.objects.filter(id=1).first()
+    committed = mark.sequence if mark is not None else 0
+    if last <= committed:
+        return 0
+    uncommitted: dict[str, tuple[str, str]] = {}
+    for entry in read(journal.path):
+        if entry.sequence <= committed:
+            continue
+        event = orjson.loads(entry.record)
+        if event["eventName"] == "EventVoided":
+            uncommitted.pop(event["serviceEventDetails"]["voidedEventID"], None)
+        elif event["eventType"] == "AwsApiCall" and not event["readOnly"] and "errorCode" not in event:
+            uncommitted[event["eventID"]] = (event["recipientAccountId"], event["awsRegion"])
+    for event_id, (account_id, region) in uncommitted.items():
+        recorder.void(event_id, account_id, region, "the server stopped before the change was committed")
+    return len(uncommitted)
