@@ -1,0 +1,126 @@
+"""Template tags of the design system; each is shown on /styleguide/."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import BashLexer, JsonLexer, PythonLexer
+
+register = template.Library()
+
+# State → (what it looks like, its words). Colour never says it alone.
+_STATES: dict[str, tuple[str, Any]] = {
+    "Enabled": ("good", "Enabled"),
+    "Disabled": ("quiet", "Disabled"),
+    "PendingImport": ("notice", "Pending import"),
+    "PendingDeletion": ("bad", "Pending deletion"),
+    "PendingReplicaDeletion": ("bad", "Pending replica deletion"),
+    "Unavailable": ("bad", "Unavailable"),
+    "Creating": ("notice", "Creating"),
+    "Updating": ("notice", "Updating"),
+    "Active": ("good", "Active"),
+    "Inactive": ("quiet", "Inactive"),
+}
+_MARKS = {"good": "●", "quiet": "○", "notice": "◐", "bad": "▲"}
+_LEXERS: dict[str, Any] = {"json": JsonLexer, "bash": BashLexer, "python": PythonLexer}
+
+
+@register.simple_tag
+def state(value: str) -> SafeString:
+    """A status badge: mark, colour and words."""
+    kind, words = _STATES.get(value, ("quiet", value or "–"))
+    return format_html('<span class="badge badge-{}"><span aria-hidden="true">{}</span> {}</span>', kind, _MARKS[kind], words)
+
+
+@register.simple_tag
+def when(moment: datetime | None, *, precise: bool = False) -> SafeString | str:
+    """A time in the reader's zone, with UTC on hover; a dash for none."""
+    if not moment:
+        return "–"
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        moment.isoformat(),
+        moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        local.strftime("%Y-%m-%d %H:%M:%S") if precise else date_format(local, "DATETIME_FORMAT"),
+    )
+
+
+@register.simple_tag
+def copyable(text: str) -> SafeString:
+    """An identifier with a copy button, which works where scripts do; the text can be selected in any case."""
+    return format_html(
+        '<span class="copyable"><code>{}</code><button class="button button-icon" type="button" data-copy="{}" hidden>{}</button></span>',
+        text,
+        text,
+        _("Copy"),
+    )
+
+
+@register.simple_tag
+def code(text: str, language: str = "json") -> SafeString:
+    """A highlighted block with a copy button."""
+    shown = highlight(text, _LEXERS[language](), HtmlFormatter(nowrap=True))
+    return format_html(
+        '<div class="code-block"><button class="button button-icon" type="button" data-copy="{}" hidden>{}</button>'
+        '<pre tabindex="0"><code>{}</code></pre></div>',
+        text,
+        _("Copy"),
+        mark_safe(shown),  # noqa: S308  (Pygments escapes what it is given)
+    )
+
+
+@register.filter
+def pretty_json(value: Any) -> str:
+    """A JSON text or value, indented; a text that is no JSON as it is."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return str(value)
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField) -> dict[str, Any]:
+    """A form field with its label, help and errors, tied together for assistive technology."""
+    widget = bound.field.widget
+    described = []
+    if bound.help_text:
+        described.append(f"{bound.auto_id}-help")
+    if bound.errors:
+        described.append(f"{bound.auto_id}-error")
+    attributes: dict[str, str] = {}
+    if described:
+        attributes["aria-describedby"] = " ".join(described)
+    if bound.errors:
+        attributes["aria-invalid"] = "true"
+    return {
+        "bound": bound,
+        "control": bound.as_widget(attrs=attributes),
+        "group": isinstance(widget, RadioSelect | CheckboxSelectMultiple),
+        "checkbox": isinstance(widget, CheckboxInput),
+    }
+
+
+@register.simple_tag(takes_context=True)
+def query(context: dict[str, Any], **changes: Any) -> str:
+    """The page's query string with some members changed; None takes one out."""
+    parameters = context["request"].GET.copy()
+    for name, value in changes.items():
+        if value is None:
+            parameters.pop(name, None)
+        else:
+            parameters[name] = value
+    return "?" + parameters.urlencode()

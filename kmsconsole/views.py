@@ -1,0 +1,105 @@
+"""Pages of the frame: style guide, theme and Region switches, search, errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from botocore.exceptions import ClientError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from keys import inventory
+from kmsconsole import context
+from principals import session
+
+THEMES = ("system", "light", "dark")
+STATES = (
+    "Enabled",
+    "Disabled",
+    "PendingImport",
+    "PendingDeletion",
+    "PendingReplicaDeletion",
+    "Unavailable",
+    "Creating",
+    "Updating",
+)
+
+
+def styleguide(request: HttpRequest) -> HttpResponse:
+    """Every component once: what the accessibility test walks, and where a page's author looks first."""
+    now = timezone.now()
+    return render(
+        request,
+        "styleguide.html",
+        {
+            "states": STATES,
+            "now": now,
+            "later": now + timedelta(days=30),
+            "sample": '{\n  "Version": "2012-10-17",\n  "Statement": []\n}',
+            "arn": "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        },
+    )
+
+
+def _back(request: HttpRequest) -> str:
+    after = request.POST.get("next", "/")
+    safe = url_has_allowed_host_and_scheme(after, {request.get_host()}, require_https=request.is_secure())
+    return after if safe else "/"
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    answer = redirect(_back(request))
+    wanted = request.POST.get("theme")
+    if wanted in THEMES:
+        answer.set_cookie("theme", wanted, max_age=365 * 86400, samesite="Lax", httponly=True)
+    return answer
+
+
+@require_POST
+def region(request: HttpRequest) -> HttpResponse:
+    """Pages speak to another Region from now on; a key's page of the old Region would not be found there, so go to the list."""
+    wanted = request.POST.get("region", "")
+    answer = redirect(reverse("keys") if "/keys/" in _back(request) else _back(request))
+    if wanted in context.regions():
+        session.store(request, replace(request.signed_in, region=wanted))  # type: ignore[attr-defined]
+        answer.set_cookie("region", wanted, max_age=365 * 86400, samesite="Lax", httponly=True)
+    return answer
+
+
+def search(request: HttpRequest) -> HttpResponse:
+    """The palette's answers: keys by alias, ID, description or tag, and pages by name. Also a page of its own."""
+    text = request.GET.get("q", "").strip().lower()
+    keys = []
+    if text:
+        try:
+            keys = list(inventory.refreshed(request).filter(search__contains=text).order_by("-has_alias", "alias")[:10])
+        except ClientError as error:
+            if not error.response["Error"]["Code"].startswith("AccessDenied"):
+                raise
+    pages = [entry for group in context.navigation() for entry in group.entries if text in str(entry.label).lower()]
+    partial = bool(getattr(request, "htmx", False))
+    return render(
+        request, "components/search_results.html" if partial else "search.html", {"q": text, "keys": keys, "pages": pages}
+    )
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "errors/400.html", status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "errors/403.html", status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "errors/404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return render(request, "errors/500.html", status=500)
