@@ -67,7 +67,9 @@ def boto3_source(service_name: str, operation: str, parameters: dict[str, Any], 
     if endpoint:
         arguments.append(f"endpoint_url={endpoint!r}")
     lines = ["import boto3", "", f"{service_name} = boto3.client({', '.join(arguments)})"]
-    given = "".join(f"    {member}={pprint.pformat(value, sort_dicts=False)},\n" for member, value in parameters.items())
+    given = "".join(
+        f"    {member}={pprint.pformat(value, sort_dicts=False)},\n" for member, value in parameters.items()
+    )
     body = f"(\n{given})" if given else "()"
     lines.append(f"answer = {service_name}.{xform_name(operation)}{body}")
     return "\n".join(lines)

@@ -101,7 +101,9 @@ def _describe(kms: Any, account_id: str, region: str, key_id: str, aliases: list
     if aliases is None:
         aliases = [alias["AliasName"] for alias in service.pages(kms, "list_aliases", "Aliases", KeyId=key_id) if alias]
     names = [name.removeprefix("alias/") for name in sorted(aliases)]
-    tags = _optional(lambda: {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key_id)["Tags"]}, {})
+    tags = _optional(
+        lambda: {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key_id)["Tags"]}, {}
+    )
     rotation: dict[str, Any] = {}
     if metadata.get("KeySpec") == "SYMMETRIC_DEFAULT" and metadata["Origin"] == "AWS_KMS":
         rotation = _optional(lambda: kms.get_key_rotation_status(KeyId=key_id), {})
@@ -154,3 +156,26 @@ def _unreadable(account_id: str, region: str, key_id: str) -> dict[str, Any] | N
     if known is not None:
         return {"readable": known.readable}
     return {"arn": f"arn:aws:kms:{region}:{account_id}:key/{key_id}", "state": "", "search": key_id, "readable": False}
+
+
+def visible(request: HttpRequest, rows: list[InventoryKey]) -> list[InventoryKey]:
+    """The rows of one page as this principal may see them: each is described again, and one it may not describe shows its ID only.
+
+    The inventory is filled by whoever looked first; what it knows must not tell a principal more than the policies do.
+    """
+    kms = service.client(request)
+    seen = []
+    for row in rows:
+        try:
+            metadata = kms.describe_key(KeyId=row.key_id)["KeyMetadata"]
+            row.state = metadata["KeyState"]
+        except ClientError as error:
+            if not service.denied(error):
+                if error.response["Error"]["Code"] == "NotFoundException":
+                    continue
+                raise
+            row = InventoryKey(
+                key_id=row.key_id, arn=row.arn, alias=row.alias, aliases=row.aliases, state="", readable=False
+            )
+        seen.append(row)
+    return seen

@@ -72,7 +72,9 @@ def _remote(service: str, region: str) -> Any:
                 service,
                 region_name=region,
                 endpoint_url=None if settings.BACKEND == AWS else settings.BACKEND,
-                config=Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20),
+                config=Config(
+                    retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20
+                ),
             )
             _clients[key] = found
     return found

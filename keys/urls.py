@@ -1,0 +1,22 @@
+"""Addresses of the key pages. Tabs and wizard steps are addresses of their own."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from keys.views import actions, bulk, key, listing, material, wizard
+
+urlpatterns = [
+    path("", listing.customer, name="keys"),
+    path("aws/", listing.aws, name="aws-keys"),
+    path("bulk/", bulk.confirm, name="keys-bulk"),
+    path("new/", wizard.begin, name="wizard"),
+    path("new/<slug:step>/", wizard.step, name="wizard-step"),
+    path("<str:key_id>/", key.page, name="key"),
+    path("<str:key_id>/tab/<slug:tab>/", key.page, name="key-tab"),
+    path("<str:key_id>/policy/edit/", actions.edit_policy, name="key-policy-edit"),
+    path("<str:key_id>/public-key.pem", key.public_key_pem, name="key-public-key"),
+    path("<str:key_id>/import/", material.import_page, name="key-import"),
+    path("<str:key_id>/import/parameters/", material.parameters, name="key-import-parameters"),
+    path("<str:key_id>/do/<slug:action>/", actions.perform, name="key-action"),
+]

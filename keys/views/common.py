@@ -1,0 +1,49 @@
+"""What the key pages share: AWS's refusals as pages and messages, and what an action answers in a state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from keys import remedies, service
+
+
+def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpResponse:
+    """A page that could not be filled: AWS's error whole, with what would mend it."""
+    details = error.response["Error"]
+    missing = details["Code"] == "NotFoundException"
+    return render(
+        request,
+        "keys/problem.html",
+        {
+            "title": title,
+            "code": details["Code"],
+            "message": details.get("Message", ""),
+            "remedy": remedies.remedy(error.operation_name, details["Code"], details.get("Message", "")),
+        },
+        status=403 if service.denied(error) else 404 if missing else 400,
+    )
+
+
+def attempt(request: HttpRequest, call: Callable[[], Any], success: str) -> bool:
+    """Do it and say so, or show AWS's error. Whether it was done."""
+    try:
+        call()
+    except ClientError as error:
+        messages.error(request, service.sentence(error))
+        return False
+    messages.success(request, success)
+    return True
+
+
+def optional(call: Callable[[], Any]) -> tuple[Any, str]:
+    """(answer, "") or (None, AWS's error): for a part of a page that may be refused while the rest is shown."""
+    try:
+        return call(), ""
+    except ClientError as error:
+        return None, service.sentence(error)
