@@ -25,7 +25,7 @@ class FilterForm(forms.Form):
     key = forms.CharField(label=gettext_lazy("Key ID or ARN"), required=False)
     user = forms.CharField(label=gettext_lazy("User"), required=False)
     operation = forms.CharField(label=gettext_lazy("Operation"), required=False)
-    errors = forms.BooleanField(label=gettext_lazy("Refused only"), required=False)
+    refused = forms.BooleanField(label=gettext_lazy("Refused only"), required=False)
 
 
 def events(request: HttpRequest) -> HttpResponse:
@@ -81,7 +81,7 @@ def _matches(shown: dict[str, Any], wanted: dict[str, Any]) -> bool:
         return False
     if wanted.get("operation") and shown["name"] != wanted["operation"]:
         return False
-    return not wanted.get("errors") or bool(shown["error"])
+    return not wanted.get("refused") or bool(shown["error"])
 
 
 def event(request: HttpRequest, event_id: Any) -> HttpResponse:

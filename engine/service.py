@@ -116,9 +116,9 @@ def _perform(call: Call, context: CallContext, request: HttpRequest) -> HttpResp
         raise _internal(reason) from reason
     except Exception as reason:
         logger.exception("request %s (%s) failed", context.request_id, context.operation)
-        error = _internal(reason)
-        _record(record.build(context, call.operation, parameters, error=error, writes=writes))
-        raise error from reason
+        fault = _internal(reason)
+        _record(record.build(context, call.operation, parameters, error=fault, writes=writes))
+        raise fault from reason
     _record(record.build(context, call.operation, parameters, result=result))
     return answer
 

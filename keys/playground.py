@@ -198,6 +198,7 @@ class PlayForm(forms.Form):
             strip=False,
             widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "mono", "autocomplete": "off"}),
         )
+        self.fields[member].needed = required  # type: ignore[attr-defined]  # a text or a file: `clean` sees to it
         self.fields[f"{member}_as"] = forms.ChoiceField(
             label=_("written as"),
             choices=[("text", _("Text")), ("hex", _("Hex")), ("base64", "Base64")],
@@ -212,7 +213,7 @@ class PlayForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         for member in self.bytes_members():
-            upload: UploadedFile | None = given.get(f"{member}_file")
+            upload: UploadedFile[bytes] | None = given.get(f"{member}_file")
             limit = self.shape.members[member].metadata.get("max", 4096)
             if upload:
                 if (upload.size or 0) > limit:
@@ -245,7 +246,8 @@ class PlayForm(forms.Form):
     def _pairs(self, member: str) -> list[tuple[str, str]]:
         if not self.is_bound:
             return []
-        names, values = self.data.getlist(f"{member}_name"), self.data.getlist(f"{member}_value")
+        data: Any = self.data
+        names, values = data.getlist(f"{member}_name"), data.getlist(f"{member}_value")
         return [(name, value) for name, value in zip(names, values, strict=False) if name or value]
 
     def context_rows(self) -> list[tuple[str, Any, list[tuple[str, str]]]]:

@@ -94,7 +94,7 @@ def sentence(error: ClientError) -> str:
 
 
 def denied(error: ClientError) -> bool:
-    return error.response["Error"]["Code"].startswith("AccessDenied")
+    return str(error.response["Error"]["Code"]).startswith("AccessDenied")
 
 
 def pages(api: Any, operation: str, member: str, **parameters: Any) -> list[Any]:

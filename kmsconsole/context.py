@@ -85,7 +85,9 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     signed_in = getattr(request, "signed_in", None)
     path = request.path
     current = max(
-        (entry.url for group in navigation() for entry in group.entries if path.startswith(entry.url)), key=len, default=""
+        (entry.url for group in navigation() for entry in group.entries if path.startswith(entry.url)),
+        key=len,
+        default="",
     )
     return {
         "navigation": navigation() if signed_in else (),

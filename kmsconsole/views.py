@@ -85,7 +85,9 @@ def search(request: HttpRequest) -> HttpResponse:
     pages = [entry for group in context.navigation() for entry in group.entries if text in str(entry.label).lower()]
     partial = bool(getattr(request, "htmx", False))
     return render(
-        request, "components/search_results.html" if partial else "search.html", {"q": text, "keys": keys, "pages": pages}
+        request,
+        "components/search_results.html" if partial else "search.html",
+        {"q": text, "keys": keys, "pages": pages},
     )
 
 

@@ -14,11 +14,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
 
 pages = get_wsgi_application()
 
+from engine import service  # noqa: E402  (models need Django's registry)
 from engine.wire.http import HttpRequest  # noqa: E402
 from engine.wire.protocol import MAX_BODY  # noqa: E402
 from engine.wire.recognise import is_aws_request  # noqa: E402
-
-from engine import service  # noqa: E402  (models need Django's registry)
 from kmsconsole import health  # noqa: E402
 
 _PR_SET_PDEATHSIG = 1
@@ -36,7 +35,7 @@ def _die_with_the_server() -> None:
 _die_with_the_server()
 
 Environ = dict[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+StartResponse = Callable[..., Any]
 
 _REASONS = {200: "200 OK", 400: "400 Bad Request", 403: "403 Forbidden", 404: "404 Not Found"}
 

@@ -23,19 +23,19 @@ for _name in [name for name in os.environ if name.startswith(("AWS_", "KMSCONSOL
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
-import boto3  # noqa: E402
-import pytest  # noqa: E402
-from botocore.config import Config  # noqa: E402
-from django.conf import settings  # noqa: E402
-from django.test.utils import setup_test_environment  # noqa: E402
+import boto3
+import pytest
+from botocore.config import Config
+from django.conf import settings
+from django.test.utils import setup_test_environment
 
-from engine import clock, inprocess  # noqa: E402
-from engine.iam import accounts  # noqa: E402
-from kmsconsole import bootstrap  # noqa: E402
+from engine import clock, inprocess
+from engine.iam import accounts
+from kmsconsole import bootstrap
 
 setup_test_environment()
 settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
@@ -111,10 +111,10 @@ def make_client(service: str, region: str, access_key_id: str, secret: str, toke
 
 
 @pytest.fixture(scope="session", autouse=True)
-def prepared() -> Iterator[Path]:
+def prepared() -> Path:
     """The data folder of this test process, ready as after `make run`."""
     bootstrap.prepare()
-    yield Path(_folder.name)
+    return Path(_folder.name)
 
 
 def new_account() -> TestAccount:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from engine.iam import aws_managed
 from engine.iam.models import Attachment, InlinePolicy, ManagedPolicyVersion, Role, User
-from engine.iam.policy import CompiledPolicy, compile_policy
+from engine.iam.policy import CompiledPolicy, Kind, compile_policy
 from engine.iam.principal import Principal
 from engine.store.cache import Cache
 from engine.store.transaction import iam_entity
@@ -56,9 +56,9 @@ def _attachments(owners: dict[str, list[int]]) -> list[str]:
     return list(dict.fromkeys(arns))
 
 
-def managed(account_id: str, arn: str, *, kind: str = "identity") -> CompiledPolicy:
+def managed(account_id: str, arn: str, *, kind: Kind = "identity") -> CompiledPolicy:
     """The default version of a managed policy, AWS's or the account's own. Raises LookupError if there is none of that ARN."""
-    return compile_policy(managed_document(account_id, arn), name=arn.rpartition("/")[2], kind=kind)  # type: ignore[arg-type]
+    return compile_policy(managed_document(account_id, arn), name=arn.rpartition("/")[2], kind=kind)
 
 
 def managed_document(account_id: str, arn: str) -> str:

@@ -111,7 +111,7 @@ def _check_principal(name: str, is_service: bool, role: str) -> None:
         raise AWSError("InvalidArnException", f"Invalid principal: {name}")
     account_id, resource = match[1] or match[3], match[2] or match[4]
     kind, _, rest = resource.partition("/")
-    table = {"user": User, "role": Role}.get(kind)
+    table: type[User] | type[Role] | None = {"user": User, "role": Role}.get(kind)  # type: ignore[assignment]
     if table is None or not _account_is_here(account_id):
         return
     path, _, short = f"/{rest}".rpartition("/")

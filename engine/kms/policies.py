@@ -69,7 +69,7 @@ def _check_principals(policy: CompiledPolicy, account_id: str) -> None:
                 continue
             kind, _, rest = parts[5].partition("/")
             path, _, short = f"/{rest}".rpartition("/")
-            table = {"user": User, "role": Role}.get(kind)
+            table: type[User] | type[Role] | None = {"user": User, "role": Role}.get(kind)  # type: ignore[assignment]
             known = (
                 table is not None and table.objects.filter(account_id=account_id, path=path + "/", name=short).exists()
             )

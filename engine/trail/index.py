@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +92,9 @@ def catch_up(index: sqlite3.Connection, path: Path) -> None:
 
 
 def _index_batch(index: sqlite3.Connection, path: Path, offset: int) -> int:
-    number = 0
-    for entry in journal.read(path, offset):
+    for entry in islice(journal.read(path, offset), _BATCH):
         _index_entry(index, entry)
         offset = entry.end
-        number += 1
-        if number == _BATCH:
-            break
     return offset
 
 

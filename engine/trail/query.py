@@ -86,7 +86,7 @@ def lookup(
         conditions.append(f"event.sequence < {int(before)}")
     order = "resource.sequence" if key is not None else "event.sequence"
     sql = (
-        f"SELECT event.sequence, event.start, event.end, event.voided FROM {table} "
+        f"SELECT event.sequence, event.start, event.end, event.voided FROM {table} "  # noqa: S608
         f"WHERE {' AND '.join(conditions)} ORDER BY {order} DESC LIMIT {int(limit) + 1}"
     )
     connection = index.connection(_folder())

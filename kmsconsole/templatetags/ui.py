@@ -40,11 +40,13 @@ _LEXERS: dict[str, Any] = {"json": JsonLexer, "bash": BashLexer, "python": Pytho
 def state(value: str) -> SafeString:
     """A status badge: mark, colour and words."""
     kind, words = _STATES.get(value, ("quiet", value or "–"))
-    return format_html('<span class="badge badge-{}"><span aria-hidden="true">{}</span> {}</span>', kind, _MARKS[kind], words)
+    return format_html(
+        '<span class="badge badge-{}"><span aria-hidden="true">{}</span> {}</span>', kind, _MARKS[kind], words
+    )
 
 
 @register.simple_tag
-def when(moment: datetime | None, *, precise: bool = False) -> SafeString | str:
+def when(moment: datetime | None, *, precise: bool = False, day: bool = False) -> SafeString | str:
     """A time in the reader's zone, with UTC on hover; a dash for none."""
     if not moment:
         return "–"
@@ -53,7 +55,9 @@ def when(moment: datetime | None, *, precise: bool = False) -> SafeString | str:
         '<time datetime="{}" title="{} UTC">{}</time>',
         moment.isoformat(),
         moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        local.strftime("%Y-%m-%d %H:%M:%S") if precise else date_format(local, "DATETIME_FORMAT"),
+        local.strftime("%Y-%m-%d %H:%M:%S")
+        if precise
+        else date_format(local, "DATE_FORMAT" if day else "DATETIME_FORMAT"),
     )
 
 
@@ -101,7 +105,7 @@ def field(bound: BoundField) -> dict[str, Any]:
         described.append(f"{bound.auto_id}-help")
     if bound.errors:
         described.append(f"{bound.auto_id}-error")
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str | bool] = {}
     if described:
         attributes["aria-describedby"] = " ".join(described)
     if bound.errors:
@@ -111,6 +115,7 @@ def field(bound: BoundField) -> dict[str, Any]:
         "control": bound.as_widget(attrs=attributes),
         "group": isinstance(widget, RadioSelect | CheckboxSelectMultiple),
         "checkbox": isinstance(widget, CheckboxInput),
+        "optional": not bound.field.required and not getattr(bound.field, "needed", False),
     }
 
 
@@ -123,4 +128,4 @@ def query(context: dict[str, Any], **changes: Any) -> str:
             parameters.pop(name, None)
         else:
             parameters[name] = value
-    return "?" + parameters.urlencode()
+    return f"?{parameters.urlencode()}"
