@@ -81,15 +81,19 @@ def unseal(
     if algorithm != SYMMETRIC_DEFAULT:
         return (*_unseal_asymmetric(context, parameters, member, action, algorithm, encryption_context), "")
     named = keyring.find(context, parameters[member]) if member in parameters else None
-    if named is not None and named.spec != SYMMETRIC_DEFAULT:
-        using.check_use(context, named, parameters, action=action, encryption_context=encryption_context)
-        using.check_algorithm(named, algorithm)
-    reference = ciphertext.parse(blob)
+    try:
+        reference = ciphertext.parse(blob)
+    except AWSError:
+        if named is not None:
+            using.check_use(context, named, parameters, action=action, encryption_context=encryption_context or {})
+            using.check_algorithm(named, algorithm)
+        raise
     if named is not None and (named.account_id, named.key_id) != (reference.account_id, reference.key_id):
-        using.check_use(context, named, parameters, action=action, encryption_context=encryption_context)
+        access.authorize(
+            context, named, action, params=parameters, encryption_context=encryption_context or {}, identifier=parameters[member]
+        )
         raise AWSError(
-            "IncorrectKeyException",
-            "The key ID in the request does not identify a CMK that can perform this operation.",
+            "IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation."
         )
     key = named if named is not None else _key_of(context, reference)
     using.check_use(

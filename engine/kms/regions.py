@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,9 @@ from engine.kms import access, keyring, keys, managed, material, models, policie
 from engine.kms.keyring import KmsKey
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
+
+
+CREATING = timedelta(seconds=1)  # how long a replica shows as Creating: programs that wait for it must see that they need to
 
 
 @cache
@@ -52,6 +56,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
         rotation_enabled=source.rotation_enabled,
         rotation_period_days=source.rotation_period_days,
         next_rotation=source.next_rotation,
+        creating_until=context.now + CREATING,
     )
     replica.save(force_insert=True)
     policies.remember(replica, context)
@@ -60,11 +65,10 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     _announce(source)
     snapshot = keyring.snapshot(replica)
     context.touches_key(replica.arn)
-    return {
-        "ReplicaKeyMetadata": keys.metadata(snapshot, context),
-        "ReplicaPolicy": replica.policy,
-        "ReplicaTags": [{"TagKey": name, "TagValue": value} for name, value in replica.tags.items()],
-    }
+    answer: dict[str, Any] = {"ReplicaKeyMetadata": keys.metadata(snapshot, context), "ReplicaPolicy": replica.policy}
+    if replica.tags:
+        answer["ReplicaTags"] = [{"TagKey": name, "TagValue": value} for name, value in replica.tags.items()]
+    return answer
 
 
 def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:

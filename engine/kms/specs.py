@@ -200,4 +200,4 @@ def check_combination(name: str, usage: str | None, origin: str, multi_region: b
 def check_algorithm(arn: str, name: str, usage: str, algorithm: str) -> None:
     """Raise InvalidKeyUsageException if a key of this spec and usage does not work with `algorithm`."""
     if algorithm not in SPECS[name].algorithms[usage]:
-        raise AWSError("InvalidKeyUsageException", f"Algorithm {algorithm} and key spec {name} don't match.")
+        raise AWSError("InvalidKeyUsageException", f"Algorithm {algorithm} is incompatible with key spec {name}.")
