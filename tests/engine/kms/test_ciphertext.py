@@ -50,9 +50,7 @@ def test_a_published_vector_opens_with_nothing_but_hmac_and_gcm(
     fixed = b"kmsconsole ciphertext v2" + b"\0" + NONCE + (256).to_bytes(4, "big")
     key = hmac.new(MATERIAL, (1).to_bytes(4, "big") + fixed, sha256).digest()
     pairs = sorted((name.encode(), value.encode()) for name, value in context.items())
-    canonical = b"".join(
-        len(part).to_bytes(4, "big") + part for pair in pairs for part in pair
-    )
+    canonical = b"".join(len(part).to_bytes(4, "big") + part for pair in pairs for part in pair)
     assert AESGCM(key).decrypt(bytes(12), blob[89:], blob[:89] + canonical) == plaintext
 
 

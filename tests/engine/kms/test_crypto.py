@@ -44,7 +44,9 @@ def verify_outside(public: Any, algorithm: str, signature: bytes, message: bytes
     elif isinstance(public, ec.EllipticCurvePublicKey):
         public.verify(signature, message, ec.ECDSA(DIGESTS[algorithm[-3:]]))
     else:
-        assert isinstance(public, ed25519.Ed25519PublicKey | mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey)
+        assert isinstance(
+            public, ed25519.Ed25519PublicKey | mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey
+        )
         public.verify(signature, message)
 
 
@@ -60,7 +62,9 @@ def test_a_signature_verifies_here_and_outside(kms: Any, spec: str, algorithm: s
         kms.verify(Message=b"another message", **given)
 
 
-@pytest.mark.parametrize(("spec", "algorithm"), [(s, a) for s, a in SIGNING if s.startswith(("RSA", "ECC_NIST_P", "ECC_SECG"))])
+@pytest.mark.parametrize(
+    ("spec", "algorithm"), [(s, a) for s, a in SIGNING if s.startswith(("RSA", "ECC_NIST_P", "ECC_SECG"))]
+)
 def test_a_digest_is_signed_as_its_message_is(kms: Any, spec: str, algorithm: str) -> None:
     key_id = new_key(kms, spec, "SIGN_VERIFY")
     digest = hashlib.new(f"sha{algorithm[-3:]}", b"a message").digest()
@@ -79,7 +83,11 @@ def test_openssl_verifies_a_signature(kms: Any, spec: str, tmp_path: Path) -> No
     (tmp_path / "public.der").write_bytes(kms.get_public_key(KeyId=key_id)["PublicKey"])
     signed = kms.sign(KeyId=key_id, Message=b"a message", SigningAlgorithm=algorithm)
     (tmp_path / "signature").write_bytes(signed["Signature"])
-    subprocess.run(["openssl", "pkey", "-pubin", "-inform", "DER", "-in", "public.der", "-out", "public.pem"], cwd=tmp_path, check=True)
+    subprocess.run(
+        ["openssl", "pkey", "-pubin", "-inform", "DER", "-in", "public.der", "-out", "public.pem"],
+        cwd=tmp_path,
+        check=True,
+    )
     done = subprocess.run(
         ["openssl", "dgst", "-sha256", "-verify", "public.pem", "-signature", "signature", "message"],
         cwd=tmp_path,
@@ -175,7 +183,9 @@ def test_a_data_key_opens_from_its_ciphertext(kms: Any) -> None:
     assert opened["Plaintext"] == made["Plaintext"]
 
 
-@pytest.mark.parametrize("spec", ["RSA_2048", "ECC_NIST_P256", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519", "ML_KEM_768"])
+@pytest.mark.parametrize(
+    "spec", ["RSA_2048", "ECC_NIST_P256", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519", "ML_KEM_768"]
+)
 def test_a_data_key_pair_belongs_together(kms: Any, spec: str) -> None:
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     made = kms.generate_data_key_pair(KeyId=key_id, KeyPairSpec=spec)

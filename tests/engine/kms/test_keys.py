@@ -144,7 +144,9 @@ def test_a_policy_that_locks_its_writer_out_is_refused(account: TestAccount) -> 
     assert refusal(kms.get_key_policy, KeyId=key_id)[0] == "AccessDeniedException"
 
 
-@pytest.mark.parametrize("policy", ["", "{", "[]", '{"Version":"2012-10-17","Statement":[]}', '{"Statement":[{"Effect":"Maybe"}]}'])
+@pytest.mark.parametrize(
+    "policy", ["", "{", "[]", '{"Version":"2012-10-17","Statement":[]}', '{"Statement":[{"Effect":"Maybe"}]}']
+)
 def test_a_malformed_policy_is_refused(account: TestAccount, policy: str) -> None:
     code, _ = refusal(account.client().put_key_policy, KeyId=account.create_key(), Policy=policy or " ")
     assert code == "MalformedPolicyDocumentException"

@@ -80,7 +80,8 @@ def test_an_operation_answers_as_the_state_table_says(account: TestAccount, oper
     more, *answers = ROWS[operation]
     expected = dict(zip(STATES, answers, strict=True))[state]
     parameters = {
-        name: value.replace("{root}", account.root_arn) if isinstance(value, str) else value for name, value in more.items()
+        name: value.replace("{root}", account.root_arn) if isinstance(value, str) else value
+        for name, value in more.items()
     }
     if expected is WORKS:
         assert getattr(kms, operation)(KeyId=key["KeyId"], **parameters)

@@ -1,0 +1,167 @@
+"""The audit trail: recorded before answered, chained, searchable, honest about crashes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from engine.trail import recorder, verify
+from engine.trail.journal import GENESIS, Journal, TrailUnavailable, read
+from tests.conftest import TestAccount
+
+
+def events(account: TestAccount, **attribute: str) -> list[dict[str, Any]]:
+    trail = account.client("cloudtrail")
+    attributes = [{"AttributeKey": name, "AttributeValue": value} for name, value in attribute.items()]
+    pages = trail.get_paginator("lookup_events").paginate(LookupAttributes=attributes)
+    return [json.loads(event["CloudTrailEvent"]) for page in pages for event in page["Events"]]
+
+
+def test_a_call_is_recorded_in_cloudtrails_shape(account: TestAccount) -> None:
+    key = account.client().create_key(Description="d")["KeyMetadata"]
+    account.client().encrypt(KeyId=key["KeyId"], Plaintext=b"top secret", EncryptionContext={"a": "b"})
+    record = events(account, EventName="Encrypt")[0]
+    assert record["eventSource"] == "kms.amazonaws.com"
+    assert record["userIdentity"]["arn"] == account.administrator.arn
+    assert record["requestParameters"] == {"keyId": key["KeyId"], "encryptionContext": {"a": "b"}}
+    assert record["responseElements"] is None
+    assert record["resources"] == [{"accountId": account.account_id, "type": "AWS::KMS::Key", "ARN": key["Arn"]}]
+    assert record["readOnly"] is True
+
+
+def test_no_plaintext_password_or_secret_is_recorded(account: TestAccount, prepared: Path) -> None:
+    user = account.create_user("somebody")
+    account.client("iam").create_login_profile(UserName="somebody", Password="a very secret password")
+    account.client().encrypt(KeyId=account.create_key(), Plaintext=b"a very secret text")
+    journal = (prepared / "trail" / "journal").read_bytes()
+    assert b"a very secret" not in journal
+    assert user.secret_access_key.encode() not in journal
+    assert b"YSB2ZXJ5IHNlY3JldCB0ZXh0" not in journal
+
+
+def test_a_refused_call_is_recorded_with_its_error(account: TestAccount) -> None:
+    key_id, user = account.create_key(), account.create_user("stranger")
+    with pytest.raises(ClientError):
+        user.client().encrypt(KeyId=key_id, Plaintext=b"x")
+    record = events(account, Username="stranger")[0]
+    assert record["errorCode"] == "AccessDenied"
+    assert record["errorMessage"].startswith(f"User: {user.arn} is not authorized to perform: kms:Encrypt")
+
+
+def test_events_are_found_by_key_user_name_and_paged(account: TestAccount) -> None:
+    kms, key = account.client(), account.client().create_key()["KeyMetadata"]
+    for _ in range(60):
+        kms.describe_key(KeyId=key["KeyId"])
+    found = events(account, ResourceName=key["Arn"])
+    assert [each["eventName"] for each in found] == ["DescribeKey"] * 60 + ["CreateKey"]
+    assert len({each["eventID"] for each in found}) == 61
+    with pytest.raises(ClientError) as refused:
+        account.client("cloudtrail").lookup_events(NextToken="nonsense")
+    assert refused.value.response["Error"]["Code"] == "InvalidNextTokenException"
+
+
+def test_a_call_across_accounts_is_in_both_trails(account: TestAccount, other_account: TestAccount) -> None:
+    arn = account.client().create_key()["KeyMetadata"]["Arn"]
+    with pytest.raises(ClientError):
+        other_account.client().encrypt(KeyId=arn, Plaintext=b"x")
+    mine, theirs = events(account, EventName="Encrypt")[0], events(other_account, EventName="Encrypt")[0]
+    assert mine["sharedEventID"] == theirs["sharedEventID"]
+    assert (mine["recipientAccountId"], theirs["recipientAccountId"]) == (account.account_id, other_account.account_id)
+
+
+def test_nothing_is_answered_or_changed_when_the_trail_cannot_be_written(
+    account: TestAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kms, key_id = account.client(), account.create_key()
+
+    def broken(record: bytes) -> int:
+        raise TrailUnavailable("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(recorder.journal(), "append", broken)
+        for call, parameters in (
+            (kms.encrypt, {"KeyId": key_id, "Plaintext": b"x"}),
+            (kms.disable_key, {"KeyId": key_id}),
+            (kms.create_key, {}),
+        ):
+            with pytest.raises(ClientError) as refused:
+                call(**parameters)
+            assert refused.value.response["Error"]["Code"] == "KMSInternalException"
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"] is True
+    assert len(kms.list_keys()["Keys"]) == 1
+
+
+# --- the journal itself
+
+
+def lines(path: Path) -> list[bytes]:
+    return [entry.record for entry in read(path)]
+
+
+def test_each_record_is_chained_to_the_one_before(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number in range(3):
+        assert journal.append(b'{"n":%d}' % number) == number + 1
+    previous = GENESIS
+    for entry in read(journal.path):
+        previous = sha256(previous + entry.record).digest()
+        assert entry.digest == previous
+    assert verify.verify(journal.path).whole
+
+
+def test_many_threads_and_journals_make_one_chain(tmp_path: Path) -> None:
+    journals = [Journal(tmp_path), Journal(tmp_path)]
+    threads = [
+        threading.Thread(target=lambda j=journal, t=n: [j.append(b'{"t":%d,"n":%d}' % (t, i)) for i in range(50)])
+        for n in range(4)
+        for journal in journals
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    verdict = verify.verify(tmp_path / "journal")
+    assert (verdict.whole, verdict.records) == (True, 400)
+
+
+@pytest.mark.parametrize("cut", [1, 10, 70])
+def test_a_torn_last_record_is_cut_off_and_the_chain_goes_on(tmp_path: Path, cut: int) -> None:
+    journal = Journal(tmp_path)
+    journal.append(b'{"n":1}')
+    journal.append(b'{"n":2}')
+    journal.close()
+    path = tmp_path / "journal"
+    path.write_bytes(path.read_bytes()[:-cut])
+    again = Journal(tmp_path)
+    assert again.recover() == 1
+    assert again.append(b'{"n":3}') == 2
+    assert lines(path) == [b'{"n":1}', b'{"n":3}']
+    assert verify.verify(path).whole
+
+
+def test_a_changed_record_breaks_the_chain_where_it_stands(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number in range(5):
+        journal.append(b'{"n":%d}' % number)
+    path = tmp_path / "journal"
+    path.write_bytes(path.read_bytes().replace(b'{"n":2}', b'{"n":9}'))
+    verdict = verify.verify(path)
+    assert (verdict.whole, verdict.broken_at) == (False, 3)
+    with pytest.raises(TrailUnavailable):
+        Journal(tmp_path).recover()
+
+
+def test_a_dropped_record_breaks_the_chain(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number in range(5):
+        journal.append(b'{"n":%d}' % number)
+    path = tmp_path / "journal"
+    kept = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(kept[:2] + kept[3:]))
+    assert verify.verify(path).broken_at == 3
