@@ -1,0 +1,45 @@
+"""Debian's Chromium driven by Playwright against the real server."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support.server import PASSWORD, Server
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    assert path, "Debian's chromium is not installed: make system"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture()
+def visit(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """`visit(user_name, password)`: a page of a fresh browser signed in as this user; keyword arguments go to the context."""
+    contexts = []
+
+    def sign_in(user_name: str = "admin", password: str = PASSWORD, **options: Any) -> Page:
+        context = chromium.new_context(base_url=server.url, **{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.goto("/principals/sign-in/")
+        page.get_by_label("User name").fill(user_name)
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(lambda url: "sign-in" not in url)
+        return page
+
+    yield sign_in
+    for context in contexts:
+        context.close()
