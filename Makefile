@@ -43,6 +43,10 @@ layers: $(VENV)/.dev
 bench: $(VENV)/.dev system
 	$(BIN)/python -m bench.run
 
+.PHONY: screenshots
+screenshots: $(VENV)/.dev system
+	$(BIN)/python -m tests.support.screenshots
+
 requirements: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -o requirements.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml

@@ -90,10 +90,16 @@ def unseal(
         raise
     if named is not None and (named.account_id, named.key_id) != (reference.account_id, reference.key_id):
         access.authorize(
-            context, named, action, params=parameters, encryption_context=encryption_context or {}, identifier=parameters[member]
+            context,
+            named,
+            action,
+            params=parameters,
+            encryption_context=encryption_context or {},
+            identifier=parameters[member],
         )
         raise AWSError(
-            "IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation."
+            "IncorrectKeyException",
+            "The key ID in the request does not identify a CMK that can perform this operation.",
         )
     key = named if named is not None else _key_of(context, reference)
     using.check_use(

@@ -14,8 +14,9 @@ from engine.kms.keyring import KmsKey
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
-
-CREATING = timedelta(seconds=1)  # how long a replica shows as Creating: programs that wait for it must see that they need to
+CREATING = timedelta(
+    seconds=1
+)  # how long a replica shows as Creating: programs that wait for it must see that they need to
 
 
 @cache

@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import BashLexer, JsonLexer, PythonLexer
@@ -83,6 +84,21 @@ def code(text: str, language: str = "json") -> SafeString:
         _("Copy"),
         mark_safe(shown),  # noqa: S308  (Pygments escapes what it is given)
     )
+
+
+_USAGES = {
+    "ENCRYPT_DECRYPT": gettext_lazy("Encrypt and decrypt"),
+    "SIGN_VERIFY": gettext_lazy("Sign and verify"),
+    "GENERATE_VERIFY_MAC": gettext_lazy("Generate and verify MAC"),
+    "KEY_AGREEMENT": gettext_lazy("Key agreement"),
+    "ENCAPSULATE_DECAPSULATE": gettext_lazy("Key encapsulation"),
+}
+
+
+@register.filter
+def usage_words(usage: str) -> Any:
+    """A key usage in the words of AWS's console."""
+    return _USAGES.get(usage, usage or "–")
 
 
 @register.filter

@@ -24,7 +24,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def visit(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]]:
     """`visit(user_name, password)`: a page of a fresh browser signed in as this user; keyword arguments go to the context."""
     contexts = []

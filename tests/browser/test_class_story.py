@@ -137,10 +137,17 @@ def test_a_class_from_its_group_to_its_audit_trail(visit: Callable[..., Page], s
     # Every step is on the audit page.
     admin.get_by_role("link", name="Events of this key").click()
     shown = admin.locator("tbody").inner_text()
-    for step in ("CreateKey", "CreateAlias", "Encrypt", "Decrypt", "RotateKeyOnDemand", "DisableKey", "AccessDenied", "DisabledException"):
+    for step in (
+        "CreateKey",
+        "CreateAlias",
+        "Encrypt",
+        "Decrypt",
+        "RotateKeyOnDemand",
+        "DisableKey",
+        "AccessDenied",
+        "DisabledException",
+    ):
         assert step in shown, step
     admin.goto("/audit/verify/")
     admin.get_by_role("button", name="Check every record").click()
     expect(admin.get_by_role("status")).to_contain_text("The chain is whole.")
-
-

@@ -19,7 +19,9 @@ PHONE = {"width": 390, "height": 844}
 def paths(server: Server) -> list[str]:
     """The address of each page, with a key of each kind that has pages of its own."""
     kms, iam = server.client(), server.client("iam")
-    symmetric = kms.create_key(Description="pages", Tags=[{"TagKey": "team", "TagValue": "blue"}])["KeyMetadata"]["KeyId"]
+    symmetric = kms.create_key(Description="pages", Tags=[{"TagKey": "team", "TagValue": "blue"}])["KeyMetadata"][
+        "KeyId"
+    ]
     kms.create_alias(AliasName="alias/pages", TargetKeyId=symmetric)
     kms.enable_key_rotation(KeyId=symmetric)
     kms.create_grant(KeyId=symmetric, GranteePrincipal="arn:aws:iam::111122223333:root", Operations=["Encrypt"])
@@ -34,7 +36,23 @@ def paths(server: Server) -> list[str]:
     event = server.client("cloudtrail").lookup_events(MaxResults=1)["Events"][0]["EventId"]
     tabs = [f"/keys/{symmetric}/tab/{tab}/" for tab in ("policy", "crypto", "aliases", "tags", "material", "grants")]
     actions = [f"/keys/{symmetric}/do/{action}/" for action in ("disable", "delete", "describe", "grant-add")]
-    plays = [f"/play/{play}/" for play in ("encrypt", "decrypt", "re-encrypt", "generate-data-key", "sign", "verify", "generate-mac", "verify-mac", "derive-shared-secret", "encapsulate", "decapsulate", "generate-random")]
+    plays = [
+        f"/play/{play}/"
+        for play in (
+            "encrypt",
+            "decrypt",
+            "re-encrypt",
+            "generate-data-key",
+            "sign",
+            "verify",
+            "generate-mac",
+            "verify-mac",
+            "derive-shared-secret",
+            "encapsulate",
+            "decapsulate",
+            "generate-random",
+        )
+    ]
     return [
         "/",
         "/keys/",
@@ -72,7 +90,9 @@ def paths(server: Server) -> list[str]:
 
 def violations(page: Page) -> list[str]:
     found = Axe().run(page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary'][:300]}" for each in found]
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary'][:300]}" for each in found
+    ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

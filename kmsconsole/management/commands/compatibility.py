@@ -1,0 +1,67 @@
+"""`manage.py compatibility`: docs/compatibility.md, from the operation tables and the key specs themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from engine import service
+from engine.kms.algorithms import ed25519
+from engine.kms.specs import SPECS
+from engine.wire import services
+
+# What an operation does not do, in a sentence. An operation that is not here does all that its model says.
+_LIMITS = {
+    "CreateCustomKeyStore": "UnsupportedOperationException: custom key stores are not built yet",
+    "ConnectCustomKeyStore": "CustomKeyStoreNotFoundException: there are no stores yet",
+    "DisconnectCustomKeyStore": "CustomKeyStoreNotFoundException: there are no stores yet",
+    "DeleteCustomKeyStore": "CustomKeyStoreNotFoundException: there are no stores yet",
+    "UpdateCustomKeyStore": "CustomKeyStoreNotFoundException: there are no stores yet",
+    "DescribeCustomKeyStores": "an empty list: there are no stores yet",
+    "CreateKey": "origins AWS_CLOUDHSM and EXTERNAL_KEY_STORE are refused; SM2 in China Regions only, and refused there too",
+    "Decrypt": "Recipient (Nitro Enclaves) is refused; a dry run still needs the ciphertext",
+    "GenerateDataKey": "Recipient (Nitro Enclaves) is refused",
+    "GenerateDataKeyPair": "Recipient (Nitro Enclaves) is refused",
+    "GenerateRandom": "Recipient (Nitro Enclaves) is refused; no custom key store",
+    "DeriveSharedSecret": "Recipient (Nitro Enclaves) is refused",
+    "Sign": f"{ed25519.LACKING} is refused: Ed25519ph is not in the cryptography package",
+    "Verify": f"{ed25519.LACKING} is refused: Ed25519ph is not in the cryptography package",
+    "GetParametersForImport": "RSAES_PKCS1_V1_5 and SM2PKE are refused",
+    "ImportKeyMaterial": "multi-Region: import into each Region's key, the primary first",
+}
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    tables = service.operations()
+    lines = [
+        "# Compatibility",
+        "",
+        "Made by `manage.py compatibility` from the operation tables; a test holds this page to them.",
+        "",
+    ]
+    for name in ("kms", "iam", "sts", "cloudtrail"):
+        model = services.model(name)
+        there = tables[name]
+        lines += [f"## {model.metadata['serviceFullName']}", ""]
+        lines += [f"{len(there)} of {len(model.operation_names)} operations.", ""]
+        if name == "kms":
+            lines += ["| operation | state | limits |", "|---|---|---|"]
+            for operation in model.operation_names:
+                state = "not there: UnsupportedOperationException" if operation not in there else "done"
+                lines.append(f"| {operation} | {state} | {_LIMITS.get(operation, '')} |")
+        else:
+            lines.append(", ".join(sorted(there)) + ". Every other operation answers UnsupportedOperationException.")
+        lines.append("")
+    lines += ["## Key specs", "", "| spec | usages | limits |", "|---|---|---|"]
+    for spec in SPECS.values():
+        lines.append(f"| {spec.name} | {', '.join(spec.usages)} | {spec.lacking} |")
+    return "\n".join(lines) + "\n"
+
+
+class Command(BaseCommand):
+    help = "Print docs/compatibility.md."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(page(), ending="")
