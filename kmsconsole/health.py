@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import DatabaseError, connection
-from engine.vault.hierarchy import RootKeyError
 
 from engine.trail import recorder
 from engine.vault import keeper
+from engine.vault.hierarchy import RootKeyError
 
 
 def answer(start_response: Callable[[str, list[tuple[str, str]]], Any]) -> list[bytes]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django.urls import include, path
-from keys.views import overview
 
+from keys.views import overview
 from kmsconsole import views
 
 urlpatterns = [

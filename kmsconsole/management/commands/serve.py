@@ -12,12 +12,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
-from engine.vault.hierarchy import RootKeyError
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
 from engine.trail.journal import TrailUnavailable
+from engine.vault.hierarchy import RootKeyError
 from kmsconsole import bootstrap
 from kmsconsole.bootstrap import FirstAdministrator
 from kmsconsole.datafolder import DataFolderError
