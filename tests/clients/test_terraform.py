@@ -31,7 +31,11 @@ pytestmark = [
 ]
 
 CONFIGURATION = """
-terraform { required_providers { aws = { source = "hashicorp/aws" } } }
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
 %(providers)s
 
 resource "aws_kms_key" "symmetric" {
@@ -106,7 +110,9 @@ resource "aws_kms_grant" "app" {
   key_id            = aws_kms_key.symmetric.key_id
   grantee_principal = aws_iam_role.app.arn
   operations        = ["Encrypt", "Decrypt", "DescribeKey"]
-  constraints { encryption_context_equals = { team = "blue" } }
+  constraints {
+    encryption_context_equals = { team = "blue" }
+  }
 }
 resource "aws_kms_key_policy" "ecc" {
   key_id = aws_kms_key.ecc.key_id
