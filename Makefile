@@ -28,7 +28,12 @@ run: $(VENV)/.runtime
 system:
 	@./tests/install_system_packages.sh
 
-test: $(VENV)/.dev system check
+# The JavaScript clients, where Node.js is there; their test says that it is skipped elsewhere.
+JS := tests/clients/js/node_modules/.done
+$(JS): tests/clients/js/package-lock.json
+	@if command -v npm >/dev/null 2>&1; then cd tests/clients/js && npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules/.done; fi
+
+test: $(VENV)/.dev system $(JS) check
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 check: lint types layers
