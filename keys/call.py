@@ -33,7 +33,7 @@ def show(request: HttpRequest, operation: str, parameters: dict[str, Any], servi
 
 
 def cli(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
-    """An `aws` command; blobs are given as base64, which the CLI's default binary format takes."""
+    """An `aws` command for bash or zsh. Blobs go in as files: versions 1 and 2 of the CLI read text on the command line differently."""
     model = get_session().get_service_model(service_name).operation_model(operation)
     lines = [f"aws {service_name} {xform_name(operation, '-')}"]
     for member, value in parameters.items():
@@ -54,7 +54,7 @@ def _option(member: str, value: Any, shape: Shape) -> str:
 
 def _argument(value: Any, shape: Shape) -> str:
     if shape.type_name == "blob":
-        return shlex.quote(base64.b64encode(value).decode())
+        return f"fileb://<(base64 -d <<< {base64.b64encode(value).decode()})"
     if shape.type_name == "list" and all(isinstance(each, str) for each in value):
         return " ".join(shlex.quote(each) for each in value)
     if shape.type_name in ("structure", "map", "list"):

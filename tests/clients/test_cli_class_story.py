@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,13 @@ def key_policy(administrator: str, user: str) -> str:
             ],
         }
     )
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A school of its own: the story's names are taken once."""
+    with Server(tmp_path / "school") as running:
+        yield running
 
 
 @pytest.mark.slow

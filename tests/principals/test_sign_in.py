@@ -1,0 +1,75 @@
+"""Signing in and out of the console."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from principals import session
+from tests.conftest import TestAccount, TestUser, sign_in_browser
+
+
+def attempt(account: TestAccount, password: str, name: str = "admin", **fields: str) -> Any:
+    fields = {"account": account.account_id, "user_name": name, "password": password, **fields}
+    return Client().post("/principals/sign-in/", fields, REMOTE_ADDR=f"198.51.100.{len(password)}")
+
+
+def test_a_signed_out_visitor_is_sent_to_sign_in_and_back(account: TestAccount) -> None:
+    answer = Client().get("/keys/?q=x")
+    assert (answer.status_code, answer["Location"]) == (302, "/principals/sign-in/?next=%2Fkeys%2F%3Fq%3Dx")
+    assert attempt(account, account.administrator.password, next="/keys/?q=x")["Location"] == "/keys/?q=x"
+
+
+def test_an_address_elsewhere_is_not_gone_to_after_signing_in(account: TestAccount) -> None:
+    assert attempt(account, account.administrator.password, next="https://evil.example/")["Location"] == "/"
+
+
+@pytest.mark.parametrize("name", ["admin", "nobody"])
+def test_a_wrong_password_and_a_wrong_name_are_refused_in_the_same_words(account: TestAccount, name: str) -> None:
+    answer = attempt(account, "wrong password", name)
+    assert answer.status_code == 422
+    assert "Account, user name or password is not right." in answer.content.decode()
+    assert "wrong password" not in answer.content.decode()
+
+
+def test_signing_out_ends_the_session(signed_in: Client) -> None:
+    assert signed_in.get("/keys/").status_code == 200
+    signed_in.post("/principals/sign-out/")
+    assert signed_in.get("/keys/").status_code == 302
+
+
+def test_a_session_ends_when_its_credentials_do(signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert signed_in.get("/keys/").status_code == 200
+    later = timezone.now() + timedelta(hours=13)
+    monkeypatch.setattr(session.timezone, "now", lambda: later)
+    assert signed_in.get("/keys/").status_code == 302
+
+
+def test_a_deleted_user_is_out_at_the_next_page(account: TestAccount) -> None:
+    iam = account.client("iam")
+    iam.create_user(UserName="ann")
+    iam.create_login_profile(UserName="ann", Password="long enough")
+    browser = sign_in_browser(TestUser(account, "ann", "", "", "", "long enough"))
+    assert browser.get("/play/").status_code == 200
+    iam.delete_login_profile(UserName="ann")
+    iam.delete_user(UserName="ann")
+    answer = browser.get("/keys/")
+    assert "UnrecognizedClientException" in answer.content.decode()
+
+
+def test_pages_are_never_cached_and_carry_a_strict_policy(signed_in: Client) -> None:
+    answer = signed_in.get("/keys/")
+    assert "no-store" in answer["Cache-Control"]
+    assert "default-src 'self'" in answer["Content-Security-Policy"]
+    assert "unsafe-inline" not in answer["Content-Security-Policy"]
+    assert answer["X-Frame-Options"] == "DENY"
+
+
+def test_the_session_store_holds_no_secret_in_the_clear(account: TestAccount, signed_in: Client) -> None:
+    content = str(dict(signed_in.session.items()))
+    assert "secret_access_key" not in content
+    assert "ASIA" not in content
