@@ -55,9 +55,12 @@ def seal_symmetric(key: KmsKey, plaintext: bytes, encryption_context: Mapping[st
 def decrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Source: AWS KMS API Reference, Decrypt. A symmetric ciphertext names its key; KeyId then only has to agree with it."""
     using.refuse_recipient(parameters)
+    algorithm = parameters.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
+    if _ignores_ciphertext(parameters):
+        _check_source(context, parameters, "KeyId", "", algorithm, parameters.get("EncryptionContext"))
+        access.dry_run(parameters)
     if "CiphertextBlob" not in parameters:
         raise using.blob_null("ciphertextBlob")
-    algorithm = parameters.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
     key, plaintext, material_id = unseal(
         context, parameters, "KeyId", "", algorithm, parameters.get("EncryptionContext")
     )
@@ -66,6 +69,28 @@ def decrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     if material_id:
         result["KeyMaterialId"] = material_id
     return result
+
+
+def _ignores_ciphertext(parameters: Mapping[str, Any]) -> bool:
+    """A dry run that asks for the permission alone. Source: AWS KMS API Reference, Decrypt, DryRunModifiers."""
+    return bool(parameters.get("DryRun")) and "IGNORE_CIPHERTEXT" in parameters.get("DryRunModifiers", ())
+
+
+def _check_source(
+    context: CallContext,
+    parameters: dict[str, Any],
+    member: str,
+    action: str,
+    algorithm: str,
+    encryption_context: Mapping[str, str] | None,
+) -> None:
+    """All checks of a decryption but the ciphertext's own; the key must then be named."""
+    if member not in parameters:
+        raise AWSError("ValidationException", f"{member} is required when DryRunModifiers has IGNORE_CIPHERTEXT.")
+    key = using.key_for_use(
+        context, parameters, member=member, action=action, encryption_context=encryption_context or {}
+    )
+    using.check_algorithm(key, algorithm)
 
 
 def unseal(
@@ -158,10 +183,21 @@ def _refuse_context(encryption_context: Mapping[str, str] | None) -> None:
 
 def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Source: AWS KMS API Reference, ReEncrypt: kms:ReEncryptFrom on the source key, kms:ReEncryptTo on the destination key."""
-    if "CiphertextBlob" not in parameters:
-        raise using.blob_null("ciphertextBlob")
     destination = keyring.find(context, parameters["DestinationKeyId"])
     source_algorithm = parameters.get("SourceEncryptionAlgorithm", SYMMETRIC_DEFAULT)
+    if _ignores_ciphertext(parameters):
+        _check_source(
+            context,
+            parameters,
+            "SourceKeyId",
+            "ReEncryptFrom",
+            source_algorithm,
+            parameters.get("SourceEncryptionContext"),
+        )
+        _check_destination(context, destination, parameters, "false")
+        access.dry_run(parameters)
+    if "CiphertextBlob" not in parameters:
+        raise using.blob_null("ciphertextBlob")
     source, plaintext, source_material = unseal(
         context,
         parameters,
@@ -170,19 +206,8 @@ def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
         source_algorithm,
         parameters.get("SourceEncryptionContext"),
     )
-    same = "true" if source.arn == destination.arn else "false"
+    _check_destination(context, destination, parameters, "true" if source.arn == destination.arn else "false")
     encryption_context = parameters.get("DestinationEncryptionContext")
-    access.authorize(
-        context,
-        destination,
-        "ReEncryptTo",
-        params=parameters,
-        conditions={"kms:reencryptonsamekey": same},
-        encryption_context=encryption_context or {},
-        identifier=parameters["DestinationKeyId"],
-    )
-    states.refuse_unless_allowed("ReEncrypt", destination, context.now)
-    states.refuse_wrong_usage("ReEncrypt", destination)
     algorithm = parameters.get("DestinationEncryptionAlgorithm", SYMMETRIC_DEFAULT)
     result = {
         "CiphertextBlob": seal(destination, algorithm, plaintext, encryption_context, parameters),
@@ -196,3 +221,17 @@ def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
     if algorithm == SYMMETRIC_DEFAULT:
         result["DestinationKeyMaterialId"] = using.current(destination).material_id
     return result
+
+
+def _check_destination(context: CallContext, destination: KmsKey, parameters: dict[str, Any], same_key: str) -> None:
+    access.authorize(
+        context,
+        destination,
+        "ReEncryptTo",
+        params=parameters,
+        conditions={"kms:reencryptonsamekey": same_key},
+        encryption_context=parameters.get("DestinationEncryptionContext") or {},
+        identifier=parameters["DestinationKeyId"],
+    )
+    states.refuse_unless_allowed("ReEncrypt", destination, context.now)
+    states.refuse_wrong_usage("ReEncrypt", destination)

@@ -240,3 +240,17 @@ def test_random_bytes_are_as_many_as_asked(kms: Any, number: int) -> None:
 def test_what_the_cryptography_package_lacks_is_said(kms: Any) -> None:
     with pytest.raises(kms.exceptions.UnsupportedOperationException, match="ML-KEM-512"):
         kms.create_key(KeySpec="ML_KEM_512", KeyUsage="ENCAPSULATE_DECAPSULATE")
+
+
+def test_a_dry_run_may_leave_the_ciphertext_out(account: TestAccount) -> None:
+    kms, key_id = account.client(), account.create_key()
+    for call, parameters in (
+        (kms.decrypt, {"KeyId": key_id}),
+        (kms.re_encrypt, {"SourceKeyId": key_id, "DestinationKeyId": key_id}),
+    ):
+        with pytest.raises(ClientError) as refused:
+            call(DryRun=True, DryRunModifiers=["IGNORE_CIPHERTEXT"], **parameters)
+        assert refused.value.response["Error"]["Code"] == "DryRunOperationException"
+    with pytest.raises(ClientError) as refused:
+        kms.decrypt(KeyId=key_id)
+    assert "'ciphertextBlob' failed to satisfy constraint: Member must not be null" in str(refused.value)
