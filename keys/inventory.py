@@ -7,7 +7,6 @@ What a principal may not describe is not in its list's details: see `visible`.
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,8 +22,8 @@ from engine.store.models import Change
 from keys import service
 from keys.models import InventoryKey, InventoryMark
 
-_OTHER_ENDPOINT_SECONDS = 30
-_synced: dict[tuple[str, str, str], float] = {}
+OTHER_ENDPOINT = "remote"  # stands for the account in the rows of another endpoint, which are kept apart from our own
+_FRESH_FOR = timedelta(seconds=30)
 
 
 def refreshed(request: HttpRequest) -> QuerySet[InventoryKey]:
@@ -36,21 +35,26 @@ def refreshed(request: HttpRequest) -> QuerySet[InventoryKey]:
     if settings.BACKEND == service.EMBEDDED:
         _take_changes(kms, account, signed_in.region)
     else:
-        key = (settings.BACKEND, account, signed_in.region)
-        if time.monotonic() - _synced.get(key, -1e9) > _OTHER_ENDPOINT_SECONDS:
-            _synchronise_all(kms, account, signed_in.region)
-            _synced[key] = time.monotonic()
+        _follow_other_endpoint(kms, account, signed_in.region)
     return InventoryKey.objects.filter(account_id=account, region=signed_in.region)
 
 
 def forget(request: HttpRequest) -> None:
-    """After a change through another endpoint: read its list again the next time."""
-    _synced.clear()
+    """After a change through another endpoint: every worker reads its list again the next time."""
+    region = request.signed_in.region  # type: ignore[attr-defined]
+    InventoryMark.objects.filter(account_id=OTHER_ENDPOINT, region=region).update(synchronised=None)
 
 
 def _account(account_id: str) -> str:
-    """Rows of another endpoint are kept apart from the embedded engine's."""
-    return account_id if settings.BACKEND == service.EMBEDDED else "remote"
+    return account_id if settings.BACKEND == service.EMBEDDED else OTHER_ENDPOINT
+
+
+def _follow_other_endpoint(kms: Any, account_id: str, region: str) -> None:
+    mark = InventoryMark.objects.filter(account_id=account_id, region=region).first()
+    now = timezone.now()
+    if mark is None or mark.synchronised is None or now - mark.synchronised > _FRESH_FOR:
+        _synchronise_all(kms, account_id, region)
+        InventoryMark.objects.update_or_create(account_id=account_id, region=region, defaults={"synchronised": now})
 
 
 def _take_changes(kms: Any, account_id: str, region: str) -> None:

@@ -41,11 +41,13 @@ class InventoryKey(models.Model):
 
 
 class InventoryMark(models.Model):
-    """How far the engine's change rows have been taken over, for each account and Region."""
+    """How far the inventory follows, for each account and Region: the engine's last change row taken over, or when another
+    endpoint's list was last read."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)
     change = models.BigIntegerField(default=-1)
+    synchronised = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "region"], name="inventory_mark")]
