@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.iam import credentials_api, policies_api, principals_api
+from engine.iam import credentials_api, details, policies_api, principals_api
 from engine.iam.entities import GROUP, ROLE, USER, Kind
 from engine.service import Operation
 
@@ -57,6 +57,7 @@ OPERATIONS: dict[str, Operation] = {
     "DeleteRole": Operation(principals_api.delete_role, writes=True),
     "DeleteUser": Operation(principals_api.delete_user, writes=True),
     "GetAccessKeyLastUsed": Operation(credentials_api.get_access_key_last_used),
+    "GetAccountAuthorizationDetails": Operation(details.get_account_authorization_details),
     "GetAccountSummary": Operation(principals_api.get_account_summary),
     "GetGroup": Operation(principals_api.get_group),
     "GetLoginProfile": Operation(credentials_api.get_login_profile),

@@ -156,7 +156,7 @@ def create_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
     ManagedPolicyVersion.objects.create(
         policy=policy, version_id="v1", document=parameters["PolicyDocument"], is_default=True, created=context.now
     )
-    return {"Policy": entities.with_tags(_policy_entry(policy), policy)}
+    return {"Policy": entities.with_tags(policy_entry(policy), policy)}
 
 
 def _check_managed(document: str) -> None:
@@ -175,7 +175,7 @@ def _permitted(context: CallContext, parameters: dict[str, Any]) -> ManagedPolic
     return policy
 
 
-def _policy_entry(policy: ManagedPolicy) -> Answer:
+def policy_entry(policy: ManagedPolicy) -> Answer:
     default = policy.versions.filter(is_default=True).values_list("version_id", flat=True).first()
     attached = Attachment.objects.filter(policy_arn=policy.arn).count()
     boundaries = sum(table.objects.filter(permissions_boundary=policy.arn).count() for table in (User, Role))
@@ -196,7 +196,7 @@ def _policy_entry(policy: ManagedPolicy) -> Answer:
     return entry
 
 
-def _aws_entry(context: CallContext, policy: aws_managed.ManagedDocument, *, detail: bool) -> Answer:
+def aws_entry(context: CallContext, policy: aws_managed.ManagedDocument, *, detail: bool) -> Answer:
     mine = Attachment.objects.filter(policy_arn=policy.arn)
     count = sum(
         mine.filter(**{f"{word}__account_id": context.account_id}).count() for word in ("user", "group", "role")
@@ -220,9 +220,9 @@ def get_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
     arn = parameters["PolicyArn"]
     if arn in aws_managed.POLICIES:
         entities.permit(context, arn)
-        return {"Policy": _aws_entry(context, aws_managed.POLICIES[arn], detail=True)}
+        return {"Policy": aws_entry(context, aws_managed.POLICIES[arn], detail=True)}
     policy = _permitted(context, parameters)
-    return {"Policy": entities.with_tags(_policy_entry(policy), policy)}
+    return {"Policy": entities.with_tags(policy_entry(policy), policy)}
 
 
 def list_policies(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -231,10 +231,10 @@ def list_policies(context: CallContext, parameters: dict[str, Any]) -> Answer:
     entries: list[Answer] = []
     if scope in ("All", "Local"):
         rows = ManagedPolicy.objects.filter(account_id=context.account_id).order_by("name")
-        entries += [_policy_entry(row) for row in entities.under_path(parameters, rows)]
+        entries += [policy_entry(row) for row in entities.under_path(parameters, rows)]
     if scope in ("All", "AWS"):
         prefix = parameters.get("PathPrefix", "/")
-        found = [_aws_entry(context, policy, detail=False) for policy in aws_managed.POLICIES.values()]
+        found = [aws_entry(context, policy, detail=False) for policy in aws_managed.POLICIES.values()]
         entries += [entry for entry in found if entry["Path"].startswith(prefix)]
     if parameters.get("OnlyAttached"):
         entries = [entry for entry in entries if entry["AttachmentCount"]]
@@ -278,16 +278,25 @@ def create_policy_version(context: CallContext, parameters: dict[str, Any]) -> A
     policy.updated = context.now
     policy.save(update_fields=["next_version", "updated"])
     entities.touched(context)
-    return {"PolicyVersion": _version_entry(version, document=False)}
+    return {"PolicyVersion": version_entry(version, document=False)}
 
 
-def _version_entry(version: ManagedPolicyVersion, *, document: bool) -> Answer:
+def version_entry(version: ManagedPolicyVersion, *, document: bool) -> Answer:
     entry: Answer = {
         "VersionId": version.version_id,
         "IsDefaultVersion": version.is_default,
         "CreateDate": version.created,
     }
     return {**entry, "Document": entities.encoded(version.document)} if document else entry
+
+
+def aws_version_entry(arn: str) -> Answer:
+    return {
+        "VersionId": "v1",
+        "IsDefaultVersion": True,
+        "CreateDate": _AWS_DATE,
+        "Document": entities.encoded(aws_managed.POLICIES[arn].document),
+    }
 
 
 def _version(policy: ManagedPolicy, version_id: str) -> ManagedPolicyVersion:
@@ -305,16 +314,9 @@ def get_policy_version(context: CallContext, parameters: dict[str, Any]) -> Answ
             raise AWSError(
                 "NoSuchEntity", f"Policy {arn} version {parameters['VersionId']} does not exist or is not attachable."
             )
-        return {
-            "PolicyVersion": {
-                "VersionId": "v1",
-                "IsDefaultVersion": True,
-                "CreateDate": _AWS_DATE,
-                "Document": entities.encoded(aws_managed.POLICIES[arn].document),
-            }
-        }
+        return {"PolicyVersion": aws_version_entry(arn)}
     return {
-        "PolicyVersion": _version_entry(
+        "PolicyVersion": version_entry(
             _version(_permitted(context, parameters), parameters["VersionId"]), document=True
         )
     }
@@ -327,7 +329,7 @@ def list_policy_versions(context: CallContext, parameters: dict[str, Any]) -> An
         entry = {"VersionId": "v1", "IsDefaultVersion": True, "CreateDate": _AWS_DATE}
         return {"Versions": [entry], "IsTruncated": False}
     versions = _permitted(context, parameters).versions.order_by("-pk")
-    return entities.page(parameters, [_version_entry(version, document=False) for version in versions], "Versions")
+    return entities.page(parameters, [version_entry(version, document=False) for version in versions], "Versions")
 
 
 def delete_policy_version(context: CallContext, parameters: dict[str, Any]) -> Answer:

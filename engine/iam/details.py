@@ -1,0 +1,144 @@
+"""GetAccountAuthorizationDetails: every user, group, role and policy of an account with what hangs on each, page by page.
+
+Source: IAM API Reference, GetAccountAuthorizationDetails. Of AWS's managed policies only those in use are listed, as in AWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from engine.context import CallContext
+from engine.iam import aws_managed, entities, policies_api
+from engine.iam.models import Attachment, Group, ManagedPolicy, Role, User
+from engine.trail import query
+
+Answer = dict[str, Any]
+
+# Filter → the member of the answer that it fills.
+_MEMBERS = {
+    "User": "UserDetailList",
+    "Group": "GroupDetailList",
+    "Role": "RoleDetailList",
+    "LocalManagedPolicy": "Policies",
+    "AWSManagedPolicy": "Policies",
+}
+
+
+def get_account_authorization_details(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    entities.permit(context)
+    wanted = parameters.get("Filter") or list(_MEMBERS)
+    everything = [(kind, key) for kind in _MEMBERS if kind in wanted for key in _identifiers(context, kind)]
+    page = entities.page(parameters, everything, "entries")
+    entries = page.pop("entries")
+    answer: Answer = {**{member: [] for member in _MEMBERS.values()}, **page}
+    for kind, member in _MEMBERS.items():
+        answer[member] += _DETAILS[kind](context, [key for each, key in entries if each == kind])
+    return answer
+
+
+def _identifiers(context: CallContext, kind: str) -> Iterable[Any]:
+    """What is listed of a kind, in the order of the pages: primary keys, or ARNs of AWS's policies."""
+    if kind == "AWSManagedPolicy":
+        return sorted(_in_use(context.account_id) & set(aws_managed.POLICIES))
+    model: Any = {"User": User, "Group": Group, "Role": Role, "LocalManagedPolicy": ManagedPolicy}[kind]
+    return model.objects.filter(account_id=context.account_id).order_by("name").values_list("pk", flat=True)
+
+
+def _in_use(account_id: str) -> set[str]:
+    found: set[str] = set()
+    for owner in ("user", "group", "role"):
+        mine = Attachment.objects.filter(**{f"{owner}__account_id": account_id})
+        found.update(mine.values_list("policy_arn", flat=True))
+    for model in (User, Role):
+        rows: Any = model.objects.filter(account_id=account_id).exclude(permissions_boundary="")
+        found.update(rows.values_list("permissions_boundary", flat=True))
+    return found
+
+
+def _rows(model: Any, keys: list[int], *also: str) -> list[Any]:
+    return list(model.objects.filter(pk__in=keys).order_by("name").prefetch_related(*also)) if keys else []
+
+
+def _policies_of(row: User | Group | Role, word: str) -> Answer:
+    inline: Any = row.inlinepolicy_set.all()  # type: ignore[union-attr]
+    attached: Any = row.attachment_set.all()  # type: ignore[union-attr]
+    return {
+        f"{word}PolicyList": [
+            {"PolicyName": each.name, "PolicyDocument": entities.encoded(each.document)}
+            for each in sorted(inline, key=lambda each: each.name)
+        ],
+        "AttachedManagedPolicies": [
+            {"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn}
+            for arn in sorted(each.policy_arn for each in attached)
+        ],
+    }
+
+
+def _users(context: CallContext, keys: list[int]) -> list[Answer]:
+    return [
+        {
+            **entities.with_tags(_without(entities.user_entry(row), "PasswordLastUsed"), row),
+            **_policies_of(row, "User"),
+            "GroupList": sorted(group.name for group in row.groups.all()),
+        }
+        for row in _rows(User, keys, "groups", "inlinepolicy_set", "attachment_set")
+    ]
+
+
+def _groups(context: CallContext, keys: list[int]) -> list[Answer]:
+    return [
+        {**entities.group_entry(row), **_policies_of(row, "Group")}
+        for row in _rows(Group, keys, "inlinepolicy_set", "attachment_set")
+    ]
+
+
+def _roles(context: CallContext, keys: list[int]) -> list[Answer]:
+    answer = []
+    for row in _rows(Role, keys, "inlinepolicy_set", "attachment_set"):
+        used = query.last_use_of_role(context.account_id, row.arn)
+        answer.append(
+            {
+                **entities.with_tags(_without(entities.role_entry(row), "Description", "MaxSessionDuration"), row),
+                **_policies_of(row, "Role"),
+                "InstanceProfileList": [],
+                "RoleLastUsed": {"LastUsedDate": used.when, "Region": used.region} if used is not None else {},
+            }
+        )
+    return answer
+
+
+def _without(entry: Answer, *members: str) -> Answer:
+    """The entry of Get and List operations without what a detail entry does not have."""
+    return {name: value for name, value in entry.items() if name not in members}
+
+
+def _local_policies(context: CallContext, keys: list[int]) -> list[Answer]:
+    return [
+        {
+            **policies_api.policy_entry(row),
+            "PolicyVersionList": [
+                policies_api.version_entry(version, document=True) for version in row.versions.order_by("-pk")
+            ],
+        }
+        for row in _rows(ManagedPolicy, keys)
+    ]
+
+
+def _aws_policies(context: CallContext, arns: list[str]) -> list[Answer]:
+    return [
+        {
+            **policies_api.aws_entry(context, aws_managed.POLICIES[arn], detail=True),
+            "PolicyVersionList": [policies_api.aws_version_entry(arn)],
+        }
+        for arn in arns
+    ]
+
+
+_DETAILS: dict[str, Callable[[CallContext, list[Any]], list[Answer]]] = {
+    "User": _users,
+    "Group": _groups,
+    "Role": _roles,
+    "LocalManagedPolicy": _local_policies,
+    "AWSManagedPolicy": _aws_policies,
+}
