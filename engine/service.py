@@ -18,9 +18,8 @@ from engine import clock
 from engine.context import CallContext
 from engine.iam import credentials
 from engine.store import cache, transaction
-from engine.store.models import TrailMark
 from engine.trail import record, recorder
-from engine.trail.journal import TrailUnavailable
+from engine.trail.groupcommit import TrailUnavailable
 from engine.wire import protocol, sigv4
 from engine.wire.errors import AWSError
 from engine.wire.http import HttpRequest, HttpResponse
@@ -124,16 +123,16 @@ def _perform(call: Call, context: CallContext, request: HttpRequest) -> HttpResp
 
 
 def _change(call: Call, context: CallContext, operation: Operation, parameters: dict[str, Any]) -> HttpResponse:
-    """Run a changing operation: its record is made durable inside the transaction, so that neither stands without the other."""
-    sequence = 0
+    """Run a changing operation: its record is made inside the transaction, so that neither stands without the other."""
+    recorded = False
     try:
         with transaction.write():
             result = operation.run(context, parameters)
             answer = protocol.answer(call, result, context.request_id)
-            sequence = recorder.record(record.build(context, call.operation, parameters, result=result, writes=True))
-            TrailMark.objects.update_or_create(id=1, defaults={"sequence": sequence})
+            records = record.build(context, call.operation, parameters, result=result, writes=True)
+            recorded = recorder.record_change(records)
     except DatabaseError:
-        if sequence:  # the record is durable but the change is not: say so in the trail
+        if recorded:  # the record is durable but the change is not: say so in the trail
             recorder.void(context.event_id, context.account_id, context.region, "the change could not be committed")
         raise
     return answer

@@ -15,10 +15,11 @@ import logging
 import mmap
 import os
 import struct
-import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+
+from engine.trail.groupcommit import GroupCommit, Ticket, TrailUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,28 +28,11 @@ _TAIL = struct.Struct("<QQ32s32s")  # end offset, last sequence, last hash, sha2
 _READ = 1 << 20
 
 
-class TrailUnavailable(Exception):
-    """The journal cannot be written or is damaged: nothing may be answered until it can be."""
-
-
-class _Ticket:
-    """One waiting record. `done` is locked until its batch is durable, has failed, or the ticket must lead the next batch."""
-
-    __slots__ = ("done", "error", "leads", "record", "sequence")
-
-    def __init__(self, record: bytes) -> None:
-        self.record = record
-        self.done = threading.Lock()
-        self.done.acquire()
-        self.leads = False
-        self.sequence = 0
-        self.error: Exception | None = None
-
-
-class Journal:
+class Journal(GroupCommit):
     """The journal in `folder`, opened by each worker; safe for any number of threads and processes of one machine."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / "journal"
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -57,49 +41,12 @@ class Journal:
             os.ftruncate(self._lock_file, _TAIL.size)
         # The tail lives in shared memory behind the lock file: a hint that is checked, and rebuilt from the journal if it is wrong.
         self._tail = mmap.mmap(self._lock_file, _TAIL.size)
-        self._mutex = threading.Lock()
-        self._pending: list[_Ticket] = []
-        self._busy = False
 
-    def append(self, record: bytes) -> int:
-        """Make `record` (JSON without newlines) durable and return its sequence number. Raises TrailUnavailable."""
-        ticket = _Ticket(record)
-        with self._mutex:
-            self._pending.append(ticket)
-            lead = not self._busy
-            self._busy = True
-        if not lead:
-            ticket.done.acquire()
-            lead = ticket.leads
-        if lead:
-            self._lead()
-        if ticket.error is not None:
-            raise TrailUnavailable(str(ticket.error)) from ticket.error
-        return ticket.sequence
+    def _commit(self, batch: list[Ticket]) -> None:
+        self._write(batch)
+        os.fdatasync(self._file)
 
-    def _lead(self) -> None:
-        """Write and sync all that waits now, then hand the lead to the first that came meanwhile."""
-        with self._mutex:
-            batch, self._pending = self._pending, []
-        try:
-            self._write(batch)
-            os.fdatasync(self._file)
-        except Exception as error:
-            for ticket in batch:
-                ticket.error = error
-            logger.error("audit journal cannot be written: %s", error)
-        with self._mutex:
-            if self._pending:
-                heir = self._pending[0]
-                heir.leads = True
-                heir.done.release()
-            else:
-                self._busy = False
-        for ticket in batch:
-            if not ticket.leads:
-                ticket.done.release()
-
-    def _write(self, batch: list[_Ticket]) -> None:
+    def _write(self, batch: list[Ticket]) -> None:
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)
         try:
             start, sequence, previous = self._end()

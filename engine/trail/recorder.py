@@ -8,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from engine import clock
+from engine.store.models import TrailMark
 from engine.trail.journal import Journal
 from engine.trail.record import service_event
 
@@ -30,6 +31,12 @@ def record(records: list[bytes]) -> int:
     for each in records:
         sequence = journal().append(each)
     return sequence
+
+
+def record_change(records: list[bytes]) -> bool:
+    """Make the records of a change part of its running transaction. True if they stand in the trail whatever becomes of it."""
+    TrailMark.objects.update_or_create(id=1, defaults={"sequence": record(records)})
+    return True
 
 
 def void(event_id: str, account_id: str, region: str, reason: str) -> None:

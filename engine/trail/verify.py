@@ -11,7 +11,8 @@ from django.conf import settings
 
 from engine.store.models import TrailMark
 from engine.trail import recorder
-from engine.trail.journal import GENESIS, TrailUnavailable, read
+from engine.trail.groupcommit import TrailUnavailable
+from engine.trail.journal import GENESIS, read
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
-from engine.trail.journal import TrailUnavailable
+from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
 from kmsconsole import bootstrap
 from kmsconsole.bootstrap import FirstAdministrator

@@ -12,7 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from engine.trail import recorder, verify
-from engine.trail.journal import GENESIS, Journal, TrailUnavailable, read
+from engine.trail.groupcommit import TrailUnavailable
+from engine.trail.journal import GENESIS, Journal, read
 from tests.conftest import TestAccount
 
 

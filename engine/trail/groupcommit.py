@@ -1,0 +1,81 @@
+"""Group commit: records of one worker that wait at the same time are made durable together, by one of the waiting threads.
+
+What a batch becomes (lines of a file and one fdatasync, rows and one commit) is the journal's to say. Promise: when `append`
+returns, the record survives power loss; when it raises, no caller may answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+
+logger = logging.getLogger(__name__)
+
+
+class TrailUnavailable(Exception):
+    """The journal cannot be written or is damaged: nothing may be answered until it can be."""
+
+
+class Ticket:
+    """One waiting record. `done` is locked until its batch is durable, has failed, or the ticket must lead the next batch."""
+
+    __slots__ = ("done", "error", "leads", "record", "sequence")
+
+    def __init__(self, record: bytes) -> None:
+        self.record = record
+        self.done = threading.Lock()
+        self.done.acquire()
+        self.leads = False
+        self.sequence = 0
+        self.error: Exception | None = None
+
+
+class GroupCommit(ABC):
+    """Any number of threads append; one of them at a time commits for all that wait."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._pending: list[Ticket] = []
+        self._busy = False
+
+    def append(self, record: bytes) -> int:
+        """Make `record` (JSON without newlines) durable and return its sequence number. Raises TrailUnavailable."""
+        ticket = Ticket(record)
+        with self._mutex:
+            self._pending.append(ticket)
+            lead = not self._busy
+            self._busy = True
+        if not lead:
+            ticket.done.acquire()
+            lead = ticket.leads
+        if lead:
+            self._lead()
+        if ticket.error is not None:
+            raise TrailUnavailable(str(ticket.error)) from ticket.error
+        return ticket.sequence
+
+    @abstractmethod
+    def _commit(self, batch: list[Ticket]) -> None:
+        """Make a batch durable, in order, and number its tickets; whatever it raises fails all of them."""
+
+    def _lead(self) -> None:
+        """Commit all that waits now, then hand the lead to the first that came meanwhile."""
+        with self._mutex:
+            batch, self._pending = self._pending, []
+        try:
+            self._commit(batch)
+        except Exception as error:
+            for ticket in batch:
+                ticket.error = error
+            logger.error("audit journal cannot be written: %s", error)
+        with self._mutex:
+            if self._pending:
+                heir = self._pending[0]
+                heir.leads = True
+                heir.done.release()
+            else:
+                self._busy = False
+        for ticket in batch:
+            if not ticket.leads:
+                ticket.done.release()
