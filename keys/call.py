@@ -1,4 +1,5 @@
-"""Show the call: the very request a page makes or would make, as an AWS CLI command and as boto3. Each can be run as printed."""
+"""Show the call: the very request a page makes or would make, as an AWS CLI command, as boto3, as Terraform where a resource sends
+it, and as the HTTP request itself by curl. Each can be run as printed; the secret of the access key is never in it."""
 
 from __future__ import annotations
 
@@ -7,34 +8,52 @@ import json
 import pprint
 import shlex
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 from botocore import xform_name
-from botocore.model import Shape
+from botocore.loaders import Loader
+from botocore.model import ServiceModel, Shape
+from botocore.regions import EndpointResolver
+from botocore.serialize import create_serializer
 from botocore.session import get_session
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
-from keys import service
+from keys import service, terraform
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCall:
+    """`terraform` is empty where no resource of the AWS provider sends the operation; `note` then says so."""
+
+    operation: str
     cli: str
     boto3: str
+    http: str
+    terraform: str = ""
+    note: str = ""
 
 
 def show(request: HttpRequest, operation: str, parameters: dict[str, Any], service_name: str = "kms") -> ShownCall:
-    region = request.signed_in.region  # type: ignore[attr-defined]
-    endpoint = service.endpoint_url(request)
+    signed_in = request.signed_in  # type: ignore[attr-defined]
+    region, endpoint = signed_in.region, service.endpoint_url(request)
+    given = (service_name, operation, parameters, region, endpoint)
+    configuration = terraform.configuration(*given, signed_in.account_id)
     return ShownCall(
-        cli=cli(service_name, operation, parameters, region, endpoint),
-        boto3=boto3_source(service_name, operation, parameters, region, endpoint),
+        operation=operation,
+        cli=cli(*given),
+        boto3=boto3_source(*given),
+        http=http(*given),
+        terraform=configuration or "",
+        note="" if configuration else _("No resource of Terraform's AWS provider makes this call."),
     )
 
 
 def cli(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
     """An `aws` command for bash or zsh. Blobs go in as files: versions 1 and 2 of the CLI read text on the command line differently."""
-    model = get_session().get_service_model(service_name).operation_model(operation)
+    model = _model(service_name).operation_model(operation)
     lines = [f"aws {service_name} {xform_name(operation, '-')}"]
     for member, value in parameters.items():
         assert model.input_shape is not None
@@ -59,6 +78,8 @@ def _argument(value: Any, shape: Shape) -> str:
         return " ".join(shlex.quote(each) for each in value)
     if shape.type_name in ("structure", "map", "list"):
         return shlex.quote(json.dumps(value))
+    if shape.type_name == "timestamp" and not isinstance(value, str):
+        return shlex.quote(value.isoformat())
     return shlex.quote(str(value))
 
 
@@ -67,9 +88,48 @@ def boto3_source(service_name: str, operation: str, parameters: dict[str, Any], 
     if endpoint:
         arguments.append(f"endpoint_url={endpoint!r}")
     lines = ["import boto3", "", f"{service_name} = boto3.client({', '.join(arguments)})"]
-    given = "".join(
-        f"    {member}={pprint.pformat(value, sort_dicts=False)},\n" for member, value in parameters.items()
-    )
+    shown = {name: _plain(value) for name, value in parameters.items()}
+    given = "".join(f"    {member}={pprint.pformat(value, sort_dicts=False)},\n" for member, value in shown.items())
     body = f"(\n{given})" if given else "()"
     lines.append(f"answer = {service_name}.{xform_name(operation)}{body}")
     return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    """A time as the text botocore takes for it, so that the source needs no further import."""
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def http(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
+    """The request as botocore serialises it, signed and sent by curl (7.75 or newer) with the access key of the environment."""
+    model = _model(service_name)
+    protocol = model.resolved_protocol
+    made = create_serializer(protocol).serialize_to_request(parameters, model.operation_model(operation))
+    body = made["body"] if isinstance(made["body"], bytes | str) else urlencode(made["body"])
+    body = body.decode() if isinstance(body, bytes) else body
+    headers = {name: value for name, value in dict(made["headers"]).items() if name.lower() != "content-length"}
+    headers.setdefault("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+    signing_region, address = _address(service_name, region)
+    lines = [
+        f"curl {shlex.quote((endpoint or address).rstrip('/') + made['url_path'])}",
+        f'--aws-sigv4 "aws:amz:{signing_region}:{model.signing_name}"',
+        '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
+        '${AWS_SESSION_TOKEN:+-H "X-Amz-Security-Token: $AWS_SESSION_TOKEN"}',
+        *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()),
+        f"--data-raw {shlex.quote(body)}",
+    ]
+    return " \\\n    ".join(lines)
+
+
+def _model(service_name: str) -> ServiceModel:
+    return get_session().get_service_model(service_name)
+
+
+@cache
+def _address(service_name: str, region: str) -> tuple[str, str]:
+    """(Region of the signature, URL) of a service on real AWS."""
+    resolver = EndpointResolver(Loader(include_default_search_paths=True).load_data("endpoints"))
+    partition = resolver.get_partition_for_region(region)
+    found = resolver.construct_endpoint(service_name, region, partition_name=partition)
+    scope = found.get("credentialScope", {})
+    return scope.get("region", region), f"https://{found['hostname']}/"

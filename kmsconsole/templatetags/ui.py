@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import BashLexer, JsonLexer, PythonLexer
+from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer
 
 register = template.Library()
 
@@ -34,7 +34,7 @@ _STATES: dict[str, tuple[str, Any]] = {
     "Inactive": ("quiet", "Inactive"),
 }
 _MARKS = {"good": "●", "quiet": "○", "notice": "◐", "bad": "▲"}
-_LEXERS: dict[str, Any] = {"json": JsonLexer, "bash": BashLexer, "python": PythonLexer}
+_LEXERS: dict[str, Any] = {"json": JsonLexer, "bash": BashLexer, "python": PythonLexer, "hcl": TerraformLexer}
 
 
 @register.simple_tag

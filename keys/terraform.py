@@ -1,0 +1,320 @@
+"""Show the call as Terraform: which resource of the AWS provider sends a request, as one table, and its configuration text.
+
+In comes an operation's parameters, out comes a configuration that `terraform apply` takes as printed; an operation that no resource
+sends answers None, and the page says so. Source: the schemas of hashicorp/aws.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+Parameters = Mapping[str, Any]
+Arguments = dict[str, Any]
+
+
+class Raw(str):
+    """An expression that stands as it is, not a text."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """`arguments`: member of the request → argument. `also` gives what a plain renaming cannot. `part_of`: the request changes one
+    argument of a resource that is there already."""
+
+    type: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    also: Callable[[Parameters], Arguments] = lambda parameters: {}
+    kind: str = "resource"
+    part_of: bool = False
+    where: Callable[[Parameters], bool] = lambda parameters: True
+
+
+def _tags(parameters: Parameters) -> Arguments:
+    tags = parameters.get("Tags") or []
+    return (
+        {"tags": {tag.get("TagKey", tag.get("Key")): tag.get("TagValue", tag.get("Value")) for tag in tags}}
+        if tags
+        else {}
+    )
+
+
+def _grant(parameters: Parameters) -> Arguments:
+    constraints = parameters.get("Constraints", {})
+    names = {
+        "EncryptionContextEquals": "encryption_context_equals",
+        "EncryptionContextSubset": "encryption_context_subset",
+    }
+    given = {argument: constraints[member] for member, argument in names.items() if member in constraints}
+    return {"constraints": Block(given)} if given else {}
+
+
+class Block(dict[str, Any]):
+    """A nested block, in contrast to an argument that is a map."""
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_KEY = {
+    "Description": "description",
+    "KeySpec": "customer_master_key_spec",
+    "KeyUsage": "key_usage",
+    "MultiRegion": "multi_region",
+    "Policy": "policy",
+    "BypassPolicyLockoutSafetyCheck": "bypass_policy_lockout_safety_check",
+}
+_IMPORTED = {name: argument for name, argument in _KEY.items() if name not in ("KeySpec", "KeyUsage")}
+_INLINE = {"PolicyName": "name", "PolicyDocument": "policy"}
+
+
+def _own(**arguments: Any) -> list[Resource]:
+    """An argument of the key's own resource."""
+    return [Resource("aws_kms_key", also=lambda parameters: dict(arguments), part_of=True)]
+
+
+# Operation → the resources that send it; the first whose condition holds is shown.
+RESOURCES: dict[tuple[str, str], list[Resource]] = {
+    ("kms", "CreateKey"): [
+        Resource(
+            "aws_kms_external_key",
+            _IMPORTED,
+            _tags,
+            where=lambda given: (
+                given.get("Origin") == "EXTERNAL" and given.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT"
+            ),
+        ),
+        Resource("aws_kms_key", _KEY, _tags, where=lambda given: given.get("Origin", "AWS_KMS") == "AWS_KMS"),
+    ],
+    ("kms", "CreateAlias"): [Resource("aws_kms_alias", {"AliasName": "name", "TargetKeyId": "target_key_id"})],
+    ("kms", "UpdateAlias"): [Resource("aws_kms_alias", {"AliasName": "name", "TargetKeyId": "target_key_id"})],
+    ("kms", "CreateGrant"): [
+        Resource(
+            "aws_kms_grant",
+            {
+                "Name": "name",
+                "KeyId": "key_id",
+                "GranteePrincipal": "grantee_principal",
+                "RetiringPrincipal": "retiring_principal",
+                "Operations": "operations",
+            },
+            _grant,
+            where=lambda given: "GranteePrincipal" in given,
+        )
+    ],
+    ("kms", "PutKeyPolicy"): [
+        Resource(
+            "aws_kms_key_policy",
+            {
+                "KeyId": "key_id",
+                "Policy": "policy",
+                "BypassPolicyLockoutSafetyCheck": "bypass_policy_lockout_safety_check",
+            },
+        )
+    ],
+    ("kms", "ReplicateKey"): [
+        Resource(
+            "aws_kms_replica_key",
+            {"KeyId": "primary_key_arn", "Description": "description", "Policy": "policy"},
+            _tags,
+        )
+    ],
+    ("kms", "EnableKey"): _own(is_enabled=True),
+    ("kms", "DisableKey"): _own(is_enabled=False),
+    ("kms", "EnableKeyRotation"): [
+        Resource(
+            "aws_kms_key",
+            {"RotationPeriodInDays": "rotation_period_in_days"},
+            lambda parameters: {"enable_key_rotation": True},
+            part_of=True,
+        )
+    ],
+    ("kms", "DisableKeyRotation"): _own(enable_key_rotation=False),
+    ("kms", "UpdateKeyDescription"): [Resource("aws_kms_key", {"Description": "description"}, part_of=True)],
+    ("kms", "TagResource"): [Resource("aws_kms_key", {}, _tags, part_of=True)],
+    ("kms", "Encrypt"): [
+        Resource(
+            "aws_kms_ciphertext",
+            {"KeyId": "key_id", "EncryptionContext": "context"},
+            lambda given: {"plaintext": given["Plaintext"].decode()},
+            where=lambda given: _is_text(given["Plaintext"]),
+        )
+    ],
+    ("kms", "Decrypt"): [
+        Resource(
+            "aws_kms_secrets",
+            {},
+            lambda given: {
+                "secret": Block(
+                    name="opened",
+                    payload=given["CiphertextBlob"],
+                    **({"key_id": given["KeyId"]} if "KeyId" in given else {}),
+                    **({"context": given["EncryptionContext"]} if "EncryptionContext" in given else {}),
+                )
+            },
+            kind="data",
+        )
+    ],
+    ("kms", "GetPublicKey"): [Resource("aws_kms_public_key", {"KeyId": "key_id"}, kind="data")],
+    ("kms", "DescribeKey"): [Resource("aws_kms_key", {"KeyId": "key_id"}, kind="data")],
+    ("iam", "CreateUser"): [
+        Resource(
+            "aws_iam_user", {"UserName": "name", "Path": "path", "PermissionsBoundary": "permissions_boundary"}, _tags
+        )
+    ],
+    ("iam", "CreateGroup"): [Resource("aws_iam_group", {"GroupName": "name", "Path": "path"})],
+    ("iam", "CreateRole"): [
+        Resource(
+            "aws_iam_role",
+            {
+                "RoleName": "name",
+                "Path": "path",
+                "Description": "description",
+                "AssumeRolePolicyDocument": "assume_role_policy",
+                "MaxSessionDuration": "max_session_duration",
+                "PermissionsBoundary": "permissions_boundary",
+            },
+            _tags,
+        )
+    ],
+    ("iam", "CreatePolicy"): [
+        Resource(
+            "aws_iam_policy",
+            {"PolicyName": "name", "Path": "path", "Description": "description", "PolicyDocument": "policy"},
+            _tags,
+        )
+    ],
+    ("iam", "PutUserPolicy"): [Resource("aws_iam_user_policy", {"UserName": "user", **_INLINE})],
+    ("iam", "PutGroupPolicy"): [Resource("aws_iam_group_policy", {"GroupName": "group", **_INLINE})],
+    ("iam", "PutRolePolicy"): [Resource("aws_iam_role_policy", {"RoleName": "role", **_INLINE})],
+    ("iam", "AttachUserPolicy"): [
+        Resource("aws_iam_user_policy_attachment", {"UserName": "user", "PolicyArn": "policy_arn"})
+    ],
+    ("iam", "AttachGroupPolicy"): [
+        Resource("aws_iam_group_policy_attachment", {"GroupName": "group", "PolicyArn": "policy_arn"})
+    ],
+    ("iam", "AttachRolePolicy"): [
+        Resource("aws_iam_role_policy_attachment", {"RoleName": "role", "PolicyArn": "policy_arn"})
+    ],
+    ("iam", "AddUserToGroup"): [
+        Resource(
+            "aws_iam_user_group_membership",
+            {"UserName": "user"},
+            lambda given: {"groups": [given["GroupName"]]},
+        )
+    ],
+    ("iam", "CreateAccessKey"): [Resource("aws_iam_access_key", {"UserName": "user"})],
+    ("iam", "CreateLoginProfile"): [
+        Resource(
+            "aws_iam_user_login_profile",
+            {"UserName": "user", "PasswordResetRequired": "password_reset_required"},
+        )
+    ],
+    ("iam", "CreateAccountAlias"): [Resource("aws_iam_account_alias", {"AccountAlias": "account_alias"})],
+}
+
+
+def resource(service: str, operation: str, parameters: Parameters) -> Resource | None:
+    return next((each for each in RESOURCES.get((service, operation), ()) if each.where(parameters)), None)
+
+
+def configuration(
+    service: str, operation: str, parameters: Parameters, region: str, endpoint: str, account_id: str
+) -> str | None:
+    """A whole configuration, provider included; None where no resource of the provider sends this operation."""
+    found = resource(service, operation, parameters)
+    if found is None:
+        return None
+    region = parameters.get("ReplicaRegion", region)
+    return f"{provider(region, endpoint)}\n\n{block(found, parameters, region, account_id)}"
+
+
+def block(found: Resource, parameters: Parameters, region: str, account_id: str, label: str = "this") -> str:
+    arguments: Arguments = {}
+    for member, argument in found.arguments.items():
+        if member in parameters:
+            arguments[argument] = _value(argument, parameters[member], region, account_id)
+    arguments.update(found.also(parameters))
+    text = f'{found.kind} "{found.type}" "{label}" {_body(arguments, 0)}'
+    if not found.part_of:
+        return text
+    note = _("An argument of the key's own resource, beside those it has. A key made elsewhere is taken over first:")
+    key = parameters["KeyId"].rpartition("/")[2]
+    return f"# {note}\n# terraform import {found.type}.{label} {key}\n{text}"
+
+
+def provider(region: str, endpoint: str) -> str:
+    lines = ['provider "aws" {', f"  region = {_text(region)}"]
+    if endpoint:
+        lines += [
+            "  skip_metadata_api_check = true",
+            "  endpoints {",
+            *(f"    {name} = {_text(endpoint)}" for name in ("iam", "kms", "sts")),
+            "  }",
+        ]
+    return "\n".join([*lines, "}"])
+
+
+def _value(argument: str, value: Any, region: str, account_id: str) -> Any:
+    if argument in ("policy", "assume_role_policy"):
+        try:
+            return Raw(f"jsonencode({expression(json.loads(value), 1)})")
+        except ValueError:
+            return value  # refused by AWS all the same; the request is shown as it is
+    if argument == "primary_key_arn" and not value.startswith("arn:"):
+        return f"arn:aws:kms:{region}:{account_id}:key/{value}"
+    return value
+
+
+def _body(arguments: Mapping[str, Any], depth: int) -> str:
+    inner = "  " * (depth + 1)
+    lines = []
+    width = max((len(name) for name, value in arguments.items() if not isinstance(value, Block)), default=0)
+    for name, value in arguments.items():
+        if isinstance(value, Block):
+            lines.append(f"{inner}{name} {_body(value, depth + 1)}")
+        else:
+            lines.append(f"{inner}{name:<{width}} = {expression(value, depth + 1)}")
+    return "{\n" + "\n".join(lines) + "\n" + "  " * depth + "}" if lines else "{}"
+
+
+def expression(value: Any, depth: int = 0) -> str:
+    """A value in Terraform's language. Maps have quoted keys, so that any name can be one."""
+    if isinstance(value, Raw):
+        return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, bytes):
+        import base64
+
+        return _text(base64.b64encode(value).decode())
+    if value is None:
+        return "null"
+    inner, outer = "  " * (depth + 1), "  " * depth
+    if isinstance(value, Mapping):
+        items = [f"{inner}{_text(str(name))} = {expression(each, depth + 1)}" for name, each in value.items()]
+        return "{\n" + "\n".join(items) + f"\n{outer}}}" if items else "{}"
+    if isinstance(value, list | tuple):
+        if len(value) < 2:
+            return f"[{', '.join(expression(each, depth) for each in value)}]"
+        return "[\n" + "".join(f"{inner}{expression(each, depth + 1)},\n" for each in value) + f"{outer}]"
+    return _text(str(value))
+
+
+def _text(value: str) -> str:
+    """A quoted text: escapes as in JSON, and Terraform's two template openers made harmless."""
+    quoted = json.dumps(value, ensure_ascii=False).replace("\\b", "\\u0008").replace("\\f", "\\u000c")
+    return quoted.replace("${", "$${").replace("%{", "%%{")
