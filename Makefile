@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make run    set up what is missing and serve (KMSCONSOLE_LISTEN, default 127.0.0.1:8000)"
 	@echo "make test   set up what is missing and run all checks and tests"
+	@echo "make messages  collect and compile the translations (locale/)"
 	@echo "make bench  measure beside moto's server, write bench/results.md"
 
 $(VENV)/.runtime: requirements.txt
@@ -47,6 +48,12 @@ layers: $(VENV)/.dev
 
 bench: $(VENV)/.dev system
 	$(BIN)/python -m bench.run
+
+# German and any further language: collects the words of templates and code into locale/*/LC_MESSAGES/django.po, keeps what is
+# translated, and compiles. Needs GNU gettext (`make system`); what runs needs only the compiled files, which are kept in git.
+.PHONY: messages
+messages: $(VENV)/.runtime
+	$(BIN)/python -m kmsconsole.messages
 
 .PHONY: screenshots
 screenshots: $(VENV)/.dev system

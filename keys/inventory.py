@@ -183,3 +183,10 @@ def visible(request: HttpRequest, rows: list[InventoryKey]) -> list[InventoryKey
             )
         seen.append(row)
     return seen
+
+
+def matching(rows: QuerySet[InventoryKey], text: str) -> QuerySet[InventoryKey]:
+    """Rows whose alias, ID, description or tags hold every word of `text`."""
+    for word in text.lower().split():
+        rows = rows.filter(search__contains=word)
+    return rows

@@ -20,11 +20,11 @@ class Entry:
     label: Any
     url_name: str
     icon: str
-    prefix: str = ""
+    arguments: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
-        return reverse(self.url_name)
+        return reverse(self.url_name, args=self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ _NAVIGATION = (
             Entry(_("Overview"), "home", "squares-2x2"),
             Entry(_("Customer managed keys"), "keys", "key"),
             Entry(_("AWS managed keys"), "aws-keys", "building-office-2"),
+            Entry(_("Custom key stores"), "stores", "server-stack"),
             Entry(_("Playground"), "playground", "beaker"),
         ),
     ),
@@ -52,7 +53,30 @@ _NAVIGATION = (
             Entry(_("Access explorer"), "access", "shield-check"),
         ),
     ),
-    Group(_("Record"), (Entry(_("Audit"), "audit", "clipboard-document-list"),)),
+    Group(
+        _("Record"),
+        (
+            Entry(_("Audit"), "audit", "clipboard-document-list"),
+            Entry(_("Keys on a date"), "audit-keys", "calendar-days"),
+        ),
+    ),
+    Group(_("Learn"), (Entry(_("Labs"), "labs", "academic-cap"),)),
+    Group(_("Settings"), (Entry(_("Endpoints"), "endpoints", "globe-alt"),)),
+)
+
+# What the palette offers to do, besides going to a page of the navigation.
+_ACTIONS = (
+    Entry(_("Create key"), "wizard", "plus"),
+    Entry(_("Encrypt"), "play", "lock-closed", ("encrypt",)),
+    Entry(_("Decrypt"), "play", "lock-open", ("decrypt",)),
+    Entry(_("Generate data key"), "play", "sparkles", ("generate-data-key",)),
+    Entry(_("Sign a message"), "play", "pencil", ("sign",)),
+    Entry(_("Verify a signature"), "play", "check-badge", ("verify",)),
+    Entry(_("Create user"), "user-new", "user-plus"),
+    Entry(_("Create group"), "group-new", "user-plus"),
+    Entry(_("Check the audit record"), "audit-verify", "shield-check"),
+    Entry(_("Export keys"), "keys-export", "arrow-down-tray"),
+    Entry(_("Connect another endpoint"), "endpoint-new", "plus"),
 )
 
 
@@ -60,15 +84,20 @@ _NAVIGATION = (
 def navigation() -> tuple[Group, ...]:
     groups = []
     for group in _NAVIGATION:
-        entries = tuple(entry for entry in group.entries if _exists(entry.url_name))
+        entries = tuple(entry for entry in group.entries if _exists(entry.url_name, entry.arguments))
         if entries:
             groups.append(Group(group.label, entries))
     return tuple(groups)
 
 
-def _exists(url_name: str) -> bool:
+@cache
+def actions() -> tuple[Entry, ...]:
+    return tuple(entry for entry in _ACTIONS if _exists(entry.url_name, entry.arguments))
+
+
+def _exists(url_name: str, arguments: tuple[str, ...] = ()) -> bool:
     try:
-        reverse(url_name)
+        reverse(url_name, args=arguments)
     except NoReverseMatch:
         return False
     return True

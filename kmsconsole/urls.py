@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from keys.views import overview
-from kmsconsole import views
+from kmsconsole import search, views
 
 urlpatterns = [
     path("", overview.home, name="home"),
@@ -15,8 +15,9 @@ urlpatterns = [
     path("audit/", include("audit.urls")),
     path("styleguide/", views.styleguide, name="styleguide"),
     path("theme/", views.theme, name="theme"),
+    path("language/", views.language, name="language"),
     path("region/", views.region, name="region"),
-    path("search/", views.search, name="search"),
+    path("search/", search.search, name="search"),
 ]
 
 handler400 = "kmsconsole.views.bad_request"

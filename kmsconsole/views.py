@@ -1,19 +1,19 @@
-"""Pages of the frame: style guide, theme and Region switches, search, errors."""
+"""Pages of the frame: style guide, theme and Region switches, languages, errors."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
 
-from botocore.exceptions import ClientError
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template import loader
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from keys import inventory
 from kmsconsole import context
 from principals import session
 
@@ -62,6 +62,15 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    answer = redirect(_back(request))
+    wanted = request.POST.get("language")
+    if wanted in dict(settings.LANGUAGES):
+        answer.set_cookie(settings.LANGUAGE_COOKIE_NAME, wanted, max_age=365 * 86400, samesite="Lax", httponly=True)
+    return answer
+
+
+@require_POST
 def region(request: HttpRequest) -> HttpResponse:
     """Pages speak to another Region from now on; a key's page of the old Region would not be found there, so go to the list."""
     wanted = request.POST.get("region", "")
@@ -72,25 +81,6 @@ def region(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-def search(request: HttpRequest) -> HttpResponse:
-    """The palette's answers: keys by alias, ID, description or tag, and pages by name. Also a page of its own."""
-    text = request.GET.get("q", "").strip().lower()
-    keys = []
-    if text:
-        try:
-            keys = list(inventory.refreshed(request).filter(search__contains=text).order_by("-has_alias", "alias")[:10])
-        except ClientError as error:
-            if not error.response["Error"]["Code"].startswith("AccessDenied"):
-                raise
-    pages = [entry for group in context.navigation() for entry in group.entries if text in str(entry.label).lower()]
-    partial = bool(getattr(request, "htmx", False))
-    return render(
-        request,
-        "components/search_results.html" if partial else "search.html",
-        {"q": text, "keys": keys, "pages": pages},
-    )
-
-
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "errors/400.html", status=400)
 
@@ -99,9 +89,16 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "errors/403.html", status=403)
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return render(request, "errors/csrf.html", status=403)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "errors/404.html", status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return render(request, "errors/500.html", status=500)
+    """Whatever failed may fail again: this page asks nothing of the session, the database or the frame."""
+    theme = request.COOKIES.get("theme", "system")
+    text = loader.render_to_string("errors/500.html", {"theme": theme if theme in THEMES else "system"})
+    return HttpResponse(text, status=500)

@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 
 from principals import session
 
-OPEN = frozenset({"sign-in", "styleguide", "theme"})
+OPEN = frozenset({"sign-in", "styleguide", "theme", "language"})
 
 
 def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -20,7 +20,10 @@ def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> C
         request.signed_in = session.current(request)  # type: ignore[attr-defined]
         if request.signed_in is None and not _open(request.path_info):  # type: ignore[attr-defined]
             after = request.get_full_path() if request.method == "GET" else "/"
-            return redirect(f"{reverse('sign-in')}?{urlencode({'next': after})}")
+            sign_in = f"{reverse('sign-in')}?{urlencode({'next': after})}"
+            if request.headers.get("HX-Request"):  # a part of a page was asked for: the whole page has to go
+                return HttpResponse(status=204, headers={"HX-Redirect": sign_in})
+            return redirect(sign_in)
         response = get_response(request)
         if not response.has_header("Cache-Control"):
             add_never_cache_headers(response)  # pages show what policies allow this principal: no cache keeps them

@@ -22,16 +22,16 @@ register = template.Library()
 
 # State → (what it looks like, its words). Colour never says it alone.
 _STATES: dict[str, tuple[str, Any]] = {
-    "Enabled": ("good", "Enabled"),
-    "Disabled": ("quiet", "Disabled"),
-    "PendingImport": ("notice", "Pending import"),
-    "PendingDeletion": ("bad", "Pending deletion"),
-    "PendingReplicaDeletion": ("bad", "Pending replica deletion"),
-    "Unavailable": ("bad", "Unavailable"),
-    "Creating": ("notice", "Creating"),
-    "Updating": ("notice", "Updating"),
-    "Active": ("good", "Active"),
-    "Inactive": ("quiet", "Inactive"),
+    "Enabled": ("good", gettext_lazy("Enabled")),
+    "Disabled": ("quiet", gettext_lazy("Disabled")),
+    "PendingImport": ("notice", gettext_lazy("Pending import")),
+    "PendingDeletion": ("bad", gettext_lazy("Pending deletion")),
+    "PendingReplicaDeletion": ("bad", gettext_lazy("Pending replica deletion")),
+    "Unavailable": ("bad", gettext_lazy("Unavailable")),
+    "Creating": ("notice", gettext_lazy("Creating")),
+    "Updating": ("notice", gettext_lazy("Updating")),
+    "Active": ("good", gettext_lazy("Active")),
+    "Inactive": ("quiet", gettext_lazy("Inactive")),
 }
 _MARKS = {"good": "●", "quiet": "○", "notice": "◐", "bad": "▲"}
 _LEXERS: dict[str, Any] = {"json": JsonLexer, "bash": BashLexer, "python": PythonLexer, "hcl": TerraformLexer}
@@ -66,7 +66,7 @@ def when(moment: datetime | None, *, precise: bool = False, day: bool = False) -
 def copyable(text: str) -> SafeString:
     """An identifier with a copy button, which works where scripts do; the text can be selected in any case."""
     return format_html(
-        '<span class="copyable"><code>{}</code><button class="button button-icon" type="button" data-copy="{}" hidden>{}</button></span>',
+        '<span class="copyable"><code>{}</code><button class="button button-icon" type="button" data-copy="{}">{}</button></span>',
         text,
         text,
         _("Copy"),
@@ -78,7 +78,7 @@ def code(text: str, language: str = "json") -> SafeString:
     """A highlighted block with a copy button."""
     shown = highlight(text, _LEXERS[language](), HtmlFormatter(nowrap=True))
     return format_html(
-        '<div class="code-block"><button class="button button-icon" type="button" data-copy="{}" hidden>{}</button>'
+        '<div class="code-block"><button class="button button-icon" type="button" data-copy="{}">{}</button>'
         '<pre tabindex="0"><code>{}</code></pre></div>',
         text,
         _("Copy"),

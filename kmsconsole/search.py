@@ -1,0 +1,55 @@
+"""Search: keys by alias, ID, description or tag; pages and actions by name. The palette's answers, and a page of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from keys import inventory, service
+from kmsconsole import context
+
+KEYS_SHOWN = 8
+LONGEST = 256
+
+
+@dataclass(slots=True)
+class Found:
+    keys: list[Any] = field(default_factory=list)
+    more_keys: bool = False
+    pages: list[context.Entry] = field(default_factory=list)
+    actions: list[context.Entry] = field(default_factory=list)
+    problem: str = ""
+
+
+def search(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "").strip()[:LONGEST]
+    found = _find(request, text)
+    partial = bool(getattr(request, "htmx", False))
+    return render(request, "components/search_results.html" if partial else "search.html", {"q": text, "found": found})
+
+
+def _find(request: HttpRequest, text: str) -> Found:
+    """With nothing typed: every page and action, so that the palette is a menu too."""
+    words = text.lower().split()
+    found = Found(
+        pages=[e for group in context.navigation() for e in group.entries if _matches(e, words)],
+        actions=[entry for entry in context.actions() if _matches(entry, words)],
+    )
+    if words:
+        try:
+            rows = inventory.matching(inventory.refreshed(request), text).order_by("-has_alias", "alias", "key_id")
+            listed = list(rows[: KEYS_SHOWN + 1])
+        except ClientError as error:
+            found.problem = service.sentence(error)
+        else:
+            found.keys, found.more_keys = inventory.visible(request, listed[:KEYS_SHOWN]), len(listed) > KEYS_SHOWN
+    return found
+
+
+def _matches(entry: context.Entry, words: list[str]) -> bool:
+    label = str(entry.label).lower()
+    return all(word in label for word in words)

@@ -1,0 +1,139 @@
+"""The frame: languages, time zones, search, friendly errors, and how little a first visit has to load."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import urllib.request
+
+import pytest
+from django.conf import settings
+from django.test import Client, RequestFactory
+
+from kmsconsole import context, views
+from tests.conftest import TestAccount
+from tests.support.server import Server
+
+FIRST_LOAD = 60 * 1024  # bytes, compressed
+
+
+def text(answer: object) -> str:
+    return answer.content.decode()  # type: ignore[attr-defined]
+
+
+def test_the_language_is_chosen_in_the_footer_and_kept(signed_in: Client) -> None:
+    assert '<html lang="en"' in text(signed_in.get("/keys/"))
+    answer = signed_in.post("/language/", {"language": "de", "next": "/keys/"})
+    assert (answer.status_code, answer["Location"]) == (302, "/keys/")
+    assert '<html lang="de"' in text(signed_in.get("/keys/"))
+
+
+def test_a_language_that_is_not_there_changes_nothing(signed_in: Client) -> None:
+    signed_in.post("/language/", {"language": "../x", "next": "/keys/"})
+    assert '<html lang="en"' in text(signed_in.get("/keys/"))
+
+
+def test_times_are_in_the_readers_zone_with_utc_on_hover(account: TestAccount, signed_in: Client) -> None:
+    account.create_key()
+    signed_in.cookies["tz"] = "Asia/Tokyo"
+    page = text(signed_in.get("/audit/"))
+    shown = re.search(r'<time datetime="([^"]+)" title="([^"]+) UTC">([^<]+)</time>', page)
+    assert shown is not None
+    hours = (int(shown[3][11:13]) - int(shown[2][11:13])) % 24
+    assert hours == 9
+    assert "Asia/Tokyo" in page
+
+
+@pytest.mark.parametrize("zone", ["", "Nowhere/City", "../../etc/passwd", "America", "x" * 4000])
+def test_a_zone_that_does_not_exist_is_utc(signed_in: Client, zone: str) -> None:
+    signed_in.cookies["tz"] = zone
+    page = signed_in.get("/audit/")
+    assert page.status_code == 200
+    assert re.search(r"foot-zone[^<]*<?[^<]*UTC", text(page))
+
+
+def test_search_finds_keys_pages_and_actions(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key(Description="Nightly backups", Tags=[{"TagKey": "team", "TagValue": "blue"}])
+    account.client().create_alias(AliasName="alias/vault", TargetKeyId=key_id)
+    for typed in ("vault", key_id[:13], "nightly", "blue", "BACK team"):
+        assert [row.key_id for row in signed_in.get("/search/", {"q": typed}).context["found"].keys] == [key_id], typed
+    found = signed_in.get("/search/", {"q": "key"}).context["found"]
+    assert "Create key" in [str(entry.label) for entry in found.actions]
+    assert "Customer managed keys" in [str(entry.label) for entry in found.pages]
+
+
+def test_the_palette_is_given_the_results_alone(signed_in: Client) -> None:
+    part = text(signed_in.get("/search/", {"q": "audit"}, headers={"HX-Request": "true"}))
+    assert "<html" not in part
+    assert 'data-answers="audit"' in part
+
+
+def test_every_page_and_action_of_the_palette_is_there(signed_in: Client) -> None:
+    for entry in [*(entry for group in context.navigation() for entry in group.entries), *context.actions()]:
+        assert signed_in.get(entry.url, follow=True).status_code == 200, entry.url
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("get", "/no/such/page/", 404, "Nothing here"),
+        ("get", "/theme/", 405, "This address only takes forms"),
+        ("get", "/keys/bulk/", 405, "This address only takes forms"),
+    ],
+)
+def test_errors_are_pages_in_the_frame(signed_in: Client, method: str, path: str, status: int, words: str) -> None:
+    answer = getattr(signed_in, method)(path)
+    assert answer.status_code == status
+    assert words in text(answer)
+    assert "Skip to content" in text(answer)
+
+
+def test_an_old_form_is_refused_with_a_page(account: TestAccount, signed_in: Client) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.cookies = signed_in.cookies
+    answer = browser.post("/theme/", {"theme": "dark"})
+    assert answer.status_code == 403
+    assert "The form was too old" in text(answer)
+
+
+def test_the_page_for_a_failure_asks_nothing_of_what_may_have_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(request: object) -> None:
+        raise RuntimeError("the database is away")
+
+    monkeypatch.setattr(context, "frame", broken)
+    request = RequestFactory().get("/", HTTP_COOKIE="theme=dark")  # no session, no user
+    answer = views.server_error(request)
+    assert answer.status_code == 500
+    assert 'data-theme="dark"' in text(answer)
+    assert "Something failed" in text(answer)
+
+
+def test_a_part_of_a_page_is_not_answered_with_the_sign_in_page() -> None:
+    answer = Client().get("/search/?q=x", headers={"HX-Request": "true"})
+    assert answer.status_code == 204
+    assert answer["HX-Redirect"] == "/principals/sign-in/?next=%2Fsearch%2F%3Fq%3Dx"
+
+
+def test_pages_carry_a_policy_without_inline_scripts_or_styles(signed_in: Client) -> None:
+    answer = signed_in.get("/keys/")
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert answer["X-Frame-Options"] == "DENY"
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style| style=| on[a-z]+=", text(answer))
+    assert settings.SESSION_COOKIE_HTTPONLY
+    assert settings.CSRF_COOKIE_HTTPONLY
+
+
+def test_a_first_visit_loads_less_than_sixty_kilobytes(server: Server) -> None:
+    def load(path: str) -> bytes:
+        request = urllib.request.Request(server.url + path, headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(request) as answer:
+            assert answer.headers["Content-Encoding"] == "gzip" or path.endswith(".svg"), path
+            return answer.read()
+
+    page = load("/principals/sign-in/")
+    parts = re.findall(r'(?:src|href)="(/static/[^"]+)"', gzip.decompress(page).decode())
+    assert len(parts) >= 4
+    total = len(page) + sum(len(load(part)) for part in parts)
+    assert total < FIRST_LOAD, f"{total:,} bytes"
