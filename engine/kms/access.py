@@ -40,6 +40,17 @@ _MEMBERS: dict[str, str] = {
 }
 
 
+# The operations that may be about a key of another account. Source: AWS KMS API Reference, "Cross-account use" of each operation.
+CROSS_ACCOUNT = frozenset(
+    {
+        *("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"),
+        *("GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "Sign", "Verify", "GenerateMac", "VerifyMac"),
+        *("DeriveSharedSecret", "Encapsulate", "Decapsulate", "GetPublicKey", "DescribeKey", "GetKeyRotationStatus"),
+        *("CreateGrant", "ListGrants", "RetireGrant", "RevokeGrant"),
+    }
+)
+
+
 def authorize(
     context: CallContext,
     key: KmsKey,
@@ -58,6 +69,8 @@ def authorize(
     action = action or context.operation
     parameters = params or {}
     context.touches_key(key.arn)
+    if key.account_id != context.account_id and context.operation not in CROSS_ACCOUNT:
+        raise _owner_only(context, key, action)
     check_tokens(parameters.get("GrantTokens", ()))
     given = parameters.get("EncryptionContext") if encryption_context is None else encryption_context
     return iam.authorize(
@@ -75,6 +88,15 @@ def authorize(
             **(conditions or {}),
         },
         encryption_context=given,
+    )
+
+
+def _owner_only(context: CallContext, key: KmsKey, action: str) -> AWSError:
+    """No policy can allow this across accounts, so the answer is the one of a key policy that does not."""
+    return AWSError(
+        "AccessDeniedException",
+        f"User: {context.principal.arn} is not authorized to perform: kms:{action} on resource: {key.arn} "
+        f"because no resource-based policy allows the kms:{action} action",
     )
 
 

@@ -26,6 +26,8 @@ def _check_name(name: str) -> None:
             'Alias must start with the prefix "alias/". Please see '
             "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
         )
+    if ":" in name:
+        raise AWSError("ValidationException", f"{name} contains invalid characters for an alias")
     if not _NAME.fullmatch(name):
         raise AWSError(
             "ValidationException",
@@ -44,7 +46,7 @@ def _authorize_alias(context: CallContext, name: str, key: KmsKey | None) -> Non
 def create_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     name = parameters["AliasName"]
     _check_name(name)
-    key = keyring.find(context, parameters["TargetKeyId"], aliases=False)
+    key = _target(context, parameters)
     _authorize_alias(context, name, key)
     access.authorize(context, key, params=parameters, identifier=name)
     managed.refuse_managed(key, context.operation)
@@ -67,6 +69,14 @@ def create_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     return {}
 
 
+def _target(context: CallContext, parameters: dict[str, Any]) -> KmsKey:
+    """The key an alias is to point to: of the caller's account and Region, by its ID or ARN."""
+    identifier = parameters["TargetKeyId"]
+    if identifier.startswith("alias/") or ":alias/" in identifier:
+        raise AWSError("ValidationException", "Aliases must refer to keys. Not aliases")
+    return keyring.find(context, identifier, aliases=False)
+
+
 def _check_quota(key: KmsKey) -> None:
     if len(key.aliases) >= PER_KEY:
         raise AWSError("LimitExceededException", f"The key {key.arn} already has {PER_KEY} aliases.")
@@ -85,7 +95,7 @@ def update_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     _check_name(name)
     row = _row(context, name)
     old = keyring.get(context.account_id, context.region, row.target_key_id)
-    new = keyring.find(context, parameters["TargetKeyId"], aliases=False)
+    new = _target(context, parameters)
     _authorize_alias(context, name, new)
     access.authorize(context, old, params=parameters, identifier=name)
     access.authorize(context, new, params=parameters, identifier=name)

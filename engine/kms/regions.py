@@ -29,10 +29,8 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     primary = keyring.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, primary, params=parameters)
     managed.refuse_managed(primary, context.operation)
-    _refuse_single_region(primary)
+    _refuse_non_primary(primary)
     states.refuse_unless_allowed(context.operation, primary, context.now)
-    if not primary.is_primary:
-        raise AWSError("UnsupportedOperationException", f"{primary.arn} is a replica key: replicate its primary key.")
     region = parameters["ReplicaRegion"]
     if region not in partition_regions(keyring.partition(context.region)) or region == context.region:
         raise AWSError("ValidationException", f"Invalid replica Region {region}.")
@@ -75,10 +73,8 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
 def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     primary = keyring.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, primary, params=parameters)
-    _refuse_single_region(primary)
+    _refuse_non_primary(primary)
     states.refuse_unless_allowed(context.operation, primary, context.now)
-    if not primary.is_primary:
-        raise AWSError("UnsupportedOperationException", f"{primary.arn} is a replica key: ask in its primary Region.")
     region = parameters["PrimaryRegion"]
     if region == primary.region:
         return {}
@@ -93,9 +89,9 @@ def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> d
     return {}
 
 
-def _refuse_single_region(key: KmsKey) -> None:
-    if not key.multi_region:
-        raise AWSError("UnsupportedOperationException", f"{key.arn} is not a multi-Region key.")
+def _refuse_non_primary(key: KmsKey) -> None:
+    if not key.is_primary:
+        raise AWSError("UnsupportedOperationException", f"{key.arn} is not a multi-Region primary key.")
 
 
 def _announce(row: models.Key) -> None:
