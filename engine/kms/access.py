@@ -7,6 +7,7 @@ gathered only when a policy that takes part has conditions, which most have not.
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -191,9 +192,12 @@ def alias_condition(identifier: str) -> Conditions:
 TOKEN_PREFIX = b"kmsconsole-grant\x01"
 
 
+_GRANT_ID, _UNIQUE = 64, 16  # bytes of a token behind its prefix
+
+
 def grant_token(grant_id: str) -> str:
-    """The token of a grant. It says which grant it is of; the grant itself is in force everywhere as soon as it is made."""
-    return base64.b64encode(TOKEN_PREFIX + grant_id.encode()).decode()
+    """A token of a grant, another one each time. It says which grant it is of; the grant itself is in force as soon as it is made."""
+    return base64.b64encode(TOKEN_PREFIX + grant_id.encode() + os.urandom(_UNIQUE)).decode()
 
 
 def token_grant_id(token: str) -> str:
@@ -202,9 +206,9 @@ def token_grant_id(token: str) -> str:
         raw = base64.b64decode(token, validate=True)
     except ValueError as reason:
         raise _invalid_token() from reason
-    if not raw.startswith(TOKEN_PREFIX):
+    if not raw.startswith(TOKEN_PREFIX) or len(raw) != len(TOKEN_PREFIX) + _GRANT_ID + _UNIQUE:
         raise _invalid_token()
-    return raw[len(TOKEN_PREFIX) :].decode(errors="replace")
+    return raw[len(TOKEN_PREFIX) : -_UNIQUE].decode("ascii", errors="replace")
 
 
 def check_tokens(tokens: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from engine.context import CallContext
 from engine.iam.decide import GrantView
 from engine.iam.policy import CompiledPolicy, compile_policy
 from engine.kms import models, settle
+from engine.kms.partitions import partition
 from engine.store.cache import Cache
 from engine.store.transaction import aliases_entity, key_entity
 from engine.vault import keeper
@@ -90,11 +91,12 @@ class KmsKey:
         """The current material: what encrypts, signs and computes now."""
         return self.materials.get(self.current_material_id)
 
-    @property
+    @cached_property
     def has_material(self) -> bool:
-        """Whether the current material is here: an EXTERNAL key has none before its import and after its expiry."""
-        material = self.materials.get(self.current_material_id)
-        return material is not None and bool(material.secret)
+        """Whether all material is here that the key is used with: an EXTERNAL key lacks some before import and after expiry."""
+        return self.material is not None and all(
+            each.secret for each in self.materials.values() if not each.state.startswith("PENDING")
+        )
 
     @property
     def is_primary(self) -> bool:
@@ -179,13 +181,6 @@ def row(key: KmsKey) -> models.Key:
 
 def not_found(arn: str) -> AWSError:
     return AWSError("NotFoundException", f"Key '{arn}' does not exist")
-
-
-def partition(region: str) -> str:
-    """The AWS partition of a Region, as in ARNs."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 def _load(account_id: str, region: str, key_id: str) -> tuple[KmsKey, list[str]]:

@@ -11,6 +11,7 @@ import boto3
 from engine.context import CallContext
 from engine.kms import access, keyring, keys, managed, material, models, policies, states, tags
 from engine.kms.keyring import KmsKey
+from engine.kms.partitions import partition
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
@@ -32,7 +33,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     _refuse_non_primary(primary)
     states.refuse_unless_allowed(context.operation, primary, context.now)
     region = parameters["ReplicaRegion"]
-    if region not in partition_regions(keyring.partition(context.region)) or region == context.region:
+    if region not in partition_regions(partition(context.region)) or region == context.region:
         raise AWSError("ValidationException", f"Invalid replica Region {region}.")
     if region in primary.replica_regions:
         arn = primary.arn.replace(f":{primary.region}:", f":{region}:", 1)
@@ -59,8 +60,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     )
     replica.save(force_insert=True)
     policies.remember(replica, context)
-    if source.origin == "AWS_KMS":
-        material.copy(source, replica)
+    material.copy(source, replica)
     _announce(source)
     snapshot = keyring.snapshot(replica)
     context.touches_key(replica.arn)

@@ -111,7 +111,7 @@ def rotate_key_on_demand(context: CallContext, parameters: dict[str, Any]) -> di
 
 
 def _turn_to_imported(key: KmsKey, row: models.Key, context: CallContext) -> None:
-    pending = row.materials.filter(state="PENDING_ROTATION").first()
+    pending = row.materials.filter(state=material.PENDING_ROTATION).first()
     if pending is None:
         raise AWSError(
             "KMSInvalidStateException", f"No available key material pending rotation for the key: {key.arn}."
@@ -121,9 +121,9 @@ def _turn_to_imported(key: KmsKey, row: models.Key, context: CallContext) -> Non
         if not theirs.exists():
             raise AWSError("KMSInvalidStateException", f"{each.arn} does not have the key material pending rotation.")
     for each in material.related(row):
-        each.materials.filter(state="CURRENT").update(state="NON_CURRENT")
+        each.materials.filter(state=material.CURRENT).update(state=material.NON_CURRENT)
         each.materials.filter(material_id=pending.material_id).update(
-            state="CURRENT", rotation_type="ON_DEMAND", rotation_date=context.now
+            state=material.CURRENT, rotation_type="ON_DEMAND", rotation_date=context.now
         )
 
 
