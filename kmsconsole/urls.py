@@ -10,6 +10,7 @@ from kmsconsole import search, views
 urlpatterns = [
     path("", overview.home, name="home"),
     path("keys/", include("keys.urls")),
+    path("access/", include("keys.access_urls")),
     path("play/", include("keys.playground_urls")),
     path("principals/", include("principals.urls")),
     path("audit/", include("audit.urls")),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from engine.iam.patterns import Values
 from engine.iam.policy import ACCOUNT, DIRECT, CompiledPolicy, Statement
@@ -46,7 +45,7 @@ class GrantView:
     grant_id: str
     grantee: str
     operations: frozenset[str]
-    constraints: Mapping[str, Any]
+    constraints: Mapping[str, Mapping[str, str]]
     key_arn: str = ""
     name: str = ""
 
@@ -264,13 +263,7 @@ def grants_to(grant: GrantView, principal: Principal) -> bool:
 
 
 def _constraints_hold(grant: GrantView, operation: str, request: Request) -> bool:
-    """Encryption context for the operations that have one; SourceArn for all but RetireGrant."""
-    if not grant.constraints:
-        return True
-    source = grant.constraints.get("SourceArn")
-    if source and operation != "RetireGrant" and request.context.get("aws:sourcearn") != source:
-        return False
-    if operation not in CONTEXT_ACTIONS:
+    if operation not in CONTEXT_ACTIONS or not grant.constraints:
         return True
     context = dict(request.encryption_context or {})
     equals = grant.constraints.get("EncryptionContextEquals")
@@ -343,5 +336,5 @@ def _grant_mismatch(grant: GrantView, request: Request) -> str:
     if operation not in grant.operations:
         return f"it does not allow {operation}"
     if not _constraints_hold(grant, operation, request):
-        return "its constraint does not hold"
+        return "its encryption-context constraint does not hold"
     return ""

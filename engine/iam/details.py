@@ -61,8 +61,8 @@ def _rows(model: Any, keys: list[int], *also: str) -> list[Any]:
 
 
 def _policies_of(row: User | Group | Role, word: str) -> Answer:
-    inline: Any = row.inlinepolicy_set.all()  # type: ignore[union-attr]
-    attached: Any = row.attachment_set.all()  # type: ignore[union-attr]
+    inline: Any = row.inlinepolicy_set.all()
+    attached: Any = row.attachment_set.all()
     return {
         f"{word}PolicyList": [
             {"PolicyName": each.name, "PolicyDocument": entities.encoded(each.document)}

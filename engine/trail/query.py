@@ -150,16 +150,3 @@ def first_event_time(account_id: str) -> datetime | None:
         "SELECT time FROM event WHERE account = ? ORDER BY sequence LIMIT 1", (account_id,)
     ).fetchone()
     return datetime.fromtimestamp(row[0], UTC) if row else None
-
-
-def uses_since(account_id: str, region: str, after: int) -> tuple[list[tuple[str, datetime]], int]:
-    """([(key ARN, when last used)] of the account's keys used since the event `after`, the last event this takes in)."""
-    connection: sqlite3.Connection = index.connection(_folder())
-    latest = connection.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()[0]
-    prefix = f"arn:aws:kms:{region}:{account_id}:key/"
-    rows = connection.execute(
-        "SELECT last_use.subject, event.time FROM last_use JOIN event USING (sequence) "
-        "WHERE kind = 'key' AND subject >= ? AND subject < ? AND last_use.sequence > ? AND last_use.sequence <= ?",
-        (prefix, prefix + "~", after, latest),
-    ).fetchall()
-    return [(subject, datetime.fromtimestamp(time, UTC)) for subject, time in rows], latest

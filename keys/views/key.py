@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
 from keys import service
+from keys.views import access_tab
 from keys.views.common import optional, problem_page
 
 Load = Callable[[Any, dict[str, Any]], dict[str, Any]]
@@ -95,7 +96,10 @@ TABS: dict[str, tuple[Any, Load, Callable[[dict[str, Any]], bool]]] = {
     "regions": (_("Regionality"), _regions, lambda key: bool(key.get("MultiRegion"))),
     "public-key": (_("Public key"), _public_key, lambda key: key["KeySpec"].startswith(("RSA", "ECC", "ML_", "SM2"))),
     "grants": (_("Grants"), _grants, lambda key: True),
+    "access": (_("Access"), lambda kms, key: {}, lambda key: True),
 }
+# Tabs that hang on more than the key: they also get the request.
+WIDER: dict[str, Callable[[HttpRequest, Any, dict[str, Any]], dict[str, Any]]] = {"access": access_tab.load}
 
 
 def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse:
@@ -107,7 +111,8 @@ def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse
     except ClientError as error:
         return problem_page(request, key_id, error)
     aliases, _problem = optional(lambda: _aliases(kms, key)["aliases"])
-    loaded, problem = optional(lambda: TABS[tab][1](kms, key))
+    load = WIDER.get(tab)
+    loaded, problem = optional(lambda: load(request, kms, key) if load else TABS[tab][1](kms, key))
     names = [alias["AliasName"].removeprefix("alias/") for alias in aliases or []]
     return render(
         request,

@@ -1,0 +1,12 @@
+"""Who may do what with a key, worked out from what the API tells: policies are read through boto3 as the signed-in principal
+(GetAccountAuthorizationDetails, GetKeyPolicy, ListGrants) and put to the engine's pure decision. Nothing here has more rights than
+whoever looks, and it works with any endpoint.
+
+household.py  the account's principals with their compiled policies
+keyside.py    one key's policy, grants and facts; every key's, for "which keys can this principal use"
+facts.py      condition keys that are known of a principal and a key before there is a request
+operations.py what can be asked of a key: one row an operation
+decisions.py  the answer for a principal, an operation and a key; yes, no, or "depends on the request"
+words.py      a decision in words, and the smallest statement that would allow what is denied
+policydoc.py  key policies as documents: the wizard's shape read back, differences
+"""

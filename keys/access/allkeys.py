@@ -1,0 +1,197 @@
+"""The key's side of every key of a Region: policies and grants are read once through the API and kept (models.KeyAccess), those of
+changed keys again. A page never waits for all of 10,000: it reads for a moment, answers from what it has and says what is missing.
+
+What was read for one principal is shown to another only if the same decision that the engine makes lets it read that key's policy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.conf import settings
+from django.db.models import Max, Min
+from django.http import HttpRequest
+from django.utils import timezone
+
+from engine.iam.policy import MalformedPolicy
+from engine.store.models import Change
+from keys import inventory, service
+from keys.access import decisions, keyside
+from keys.access.household import Household
+from keys.access.keyside import KeySide
+from keys.models import InventoryKey, KeyAccess
+
+BUDGET = 2.0  # seconds a page spends on reading keys
+_FRESH_FOR = timedelta(minutes=5)  # for another endpoint, which tells nobody of its changes
+_REFUSED_FOR = 60.0
+_CHANGES_SCANNED = (
+    10_000  # beyond so many change rows it is noted that the rest is unchanged, so that they are not looked at again
+)
+
+Place = tuple[str, str]
+
+_sides: dict[Place, dict[str, tuple[datetime, KeySide]]] = {}
+_refused: dict[
+    tuple[str, str, str], float
+] = {}  # (reader's access key ID, Region, key ID) → until when not to ask again
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """`unread`: keys that there was no time to read yet; `hidden`: keys whose policy the caller may not read."""
+
+    keys: list[KeySide]
+    unread: int
+    hidden: int
+
+
+def readable(request: HttpRequest, people: Household, budget: float = BUDGET) -> Held:
+    """Raises ClientError if the caller may not list keys."""
+    rows = {row.key_id: row for row in inventory.refreshed(request)}
+    embedded = settings.BACKEND == service.EMBEDDED
+    place: Place = (
+        request.signed_in.account_id if embedded else inventory.OTHER_ENDPOINT,  # type: ignore[attr-defined]
+        request.signed_in.region,  # type: ignore[attr-defined]
+    )
+    unread = _bring_up_to_date(request, place, rows, budget)
+    sides = _from_rows(place, rows)
+    keys = _permitted(request, people, sides.values()) if embedded else list(sides.values())
+    return Held(keys, unread, len(rows) - len(keys) - unread)
+
+
+def _bring_up_to_date(request: HttpRequest, place: Place, rows: dict[str, InventoryKey], budget: float) -> int:
+    """Read what is missing or old while the budget lasts; how many keys are left unread."""
+    mine = KeyAccess.objects.filter(account_id=place[0], region=place[1])
+    latest = 0
+    if settings.BACKEND == service.EMBEDDED:
+        latest = Change.objects.aggregate(latest=Max("id"))["latest"] or 0
+        fresh = _unchanged(place, dict(mine.values_list("key_id", "change")))
+        if latest - (mine.aggregate(oldest=Min("change"))["oldest"] or latest) > _CHANGES_SCANNED:
+            mine.filter(key_id__in=fresh).update(change=latest)
+    else:
+        fresh = set(mine.filter(read__gt=timezone.now() - _FRESH_FOR).values_list("key_id", flat=True))
+    mine.filter(key_id__in=list(set(mine.values_list("key_id", flat=True)) - set(rows))).delete()
+    deadline = time.monotonic() + budget
+    kms = service.client(request)
+    reader, unread = request.signed_in.access_key_id, 0  # type: ignore[attr-defined]
+    for key_id in sorted(set(rows) - fresh):
+        asked = (reader, place[1], key_id)
+        if _refused.get(asked, 0) > time.monotonic():
+            mine.filter(key_id=key_id).delete()
+            continue
+        if time.monotonic() > deadline:
+            unread += 1
+        elif not _read(kms, place, key_id, latest):
+            _refused[asked] = time.monotonic() + _REFUSED_FOR
+    return unread
+
+
+def _unchanged(place: Place, known: dict[str, int]) -> set[str]:
+    """The keys among those known (key ID → change at reading) that no later change names."""
+    if not known:
+        return set()
+    prefix = f"key:{place[0]}:{place[1]}:"
+    changes = Change.objects.filter(id__gt=min(known.values()), entity__startswith=prefix)
+    fresh = set(known)
+    for entity, number in changes.values_list("entity").annotate(last=Max("id")):
+        key_id = entity.removeprefix(prefix)
+        if number > known.get(key_id, number):
+            fresh.discard(key_id)
+    return fresh
+
+
+def _read(kms: Any, place: Place, key_id: str, change: int) -> bool:
+    """Read one key's policy and grants. Whether the caller may."""
+    try:
+        policy = kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
+    except ClientError as error:
+        if not service.denied(error) and error.response["Error"]["Code"] != "NotFoundException":
+            raise
+        KeyAccess.objects.filter(account_id=place[0], region=place[1], key_id=key_id).delete()
+        return False
+    try:
+        grants, known = [each for each in service.pages(kms, "list_grants", "Grants", KeyId=key_id) if each], True
+    except ClientError as error:
+        if not service.denied(error):
+            raise
+        grants, known = [], False
+    kept = ("GrantId", "Name", "GranteePrincipal", "GranteeServicePrincipal", "Operations", "Constraints")
+    KeyAccess.objects.update_or_create(
+        account_id=place[0],
+        region=place[1],
+        key_id=key_id,
+        defaults={
+            "policy": policy,
+            "grants": [{name: grant[name] for name in kept if name in grant} for grant in grants],
+            "grants_known": known,
+            "change": change,
+            "read": timezone.now(),
+        },
+    )
+    return True
+
+
+def _from_rows(place: Place, rows: dict[str, InventoryKey]) -> dict[str, KeySide]:
+    """Compiled and kept in this process; only what was read since the last time is made anew."""
+    before = _sides.get(place, {})
+    query = KeyAccess.objects.filter(account_id=place[0], region=place[1])
+    stamps = {key_id: read for key_id, read in query.values_list("key_id", "read") if key_id in rows}
+    kept = {key_id: before[key_id] for key_id, read in stamps.items() if before.get(key_id, (None,))[0] == read}
+    missing = set(stamps) - set(kept)
+    fetched = query if len(missing) > 500 else query.filter(key_id__in=missing)
+    for row in fetched.iterator() if missing else ():
+        if row.key_id in missing:
+            try:
+                kept[row.key_id] = (row.read, _side(rows[row.key_id], row))
+            except MalformedPolicy:
+                continue  # a policy of another endpoint that is not understood: counted as hidden
+    _sides[place] = kept
+    return {key_id: side for key_id, (_read_at, side) in kept.items()}
+
+
+def _side(row: InventoryKey, kept: KeyAccess) -> KeySide:
+    multi_region = row.regionality != "SINGLE"
+    metadata: dict[str, Any] = {
+        "KeyId": row.key_id,
+        "Arn": row.arn,
+        "AWSAccountId": row.arn.split(":")[4],
+        "KeySpec": row.spec,
+        "KeyUsage": row.usage,
+        "Origin": row.origin,
+        "MultiRegion": multi_region,
+    }
+    if multi_region:
+        metadata["MultiRegionConfiguration"] = {"MultiRegionKeyType": row.regionality}
+    aliases = [f"alias/{name}" for name in row.aliases]
+    return keyside.make(metadata, kept.policy, kept.grants, row.tags, aliases, kept.grants_known)
+
+
+def _permitted(request: HttpRequest, people: Household, sides: Iterable[KeySide]) -> list[KeySide]:
+    """The keys whose policy the signed-in principal may read, and their grants only where it may list them."""
+    reader = people.find(request.signed_in.arn)  # type: ignore[attr-defined]
+    if reader is None:
+        return []
+    asked = decisions.Asked(
+        {
+            "aws:sourceip": request.META.get("REMOTE_ADDR", ""),
+            "aws:useragent": request.headers.get("User-Agent", "")[:512],
+            "aws:multifactorauthpresent": "false",
+            "aws:viaawsservice": "false",
+        },
+        {},
+        timezone.now(),
+    )
+    found = []
+    for side in sides:
+        judge = decisions.Judge(reader, side, asked)
+        if judge.cell("kms:GetKeyPolicy") != decisions.YES:
+            continue
+        if side.grants and judge.cell("kms:ListGrants") != decisions.YES:
+            side = replace(side, grants=(), grants_known=False)
+        found.append(side)
+    return found

@@ -1,0 +1,202 @@
+"""Decisions for a subject, an action and a key, by the engine's own pure function: one, a matrix, "who can", "which keys".
+
+Before there is a request some condition keys have no value. `cell` asks twice: once as if no statement that hangs on such a key
+allowed and all of them denied, once the other way round. If both agree that is the answer; otherwise it depends on the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+
+from engine.iam.decide import CONTEXT_ACTIONS, Decision, GrantView, Policies, Request, decide
+from engine.iam.policy import CompiledPolicy, Statement
+from keys.access import facts
+from keys.access.facts import Values
+from keys.access.household import Household, Subject
+from keys.access.keyside import KeySide, named_in
+
+YES, NO, DEPENDS = "yes", "no", "depends"
+_NOTHING: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request would bring: condition keys (names in lower case) and an encryption context."""
+
+    values: Mapping[str, str | tuple[str, ...]]
+    encryption_context: Mapping[str, str]
+    now: datetime
+
+
+def context_of(subject: Subject, key: KeySide | None, asked: Asked, region: str) -> Values:
+    return {
+        **facts.of_principal(subject.principal, region, asked.now),
+        **(key.facts if key is not None else {}),
+        **facts.of_encryption_context(asked.encryption_context),
+        **asked.values,
+    }
+
+
+def policies_for(subject: Subject, resource: CompiledPolicy | None, grants: tuple[GrantView, ...] = ()) -> Policies:
+    return Policies(identity=subject.identity, resource=resource, boundary=subject.boundary, grants=grants)
+
+
+def explain(subject: Subject, action: str, key: KeySide, asked: Asked) -> Decision:
+    """The decision for one request, as the engine would make it."""
+    request = Request(
+        principal=subject.principal,
+        action=action,
+        resource=key.arn,
+        resource_account=key.account_id,
+        context=context_of(subject, key, asked, key.region),
+        encryption_context=asked.encryption_context,
+    )
+    return decide(request, policies_for(subject, key.policy, key.grants))
+
+
+def explain_other(
+    subject: Subject,
+    action: str,
+    resource: str,
+    trust: CompiledPolicy | None,
+    asked: Asked,
+    account_id: str,
+    region: str,
+) -> Decision:
+    """The same for what is no key: an IAM entity, a list, a role to assume (with its trust policy)."""
+    parts = resource.split(":", 5)
+    owner = parts[4] if len(parts) == 6 and parts[4] else account_id
+    request = Request(subject.principal, action, resource, owner, context_of(subject, None, asked, region))
+    return decide(request, policies_for(subject, trust))
+
+
+class Judge:
+    """Answers for many actions of one subject on one key; what they share is worked out once."""
+
+    __slots__ = ("_key", "_lenient", "_strict", "_subject", "_values", "asked")
+
+    def __init__(self, subject: Subject, key: KeySide, asked: Asked) -> None:
+        self._subject, self._key, self.asked = subject, key, asked
+        given = frozenset(asked.values) | frozenset(facts.of_encryption_context(asked.encryption_context))
+        self._lenient = _narrowed(subject, key, True, given)
+        strict = _narrowed(subject, key, False, given)
+        self._strict = self._lenient if strict == self._lenient else strict
+        taking_part = (self._lenient.resource, self._lenient.boundary, *self._lenient.identity)
+        conditional = any(policy is not None and policy.has_conditions for policy in taking_part)
+        self._values: Values = context_of(subject, key, asked, key.region) if conditional else {}
+
+    def cell(self, action: str) -> str:
+        """YES, NO or DEPENDS."""
+        request = Request(
+            self._subject.principal,
+            action,
+            self._key.arn,
+            self._key.account_id,
+            self._values,
+            self.asked.encryption_context,
+        )
+        strict = decide(request, self._strict).allowed
+        if not strict and self._lenient is self._strict:
+            return NO
+        if strict:
+            return YES if self._subject.visible or self._subject.kind in ("service", "anyone") else DEPENDS
+        return DEPENDS if decide(request, self._lenient).allowed else NO
+
+
+def _narrowed(subject: Subject, key: KeySide, lenient: bool, given: frozenset[str]) -> Policies:
+    grants = key.grants
+    if grants and not lenient and not given:
+        grants = tuple(_unconstrained(grant) for grant in grants)
+    elif grants and lenient and not given:
+        grants = tuple(replace(grant, constraints={}) for grant in grants)
+    return Policies(
+        identity=tuple(_variant(policy, lenient, given) for policy in subject.identity),
+        resource=_variant(key.policy, lenient, given),
+        boundary=_variant(subject.boundary, lenient, given) if subject.boundary is not None else None,
+        grants=grants,
+    )
+
+
+def _unconstrained(grant: GrantView) -> GrantView:
+    """What a grant allows without looking at the encryption context."""
+    if not grant.constraints:
+        return grant
+    return replace(grant, operations=grant.operations - CONTEXT_ACTIONS)
+
+
+@lru_cache(maxsize=50_000)
+def _variant(policy: CompiledPolicy, lenient: bool, given: frozenset[str]) -> CompiledPolicy:
+    """The policy as if every condition on a key that is not known did hold (lenient for Allow, strict for Deny), or did not."""
+    if not policy.has_conditions:
+        return policy
+    statements = tuple(
+        changed for statement in policy.statements if (changed := _bent(statement, lenient, given)) is not None
+    )
+    return policy if statements == policy.statements else replace(policy, statements=statements, _by_action={})
+
+
+def _bent(statement: Statement, lenient: bool, given: frozenset[str]) -> Statement | None:
+    certain = tuple(each for each in statement.conditions if facts.known(each.key) or each.key in given)
+    if len(certain) == len(statement.conditions):
+        return statement
+    if statement.allows == lenient:
+        return replace(statement, conditions=certain)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    subject: Subject
+    cells: tuple[str, ...]
+
+    @property
+    def any(self) -> bool:
+        return any(cell != NO for cell in self.cells)
+
+
+def subjects_of(household: Household, key: KeySide) -> list[Subject]:
+    """The account's principals, and whoever else the key's policy or grants name."""
+    found = [*household.subjects]
+    for name in sorted(named_in(key.policy, key.grants) - set(household.by_arn)):
+        subject = household.find(name)
+        if subject is not None:  # a name of nobody (deleted, misspelt) can do nothing
+            found.append(replace(subject, arn=name))
+    return found
+
+
+def matrix(household: Household, key: KeySide, actions: Sequence[str], asked: Asked) -> list[Row]:
+    rows = []
+    for subject in subjects_of(household, key):
+        judge = Judge(subject, key, asked)
+        rows.append(Row(subject, tuple(judge.cell(action) for action in actions)))
+    return rows
+
+
+def keys_for(
+    subject: Subject, keys: Iterable[KeySide], actions_of: Callable[[KeySide], Sequence[str]], asked: Asked
+) -> list[tuple[KeySide, list[tuple[str, str]]]]:
+    """(key, [(action, answer)]) for each key on which the subject may, or may in some requests, do one of the actions."""
+    found = []
+    for key in keys:
+        judge = Judge(subject, key, asked)
+        cells = [(action, cell) for action in actions_of(key) if (cell := judge.cell(action)) != NO]
+        if cells:
+            found.append((key, cells))
+    return found
+
+
+def differences(
+    household: Household, before: KeySide, after: KeySide, actions: Sequence[str], asked: Asked
+) -> list[tuple[Subject, list[tuple[str, str, str]]]]:
+    """(principal, [(action, answer before, answer after)]) for everyone whose access another key policy would change."""
+    everyone = {subject.arn: subject for side in (before, after) for subject in subjects_of(household, side)}
+    found = []
+    for subject in everyone.values():
+        then, now = Judge(subject, before, asked), Judge(subject, after, asked)
+        changes = [(action, old, new) for action in actions if (old := then.cell(action)) != (new := now.cell(action))]
+        if changes:
+            found.append((subject, changes))
+    return found

@@ -1,0 +1,11 @@
+"""Addresses of the access explorer and of the policy checker that every policy editor asks."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from keys.views import explorer
+
+urlpatterns = [
+    path("", explorer.explore, name="access"),
+]
