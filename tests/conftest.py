@@ -58,16 +58,17 @@ class TestUser:
     password: str = ""
 
     def client(self, service: str = "kms", region: str = REGION) -> Any:
-        return make_client(service, region, self.access_key_id, self.secret_access_key)
+        return make_client(service, region, self.access_key_id, self.secret_access_key, endpoint=self.account.endpoint)
 
 
 @dataclass
 class TestAccount:
-    """A fresh account; `client` is its administrator's unless a user is given."""
+    """A fresh account; `client` is its administrator's unless a user is given. With an `endpoint` it is reached over a socket."""
 
     __test__ = False
 
     account_id: str
+    endpoint: str = ""
     administrator: TestUser = field(init=False)
 
     @property
@@ -95,18 +96,21 @@ class TestAccount:
         clock.set_offset(self.account_id, clock.offset(self.account_id) + timedelta(**delta).total_seconds())
 
 
-def make_client(service: str, region: str, access_key_id: str, secret: str, token: str | None = None) -> Any:
-    """A boto3 client whose requests go to the engine in this process, signed and checked as over a socket."""
+def make_client(
+    service: str, region: str, access_key_id: str, secret: str, token: str | None = None, *, endpoint: str = ""
+) -> Any:
+    """A boto3 client whose requests go to `endpoint`, or to the engine in this process, signed and checked as over a socket."""
     client = boto3.Session().client(
         service,
         region_name=region,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret,
         aws_session_token=token,
-        endpoint_url="http://engine.local",
+        endpoint_url=endpoint or "http://engine.local",
         config=Config(retries={"total_max_attempts": 1}),
     )
-    inprocess.attach(client, source_ip="127.0.0.1")
+    if not endpoint:
+        inprocess.attach(client, source_ip="127.0.0.1")
     return client
 
 

@@ -183,9 +183,12 @@ def _refuse_context(encryption_context: Mapping[str, str] | None) -> None:
 
 def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Source: AWS KMS API Reference, ReEncrypt: kms:ReEncryptFrom on the source key, kms:ReEncryptTo on the destination key."""
+    ignoring = _ignores_ciphertext(parameters)
+    if not ignoring and "CiphertextBlob" not in parameters:
+        raise using.blob_null("ciphertextBlob")
     destination = keyring.find(context, parameters["DestinationKeyId"])
     source_algorithm = parameters.get("SourceEncryptionAlgorithm", SYMMETRIC_DEFAULT)
-    if _ignores_ciphertext(parameters):
+    if ignoring:
         _check_source(
             context,
             parameters,
@@ -196,8 +199,6 @@ def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
         )
         _check_destination(context, destination, parameters, "false")
         access.dry_run(parameters)
-    if "CiphertextBlob" not in parameters:
-        raise using.blob_null("ciphertextBlob")
     source, plaintext, source_material = unseal(
         context,
         parameters,

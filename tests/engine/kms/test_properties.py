@@ -6,17 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from engine import service
-from engine.wire.http import HttpRequest
 from tests.conftest import TestAccount, new_account
+from tests.engine.kms.contract import send
 from tests.engine.kms.test_life import bring
 
 OPERATIONS = [
@@ -60,24 +56,6 @@ MEMBERS = [
 @pytest.fixture(scope="module")
 def shared() -> TestAccount:
     return new_account()
-
-
-def send(account: TestAccount, operation: str, body: bytes) -> tuple[int, dict[str, Any]]:
-    user = account.administrator
-    request = AWSRequest(
-        "POST",
-        "http://engine.local/",
-        data=body,
-        headers={
-            "X-Amz-Target": f"TrentService.{operation}",
-            "Content-Type": "application/x-amz-json-1.1",
-            "Host": "engine.local",
-        },
-    )
-    SigV4Auth(Credentials(user.access_key_id, user.secret_access_key), "kms", "us-east-1").add_auth(request)
-    headers = {name.lower(): str(value) for name, value in request.headers.items()}
-    answer = service.handle(HttpRequest("POST", "/", "", headers, body, source_ip="127.0.0.1"))
-    return answer.status, json.loads(answer.body)
 
 
 @given(st.sampled_from(OPERATIONS), st.dictionaries(st.sampled_from(MEMBERS), values, max_size=5))
