@@ -1,0 +1,140 @@
+"""The words a policy may use: actions, condition keys, operators; and the nearest one to a word that is none.
+
+Actions are botocore's operations of the services that are here, with the few that are permissions only. Condition keys are in no
+machine-readable model: they are those of the Service Authorization Reference for KMS, IAM and STS, and AWS's global ones.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from functools import cache
+
+from botocore.session import get_session
+
+from engine.iam import patterns
+from engine.iam.conditions import OPERATORS
+
+SERVICES = ("kms", "iam", "sts", "cloudtrail")
+_PERMISSION_ONLY = {
+    "kms": ("ReEncryptFrom", "ReEncryptTo", "SynchronizeMultiRegionKey"),
+    "iam": ("PassRole",),
+    "sts": ("TagSession", "SetSourceIdentity", "SetContext"),
+}
+_NO_PERMISSION = {"kms": ("ReEncrypt",)}  # is authorized as ReEncryptFrom and ReEncryptTo
+
+_KMS_KEYS = (
+    "BypassPolicyLockoutSafetyCheck CallerAccount CustomerMasterKeySpec CustomerMasterKeyUsage DataKeyPairSpec "
+    "EncapsulationAlgorithm EncryptionAlgorithm EncryptionContextKeys ExpirationModel GrantConstraintType GrantIsForAWSResource "
+    "GrantOperations GranteePrincipal KeyAgreementAlgorithm KeyOrigin KeySpec KeyUsage MacAlgorithm MessageType MultiRegion "
+    "MultiRegionKeyType PrimaryRegion ReEncryptOnSameKey RecipientAttestation:ImageSha384 RecipientAttestation:NitroTPMPCR4 "
+    "RecipientAttestation:NitroTPMPCR7 ReplicaRegion RequestAlias ResourceAliases RetiringPrincipal RotationPeriodInDays "
+    "ScheduleKeyDeletionPendingWindowInDays SigningAlgorithm ValidTo ViaService WrappingAlgorithm WrappingKeySpec"
+)
+_AWS_KEYS = (
+    "CalledVia CalledViaFirst CalledViaLast CurrentTime EpochTime FederatedProvider MultiFactorAuthAge MultiFactorAuthPresent "
+    "PrincipalAccount PrincipalArn PrincipalIsAWSService PrincipalOrgID PrincipalOrgPaths PrincipalServiceName "
+    "PrincipalServiceNamesList PrincipalType Referer RequestedRegion ResourceAccount ResourceOrgID ResourceOrgPaths SecureTransport "
+    "SourceAccount SourceArn SourceIdentity SourceIp SourceOrgID SourceOrgPaths SourceVpc SourceVpce TagKeys TokenIssueTime "
+    "UserAgent UserId Username ViaAWSService VpcSourceIp"
+)
+_OTHER_KEYS = (
+    "iam:AWSServiceName iam:AssociatedResourceArn iam:OrganizationsPolicyId iam:PassedToService iam:PermissionsBoundary "
+    "iam:PolicyARN sts:AWSServiceName sts:DurationSeconds sts:ExternalId sts:RequestContextProviders sts:RoleSessionName "
+    "sts:SourceIdentity sts:TransitiveTagKeys saml:aud saml:sub cognito-identity.amazonaws.com:aud"
+)
+# Keys whose last part is of the policy's own making: a tag, a name in an encryption context, a measurement.
+_OPEN = (
+    "aws:PrincipalTag/",
+    "aws:RequestTag/",
+    "aws:ResourceTag/",
+    "iam:ResourceTag/",
+    "kms:EncryptionContext:",
+    "kms:RecipientAttestation:PCR",
+)
+
+
+@cache
+def actions(service: str) -> tuple[str, ...]:
+    """Every action of a service as service:Name, sorted; none for a service that is not here."""
+    if service not in SERVICES:
+        return ()
+    names = set(get_session().get_service_model(service).operation_names)
+    names = names - set(_NO_PERMISSION.get(service, ())) | set(_PERMISSION_ONLY.get(service, ()))
+    return tuple(sorted(f"{service}:{name}" for name in names))
+
+
+@cache
+def known_services() -> frozenset[str]:
+    """Prefixes that are some AWS service's: those here, and whatever botocore has a model for."""
+    return frozenset((*SERVICES, *get_session().get_available_services()))
+
+
+@cache
+def matching(pattern: str) -> tuple[str, ...]:
+    """The actions, of the services that are here, that an Action element takes in."""
+    service = pattern.partition(":")[0].lower()
+    wanted = patterns.glob(pattern.lower())
+    within = SERVICES if "*" in service or "?" in service else (service,)
+    return tuple(action for each in within for action in actions(each) if wanted.fullmatch(action.lower()))
+
+
+@cache
+def condition_keys() -> tuple[str, ...]:
+    return (
+        *(f"kms:{name}" for name in _KMS_KEYS.split()),
+        *(f"aws:{name}" for name in _AWS_KEYS.split()),
+        *_OTHER_KEYS.split(),
+    )
+
+
+def is_condition_key(name: str) -> bool:
+    """Names are compared without regard to case. Keys of services that are not here are taken on trust."""
+    lower = name.lower()
+    if any(lower.startswith(prefix.lower()) and len(lower) > len(prefix) for prefix in _OPEN):
+        return True
+    service = lower.partition(":")[0]
+    if service not in ("kms", "aws", "iam", "sts"):
+        return ":" in lower and service in known_services() | {"saml", "graph.facebook.com", "accounts.google.com"}
+    return lower in {known.lower() for known in condition_keys()}
+
+
+@cache
+def operators() -> tuple[str, ...]:
+    return (*(operator.name for operator in OPERATORS.values()), "Null")
+
+
+def nearest(word: str, among: Iterable[str]) -> str:
+    """The most similar of `among`, without regard to case; empty if none is at all similar."""
+    by_lower = {each.lower(): each for each in among}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else ""
+
+
+def nearest_action(action: str) -> str:
+    """The nearest existing action, the service's spelling included; a wildcard at the end stays."""
+    service, _colon, name = action.partition(":")
+    near_service = service.lower() if service.lower() in SERVICES else nearest(service, SERVICES)
+    if not near_service:
+        return ""
+    if name.endswith("*"):
+        found = nearest(f"{near_service}:{name.rstrip('*')}", _beginnings(near_service))
+        return f"{found}*" if found else ""
+    return nearest(f"{near_service}:{name}", actions(near_service))
+
+
+@cache
+def _beginnings(service: str) -> frozenset[str]:
+    """What actions begin with, word by word: kms:Describe, kms:DescribeKey…"""
+    return frozenset(
+        action[: word.end()] for action in actions(service) for word in re.finditer(r"[A-Z][a-z0-9]*", action)
+    )
+
+
+def nearest_condition_key(name: str) -> str:
+    for prefix in _OPEN:
+        start = name[: len(prefix)]
+        if len(name) > len(prefix) and nearest(start, (prefix,)) and start[-1] == prefix[-1]:
+            return prefix + name[len(prefix) :]
+    return nearest(name, condition_keys())
