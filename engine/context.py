@@ -36,3 +36,9 @@ class CallContext:
         entry = {"accountId": arn.split(":")[4], "type": "AWS::KMS::Key", "ARN": arn}
         if entry not in self.resources:
             self.resources.append(entry)
+
+    def forget(self) -> None:
+        """Take back what an attempt that is run again has said of itself."""
+        self.resources.clear()
+        self.extra_event_data.clear()
+        self.response_elements = self.event_parameters = None

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
 from django.db import DatabaseError
 
-from engine import clock
+from engine import clock, metrics, quotas
 from engine.context import CallContext
 from engine.iam import credentials
 from engine.store import cache, transaction
@@ -26,6 +27,13 @@ from engine.wire.http import HttpRequest, HttpResponse
 from engine.wire.recognise import Call, recognise
 
 logger = logging.getLogger(__name__)
+access_log = logging.getLogger("engine.access")  # a line a request where INFO is asked for (KMSCONSOLE_LOG)
+
+_INTERNAL = "KMSInternalException"
+
+_ATTEMPTS = (
+    5  # of a change that conflicts with others: databases that serialize optimistically may ask for more than one
+)
 
 Run = Callable[[CallContext, dict[str, Any]], dict[str, Any]]
 
@@ -65,15 +73,40 @@ def handle(request: HttpRequest) -> HttpResponse:
     """The answer to one AWS request. Never raises: what is not an AWS error is logged and answered as an internal failure."""
     request_id = str(uuid4())
     call: Call | None = None
+    outcome = "OK"
+    began = perf_counter()
+    metrics.begin()
     try:
         call = recognise(request)
         context = _authenticate(call, request, request_id)
         return _perform(call, context, request)
     except AWSError as error:
+        outcome = error.code
         return protocol.refuse(call, error, request_id, request)
     except Exception as reason:
-        logger.exception("request %s failed", request_id)
+        outcome = _INTERNAL
+        logger.exception("request %s failed", request_id, extra={"request_id": request_id})
         return protocol.refuse(call, _internal(reason), request_id, request)
+    finally:
+        service, operation = (call.service, call.operation.name) if call is not None else ("none", "none")
+        seconds = perf_counter() - began
+        metrics.count(service, operation, outcome, seconds)
+        if access_log.isEnabledFor(logging.INFO):
+            access_log.info(
+                "%s %s %s %.2f ms",
+                service,
+                operation,
+                outcome,
+                seconds * 1000,
+                extra={
+                    "request_id": request_id,
+                    "service": service,
+                    "operation": operation,
+                    "outcome": outcome,
+                    "milliseconds": round(seconds * 1000, 2),
+                    "source_ip": request.source_ip,
+                },
+            )
 
 
 def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallContext:
@@ -103,6 +136,7 @@ def _perform(call: Call, context: CallContext, request: HttpRequest) -> HttpResp
     try:
         operation = _operation(call)
         writes = operation.writes
+        quotas.take(context.account_id, context.region, call.service, context.operation)
         parameters = protocol.parse(call, request)
         if writes:
             return _change(call, context, operation, parameters)
@@ -114,7 +148,9 @@ def _perform(call: Call, context: CallContext, request: HttpRequest) -> HttpResp
     except TrailUnavailable as reason:
         raise _internal(reason) from reason
     except Exception as reason:
-        logger.exception("request %s (%s) failed", context.request_id, context.operation)
+        logger.exception(
+            "request %s (%s) failed", context.request_id, context.operation, extra={"request_id": context.request_id}
+        )
         fault = _internal(reason)
         _record(record.build(context, call.operation, parameters, error=fault, writes=writes))
         raise fault from reason
@@ -123,7 +159,19 @@ def _perform(call: Call, context: CallContext, request: HttpRequest) -> HttpResp
 
 
 def _change(call: Call, context: CallContext, operation: Operation, parameters: dict[str, Any]) -> HttpResponse:
-    """Run a changing operation: its record is made inside the transaction, so that neither stands without the other."""
+    """Run a changing operation; once more as it was when its transaction failed only because of others beside it."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _change_once(call, context, operation, parameters)
+        except DatabaseError as reason:
+            if not transaction.conflicted(reason):
+                raise
+            context.forget()
+    return _change_once(call, context, operation, parameters)
+
+
+def _change_once(call: Call, context: CallContext, operation: Operation, parameters: dict[str, Any]) -> HttpResponse:
+    """The record is made inside the transaction, so that neither it nor the change stands without the other."""
     recorded = False
     try:
         with transaction.write():
@@ -146,6 +194,7 @@ def _record(records: list[bytes]) -> None:
 
 
 def _internal(reason: Exception) -> AWSError:
-    """What a caller sees of a fault of ours; the reason itself stays in the log."""
-    del reason
-    return AWSError("KMSInternalException", "The request failed because of an internal error. Retry the request.")
+    """What a caller sees of a fault of ours; the reason itself stays in the log. A connection that died is not kept."""
+    if isinstance(reason, DatabaseError):
+        transaction.renew_connection()
+    return AWSError(_INTERNAL, "The request failed because of an internal error. Retry the request.")

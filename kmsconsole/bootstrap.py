@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -23,6 +25,7 @@ from kmsconsole.datafolder import DataFolderError
 
 DEFAULT_ACCOUNT = "111122223333"  # the account number AWS's own documentation uses
 ADMINISTRATOR = "admin"
+_PREPARING = 0x6B6D74  # the advisory lock of a node that migrates or makes the first administrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,25 @@ def prepare() -> FirstAdministrator | None:
 
     Raises RootKeyError or DataFolderError, each with one clear line.
     """
+    with _alone():
+        return _prepare()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One node at a time on a database that several share. The data folder's own lock is the server command's."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_PREPARING])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_PREPARING])
+
+
+def _prepare() -> FirstAdministrator | None:
     call_command("migrate", interactive=False, verbosity=0)
     _open_root_key()
     for account_id, seconds in Account.objects.exclude(clock_offset=0).values_list("account_id", "clock_offset"):
@@ -54,7 +76,8 @@ def _open_root_key() -> None:
     if not path.exists():
         if DomainKey.objects.exists() or Account.objects.exists():
             raise hierarchy.RootKeyError(
-                f"the root key {path} is missing, and the data here was made with one: put it back"
+                f"the root key {path} is missing, and the data here was made with one: put it back "
+                "(on a further node: copy it from the first)"
             )
         hierarchy.create_root(path)
         keeper.root.cache_clear()
@@ -62,7 +85,7 @@ def _open_root_key() -> None:
     strangers = DomainKey.objects.exclude(root_key_id=root.root_key_id).first()
     if strangers is not None:
         raise hierarchy.RootKeyError(
-            f"the root key {path} is not the one that this data was made with: put that one back"
+            f"the root key {path} is not the one that this data was made with: put that one there"
         )
 
 

@@ -3,6 +3,7 @@ data folder and the console's own signing secret, both only if they are missing.
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
 
-from kmsconsole.datafolder import console_secret
+from kmsconsole.datafolder import DataFolderError, console_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("KMSCONSOLE_DATA", BASE_DIR / "var")).resolve()
@@ -89,18 +90,33 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        os.environ.get("KMSCONSOLE_DATABASE_URL") or f"sqlite:///{DATA / 'kmsconsole.sqlite3'}", conn_max_age=None
-    )
-}
+DATABASE_TIMEOUT = float(
+    os.environ.get("KMSCONSOLE_DATABASE_TIMEOUT", 10)
+)  # seconds that a call waits for the database
+try:
+    DATABASES = {
+        "default": dj_database_url.parse(
+            os.environ.get("KMSCONSOLE_DATABASE_URL") or f"sqlite:///{DATA / 'kmsconsole.sqlite3'}", conn_max_age=None
+        )
+    }
+except ValueError as reason:
+    raise DataFolderError(f"KMSCONSOLE_DATABASE_URL is not a database URL: {reason}") from reason
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Writers take the lock at once, and an answered change survives power loss (synchronous=FULL).
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": DATABASE_TIMEOUT,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
     }
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "engine.store.postgresql"
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": math.ceil(DATABASE_TIMEOUT),
+        "options": "-c synchronous_commit=on",
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
+else:
+    raise DataFolderError("KMSCONSOLE_DATABASE_URL must name SQLite (sqlite://) or PostgreSQL (postgres://)")
 
 SESSION_COOKIE_AGE = 12 * 3600  # as long as an AWS console session
 SESSION_COOKIE_HTTPONLY = True
@@ -141,10 +157,19 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
+QUOTAS = os.environ.get("KMSCONSOLE_QUOTAS", "")  # request quotas (engine.quotas)
+METRICS_TOKEN = os.environ.get("KMSCONSOLE_METRICS_TOKEN", "")  # without one, /metrics answers this machine only
+
+# KMSCONSOLE_LOG: "text" or "json" (one object a line), with ",requests" for a line for each AWS request.
+LOG = os.environ.get("KMSCONSOLE_LOG", "text").split(",")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "json": {"()": "kmsconsole.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json" if "json" in LOG else "text"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"engine.access": {"level": "INFO" if "requests" in LOG else "WARNING"}},
 }

@@ -8,17 +8,18 @@ import signal
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
 
 pages = get_wsgi_application()
 
-from engine import service  # noqa: E402  (models need Django's registry)
+from engine import quotas, service  # noqa: E402  (models need Django's registry)
 from engine.wire.http import HttpRequest  # noqa: E402
 from engine.wire.protocol import MAX_BODY  # noqa: E402
 from engine.wire.recognise import is_aws_request  # noqa: E402
-from kmsconsole import health  # noqa: E402
+from kmsconsole import health, metrics  # noqa: E402
 
 _PR_SET_PDEATHSIG = 1
 
@@ -32,7 +33,15 @@ def _die_with_the_server() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-_die_with_the_server()
+def _begin() -> None:
+    """What a worker does once: its share of the quotas, its part of the numbers."""
+    _die_with_the_server()
+    quotas.configure(settings.QUOTAS, int(os.environ.get("KMSCONSOLE_WORKERS", 1)))
+    if "KMSCONSOLE_SERVER_PID" in os.environ:
+        metrics.publish_always()
+
+
+_begin()
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -50,6 +59,8 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
             return [response.body]
     elif environ["PATH_INFO"] == "/healthz":
         return health.answer(start_response)
+    elif environ["PATH_INFO"] == "/metrics":
+        return metrics.answer(environ, start_response)
     return pages(environ, start_response)
 
 

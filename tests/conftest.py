@@ -178,3 +178,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with Server(tmp_path_factory.mktemp("server") / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server of this test process, started when a test first asks for it. Not to be paused or stopped."""
+    from tests.support.postgres import Postgres
+
+    with Postgres() as running:
+        yield running

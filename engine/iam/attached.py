@@ -13,7 +13,7 @@ from engine.store.transaction import iam_entity
 
 Attached = tuple[tuple[CompiledPolicy, ...], CompiledPolicy | None]
 
-_attached: Cache[tuple[str, str], Attached] = Cache(limit=20_000)
+_attached: Cache[tuple[str, str], Attached] = Cache("policies", limit=20_000)
 
 
 def policies_of(principal: Principal) -> Attached:

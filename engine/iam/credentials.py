@@ -50,7 +50,7 @@ class TemporaryCredentials:
     expiration: datetime
 
 
-_found: Cache[tuple[str, str], Credentials] = Cache(limit=20_000)
+_found: Cache[tuple[str, str], Credentials] = Cache("credentials", limit=20_000)
 
 
 def find(access_key_id: str, session_token: str) -> Credentials:

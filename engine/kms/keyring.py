@@ -106,8 +106,8 @@ class KmsKey:
         return {}
 
 
-_keys: Cache[tuple[str, str, str], KmsKey] = Cache(limit=20_000)
-_aliases: Cache[tuple[str, str, str], str] = Cache(limit=20_000)
+_keys: Cache[tuple[str, str, str], KmsKey] = Cache("keys", limit=20_000)
+_aliases: Cache[tuple[str, str, str], str] = Cache("aliases", limit=20_000)
 
 
 def find(context: CallContext, identifier: str, *, aliases: bool = True) -> KmsKey:

@@ -2,19 +2,23 @@
 
 A writer records the entities it changes as `Change` rows in its own transaction. Before a call is decided, `synchronise()`
 asks the database whether anything was committed since this thread last looked (on SQLite one `PRAGMA data_version`, about
-3 µs), reads the new rows and drops what depends on them, in every worker. A value loaded while its entity changed is used for
+3 µs; on PostgreSQL one query for all requests that ask together), reads the new rows and drops what depends on them, in every worker. A value loaded while its entity changed is used for
 that one call and not kept.
 """
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import threading
 from collections.abc import Callable, Hashable, Iterable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from django.conf import settings
 from django.db import connection
+
+if TYPE_CHECKING:
+    from engine.store.postgresql.changes import Turns, Watch
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -28,7 +32,8 @@ _local = threading.local()
 class Cache(Generic[K, V]):
     """Values by key, each dropped when one of the entities it was made from changes. Bounded: the oldest go first."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, name: str, limit: int) -> None:
+        self.name, self.hits, self.misses = name, 0, 0
         self._limit = limit
         self._values: dict[K, V] = {}
         self._entities: dict[str, set[K]] = {}
@@ -38,9 +43,12 @@ class Cache(Generic[K, V]):
     def get(self, key: K, load: Callable[[], tuple[V, Iterable[str]]]) -> V:
         """The value of `key`; `load` returns it with the names of the entities it depends on. What `load` raises is raised."""
         try:
-            return self._values[key]
+            value = self._values[key]
         except KeyError:
-            pass
+            self.misses += 1
+        else:
+            self.hits += 1
+            return value
         drops = self._drops
         value, entities = load()
         with _lock:
@@ -80,7 +88,16 @@ def synchronise() -> None:
             _apply(lambda after: checker.execute(*_query(after)).fetchall())
             _local.seen = version
     else:
-        _apply(_read_changes)
+        watch, turns = _shared()
+        turns.take(lambda: _apply(lambda after: watch.after(None if after == _LATEST else after)))
+        if getattr(_local, "breaks", 0) != watch.breaks and not connection.in_atomic_block:
+            connection.close()  # the database was restarted: this thread's connection is of no use any more
+            _local.breaks = watch.breaks
+
+
+def numbers() -> dict[str, tuple[int, int]]:
+    """(hits, misses) of each cache of this process."""
+    return {cache.name: (cache.hits, cache.misses) for cache in _caches}
 
 
 def clear_all() -> None:
@@ -104,11 +121,12 @@ def _new_checker() -> sqlite3.Connection:
     return sqlite3.connect(f"file:{database}?mode=ro", uri=True, isolation_level=None, timeout=20)
 
 
-def _read_changes(after: int) -> list[tuple[int, str]]:
-    with connection.cursor() as cursor:
-        sql, parameters = _query(after)
-        cursor.execute(sql.replace("?", "%s"), parameters)
-        return cursor.fetchall()
+@functools.cache
+def _shared() -> tuple[Watch, Turns]:
+    """PostgreSQL's side of `synchronise`, loaded only where it is used."""
+    from engine.store.postgresql.changes import Turns, Watch
+
+    return Watch(), Turns()
 
 
 def _apply(changes_after: Callable[[int], list[tuple[int, str]]]) -> None:

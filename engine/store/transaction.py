@@ -1,21 +1,26 @@
-"""Control-plane transactions: one per changing call, writers one after another, changes announced to every cache."""
+"""Control-plane transactions: one per changing call, writers one after another, changes announced to every cache.
+
+On SQLite a writer takes the database's lock at once (BEGIN IMMEDIATE), on PostgreSQL one advisory lock that is held until its
+commit is visible: change numbers become visible in the order in which they are given, which caches rely on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from engine.store import cache
 from engine.store.models import Change
 
 _WRITERS = 0x6B6D73  # the advisory lock that puts PostgreSQL's writers in one order, as SQLite's write lock does
+_CONFLICTS = ("40001", "40P01")  # serialization_failure, deadlock_detected
 
 
 @contextmanager
 def write() -> Iterator[None]:
-    """One transaction that sees everything committed before it. Nested use joins the outer one."""
+    """One transaction that sees everything committed before it. Nested use joins the outer one. Raises DatabaseError."""
     nested = connection.in_atomic_block
     with transaction.atomic():
         if not nested:
@@ -26,8 +31,20 @@ def write() -> Iterator[None]:
         yield
 
 
+def conflicted(error: DatabaseError) -> bool:
+    """Whether a transaction failed only because of others beside it (deadlock, serialization) and may be run again as it was."""
+    return getattr(error.__cause__, "sqlstate", None) in _CONFLICTS
+
+
+def renew_connection() -> None:
+    """After a failure: give up this thread's connection if it is of no more use (the database was restarted, say)."""
+    connection.close_if_unusable_or_obsolete()
+
+
 def changed(*entities: str) -> None:
     """Announce, with the running transaction's commit, that `entities` are not what caches hold any more."""
+    if not connection.in_atomic_block:
+        raise RuntimeError("changes are announced inside the transaction that makes them")
     Change.objects.bulk_create([Change(entity=entity) for entity in entities])
 
 

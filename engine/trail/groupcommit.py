@@ -9,6 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
+from time import perf_counter
+
+from engine import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,13 @@ class GroupCommit(ABC):
         return ticket.sequence
 
     @abstractmethod
+    def recover(self) -> int:
+        """At a server's start: mend what a crash left. Raises TrailUnavailable if the journal is damaged."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @abstractmethod
     def _commit(self, batch: list[Ticket]) -> None:
         """Make a batch durable, in order, and number its tickets; whatever it raises fails all of them."""
 
@@ -63,8 +73,10 @@ class GroupCommit(ABC):
         """Commit all that waits now, then hand the lead to the first that came meanwhile."""
         with self._mutex:
             batch, self._pending = self._pending, []
+        began = perf_counter()
         try:
             self._commit(batch)
+            metrics.commit(len(batch), perf_counter() - began)
         except Exception as error:
             for ticket in batch:
                 ticket.error = error

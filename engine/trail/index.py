@@ -5,9 +5,10 @@ It holds what events are looked up by and where each lies in the journal; the re
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import orjson
 
 from engine.trail import journal
+from engine.trail.facts import Facts
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
@@ -39,26 +41,6 @@ INSERT OR IGNORE INTO position VALUES (1, 0);
 """
 _BATCH = 5_000
 _local = threading.local()
-
-# Operations that count as a use of a key. Source: AWS KMS API Reference, GetKeyLastUsage: successful cryptographic operations.
-USES = frozenset(
-    {
-        "Encrypt",
-        "Decrypt",
-        "ReEncrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-        "Sign",
-        "Verify",
-        "GenerateMac",
-        "VerifyMac",
-        "DeriveSharedSecret",
-        "Encapsulate",
-        "Decapsulate",
-    }
-)
 
 
 def connection(folder: Path) -> sqlite3.Connection:
@@ -99,49 +81,62 @@ def _index_batch(index: sqlite3.Connection, path: Path, offset: int) -> int:
 
 
 def _index_entry(index: sqlite3.Connection, entry: journal.Entry) -> None:
-    event = orjson.loads(entry.record)
-    identity: dict[str, Any] = event["userIdentity"]
-    account = event.get("recipientAccountId", "")
-    error = event.get("errorCode", "")
-    if event["eventName"] == "EventVoided":
-        index.execute(
-            "UPDATE event SET voided = 1 WHERE event_id = ?", (event["serviceEventDetails"]["voidedEventID"],)
-        )
+    facts = Facts.of(entry.record)
+    if facts.voids:
+        index.execute("UPDATE event SET voided = 1 WHERE event_id = ?", (facts.voids,))
     index.execute(
         "INSERT OR REPLACE INTO event VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)",
         (
             entry.sequence,
             entry.start,
             entry.end,
-            event["eventID"],
-            int(datetime.fromisoformat(event["eventTime"]).timestamp()),
-            account,
-            event["awsRegion"],
-            event["eventSource"],
-            event["eventName"],
-            error,
-            identity.get("arn", identity.get("invokedBy", "")),
-            user_name(identity),
-            identity.get("accessKeyId", ""),
-            int(bool(event.get("readOnly"))),
+            facts.event_id,
+            facts.time,
+            facts.account,
+            facts.region,
+            facts.source,
+            facts.name,
+            facts.error,
+            facts.principal,
+            facts.user,
+            facts.access_key,
+            facts.read_only,
         ),
     )
-    for resource in event.get("resources", ()):
-        index.execute("INSERT OR REPLACE INTO resource VALUES (?,?,?)", (account, resource["ARN"], entry.sequence))
-        if event["eventName"] in USES and not error:
-            index.execute("INSERT OR REPLACE INTO last_use VALUES ('key',?,?)", (resource["ARN"], entry.sequence))
-    if identity.get("accessKeyId"):
-        index.execute(
-            "INSERT OR REPLACE INTO last_use VALUES ('access-key',?,?)", (identity["accessKeyId"], entry.sequence)
+    for arn in facts.resources:
+        index.execute("INSERT OR REPLACE INTO resource VALUES (?,?,?)", (facts.account, arn, entry.sequence))
+        if facts.used:
+            index.execute("INSERT OR REPLACE INTO last_use VALUES ('key',?,?)", (arn, entry.sequence))
+    for kind, subject in (("access-key", facts.access_key), ("role", facts.role)):
+        if subject:
+            index.execute("INSERT OR REPLACE INTO last_use VALUES (?,?,?)", (kind, subject, entry.sequence))
+
+
+class Shelf:
+    """Where engine.trail.query finds events on one machine: by the index, in the journal of `folder`."""
+
+    events = "event"
+    events_of_key = "resource CROSS JOIN event ON event.sequence = resource.sequence"
+    columns = "event.sequence, event.start, event.end, event.voided"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def rows(self, sql: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
+        return connection(self._folder).execute(sql, tuple(values)).fetchall()
+
+    def records(self, rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+        with open(self._folder / "journal", "rb") as file:
+            for _, start, end, voided in rows:
+                line = os.pread(file.fileno(), end - start, start)
+                record = orjson.loads(line[:-1].split(b" ", 2)[2])
+                if voided:
+                    record["voided"] = True
+                yield record
+
+    def last_use(self, kind: str, account_id: str, subject: str) -> list[tuple[Any, ...]]:
+        del account_id  # a subject has one owner
+        return self.rows(
+            f"SELECT {self.columns} FROM last_use JOIN event USING (sequence) WHERE kind = ? AND subject = ?",  # noqa: S608
+            (kind, subject),
         )
-    issuer = identity.get("sessionContext", {}).get("sessionIssuer", {})
-    if issuer.get("type") == "Role":
-        index.execute("INSERT OR REPLACE INTO last_use VALUES ('role',?,?)", (issuer["arn"], entry.sequence))
-
-
-def user_name(identity: dict[str, Any]) -> str:
-    """What LookupEvents calls the Username: the user's name, a role session's name, a service."""
-    if "userName" in identity:
-        return str(identity["userName"])
-    arn = identity.get("arn", "")
-    return str(arn.rpartition("/")[2] if "/" in arn else identity.get("invokedBy", arn.rpartition(":")[2]))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import orjson
 from django.conf import settings
+from django.db import connection
 
 from engine.trail import index
 
@@ -35,8 +33,29 @@ class Use:
     principal: str
 
 
-def _folder() -> Path:
-    return Path(settings.DATA) / "trail"
+class Shelf(Protocol):
+    """Where events are found: the index of a file journal, or the tables of a database. Their columns have the same names.
+
+    `events` and `events_of_key` are what to select FROM (the latter with a table `resource`), `columns` what `records` needs.
+    """
+
+    events: str
+    events_of_key: str
+    columns: str
+
+    def rows(self, sql: str, values: Iterable[Any]) -> list[tuple[Any, ...]]: ...
+
+    def records(self, rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]: ...
+
+    def last_use(self, kind: str, account_id: str, subject: str) -> list[tuple[Any, ...]]: ...
+
+
+def _shelf() -> Shelf:
+    if connection.vendor == "postgresql":
+        from engine.trail import database
+
+        return database.Shelf()
+    return index.Shelf(Path(settings.DATA) / "trail")
 
 
 def lookup(
@@ -57,10 +76,11 @@ def lookup(
     before: int | None = None,
 ) -> Page:
     """Newest first. `key` is a key ARN; `before` the cursor of the page before."""
+    shelf = _shelf()
     conditions, values = ["event.account = ?"], [account_id]
-    table = "event"
+    table = shelf.events
     if key is not None:
-        table = "resource CROSS JOIN event ON event.sequence = resource.sequence"
+        table = shelf.events_of_key
         conditions.append("resource.account = ? AND resource.arn = ?")
         values += [account_id, key]
     for column, wanted in (
@@ -86,23 +106,12 @@ def lookup(
         conditions.append(f"event.sequence < {int(before)}")
     order = "resource.sequence" if key is not None else "event.sequence"
     sql = (
-        f"SELECT event.sequence, event.start, event.end, event.voided FROM {table} "  # noqa: S608
+        f"SELECT {shelf.columns} FROM {table} "  # noqa: S608
         f"WHERE {' AND '.join(conditions)} ORDER BY {order} DESC LIMIT {int(limit) + 1}"
     )
-    connection = index.connection(_folder())
-    rows = connection.execute(sql, values).fetchall()
+    rows = shelf.rows(sql, values)
     more = rows[limit - 1][0] if len(rows) > limit else None
-    return Page(list(_records(rows[:limit])), more)
-
-
-def _records(rows: Iterable[tuple[int, int, int, int]]) -> Iterable[dict[str, Any]]:
-    with open(_folder() / "journal", "rb") as file:
-        for _, start, end, voided in rows:
-            line = os.pread(file.fileno(), end - start, start)
-            record = orjson.loads(line[:-1].split(b" ", 2)[2])
-            if voided:
-                record["voided"] = True
-            yield record
+    return Page(list(shelf.records(rows[:limit])), more)
 
 
 def event(account_id: str, event_id: str) -> dict[str, Any] | None:
@@ -112,25 +121,20 @@ def event(account_id: str, event_id: str) -> dict[str, Any] | None:
 
 def last_use(account_id: str, key_arn: str) -> Use | None:
     """The last successful cryptographic operation with a key, whoever's account made it."""
-    return _last_use("key", key_arn)
+    return _last_use("key", account_id, key_arn)
 
 
 def last_use_of_access_key(account_id: str, access_key_id: str) -> Use | None:
-    return _last_use("access-key", access_key_id)
+    return _last_use("access-key", account_id, access_key_id)
 
 
 def last_use_of_role(account_id: str, role_arn: str) -> Use | None:
-    return _last_use("role", role_arn)
+    return _last_use("role", account_id, role_arn)
 
 
-def _last_use(kind: str, subject: str) -> Use | None:
-    connection = index.connection(_folder())
-    rows = connection.execute(
-        "SELECT event.sequence, event.start, event.end, event.voided FROM last_use JOIN event USING (sequence) "
-        "WHERE kind = ? AND subject = ?",
-        (kind, subject),
-    ).fetchall()
-    for record in _records(rows):
+def _last_use(kind: str, account_id: str, subject: str) -> Use | None:
+    shelf = _shelf()
+    for record in shelf.records(shelf.last_use(kind, account_id, subject)):
         return Use(
             when=datetime.fromisoformat(record["eventTime"]),
             operation=record["eventName"],
@@ -145,8 +149,9 @@ def _last_use(kind: str, subject: str) -> Use | None:
 
 def first_event_time(account_id: str) -> datetime | None:
     """When the trail of an account begins."""
-    connection: sqlite3.Connection = index.connection(_folder())
-    row = connection.execute(
-        "SELECT time FROM event WHERE account = ? ORDER BY sequence LIMIT 1", (account_id,)
-    ).fetchone()
-    return datetime.fromtimestamp(row[0], UTC) if row else None
+    shelf = _shelf()
+    rows = shelf.rows(
+        f"SELECT event.time FROM {shelf.events} WHERE event.account = ? ORDER BY event.sequence LIMIT 1",  # noqa: S608
+        (account_id,),
+    )
+    return datetime.fromtimestamp(rows[0][0], UTC) if rows else None

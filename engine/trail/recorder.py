@@ -6,23 +6,33 @@ import os
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 
 from engine import clock
 from engine.store.models import TrailMark
+from engine.trail.groupcommit import GroupCommit
 from engine.trail.journal import Journal
 from engine.trail.record import service_event
 
-_journals: dict[tuple[int, Path], Journal] = {}
+_journals: dict[tuple[int, Path], GroupCommit] = {}
 
 
-def journal() -> Journal:
-    """This process's handle on the data folder's journal (a forked child opens its own)."""
+def journal() -> GroupCommit:
+    """This process's handle on the journal: the data folder's file, or on PostgreSQL the database (a forked child has its own)."""
     folder = Path(settings.DATA) / "trail"
     key = (os.getpid(), folder)
     found = _journals.get(key)
     if found is None:
-        found = _journals.setdefault(key, Journal(folder))
+        found = _journals.setdefault(key, _open(folder))
     return found
+
+
+def _open(folder: Path) -> GroupCommit:
+    if connection.vendor == "postgresql":
+        from engine.trail.database import DatabaseJournal
+
+        return DatabaseJournal()
+    return Journal(folder)
 
 
 def record(records: list[bytes]) -> int:
@@ -35,6 +45,11 @@ def record(records: list[bytes]) -> int:
 
 def record_change(records: list[bytes]) -> bool:
     """Make the records of a change part of its running transaction. True if they stand in the trail whatever becomes of it."""
+    if connection.vendor == "postgresql":
+        from engine.trail.database import append_in_transaction
+
+        append_in_transaction(records)
+        return False
     TrailMark.objects.update_or_create(id=1, defaults={"sequence": record(records)})
     return True
 

@@ -271,7 +271,7 @@ def _check_scope(claim: Claim, service: str) -> None:
 @lru_cache(maxsize=256)
 def _valid_region(region: str) -> bool:
     """Any Region name is served; it becomes part of ARNs, so it must look like one."""
-    return region.isascii() and region.replace("-", "").isalnum() and region == region.lower() and len(region) <= 64
+    return region.isascii() and region.replace("-", "").isalnum() and region == region.lower() and len(region) <= 32
 
 
 def canonical_request(request: HttpRequest, signed: tuple[str, ...], body_hash: str) -> bytes:

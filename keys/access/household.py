@@ -137,7 +137,7 @@ def _role_session(
     )
 
 
-_kept: Cache[str, Household] = Cache(limit=32)
+_kept: Cache[str, Household] = Cache("households", limit=32)
 _remote: dict[str, tuple[datetime, Household]] = {}
 _lock = threading.Lock()
 

@@ -16,9 +16,10 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
+from engine import quotas
 from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
-from kmsconsole import bootstrap
+from kmsconsole import bootstrap, metrics
 from kmsconsole.bootstrap import FirstAdministrator
 from kmsconsole.datafolder import DataFolderError
 
@@ -38,6 +39,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = _address(settings.LISTEN)
+        try:
+            quotas.configure(settings.QUOTAS)
+        except quotas.QuotaError as reason:
+            raise CommandError(str(reason)) from reason
         lock = _lock(Path(settings.DATA))
         _refuse_busy_port(host, port)
         try:
@@ -46,11 +51,13 @@ class Command(BaseCommand):
             raise CommandError(str(reason)) from reason
         except (DatabaseError, OSError) as reason:
             raise CommandError(f"the data folder {settings.DATA} cannot be used: {reason}") from reason
+        metrics.clear()
         self._greet(administrator)
         bootstrap.close_connections()
         for name in [name for name in os.environ if name.startswith(("KMSCONSOLE_BOOTSTRAP_", "HTTP_"))]:
             del os.environ[name]  # WSGI environments are made of it: no secret, and nothing that looks like a header
         os.environ["KMSCONSOLE_SERVER_PID"] = str(os.getpid())
+        os.environ["KMSCONSOLE_WORKERS"] = str(options["workers"])
         server = Server(
             "kmsconsole.wsgi:application",
             address=host,

@@ -1,0 +1,135 @@
+"""Request quotas: how many calls of one family an account may make in a Region each second. Beyond it: AWS's ThrottlingException.
+
+Families follow AWS's quota table; the numbers are generous by default, AWS's own with `aws` (for lessons and tests of clients).
+Each worker has a token bucket for each account, Region and family that fills at its share of the rate and holds one second's worth.
+Source: AWS KMS Developer Guide, "Request quotas"; STS and CloudTrail: their "quotas" pages; IAM publishes none, 20 is a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+from engine.wire.errors import AWSError
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Calls per second, by default and as AWS has it (in its largest Regions)."""
+
+    name: str
+    default: float
+    aws: float
+    operations: frozenset[str]  # empty: what no other family of the service names
+
+
+def _family(name: str, default: float, aws: float, *operations: str) -> Family:
+    return Family(name, default, aws, frozenset(operations))
+
+
+FAMILIES: Mapping[str, tuple[Family, ...]] = {
+    "kms": (
+        _family(
+            "symmetric",
+            50_000,
+            50_000,
+            "Decrypt",
+            "Encrypt",
+            "GenerateDataKey",
+            "GenerateDataKeyWithoutPlaintext",
+            "GenerateMac",
+            "GenerateRandom",
+            "ReEncrypt",
+            "VerifyMac",
+        ),
+        _family("asymmetric", 10_000, 500, "Decapsulate", "DeriveSharedSecret", "Encapsulate", "Sign", "Verify"),
+        _family("key-pairs", 1_000, 25, "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"),
+        _family("describe", 20_000, 2_000, "DescribeKey", "GetPublicKey"),
+        _family(
+            "read",
+            10_000,
+            1_000,
+            "GetKeyLastUsage",
+            "GetKeyPolicy",
+            "GetKeyRotationStatus",
+            "ListAliases",
+            "ListGrants",
+            "ListKeyPolicies",
+            "ListKeyRotations",
+            "ListKeys",
+            "ListResourceTags",
+            "ListRetirableGrants",
+        ),
+        _family("grants", 5_000, 50, "CreateGrant", "RetireGrant", "RevokeGrant"),
+        _family("administration", 5_000, 5),
+    ),
+    "iam": (_family("iam", 5_000, 20),),
+    "sts": (_family("sts", 10_000, 600),),
+    "cloudtrail": (_family("lookup-events", 1_000, 2),),
+}
+
+_KMS_WORDS = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
+_WORDS = "Rate exceeded"
+
+Rates = dict[str, tuple[Family, float]]  # by operation name, and "" for the rest of a service
+_rates: dict[str, Rates] = {}
+_share = 1.0
+_buckets: dict[tuple[str, str, str], list[float]] = {}  # [tokens, when they were counted]
+
+
+class QuotaError(ValueError):
+    """The setting cannot be read; the message is one line for whoever starts the server."""
+
+
+def configure(setting: str, workers: int = 1) -> None:
+    """`setting`: "" or "default", "aws", "off", and NAME=RATE for single families, comma-separated. Raises QuotaError."""
+    global _share
+    families = {family.name: family for service in FAMILIES.values() for family in service}
+    rates = {name: family.default for name, family in families.items()}
+    for part in filter(None, (each.strip() for each in setting.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals and name in ("default", "aws", "off"):
+            rates = {
+                each: {"default": family.default, "aws": family.aws, "off": 0.0}[name]
+                for each, family in families.items()
+            }
+        elif name in families and value.replace(".", "", 1).isdigit():
+            rates[name] = float(value)
+        else:
+            raise QuotaError(
+                f"KMSCONSOLE_QUOTAS: {part!r} is not default, aws, off or NAME=RATE with NAME one of {', '.join(families)}"
+            )
+    _share = 1 / workers
+    _rates.clear()
+    _buckets.clear()
+    for service, members in FAMILIES.items():
+        _rates[service] = {
+            operation: (family, rates[family.name]) for family in members for operation in (family.operations or ("",))
+        }
+
+
+def take(account_id: str, region: str, service: str, operation: str) -> None:
+    """Count one call. Raises ThrottlingException in AWS's words."""
+    rates = _rates[service]
+    family, rate = rates.get(operation) or rates.get("") or _UNLIMITED
+    if not rate:
+        return
+    key = (account_id, region, family.name)
+    now = monotonic()
+    bucket = _buckets.get(key)
+    if bucket is None:
+        if len(_buckets) > _MOST:
+            _buckets.clear()  # Region names are the callers' to choose
+        bucket = _buckets[key] = [max(rate, 1.0), now]
+    tokens = min(max(rate, 1.0), bucket[0] + (now - bucket[1]) * rate * _share)
+    bucket[1] = now
+    if tokens < 1:
+        bucket[0] = tokens
+        raise AWSError("ThrottlingException", _KMS_WORDS if service == "kms" else _WORDS)
+    bucket[0] = tokens - 1
+
+
+_MOST = 100_000
+_UNLIMITED = (_family("", 0, 0), 0.0)
+configure("")

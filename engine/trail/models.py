@@ -1,0 +1,67 @@
+"""The trail in the control-plane database, for PostgreSQL: every node reads and writes the same one. On SQLite the tables stay empty,
+since there the journal is a file (engine.trail.journal).
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Head(models.Model):
+    """The end of an account's chain. Who appends holds this row's lock until the records are committed: one order per account."""
+
+    account = models.CharField(max_length=12, primary_key=True)
+    sequence = models.BigIntegerField()
+    digest = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.sequence}"
+
+
+class Event(models.Model):
+    """One record: its place in its account's chain, its JSON as it was hashed, and what events are looked up by."""
+
+    pk = models.CompositePrimaryKey("account", "sequence")
+    account = models.CharField(max_length=12)
+    sequence = models.BigIntegerField()
+    digest = models.BinaryField()
+    record = models.TextField()
+    event_id = models.TextField()
+    time = models.BigIntegerField()
+    region = models.TextField()
+    source = models.TextField()
+    name = models.TextField()
+    error = models.TextField()
+    user = models.TextField()
+    access_key = models.TextField()
+    role = models.TextField()
+    read_only = models.SmallIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index("account", "name", "sequence", name="trail_event_name"),
+            models.Index("account", "user", "sequence", name="trail_event_user"),
+            models.Index("account", "sequence", name="trail_event_error", condition=~models.Q(error="")),
+            models.Index("account", "access_key", "sequence", name="trail_event_access_key"),
+            models.Index("account", "role", "sequence", name="trail_event_role", condition=~models.Q(role="")),
+            models.Index("event_id", name="trail_event_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.sequence}"
+
+
+class Resource(models.Model):
+    """A key that a record names. `used` is 1 for a successful cryptographic operation (GetKeyLastUsage)."""
+
+    pk = models.CompositePrimaryKey("account", "arn", "sequence")
+    account = models.CharField(max_length=12)
+    arn = models.TextField()
+    sequence = models.BigIntegerField()
+    used = models.SmallIntegerField()
+
+    class Meta:
+        indexes = [models.Index("account", "arn", "sequence", name="trail_resource_used", condition=models.Q(used=1))]
+
+    def __str__(self) -> str:
+        return f"{self.arn} {self.sequence}"
