@@ -103,10 +103,7 @@ def _plain(value: Any) -> Any:
 def http(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
     """The request as botocore serialises it, signed and sent by curl (7.75 or newer) with the access key of the environment."""
     model = _model(service_name)
-    protocol = model.resolved_protocol
-    made = create_serializer(protocol).serialize_to_request(parameters, model.operation_model(operation))
-    body = made["body"] if isinstance(made["body"], bytes | str) else urlencode(made["body"])
-    body = body.decode() if isinstance(body, bytes) else body
+    made = _serialised(model, operation, parameters)
     headers = {name: value for name, value in dict(made["headers"]).items() if name.lower() != "content-length"}
     headers.setdefault("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
     signing_region, address = _address(service_name, region)
@@ -116,9 +113,25 @@ def http(service_name: str, operation: str, parameters: dict[str, Any], region: 
         '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
         '${AWS_SESSION_TOKEN:+-H "X-Amz-Security-Token: $AWS_SESSION_TOKEN"}',
         *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()),
-        f"--data-raw {shlex.quote(body)}",
+        f"--data-raw {shlex.quote(_text(made['body']))}",
     ]
     return " \\\n    ".join(lines)
+
+
+def body(service_name: str, operation: str, parameters: dict[str, Any]) -> str:
+    """The request's body as it crosses the wire."""
+    return _text(_serialised(_model(service_name), operation, parameters)["body"])
+
+
+def _serialised(model: ServiceModel, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    serializer = create_serializer(model.resolved_protocol)
+    return dict(serializer.serialize_to_request(parameters, model.operation_model(operation)))
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, bytes):
+        return content.decode()
+    return content if isinstance(content, str) else urlencode(content)
 
 
 def _model(service_name: str) -> ServiceModel:

@@ -2,47 +2,107 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+# Error code → what it means and what helps, where that does not depend on the operation.
+_REMEDIES: dict[str, Any] = {
+    "InvalidCiphertextException": _(
+        "The ciphertext did not open: it was changed or cut, belongs to another key, or was made with another encryption "
+        "context. Context must be the same, name by name and letter by letter, as when it was encrypted."
+    ),
+    "DisabledException": _(
+        "The key is disabled. Whoever administers it can enable it on its page; its ciphertexts open again then."
+    ),
+    "KMSInvalidStateException": _(
+        "The key's state does not allow this now: see its page for deletion or import that is pending."
+    ),
+    "NotFoundException": _("There is no such key or alias in this account and Region. Was it made in another Region?"),
+    "InvalidKeyUsageException": _(
+        "The key was made for another use, or its spec lacks this algorithm. Use and spec of a key never change."
+    ),
+    "KMSInvalidSignatureException": _(
+        "The signature is not this key's over this message with this algorithm: it, the message or the type differs."
+    ),
+    "KMSInvalidMacException": _("The MAC is not this key's over this message with this algorithm."),
+    "IncorrectKeyException": _(
+        "The ciphertext was made under another key than the one chosen. Leave the key out to let it name its own."
+    ),
+    "InvalidGrantTokenException": _(
+        "A grant token is not one this service gave. It is the GrantToken of CreateGrant's answer, not the grant's ID; "
+        "some minutes after the grant was made no token is needed."
+    ),
+    "KeyUnavailableException": _(
+        "The key cannot be reached just now. Try again; a custom key store may be disconnected."
+    ),
+    "DependencyTimeoutException": _("The service did not answer in time. The same call can be sent again."),
+    "KMSInternalException": _("The service failed within itself. The same call can be sent again."),
+    "DryRunOperationException": _("The dry run passed: without it the call would have been carried out."),
+    "ThrottlingException": _("More calls than the account's quota allows. Wait a moment and send fewer at once."),
+    "LimitExceededException": _("A quota of the account or the key is used up: remove what is no longer needed first."),
+    "AlreadyExistsException": _(
+        "This name is taken in this account and Region. Choose another, or change what it points to."
+    ),
+    "InvalidAliasNameException": _(
+        "An alias is alias/ and letters, digits, / _ and -; it does not begin with alias/aws/, which is AWS's own."
+    ),
+    "InvalidArnException": _("This is no ARN of a principal or key that exists. Check account, kind and spelling."),
+    "MalformedPolicyDocumentException": _(
+        "The policy does not follow the policy language, names a principal that does not exist, or would lock you out."
+    ),
+    "UnsupportedOperationException": _("Keys of this spec, origin or usage do not have this operation."),
+    "TagException": _("A tag's key or value is too long, twice there, or has characters that tags do not have."),
+    "InvalidImportTokenException": _(
+        "The import token is not the one that was given with this key's wrapping public key. Download both together anew."
+    ),
+    "ExpiredImportTokenException": _(
+        "The import token is older than 24 hours. Download a wrapping public key and token anew."
+    ),
+    "IncorrectKeyMaterialException": _(
+        "The key material is not what this key has had, or not of its spec. To replace it, import it as new key material."
+    ),
+    "IncorrectTrustAnchorException": _("The certificate is not the trust anchor of the cluster."),
+    "InvalidMarkerException": _("The list has moved on. Begin it again from its first page."),
+    "InvalidGrantIdException": _("The grant has gone already: it was revoked or retired."),
+    "ConflictException": _("Another change of the same key is under way. Try again in a moment."),
+    "UnrecognizedClientException": _("The access key of this session is gone or inactive. Sign in again."),
+    "ExpiredTokenException": _("The session has ended. Sign in again."),
+}
+
+# What depends on the operation too.
+_FOR_OPERATION: dict[tuple[str, str], Any] = {
+    ("Encrypt", "ValidationException"): _(
+        "Up to 4,096 bytes can be encrypted directly; an asymmetric key takes less. Larger data needs a data key."
+    ),
+    ("Sign", "ValidationException"): _(
+        "A message has 4,096 bytes at most; a digest must be as long as the signing algorithm's hash, and is sent as DIGEST."
+    ),
+    ("Verify", "ValidationException"): _(
+        "A digest must be as long as the signing algorithm's hash, and is sent as DIGEST."
+    ),
+    ("GenerateDataKey", "ValidationException"): _("Give either the kind of data key or a number of bytes, not both."),
+    ("GenerateDataKeyWithoutPlaintext", "ValidationException"): _(
+        "Give either the kind of data key or a number of bytes, not both."
+    ),
+    ("ImportKeyMaterial", "InvalidCiphertextException"): _(
+        "The wrapped material did not open: it was wrapped under another public key, or with another algorithm than the one "
+        "chosen when the public key was downloaded."
+    ),
+}
 
 
 def remedy(operation: str, code: str, message: str) -> str:
     """One or two sentences for an error of a KMS operation; empty where the error says all there is to say."""
-    if code == "InvalidCiphertextException":
-        return _(
-            "The ciphertext did not open: it was changed or cut, belongs to another key, or was made with another encryption "
-            "context. Context must be the same, name by name and letter by letter, as when it was encrypted."
-        )
-    if code == "AccessDeniedException":
+    if code.startswith("AccessDenied"):
         if "explicit deny" in message:
-            return _("A statement with Effect Deny matches this call. It wins over every Allow; change or narrow it.")
-        return _(
-            "No policy allows this. Either the key policy names you for this action, or it trusts the account and a policy of "
-            "yours or of your group allows it."
+            return str(
+                _("A statement with Effect Deny matches this call. It wins over every Allow; change or narrow it.")
+            )
+        return str(
+            _(
+                "No policy allows this. Either the key policy names you for this action, or it trusts the account and a policy "
+                "of yours or of your group allows it."
+            )
         )
-    if code == "DisabledException":
-        return _(
-            "The key is disabled. Whoever administers it can enable it on its page; its ciphertexts open again then."
-        )
-    if code == "KMSInvalidStateException":
-        return _("The key's state does not allow this now: see its page for deletion or import that is pending.")
-    if code == "NotFoundException":
-        return _("There is no such key or alias in this account and Region. Was it made in another Region?")
-    if code == "InvalidKeyUsageException":
-        return _(
-            "The key was made for another use, or its spec lacks this algorithm. Use and spec of a key never change."
-        )
-    if code == "KMSInvalidSignatureException":
-        return _(
-            "The signature is not this key's over this message with this algorithm: it, the message or the type differs."
-        )
-    if code == "KMSInvalidMacException":
-        return _("The MAC is not this key's over this message.")
-    if code == "IncorrectKeyException":
-        return _(
-            "The ciphertext was made under another key than the one chosen. Leave the key out to let it name its own."
-        )
-    if code == "ValidationException" and operation == "Encrypt":
-        return _(
-            "Up to 4,096 bytes can be encrypted directly; an asymmetric key takes less. Larger data needs a data key."
-        )
-    return ""
+    return str(_FOR_OPERATION.get((operation, code)) or _REMEDIES.get(code, ""))
