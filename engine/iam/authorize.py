@@ -70,14 +70,16 @@ def question(
 
 
 def _conditions(context: CallContext, policies: Policies, own: Callable[[], ContextValues] | None) -> ContextValues:
-    """The condition keys of a request, or none if no policy asks for any."""
+    """The condition keys of a request, or none if no policy and no grant asks for any."""
     taking_part = [*policies.identity]
     for policy in (policies.resource, policies.boundary):
         if policy is not None:
             taking_part.append(policy)
     if context.principal.session is not None:
         taking_part += context.principal.session.policies
-    if not any(policy.has_conditions for policy in taking_part):
+    if not any(policy.has_conditions for policy in taking_part) and not any(
+        "SourceArn" in grant.constraints for grant in policies.grants
+    ):
         return {}
     return {**global_conditions(context), **(own() if own is not None else {})}
 
@@ -107,6 +109,9 @@ def global_conditions(context: CallContext) -> dict[str, str | tuple[str, ...]]:
     else:
         values["aws:calledvia"] = (principal.invoked_by,)
         values["aws:calledviafirst"] = values["aws:calledvialast"] = principal.invoked_by
+    if principal.source_arn:
+        values["aws:sourcearn"] = principal.source_arn
+        values["aws:sourceaccount"] = principal.source_arn.split(":")[4]
     for name, value in principal.tags.items():
         values[f"aws:principaltag/{name.lower()}"] = value
     session = principal.session

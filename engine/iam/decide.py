@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from engine.iam.patterns import Values
 from engine.iam.policy import ACCOUNT, DIRECT, CompiledPolicy, Statement
@@ -45,7 +46,7 @@ class GrantView:
     grant_id: str
     grantee: str
     operations: frozenset[str]
-    constraints: Mapping[str, Mapping[str, str]]
+    constraints: Mapping[str, Any]
     key_arn: str = ""
     name: str = ""
 
@@ -263,7 +264,13 @@ def grants_to(grant: GrantView, principal: Principal) -> bool:
 
 
 def _constraints_hold(grant: GrantView, operation: str, request: Request) -> bool:
-    if operation not in CONTEXT_ACTIONS or not grant.constraints:
+    """Encryption context for the operations that have one; SourceArn for all but RetireGrant."""
+    if not grant.constraints:
+        return True
+    source = grant.constraints.get("SourceArn")
+    if source and operation != "RetireGrant" and request.context.get("aws:sourcearn") != source:
+        return False
+    if operation not in CONTEXT_ACTIONS:
         return True
     context = dict(request.encryption_context or {})
     equals = grant.constraints.get("EncryptionContextEquals")
@@ -336,5 +343,5 @@ def _grant_mismatch(grant: GrantView, request: Request) -> str:
     if operation not in grant.operations:
         return f"it does not allow {operation}"
     if not _constraints_hold(grant, operation, request):
-        return "its encryption-context constraint does not hold"
+        return "its constraint does not hold"
     return ""

@@ -30,7 +30,8 @@ class SessionFacts:
 class Principal:
     """`kind`: root, user, assumed-role, federated-user, service or anonymous. `unique_id` is aws:userid.
 
-    `invoked_by` names the AWS service that calls on the principal's behalf ("s3.amazonaws.com"), or that is the principal.
+    `invoked_by` names the AWS service that calls on the principal's behalf ("s3.amazonaws.com"), or that is the principal;
+    `source_arn` is the resource the service does it for (aws:SourceArn).
     """
 
     kind: str
@@ -42,3 +43,4 @@ class Principal:
     access_key_id: str = ""
     session: SessionFacts | None = None
     invoked_by: str = ""
+    source_arn: str = ""

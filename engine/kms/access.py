@@ -7,6 +7,7 @@ gathered only when a policy that takes part has conditions, which most have not.
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,17 @@ _MEMBERS: dict[str, str] = {
 }
 
 
+# The operations that may be about a key of another account. Source: AWS KMS API Reference, "Cross-account use" of each operation.
+CROSS_ACCOUNT = frozenset(
+    {
+        *("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"),
+        *("GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "Sign", "Verify", "GenerateMac", "VerifyMac"),
+        *("DeriveSharedSecret", "Encapsulate", "Decapsulate", "GetPublicKey", "DescribeKey", "GetKeyRotationStatus"),
+        *("CreateGrant", "ListGrants", "RetireGrant", "RevokeGrant"),
+    }
+)
+
+
 def authorize(
     context: CallContext,
     key: KmsKey,
@@ -58,6 +70,8 @@ def authorize(
     action = action or context.operation
     parameters = params or {}
     context.touches_key(key.arn)
+    if key.account_id != context.account_id and context.operation not in CROSS_ACCOUNT:
+        raise _owner_only(context, key, action)
     check_tokens(parameters.get("GrantTokens", ()))
     given = parameters.get("EncryptionContext") if encryption_context is None else encryption_context
     return iam.authorize(
@@ -75,6 +89,15 @@ def authorize(
             **(conditions or {}),
         },
         encryption_context=given,
+    )
+
+
+def _owner_only(context: CallContext, key: KmsKey, action: str) -> AWSError:
+    """No policy can allow this across accounts, so the answer is the one of a key policy that does not."""
+    return AWSError(
+        "AccessDeniedException",
+        f"User: {context.principal.arn} is not authorized to perform: kms:{action} on resource: {key.arn} "
+        f"because no resource-based policy allows the kms:{action} action",
     )
 
 
@@ -169,9 +192,12 @@ def alias_condition(identifier: str) -> Conditions:
 TOKEN_PREFIX = b"kmsconsole-grant\x01"
 
 
+_GRANT_ID, _UNIQUE = 64, 16  # bytes of a token behind its prefix
+
+
 def grant_token(grant_id: str) -> str:
-    """The token of a grant. It says which grant it is of; the grant itself is in force everywhere as soon as it is made."""
-    return base64.b64encode(TOKEN_PREFIX + grant_id.encode()).decode()
+    """A token of a grant, another one each time. It says which grant it is of; the grant itself is in force as soon as it is made."""
+    return base64.b64encode(TOKEN_PREFIX + grant_id.encode() + os.urandom(_UNIQUE)).decode()
 
 
 def token_grant_id(token: str) -> str:
@@ -180,9 +206,9 @@ def token_grant_id(token: str) -> str:
         raw = base64.b64decode(token, validate=True)
     except ValueError as reason:
         raise _invalid_token() from reason
-    if not raw.startswith(TOKEN_PREFIX):
+    if not raw.startswith(TOKEN_PREFIX) or len(raw) != len(TOKEN_PREFIX) + _GRANT_ID + _UNIQUE:
         raise _invalid_token()
-    return raw[len(TOKEN_PREFIX) :].decode(errors="replace")
+    return raw[len(TOKEN_PREFIX) : -_UNIQUE].decode("ascii", errors="replace")
 
 
 def check_tokens(tokens: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from engine.context import CallContext
 from engine.kms import access, keyring, managed, models, paging, specs, states
 from engine.kms.keyring import KmsKey
+from engine.kms.partitions import partition
 from engine.store.transaction import aliases_entity, changed, key_entity
 from engine.wire.errors import AWSError
 
@@ -16,7 +17,7 @@ _NAME = re.compile(r"alias/[a-zA-Z0-9/_-]+")
 
 
 def arn(account_id: str, region: str, name: str) -> str:
-    return f"arn:{keyring.partition(region)}:kms:{region}:{account_id}:{name}"
+    return f"arn:{partition(region)}:kms:{region}:{account_id}:{name}"
 
 
 def _check_name(name: str) -> None:
@@ -26,6 +27,8 @@ def _check_name(name: str) -> None:
             'Alias must start with the prefix "alias/". Please see '
             "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
         )
+    if ":" in name:
+        raise AWSError("ValidationException", f"{name} contains invalid characters for an alias")
     if not _NAME.fullmatch(name):
         raise AWSError(
             "ValidationException",
@@ -44,7 +47,7 @@ def _authorize_alias(context: CallContext, name: str, key: KmsKey | None) -> Non
 def create_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     name = parameters["AliasName"]
     _check_name(name)
-    key = keyring.find(context, parameters["TargetKeyId"], aliases=False)
+    key = _target(context, parameters)
     _authorize_alias(context, name, key)
     access.authorize(context, key, params=parameters, identifier=name)
     managed.refuse_managed(key, context.operation)
@@ -67,6 +70,14 @@ def create_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     return {}
 
 
+def _target(context: CallContext, parameters: dict[str, Any]) -> KmsKey:
+    """The key an alias is to point to: of the caller's account and Region, by its ID or ARN."""
+    identifier = parameters["TargetKeyId"]
+    if identifier.startswith("alias/") or ":alias/" in identifier:
+        raise AWSError("ValidationException", "Aliases must refer to keys. Not aliases")
+    return keyring.find(context, identifier, aliases=False)
+
+
 def _check_quota(key: KmsKey) -> None:
     if len(key.aliases) >= PER_KEY:
         raise AWSError("LimitExceededException", f"The key {key.arn} already has {PER_KEY} aliases.")
@@ -85,7 +96,7 @@ def update_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     _check_name(name)
     row = _row(context, name)
     old = keyring.get(context.account_id, context.region, row.target_key_id)
-    new = keyring.find(context, parameters["TargetKeyId"], aliases=False)
+    new = _target(context, parameters)
     _authorize_alias(context, name, new)
     access.authorize(context, old, params=parameters, identifier=name)
     access.authorize(context, new, params=parameters, identifier=name)
@@ -125,23 +136,31 @@ def delete_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
 
 
 def list_aliases(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    """All aliases of the account and Region, those AWS reserves for its services included, or those of one key."""
+    """All aliases of the account and Region, or those of one key. Those AWS reserves for its services are there before their keys are."""
     access.authorize_new(context, "ListAliases")
     rows = models.Alias.objects.filter(account_id=context.account_id, region=context.region)
     if "KeyId" in parameters:
         key = keyring.find(context, parameters["KeyId"], aliases=False)
         rows = rows.filter(target_key_id=key.key_id)
-    found, more = paging.page("aliases", parameters, rows, "name", limit=50, maximum=100)
+        predefined = []
+    else:
+        predefined = _predefined(context)
+    found, more = paging.page("aliases", parameters, rows, "name", limit=50, maximum=100, first=predefined)
     return {"Aliases": [_entry(row) for row in found], **more}
 
 
+def _predefined(context: CallContext) -> list[models.Alias]:
+    """The aliases of services that have not used their key yet: they have no target."""
+    made = models.Alias.objects.filter(
+        account_id=context.account_id, region=context.region, name__in=managed.SERVICES
+    ).values_list("name", flat=True)
+    waiting = sorted(managed.SERVICES.keys() - set(made))
+    return [models.Alias(account_id=context.account_id, region=context.region, name=name) for name in waiting]
+
+
 def _entry(row: models.Alias) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "AliasName": row.name,
-        "AliasArn": arn(row.account_id, row.region, row.name),
-        "CreationDate": row.created,
-        "LastUpdatedDate": row.updated,
-    }
+    entry: dict[str, Any] = {"AliasName": row.name, "AliasArn": arn(row.account_id, row.region, row.name)}
     if row.target_key_id:
         entry["TargetKeyId"] = row.target_key_id
+        entry["CreationDate"], entry["LastUpdatedDate"] = row.created, row.updated
     return entry

@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 from engine.context import CallContext
-from engine.kms import access, algorithms, encryption, specs, using
+from engine.kms import access, algorithms, encryption, keyring, specs, using
 from engine.kms.keyring import KmsKey
 from engine.wire.errors import AWSError
 
@@ -14,13 +14,19 @@ _KEY_SPEC_BYTES = {"AES_256": 32, "AES_128": 16}
 
 
 def _data_key(context: CallContext, parameters: dict[str, Any]) -> tuple[KmsKey, bytes]:
-    key = using.key_for_use(context, parameters)
-    using.check_algorithm(key, specs.SYMMETRIC_DEFAULT)
+    key = keyring.find(context, parameters["KeyId"])
     spec, number = parameters.get("KeySpec"), parameters.get("NumberOfBytes")
-    if (spec is None) == (number is None):
+    if (spec is None) == (number is None):  # AWS says so before it looks at the key's usage and state
         raise AWSError("ValidationException", "Please specify either number of bytes or key spec.")
+    using.check_use(context, key, parameters, identifier=parameters["KeyId"])
+    _refuse_asymmetric(key)
     access.dry_run(parameters)
     return key, secrets.token_bytes(_KEY_SPEC_BYTES[spec] if spec is not None else int(number or 0))
+
+
+def _refuse_asymmetric(key: KmsKey) -> None:
+    if key.spec != specs.SYMMETRIC_DEFAULT:
+        raise AWSError("InvalidKeyUsageException", "You cannot generate a data key with an asymmetric CMK")
 
 
 def generate_data_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -45,10 +51,10 @@ def _sealed(key: KmsKey, plaintext: bytes, parameters: dict[str, Any], member: s
 def _data_key_pair(context: CallContext, parameters: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
     """(private key, answer without it). Source: AWS KMS API Reference, GenerateDataKeyPair."""
     key = using.key_for_use(context, parameters)
-    using.check_algorithm(key, specs.SYMMETRIC_DEFAULT)
+    _refuse_asymmetric(key)
     spec = specs.spec(parameters["KeyPairSpec"])
     if spec.china_only and not context.region.startswith("cn-"):
-        raise AWSError("UnsupportedOperationException", f"KeyPairSpec {spec.name} is not supported in this Region.")
+        raise AWSError("UnsupportedOperationException", f"KeyPairSpec {spec.name} is not supported in this Region")
     if spec.lacking:
         raise AWSError(
             "UnsupportedOperationException", f"KeyPairSpec {spec.name} is not available here: {spec.lacking}."

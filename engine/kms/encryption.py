@@ -110,18 +110,10 @@ def unseal(
         reference = ciphertext.parse(blob)
     except AWSError:
         if named is not None:
-            using.check_use(context, named, parameters, action=action, encryption_context=encryption_context or {})
-            using.check_algorithm(named, algorithm)
+            _authorize_named(context, named, parameters, member, action, encryption_context)
         raise
     if named is not None and (named.account_id, named.key_id) != (reference.account_id, reference.key_id):
-        access.authorize(
-            context,
-            named,
-            action,
-            params=parameters,
-            encryption_context=encryption_context or {},
-            identifier=parameters[member],
-        )
+        _authorize_named(context, named, parameters, member, action, encryption_context)
         raise AWSError(
             "IncorrectKeyException",
             "The key ID in the request does not identify a CMK that can perform this operation.",
@@ -141,6 +133,25 @@ def unseal(
     if not material.secret:  # imported material that was deleted or expired while other material is current
         raise AWSError("KMSInvalidStateException", f"{key.arn} is pending import.")
     return key, ciphertext.decrypt(material.secret, blob, encryption_context), material.material_id
+
+
+def _authorize_named(
+    context: CallContext,
+    named: KmsKey,
+    parameters: dict[str, Any],
+    member: str,
+    action: str,
+    encryption_context: Mapping[str, str] | None,
+) -> None:
+    """Permission on the key the request names, before it is told that the ciphertext is none of that key's."""
+    access.authorize(
+        context,
+        named,
+        action,
+        params=parameters,
+        encryption_context=encryption_context or {},
+        identifier=parameters[member],
+    )
 
 
 def _key_of(context: CallContext, reference: Reference) -> KmsKey:
@@ -177,7 +188,8 @@ def _unseal_asymmetric(
 def _refuse_context(encryption_context: Mapping[str, str] | None) -> None:
     if encryption_context:
         raise AWSError(
-            "ValidationException", "EncryptionContext is only supported with the SYMMETRIC_DEFAULT algorithm."
+            "ValidationException",
+            "EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.",
         )
 
 
@@ -234,5 +246,5 @@ def _check_destination(context: CallContext, destination: KmsKey, parameters: di
         encryption_context=parameters.get("DestinationEncryptionContext") or {},
         identifier=parameters["DestinationKeyId"],
     )
-    states.refuse_unless_allowed("ReEncrypt", destination, context.now)
     states.refuse_wrong_usage("ReEncrypt", destination)
+    states.refuse_unless_allowed("ReEncrypt", destination, context.now)

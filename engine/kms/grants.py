@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam.decide import CONTEXT_ACTIONS
+from engine.iam.decide import CONTEXT_ACTIONS, grants_to
 from engine.iam.models import Role, User
 from engine.iam.principal import Principal
 from engine.kms import access, keyring, models, paging, specs, states
 from engine.kms.keyring import KmsKey
+from engine.kms.partitions import partition
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
 PER_KEY = 50_000
+PAIRS_PER_CONSTRAINT = 8
+CHARACTERS_PER_VALUE = 384
+_CONTEXT_CONSTRAINTS = ("EncryptionContextEquals", "EncryptionContextSubset")
 _PRINCIPAL = re.compile(
     r"arn:aws[a-z-]*:iam::(\d{12}):(root|user/.+|role/.+)|arn:aws[a-z-]*:sts::(\d{12}):(assumed-role/.+/.+|federated-user/.+)"
 )
@@ -44,7 +49,7 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     retiring, retiring_is_service = _who(parameters, "RetiringPrincipal", "RetiringServicePrincipal")
     operations = list(dict.fromkeys(parameters["Operations"]))
     constraints = parameters.get("Constraints", {})
-    access.authorize(
+    decision = access.authorize(
         context,
         key,
         params=parameters,
@@ -70,7 +75,11 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
             "ValidationException",
             f"Operation {refused[0]} is not supported for a grant on a key of spec {key.spec} and usage {key.usage}.",
         )
+    if operations == ["CreateGrant"]:
+        raise AWSError("ValidationException", "Grants must not contain only the CreateGrant operation.")
     _check_constraints(key, constraints)
+    if decision.grant is not None:
+        _check_parent(context, key, operations, constraints)
     access.dry_run(parameters)
     row = keyring.row(key)
     same = _same_by_name(row, parameters.get("Name", ""), grantee, retiring, operations, constraints)
@@ -87,7 +96,7 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
             retiring_is_service=retiring_is_service,
             operations=operations,
             constraints=constraints,
-            issuing_account=f"arn:{keyring.partition(key.region)}:iam::{context.principal.account_id}:root",
+            issuing_account=f"arn:{partition(key.region)}:iam::{context.principal.account_id}:root",
             created=context.now,
         )
         changed(key_entity(key.account_id, key.region, key.key_id))
@@ -128,11 +137,42 @@ def _account_is_here(account_id: str) -> bool:
 def _check_constraints(key: KmsKey, constraints: dict[str, Any]) -> None:
     if not constraints:
         return
-    wanted = [name for name in ("EncryptionContextEquals", "EncryptionContextSubset") if name in constraints]
-    if wanted and key.spec != specs.SYMMETRIC_DEFAULT:
+    contexts = [constraints[name] for name in _CONTEXT_CONSTRAINTS if name in constraints]
+    if contexts and key.spec != specs.SYMMETRIC_DEFAULT:
         raise AWSError(
             "ValidationException", "Encryption context constraints are only valid for symmetric encryption keys."
         )
+    for pairs in contexts:
+        if len(pairs) > PAIRS_PER_CONSTRAINT or any(len(value) > CHARACTERS_PER_VALUE for value in pairs.values()):
+            raise AWSError(
+                "ValidationException",
+                f"A grant constraint takes up to {PAIRS_PER_CONSTRAINT} encryption context pairs with values of up to "
+                f"{CHARACTERS_PER_VALUE} characters.",
+            )
+
+
+def _check_parent(context: CallContext, key: KmsKey, operations: list[str], constraints: dict[str, Any]) -> None:
+    """A caller whose only permission to create grants is a grant itself can pass on no more than that grant gives."""
+    for parent in key.grants:
+        if "CreateGrant" not in parent.operations or not grants_to(parent, context.principal):
+            continue
+        if parent.operations.issuperset(operations) and _as_strict(parent.constraints, constraints):
+            return
+    raise AWSError(
+        "AccessDeniedException",
+        f"User: {context.principal.arn} is not authorized to perform: kms:CreateGrant on resource: {key.arn} "
+        "because the new grant would allow more than the grant that allows the kms:CreateGrant action",
+    )
+
+
+def _as_strict(parent: Mapping[str, Any], child: Mapping[str, Any]) -> bool:
+    """Whether `child` lets nothing through that `parent` would not."""
+    if "SourceArn" in parent and child.get("SourceArn") != parent["SourceArn"]:
+        return False
+    equals, subset = parent.get("EncryptionContextEquals"), parent.get("EncryptionContextSubset")
+    if equals and child.get("EncryptionContextEquals") != equals:
+        return False
+    return not subset or any(subset.items() <= child.get(name, {}).items() for name in _CONTEXT_CONSTRAINTS)
 
 
 def _same_by_name(
@@ -181,15 +221,18 @@ def list_grants(context: CallContext, parameters: dict[str, Any]) -> dict[str, A
 
 
 def list_retirable_grants(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Grants that a principal of the caller's account may retire, on other accounts' keys too."""
     access.authorize_new(context, "ListRetirableGrants")
     retiring, is_service = _who(parameters, "RetiringPrincipal", "RetiringServicePrincipal")
     if not is_service:
         match = _PRINCIPAL.fullmatch(retiring)
-        if match is None:
+        if match is None or context.account_id not in (match[1], match[3]):
             raise AWSError("InvalidArnException", f"Invalid principal: {retiring}")
     rows = models.Grant.objects.select_related("key").filter(
-        retiring=retiring, key__account_id=context.account_id, key__region=context.region
+        retiring=retiring, retiring_is_service=is_service, key__region=context.region
     )
+    if is_service:  # a service's name belongs to no account
+        rows = rows.filter(key__account_id=context.account_id)
     found, more = paging.page("retirable", parameters, rows, "pk", limit=50, maximum=100)
     return {"Grants": [_entry(grant) for grant in found], **more}
 

@@ -1,6 +1,7 @@
 """Importing key material. Source: KMS Developer Guide, "Importing key material for AWS KMS keys".
 
-The import token is sealed and self-contained: it carries the private half of the wrapping key, the algorithm, the key it is for and
+A key knows each material it ever had by an ID made from its bytes, so that only the same material can come back; in a multi-Region
+key every Region has a place for each material of the primary key. The import token is sealed and self-contained: it carries the private half of the wrapping key, the algorithm, the key it is for and
 when it expires (24 hours), so nothing is stored between the two calls.
 """
 
@@ -21,6 +22,7 @@ from engine.vault.hierarchy import UnwrapError
 from engine.wire.errors import AWSError
 
 TOKEN_HOURS = 24
+NEW, EXISTING = "NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"
 _KEY_WRAP_ONLY = ("rsa",)
 
 
@@ -45,6 +47,11 @@ def get_parameters_for_import(context: CallContext, parameters: dict[str, Any]) 
     if specs.spec(key.spec).family in _KEY_WRAP_ONLY and not algorithm.startswith("RSA_AES_KEY_WRAP"):
         raise AWSError(
             "UnsupportedOperationException", f"Wrapping algorithm {algorithm} is not supported for key spec {key.spec}."
+        )
+    if key.spec == "ECC_NIST_P521" and wrapping_spec == "RSA_2048" and algorithm.startswith("RSAES"):
+        raise AWSError(
+            "UnsupportedOperationException",
+            f"Wrapping algorithm {algorithm} with {wrapping_spec} is too short for key spec {key.spec}.",
         )
     private, public = algorithms.generate(specs.spec(wrapping_spec))
     expires = context.now + timedelta(hours=TOKEN_HOURS)
@@ -71,60 +78,67 @@ def _open_token(key: KmsKey, token: bytes, now: datetime) -> tuple[str, Any]:
 
 
 def import_key_material(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The same material again, or (`ImportType` NEW_KEY_MATERIAL, symmetric keys) new material that waits for rotation."""
     key = _for_import(context, parameters)
+    _check_symmetric_members(key, parameters)
     expiration, valid_to = _expiration(parameters, context.now)
     algorithm, private = _open_token(key, parameters["ImportToken"], context.now)
     spec = specs.spec(key.spec)
     secret, public = wrapping.checked(spec, wrapping.unwrap(private, algorithm, parameters["EncryptedKeyMaterial"]))
     material_id = wrapping.material_id(key.account_id, key.key_id, secret)
-    wanted = parameters.get("KeyMaterialId")
-    if wanted is not None and wanted != material_id:
+    if parameters.get("KeyMaterialId", material_id) != material_id:
         raise _incorrect()
     row = keyring.row(key)
-    known = row.materials.filter(material_id=material_id).first()
-    description = parameters.get("KeyMaterialDescription")
-    if known is not None:
-        if parameters.get("ImportType") == "NEW_KEY_MATERIAL":
-            raise AWSError("KMSInvalidStateException", f"{key.arn} already has this key material.")
-        known.wrapped = material.seal(row, material_id, secret)
-        known.expiration_model, known.valid_to = expiration, valid_to
-        if description is not None:
-            known.description = description
-        known.save()
-    else:
-        state = _state_of_new(key, row, parameters)
-        material.add(
-            row,
-            material_id,
-            secret,
-            public,
-            context.now,
-            state=state,
-            description=description or "",
-            expiration_model=expiration,
-            valid_to=valid_to,
-        )
-    changed(key_entity(key.account_id, key.region, key.key_id))
+    stored = row.materials.filter(material_id=material_id).first()
+    if parameters.get("ImportType", EXISTING if row.materials.exists() else NEW) == NEW:
+        if stored is not None:
+            raise AWSError(
+                "IncorrectKeyMaterialException",
+                f"The key material (id: {material_id}) is already associated with the KMS key {key.arn}.",
+            )
+        stored = _add_new(key, row, material_id, context)
+    elif stored is None:
+        raise _incorrect()
+    stored.wrapped = material.seal(row, material_id, secret)
+    stored.public_key = public
+    stored.expiration_model, stored.valid_to = expiration, valid_to
+    stored.description = parameters.get("KeyMaterialDescription", stored.description)
+    stored.save()
+    material.settle_pending(row)
+    _announce(row)
     return {"KeyId": key.arn, "KeyMaterialId": material_id}
 
 
-def _state_of_new(key: KmsKey, row: models.Key, parameters: dict[str, Any]) -> str:
-    """The first material is current; another is only taken as NEW_KEY_MATERIAL of a symmetric key, and waits for rotation."""
-    if not row.materials.exists():
-        return "CURRENT"
-    if parameters.get("ImportType") != "NEW_KEY_MATERIAL":
-        raise _incorrect()
-    if key.spec != specs.SYMMETRIC_DEFAULT:
-        raise AWSError("UnsupportedOperationException", f"Key spec {key.spec} takes one key material only.")
+def _check_symmetric_members(key: KmsKey, parameters: dict[str, Any]) -> None:
+    """Several materials, their IDs and descriptions are for symmetric encryption keys only."""
+    given = [name for name in ("ImportType", "KeyMaterialDescription", "KeyMaterialId") if name in parameters]
+    if given and key.spec != specs.SYMMETRIC_DEFAULT:
+        raise AWSError("ValidationException", f"{given[0]} is only supported for symmetric encryption keys.")
+    if parameters.get("ImportType") == NEW and "KeyMaterialId" in parameters:
+        raise AWSError("ValidationException", f"KeyMaterialId cannot be specified when ImportType is {NEW}.")
+
+
+def _add_new(key: KmsKey, row: models.Key, material_id: str, context: CallContext) -> models.Material:
+    """A place for new material in every Region of the key: current if it is the key's first, else pending rotation."""
     if key.multi_region and not key.is_primary:
-        primary = models.Key.objects.get(account_id=key.account_id, region=key.primary_region, key_id=key.key_id)
-        if not primary.materials.filter(state="PENDING_ROTATION").exists():
-            raise AWSError(
-                "KMSInvalidStateException", f"Import the new key material into the primary key {primary.arn} first."
-            )
-    if row.materials.filter(state="PENDING_ROTATION").exists():
-        raise AWSError("KMSInvalidStateException", f"{key.arn} already has key material pending rotation.")
-    return "PENDING_ROTATION"
+        raise AWSError(
+            "UnsupportedOperationException",
+            f"New key material cannot be imported into the replica key {key.arn}: import it into the primary key first.",
+        )
+    pending = row.materials.filter(state__in=material.PENDING).first()
+    if pending is not None:
+        raise AWSError(
+            "KMSInvalidStateException",
+            f"New key material (id: {material_id}) cannot be imported into KMS key {key.arn}, "
+            f"because another key material (id: {pending.material_id}) is pending rotation.",
+        )
+    state = material.PENDING_ROTATION if row.materials.exists() else material.CURRENT
+    places = [material.add(each, material_id, b"", b"", context.now, state=state) for each in material.related(row)]
+    return places[0]
+
+
+def _announce(row: models.Key) -> None:
+    changed(*(key_entity(each.account_id, each.region, each.key_id) for each in material.related(row)))
 
 
 def _incorrect() -> AWSError:
@@ -158,10 +172,11 @@ def delete_imported_key_material(context: CallContext, parameters: dict[str, Any
     if "KeyMaterialId" in parameters and stored is None:
         raise AWSError("NotFoundException", f"Key material {wanted} does not exist in {key.arn}")
     if stored is not None:
-        if stored.state == "PENDING_ROTATION":
-            stored.delete()
+        if stored.state in material.PENDING and (key.is_primary or not key.multi_region):
+            for each in material.related(row):  # what waits in the primary key waits in its replicas
+                each.materials.filter(material_id=wanted).delete()
         else:
             stored.wrapped, stored.valid_to, stored.expiration_model = b"", None, ""
             stored.save()
-    changed(key_entity(key.account_id, key.region, key.key_id))
+    _announce(row)
     return {"KeyId": key.arn, **({"KeyMaterialId": wanted} if stored is not None else {})}

@@ -18,12 +18,13 @@ from engine.context import CallContext
 from engine.iam.decide import GrantView
 from engine.iam.policy import CompiledPolicy, compile_policy
 from engine.kms import models, settle
+from engine.kms.partitions import partition
 from engine.store.cache import Cache
 from engine.store.transaction import aliases_entity, key_entity
 from engine.vault import keeper
 from engine.wire.errors import AWSError
 
-UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z|mrk-[0-9a-f]{32}\Z")
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z|mrk-[0-9a-fA-F]{32}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,12 @@ class KmsKey:
         """The current material: what encrypts, signs and computes now."""
         return self.materials.get(self.current_material_id)
 
-    @property
+    @cached_property
     def has_material(self) -> bool:
-        """Whether the current material is here: an EXTERNAL key has none before its import and after its expiry."""
-        material = self.materials.get(self.current_material_id)
-        return material is not None and bool(material.secret)
+        """Whether all material is here that the key is used with: an EXTERNAL key lacks some before import and after expiry."""
+        return self.material is not None and all(
+            each.secret for each in self.materials.values() if not each.state.startswith("PENDING")
+        )
 
     @property
     def is_primary(self) -> bool:
@@ -120,23 +122,29 @@ def find(context: CallContext, identifier: str, *, aliases: bool = True) -> KmsK
         parts = identifier.split(":", 5)
         if len(parts) != 6 or parts[2] != "kms" or not re.fullmatch(r"\d{12}", parts[4]):
             raise AWSError("InvalidArnException", f"Invalid arn {identifier}")
+        account_id, resource = parts[4], parts[5]
+        if resource.startswith("alias/") and not aliases:
+            raise _no_aliases()
         if parts[3] != region:
             raise AWSError("NotFoundException", f"Invalid arn {parts[3]}")
-        account_id, resource = parts[4], parts[5]
-        if resource.startswith("key/"):
-            return get(account_id, region, resource[4:])
-        if not resource.startswith("alias/"):
+        if resource.startswith("alias/"):
+            return get(account_id, region, alias_target(account_id, region, resource))
+        if not resource.startswith("key/"):
             raise AWSError("InvalidArnException", f"Invalid arn {identifier}")
-        if not aliases:
-            raise AWSError("InvalidArnException", f"Invalid arn {identifier}")
-        return get(account_id, region, alias_target(account_id, region, resource))
+        if not UUID.match(resource[4:]):
+            raise AWSError("NotFoundException", f"Invalid keyId {resource[4:]}")
+        return get(account_id, region, resource[4:])
     if identifier.startswith("alias/"):
         if not aliases:
-            raise AWSError("NotFoundException", f"Invalid keyId {identifier}")
+            raise _no_aliases()
         return get(account_id, region, alias_target(account_id, region, identifier))
     if not UUID.match(identifier):
         raise AWSError("NotFoundException", f"Invalid keyId '{identifier}'")
     return get(account_id, region, identifier)
+
+
+def _no_aliases() -> AWSError:
+    return AWSError("InvalidArnException", "Key Aliases are not supported for this operation.")
 
 
 def alias_target(account_id: str, region: str, name: str) -> str:
@@ -173,13 +181,6 @@ def row(key: KmsKey) -> models.Key:
 
 def not_found(arn: str) -> AWSError:
     return AWSError("NotFoundException", f"Key '{arn}' does not exist")
-
-
-def partition(region: str) -> str:
-    """The AWS partition of a Region, as in ARNs."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 def _load(account_id: str, region: str, key_id: str) -> tuple[KmsKey, list[str]]:

@@ -92,10 +92,12 @@ def metadata(key: KmsKey, context: CallContext) -> dict[str, Any]:
     if state == states.PENDING_REPLICA_DELETION:
         result["PendingDeletionWindowInDays"] = key.pending_window_days
     current = key.material
-    if key.origin == "EXTERNAL" and current is not None and current.secret:
-        result["ExpirationModel"] = current.expiration_model
-        if current.valid_to is not None:
-            result["ValidTo"] = current.valid_to
+    if key.origin == "EXTERNAL" and key.has_material:
+        kept = [each for each in key.materials.values() if not each.state.startswith("PENDING")]
+        expiring = [each.valid_to for each in kept if each.valid_to is not None]
+        result["ExpirationModel"] = "KEY_MATERIAL_EXPIRES" if expiring else "KEY_MATERIAL_DOES_NOT_EXPIRE"
+        if expiring:
+            result["ValidTo"] = min(expiring)
     if key.spec == specs.SYMMETRIC_DEFAULT and current is not None and key.manager == "CUSTOMER":
         result["CurrentKeyMaterialId"] = current.material_id
     if key.multi_region:
@@ -122,7 +124,11 @@ def describe_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
 
 
 def list_keys(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The account's own keys. Sharing through AWS RAM does not exist here, so no other account's key is ever listed."""
     access.authorize_new(context, "ListKeys")
+    if "SELF" not in parameters.get("ResourceOwners", ["SELF"]):
+        paging.read_marker("keys", parameters)
+        return {"Keys": [], "Truncated": False}
     rows = models.Key.objects.filter(account_id=context.account_id, region=context.region).only(
         "account_id", "region", "key_id"
     )

@@ -1,4 +1,4 @@
-"""GetKeyLastUsage: read from the audit trail, which knows every call."""
+"""GetKeyLastUsage: read from the audit trail, which knows every call. A key that was never used has an empty KeyLastUsage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def get_key_last_usage(context: CallContext, parameters: dict[str, Any]) -> dict
     answer: dict[str, Any] = {
         "KeyId": key.key_id,
         "KeyCreationDate": key.created,
-        "TrackingStartDate": query.first_event_time(key.account_id) or key.created,
+        "TrackingStartDate": max(query.first_event_time(key.account_id) or key.created, key.created),
+        "KeyLastUsage": {},
     }
     use = query.last_use(key.account_id, key.arn)
     if use is not None:

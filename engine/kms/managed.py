@@ -9,6 +9,7 @@ from datetime import timedelta
 from engine.context import CallContext
 from engine.kms import keyring, material, models, specs
 from engine.kms.keyring import KmsKey
+from engine.kms.partitions import partition
 from engine.store import transaction
 from engine.store.transaction import aliases_entity, changed, key_entity
 from engine.wire.errors import AWSError
@@ -24,7 +25,9 @@ SERVICES = {
     "alias/aws/ebs": "EBS",
     "alias/aws/elasticfilesystem": "EFS",
     "alias/aws/es": "Elasticsearch",
+    "alias/aws/glue": "Glue",
     "alias/aws/kinesis": "Kinesis",
+    "alias/aws/kinesisvideo": "Kinesis Video Streams",
     "alias/aws/lambda": "Lambda",
     "alias/aws/rds": "RDS",
     "alias/aws/redshift": "Redshift",
@@ -33,6 +36,7 @@ SERVICES = {
     "alias/aws/sns": "SNS",
     "alias/aws/sqs": "SQS",
     "alias/aws/ssm": "SSM",
+    "alias/aws/xray": "X-Ray",
 }
 
 _SERVICE_OF_ALIAS = {"elasticfilesystem": "elasticfilesystem", "ebs": "ec2"}
@@ -83,7 +87,7 @@ def create(context: CallContext, alias: str) -> None:
 def _policy(context: CallContext, service: str) -> str:
     """Everyone in the account may use the key, but only through the service; all may read about it."""
     via = f"{_SERVICE_OF_ALIAS.get(service, service)}.{context.region}.amazonaws.com"
-    root = f"arn:{keyring.partition(context.region)}:iam::{context.account_id}:root"
+    root = f"arn:{partition(context.region)}:iam::{context.account_id}:root"
     return json.dumps(
         {
             "Version": "2012-10-17",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from engine.kms.partitions import partition
+
 
 class Key(models.Model):
     """A KMS key in one Region. A replica is a row of its own with the same key_id in another Region."""
@@ -47,7 +49,7 @@ class Key(models.Model):
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:kms:{self.region}:{self.account_id}:key/{self.key_id}"
+        return f"arn:{partition(self.region)}:kms:{self.region}:{self.account_id}:key/{self.key_id}"
 
 
 class Material(models.Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -20,9 +20,12 @@ def read_marker(kind: str, parameters: dict[str, Any]) -> str:
         found, _, value = base64.urlsafe_b64decode(marker.encode()).decode().partition("|")
     except ValueError as reason:
         raise _invalid() from reason
-    if found != kind or not value:
+    if found != kind or not value or "\0" in value:
         raise _invalid()
     return value
+
+
+_UNSTORED = "-"  # opens the marker behind an item that is not stored; no stored name or number begins with it
 
 
 def _invalid() -> AWSError:
@@ -37,15 +40,28 @@ def page(
     *,
     limit: int,
     maximum: int = 1000,
+    first: Sequence[Any] = (),
 ) -> tuple[list[Any], dict[str, Any]]:
-    """(rows of this page, Truncated and NextMarker). `rows` are paged by the unique `column`, an index scan whatever their number."""
+    """(rows of this page, Truncated and NextMarker). `rows` are paged by the unique `column`, an index scan whatever their number.
+
+    `first` are a few of the same kind that are not stored; they come before the rows, in their own order.
+    """
     after = read_marker(kind, parameters)
     wanted = min(int(parameters.get("Limit", limit)), maximum)
     rows = rows.order_by(column)
-    if after:
+    ahead = list(first)
+    if after.startswith(_UNSTORED):
+        names = [str(getattr(each, column)) for each in ahead]
+        if after[1:] in names:
+            ahead = ahead[names.index(after[1:]) + 1 :]
+    elif after:
+        ahead = []
+        if column == "pk" and not (after.isascii() and after.isdecimal() and len(after) < 19):
+            raise _invalid()
         rows = rows.filter(**{f"{column}__gt": after})
-    found = list(rows[: wanted + 1])
-    return _cut(kind, found, wanted, lambda row: str(getattr(row, column)))
+    found = ahead[: wanted + 1]
+    found += rows[: wanted + 1 - len(found)]
+    return _cut(kind, found, wanted, lambda row: f"{_UNSTORED if row in ahead else ''}{getattr(row, column)}")
 
 
 def page_of(

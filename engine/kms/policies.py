@@ -10,6 +10,7 @@ from engine.iam.decide import Policies, Request, decide
 from engine.iam.models import Role, User
 from engine.iam.policy import CompiledPolicy, MalformedPolicy, compile_policy
 from engine.kms import access, keyring, keys, models, paging
+from engine.kms.partitions import partition
 from engine.wire.errors import AWSError
 
 MAXIMUM_BYTES = 32 * 1024
@@ -39,7 +40,7 @@ def default(account_id: str, partition: str) -> str:
 def checked_for_new_key(context: CallContext, parameters: dict[str, Any]) -> str:
     policy = parameters.get("Policy")
     if policy is None:
-        return default(context.account_id, keyring.partition(context.region))
+        return default(context.account_id, partition(context.region))
     check(context, policy, bypass=parameters.get("BypassPolicyLockoutSafetyCheck", False))
     return str(policy)
 

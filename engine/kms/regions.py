@@ -11,6 +11,7 @@ import boto3
 from engine.context import CallContext
 from engine.kms import access, keyring, keys, managed, material, models, policies, states, tags
 from engine.kms.keyring import KmsKey
+from engine.kms.partitions import partition
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
@@ -29,12 +30,10 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     primary = keyring.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, primary, params=parameters)
     managed.refuse_managed(primary, context.operation)
-    _refuse_single_region(primary)
+    _refuse_non_primary(primary)
     states.refuse_unless_allowed(context.operation, primary, context.now)
-    if not primary.is_primary:
-        raise AWSError("UnsupportedOperationException", f"{primary.arn} is a replica key: replicate its primary key.")
     region = parameters["ReplicaRegion"]
-    if region not in partition_regions(keyring.partition(context.region)) or region == context.region:
+    if region not in partition_regions(partition(context.region)) or region == context.region:
         raise AWSError("ValidationException", f"Invalid replica Region {region}.")
     if region in primary.replica_regions:
         arn = primary.arn.replace(f":{primary.region}:", f":{region}:", 1)
@@ -61,8 +60,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     )
     replica.save(force_insert=True)
     policies.remember(replica, context)
-    if source.origin == "AWS_KMS":
-        material.copy(source, replica)
+    material.copy(source, replica)
     _announce(source)
     snapshot = keyring.snapshot(replica)
     context.touches_key(replica.arn)
@@ -75,10 +73,8 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
 def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     primary = keyring.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, primary, params=parameters)
-    _refuse_single_region(primary)
+    _refuse_non_primary(primary)
     states.refuse_unless_allowed(context.operation, primary, context.now)
-    if not primary.is_primary:
-        raise AWSError("UnsupportedOperationException", f"{primary.arn} is a replica key: ask in its primary Region.")
     region = parameters["PrimaryRegion"]
     if region == primary.region:
         return {}
@@ -93,9 +89,9 @@ def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> d
     return {}
 
 
-def _refuse_single_region(key: KmsKey) -> None:
-    if not key.multi_region:
-        raise AWSError("UnsupportedOperationException", f"{key.arn} is not a multi-Region key.")
+def _refuse_non_primary(key: KmsKey) -> None:
+    if not key.is_primary:
+        raise AWSError("UnsupportedOperationException", f"{key.arn} is not a multi-Region primary key.")
 
 
 def _announce(row: models.Key) -> None:

@@ -39,7 +39,8 @@ def _for_rotation(
     if key.spec != specs.SYMMETRIC_DEFAULT:
         states.refuse_unless_allowed("DisableKey" if key.enabled else "TagResource", key, context.now)
     states.refuse_unless_allowed(context.operation, key, context.now)
-    _refuse_kind(key, imported_too=imported_too)
+    if context.operation != "DisableKeyRotation" or key.origin != "AWS_KMS":  # what cannot rotate may be told not to
+        _refuse_kind(key, imported_too=imported_too)
     _refuse_replica(key)
     return key, keyring.row(key)
 
@@ -110,17 +111,19 @@ def rotate_key_on_demand(context: CallContext, parameters: dict[str, Any]) -> di
 
 
 def _turn_to_imported(key: KmsKey, row: models.Key, context: CallContext) -> None:
-    pending = row.materials.filter(state="PENDING_ROTATION").first()
+    pending = row.materials.filter(state=material.PENDING_ROTATION).first()
     if pending is None:
-        raise AWSError("KMSInvalidStateException", f"{key.arn} has no key material pending rotation.")
+        raise AWSError(
+            "KMSInvalidStateException", f"No available key material pending rotation for the key: {key.arn}."
+        )
     for each in material.related(row):
         theirs = each.materials.filter(material_id=pending.material_id).exclude(wrapped=b"")
         if not theirs.exists():
             raise AWSError("KMSInvalidStateException", f"{each.arn} does not have the key material pending rotation.")
     for each in material.related(row):
-        each.materials.filter(state="CURRENT").update(state="NON_CURRENT")
+        each.materials.filter(state=material.CURRENT).update(state=material.NON_CURRENT)
         each.materials.filter(material_id=pending.material_id).update(
-            state="CURRENT", rotation_type="ON_DEMAND", rotation_date=context.now
+            state=material.CURRENT, rotation_type="ON_DEMAND", rotation_date=context.now
         )
 
 

@@ -46,32 +46,32 @@ def _checked_message(key: KmsKey, algorithm: str, parameters: dict[str, Any]) ->
     family = specs.spec(key.spec).family
     if kind == EXTERNAL_MU:
         if family != "mldsa":
-            raise _wrong_type(kind, algorithm)
+            raise _wrong_type(kind, f"key spec {key.spec}")
         if length != mldsa.MU_BYTES:
             raise AWSError("ValidationException", f"Digest is invalid length for algorithm {algorithm}.")
         return True
     if kind == DIGEST:
-        if family == "mldsa" or algorithm == "ED25519_SHA_512":
-            raise _wrong_type(kind, algorithm)
+        if family == "mldsa":
+            raise _wrong_type(kind, f"key spec {key.spec}")
+        if algorithm == "ED25519_SHA_512":
+            raise _wrong_type(kind, f"algorithm {algorithm}")
         if length != _DIGEST_BYTES[algorithm[-3:]]:
             raise AWSError("ValidationException", f"Digest is invalid length for algorithm {algorithm}.")
         return True
     if algorithm == "ED25519_PH_SHA_512":
-        raise _wrong_type(kind, algorithm)
+        raise _wrong_type(kind, f"algorithm {algorithm}")
     return False
 
 
-def _wrong_type(kind: str, algorithm: str) -> AWSError:
-    return AWSError("ValidationException", f"MessageType {kind} is not supported for algorithm {algorithm}.")
+def _wrong_type(kind: str, what: str) -> AWSError:
+    return AWSError("ValidationException", f"Message type {kind} is incompatible with {what}.")
 
 
 def get_public_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     key = using.key_for_use(context, parameters)
     spec = specs.spec(key.spec)
     if spec.key_type not in ("Asymmetric", "KEM"):
-        raise AWSError(
-            "UnsupportedOperationException", f"{key.arn} key spec is {key.spec} which is not valid for GetPublicKey."
-        )
+        raise AWSError("UnsupportedOperationException")
     return {
         "KeyId": key.arn,
         "PublicKey": using.current(key).public_key,
@@ -110,7 +110,7 @@ def derive_shared_secret(context: CallContext, parameters: dict[str, Any]) -> di
     try:
         secret = ecc.agree(using.private_key(key), algorithms.load_public(parameters["PublicKey"]))
     except (ValueError, TypeError, UnsupportedAlgorithm) as reason:
-        raise AWSError("ValidationException", "The public key is not valid for this key's key spec.") from reason
+        raise AWSError("ValidationException") from reason
     return {
         "KeyId": key.arn,
         "SharedSecret": secret,

@@ -175,7 +175,7 @@ def check_combination(name: str, usage: str | None, origin: str, multi_region: b
     """The usage a new key gets. Raises AWS's error for a spec, usage, origin and Regionality that do not go together."""
     row = SPECS[name]
     if row.china_only and not region.startswith("cn-"):
-        raise AWSError("UnsupportedOperationException", f"KeySpec {name} is not supported in this Region.")
+        raise AWSError("UnsupportedOperationException", f"KeySpec {name} is not supported in this Region")
     if usage is None:
         if ENCRYPT_DECRYPT not in row.algorithms or row.key_type != "Symmetric":
             raise AWSError(

@@ -12,7 +12,7 @@ MAXIMUM = 50
 
 
 def checked(listed: list[dict[str, str]]) -> dict[str, str]:
-    """Tags as a mapping. Raises TagException for duplicates and reserved names, LimitExceededException for more than 50."""
+    """The tags of one request as a mapping. Raises TagException for duplicates, reserved names and more than 50."""
     found: dict[str, str] = {}
     for tag in listed:
         name = tag["TagKey"]
@@ -22,7 +22,7 @@ def checked(listed: list[dict[str, str]]) -> dict[str, str]:
             raise AWSError("TagException", "Duplicate tag keys")
         found[name] = tag["TagValue"]
     if len(found) > MAXIMUM:
-        raise AWSError("LimitExceededException", "Too many tags")
+        raise AWSError("TagException", "Too many tags")
     return found
 
 

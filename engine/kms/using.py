@@ -38,9 +38,9 @@ def check_use(
     access.authorize(
         context, key, action, params=parameters, encryption_context=encryption_context, identifier=identifier
     )
-    states.refuse_unless_allowed(context.operation, key, context.now)
-    if context.operation in states.USAGE:
+    if context.operation in states.USAGE:  # AWS looks at the usage before the state
         states.refuse_wrong_usage(context.operation, key)
+    states.refuse_unless_allowed(context.operation, key, context.now)
 
 
 def current(key: KmsKey) -> KeyMaterial:

@@ -26,7 +26,9 @@ class Service:
     How a service words its validation errors differs in small ways that only its answers show:
     `echoes_values`: a refused string is quoted in the message; `pattern_first`: its pattern is named before its length;
     `pattern_sentences`: patterns that are answered with a sentence of their own, without the usual frame;
-    `patterns`: patterns that the service enforces and its model leaves out, by shape name.
+    `patterns`: patterns that the service enforces and its model leaves out, by shape name;
+    `enum_orders`: the order in which it names an enum's values, by shape name, where that is not the model's (what the model has
+    beyond them follows).
     """
 
     name: str
@@ -37,6 +39,7 @@ class Service:
     pattern_first: bool = False
     pattern_sentences: Mapping[str, str] = field(default_factory=dict)
     patterns: Mapping[str, str] = field(default_factory=dict)
+    enum_orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     internal_failure: str = "InternalFailure"
 
 
@@ -48,6 +51,22 @@ SERVICES: Mapping[str, Service] = {
             "json",
             target_prefixes=("TrentService",),
             patterns={"KeyIdType": r"^\p{ASCII}+$"},
+            enum_orders={
+                "EncryptionAlgorithmSpec": ("RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE", "SYMMETRIC_DEFAULT"),
+                "KeySpec": (
+                    *("RSA_2048", "RSA_3072", "RSA_4096"),
+                    *("ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519"),
+                    *("SYMMETRIC_DEFAULT", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512", "SM2"),
+                ),
+                "KeyUsageType": ("ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC"),
+                "MacAlgorithmSpec": ("HMAC_SHA_384", "HMAC_SHA_256", "HMAC_SHA_224", "HMAC_SHA_512"),
+                "SigningAlgorithmSpec": (
+                    *("RSASSA_PSS_SHA_256", "RSASSA_PSS_SHA_384", "RSASSA_PSS_SHA_512"),
+                    *("RSASSA_PKCS1_V1_5_SHA_256", "RSASSA_PKCS1_V1_5_SHA_384", "RSASSA_PKCS1_V1_5_SHA_512"),
+                    *("ECDSA_SHA_256", "ECDSA_SHA_384", "ECDSA_SHA_512"),
+                    *("ED25519_SHA_512", "ED25519_PH_SHA_512", "SM2DSA", "ML_DSA_SHAKE_256"),
+                ),
+            },
             internal_failure="KMSInternalException",
         ),
         Service(

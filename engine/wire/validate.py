@@ -97,7 +97,9 @@ def _rules(service: Service, shape: Shape) -> list[_Rule]:
         return rules
     if enum := shape.metadata.get("enum"):
         allowed = frozenset(enum)
-        return [(f"Member must satisfy enum value set: [{', '.join(enum)}]", lambda value: value in allowed, True)]
+        named = [value for value in service.enum_orders.get(shape.name, ()) if value in allowed]
+        named += [value for value in enum if value not in named]
+        return [(f"Member must satisfy enum value set: [{', '.join(named)}]", lambda value: value in allowed, True)]
     if highest is not None:
         rules.append(
             (f"Member must have length less than or equal to {highest}", lambda value: len(value) <= highest, False)

@@ -300,7 +300,7 @@ def test_an_aws_managed_key_is_made_when_first_asked_for_and_takes_no_administra
 
 def test_the_last_use_of_a_key_comes_from_the_trail(account: TestAccount) -> None:
     kms, key_id = account.client(), account.create_key()
-    assert "KeyLastUsage" not in kms.get_key_last_usage(KeyId=key_id)
+    assert kms.get_key_last_usage(KeyId=key_id)["KeyLastUsage"] == {}
     kms.encrypt(KeyId=key_id, Plaintext=b"x")
     kms.describe_key(KeyId=key_id)
     assert kms.get_key_last_usage(KeyId=key_id)["KeyLastUsage"]["Operation"] == "Encrypt"
