@@ -1,4 +1,8 @@
-"""The inventory: what lists show of keys, kept up to date from describe calls, so that a list of 100,000 keys is one query."""
+"""The inventory: what lists show of keys, kept up to date from describe calls, so that a list of 100,000 keys is one query.
+Beside it what the lists need: counts, who may see what, saved views, bulk jobs; and the connections to other endpoints.
+
+`account_id` in these tables is the scope of a list: an account of the embedded engine, or "c<number>" for a connection.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ class InventoryKey(models.Model):
     has_alias = models.BooleanField(default=False)
     description = models.TextField(blank=True)
     state = models.CharField(max_length=32)
+    kind = models.CharField(max_length=16, blank=True, help_text="Symmetric, Asymmetric, HMAC or KEM")
     spec = models.CharField(max_length=32)
     usage = models.CharField(max_length=32)
     origin = models.CharField(max_length=32)
@@ -22,38 +27,209 @@ class InventoryKey(models.Model):
     regionality = models.CharField(max_length=16)
     created = models.DateTimeField(null=True)
     deletion_date = models.DateTimeField(null=True)
-    rotation = models.CharField(max_length=32, blank=True)
+    valid_to = models.DateTimeField(null=True, help_text="when imported material expires")
+    rotation = models.CharField(max_length=32, blank=True, help_text='"365 days", "off", or empty where there is none')
     next_rotation = models.DateTimeField(null=True)
+    last_used = models.DateTimeField(null=True)
+    public = models.CharField(max_length=8, blank=True, help_text='whether anyone can use it: "yes", "no", or unknown')
     tags = models.JSONField(default=dict)
     search = models.TextField(help_text="lower-case text that the filter looks in")
     readable = models.BooleanField(default=True, help_text="whether the key could be described")
     stale_at = models.DateTimeField(null=True, help_text="when time alone changes what is shown")
+    change = models.BigIntegerField(default=0, help_text="the engine's last change that was known when this was read")
+    round = models.PositiveIntegerField(default=0, help_text="the reading of the whole list that last saw this key")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "region", "key_id"], name="inventory_identity")]
         indexes = [
-            models.Index(fields=["account_id", "region", "manager", field], name=f"inventory_{field}")
-            for field in ("alias", "key_id", "state", "spec", "usage", "origin", "created")
+            *(
+                models.Index(fields=["account_id", "region", "manager", field, "key_id"], name=f"inventory_by_{field}")
+                for field in ("state", "kind", "spec", "usage", "origin", "regionality", "rotation", "public")
+            ),
+            *(
+                models.Index(fields=["account_id", "region", "manager", field, "key_id"], name=f"inventory_by_{field}")
+                for field in ("created", "deletion_date", "next_rotation", "last_used", "valid_to")
+            ),
+            models.Index(
+                fields=["account_id", "region", "manager", "-has_alias", "alias", "key_id"], name="inventory_by_alias"
+            ),
+            models.Index(
+                fields=["account_id", "region", "manager", "has_alias", "alias", "key_id"], name="inventory_by_alias_2"
+            ),
+            models.Index(fields=["account_id", "region", "manager", "key_id"], name="inventory_by_key_id"),
+            models.Index(fields=["account_id", "region", "stale_at"], name="inventory_stale"),
         ]
 
     def __str__(self) -> str:
         return self.key_id
 
 
+class InventoryTag(models.Model):
+    """A tag of a key, for filters and facets."""
+
+    key = models.ForeignKey(InventoryKey, on_delete=models.CASCADE, related_name="tag_rows")
+    name = models.CharField(max_length=128)
+    value = models.CharField(max_length=256)
+
+    class Meta:
+        indexes = [models.Index(fields=["name", "value", "key"], name="inventory_tag")]
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}"
+
+
+class InventoryCount(models.Model):
+    """How many keys have one combination of facet values ("cube") or one tag ("tag"): kept with each row that is written, so that
+    facets cost the same with a hundred keys and with a hundred thousand."""
+
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    facet = models.CharField(max_length=8)
+    value = models.CharField(max_length=420)
+    number = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "region", "facet", "value"], name="inventory_count")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.facet} {self.value}: {self.number}"
+
+
 class InventoryMark(models.Model):
-    """How far the inventory follows, for each account and Region: the engine's last change row taken over, or when another
-    endpoint's list was last read."""
+    """How far the inventory follows, for each scope and Region: the engine's last change row taken over, and the reading of the whole
+    list, which goes on where it was when its reader died."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)
     change = models.BigIntegerField(default=-1)
+    use = models.BigIntegerField(default=0, help_text="the last event of the trail whose use of a key was taken over")
     synchronised = models.DateTimeField(null=True)
+    started = models.DateTimeField(null=True, help_text="when the running reading began; empty when none runs")
+    marker = models.TextField(blank=True, help_text="where the running reading goes on")
+    round = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0, help_text="keys read by the running reading")
+    seconds = models.FloatField(default=0, help_text="how long the last whole reading took")
+    lease = models.DateTimeField(null=True, help_text="until when a worker is at it")
+    problem = models.TextField(blank=True, help_text="the error that stopped the last reading")
+    problem_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "region"], name="inventory_mark")]
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.region}: {self.change}"
+
+
+class Sight(models.Model):
+    """What a principal may read of the keys of a scope, as of a change: what it may not is in `Unseen`."""
+
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    viewer = models.CharField(max_length=64, help_text="hash of the principal's ARN and session policies")
+    digest = models.CharField(max_length=64, help_text="hash of its policies: another digest, another sight")
+    change = models.BigIntegerField(default=-1)
+    lists_aliases = models.BooleanField(default=False)
+    lacks = models.PositiveIntegerField(default=0, help_text="what it lacks for any key, as bits")
+    unseen = models.PositiveIntegerField(default=0, help_text="keys it may not describe")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "region", "viewer"], name="sight")]
+
+    def __str__(self) -> str:
+        return f"{self.viewer} in {self.account_id}/{self.region}"
+
+
+class Unseen(models.Model):
+    """A key of which a principal may not read all that the inventory knows; `lacks` says what, as bits."""
+
+    sight = models.ForeignKey(Sight, on_delete=models.CASCADE, related_name="exceptions")
+    key_id = models.CharField(max_length=64)
+    lacks = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sight", "key_id"], name="unseen")]
+
+    def __str__(self) -> str:
+        return self.key_id
+
+
+class SavedView(models.Model):
+    """A list's filter, sort and columns under a name, for one principal."""
+
+    owner = models.CharField(max_length=2048)
+    manager = models.CharField(max_length=16)
+    name = models.CharField(max_length=80)
+    query = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "manager", "name"], name="saved_view")]
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BulkJob(models.Model):
+    """One action on many keys, done one call after another by its owner's permissions; it goes on where it was when it stopped."""
+
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    owner = models.CharField(max_length=2048)
+    action = models.CharField(max_length=32)
+    parameters = models.JSONField(default=dict)
+    created = models.DateTimeField()
+    finished = models.DateTimeField(null=True)
+    lease = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.action} ({self.pk})"
+
+
+class BulkItem(models.Model):
+    """A key of a job: not done yet (empty), done, or refused with AWS's error."""
+
+    job = models.ForeignKey(BulkJob, on_delete=models.CASCADE, related_name="items")
+    key_id = models.CharField(max_length=64)
+    outcome = models.CharField(max_length=8, blank=True)
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["job", "outcome"], name="bulk_item_outcome")]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.outcome}"
+
+
+class Connection(models.Model):
+    """Another KMS endpoint that an account's console speaks to. Its secret lies encrypted by KMS under a key of the account:
+    whoever may not decrypt with that key cannot use the connection."""
+
+    account_id = models.CharField(max_length=12)
+    name = models.CharField(max_length=64)
+    kind = models.CharField(max_length=8, help_text='"aws" or "url"')
+    url = models.URLField(max_length=400, blank=True)
+    region = models.CharField(max_length=32, blank=True, help_text="the Region it is used with; empty for the page's")
+    method = models.CharField(
+        max_length=8, help_text='"server", "profile", "keys" or "role": where the credentials come from'
+    )
+    profile = models.CharField(max_length=128, blank=True)
+    role_arn = models.CharField(max_length=2048, blank=True)
+    access_key_id = models.CharField(max_length=128, blank=True)
+    sealed = models.BinaryField(default=bytes, help_text="what KMS Encrypt made of the secret (JSON)")
+    sealed_in = models.CharField(max_length=32, blank=True, help_text="the Region of the key it is sealed under")
+    sealing_key = models.CharField(max_length=200, blank=True)
+    created = models.DateTimeField()
+    lacks = models.JSONField(default=list, help_text="operations that the endpoint was found not to have")
+    facts = models.JSONField(default=dict, help_text="what the last test of the connection found")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "name"], name="connection_name")]
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class KeyAccess(models.Model):

@@ -7,35 +7,56 @@ from __future__ import annotations
 
 import os
 import threading
-from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from django.conf import settings
 from django.http import HttpRequest
 
-from engine import inprocess
+from engine import inprocess, sight
+from keys import backends
+from keys.backends import AWS, EMBEDDED
 from principals import session
 
-EMBEDDED, AWS = "embedded", "aws"
+__all__ = ["AWS", "EMBEDDED", "sight"]
 _lock = threading.Lock()
 _CLIENTS_KEPT = 256
 _clients: dict[tuple[str, ...], Any] = {}
 
 
-@cache
-def _session() -> boto3.session.Session:
-    return boto3.session.Session()
+def backend(request: HttpRequest) -> backends.Backend:
+    """The endpoint that this page speaks to."""
+    return backends.current(request)
 
 
 def client(request: HttpRequest, service: str = "kms", region: str | None = None) -> Any:
-    """A client of `service` for this request's principal. IAM, STS and CloudTrail are the embedded engine's unless on real AWS."""
+    """A client of `service` for this request's principal. IAM, STS and CloudTrail are the embedded engine's unless on real AWS.
+
+    Raises ClientError where a connection's credentials cannot be opened or its role not assumed.
+    """
     region = region or request.signed_in.region  # type: ignore[attr-defined]
-    if settings.BACKEND == EMBEDDED or (settings.BACKEND != AWS and service != "kms"):
+    chosen = backends.current(request)
+    if chosen.embedded or (chosen.kind != AWS and service != "kms"):
         return _embedded(request, service, region)
-    return _remote(service, region)
+    return backends.remote_client(chosen, service, region, lambda: _opened(request, chosen))
+
+
+def embedded(request: HttpRequest, service: str = "kms", region: str | None = None) -> Any:
+    """A client of the embedded engine, whichever endpoint the pages speak to: for what belongs to the console itself."""
+    return _embedded(request, service, region or request.signed_in.region)  # type: ignore[attr-defined]
+
+
+def viewer(request: HttpRequest) -> sight.Viewer:
+    """The signed-in principal, as the engine decides for it now. Raises engine's AWSError for credentials that ended."""
+    access_key_id, _secret, token = session.credentials(request)
+    region = request.signed_in.region  # type: ignore[attr-defined]
+    source_ip = request.META.get("REMOTE_ADDR", "")
+    return sight.viewer(access_key_id, token, region, source_ip, secure=False)  # as the in-process transport says
+
+
+def _opened(request: HttpRequest, chosen: backends.Backend) -> dict[str, str]:
+    assert chosen.connection is not None
+    return backends.unseal(_embedded(request, "kms", chosen.connection.sealed_in), chosen.connection)
 
 
 def _embedded(request: HttpRequest, service: str, region: str) -> Any:
@@ -46,7 +67,7 @@ def _embedded(request: HttpRequest, service: str, region: str) -> Any:
     found = _clients.get(key)
     if found is None:
         with _lock:
-            found = _session().client(
+            found = backends.session().client(
                 service,
                 region_name=region,
                 aws_access_key_id=access_key_id,
@@ -62,41 +83,19 @@ def _embedded(request: HttpRequest, service: str, region: str) -> Any:
     return found
 
 
-def _remote(service: str, region: str) -> Any:
-    """Another endpoint is spoken to with the server's own AWS credentials (environment, profile or role), as the AWS CLI would."""
-    key = (service, region, settings.BACKEND)
-    found = _clients.get(key)
-    if found is None:
-        with _lock:
-            found = _session().client(
-                service,
-                region_name=region,
-                endpoint_url=None if settings.BACKEND == AWS else settings.BACKEND,
-                config=Config(
-                    retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20
-                ),
-            )
-            _clients[key] = found
-    return found
-
-
 def endpoint_url(request: HttpRequest) -> str:
     """The endpoint a program would name to make the same call; empty for real AWS."""
-    if settings.BACKEND == EMBEDDED:
+    chosen = backends.current(request)
+    if chosen.embedded:
         return os.environ.get("KMSCONSOLE_PUBLIC_URL") or f"{request.scheme}://{request.get_host()}"
-    return "" if settings.BACKEND == AWS else str(settings.BACKEND)
+    return chosen.url
 
 
 def account_id(request: HttpRequest) -> str:
-    """The account whose IAM these pages read: the one signed in to, or on real AWS that of the server's credentials."""
-    if settings.BACKEND != AWS:
+    """The account whose IAM these pages read: the one signed in to, or on real AWS that of the connection's credentials."""
+    if backends.current(request).kind != AWS:
         return str(request.signed_in.account_id)  # type: ignore[attr-defined]
-    return _caller_account()
-
-
-@cache
-def _caller_account() -> str:
-    return str(_remote("sts", settings.DEFAULT_REGION).get_caller_identity()["Account"])
+    return str(client(request, "sts").get_caller_identity()["Account"])
 
 
 def sentence(error: ClientError) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from keys.views import actions, bulk, key, listing, material, wizard
+from keys.views import actions, bulk, export, key, listing, material, wizard
 
 urlpatterns = [
     path("", listing.customer, name="keys"),
     path("aws/", listing.aws, name="aws-keys"),
     path("bulk/", bulk.confirm, name="keys-bulk"),
+    path("bulk/<int:pk>/", bulk.job, name="keys-bulk-job"),
+    path("export/", export.export, name="keys-export"),
+    path("views/", listing.save_view, name="keys-views"),
+    path("progress/", listing.progress, name="keys-progress"),
     path("new/", wizard.begin, name="wizard"),
     path("new/<slug:step>/", wizard.step, name="wizard-step"),
     path("<str:key_id>/", key.page, name="key"),

@@ -205,3 +205,11 @@ class Shelf:
             f"SELECT {self.columns} FROM {self.events} WHERE account = ? AND {condition}",  # noqa: S608
             (account_id, account_id, subject),
         )
+
+    def uses_since(self, account_id: str, arn_prefix: str, after: int) -> list[tuple[str, int, int]]:
+        return self.rows(
+            "SELECT used.arn, event.time, used.sequence FROM (SELECT arn, max(sequence) AS sequence FROM trail_resource "
+            "WHERE account = ? AND used = 1 AND sequence > ? AND arn >= ? AND arn < ? GROUP BY arn) AS used "
+            "JOIN trail_event AS event ON event.account = ? AND event.sequence = used.sequence",
+            (account_id, after, arn_prefix, arn_prefix + "~", account_id),
+        )

@@ -140,3 +140,12 @@ class Shelf:
             f"SELECT {self.columns} FROM last_use JOIN event USING (sequence) WHERE kind = ? AND subject = ?",  # noqa: S608
             (kind, subject),
         )
+
+    def uses_since(self, account_id: str, arn_prefix: str, after: int) -> list[tuple[str, int, int]]:
+        """(key ARN, time, sequence) of each key's last use, of those later than the event `after`."""
+        del account_id  # it is in the ARN
+        return self.rows(
+            "SELECT last_use.subject, event.time, event.sequence FROM last_use JOIN event USING (sequence) "
+            "WHERE kind = 'key' AND subject >= ? AND subject < ? AND last_use.sequence > ?",
+            (arn_prefix, arn_prefix + "~", after),
+        )

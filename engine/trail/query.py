@@ -49,6 +49,8 @@ class Shelf(Protocol):
 
     def last_use(self, kind: str, account_id: str, subject: str) -> list[tuple[Any, ...]]: ...
 
+    def uses_since(self, account_id: str, arn_prefix: str, after: int) -> list[tuple[str, int, int]]: ...
+
 
 def _shelf() -> Shelf:
     if connection.vendor == "postgresql":
@@ -155,3 +157,10 @@ def first_event_time(account_id: str) -> datetime | None:
         (account_id,),
     )
     return datetime.fromtimestamp(rows[0][0], UTC) if rows else None
+
+
+def uses_since(account_id: str, region: str, after: int) -> tuple[list[tuple[str, datetime]], int]:
+    """([(key ARN, when last used)] of the account's keys used since the event `after`, the last event this takes in)."""
+    rows = _shelf().uses_since(account_id, f"arn:aws:kms:{region}:{account_id}:key/", after)
+    latest = max((sequence for _, _, sequence in rows), default=after)
+    return [(arn, datetime.fromtimestamp(time, UTC)) for arn, time, _ in rows], latest

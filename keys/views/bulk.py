@@ -1,59 +1,140 @@
-"""Actions on many keys: first what each will answer, then, confirmed, one call after another."""
+"""Actions on many keys: what each will answer, then, confirmed, a job with its progress."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from botocore import xform_name
 from botocore.exceptions import ClientError
+from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from keys import inventory, service
-from keys.views.key import refused_actions
+from keys import bulk, inventory
+from keys.bulk import BULK
+from keys.lists import Listing
+from keys.models import BulkJob
+from keys.views.common import problem_page
 
-BULK: dict[str, tuple[str, Any]] = {
-    "enable": ("EnableKey", gettext_lazy("Enable")),
-    "disable": ("DisableKey", gettext_lazy("Disable")),
-    "delete": ("ScheduleKeyDeletion", gettext_lazy("Schedule deletion (30 days)")),
-    "cancel-deletion": ("CancelKeyDeletion", gettext_lazy("Cancel deletion")),
-}
+SHOWN = 100
+MOST = 10_000  # keys of one job
+
+
+class DeletionForm(forms.Form):
+    days = forms.IntegerField(
+        label=gettext_lazy("Waiting period in days"),
+        min_value=7,
+        max_value=30,
+        initial=30,
+        help_text=gettext_lazy("7 to 30."),
+    )
+    typed = forms.CharField(label="", widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, phrase: str, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.phrase = phrase
+        self.fields["typed"].label = _("To confirm, type “%(phrase)s”") % {"phrase": phrase}
+
+    def clean_typed(self) -> str:
+        typed = str(self.cleaned_data["typed"]).strip()
+        if typed != self.phrase:
+            raise forms.ValidationError(_("Type “%(phrase)s” to confirm.") % {"phrase": self.phrase})
+        return typed
+
+    def parameters(self) -> dict[str, Any]:
+        return {"PendingWindowInDays": self.cleaned_data["days"]}
+
+
+class TagForm(forms.Form):
+    key = forms.CharField(label=gettext_lazy("Tag key"), max_length=128)
+    value = forms.CharField(label=gettext_lazy("Tag value"), max_length=256, required=False)
+
+    def __init__(self, phrase: str, *args: Any, **options: Any) -> None:
+        del phrase
+        super().__init__(*args, **options)
+
+    def parameters(self) -> dict[str, Any]:
+        return {"Tags": [{"TagKey": self.cleaned_data["key"], "TagValue": self.cleaned_data["value"]}]}
+
+
+_FORMS: dict[str, type[DeletionForm] | type[TagForm]] = {"delete": DeletionForm, "tag": TagForm}
 
 
 @require_POST
 def confirm(request: HttpRequest) -> HttpResponse:
-    action = request.POST.get("action", "")
-    chosen = request.POST.getlist("key")
-    if action not in BULK or not chosen:
-        messages.error(request, _("Choose keys and an action first."))
-        return redirect("keys")
-    kms = service.client(request)
-    operation, words = BULK[action]
-    if request.POST.get("confirmed"):
-        return _perform(request, kms, operation, chosen)
-    rows = []
-    for key_id in chosen:
-        try:
-            key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
-            rows.append((key, refused_actions(key).get(action, "")))
-        except ClientError as error:
-            rows.append(({"KeyId": key_id}, service.sentence(error)))
-    return render(request, "keys/bulk.html", {"rows": rows, "action": action, "words": words})
+    """The preview; sent again with `confirmed`, the job. Keys are named one by one, or as all that match a list's query."""
+    slug = request.POST.get("action", "")
+    action = BULK.get(slug)
+    try:
+        chosen = _chosen(request)
+        if action is None or not chosen:
+            messages.error(request, _("Choose keys and an action first."))
+            return redirect("keys")
+        expected = bulk.preview(request, action, chosen)
+    except ClientError as error:
+        return problem_page(request, _("Key actions"), error)
+    willing = [each.key_id for each in expected if not each.problem]
+    confirmed = bool(request.POST.get("confirmed"))
+    form = _FORMS[slug](f"delete {len(willing)}", request.POST if confirmed else None) if slug in _FORMS else None
+    if confirmed and willing and (form is None or form.is_valid()):
+        job = bulk.begin(request, slug, willing, form.parameters() if form is not None else {})
+        return redirect("keys-bulk-job", job.pk)
+    answers = Counter(each.problem.partition(":")[0] for each in expected if each.problem)
+    return render(
+        request,
+        "keys/bulk.html",
+        {
+            "action": action,
+            "slug": slug,
+            "form": form,
+            "expected": sorted(expected, key=lambda each: not each.problem)[:SHOWN],
+            "all": bool(request.POST.get("all")),
+            "query": request.POST.get("query", ""),
+            "chosen": chosen,
+            "willing": len(willing),
+            "answers": answers.most_common(),
+        },
+        status=422 if form is not None and form.errors else 200,
+    )
 
 
-def _perform(request: HttpRequest, kms: Any, operation: str, chosen: list[str]) -> HttpResponse:
-    done = 0
-    for key_id in chosen:
-        try:
-            getattr(kms, xform_name(operation))(KeyId=key_id)
-            done += 1
-        except ClientError as error:
-            messages.error(request, f"{key_id} – {service.sentence(error)}")
-    inventory.forget(request)
-    if done:
-        messages.success(request, _("Done for %(number)d keys.") % {"number": done})
-    return redirect("keys")
+def _chosen(request: HttpRequest) -> list[str]:
+    if not request.POST.get("all"):
+        return list(dict.fromkeys(request.POST.getlist("key")))[:MOST]
+    listing = Listing(request, "CUSTOMER", QueryDict(request.POST.get("query", "")[:4000]))
+    return list(listing.ordered().values_list("key_id", flat=True)[:MOST])
+
+
+def job(request: HttpRequest, pk: int) -> HttpResponse:
+    """A job's progress, for its owner: looking at it takes it up again if nobody is at it."""
+    found = BulkJob.objects.filter(pk=pk, owner=request.signed_in.arn).first()  # type: ignore[attr-defined]
+    if found is None:
+        raise Http404
+    elsewhere = inventory.place(request) != {"account_id": found.account_id, "region": found.region}
+    try:
+        if not elsewhere:
+            bulk.work(request, found)
+    except ClientError as error:
+        return problem_page(request, _("Key actions"), error)
+    found.refresh_from_db()
+    outcomes = Counter(found.items.values_list("outcome", flat=True))
+    number = sum(outcomes.values())
+    return render(
+        request,
+        "keys/bulk_progress.html" if getattr(request, "htmx", False) else "keys/bulk_job.html",
+        {
+            "job": found,
+            "elsewhere": elsewhere,
+            "action": BULK[found.action],
+            "number": number,
+            "done": outcomes["done"],
+            "refused": outcomes["refused"],
+            "left": outcomes[""],
+            "percent": 100 * (number - outcomes[""]) // max(number, 1),
+            "problems": found.items.filter(outcome="refused").order_by("pk")[:SHOWN],
+        },
+    )

@@ -2,132 +2,129 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.core.paginator import Paginator
-from django.db.models import Count, F, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.utils.translation import gettext_lazy as _
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from keys import inventory
-from keys.models import InventoryKey
+from keys.bulk import BULK
+from keys.lists import COLUMNS, DUE, FACETS, SIZES, Listing
+from keys.models import SavedView
 from keys.views.common import problem_page
 
-SIZES = (25, 50, 100)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the list: the field it sorts by, its words, whether it is shown unless asked otherwise."""
-
-    field: str
-    label: Any
-    shown: bool = True
-
-
-COLUMNS = (
-    Column("alias", _("Aliases")),
-    Column("key_id", _("Key ID")),
-    Column("state", _("Status")),
-    Column("type", _("Key type"), shown=False),
-    Column("spec", _("Key spec")),
-    Column("usage", _("Key usage")),
-    Column("origin", _("Origin")),
-    Column("created", _("Creation date")),
-    Column("regionality", _("Regionality"), shown=False),
-    Column("deletion_date", _("Deletion date"), shown=False),
-    Column("rotation", _("Rotation"), shown=False),
-    Column("tags", _("Tags"), shown=False),
-)
-FACETS = (("state", _("Status")), ("spec", _("Key spec")), ("usage", _("Key usage")), ("origin", _("Origin")))
-_SORT = {"type": "spec"}
-_UNSORTED = {"tags"}
+TITLES = {"CUSTOMER": gettext_lazy("Customer managed keys"), "AWS": gettext_lazy("AWS managed keys")}
+URLS = {"CUSTOMER": "keys", "AWS": "aws-keys"}
+_VIEW = ("q", "sort", "size", "cols", "tag", "due", *FACETS)  # what a saved view keeps of an address
 
 
 def customer(request: HttpRequest) -> HttpResponse:
-    return _list(request, "CUSTOMER", _("Customer managed keys"))
+    return _list(request, "CUSTOMER")
 
 
 def aws(request: HttpRequest) -> HttpResponse:
-    return _list(request, "AWS", _("AWS managed keys"))
+    return _list(request, "AWS")
 
 
-def _list(request: HttpRequest, manager: str, title: Any) -> HttpResponse:
+def _list(request: HttpRequest, manager: str) -> HttpResponse:
     try:
-        rows = inventory.refreshed(request).filter(manager__in=(manager, "") if manager == "CUSTOMER" else (manager,))
+        listing = Listing(request, manager, request.GET)
+        rows = listing.shown()
     except ClientError as error:
-        return problem_page(request, title, error)
-    total = rows.count()
-    rows = _filtered(rows, request)
-    columns = _columns(request)
-    sort = request.GET.get("sort", "alias" if manager == "AWS" else "-created")
-    paginator = Paginator(rows.order_by(*_order(sort)), _size(request))
-    page = paginator.get_page(request.GET.get("page"))
+        return problem_page(request, TITLES[manager], error)
+    first = (listing.page - 1) * listing.size
     return render(
         request,
         "keys/list.html",
         {
-            "title": title,
+            "title": TITLES[manager],
             "manager": manager,
-            "total": total,
-            "page": page,
-            "rows": inventory.visible(request, list(page.object_list)),
-            "columns": [(column, _direction(sort, column.field)) for column in COLUMNS if column.field in columns],
-            "all_columns": [(column, column.field in columns) for column in COLUMNS],
-            "shown": columns,
-            "facets": _facets(rows, request),
-            "q": request.GET.get("q", ""),
-            "sort": sort,
-            "size": _size(request),
+            "listing": listing,
+            "rows": rows,
+            "first": first + 1,
+            "last": first + len(rows),
+            "columns": [(column, _direction(listing.sort, column.field)) for column in listing.columns],
+            "all_columns": [(column, column in listing.columns) for column in COLUMNS],
+            "facets": listing.facets(),
+            "chips": _chips(listing),
+            "kept": _kept(request.GET),
             "sizes": SIZES,
-            "filtered": any(request.GET.get(name) for name in ("q", *(name for name, _label in FACETS))),
+            "actions": [(slug, action.words) for slug, action in BULK.items()],
+            "views": _views(request, manager),
+            "progress": inventory.progress(request),
         },
     )
-
-
-def _filtered(rows: QuerySet[InventoryKey], request: HttpRequest) -> QuerySet[InventoryKey]:
-    for word in request.GET.get("q", "").lower().split():
-        rows = rows.filter(search__contains=word)
-    for name, _label in FACETS:
-        if value := request.GET.get(name):
-            rows = rows.filter(**{name: value})
-    return rows
-
-
-def _facets(rows: QuerySet[InventoryKey], request: HttpRequest) -> list[tuple[str, Any, list[tuple[str, int, bool]]]]:
-    """For each facet its values with their counts among what is listed, and whether one is chosen."""
-    facets = []
-    for name, label in FACETS:
-        counted = rows.exclude(**{name: ""}).values_list(name).annotate(number=Count("pk")).order_by("-number", name)
-        values = [(value, number, request.GET.get(name) == value) for value, number in counted]
-        if len(values) > 1 or any(chosen for _value, _number, chosen in values):
-            facets.append((name, label, values))
-    return facets
-
-
-def _columns(request: HttpRequest) -> set[str]:
-    chosen = set(request.GET.getlist("cols")) & {column.field for column in COLUMNS}
-    return chosen or {column.field for column in COLUMNS if column.shown}
-
-
-def _order(sort: str) -> list[Any]:
-    field = sort.removeprefix("-")
-    if field not in {column.field for column in COLUMNS} - _UNSORTED:
-        field, sort = "created", "-created"
-    column = F(_SORT.get(field, field))
-    ordered = column.desc(nulls_last=True) if sort.startswith("-") else column.asc(nulls_last=True)
-    return ["-has_alias", ordered, "key_id"] if field == "alias" else [ordered, "key_id"]
 
 
 def _direction(sort: str, field: str) -> dict[str, Any]:
     """What a header shows and where its link goes."""
     now = "descending" if sort == f"-{field}" else "ascending" if sort == field else ""
-    return {"now": now, "next": f"-{field}" if now == "ascending" else field, "sorts": field not in _UNSORTED}
+    return {"now": now, "next": f"-{field}" if now == "ascending" else field}
 
 
-def _size(request: HttpRequest) -> int:
-    size = request.GET.get("size", "")
-    return int(size) if size.isdigit() and int(size) in SIZES else SIZES[0]
+def _chips(listing: Listing) -> list[tuple[str, Any, str]]:
+    """(parameter, words, value) of each thing that narrows the list and can be taken away."""
+    chips: list[tuple[str, Any, str]] = [("q", _("Text"), listing.text)] if listing.text else []
+    chips += [(name, FACETS[name], value) for name, value in listing.chosen.items()]
+    if listing.tag:
+        chips.append(("tag", _("Tag"), listing.tag))
+    if listing.due:
+        chips.append(("due", "", str(DUE[listing.due][0])))
+    return chips
+
+
+def _kept(query: QueryDict) -> list[tuple[str, str]]:
+    """What the filter's form sends along beside its text: all of the address that a list knows, but the page."""
+    return [(name, value) for name in _VIEW if name != "q" for value in query.getlist(name) if value]
+
+
+def _views(request: HttpRequest, manager: str) -> list[tuple[SavedView, bool]]:
+    """The principal's saved views, and which of them is being looked at."""
+    now = _view_query(request.GET)
+    owner = request.signed_in.arn  # type: ignore[attr-defined]
+    return [(view, view.query == now) for view in SavedView.objects.filter(owner=owner, manager=manager)]
+
+
+def _view_query(query: QueryDict) -> str:
+    kept = QueryDict(mutable=True)
+    for name in _VIEW:
+        if values := [value for value in query.getlist(name) if value]:
+            kept.setlist(name, values)
+    return kept.urlencode()
+
+
+def progress(request: HttpRequest) -> HttpResponse:
+    """The banner of a reading that goes on, asked for again and again by the page that shows it."""
+    try:
+        inventory.refreshed(request)
+    except ClientError as error:
+        return problem_page(request, TITLES["CUSTOMER"], error)
+    now = inventory.progress(request)
+    answer = render(request, "keys/progress.html", {"progress": now})
+    if now is None:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@require_POST
+def save_view(request: HttpRequest) -> HttpResponse:
+    """Keep, or with `delete` drop, a view of this principal's under its name."""
+    manager = request.POST.get("manager", "CUSTOMER")
+    address = reverse(URLS.get(manager, "keys"))
+    owner, name = request.signed_in.arn, request.POST.get("name", "").strip()[:80]  # type: ignore[attr-defined]
+    query = _view_query(QueryDict(request.POST.get("query", "")[:4000]))
+    if request.POST.get("delete"):
+        SavedView.objects.filter(owner=owner, manager=manager, name=name).delete()
+        messages.success(request, _("The view “%(name)s” is deleted.") % {"name": name})
+    elif name and manager in URLS:
+        SavedView.objects.update_or_create(owner=owner, manager=manager, name=name, defaults={"query": query})
+        messages.success(request, _("The view is saved as “%(name)s”.") % {"name": name})
+    else:
+        messages.error(request, _("A view needs a name."))
+    return redirect(f"{address}?{query}")

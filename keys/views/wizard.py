@@ -11,7 +11,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -289,7 +288,7 @@ def _initial(request: HttpRequest, draft: dict[str, Any], step: str) -> dict[str
 
 def _principals(request: HttpRequest) -> list[tuple[str, str]]:
     """(ARN, words) of the account's users and roles, as far as the caller may list them."""
-    if settings.BACKEND not in (service.EMBEDDED, service.AWS):
+    if service.backend(request).kind == "url":
         return []
     iam = service.client(request, "iam")
     found = []

@@ -145,3 +145,51 @@ def query(context: dict[str, Any], **changes: Any) -> str:
         else:
             parameters[name] = value
     return f"?{parameters.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def query_set(context: dict[str, Any], name: str, value: Any) -> str:
+    """The page's query string with one member, named by a value, changed or (None) taken out, on its first page again."""
+    changes: dict[str, Any] = {"page": None}
+    changes[name] = value
+    return query(context, **changes)
+
+
+@register.simple_tag(takes_context=True)
+def query_add(context: dict[str, Any], name: str, value: int, step: int) -> str:
+    """The page's query string with a number moved."""
+    return query(context, **{name: value + step})
+
+
+@register.simple_tag(takes_context=True)
+def tag_query(context: dict[str, Any], name: str, value: str) -> str:
+    """The list narrowed to a tag."""
+    return query_set(context, "tag", f"{name}={value}")
+
+
+_FACET_WORDS: dict[str, dict[str, Any]] = {
+    "kind": {"Symmetric": gettext_lazy("Symmetric"), "Asymmetric": gettext_lazy("Asymmetric")},
+    "regionality": {
+        "SINGLE": gettext_lazy("Single Region"),
+        "PRIMARY": gettext_lazy("Multi-Region primary"),
+        "REPLICA": gettext_lazy("Multi-Region replica"),
+    },
+    "rotation": {"off": gettext_lazy("Off")},
+    "public": {"yes": gettext_lazy("Anyone can use it"), "no": gettext_lazy("No")},
+    "usage": _USAGES,
+    "state": {name: words for name, (_kind, words) in _STATES.items()},
+}
+
+
+@register.simple_tag
+def facet_value(facet: str, value: str) -> Any:
+    """A facet's value in words; what AWS calls by a constant stays one."""
+    if facet == "rotation" and value.endswith(" days"):
+        return _("every %(days)s days") % {"days": value.removesuffix(" days")}
+    return _FACET_WORDS.get(facet, {}).get(value, value) or "–"
+
+
+@register.simple_tag
+def when_of(row: Any, name: str) -> SafeString | str:
+    """The day in a member of `row`."""
+    return when(getattr(row, name), day=True)

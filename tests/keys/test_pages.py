@@ -49,12 +49,8 @@ def test_a_change_by_a_program_is_in_the_list_at_once(account: TestAccount, sign
     assert signed_in.get("/keys/").context["rows"][0].state == "Enabled"
     account.client().disable_key(KeyId=key_id)
     assert signed_in.get("/keys/").context["rows"][0].state == "Disabled"
-    assert [
-        value
-        for value, _number, _chosen in dict(
-            (n, v) for n, _l, v in signed_in.get("/keys/?state=Disabled").context["facets"]
-        )["state"]
-    ] == ["Disabled"]
+    (state,) = [facet for facet in signed_in.get("/keys/?state=Disabled").context["facets"] if facet.name == "state"]
+    assert [(each.value, each.number, each.chosen) for each in state.values] == [("Disabled", 1, True)]
 
 
 def test_who_may_not_list_keys_gets_awss_error_and_not_the_inventory(account: TestAccount, signed_in: Client) -> None:

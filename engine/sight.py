@@ -1,0 +1,207 @@
+"""What a principal may read of an account's keys, by the same decision that each call is decided with, for many keys at once.
+
+For a console's list of 100,000 keys: which of them this principal may not describe, and of which it may not read tags, rotation or
+policy. Nothing of a key leaves here but whether it may be read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from django.db.models import Max
+
+from engine import clock
+from engine.context import CallContext
+from engine.iam import attached, credentials
+from engine.iam import authorize as iam
+from engine.iam.decide import Decision, GrantView, Request, access_denied_message, decide
+from engine.iam.policy import CompiledPolicy, compile_policy
+from engine.kms import models
+from engine.store import cache
+from engine.store.models import Change
+
+_CHUNK = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A principal as its credentials present it now. `digest` changes with anything its decisions depend on, save the keys."""
+
+    context: CallContext
+    name: str
+    digest: str
+
+
+def viewer(access_key_id: str, session_token: str, region: str, source_ip: str, *, secure: bool) -> Viewer:
+    """Who holds these credentials. Raises AWSError if they are not valid any more."""
+    cache.synchronise()
+    principal = credentials.find(access_key_id, session_token).principal
+    context = CallContext(
+        account_id=principal.account_id,
+        region=region,
+        service="kms",
+        operation="DescribeKey",
+        principal=principal,
+        now=clock.now(principal.account_id),
+        request_id=str(uuid4()),
+        event_id=str(uuid4()),
+        source_ip=source_ip,
+        user_agent="",
+        secure=secure,
+    )
+    session = tuple(policy.text for policy in principal.session.policies) if principal.session else ()
+    name = _hash(principal.arn, *session)
+    identity, boundary = attached.policies_of(principal)
+    policies = [*identity, *([boundary] if boundary else [])]
+    changing = [source_ip, str(secure)] if any(policy.has_conditions for policy in policies) or session else []
+    tags = [f"{key}={value}" for key, value in sorted(principal.tags.items())]
+    digest = _hash(
+        principal.unique_id.partition(":")[0],
+        *(f"{policy.kind} {policy.text}" for policy in policies),
+        *session,
+        *tags,
+        *changing,
+    )
+    return Viewer(context, name, digest)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def may(who: Viewer, action: str) -> bool:
+    """Whether the principal may do what is about no key, such as ListAliases."""
+    request, policies = iam.question(who.context, f"kms:{action}", "*", who.context.account_id, None, (), None)
+    return decide(request, policies).allowed
+
+
+def lacking(
+    who: Viewer, actions: tuple[str, ...], key_ids: Iterable[str] | None = None
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(key ID, the `actions` that are not allowed) for each key of the Region where any is not; all keys, or those named."""
+    account_id, region = who.context.account_id, who.context.region
+    rows = models.Key.objects.filter(account_id=account_id, region=region)
+    if key_ids is not None:
+        rows = rows.filter(key_id__in=list(key_ids))
+    granted = _grants(who)
+    same_for_all: dict[tuple[str, str], bool | None] = {}
+    for key_id, text in rows.values_list("key_id", "policy").iterator(chunk_size=_CHUNK):
+        refused = []
+        for action in actions:
+            known = same_for_all.get((text, action))
+            if (text, action) not in same_for_all:
+                known = same_for_all[text, action] = _for_all_keys(who, action, text)
+            if known is None or (not known and key_id in granted):
+                known = _for_key(who, action, key_id, granted.get(key_id, ()))
+            if not known:
+                refused.append(action)
+        if refused:
+            yield key_id, tuple(refused)
+
+
+def _for_all_keys(who: Viewer, action: str, text: str) -> bool | None:
+    """The decision if it is the same for every key with this policy: nothing that takes part has conditions or names a key."""
+    policy = compile_policy(text, name="default", kind="resource")
+    identity, boundary = attached.policies_of(who.context.principal)
+    session = who.context.principal.session
+    taking_part: list[CompiledPolicy] = [
+        policy,
+        *identity,
+        *([boundary] if boundary else []),
+        *(session.policies if session else ()),
+    ]
+    name = f"kms:{action}".lower()
+    for each in taking_part:
+        for statement in each.about(name):
+            if statement.conditions or statement.variables or statement.not_resource or not statement.any_resource:
+                return None
+    return _decided(who, action, f"arn:aws:kms:{who.context.region}:{who.context.account_id}:key/any", policy, (), {})
+
+
+def _for_key(who: Viewer, action: str, key_id: str, grants: tuple[GrantView, ...]) -> bool:
+    account_id, region = who.context.account_id, who.context.region
+    row = models.Key.objects.get(account_id=account_id, region=region, key_id=key_id)
+    policy = compile_policy(row.policy, name="default", kind="resource")
+    return _decided(who, action, row.arn, policy, grants, _conditions(who, row))
+
+
+def _conditions(who: Viewer, row: models.Key) -> Mapping[str, Any]:
+    """The condition keys of engine.kms.access.key_conditions, from the stored row alone: no material is opened for a list."""
+    values: dict[str, Any] = {
+        "kms:calleraccount": who.context.principal.account_id,
+        "kms:keyspec": row.spec,
+        "kms:customermasterkeyspec": row.spec,
+        "kms:keyusage": row.usage,
+        "kms:customermasterkeyusage": row.usage,
+        "kms:keyorigin": row.origin,
+        "kms:multiregion": "true" if row.multi_region else "false",
+        "aws:resourceaccount": row.account_id,
+    }
+    if row.multi_region:
+        values["kms:multiregionkeytype"] = "PRIMARY" if row.primary_region == row.region else "REPLICA"
+        values["kms:primaryregion"] = row.primary_region
+    aliases = models.Alias.objects.filter(account_id=row.account_id, region=row.region, target_key_id=row.key_id)
+    if names := tuple(aliases.values_list("name", flat=True)):
+        values["kms:resourcealiases"] = names
+    for name, value in row.tags.items():
+        values[f"aws:resourcetag/{name.lower()}"] = value
+    return values
+
+
+def _decided(
+    who: Viewer, action: str, arn: str, policy: CompiledPolicy, grants: tuple[GrantView, ...], values: Mapping[str, Any]
+) -> bool:
+    return _decision(who, action, arn, policy, grants, values)[0].allowed
+
+
+def _decision(
+    who: Viewer, action: str, arn: str, policy: CompiledPolicy, grants: tuple[GrantView, ...], values: Mapping[str, Any]
+) -> tuple[Decision, Request]:
+    account_id = who.context.account_id
+    request, policies = iam.question(who.context, f"kms:{action}", arn, account_id, policy, grants, lambda: values)
+    return decide(request, policies), request
+
+
+def _grants(who: Viewer) -> dict[str, tuple[GrantView, ...]]:
+    """The grants to this principal by key ID: the others cannot allow it anything."""
+    principal = who.context.principal
+    grantees = [principal.arn, f"arn:aws:iam::{principal.account_id}:root"]
+    if principal.session is not None:
+        grantees.append(principal.session.issuer_arn)
+    rows = models.Grant.objects.filter(
+        grantee__in=grantees, key__account_id=who.context.account_id, key__region=who.context.region
+    )
+    found: dict[str, tuple[GrantView, ...]] = {}
+    for grant_id, grantee, operations, key_id in rows.values_list("grant_id", "grantee", "operations", "key__key_id"):
+        found[key_id] = (*found.get(key_id, ()), GrantView(grant_id, grantee, frozenset(operations), {}))
+    return found
+
+
+def latest_change() -> int:
+    return Change.objects.aggregate(latest=Max("id"))["latest"] or 0
+
+
+def changed_keys(account_id: str, region: str, after: int, until: int, limit: int) -> tuple[list[str], int]:
+    """(key IDs that changes beyond `after` concern, the last change that this takes in): at most `limit` changes are looked at."""
+    rows = list(Change.objects.filter(id__gt=after, id__lte=until).order_by("id").values_list("id", "entity")[:limit])
+    prefix = f"key:{account_id}:{region}:"
+    key_ids = dict.fromkeys(entity.removeprefix(prefix) for _id, entity in rows if entity.startswith(prefix))
+    return list(key_ids), rows[-1][0] if len(rows) == limit else until
+
+
+def refusals(who: Viewer, action: str, key_ids: Iterable[str]) -> dict[str, str]:
+    """Key ID → the sentence that an AccessDeniedException would say if the principal tried `action`, for those where it would."""
+    account_id, region = who.context.account_id, who.context.region
+    found: dict[str, str] = {}
+    for key_id, _actions in lacking(who, (action,), key_ids):
+        row = models.Key.objects.filter(account_id=account_id, region=region, key_id=key_id).first()
+        if row is not None:
+            policy = compile_policy(row.policy, name="default", kind="resource")
+            granted = _grants(who).get(key_id, ())
+            decision, request = _decision(who, action, row.arn, policy, granted, _conditions(who, row))
+            found[key_id] = access_denied_message(decision, request)
+    return found

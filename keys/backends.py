@@ -1,0 +1,185 @@
+"""Which key-management endpoint a page speaks to: the embedded engine, real AWS, or a URL; and how its credentials are come by.
+
+The start-up variable KMSCONSOLE_BACKEND decides the default; a person may connect others (keys.models.Connection) and switch between
+them. A connection's secret is opened by KMS Decrypt as the signed-in principal, for every request anew: who loses the permission on
+the sealing key loses the connection with the next page. It is kept nowhere but in the memory of the clients made with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from django.conf import settings
+from django.http import HttpRequest
+
+from keys.models import Connection
+
+EMBEDDED, AWS, URL = "embedded", "aws", "url"
+SESSION_KEY = "connection"
+DEFAULT = "default"
+_CLIENTS_KEPT = 128
+_lock = threading.Lock()
+_clients: dict[tuple[str, ...], Any] = {}
+_roles: dict[tuple[str, ...], tuple[dict[str, str], datetime]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """An endpoint. `slug` is what the switch sends; `scope` what the inventory keeps its keys under (None: the account's own)."""
+
+    slug: str
+    kind: str
+    name: str
+    url: str = ""
+    scope: str | None = None
+    connection: Connection | None = None
+    current: bool = False
+
+    @property
+    def embedded(self) -> bool:
+        return self.kind == EMBEDDED
+
+
+def default() -> Backend:
+    """What KMSCONSOLE_BACKEND names."""
+    if settings.BACKEND == EMBEDDED:
+        return Backend(EMBEDDED, EMBEDDED, "")
+    if settings.BACKEND == AWS:
+        return Backend(DEFAULT, AWS, "", scope="aws")
+    scope = "u" + hashlib.sha256(settings.BACKEND.encode()).hexdigest()[:11]
+    return Backend(DEFAULT, URL, settings.BACKEND, url=settings.BACKEND, scope=scope)
+
+
+def of_connection(row: Connection) -> Backend:
+    return Backend(str(row.pk), row.kind, row.name, url=row.url, scope=f"c{row.pk}", connection=row)
+
+
+def choices(request: HttpRequest) -> list[Backend]:
+    """Every endpoint that this session may switch to, the default first; the current one is marked."""
+    signed_in = request.signed_in  # type: ignore[attr-defined]
+    listed = [default()]
+    if not listed[0].embedded:
+        listed.append(Backend(EMBEDDED, EMBEDDED, ""))
+    listed += [of_connection(row) for row in Connection.objects.filter(account_id=signed_in.account_id)]
+    chosen = request.session.get(SESSION_KEY, "")
+    at = next((number for number, each in enumerate(listed) if each.slug == chosen), 0)
+    marked = [replace(each, current=number == at) for number, each in enumerate(listed)]
+    request._backends = marked  # type: ignore[attr-defined]
+    return marked
+
+
+def current(request: HttpRequest) -> Backend:
+    found = getattr(request, "_backends", None) or choices(request)
+    return next(each for each in found if each.current)
+
+
+def switch(request: HttpRequest, slug: str) -> Backend:
+    """Speak to another endpoint from now on. Raises LookupError if there is none of that name."""
+    wanted = next((each for each in choices(request) if each.slug == slug), None)
+    if wanted is None:
+        raise LookupError(slug)
+    request.session[SESSION_KEY] = slug
+    del request._backends  # type: ignore[attr-defined]
+    return wanted
+
+
+@cache
+def session() -> boto3.session.Session:
+    return boto3.session.Session()
+
+
+REMOTE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
+
+
+def remote_client(backend: Backend, service: str, region: str, secret: Callable[[], dict[str, str]]) -> Any:
+    """A client of another endpoint. `secret` opens the connection's credentials; it is called for each request that comes here."""
+    if backend.connection is None:
+        return _client(("server", backend.url, service, region), lambda: _make(session(), backend.url, service, region))
+    connection = backend.connection
+    region = connection.region or region
+    opened = secret() if connection.sealed else {}
+    identity = hashlib.sha256(
+        json.dumps([opened, connection.profile, connection.role_arn], sort_keys=True).encode()
+    ).hexdigest()
+    key = (backend.slug, connection.method, backend.url, service, region, identity)
+    if connection.role_arn:
+        role = _role(key, connection, opened, region)
+        made = boto3.session.Session(**_session_arguments(role))
+        return _client((*key, role["access_key_id"]), lambda: _make(made, backend.url, service, region))
+    return _client(key, lambda: _make(own_session(connection, opened), backend.url, service, region))
+
+
+def own_session(connection: Connection, opened: dict[str, str]) -> boto3.session.Session:
+    """Where the connection's own credentials come from, before any role. Raises botocore's ProfileNotFound."""
+    if connection.method == "profile" or (connection.profile and not opened):
+        return boto3.session.Session(profile_name=connection.profile)
+    return boto3.session.Session(**_session_arguments(opened)) if opened else session()
+
+
+def _session_arguments(found: dict[str, str]) -> dict[str, Any]:
+    return {
+        "aws_access_key_id": found["access_key_id"],
+        "aws_secret_access_key": found["secret_access_key"],
+        "aws_session_token": found.get("session_token") or None,
+    }
+
+
+def _role(key: tuple[str, ...], connection: Connection, opened: dict[str, str], region: str) -> dict[str, str]:
+    """Temporary credentials of the connection's role, kept until five minutes before they expire."""
+    found = _roles.get(key)
+    if found is not None and found[1] > datetime.now(UTC):
+        return found[0]
+    sts = own_session(connection, opened).client(
+        "sts", region_name=region, endpoint_url=connection.url or None, config=REMOTE
+    )
+    given = sts.assume_role(RoleArn=connection.role_arn, RoleSessionName="kmsconsole")["Credentials"]
+    role = {
+        "access_key_id": given["AccessKeyId"],
+        "secret_access_key": given["SecretAccessKey"],
+        "session_token": given["SessionToken"],
+    }
+    _roles[key] = (role, given["Expiration"] - timedelta(minutes=5))
+    return role
+
+
+def _make(made: boto3.session.Session, url: str, service: str, region: str) -> Any:
+    return made.client(service, region_name=region, endpoint_url=url or None, config=REMOTE)
+
+
+def _client(key: tuple[str, ...], make: Callable[[], Any]) -> Any:
+    found = _clients.get(key)
+    if found is None:
+        with _lock:
+            found = make()
+            while len(_clients) >= _CLIENTS_KEPT:
+                _clients.pop(next(iter(_clients)))
+            _clients[key] = found
+    return found
+
+
+def seal(kms: Any, connection: Connection, secret: dict[str, str], key_id: str) -> None:
+    """Encrypt `secret` under an account's key, as the signed-in principal, into the connection (not saved). Raises ClientError."""
+    answer = kms.encrypt(
+        KeyId=key_id, Plaintext=json.dumps(secret).encode(), EncryptionContext=seal_context(connection)
+    )
+    connection.sealed, connection.sealing_key = answer["CiphertextBlob"], answer["KeyId"]
+    connection.sealed_in = kms.meta.region_name
+
+
+def unseal(kms: Any, connection: Connection) -> dict[str, str]:
+    """The connection's secret. Raises ClientError if the principal may not decrypt it, or the key is disabled or gone."""
+    answer = kms.decrypt(CiphertextBlob=bytes(connection.sealed), EncryptionContext=seal_context(connection))
+    return dict(json.loads(answer["Plaintext"]))
+
+
+def seal_context(connection: Connection) -> dict[str, str]:
+    return {"kmsconsole:account": connection.account_id, "kmsconsole:connection": connection.name}

@@ -1,0 +1,321 @@
+"""A list of keys as its address describes it: filter, facets, order, columns, page. Everything a view or an export needs to know of it.
+
+`Listing` is made of a request's query; counts come from the inventory's kept counts wherever nothing but facets narrows the list, so a
+page costs the same with a hundred keys and with a hundred thousand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, F, Q, QuerySet
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from keys import describe, inventory, sight
+from keys.models import InventoryCount, InventoryKey, InventoryTag
+
+SIZES = (25, 50, 100)
+LONGEST_TEXT = 256
+_TAGS_SHOWN = 12
+_TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list go without numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the list: its words, whether it is shown unless asked otherwise, whether it sorts, what must be readable for it."""
+
+    field: str
+    label: Any
+    shown: bool = True
+    sorts: bool = True
+    empty: bool = False  # whether a key may have none, which then sorts last
+    needs: int = describe.DESCRIBE
+
+
+COLUMNS = (
+    Column("alias", _("Aliases")),
+    Column("key_id", _("Key ID")),
+    Column("state", _("Status")),
+    Column("kind", _("Key type")),
+    Column("spec", _("Key spec")),
+    Column("usage", _("Key usage")),
+    Column("origin", _("Origin"), shown=False),
+    Column("created", _("Creation date")),
+    Column("last_used", _("Last used"), empty=True, needs=describe.DESCRIBE | describe.LAST_USE),
+    Column("regionality", _("Regionality"), shown=False),
+    Column("deletion_date", _("Deletion date"), shown=False, empty=True),
+    Column("rotation", _("Rotation"), shown=False, needs=describe.DESCRIBE | describe.ROTATION),
+    Column("next_rotation", _("Next rotation"), shown=False, empty=True, needs=describe.DESCRIBE | describe.ROTATION),
+    Column("valid_to", _("Material expires"), shown=False, empty=True),
+    Column("public", _("Anyone can use it"), shown=False, needs=describe.DESCRIBE | describe.POLICY),
+    Column("description", _("Description"), shown=False, sorts=False),
+    Column("tags", _("Tags"), shown=False, sorts=False, needs=describe.DESCRIBE | describe.TAGS),
+)
+BY_FIELD = {column.field: column for column in COLUMNS}
+
+FACETS: dict[str, Any] = {
+    "state": _("Status"),
+    "kind": _("Key type"),
+    "spec": _("Key spec"),
+    "usage": _("Key usage"),
+    "origin": _("Origin"),
+    "regionality": _("Regionality"),
+    "rotation": _("Rotation"),
+    "public": _("Anyone can use it"),
+}
+# Facets with few values that the overview leads to; each is a condition on dates.
+DUE: dict[str, tuple[Any, Callable[[], Q]]] = {
+    "deletion": (_("Deletion pending"), lambda: Q(deletion_date__isnull=False)),
+    "expiry": (_("Material expires within 30 days"), lambda: Q(valid_to__lte=timezone.now() + timedelta(days=30))),
+    "rotation": (_("Rotates within 30 days"), lambda: Q(next_rotation__lte=timezone.now() + timedelta(days=30))),
+    "unused": (_("Not used for 90 days"), lambda: _unused(90)),
+}
+_DUE_NEEDS = {"rotation": describe.ROTATION, "unused": describe.LAST_USE}
+
+
+def _unused(days: int) -> Q:
+    """Enabled keys older than that, with no use since."""
+    since = timezone.now() - timedelta(days=days)
+    return Q(state="Enabled", created__lt=since) & (Q(last_used__isnull=True) | Q(last_used__lt=since))
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value of a facet: how many keys have it (None: not counted), and whether it is chosen."""
+
+    value: str
+    number: int | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    name: str
+    label: Any
+    values: list[Value]
+
+
+@dataclass
+class Listing:
+    """`rows` holds the keys that match and that this principal may describe, unordered."""
+
+    request: HttpRequest
+    manager: str
+    query: QueryDict
+    base: QuerySet[InventoryKey] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.base = inventory.refreshed(self.request).filter(manager=self.manager)
+        self.eyes = sight.eyes(self.request)
+
+    # --- what the address says
+
+    @cached_property
+    def text(self) -> str:
+        return self.query.get("q", "").strip()[:LONGEST_TEXT]
+
+    @cached_property
+    def chosen(self) -> dict[str, str]:
+        """Facet → the value it narrows the list to."""
+        return {name: str(self.query[name]) for name in FACETS if self.query.get(name)}
+
+    @cached_property
+    def tag(self) -> str:
+        return self.query.get("tag", "")
+
+    @cached_property
+    def due(self) -> str:
+        due = self.query.get("due", "")
+        return due if due in DUE else ""
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.text or self.chosen or self.tag or self.due)
+
+    @cached_property
+    def sort(self) -> str:
+        default = "alias" if self.manager == "AWS" else "-created"
+        sort = self.query.get("sort", default)
+        column = BY_FIELD.get(sort.removeprefix("-"))
+        return sort if column is not None and column.sorts else default
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        chosen = set(self.query.getlist("cols"))
+        return [column for column in COLUMNS if column.field in chosen] or [c for c in COLUMNS if c.shown]
+
+    @cached_property
+    def size(self) -> int:
+        size = self.query.get("size", "")
+        return int(size) if size.isdigit() and int(size) in SIZES else SIZES[0]
+
+    @cached_property
+    def page(self) -> int:
+        page = self.query.get("page", "")
+        wanted = int(page) if page.isdigit() and len(page) < 9 else 1
+        return min(max(wanted, 1), self.pages)
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // self.size))
+
+    # --- rows
+
+    @cached_property
+    def rows(self) -> QuerySet[InventoryKey]:
+        return self._searched.filter(**self.chosen)
+
+    @cached_property
+    def _searched(self) -> QuerySet[InventoryKey]:
+        """What text, tag and date conditions leave; facets not yet."""
+        needs = describe.DESCRIBE | (describe.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
+        for name in {*self.chosen, self.sort.removeprefix("-")}:
+            needs |= BY_FIELD[name].needs
+        rows = inventory.matching(self.request, self.eyes.may_all(self.base, needs), self.text)
+        if self.tag:
+            name, equals, value = self.tag.partition("=")
+            tags = InventoryTag.objects.filter(name=name, **({"value": value} if equals else {}))
+            rows = rows.filter(pk__in=tags.values("key"))
+        if self.due:
+            rows = rows.filter(DUE[self.due][1]())
+        return rows
+
+    def ordered(self) -> QuerySet[InventoryKey]:
+        name, down = self.sort.removeprefix("-"), self.sort.startswith("-")
+        if name == "alias" and not self.eyes.lists_aliases:
+            name = "key_id"
+        minus = "-" if down else ""
+        if name == "alias":
+            return self.rows.order_by("-has_alias", f"{minus}alias", f"{minus}key_id")
+        if name == "key_id":
+            return self.rows.order_by(f"{minus}key_id")
+        if BY_FIELD[name].empty:
+            column = F(name)
+            order = column.desc(nulls_last=True) if down else column.asc(nulls_last=True)
+            return self.rows.order_by(order, f"{minus}key_id")
+        return self.rows.order_by(f"{minus}{name}", f"{minus}key_id")
+
+    def shown(self) -> list[InventoryKey]:
+        """The rows of the page; keys that may be listed but not described come last, by their IDs alone."""
+        first = (self.page - 1) * self.size
+        rows = list(self.ordered()[first : first + self.size]) if first < self.matching else []
+        if len(rows) < self.size and self.hidden_total:
+            skip = max(0, first - self.matching)
+            rows += self._hidden.order_by("key_id")[skip : skip + self.size - len(rows)]
+        return inventory.visible(self.request, rows)
+
+    @cached_property
+    def _hidden(self) -> QuerySet[InventoryKey]:
+        if self.manager != "CUSTOMER" or self.narrowed:
+            return InventoryKey.objects.none()
+        return inventory.not_permitted(self.request)
+
+    @cached_property
+    def hidden_total(self) -> int:
+        return self._hidden.count() if self.eyes.unseen else 0
+
+    # --- counts
+
+    @cached_property
+    def _cube(self) -> list[tuple[dict[str, str], int]]:
+        """How many keys have each combination of facet values, before facets narrow the list."""
+        counted: Counter[tuple[str, ...]] = Counter()
+        if self.text or self.tag or self.due or self.eyes.lacks:
+            grouped = self._searched.values_list(*describe.CUBE).annotate(number=Count("pk")).order_by()
+            for *values, number in grouped:
+                counted[tuple(values)] += number
+        else:
+            rows = InventoryCount.objects.filter(**inventory.place(self.request), facet="cube")
+            for value, number in rows.values_list("value", "number"):
+                values = describe.cube_values(value)
+                if values["manager"] == self.manager:
+                    counted[tuple(values.values())] += number
+        return [(dict(zip(describe.CUBE, values, strict=True)), number) for values, number in counted.items()]
+
+    def _number(self, wanted: dict[str, str]) -> int:
+        return sum(n for values, n in self._cube if all(values[name] == value for name, value in wanted.items()))
+
+    @cached_property
+    def matching(self) -> int:
+        return self._number(self.chosen)
+
+    @property
+    def total(self) -> int:
+        """Keys on all pages."""
+        return self.matching + self.hidden_total
+
+    @cached_property
+    def everything(self) -> int:
+        """Keys of the list when nothing narrows it."""
+        if not self.narrowed:
+            return self.total
+        return self.eyes.may_all(
+            InventoryKey.objects.filter(**inventory.place(self.request), manager=self.manager)
+        ).count()
+
+    def facets(self) -> list[Facet]:
+        """Each facet with its values, counted among what the other facets leave."""
+        found = []
+        for name, label in FACETS.items():
+            if self.eyes.lacks & BY_FIELD[name].needs & ~describe.DESCRIBE:
+                continue
+            others = {other: value for other, value in self.chosen.items() if other != name}
+            numbers: Counter[str] = Counter()
+            for row, number in self._cube:
+                if row[name] and all(row[other] == value for other, value in others.items()):
+                    numbers[row[name]] += number
+            chosen = self.chosen.get(name, "")
+            if chosen and chosen not in numbers:
+                numbers[chosen] = 0
+            values = [
+                Value(v, n, v == chosen) for v, n in sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+            ]
+            if len(values) > 1 or chosen:
+                found.append(Facet(name, label, values))
+        tags = self._tags()
+        return [*found, Facet("tag", _("Tag"), tags)] if tags else found
+
+    def _tags(self) -> list[Value]:
+        if self.eyes.lacks & describe.TAGS:
+            return []
+        place = inventory.place(self.request)
+        narrowed = self.narrowed or self.eyes.lacks
+        if narrowed and self.matching <= _TAGS_COUNTED:
+            rows = InventoryTag.objects.filter(key__in=self.rows.values("pk")).values_list("name", "value")
+            found = [
+                Value(f"{name}={value}", number, f"{name}={value}" == self.tag)
+                for name, value, number in rows.annotate(number=Count("pk")).order_by("-number", "name")[:_TAGS_SHOWN]
+            ]
+        else:
+            counts = InventoryCount.objects.filter(**place, facet="tag", value__startswith=f"{self.manager}\x1f")
+            found = []
+            for text, number in counts.order_by("-number", "value").values_list("value", "number")[:_TAGS_SHOWN]:
+                _manager, name, value = describe.tag_value(text)
+                found.append(Value(f"{name}={value}", None if narrowed else number, f"{name}={value}" == self.tag))
+        if self.tag and not any(value.chosen for value in found):
+            found.insert(0, Value(self.tag, self.matching, True))
+        return found
+
+    # --- all of it
+
+    def export(self) -> Iterator[InventoryKey]:
+        """Every row that matches, in order, without what this principal may not read."""
+        chunk: list[InventoryKey] = []
+        for row in self.ordered().iterator(chunk_size=1_000):
+            chunk.append(row)
+            if len(chunk) == 1_000:
+                yield from self._masked(chunk)
+                chunk = []
+        yield from self._masked(chunk)
+
+    def _masked(self, rows: list[InventoryKey]) -> Iterator[InventoryKey]:
+        lacks = self.eyes.lacking([row.key_id for row in rows])
+        for row in rows:
+            yield inventory.masked(row, lacks.get(row.key_id, 0), aliases=self.eyes.lists_aliases)

@@ -1,0 +1,76 @@
+"""A list of keys as a file, CSV or JSON: streamed row by row, with the filter and order of the list it was asked from."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from keys.lists import COLUMNS, Listing
+from keys.models import InventoryKey
+from keys.views.common import problem_page
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def export(request: HttpRequest) -> HttpResponseBase:
+    manager = "AWS" if request.GET.get("manager") == "AWS" else "CUSTOMER"
+    try:
+        rows = Listing(request, manager, request.GET).export()
+    except ClientError as error:
+        return problem_page(request, _("Export keys"), error)
+    as_json = request.GET.get("format") == "json"
+    answer = StreamingHttpResponse(
+        _json(rows) if as_json else _csv(rows),
+        content_type="application/json" if as_json else "text/csv; charset=utf-8",
+    )
+    answer["Content-Disposition"] = f'attachment; filename="keys.{"json" if as_json else "csv"}"'
+    return answer
+
+
+def values(row: InventoryKey) -> dict[str, Any]:
+    """A key's columns by their names; times in ISO 8601, UTC."""
+    found: dict[str, Any] = {"arn": row.arn}
+    for column in COLUMNS:
+        value = row.aliases if column.field == "alias" else getattr(row, column.field)
+        found["aliases" if column.field == "alias" else column.field] = (
+            value.isoformat() if isinstance(value, datetime) else value
+        )
+    return found
+
+
+class _Echo:
+    def write(self, text: str) -> str:
+        return text
+
+
+def _csv(rows: Iterator[InventoryKey]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    names = list(values(InventoryKey()))
+    yield writer.writerow(names)
+    for row in rows:
+        yield writer.writerow([_cell(value) for value in values(row).values()])
+
+
+def _cell(value: Any) -> str:
+    """A spreadsheet must not take a description for a formula."""
+    if isinstance(value, dict):
+        value = " ".join(f"{name}={text}" for name, text in value.items())
+    elif isinstance(value, list):
+        value = " ".join(value)
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _json(rows: Iterator[InventoryKey]) -> Iterator[str]:
+    yield "["
+    for number, row in enumerate(rows):
+        yield ("," if number else "") + "\n" + json.dumps(values(row), ensure_ascii=False)
+    yield "\n]\n"
