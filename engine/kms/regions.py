@@ -15,9 +15,8 @@ from engine.kms.partitions import partition
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
-CREATING = timedelta(
-    seconds=1
-)  # how long a replica shows as Creating: programs that wait for it must see that they need to
+# How long a replica shows as Creating, and an old and a new primary as Updating: programs that wait must see that they need to.
+CREATING = timedelta(seconds=1)
 
 
 @cache
@@ -84,7 +83,9 @@ def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> d
     replica = keyring.get(primary.account_id, region, primary.key_id)
     access.authorize(context, replica, params=parameters)
     states.refuse_unless_allowed(context.operation, replica, context.now)
-    models.Key.objects.filter(account_id=primary.account_id, key_id=primary.key_id).update(primary_region=region)
+    rows = models.Key.objects.filter(account_id=primary.account_id, key_id=primary.key_id)
+    rows.update(primary_region=region)
+    rows.filter(region__in=(primary.region, region)).update(updating_until=context.now + CREATING)
     _announce(keyring.row(primary))
     return {}
 

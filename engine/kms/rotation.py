@@ -17,12 +17,12 @@ ON_DEMAND_LIMIT = 25
 
 def _refuse_kind(key: KmsKey, *, imported_too: bool = False) -> None:
     """Only symmetric encryption keys rotate; by the clock only those whose material AWS makes."""
-    if key.spec != specs.SYMMETRIC_DEFAULT:
-        raise AWSError("UnsupportedOperationException", "")
     if key.origin != "AWS_KMS" and not (imported_too and key.origin == "EXTERNAL"):
         raise AWSError(
             "UnsupportedOperationException", f"{key.arn} origin is {key.origin} which is not valid for this operation."
         )
+    if key.spec != specs.SYMMETRIC_DEFAULT:
+        raise AWSError("UnsupportedOperationException", "")
 
 
 def _refuse_replica(key: KmsKey) -> None:
@@ -36,8 +36,6 @@ def _for_rotation(
     key = keyring.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     managed.refuse_managed(key, context.operation)
-    if key.spec != specs.SYMMETRIC_DEFAULT:
-        states.refuse_unless_allowed("DisableKey" if key.enabled else "TagResource", key, context.now)
     states.refuse_unless_allowed(context.operation, key, context.now)
     if context.operation != "DisableKeyRotation" or key.origin != "AWS_KMS":  # what cannot rotate may be told not to
         _refuse_kind(key, imported_too=imported_too)
