@@ -72,6 +72,7 @@ def _prepare() -> FirstAdministrator | None:
 
 
 def _open_root_key() -> None:
+    keeper.settle()
     path = keeper.root_path()
     if not path.exists():
         if DomainKey.objects.exists() or Account.objects.exists():
