@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+import time
 from pathlib import Path
+
+LOCK_SECONDS = 3  # workers of a killed server let go of the folder within this
 
 
 class DataFolderError(Exception):
@@ -19,6 +23,26 @@ def make(folder: Path) -> None:
         raise DataFolderError(f"the data folder {folder} cannot be made: {reason.strerror}") from reason
     if not os.access(folder, os.W_OK | os.X_OK):
         raise DataFolderError(f"the data folder {folder} is not writable")
+
+
+def hold(folder: Path) -> int:
+    """Hold the data folder for this server alone: a second one would take over its trail while it writes.
+
+    Returns a descriptor that holds it until it is closed. Raises DataFolderError.
+    """
+    try:
+        descriptor = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as reason:
+        raise DataFolderError(f"the data folder {folder} is not writable: {reason.strerror}") from reason
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError as reason:
+            if time.monotonic() > deadline:
+                raise DataFolderError(f"another server is running on the data folder {folder}") from reason
+            time.sleep(0.05)
 
 
 def write_secret(path: Path, content: bytes) -> None:

@@ -96,6 +96,14 @@ class Journal(GroupCommit):
         self._set_tail(end, sequence, digest)
         return end, sequence, digest
 
+    def position(self) -> tuple[int, int, bytes]:
+        """(bytes, records, last hash) of what is written now, whole records only."""
+        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        try:
+            return self._end()
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
     def recover(self) -> int:
         """Check the whole chain at start-up, cut off a torn tail, and return the last sequence number."""
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)

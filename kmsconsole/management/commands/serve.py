@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +19,9 @@ from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
 from kmsconsole import bootstrap, metrics
 from kmsconsole.bootstrap import FirstAdministrator
-from kmsconsole.datafolder import DataFolderError
+from kmsconsole.datafolder import DataFolderError, hold
 
 STOP_SECONDS = 3  # what requests get to end in; with the start of the stop it stays under the 5 s of the contract
-LOCK_SECONDS = 3  # workers of a killed server let go of the folder within this
 
 
 class Command(BaseCommand):
@@ -43,7 +40,7 @@ class Command(BaseCommand):
             quotas.configure(settings.QUOTAS)
         except quotas.QuotaError as reason:
             raise CommandError(str(reason)) from reason
-        lock = _lock(Path(settings.DATA))
+        lock = hold(Path(settings.DATA))
         _refuse_busy_port(host, port)
         try:
             administrator = bootstrap.prepare()
@@ -97,23 +94,6 @@ def _address(listen: str) -> tuple[str, int]:
     if not port.isdigit() or not 0 < int(port) < 65536:
         raise CommandError(f"KMSCONSOLE_LISTEN must be address:port, not {listen!r}")
     return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _lock(folder: Path) -> int:
-    """Hold the data folder for this server alone: a second one would take over its trail while it writes."""
-    try:
-        descriptor = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as reason:
-        raise CommandError(f"the data folder {folder} is not writable: {reason.strerror}") from reason
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except OSError as reason:
-            if time.monotonic() > deadline:
-                raise CommandError(f"another server is running on the data folder {folder}") from reason
-            time.sleep(0.05)
 
 
 def _refuse_busy_port(host: str, port: int) -> None:

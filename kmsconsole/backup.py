@@ -1,0 +1,284 @@
+"""One file that holds all of an installation but the root key, taken while it runs; and an installation made of such a file.
+
+SQLite: the database as of one moment (its online backup) and the journal up to that same moment. The moment is taken under the
+write lock, which changes append their records in: every change in the database is in the journal and no other is. PostgreSQL:
+`pg_dump`, whose one snapshot holds the trail too. The file is a tar archive with a manifest of sizes and SHA-256 sums.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sqlite3
+import subprocess
+import tarfile
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+from django.conf import settings
+from django.db import connection
+
+from engine.trail import verify
+from engine.trail.journal import Journal
+from engine.vault import hierarchy, keeper
+
+FORMAT = "kmsconsole-backup-1"
+_DATABASE, _JOURNAL, _ROOT, _DUMP, _MANIFEST = (
+    "database.sqlite3",
+    "journal",
+    "root.key",
+    "database.dump",
+    "manifest.json",
+)
+_CHUNK = 1 << 20
+
+
+class BackupError(Exception):
+    """The backup cannot be made or used; the message is one line for whoever asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    path: Path
+    bytes: int
+    records: int
+    with_root_key: bool
+
+
+def make(path: Path, *, with_root_key: bool = False) -> Made:
+    """Write a backup to a new file of mode 0600, durable before its name appears. Raises BackupError."""
+    if path.exists():
+        raise BackupError(f"{path} exists: a backup never replaces a file")
+    part = path.with_name(path.name + ".part")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".backup-", dir=path.parent) as scratch:
+            descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                records = _write(file, Path(scratch), with_root_key)
+                file.flush()
+                os.fsync(file.fileno())
+        os.link(part, path)
+    except FileExistsError as reason:
+        raise BackupError(f"{path} exists: a backup never replaces a file") from reason
+    except (OSError, sqlite3.Error) as reason:
+        raise BackupError(f"the backup cannot be written: {reason}") from reason
+    finally:
+        part.unlink(missing_ok=True)
+    return Made(path, path.stat().st_size, records, with_root_key)
+
+
+def _write(file: IO[bytes], scratch: Path, with_root_key: bool) -> int:
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "database": connection.vendor,
+        "rootKeyID": keeper.used_root_key_id(),
+        "members": {},
+    }
+    with tarfile.open(fileobj=file, mode="w") as archive:
+
+        def add(name: str, content: IO[bytes], size: int) -> None:
+            reader = _Hashing(content)
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode, entry.mtime = size, 0o600, int(time.time())
+            archive.addfile(entry, reader)
+            manifest["members"][name] = {"bytes": size, "sha256": reader.digest.hexdigest()}
+
+        if connection.vendor == "sqlite":
+            end, records, last = _snapshot(scratch / _DATABASE)
+            manifest["records"], manifest["lastHash"] = records, last
+            with open(scratch / _DATABASE, "rb") as copy:
+                add(_DATABASE, copy, (scratch / _DATABASE).stat().st_size)
+            with open(_trail() / "journal", "rb") as journal:
+                add(_JOURNAL, journal, end)
+        else:
+            _dump(scratch / _DUMP)
+            with open(scratch / _DUMP, "rb") as copy:
+                add(_DUMP, copy, (scratch / _DUMP).stat().st_size)
+            manifest["records"] = None
+        if with_root_key:
+            content = keeper.root_path().read_bytes()
+            add(_ROOT, io.BytesIO(content), len(content))
+        text = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
+        entry = tarfile.TarInfo(_MANIFEST)
+        entry.size, entry.mode, entry.mtime = len(text), 0o600, int(time.time())
+        archive.addfile(entry, io.BytesIO(text))
+    return manifest["records"] or 0
+
+
+class _Hashing(io.RawIOBase):
+    """A reader that knows the sum of what was read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.digest = file, sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
+
+
+def _trail() -> Path:
+    return Path(settings.DATA) / "trail"
+
+
+def _snapshot(target: Path) -> tuple[int, int, str]:
+    """Copy the database as of a moment; the journal's (length in bytes, records, last hash) at that moment."""
+    database = settings.DATABASES["default"]["NAME"]
+    with (
+        closing(sqlite3.connect(database, isolation_level=None, timeout=60)) as writer,
+        closing(sqlite3.connect(database, isolation_level=None, timeout=60)) as reader,
+        closing(sqlite3.connect(target)) as copy,
+    ):
+        writer.execute("BEGIN IMMEDIATE")  # no change is under way: each committed one has its record, no other has
+        end, records, last = Journal(_trail()).position()
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from here on it reads as of now
+        writer.execute("ROLLBACK")
+        reader.backup(copy)
+        reader.execute("ROLLBACK")
+        copy.execute("PRAGMA journal_mode=DELETE")
+    return end, records, last.hex()
+
+
+def restore(path: Path, *, root_key: Path | None = None) -> str:
+    """Make this installation of a backup. Only into an empty one. Returns the ID of the root key it needs. Raises BackupError."""
+    try:
+        archive = tarfile.open(path, "r:")  # noqa: SIM115
+    except (OSError, tarfile.TarError) as reason:
+        raise BackupError(f"{path} is not a backup: {reason}") from reason
+    with archive:
+        manifest = _manifest(archive, path)
+        if manifest["database"] != connection.vendor:
+            raise BackupError(
+                f"the backup is of a {manifest['database']} database, this installation uses {connection.vendor}"
+            )
+        _check_root(manifest, archive, root_key)
+        if connection.vendor == "sqlite":
+            _restore_files(archive, manifest)
+        else:
+            _restore_dump(archive, manifest)
+        if not keeper.root_path().exists():
+            if root_key is not None:
+                _put(keeper.root_path(), io.BytesIO(root_key.read_bytes()))
+            elif _ROOT in manifest["members"]:
+                _put(keeper.root_path(), _member(archive, _ROOT))
+    return str(manifest["rootKeyID"])
+
+
+def _manifest(archive: tarfile.TarFile, path: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = orjson.loads(_member(archive, _MANIFEST).read())
+        if manifest["format"] != FORMAT:
+            raise BackupError(f"{path} is a backup of another format: {manifest['format']}")
+        for name, expected in manifest["members"].items():
+            content, digest = _member(archive, name), sha256()
+            while data := content.read(_CHUNK):
+                digest.update(data)
+            if digest.hexdigest() != expected["sha256"]:
+                raise BackupError(f"{path} is damaged: {name} is not what was backed up")
+    except (KeyError, ValueError, OSError, tarfile.TarError) as reason:
+        raise BackupError(f"{path} is not a whole backup: {reason}") from reason
+    return manifest
+
+
+def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    found = archive.extractfile(name)
+    if found is None:
+        raise BackupError(f"the backup holds no {name}")
+    return found
+
+
+def _check_root(manifest: dict[str, Any], archive: tarfile.TarFile, given: Path | None) -> None:
+    """The root key that is there, is given or came along must be the one that the backup needs."""
+    try:
+        if keeper.root_path().exists():
+            found, where = hierarchy.load_root(keeper.root_path()), keeper.root_path()
+        elif given is not None:
+            found, where = hierarchy.load_root(given), given
+        else:
+            return
+    except hierarchy.RootKeyError as reason:
+        raise BackupError(str(reason)) from reason
+    if found.root_key_id != manifest["rootKeyID"]:
+        raise BackupError(f"the root key {where} is not the one of this backup (ID {manifest['rootKeyID']})")
+
+
+def _restore_files(archive: tarfile.TarFile, manifest: dict[str, Any]) -> None:
+    database, journal = Path(settings.DATABASES["default"]["NAME"]), _trail() / "journal"
+    for existing in (database, journal):
+        if existing.exists() and existing.stat().st_size:
+            raise BackupError(f"{existing} is there already: restore only into an empty data folder")
+    journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _put(journal, _member(archive, _JOURNAL))
+    verdict = verify.verify(journal)
+    if not verdict.whole or (verdict.records, verdict.last_hash) != (manifest["records"], manifest["lastHash"]):
+        journal.unlink()
+        raise BackupError(f"the journal of the backup is not whole: {verdict.reason or 'it ends elsewhere'}")
+    _put(database, _member(archive, _DATABASE))
+    with closing(sqlite3.connect(database)) as copy:
+        said = copy.execute("PRAGMA integrity_check").fetchone()[0]
+    if said != "ok":
+        database.unlink()
+        journal.unlink()
+        raise BackupError(f"the database of the backup is damaged: {said}")
+
+
+def _put(path: Path, content: IO[bytes]) -> None:
+    """A new file of mode 0600, durable."""
+    path.unlink(missing_ok=True)  # an empty one
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        shutil.copyfileobj(content, file, _CHUNK)
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _dump(target: Path) -> None:
+    _run("pg_dump", "--format=custom", "--no-owner", f"--file={target}")
+
+
+def _restore_dump(archive: tarfile.TarFile, manifest: dict[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        if connection.introspection.table_names(cursor):
+            raise BackupError("the database has tables already: restore only into an empty one")
+    with tempfile.NamedTemporaryFile(dir=settings.DATA) as file:
+        shutil.copyfileobj(_member(archive, _DUMP), file, _CHUNK)
+        file.flush()
+        _run("pg_restore", "--no-owner", "--single-transaction", "--exit-on-error", f"--dbname={_name()}", file.name)
+
+
+def _name() -> str:
+    return str(settings.DATABASES["default"]["NAME"])
+
+
+def _run(program: str, *arguments: str) -> None:
+    """A PostgreSQL client program on this installation's database; password and place in its environment, not on its command line."""
+    found = shutil.which(program) or next(
+        (str(each) for each in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), reverse=True)), None
+    )
+    if found is None:
+        raise BackupError(f"{program} is not installed here: it comes with PostgreSQL's client programs")
+    database: dict[str, Any] = dict(settings.DATABASES["default"])
+    environment = {**os.environ, "PGDATABASE": _name()}
+    for name, key in (("PGHOST", "HOST"), ("PGPORT", "PORT"), ("PGUSER", "USER"), ("PGPASSWORD", "PASSWORD")):
+        if database.get(key):
+            environment[name] = str(database[key])
+    done = subprocess.run([found, *arguments], env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise BackupError(
+            f"{program} failed: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}"
+        )

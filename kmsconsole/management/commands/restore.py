@@ -1,0 +1,38 @@
+"""`manage.py restore FILE`: an installation made of a backup, in an empty data folder (or database)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from engine.vault import keeper
+from kmsconsole import backup
+from kmsconsole.datafolder import hold
+
+
+class Command(BaseCommand):
+    help = (
+        "Make an installation of a backup. The data folder (or the database) must be empty and no server running on it."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--root-key", type=Path, help="the root.key that the backup was made with")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        held = hold(Path(settings.DATA))
+        try:
+            needed = backup.restore(options["file"], root_key=options["root_key"])
+        except backup.BackupError as reason:
+            raise CommandError(str(reason)) from reason
+        except (DatabaseError, OSError) as reason:
+            raise CommandError(f"the backup cannot be restored: {reason}") from reason
+        del held
+        self.stdout.write(f"{options['file']} is restored to {settings.DATA}.")
+        if not keeper.root_path().exists():
+            self.stdout.write(f"Put the root key with ID {needed} at {keeper.root_path()} before you start the server.")
