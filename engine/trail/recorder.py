@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from engine import clock
-from engine.store.models import TrailMark
+from engine.trail import changes
 from engine.trail.groupcommit import GroupCommit
 from engine.trail.journal import Journal
 from engine.trail.record import service_event
@@ -45,13 +45,14 @@ def record(records: list[bytes]) -> int:
 
 def record_change(records: list[bytes]) -> bool:
     """Make the records of a change part of its running transaction. True if they stand in the trail whatever becomes of it."""
-    if connection.vendor == "postgresql":
-        from engine.trail.database import append_in_transaction
+    found = journal()
+    if isinstance(found, Journal):
+        changes.record_change(found, records, void)
+        return True
+    from engine.trail.database import append_in_transaction
 
-        append_in_transaction(records)
-        return False
-    TrailMark.objects.update_or_create(id=1, defaults={"sequence": record(records)})
-    return True
+    append_in_transaction(records)
+    return False
 
 
 def void(event_id: str, account_id: str, region: str, reason: str) -> None:

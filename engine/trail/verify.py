@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
-from engine.store.models import TrailMark
-from engine.trail import recorder
+from engine.trail import changes, recorder
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import GENESIS, Journal, read
 
@@ -97,19 +95,7 @@ def recover() -> int:
     last = journal.recover()
     if not isinstance(journal, Journal):
         return 0  # in a database a record stands or falls with its change
-    mark = TrailMark.objects.filter(id=1).first()
-    committed = mark.sequence if mark is not None else 0
-    if last <= committed:
+    mark = changes.committed()
+    if last <= mark:
         return 0
-    uncommitted: dict[str, tuple[str, str]] = {}
-    for entry in read(journal.path):
-        if entry.sequence <= committed:
-            continue
-        event = orjson.loads(entry.record)
-        if event["eventName"] == "EventVoided":
-            uncommitted.pop(event["serviceEventDetails"]["voidedEventID"], None)
-        elif event["eventType"] == "AwsApiCall" and not event["readOnly"] and "errorCode" not in event:
-            uncommitted[event["eventID"]] = (event["recipientAccountId"], event["awsRegion"])
-    for event_id, (account_id, region) in uncommitted.items():
-        recorder.void(event_id, account_id, region, "the server stopped before the change was committed")
-    return len(uncommitted)
+    return changes.void_uncommitted(journal, mark, recorder.void, "the server stopped before the change was committed")

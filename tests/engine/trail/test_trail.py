@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from engine import clock
+from engine.store import transaction
 from engine.trail import recorder, verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import GENESIS, Journal, read
+from engine.trail.record import service_event
 from tests.conftest import TestAccount
 
 
@@ -166,3 +169,35 @@ def test_a_dropped_record_breaks_the_chain(tmp_path: Path) -> None:
     kept = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(kept[:2] + kept[3:]))
     assert verify.verify(path).broken_at == 3
+
+
+def test_a_change_whose_worker_died_before_its_commit_is_voided_by_the_next_change(account: TestAccount) -> None:
+    kms, key_id = account.client(), account.create_key()
+
+    class Died(BaseException):
+        """What no handler sees, as when the process is gone."""
+
+    record = service_event(
+        account_id=account.account_id,
+        region="us-east-1",
+        source="kms.amazonaws.com",
+        name="DisableKey",
+        now=clock.now(account.account_id),
+        event_type="AwsApiCall",
+    )
+
+    def die_before_the_commit() -> None:
+        with transaction.write():
+            recorder.record_change([record])
+            raise Died
+
+    with pytest.raises(Died):
+        die_before_the_commit()
+    assert not any(event["eventName"] == "EventVoided" for event in events(account))
+    kms.update_key_description(KeyId=key_id, Description="the next change")
+    kms.update_key_description(KeyId=key_id, Description="and one more")
+    found = events(account)
+    voided = [event["serviceEventDetails"]["voidedEventID"] for event in found if event["eventName"] == "EventVoided"]
+    assert voided == [json.loads(record)["eventID"]]
+    assert [event["eventName"] for event in found if event.get("voided")] == ["DisableKey"]
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"] is True
