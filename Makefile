@@ -9,6 +9,7 @@ help:
 	@echo "make run    set up what is missing and serve (KMSCONSOLE_LISTEN, default 127.0.0.1:8000)"
 	@echo "make test   set up what is missing and run all checks and tests"
 	@echo "make messages  collect and compile the translations (locale/)"
+	@echo "make faults kill, starve and pause the server, the long form"
 	@echo "make bench  measure beside moto's server, write bench/results.md"
 
 $(VENV)/.runtime: requirements.txt
@@ -45,6 +46,11 @@ types: $(VENV)/.dev
 	$(BIN)/mypy engine kmsconsole keys principals audit labs manage.py
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+# The long form of tests/faults: 100 rounds of SIGKILL on SQLite, 20 on PostgreSQL (FAULT_ROUNDS), full disks, paused databases.
+.PHONY: faults
+faults: $(VENV)/.dev system
+	FAULT_ROUNDS=$${FAULT_ROUNDS:-100} $(BIN)/python -m pytest tests/faults tests/nodes -q -s
 
 bench: $(VENV)/.dev system
 	$(BIN)/python -m bench.run
