@@ -274,11 +274,9 @@ class Listing:
             chosen = self.chosen.get(name, "")
             if chosen and chosen not in numbers:
                 numbers[chosen] = 0
-            values = [
-                Value(v, n, v == chosen) for v, n in sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
-            ]
-            if len(values) > 1 or chosen:
-                found.append(Facet(name, label, values))
+            ranked = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+            if chosen or len({values[name] for values, _number in self._cube if values[name]}) > 1:
+                found.append(Facet(name, label, [Value(value, number, value == chosen) for value, number in ranked]))
         tags = self._tags()
         return [*found, Facet("tag", _("Tag"), tags)] if tags else found
 

@@ -1,13 +1,18 @@
-"""Around every page: the reader's time zone, and a page for a method that an address does not take."""
+"""Around every page: the reader's time zone, a page for a method that an address does not take, and for an endpoint that fails."""
 
 from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
 
+from botocore.exceptions import BotoCoreError, ClientError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from keys import diagnosis
+from keys.views.common import problem_page
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -45,3 +50,26 @@ def MethodNotAllowedMiddleware(get_response: Handler) -> Handler:
         return response
 
     return middleware
+
+
+class EndpointMiddleware:
+    """An endpoint that cannot be reached, or credentials that cannot be opened, are a page that says what is wrong, not a failure."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, ClientError):
+            return problem_page(request, _("The endpoint refused"), exception)
+        if isinstance(exception, BotoCoreError):
+            finding = diagnosis.of_exception(exception)
+            return render(
+                request,
+                "keys/problem.html",
+                {"title": finding.title, "code": "", "message": str(exception), "remedy": finding.remedy},
+                status=502,
+            )
+        return None

@@ -53,11 +53,9 @@ class Held:
 def readable(request: HttpRequest, people: Household, budget: float = BUDGET) -> Held:
     """Raises ClientError if the caller may not list keys."""
     rows = {row.key_id: row for row in inventory.refreshed(request)}
-    embedded = settings.BACKEND == service.EMBEDDED
-    place: Place = (
-        request.signed_in.account_id if embedded else inventory.OTHER_ENDPOINT,  # type: ignore[attr-defined]
-        request.signed_in.region,  # type: ignore[attr-defined]
-    )
+    embedded = service.backend(request).embedded
+    where = inventory.place(request)
+    place: Place = (where["account_id"], where["region"])
     unread = _bring_up_to_date(request, place, rows, budget)
     sides = _from_rows(place, rows)
     keys = _permitted(request, people, sides.values()) if embedded else list(sides.values())
@@ -68,7 +66,7 @@ def _bring_up_to_date(request: HttpRequest, place: Place, rows: dict[str, Invent
     """Read what is missing or old while the budget lasts; how many keys are left unread."""
     mine = KeyAccess.objects.filter(account_id=place[0], region=place[1])
     latest = 0
-    if settings.BACKEND == service.EMBEDDED:
+    if service.backend(request).embedded:
         latest = Change.objects.aggregate(latest=Max("id"))["latest"] or 0
         fresh = _unchanged(place, dict(mine.values_list("key_id", "change")))
         if latest - (mine.aggregate(oldest=Min("change"))["oldest"] or latest) > _CHANGES_SCANNED:

@@ -146,7 +146,7 @@ def of(request: HttpRequest) -> Household:
     """Raises ClientError if the caller may not read the account's IAM (iam:GetAccountAuthorizationDetails)."""
     iam = service.client(request, "iam")
     account_id = service.account_id(request)
-    if settings.BACKEND != service.AWS:
+    if service.backend(request).kind != service.AWS:
         iam.get_account_authorization_details(MaxItems=1, Filter=["AWSManagedPolicy"])
         return _kept.get(account_id, lambda: (_read(iam, account_id), [iam_entity(account_id)]))
     with _lock:

@@ -1,0 +1,205 @@
+"""`python -m bench.lists [number of keys]`: what the key list costs on the server with 100 and with 100,000 keys.
+
+Fills two accounts of a fresh data folder with engine keys and inventory rows, then asks for pages as a browser does, through the whole
+console (sign-in, signed calls, decisions, audit records). Prints medians in milliseconds, of the clock and of the processor, and writes
+bench/lists.md. The processor's are what to compare on a machine that has other work.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+ROOT = Path(__file__).resolve().parents[1]
+FEW, MANY = 100, 100_000
+REPEATS = 9
+LIMIT = 300  # milliseconds that an interaction may take
+
+PAGES = {
+    "first page": "/keys/",
+    "filter: status": "/keys/?state=Disabled",
+    "filter: three facets": "/keys/?state=Enabled&kind=Symmetric&origin=AWS_KMS",
+    "filter: tag": "/keys/?tag=team%3Dteam-7",
+    "text: rare": "/keys/?q=key-00042",
+    "text: in every key": "/keys/?q=description",
+    "text and facet": "/keys/?q=team-7&state=Enabled",
+    "sort: alias": "/keys/?sort=alias",
+    "sort: key ID": "/keys/?sort=-key_id",
+    "sort: status": "/keys/?sort=state",
+    "sort: last used": "/keys/?sort=-last_used",
+    "sort: deletion date": "/keys/?sort=deletion_date",
+    "page in the middle": "/keys/?page={middle}",
+    "last page": "/keys/?page=999999",
+    "due: unused": "/keys/?due=unused",
+    "all columns": "/keys/?"
+    + "&".join(f"cols={name}" for name in ("alias", "state", "tags", "rotation", "description")),
+    "palette": "/search/?q=key-00042",
+    "overview": "/",
+}
+
+
+def fill(account: Any, number: int) -> None:
+    """`number` keys as the engine stores them, and as the inventory would have read them."""
+    from django.utils import timezone
+
+    from engine import sight
+    from engine.kms import models
+    from keys import describe
+    from keys.models import InventoryKey, InventoryMark, InventoryTag
+
+    chance = random.Random(number)
+    now = timezone.now()
+    policy = _policy(account)
+    place = {"account_id": account.account_id, "region": "us-east-1"}
+    for start in range(0, number, 5_000):
+        keys, aliases, rows = [], [], []
+        for at in range(start, min(start + 5_000, number)):
+            key_id = str(UUID(int=chance.getrandbits(128), version=4))
+            spec, usage = chance.choice(
+                [("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")] * 7
+                + [("RSA_2048", "SIGN_VERIFY"), ("HMAC_256", "GENERATE_VERIFY_MAC")]
+            )
+            enabled, doomed = chance.random() > 0.1, chance.random() < 0.01
+            created = now - timedelta(days=chance.random() * 1000)
+            tags = {"team": f"team-{chance.randrange(20)}", "stage": chance.choice(["production", "test"])}
+            deletion = now + timedelta(days=chance.randrange(7, 30)) if doomed else None
+            facts = {**place, "key_id": key_id, "spec": spec, "usage": usage, "created": created, "tags": tags}
+            description = f"description of key-{at:05d}"
+            key = models.Key(
+                **facts,
+                policy=policy,
+                enabled=enabled,
+                description=description,
+                deletion_date=deletion,
+                pending_window_days=30 if doomed else None,
+            )
+            keys.append(key)
+            alias = f"service-{at % 97}/key-{at:05d}" if at % 5 else ""
+            if alias:
+                aliases.append(
+                    models.Alias(**place, name=f"alias/{alias}", target_key_id=key_id, created=created, updated=created)
+                )
+            names = [alias] if alias else []
+            rows.append(
+                InventoryKey(
+                    **facts,
+                    arn=key.arn,
+                    alias=alias,
+                    aliases=names,
+                    has_alias=bool(names),
+                    description=description,
+                    state="PendingDeletion" if doomed else "Enabled" if enabled else "Disabled",
+                    kind=describe.kind(spec),
+                    origin="AWS_KMS",
+                    manager="CUSTOMER",
+                    regionality="SINGLE",
+                    deletion_date=deletion,
+                    rotation="off" if spec == "SYMMETRIC_DEFAULT" else "",
+                    public="no",
+                    last_used=now - timedelta(days=chance.random() * 400) if chance.random() < 0.7 else None,
+                    search=" ".join([key_id, *names, description, *tags, *tags.values()]).lower(),
+                    change=0,
+                )
+            )
+        models.Key.objects.bulk_create(keys)
+        materials = [
+            models.Material(key=key, material_id=os.urandom(32).hex(), number=1, wrapped=b"", created=key.created)
+            for key in keys
+        ]
+        for material in materials:
+            material.wrapped = _sealed(material)
+        models.Material.objects.bulk_create(materials)
+        models.Alias.objects.bulk_create(aliases)
+        InventoryKey.objects.bulk_create(rows)
+        InventoryTag.objects.bulk_create(
+            [InventoryTag(key=row, name=name, value=value) for row in rows for name, value in row.tags.items()]
+        )
+    describe.recount(**place)
+    InventoryMark.objects.create(**place, change=sight.latest_change(), synchronised=now, round=1)
+
+
+def _sealed(material: Any) -> bytes:
+    from engine.vault import keeper
+
+    key = material.key
+    return keeper.seal("material", key.account_id, key.region, key.key_id, material.material_id, os.urandom(32))
+
+
+def _policy(account: Any) -> str:
+    key_id = account.create_key()
+    text: str = account.client().get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
+    return text
+
+
+def measure(browser: Any, path: str) -> tuple[float, float]:
+    """Medians of the clock and of the processor, in milliseconds."""
+    browser.get(path)
+    clock, processor = [], []
+    for _ in range(REPEATS):
+        at, used = time.perf_counter(), time.process_time()
+        answer = browser.get(path)
+        processor.append((time.process_time() - used) * 1000)
+        clock.append((time.perf_counter() - at) * 1000)
+        assert answer.status_code == 200, (path, answer.status_code)
+    return statistics.median(clock), statistics.median(processor)
+
+
+def run(number: int) -> dict[str, tuple[float, float]]:
+    from tests.conftest import new_account, sign_in_browser
+
+    account = new_account()
+    began = time.perf_counter()
+    fill(account, number)
+    print(f"{number:,} keys made in {time.perf_counter() - began:.0f} s", flush=True)
+    browser = sign_in_browser(account.administrator)
+    began = time.perf_counter()
+    browser.get("/keys/")
+    print(f"first look of this administrator: {(time.perf_counter() - began) * 1000:.0f} ms", flush=True)
+    figures = {}
+    for name, path in PAGES.items():
+        figures[name] = measure(browser, path.format(middle=max(1, number // 50)))
+        print(f"{number:>8,} {name:<24} {figures[name][0]:>7.0f} ms  {figures[name][1]:>7.0f} ms processor", flush=True)
+    return figures
+
+
+def main() -> None:
+    sys.path.insert(0, str(ROOT))
+    many = int(sys.argv[1]) if len(sys.argv) > 1 else MANY
+    with tempfile.TemporaryDirectory(prefix="kmsconsole-lists-") as folder:
+        os.environ["TMPDIR"] = folder
+        tempfile.tempdir = folder
+        from tests import conftest
+
+        conftest.bootstrap.prepare()
+        few, lots = run(FEW), run(many)
+    lines = [
+        f"# The key list with {FEW} and with {many:,} keys",
+        "",
+        "`python -m bench.lists`; medians of whole requests on the server, in milliseconds (in brackets: of the processor).",
+        "",
+        f"| page | {FEW} keys | {many:,} keys |",
+        "|---|---:|---:|",
+        *(
+            f"| {name} | {few[name][0]:.0f} ({few[name][1]:.0f}) | {lots[name][0]:.0f} ({lots[name][1]:.0f}) |"
+            for name in PAGES
+        ),
+        "",
+    ]
+    print("\n".join(lines))
+    if many == MANY:
+        (ROOT / "bench" / "lists.md").write_text("\n".join(lines))
+    slow = [name for name in PAGES if lots[name][1] > LIMIT]
+    if slow:
+        raise SystemExit(f"more than {LIMIT} ms: {', '.join(slow)}")
+
+
+if __name__ == "__main__":
+    main()

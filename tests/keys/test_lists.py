@@ -1,0 +1,292 @@
+"""The key lists: facets, counts, columns, saved views, exports, and that they tell nobody more than the policies do."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from keys import describe, follow
+from keys.lists import COLUMNS
+from keys.models import InventoryCount, InventoryKey, InventoryMark
+from tests.conftest import TestAccount, TestUser, sign_in_browser
+
+
+def rows(browser: Client, address: str) -> list[Any]:
+    return list(browser.get(address).context["rows"])
+
+
+def facet(browser: Client, address: str, name: str) -> dict[str, int | None]:
+    for each in browser.get(address).context["facets"]:
+        if each.name == name:
+            return {value.value: value.number for value in each.values}
+    return {}
+
+
+def body(answer: Any) -> str:
+    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    return content.decode()
+
+
+def person(account: TestAccount, name: str, *actions: str, resource: str = "*") -> Client:
+    statements = [
+        {"Effect": "Allow", "Action": ["kms:ListKeys", "kms:ListAliases"], "Resource": "*"},
+        *([{"Effect": "Allow", "Action": list(actions), "Resource": resource}] if actions else []),
+    ]
+    user = account.create_user(name, json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    account.client("iam").create_login_profile(UserName=name, Password="long enough")
+    return sign_in_browser(TestUser(account, name, user.arn, "", "", "long enough"))
+
+
+@pytest.fixture
+def household(account: TestAccount) -> dict[str, str]:
+    kms = account.client()
+    made = {
+        "blue": account.create_key(Description="Payments", Tags=[{"TagKey": "team", "TagValue": "blue"}]),
+        "red": account.create_key(
+            Description="Archive", Tags=[{"TagKey": "team", "TagValue": "red"}], MultiRegion=True
+        ),
+        "sign": account.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY"),
+        "mac": account.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC"),
+    }
+    kms.create_alias(AliasName="alias/payments", TargetKeyId=made["blue"])
+    kms.enable_key_rotation(KeyId=made["blue"])
+    kms.disable_key(KeyId=made["red"])
+    return made
+
+
+def test_each_facet_is_counted_among_what_the_others_leave(household: dict[str, str], signed_in: Client) -> None:
+    assert facet(signed_in, "/keys/", "kind") == {"Symmetric": 2, "Asymmetric": 1, "HMAC": 1}
+    assert facet(signed_in, "/keys/?state=Disabled", "kind") == {"Symmetric": 1}
+    assert facet(signed_in, "/keys/?state=Disabled", "state") == {"Enabled": 3, "Disabled": 1}
+    assert facet(signed_in, "/keys/", "regionality") == {"SINGLE": 3, "PRIMARY": 1}
+    assert facet(signed_in, "/keys/", "rotation") == {"365 days": 1, "off": 1}
+    assert facet(signed_in, "/keys/", "tag") == {"team=blue": 1, "team=red": 1}
+
+
+def test_the_counts_that_are_kept_are_those_of_the_rows(
+    account: TestAccount, household: dict[str, str], signed_in: Client
+) -> None:
+    kms = account.client()
+    signed_in.get("/keys/")
+    kms.enable_key(KeyId=household["red"])
+    kms.tag_resource(KeyId=household["red"], Tags=[{"TagKey": "team", "TagValue": "blue"}])
+    kms.schedule_key_deletion(KeyId=household["mac"], PendingWindowInDays=7)
+    signed_in.get("/keys/")
+    account.move_clock(days=8)
+    assert len(rows(signed_in, "/keys/")) == 3
+    kept = Counter(dict(_counts(account)))
+    describe.recount(account.account_id, "us-east-1")
+    assert kept == Counter(dict(_counts(account)))
+    assert facet(signed_in, "/keys/", "tag") == {"team=blue": 2}
+
+
+def _counts(account: TestAccount) -> list[tuple[tuple[str, str], int]]:
+    counts = InventoryCount.objects.filter(account_id=account.account_id)
+    return [((facet, value), number) for facet, value, number in counts.values_list("facet", "value", "number")]
+
+
+def test_a_tag_narrows_the_list(household: dict[str, str], signed_in: Client) -> None:
+    assert [row.key_id for row in rows(signed_in, "/keys/?tag=team%3Dblue")] == [household["blue"]]
+    assert len(rows(signed_in, "/keys/?tag=team")) == 2
+    assert not rows(signed_in, "/keys/?tag=team%3Dgreen")
+
+
+@pytest.mark.parametrize("column", [column.field for column in COLUMNS if column.sorts])
+def test_the_list_sorts_by_every_column_both_ways(household: dict[str, str], signed_in: Client, column: str) -> None:
+    up = [row.key_id for row in rows(signed_in, f"/keys/?sort={column}")]
+    down = [row.key_id for row in rows(signed_in, f"/keys/?sort=-{column}")]
+    assert sorted(up) == sorted(down) == sorted(household.values())
+
+
+def test_unknown_members_of_the_address_are_left_out(household: dict[str, str], signed_in: Client) -> None:
+    assert len(rows(signed_in, "/keys/?sort=password&size=1000000&page=-3&due=x&cols=secret&state=")) == 4
+
+
+def test_what_is_due_leads_to_its_keys(account: TestAccount, household: dict[str, str], signed_in: Client) -> None:
+    account.client().schedule_key_deletion(KeyId=household["mac"])
+    assert [row.key_id for row in rows(signed_in, "/keys/?due=deletion")] == [household["mac"]]
+    signed_in.get("/keys/")
+    InventoryKey.objects.filter(account_id=account.account_id).update(created=timezone.now() - timedelta(days=100))
+    account.client().encrypt(KeyId=household["blue"], Plaintext=b"x")
+    assert [row.key_id for row in rows(signed_in, "/keys/?due=unused")] == [household["sign"]]
+
+
+def test_a_use_is_in_the_list(account: TestAccount, household: dict[str, str], signed_in: Client) -> None:
+    signed_in.get("/keys/")
+    account.client().sign(KeyId=household["sign"], Message=b"m", SigningAlgorithm="ECDSA_SHA_256")
+    used = {row.key_id: row.last_used for row in rows(signed_in, "/keys/")}
+    assert used.pop(household["sign"]) is not None
+    assert set(used.values()) == {None}
+
+
+def test_a_key_that_anyone_can_use_is_marked(
+    account: TestAccount, household: dict[str, str], signed_in: Client
+) -> None:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    account.client().put_key_policy(KeyId=household["mac"], PolicyName="default", Policy=policy)
+    assert [row.key_id for row in rows(signed_in, "/keys/?public=yes")] == [household["mac"]]
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ({"Effect": "Allow", "Principal": "*", "Action": "kms:*"}, True),
+        ({"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": "kms:Decrypt"}, True),
+        ({"Effect": "Allow", "NotPrincipal": {"AWS": "arn:aws:iam::111122223333:user/x"}, "Action": "kms:*"}, True),
+        ({"Effect": "Deny", "Principal": "*", "Action": "kms:*"}, False),
+        ({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "kms:*"}, False),
+        ({"Effect": "Allow", "Principal": "*", "Condition": {"StringEquals": {"kms:CallerAccount": "1"}}}, False),
+        ({"Effect": "Allow", "Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}, False),
+        ({"Effect": "Allow", "Principal": "*", "Condition": {"StringNotEquals": {"kms:CallerAccount": "1"}}}, True),
+        ({"Effect": "Allow", "Principal": "*", "Condition": {"StringLike": {"aws:PrincipalArn": "*"}}}, True),
+        ({"Effect": "Allow", "Principal": "*", "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}}}, True),
+    ],
+)
+def test_anyone_means_a_principal_that_no_condition_narrows(statement: dict[str, Any], expected: bool) -> None:
+    assert describe.anyone(json.dumps({"Statement": statement})) is expected
+
+
+def test_who_may_not_describe_a_key_does_not_find_it_by_what_it_says(
+    account: TestAccount, household: dict[str, str], signed_in: Client
+) -> None:
+    signed_in.get("/keys/")
+    ann = person(account, "ann")
+    for address in (
+        "/keys/?q=payments",
+        "/keys/?q=blue",
+        "/keys/?tag=team%3Dblue",
+        "/keys/?state=Enabled",
+        "/keys/?kind=HMAC",
+    ):
+        assert not rows(ann, address), address
+    page = ann.get("/keys/?cols=tags&cols=description&cols=alias")
+    assert not page.context["facets"]
+    assert len(page.context["rows"]) == 4
+    for words in ("Payments", "team=", "GENERATE_VERIFY_MAC"):
+        assert words not in page.content.decode()
+    assert not ann.get("/search/?q=payments").context["found"].keys
+    assert body(ann.get("/keys/export/")).count("\n") == 1
+
+
+def test_a_permission_on_some_keys_shows_those(
+    account: TestAccount, household: dict[str, str], signed_in: Client
+) -> None:
+    signed_in.get("/keys/")
+    arn = f"arn:aws:kms:us-east-1:{account.account_id}:key/{household['blue']}"
+    bob = person(account, "bob", "kms:DescribeKey", resource=arn)
+    assert [row.key_id for row in rows(bob, "/keys/?state=Enabled")] == [household["blue"]]
+    assert len(rows(bob, "/keys/")) == 4
+    (shown,) = rows(bob, "/keys/?state=Enabled")
+    assert shown.tags == {}, "ListResourceTags is a permission of its own"
+    assert not rows(bob, "/keys/?q=blue")
+    (exported,) = csv.DictReader(io.StringIO(body(bob.get("/keys/export/"))))
+    assert (exported["key_id"], exported["tags"], exported["rotation"]) == (household["blue"], "", "")
+
+
+def test_a_permission_that_is_taken_away_is_gone_with_the_next_page(
+    account: TestAccount, household: dict[str, str], signed_in: Client
+) -> None:
+    bob = person(account, "bob", "kms:Describe*", "kms:List*", "kms:Get*")
+    assert len(rows(bob, "/keys/?q=payments")) == 1
+    deny = {"Effect": "Deny", "Action": "kms:DescribeKey", "Resource": "*"}
+    account.client("iam").put_user_policy(
+        UserName="bob", PolicyName="no", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    )
+    assert not rows(bob, "/keys/?q=payments")
+
+
+def test_who_looks_first_with_fewer_rights_hides_nothing_from_others(
+    account: TestAccount, household: dict[str, str], signed_in: Client
+) -> None:
+    ann = person(account, "ann")
+    assert len(rows(ann, "/keys/")) == 4
+    assert [row.key_id for row in rows(signed_in, "/keys/?q=payments")] == [household["blue"]]
+    assert [row.key_id for row in rows(signed_in, "/keys/?tag=team%3Dblue")] == [household["blue"]]
+
+
+def test_a_grant_to_describe_shows_the_key(account: TestAccount, household: dict[str, str], signed_in: Client) -> None:
+    ann = person(account, "ann")
+    account.client().create_grant(
+        KeyId=household["mac"],
+        GranteePrincipal=f"arn:aws:iam::{account.account_id}:user/ann",
+        Operations=["DescribeKey"],
+    )
+    assert [row.key_id for row in rows(ann, "/keys/?kind=HMAC")] == [household["mac"]]
+
+
+def test_a_view_is_saved_shown_and_deleted(household: dict[str, str], signed_in: Client) -> None:
+    query = "state=Disabled&sort=alias&cols=alias&cols=tags&page=3"
+    answer = signed_in.post("/keys/views/", {"name": "off", "query": query, "manager": "CUSTOMER"})
+    assert answer["Location"] == "/keys/?sort=alias&cols=alias&cols=tags&state=Disabled"
+    page = signed_in.get(answer["Location"])
+    assert [(view.name, current) for view, current in page.context["views"]] == [("off", True)]
+    signed_in.post("/keys/views/", {"name": "off", "query": query, "manager": "CUSTOMER", "delete": "1"})
+    assert not signed_in.get("/keys/").context["views"]
+
+
+def test_a_view_is_its_owners_alone(account: TestAccount, household: dict[str, str], signed_in: Client) -> None:
+    signed_in.post("/keys/views/", {"name": "mine", "query": "", "manager": "CUSTOMER"})
+    assert not person(account, "ann").get("/keys/").context["views"]
+
+
+def test_an_export_has_the_lists_filter_and_order(household: dict[str, str], signed_in: Client) -> None:
+    answer = signed_in.get("/keys/export/?kind=Symmetric&sort=-alias")
+    assert answer["Content-Disposition"] == 'attachment; filename="keys.csv"'
+    listed = list(csv.DictReader(io.StringIO(body(answer))))
+    assert [line["key_id"] for line in listed] == [household["blue"], household["red"]]
+    assert listed[0]["tags"] == "team=blue"
+    as_json = json.loads(body(signed_in.get("/keys/export/?format=json&q=payments")))
+    assert [(each["aliases"], each["tags"]) for each in as_json] == [(["payments"], {"team": "blue"})]
+
+
+def test_an_export_holds_no_formula(account: TestAccount, signed_in: Client) -> None:
+    account.create_key(Description="=HYPERLINK(1)")
+    (line,) = csv.DictReader(io.StringIO(body(signed_in.get("/keys/export/"))))
+    assert line["description"] == "'=HYPERLINK(1)"
+
+
+def test_a_reading_whose_worker_died_goes_on_where_it_was(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "STEP", 3)
+    for _ in range(8):
+        account.create_key()
+    kms = account.client()
+    reader = follow.Follower(kms, account.account_id, "us-east-1", ours=True)
+    reader._begin(reader.mark())
+    reader._read_step()  # and then the worker dies, holding its lease
+    InventoryMark.objects.filter(account_id=account.account_id).update(lease=timezone.now() + timedelta(seconds=30))
+    assert len(rows(signed_in, "/keys/")) == 3
+    assert "3 keys so far" in signed_in.get("/keys/").content.decode()
+    InventoryMark.objects.filter(account_id=account.account_id).update(lease=timezone.now() - timedelta(seconds=1))
+    assert len(rows(signed_in, "/keys/")) == 8
+    assert "so far" not in signed_in.get("/keys/").content.decode()
+
+
+def test_a_change_costs_as_many_calls_with_many_keys_as_with_few(account: TestAccount, signed_in: Client) -> None:
+    keys = [account.create_key() for _ in range(12)]
+    signed_in.get("/keys/?q=nothing-has-this")
+    account.client().disable_key(KeyId=keys[0])
+    trail = account.client("cloudtrail")
+    before = len(trail.lookup_events(MaxResults=50)["Events"])
+    signed_in.get("/keys/?q=nothing-has-this")
+    made = [event["EventName"] for event in trail.lookup_events(MaxResults=50)["Events"]]
+    assert made[: len(made) - before].count("DescribeKey") + made[:8].count("DescribeKey") <= 2
+
+
+def test_a_stale_writer_does_not_undo_a_later_reading(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    old = describe.read(account.client(), account.account_id, "us-east-1", key_id, ours=True)
+    account.client().disable_key(KeyId=key_id)
+    assert rows(signed_in, "/keys/")[0].state == "Disabled"
+    describe.write(account.account_id, "us-east-1", {key_id: old}, change=0)
+    assert InventoryKey.objects.get(account_id=account.account_id, key_id=key_id).state == "Disabled"
