@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.conf import settings
 from django.db.models import Max, Min
 from django.http import HttpRequest
 from django.utils import timezone
