@@ -88,12 +88,7 @@ def global_conditions(context: CallContext) -> dict[str, str | tuple[str, ...]]:
     """The aws: condition keys that every request carries (AWS global condition context keys). Names in lower case."""
     principal = context.principal
     values: dict[str, str | tuple[str, ...]] = {
-        "aws:principalarn": principal.session.issuer_arn
-        if principal.kind == "assumed-role" and principal.session
-        else principal.arn,
-        "aws:principalaccount": principal.account_id,
         "aws:principaltype": _PRINCIPAL_TYPES[principal.kind],
-        "aws:userid": principal.unique_id,
         "aws:principalisawsservice": "true" if principal.kind == "service" else "false",
         "aws:requestedregion": context.region,
         "aws:currenttime": f"{context.now:%Y-%m-%dT%H:%M:%SZ}",
@@ -102,16 +97,25 @@ def global_conditions(context: CallContext) -> dict[str, str | tuple[str, ...]]:
         "aws:useragent": context.user_agent,
         "aws:viaawsservice": "true" if principal.invoked_by else "false",
     }
+    if principal.arn:
+        values["aws:principalarn"] = (
+            principal.session.issuer_arn if principal.kind == "assumed-role" and principal.session else principal.arn
+        )
+        values["aws:principalaccount"] = principal.account_id
+        values["aws:userid"] = principal.unique_id
     if principal.kind == "user":
         values["aws:username"] = principal.name
+    if principal.kind == "service":
+        values["aws:principalservicename"] = principal.invoked_by
+    if principal.source_arn:
+        values["aws:sourcearn"] = principal.source_arn
+        if account := principal.source_arn.split(":", 5)[4]:
+            values["aws:sourceaccount"] = account
     if not principal.invoked_by:
         values["aws:sourceip"] = context.source_ip
     else:
         values["aws:calledvia"] = (principal.invoked_by,)
         values["aws:calledviafirst"] = values["aws:calledvialast"] = principal.invoked_by
-    if principal.source_arn:
-        values["aws:sourcearn"] = principal.source_arn
-        values["aws:sourceaccount"] = principal.source_arn.split(":")[4]
     for name, value in principal.tags.items():
         values[f"aws:principaltag/{name.lower()}"] = value
     session = principal.session

@@ -130,7 +130,7 @@ class Condition:
     def holds(self, context: Values) -> bool:
         given = context.get(self.key)
         if self.operator is None:
-            return (given is None) == (self.values[0].lower() == "true")
+            return ("true" if given is None or given == () else "false") in self.values
         if given is None or given == ():
             if self.set_operator == "ForAllValues":
                 return True
@@ -162,17 +162,27 @@ class Condition:
         return f"condition {self.written} on {self.key} wants {list(self.values)!r}, and it {shown}"
 
 
-def compile_condition(written: str, key: str, values: tuple[str, ...], *, variables: bool) -> Condition:
-    """Raises KeyError for an operator that does not exist, ValueError for a use that it does not allow."""
+def exists(written: str) -> bool:
+    """Whether there is an operator of this name, set operator and IfExists included."""
     set_operator, colon, name = written.rpartition(":")
     if colon and set_operator not in ("ForAllValues", "ForAnyValue"):
+        return False
+    return name.lower() == "null" or name.lower().removesuffix("ifexists") in OPERATORS
+
+
+def compile_condition(written: str, key: str, values: tuple[str, ...], *, variables: bool) -> Condition:
+    """Raises KeyError for an operator that does not exist, ValueError for a use that it does not allow."""
+    if not exists(written):
         raise KeyError(written)
+    set_operator, _, name = written.rpartition(":")
     if name.lower() == "null":
         if not values or any(value.lower() not in ("true", "false") for value in values):
             raise ValueError(written)
-        return Condition(written, None, key.lower(), values, False, set_operator, False)
-    if_exists = name.endswith("IfExists")
-    operator = OPERATORS[name.removesuffix("IfExists").lower()]
+        return Condition(
+            written, None, key.lower(), tuple(value.lower() for value in values), False, set_operator, False
+        )
+    if_exists = name.lower().endswith("ifexists")
+    operator = OPERATORS[name.lower().removesuffix("ifexists")]
     dynamic = variables and any(patterns.has_variable(value) for value in values)
     return Condition(written, operator, key.lower(), values, if_exists, set_operator, dynamic)
 

@@ -150,7 +150,7 @@ def create_session(
     content = {
         "secret": secret,
         "principal": principal.unique_id,
-        "created": int(now.timestamp()),
+        "created": int(clock.now(principal.account_id).timestamp()),
         "expires": int(expires.timestamp()),
         "name": name,
         "policies": policies or [],

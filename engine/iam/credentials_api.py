@@ -7,14 +7,13 @@ from typing import Any
 from django.contrib.auth.hashers import check_password, make_password
 
 from engine.context import CallContext
-from engine.iam import credentials, entities
+from engine.iam import credentials, entities, quotas
 from engine.iam.entities import USER
 from engine.iam.models import AccessKey, Account, User
 from engine.trail import query
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
-ACCESS_KEYS_PER_USER = 2
 PASSWORD_MINIMUM = 8
 
 
@@ -30,8 +29,7 @@ def _user(context: CallContext, parameters: dict[str, Any]) -> User:
 
 def create_access_key(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user = _user(context, parameters)
-    if user.access_keys.count() >= ACCESS_KEYS_PER_USER:
-        raise AWSError("LimitExceeded", f"Cannot exceed quota for AccessKeysPerUser: {ACCESS_KEYS_PER_USER}")
+    quotas.hold("AccessKeysPerUser", user.access_keys.count() + 1)
     row, secret = credentials.create_access_key(user)
     entities.touched(context)
     return {"AccessKey": {**_entry(row), "SecretAccessKey": secret}}
@@ -81,7 +79,11 @@ def get_access_key_last_used(context: CallContext, parameters: dict[str, Any]) -
     )
     entities.permit(context, row.user.arn if row is not None else "*", row.user if row is not None else None)
     if row is None:
-        raise AWSError("NoSuchEntity", f"The Access Key with id {access_key_id} cannot be found.")
+        raise AWSError(
+            "AccessDenied",
+            f"User: {context.principal.arn} is not authorized to perform iam:GetAccessKeyLastUsed "
+            f"on resource: access key {access_key_id}",
+        )
     used = query.last_use_of_access_key(context.account_id, access_key_id)
     last: Answer = {"ServiceName": "N/A", "Region": "N/A"}
     if used is not None:

@@ -2,7 +2,9 @@
 
 An explicit deny anywhere wins. Inside one account the resource's policy (key policy, trust policy) decides for principals it names,
 and may delegate to the account, whose identity policies then decide; across accounts both sides must allow. Permission boundaries and
-session policies narrow; grants add. Source: IAM User Guide, "Policy evaluation logic"; KMS Developer Guide, "Determining access".
+session policies narrow what identity policies and a role named in a resource policy give, not what a session or user named there gets.
+A grant is enough by itself, from another account too (service-linked roles have no KMS permission but their grants); boundaries and
+session policies narrow it. Source: IAM User Guide, "Policy evaluation logic"; KMS Developer Guide, "Determining access" and "Grants".
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ CONTEXT_ACTIONS = frozenset(
         "ReEncryptTo",
     }
 )
-_CONTEXT_PREFIX = "kms:encryptioncontext:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class GrantView:
     constraints: Mapping[str, Any]
     key_arn: str = ""
     name: str = ""
+    grantee_id: str = ""  # unique ID of the user or role that the grantee's ARN stood for
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,14 @@ KIND_WORDS = {
     "resource": "resource-based policy",
     "boundary": "permissions boundary",
     "session": "session policy",
-    "trust": "resource-based policy",
+    "trust": "role trust policy",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`reason`: explicit-deny, allowed-by-resource, allowed-by-identity, allowed-by-grant, allowed-by-root, or not-allowed;
-    `lacking`: the kind of policy that denied or did not allow."""
+    `lacking`: the kind of policy that denied or did not allow; `deciding`: the statements that did."""
 
     allowed: bool
     reason: str
@@ -114,9 +116,12 @@ def decide(request: Request, policies: Policies) -> Decision:
     session_policies = principal.session.policies if principal.session is not None else ()
     resource_policy = policies.resource
 
-    allow_resource: tuple[StatementRef, str] | None = None
+    allow_resource: StatementRef | None = None
+    strength = 0
     if resource_policy is not None:
-        denied, allow_resource = _resource_side(resource_policy, action, request)
+        denied, allow_resource, strength = _resource_side(
+            resource_policy, action, request, bounded=policies.boundary is not None
+        )
         if denied is not None:
             return _no(request, policies, "explicit-deny", resource_policy.kind, (denied,))
     allow_identity: StatementRef | None = None
@@ -148,10 +153,10 @@ def decide(request: Request, policies: Policies) -> Decision:
 
     if principal.kind in ("service", "anonymous"):
         if allow_resource is not None:
-            return _yes(request, policies, "allowed-by-resource", (allow_resource[0],))
+            return _yes(request, policies, "allowed-by-resource", (allow_resource,))
         if grant is not None:
             return _yes(request, policies, "allowed-by-grant", (), grant)
-        return _no(request, policies, "not-allowed", "resource")
+        return _no(request, policies, "not-allowed", _resource_kind(policies))
 
     if resource_policy is None:
         if identity_allows:
@@ -160,27 +165,23 @@ def decide(request: Request, policies: Policies) -> Decision:
             )
         return _no(request, policies, "not-allowed", narrowed_by if allow_identity and narrowed_by else "identity")
 
+    if same_account and (strength == _SESSION or (strength == _ROLE and not narrowed_by)):
+        return _yes(request, policies, "allowed-by-resource", _refs(allow_resource))
+    if allow_resource is not None and identity_allows:
+        return _yes(request, policies, "allowed-by-identity", (allow_resource, *_refs(allow_identity)))
+    if grant is not None and not narrowed_by:
+        return _yes(request, policies, "allowed-by-grant", (), grant)
     if same_account:
-        if allow_resource is not None and allow_resource[1] == DIRECT:
-            statement = allow_resource[0].statement
-            named = statement.principals is not None and statement.principals.names_session(principal)
-            if not narrowed_by or named or principal.kind == "user":
-                return _yes(request, policies, "allowed-by-resource", (allow_resource[0],))
-        if allow_resource is not None and identity_allows:
-            return _yes(request, policies, "allowed-by-identity", (allow_resource[0], *_refs(allow_identity)))
-        if grant is not None and not narrowed_by:
-            return _yes(request, policies, "allowed-by-grant", (), grant)
-        if narrowed_by and (allow_identity is not None or allow_resource is not None):
+        if narrowed_by and (allow_identity is not None or strength == _ROLE or grant is not None):
             return _no(request, policies, "not-allowed", narrowed_by)
-        return _no(request, policies, "not-allowed", "identity" if allow_resource is not None else "resource")
-
-    if identity_allows and allow_resource is not None:
-        return _yes(request, policies, "allowed-by-identity", (allow_resource[0], *_refs(allow_identity)))
-    if grant is not None and identity_allows:
-        return _yes(request, policies, "allowed-by-grant", _refs(allow_identity), grant)
+        return _no(request, policies, "not-allowed", "identity" if allow_resource is not None else resource_policy.kind)
     if not identity_allows:
         return _no(request, policies, "not-allowed", narrowed_by if allow_identity and narrowed_by else "identity")
-    return _no(request, policies, "not-allowed", "resource")
+    return _no(request, policies, "not-allowed", resource_policy.kind)
+
+
+def _resource_kind(policies: Policies) -> str:
+    return policies.resource.kind if policies.resource is not None else "resource"
 
 
 def _refs(ref: StatementRef | None) -> tuple[StatementRef, ...]:
@@ -219,25 +220,42 @@ def _plain(policy: CompiledPolicy, action: str, request: Request) -> tuple[State
     return None, allowed
 
 
+# How directly a resource policy names the caller.
+_ACCOUNT, _ROLE, _SESSION = 1, 2, 3
+
+
+def _strength(statement: Statement, principal: Principal) -> int:
+    principals = statement.principals
+    assert principals is not None
+    if principals.negated or principals.names_session(principal):
+        return _SESSION
+    return _ROLE if principals.match(principal) == DIRECT else _ACCOUNT
+
+
 def _resource_side(
-    policy: CompiledPolicy, action: str, request: Request
-) -> tuple[StatementRef | None, tuple[StatementRef, str] | None]:
-    """(the statement that denies, the best that allows and how it names the principal: DIRECT before ACCOUNT)."""
-    allowed: tuple[StatementRef, str] | None = None
+    policy: CompiledPolicy, action: str, request: Request, *, bounded: bool
+) -> tuple[StatementRef | None, StatementRef | None, int]:
+    """(the statement that denies, the one that allows most directly, how directly).
+
+    `bounded`: a Deny with NotPrincipal always denies a caller that has a permissions boundary (IAM User Guide, "NotPrincipal").
+    """
+    allowed: Statement | None = None
+    strength = 0
     for statement in policy.about(action):
-        if statement.allows and allowed is not None and allowed[1] == DIRECT:
+        if statement.allows and strength == _SESSION:
             continue
-        assert statement.principals is not None
-        match = statement.principals.match(request.principal)
-        if not match or not statement.about_resource(request.resource, request.context):
+        if not _names(statement, request, bounded):
+            continue
+        if not statement.about_resource(request.resource, request.context):
             continue
         if not all(condition.holds(request.context) for condition in statement.conditions):
             continue
         if not statement.allows:
-            return StatementRef(policy, statement), None
-        if allowed is None or match == DIRECT:
-            allowed = (StatementRef(policy, statement), match)
-    return None, allowed
+            return StatementRef(policy, statement), None, 0
+        found = _strength(statement, request.principal)
+        if found > strength:
+            allowed, strength = statement, found
+    return None, StatementRef(policy, allowed) if allowed is not None else None, strength
 
 
 def _grant(request: Request, grants: Sequence[GrantView]) -> GrantView | None:
@@ -255,40 +273,71 @@ def _grant(request: Request, grants: Sequence[GrantView]) -> GrantView | None:
 
 
 def grants_to(grant: GrantView, principal: Principal) -> bool:
-    """Whether the grant's grantee is this principal: its ARN, its role's, its account's root, or its service."""
+    """Whether the grant's grantee is this principal."""
+    return is_named(grant.grantee, grant.grantee_id, principal)
+
+
+def is_named(name: str, unique_id: str, principal: Principal) -> bool:
+    """Whether a grant's `name` is this principal: its ARN, its role's, its account's root, or the service that it is.
+
+    With a `unique_id`, that alone counts: a user or role deleted and made anew under the same name is another principal.
+    """
     if principal.kind == "service":
-        return grant.grantee == principal.invoked_by
-    if grant.grantee in (principal.arn, f"arn:aws:iam::{principal.account_id}:root"):
-        return True
-    return principal.session is not None and grant.grantee == principal.session.issuer_arn
+        return name == principal.invoked_by
+    if unique_id:
+        return unique_id == principal.unique_id.partition(":")[0]
+    if name in (principal.arn, f"arn:aws:iam::{principal.account_id}:root"):
+        return bool(principal.arn)
+    return principal.session is not None and name == principal.session.issuer_arn
 
 
 def _constraints_hold(grant: GrantView, operation: str, request: Request) -> bool:
-    """Encryption context for the operations that have one; SourceArn for all but RetireGrant."""
-    if not grant.constraints:
+    """Encryption context for the operations that have one; SourceArn for all but RetireGrant.
+
+    Keys of an encryption context are compared without regard to case here, values exactly (API Reference, GrantConstraints).
+    """
+    constraints = grant.constraints
+    if not constraints:
         return True
-    source = grant.constraints.get("SourceArn")
+    source = constraints.get("SourceArn")
     if source and operation != "RetireGrant" and request.context.get("aws:sourcearn") != source:
         return False
     if operation not in CONTEXT_ACTIONS:
         return True
-    context = dict(request.encryption_context or {})
-    equals = grant.constraints.get("EncryptionContextEquals")
-    if equals and context != equals:
+    given = _folded(request.encryption_context)
+    equals, subset = constraints.get("EncryptionContextEquals"), constraints.get("EncryptionContextSubset")
+    if isinstance(equals, Mapping) and equals and given != _folded(equals):
         return False
-    subset = grant.constraints.get("EncryptionContextSubset")
-    return not subset or all(context.get(name) == value for name, value in subset.items())
+    return not isinstance(subset, Mapping) or _folded(subset).items() <= given.items()
+
+
+def _folded(pairs: Mapping[str, str] | None) -> dict[str, str]:
+    return {name.lower(): value for name, value in (pairs or {}).items()}
 
 
 def access_denied_message(decision: Decision, request: Request) -> str:
-    """AWS's sentence. Source: IAM User Guide, "Troubleshoot access denied error messages"."""
-    subject = request.principal.arn or "anonymous"
+    """AWS's sentence. Source: IAM User Guide, "Troubleshoot access denied error messages".
+
+    Of another account's key, KMS does not tell whether it is there (KMS Developer Guide, "Troubleshooting key access").
+    """
+    principal = request.principal
+    start = (
+        f"User: {principal.arn or principal.invoked_by or 'anonymous'} is not authorized to perform: {request.action}"
+    )
+    if decision.lacking == "resource" and principal.account_id and principal.account_id != request.resource_account:
+        return f"{start} {NOT_THERE_OR_NOT_ALLOWED}"
     where = KIND_WORDS[decision.lacking]
-    start = f"User: {subject} is not authorized to perform: {request.action} on resource: {request.resource}"
-    article = "an" if where.startswith("i") else "a"
+    start += f" on resource: {request.resource}"
     if decision.reason == "explicit-deny":
+        article = "the" if decision.lacking == "trust" else "an" if where.startswith("i") else "a"
         return f"{start} with an explicit deny in {article} {where}"
     return f"{start} because no {where} allows the {request.action} action"
+
+
+NOT_THERE_OR_NOT_ALLOWED = (
+    "on this resource because the resource does not exist in this Region, no resource-based policies allow access, "
+    "or a resource-based policy explicitly denies access"
+)
 
 
 def _trace(request: Request, policies: Policies) -> Iterator[TraceLine]:
@@ -298,7 +347,7 @@ def _trace(request: Request, policies: Policies) -> Iterator[TraceLine]:
     looked_at += request.principal.session.policies if request.principal.session else ()
     for policy in looked_at:
         for statement in policy.statements:
-            reason = _mismatch(statement, request)
+            reason = _mismatch(statement, request, bounded=policies.boundary is not None)
             yield TraceLine(
                 policy=policy.name,
                 kind=policy.kind,
@@ -322,9 +371,15 @@ def _matched(statement: Statement, request: Request) -> str:
     return "action, resource and conditions match"
 
 
-def _mismatch(statement: Statement, request: Request) -> str:
+def _names(statement: Statement, request: Request, bounded: bool) -> bool:
+    principals = statement.principals
+    assert principals is not None
+    return bool(principals.match(request.principal)) or (bounded and principals.negated and not statement.allows)
+
+
+def _mismatch(statement: Statement, request: Request, *, bounded: bool) -> str:
     """The first thing of a statement that does not match, in words; empty if it matches."""
-    if statement.principals is not None and not statement.principals.match(request.principal):
+    if statement.principals is not None and not _names(statement, request, bounded):
         return f"it is not about {request.principal.arn or request.principal.invoked_by}"
     if not statement.about_action(request.action.lower()):
         return f"it is not about {request.action}"

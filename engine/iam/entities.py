@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.context import CallContext
+from engine.iam import pins, quotas
 from engine.iam.authorize import authorize
 from engine.iam.models import Group, ManagedPolicy, Role, User
 from engine.store.transaction import changed, iam_entity
@@ -47,13 +48,24 @@ def permitted(context: CallContext, kind: Kind, parameters: Mapping[str, Any], *
     name = parameters[kind.parameter]
     row = kind.model.objects.filter(account_id=context.account_id, name__iexact=name).first()
     path = row.path if row is not None else "/"
-    permit(context, f"arn:aws:iam::{context.account_id}:{kind.word}{path}{name}", row, **conditions)
+    arn = f"arn:aws:iam::{context.account_id}:{kind.word}{path}{row.name if row is not None else name}"
+    permit(context, arn, row, asked=parameters, **conditions)
     if row is None:
         raise missing(kind.word, name)
     return row
 
 
-def permit(context: CallContext, resource: str = "*", row: Any = None, **conditions: Any) -> None:
+def permit(
+    context: CallContext,
+    resource: str = "*",
+    row: Any = None,
+    asked: Mapping[str, Any] | None = None,
+    **conditions: Any,
+) -> None:
+    """Raise AccessDenied unless the caller may do this operation on `resource`, which is `row` if it is there.
+
+    `asked`: the request, whose tags are condition keys; `conditions`: more keys, with "_" for the first ":".
+    """
     tags = getattr(row, "tags", None) or {}
     authorize(
         context,
@@ -62,9 +74,18 @@ def permit(context: CallContext, resource: str = "*", row: Any = None, **conditi
         conditions=lambda: {
             **{f"aws:resourcetag/{name.lower()}": value for name, value in tags.items()},
             **{f"iam:resourcetag/{name.lower()}": value for name, value in tags.items()},
+            **_tags_asked(asked or {}),
             **{name.replace("_", ":", 1).lower(): value for name, value in conditions.items()},
         },
     )
+
+
+def _tags_asked(parameters: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
+    keys = tuple(parameters.get("TagKeys", ())) or tuple(tag["Key"] for tag in parameters.get("Tags", ()))
+    values: dict[str, str | tuple[str, ...]] = {
+        f"aws:requesttag/{tag['Key'].lower()}": tag["Value"] for tag in parameters.get("Tags", ())
+    }
+    return {**values, "aws:tagkeys": keys} if keys else values
 
 
 def touched(context: CallContext) -> None:
@@ -101,15 +122,24 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": name, "Value": value} for name, value in sorted(tags.items())]
 
 
-def tag_mapping(listed: list[dict[str, str]], before: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Tags as a mapping, added to those before. Raises InvalidInput for duplicates, LimitExceeded for more than 50."""
-    names = [tag["Key"] for tag in listed]
-    if len({name.lower() for name in names}) != len(names):
-        raise AWSError("InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+def tag_mapping(
+    listed: list[dict[str, str]], before: Mapping[str, str] | None = None, *, any_case: bool = True
+) -> dict[str, str]:
+    """Tags as a mapping, added to those before. Raises InvalidInput for duplicates, LimitExceeded for more than 50.
+
+    Names of the tags of users and roles differ by more than case (`any_case`); those of policies do not have to.
+    """
+    names = [tag["Key"].lower() if any_case else tag["Key"] for tag in listed]
+    if len(set(names)) != len(names):
+        hint = " Please note that Tag keys are case insensitive." if any_case else ""
+        raise AWSError("InvalidInput", f"Duplicate tag keys found.{hint}")
     if any(name.lower().startswith("aws:") for name in names):
         raise AWSError("InvalidInput", "Tag keys beginning with aws: are reserved.")
-    together = {**(before or {}), **{tag["Key"]: tag["Value"] for tag in listed}}
-    if len(together) > 50:
+    kept = {
+        name: value for name, value in (before or {}).items() if (name.lower() if any_case else name) not in set(names)
+    }
+    together = {**kept, **{tag["Key"]: tag["Value"] for tag in listed}}
+    if len(together) > quotas.TAGS:
         raise AWSError("LimitExceeded", "The number of tags has reached the maximum limit.")
     return together
 
@@ -133,8 +163,8 @@ def group_entry(group: Group) -> dict[str, Any]:
 def role_entry(role: Role) -> dict[str, Any]:
     return {
         **_entry(role, "Role"),
-        "AssumeRolePolicyDocument": encoded(role.trust_policy),
-        "Description": role.description,
+        "AssumeRolePolicyDocument": encoded(pins.shown(role.trust_policy, role.trust_pins)),
+        **({"Description": role.description} if role.description else {}),
         "MaxSessionDuration": role.max_session_duration,
     }
 

@@ -11,6 +11,8 @@ class Account(models.Model):
     alias = models.CharField(max_length=63, blank=True)
     clock_offset = models.FloatField(default=0.0, help_text="seconds added to the real clock")
     created = models.DateTimeField()
+    credential_report = models.TextField(blank=True, help_text="CSV, as GenerateCredentialReport last made it")
+    credential_report_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.account_id
@@ -94,6 +96,7 @@ class User(_Entity):
 class Role(_Entity):
     description = models.CharField(max_length=1000, blank=True)
     trust_policy = models.TextField()
+    trust_pins = models.JSONField(default=dict, help_text="unique IDs of the principals it names (engine.iam.pins)")
     max_session_duration = models.PositiveIntegerField(default=3600, help_text="seconds")
     permissions_boundary = models.CharField(max_length=2048, blank=True, help_text="policy ARN")
 

@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import Q
+
 from engine.context import CallContext
-from engine.iam import aws_managed, entities
+from engine.iam import aws_managed, entities, grammar, quotas
 from engine.iam.credentials import new_unique_id
 from engine.iam.entities import GROUP, ROLE, USER, Kind
 from engine.iam.models import Attachment, InlinePolicy, ManagedPolicy, ManagedPolicyVersion, Role, User
-from engine.iam.policy import MalformedPolicy, compile_policy
 from engine.iam.principals_api import check_policy_exists, find_policy
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
 Run = Callable[[CallContext, dict[str, Any]], Answer]
 
-# Bytes of all inline policies together, white space not counted. Source: IAM User Guide, "IAM and AWS STS quotas".
-_INLINE_LIMIT = {"user": 2048, "group": 5120, "role": 10240}
-_MANAGED_LIMIT = 6144
-_ATTACHMENTS = 10
-_VERSIONS = 5
-_AWS_DATE = datetime(2015, 2, 6, tzinfo=UTC)
-
-
-def _check_document(document: str) -> None:
-    try:
-        compile_policy(document, name="", kind="identity")
-    except MalformedPolicy as reason:
-        raise AWSError("MalformedPolicyDocument", reason.reason) from reason
-
-
-def _size(document: str) -> int:
-    return len("".join(document.split()).encode())
-
 
 def put_inline(kind: Kind) -> Run:
     def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
         row = entities.permitted(context, kind, parameters)
         name, document = parameters["PolicyName"], parameters["PolicyDocument"]
-        _check_document(document)
+        grammar.check_identity(document)
         others = InlinePolicy.objects.filter(**{kind.word: row}).exclude(name=name)
-        if _size(document) + sum(_size(other.document) for other in others) > _INLINE_LIMIT[kind.word]:
-            raise AWSError(
-                "LimitExceeded",
-                f"Maximum policy size of {_INLINE_LIMIT[kind.word]} bytes exceeded for {kind.word} {row.name}",
-            )
+        limit = quotas.INLINE_SIZE[kind.word]
+        if quotas.size(document) + sum(quotas.size(other.document) for other in others) > limit:
+            raise AWSError("LimitExceeded", f"Maximum policy size of {limit} bytes exceeded for {kind.word} {row.name}")
         InlinePolicy.objects.update_or_create(**{kind.word: row}, name=name, defaults={"document": document})
         entities.touched(context)
         return {}
@@ -101,10 +81,7 @@ def attach(kind: Kind) -> Run:
         check_policy_exists(context, arn)
         mine = Attachment.objects.filter(**{kind.word: row})
         if not mine.filter(policy_arn=arn).exists():
-            if mine.count() >= _ATTACHMENTS:
-                raise AWSError(
-                    "LimitExceeded", f"Cannot exceed quota for PoliciesPer{kind.word.capitalize()}: {_ATTACHMENTS}"
-                )
+            quotas.hold(f"PoliciesPer{kind.word.capitalize()}", mine.count() + 1)
             Attachment.objects.create(**{kind.word: row}, policy_arn=arn, created=context.now)
         entities.touched(context)
         return {}
@@ -137,12 +114,13 @@ def list_attached(kind: Kind) -> Run:
 
 def create_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
     name, path = parameters["PolicyName"], parameters.get("Path", "/")
-    entities.permit(context, f"arn:aws:iam::{context.account_id}:policy{path}{name}")
+    entities.permit(context, f"arn:aws:iam::{context.account_id}:policy{path}{name}", asked=parameters)
     if ManagedPolicy.objects.filter(account_id=context.account_id, name__iexact=name).exists():
         raise AWSError(
             "EntityAlreadyExists", f"A policy called {name} already exists. Duplicate names are not allowed."
         )
-    _check_managed(parameters["PolicyDocument"])
+    grammar.check_managed(parameters["PolicyDocument"])
+    quotas.hold(quotas.POLICIES, ManagedPolicy.objects.filter(account_id=context.account_id).count() + 1)
     policy = ManagedPolicy.objects.create(
         account_id=context.account_id,
         path=path,
@@ -151,31 +129,26 @@ def create_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
         created=context.now,
         updated=context.now,
         description=parameters.get("Description", ""),
-        tags=entities.tag_mapping(parameters.get("Tags", [])),
+        tags=entities.tag_mapping(parameters.get("Tags", []), any_case=False),
     )
     ManagedPolicyVersion.objects.create(
         policy=policy, version_id="v1", document=parameters["PolicyDocument"], is_default=True, created=context.now
     )
-    return {"Policy": entities.with_tags(policy_entry(policy), policy)}
-
-
-def _check_managed(document: str) -> None:
-    _check_document(document)
-    if _size(document) > _MANAGED_LIMIT:
-        raise AWSError("LimitExceeded", f"Cannot exceed quota for PolicySize: {_MANAGED_LIMIT}")
+    return {"Policy": entities.with_tags(policy_entry(policy, detail=False), policy)}
 
 
 def _permitted(context: CallContext, parameters: dict[str, Any]) -> ManagedPolicy:
     """The account's own policy that the request names."""
     arn = parameters["PolicyArn"]
     policy = find_policy(context, arn)
-    entities.permit(context, arn, policy)
+    entities.permit(context, arn, policy, asked=parameters)
     if policy is None:
-        raise AWSError("NoSuchEntity", f"Policy {arn} was not found.")
+        version = f"version {parameters['VersionId']} does not exist or is not attachable"
+        raise AWSError("NoSuchEntity", f"Policy {arn} {version if 'VersionId' in parameters else 'was not found'}.")
     return policy
 
 
-def policy_entry(policy: ManagedPolicy) -> Answer:
+def policy_entry(policy: ManagedPolicy, *, detail: bool = True) -> Answer:
     default = policy.versions.filter(is_default=True).values_list("version_id", flat=True).first()
     attached = Attachment.objects.filter(policy_arn=policy.arn).count()
     boundaries = sum(table.objects.filter(permissions_boundary=policy.arn).count() for table in (User, Role))
@@ -191,7 +164,7 @@ def policy_entry(policy: ManagedPolicy) -> Answer:
         "CreateDate": policy.created,
         "UpdateDate": policy.updated,
     }
-    if policy.description:
+    if policy.description and detail:
         entry["Description"] = policy.description
     return entry
 
@@ -201,17 +174,21 @@ def aws_entry(context: CallContext, policy: aws_managed.ManagedDocument, *, deta
     count = sum(
         mine.filter(**{f"{word}__account_id": context.account_id}).count() for word in ("user", "group", "role")
     )
+    boundaries = sum(
+        table.objects.filter(account_id=context.account_id, permissions_boundary=policy.arn).count()
+        for table in (User, Role)
+    )
     entry: Answer = {
         "PolicyName": policy.name,
-        "PolicyId": f"ANPA{policy.name.upper()[:17]:A<17}",
+        "PolicyId": policy.policy_id,
         "Arn": policy.arn,
-        "Path": policy.arn.partition(":policy")[2].rpartition("/")[0] + "/",
-        "DefaultVersionId": "v1",
+        "Path": policy.path,
+        "DefaultVersionId": policy.version_id,
         "AttachmentCount": count,
-        "PermissionsBoundaryUsageCount": 0,
+        "PermissionsBoundaryUsageCount": boundaries,
         "IsAttachable": True,
-        "CreateDate": _AWS_DATE,
-        "UpdateDate": _AWS_DATE,
+        "CreateDate": policy.created,
+        "UpdateDate": policy.updated,
     }
     return {**entry, "Description": policy.description} if detail else entry
 
@@ -220,9 +197,9 @@ def get_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
     arn = parameters["PolicyArn"]
     if arn in aws_managed.POLICIES:
         entities.permit(context, arn)
-        return {"Policy": aws_entry(context, aws_managed.POLICIES[arn], detail=True)}
+        return {"Policy": {**aws_entry(context, aws_managed.POLICIES[arn], detail=True), "Tags": []}}
     policy = _permitted(context, parameters)
-    return {"Policy": entities.with_tags(policy_entry(policy), policy)}
+    return {"Policy": {**policy_entry(policy), "Tags": entities.tag_list(policy.tags)}}
 
 
 def list_policies(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -231,19 +208,24 @@ def list_policies(context: CallContext, parameters: dict[str, Any]) -> Answer:
     entries: list[Answer] = []
     if scope in ("All", "Local"):
         rows = ManagedPolicy.objects.filter(account_id=context.account_id).order_by("name")
-        entries += [policy_entry(row) for row in entities.under_path(parameters, rows)]
+        entries += [policy_entry(row, detail=False) for row in entities.under_path(parameters, rows)]
     if scope in ("All", "AWS"):
         prefix = parameters.get("PathPrefix", "/")
         found = [aws_entry(context, policy, detail=False) for policy in aws_managed.POLICIES.values()]
         entries += [entry for entry in found if entry["Path"].startswith(prefix)]
+    usage = parameters.get("PolicyUsageFilter")
     if parameters.get("OnlyAttached"):
-        entries = [entry for entry in entries if entry["AttachmentCount"]]
+        entries = [entry for entry in entries if entry["AttachmentCount"] or entry["PermissionsBoundaryUsageCount"]]
+    if usage is not None:
+        counter = "AttachmentCount" if usage == "PermissionsPolicy" else "PermissionsBoundaryUsageCount"
+        entries = [entry for entry in entries if entry[counter]]
     return entities.page(parameters, entries, "Policies")
 
 
 def delete_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
     policy = _permitted(context, parameters)
-    if Attachment.objects.filter(policy_arn=policy.arn).exists():
+    bounds = any(table.objects.filter(permissions_boundary=policy.arn).exists() for table in (User, Role))
+    if bounds or Attachment.objects.filter(policy_arn=policy.arn).exists():
         raise AWSError("DeleteConflict", "Cannot delete a policy attached to entities.")
     if policy.versions.filter(is_default=False).exists():
         raise AWSError(
@@ -258,11 +240,12 @@ def delete_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 def create_policy_version(context: CallContext, parameters: dict[str, Any]) -> Answer:
     policy = _permitted(context, parameters)
-    _check_managed(parameters["PolicyDocument"])
-    if policy.versions.count() >= _VERSIONS:
+    grammar.check_managed(parameters["PolicyDocument"])
+    most = quotas.QUOTAS["VersionsPerPolicy"]
+    if policy.versions.count() >= most:
         raise AWSError(
             "LimitExceeded",
-            "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version.",
+            f"A managed policy can have up to {most} versions. Before you create a new version, you must delete an existing version.",
         )
     as_default = parameters.get("SetAsDefault", False)
     if as_default:
@@ -291,11 +274,12 @@ def version_entry(version: ManagedPolicyVersion, *, document: bool) -> Answer:
 
 
 def aws_version_entry(arn: str) -> Answer:
+    policy = aws_managed.POLICIES[arn]
     return {
-        "VersionId": "v1",
+        "VersionId": policy.version_id,
         "IsDefaultVersion": True,
-        "CreateDate": _AWS_DATE,
-        "Document": entities.encoded(aws_managed.POLICIES[arn].document),
+        "CreateDate": policy.updated,
+        "Document": entities.encoded(policy.document),
     }
 
 
@@ -310,7 +294,7 @@ def get_policy_version(context: CallContext, parameters: dict[str, Any]) -> Answ
     arn = parameters["PolicyArn"]
     if arn in aws_managed.POLICIES:
         entities.permit(context, arn)
-        if parameters["VersionId"] != "v1":
+        if parameters["VersionId"] != aws_managed.POLICIES[arn].version_id:
             raise AWSError(
                 "NoSuchEntity", f"Policy {arn} version {parameters['VersionId']} does not exist or is not attachable."
             )
@@ -326,7 +310,7 @@ def list_policy_versions(context: CallContext, parameters: dict[str, Any]) -> An
     arn = parameters["PolicyArn"]
     if arn in aws_managed.POLICIES:
         entities.permit(context, arn)
-        entry = {"VersionId": "v1", "IsDefaultVersion": True, "CreateDate": _AWS_DATE}
+        entry = {name: value for name, value in aws_version_entry(arn).items() if name != "Document"}
         return {"Versions": [entry], "IsTruncated": False}
     versions = _permitted(context, parameters).versions.order_by("-pk")
     return entities.page(parameters, [version_entry(version, document=False) for version in versions], "Versions")
@@ -354,20 +338,30 @@ def list_entities_for_policy(context: CallContext, parameters: dict[str, Any]) -
     arn = parameters["PolicyArn"]
     entities.permit(context, arn)
     check_policy_exists(context, arn)
-    answer: Answer = {"IsTruncated": False}
-    wanted = parameters.get("EntityFilter")
+    wanted, usage = parameters.get("EntityFilter"), parameters.get("PolicyUsageFilter")
+    found: list[tuple[str, Answer]] = []
     for kind in (GROUP, USER, ROLE):
         label = kind.word.capitalize()
-        key = f"Policy{label}s"
-        rows = kind.model.objects.filter(account_id=context.account_id, attachment__policy_arn=arn).order_by("name")
-        show = wanted in (None, label)
-        answer[key] = [{f"{label}Name": row.name, f"{label}Id": row.unique_id} for row in rows] if show else []
-    return answer
+        if wanted not in (None, label):
+            continue
+        uses = Q(attachment__policy_arn=arn) if usage != "PermissionsBoundary" else Q(pk__in=[])
+        if kind is not GROUP and usage != "PermissionsPolicy":
+            uses |= Q(permissions_boundary=arn)
+        rows = kind.model.objects.filter(uses, account_id=context.account_id).distinct().order_by("name")
+        found += [
+            (f"Policy{label}s", {f"{label}Name": row.name, f"{label}Id": row.unique_id})
+            for row in entities.under_path(parameters, rows)
+        ]
+    page = entities.page(parameters, found, "found")
+    answer: Answer = {f"Policy{word}s": [] for word in ("Group", "User", "Role")}
+    for key, entry in page.pop("found"):
+        answer[key].append(entry)
+    return {**answer, **page}
 
 
 def tag_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
     policy = _permitted(context, parameters)
-    policy.tags = entities.tag_mapping(parameters["Tags"], policy.tags)
+    policy.tags = entities.tag_mapping(parameters["Tags"], policy.tags, any_case=False)
     policy.save(update_fields=["tags"])
     return {}
 

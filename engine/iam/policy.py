@@ -31,7 +31,7 @@ _STATEMENT_MEMBERS = {
     "NotResource",
     "Condition",
 }
-_ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
+_ACTION = re.compile(r"\*|[A-Za-z0-9.-]+:[^:]+")
 _ACCOUNT = re.compile(r"\d{12}")
 _ROOT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root")
 _ROLE_SESSION = re.compile(r"arn:aws[a-z-]*:sts::\d{12}:assumed-role/.+")
@@ -49,7 +49,11 @@ class MalformedPolicy(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Principals:
-    """Who a statement is about. `everyone` is "*"; `accounts` delegates to them; `names` are ARNs and unique IDs; `negated` NotPrincipal."""
+    """Who a statement is about. `everyone` is "*"; `accounts` delegates to them; `names` are ARNs and unique IDs; `negated` NotPrincipal.
+
+    In a stored policy the ARNs of users and roles are replaced by their unique IDs (engine.iam.pins). Federated principals and
+    canonical users are taken and match nobody: no call here is made by one.
+    """
 
     everyone: bool
     accounts: frozenset[str]
@@ -60,31 +64,45 @@ class Principals:
 
     def match(self, principal: Principal) -> str:
         """DIRECT, ACCOUNT or "" (not about this principal)."""
-        found = self._match(principal)
         if self.negated:
-            return "" if found else DIRECT
-        return found
-
-    def _match(self, principal: Principal) -> str:
+            return "" if self._excepts(principal) else DIRECT
         if self.everyone:
             return DIRECT
         if principal.kind == "service":
             return DIRECT if principal.invoked_by in self.services else ""
-        session = principal.session
-        if (
-            principal.arn in self.names
-            or principal.unique_id.partition(":")[0] in self.names
-            or principal.unique_id in self.names
-            or (session is not None and session.issuer_arn in self.names)
-        ):
+        if self._names_role_or_user(principal) or self._names_own_session(principal):
             return DIRECT
-        if principal.account_id in self.accounts:
-            return ACCOUNT
-        return ""
+        return ACCOUNT if principal.account_id in self.accounts else ""
+
+    def _names_role_or_user(self, principal: Principal) -> bool:
+        """By the ARN or unique ID of the user or of the session's role."""
+        if not self.names:
+            return False
+        arn = principal.session.issuer_arn if principal.session is not None else principal.arn
+        return arn in self.names or principal.unique_id.partition(":")[0] in self.names
+
+    def _names_own_session(self, principal: Principal) -> bool:
+        """By the ARN or unique ID of the session itself."""
+        return principal.kind != "user" and (principal.arn in self.names or principal.unique_id in self.names)
+
+    def _excepts(self, principal: Principal) -> bool:
+        """NotPrincipal lists the caller: its account and, within it, the very user or role (IAM User Guide, "NotPrincipal")."""
+        if self.everyone:
+            return True
+        if principal.kind == "service":
+            return principal.invoked_by in self.services
+        return principal.account_id in self.accounts and (
+            principal.kind == "root" or self._names_role_or_user(principal)
+        )
 
     def names_session(self, principal: Principal) -> bool:
-        """The very session (or user) is named, which no boundary or session policy narrows by not allowing."""
-        return principal.arn in self.names
+        """The very session or user is named, or everyone: what boundaries and session policies do not narrow by not allowing.
+
+        Source: IAM User Guide, "Policy evaluation for requests within a single account" and "IAM role principals".
+        """
+        if self.everyone:
+            return True
+        return self._names_role_or_user(principal) if principal.kind == "user" else self._names_own_session(principal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +141,7 @@ class CompiledPolicy:
     text: str
     statements: tuple[Statement, ...]
     has_conditions: bool
+    source: str = ""
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
 
     def about(self, action: str) -> tuple[Statement, ...]:
@@ -134,10 +153,13 @@ class CompiledPolicy:
         return found
 
 
+Pins = tuple[tuple[str, str], ...]
+
+
 @lru_cache(maxsize=20_000)
-def compile_policy(text: str, *, name: str, kind: Kind) -> CompiledPolicy:
-    """Raises MalformedPolicy."""
-    document = _parse(text)
+def compile_policy(text: str, *, name: str, kind: Kind, pins: Pins = (), source: str = "") -> CompiledPolicy:
+    """Raises MalformedPolicy. `pins`: who stored principals are (engine.iam.pins); `source`: the policy's ARN, or its owner's if inline."""
+    document = parse(text)
     version = document.get("Version", VERSIONS[1])
     if version not in VERSIONS:
         raise MalformedPolicy("Policy document must be version 2012-10-17 or greater.")
@@ -150,15 +172,16 @@ def compile_policy(text: str, *, name: str, kind: Kind) -> CompiledPolicy:
     if not isinstance(written, list) or not written:
         raise MalformedPolicy("Policy must contain at least one statement.")
     variables = version == VERSIONS[0]
-    statements = tuple(_statement(number, each, kind, variables) for number, each in enumerate(written))
+    statements = tuple(_statement(number, each, kind, variables, dict(pins)) for number, each in enumerate(written))
     sids = [statement.sid for statement in statements if statement.sid]
     if kind != "resource" and len(sids) != len(set(sids)):
         raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
     conditional = any(statement.conditions or statement.variables for statement in statements)
-    return CompiledPolicy(name, kind, text, statements, conditional)
+    return CompiledPolicy(name, kind, text, statements, conditional, source)
 
 
-def _parse(text: str) -> dict[str, Any]:
+def parse(text: str) -> dict[str, Any]:
+    """The JSON object of a policy. Raises MalformedPolicy."""
     try:
         document = json.loads(text, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as reason:
@@ -179,7 +202,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _statement(number: int, written: Any, kind: Kind, variables: bool) -> Statement:
+def _statement(number: int, written: Any, kind: Kind, variables: bool, pins: Mapping[str, str]) -> Statement:
     if not isinstance(written, dict):
         raise MalformedPolicy("Syntax error in policy: a statement is not an object")
     unknown = set(written) - _STATEMENT_MEMBERS
@@ -220,7 +243,7 @@ def _statement(number: int, written: Any, kind: Kind, variables: bool) -> Statem
         index=number,
         sid=sid,
         allows=written["Effect"] == "Allow",
-        principals=_principals(written) if with_principal else None,
+        principals=_principals(written, pins) if with_principal else None,
         actions=tuple(patterns.glob(action.lower()) for action in actions),
         not_action="NotAction" in written,
         resources=resources,
@@ -246,7 +269,7 @@ def _strings(value: Any, name: str) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def _principals(written: Mapping[str, Any]) -> Principals:
+def _principals(written: Mapping[str, Any], pins: Mapping[str, str]) -> Principals:
     if "Principal" in written and "NotPrincipal" in written:
         raise MalformedPolicy("Syntax error in policy: a statement has both Principal and NotPrincipal")
     negated = "NotPrincipal" in written
@@ -271,7 +294,7 @@ def _principals(written: Mapping[str, Any]) -> Principals:
         elif (
             entry.startswith("arn:") and ("*" not in entry) and len(entry.split(":", 5)) == 6
         ) or _UNIQUE_ID.fullmatch(entry):
-            names.add(entry)
+            names.add(pins.get(entry, entry))
         else:
             raise MalformedPolicy(f'Invalid principal in policy: "AWS":"{entry}"')
     return Principals(

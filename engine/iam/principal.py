@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """What temporary credentials carry. `issuer_arn` and `issuer_id` are the role's (or the user's) the session was made of."""
+    """What temporary credentials carry. `issuer_arn` and `issuer_id` are the role's (or the user's) the session was made of.
+
+    `created` is on the account's clock, as aws:CurrentTime is; `expires` on the real one. `transitive` names the tags that a
+    session made from this one takes over.
+    """
 
     name: str
     issuer_arn: str
@@ -24,6 +28,7 @@ class SessionFacts:
     policies: tuple[CompiledPolicy, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     source_identity: str = ""
+    transitive: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Q
 
 from engine.context import CallContext
-from engine.iam import aws_managed, entities
+from engine.iam import aws_managed, entities, grammar, quotas
 from engine.iam.credentials import new_unique_id
 from engine.iam.entities import GROUP, ROLE, USER, Kind
-from engine.iam.models import Attachment, Group, InlinePolicy, ManagedPolicy, Role, User
-from engine.iam.policy import MalformedPolicy, compile_policy
+from engine.iam.models import Attachment, Group, InlinePolicy, ManagedPolicy, ManagedPolicyVersion, Role, User
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
 
 _PREFIX = {"user": "AIDA", "group": "AGPA", "role": "AROA"}
+_QUOTA = {"user": quotas.USERS, "group": quotas.GROUPS, "role": quotas.ROLES}
+_POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?:\d{12}|aws):policy/.+")
 
 
 def _new(context: CallContext, kind: Kind, parameters: dict[str, Any], **more: Any) -> Any:
@@ -27,13 +29,15 @@ def _new(context: CallContext, kind: Kind, parameters: dict[str, Any], **more: A
         context,
         f"arn:aws:iam::{context.account_id}:{kind.word}{path}{name}",
         None,
+        asked=parameters,
         **({"iam_PermissionsBoundary": boundary} if boundary else {}),
     )
     entities.refuse_existing(context, kind, name)
+    quotas.hold(_QUOTA[kind.word], kind.model.objects.filter(account_id=context.account_id).count() + 1)
     if kind is not GROUP:
         more["tags"] = entities.tag_mapping(parameters.get("Tags", []))
         if boundary:
-            check_policy_exists(context, boundary)
+            check_policy_exists(context, boundary, as_boundary=True)
             more["permissions_boundary"] = boundary
     entities.touched(context)
     return kind.model.objects.create(
@@ -46,10 +50,15 @@ def _new(context: CallContext, kind: Kind, parameters: dict[str, Any], **more: A
     )
 
 
-def check_policy_exists(context: CallContext, arn: str) -> None:
+def check_policy_exists(context: CallContext, arn: str, *, as_boundary: bool = False) -> None:
+    """Raise InvalidInput for what is no policy ARN, NoSuchEntity for a policy that is not there."""
+    if not _POLICY_ARN.fullmatch(arn):
+        raise AWSError("InvalidInput", f"ARN {arn} is not valid.")
     if arn in aws_managed.POLICIES or find_policy(context, arn) is not None:
         return
-    raise AWSError("NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
+    raise AWSError(
+        "NoSuchEntity", f"{'Scope ARN:' if as_boundary else 'Policy'} {arn} does not exist or is not attachable."
+    )
 
 
 def find_policy(context: CallContext, arn: str) -> ManagedPolicy | None:
@@ -70,23 +79,22 @@ def create_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 
 def create_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    check_trust_policy(parameters["AssumeRolePolicyDocument"])
+    trust_pins = grammar.check_trust(parameters["AssumeRolePolicyDocument"])
     role = _new(
         context,
         ROLE,
         parameters,
         trust_policy=parameters["AssumeRolePolicyDocument"],
+        trust_pins=trust_pins,
         description=parameters.get("Description", ""),
         max_session_duration=parameters.get("MaxSessionDuration", 3600),
     )
-    return {"Role": entities.with_tags(entities.role_entry(role), role)}
+    return {"Role": entities.with_tags(_without(entities.role_entry(role), "Description", "MaxSessionDuration"), role)}
 
 
-def check_trust_policy(document: str) -> None:
-    try:
-        compile_policy(document, name="trust policy", kind="trust")
-    except MalformedPolicy as reason:
-        raise AWSError("MalformedPolicyDocument", reason.reason) from reason
+def _without(entry: Answer, *members: str) -> Answer:
+    """An entry without what one operation does not show of it."""
+    return {name: value for name, value in entry.items() if name not in members}
 
 
 def get_user(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -123,9 +131,9 @@ def _list(model: Any, key: str, entry: Callable[[Any], Answer]) -> Callable[[Cal
     return run
 
 
-list_users = _list(User, "Users", entities.user_entry)
+list_users = _list(User, "Users", lambda row: _without(entities.user_entry(row), "PermissionsBoundary"))
 list_groups = _list(Group, "Groups", entities.group_entry)
-list_roles = _list(Role, "Roles", entities.role_entry)
+list_roles = _list(Role, "Roles", lambda row: _without(entities.role_entry(row), "PermissionsBoundary"))
 
 
 def _rename(context: CallContext, kind: Kind, parameters: dict[str, Any]) -> Answer:
@@ -159,14 +167,15 @@ def update_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 def update_role_description(context: CallContext, parameters: dict[str, Any]) -> Answer:
     update_role(context, parameters)
-    return {"Role": entities.role_entry(entities.get(context, ROLE, parameters["RoleName"]))}
+    entry = entities.role_entry(entities.get(context, ROLE, parameters["RoleName"]))
+    return {"Role": _without(entry, "MaxSessionDuration")}
 
 
 def update_assume_role_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
     role = entities.permitted(context, ROLE, parameters)
-    check_trust_policy(parameters["PolicyDocument"])
+    role.trust_pins = grammar.check_trust(parameters["PolicyDocument"])
     role.trust_policy = parameters["PolicyDocument"]
-    role.save(update_fields=["trust_policy"])
+    role.save(update_fields=["trust_policy", "trust_pins"])
     entities.touched(context)
     return {}
 
@@ -210,8 +219,8 @@ def delete_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
 def add_user_to_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
     group = entities.permitted(context, GROUP, parameters)
     user = entities.get(context, USER, parameters["UserName"])
-    if not user.groups.filter(pk=group.pk).exists() and user.groups.count() >= 10:
-        raise AWSError("LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
+    if not user.groups.filter(pk=group.pk).exists():
+        quotas.hold("GroupsPerUser", user.groups.count() + 1)
     user.groups.add(group)
     entities.touched(context)
     return {}
@@ -246,7 +255,8 @@ def tag(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
 def untag(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
     def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
         row = entities.permitted(context, kind, parameters)
-        row.tags = {name: value for name, value in row.tags.items() if name not in parameters["TagKeys"]}
+        gone = {name.lower() for name in parameters["TagKeys"]}
+        row.tags = {name: value for name, value in row.tags.items() if name.lower() not in gone}
         row.save(update_fields=["tags"])
         entities.touched(context)
         return {}
@@ -266,7 +276,7 @@ def put_boundary(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
     def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
         arn = parameters["PermissionsBoundary"]
         row = entities.permitted(context, kind, parameters, iam_PermissionsBoundary=arn)
-        check_policy_exists(context, arn)
+        check_policy_exists(context, arn, as_boundary=True)
         row.permissions_boundary = arn
         row.save(update_fields=["permissions_boundary"])
         entities.touched(context)
@@ -295,20 +305,20 @@ def list_instance_profiles_for_role(context: CallContext, parameters: dict[str, 
 def get_account_summary(context: CallContext, parameters: dict[str, Any]) -> Answer:
     entities.permit(context)
     mine = Q(account_id=context.account_id)
+    nothing = (
+        "AccountAccessKeysPresent AccountMFAEnabled AccountPasswordPresent AccountSigningCertificatesPresent "
+        "InstanceProfiles MFADevices MFADevicesInUse Providers ServerCertificates"
+    )
     return {
         "SummaryMap": {
+            **{name: quotas.QUOTAS[quota] for name, quota in quotas.SUMMARY.items()},
+            **{f"{kind.capitalize()}PolicySizeQuota": most for kind, most in quotas.INLINE_SIZE.items()},
+            **dict.fromkeys(nothing.split(), 0),
             "Users": User.objects.filter(mine).count(),
-            "UsersQuota": 5000,
             "Groups": Group.objects.filter(mine).count(),
-            "GroupsQuota": 300,
             "Roles": Role.objects.filter(mine).count(),
-            "RolesQuota": 1000,
             "Policies": ManagedPolicy.objects.filter(mine).count(),
-            "PoliciesQuota": 1500,
-            "AccessKeysPerUserQuota": 2,
-            "GroupsPerUserQuota": 10,
-            "AttachedPoliciesPerUserQuota": 10,
-            "AccountMFAEnabled": 0,
-            "AccountAccessKeysPresent": 0,
+            "PolicyVersionsInUse": ManagedPolicyVersion.objects.filter(policy__account_id=context.account_id).count(),
+            "GlobalEndpointTokenVersion": 1,
         }
     }

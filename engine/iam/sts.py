@@ -48,7 +48,15 @@ def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
     path, _, name = parts[5].removeprefix("role").rpartition("/")
     role = Role.objects.filter(account_id=parts[4], path=path + "/", name=name).first()
     trust = (
-        compile_policy(role.trust_policy, name=f"trust policy of {name}", kind="trust") if role is not None else None
+        compile_policy(
+            role.trust_policy,
+            name=f"trust policy of {name}",
+            kind="trust",
+            pins=tuple(sorted(role.trust_pins.items())),
+            source=role.arn,
+        )
+        if role is not None
+        else None
     )
     tags = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags", [])}
     if role is None or trust is None:

@@ -37,7 +37,9 @@ _MEMBERS: dict[str, str] = {
     "ReplicaRegion": "kms:replicaregion",
     "PrimaryRegion": "kms:primaryregion",
     "GranteePrincipal": "kms:granteeprincipal",
+    "GranteeServicePrincipal": "kms:granteeserviceprincipal",
     "RetiringPrincipal": "kms:retiringprincipal",
+    "RetiringServicePrincipal": "kms:retiringserviceprincipal",
 }
 
 

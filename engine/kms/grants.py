@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam.decide import CONTEXT_ACTIONS, grants_to
-from engine.iam.models import Role, User
+from engine.iam import pins
+from engine.iam.decide import CONTEXT_ACTIONS, grants_to, is_named
 from engine.iam.principal import Principal
 from engine.kms import access, keyring, models, paging, specs, states
 from engine.kms.keyring import KmsKey
@@ -57,7 +57,7 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
             "kms:grantoperations": tuple(operations),
             "kms:grantisforawsresource": "true" if context.principal.invoked_by else "false",
             **({"kms:grantconstrainttype": tuple(constraints)} if constraints else {}),
-            **({"kms:granteeprincipal": grantee} if grantee else {}),
+            **({"kms:grantconstraintsourcearn": constraints["SourceArn"]} if "SourceArn" in constraints else {}),
         },
     )
     states.refuse_unless_allowed(context.operation, key, context.now)
@@ -66,9 +66,8 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
             "ValidationException",
             "1 validation error detected: Value null at 'granteePrincipal' failed to satisfy constraint: Member must not be null",
         )
-    _check_principal(grantee, grantee_is_service, "grantee")
-    if retiring:
-        _check_principal(retiring, retiring_is_service, "retiring")
+    grantee_pin = _pin(grantee, grantee_is_service)
+    retiring_pin = _pin(retiring, retiring_is_service) if retiring else ""
     refused = [operation for operation in operations if operation not in allowed_operations(key)]
     if refused:
         raise AWSError(
@@ -82,7 +81,8 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
         _check_parent(context, key, operations, constraints)
     access.dry_run(parameters)
     row = keyring.row(key)
-    same = _same_by_name(row, parameters.get("Name", ""), grantee, retiring, operations, constraints)
+    who = {"grantee": grantee, "grantee_pin": grantee_pin, "retiring": retiring, "retiring_pin": retiring_pin}
+    same = _same_by_name(row, parameters.get("Name", ""), who, operations, constraints)
     if same is None:
         if row.grants.count() >= PER_KEY:
             raise AWSError("LimitExceededException", f"{key.arn} has {PER_KEY} grants, the most a key can have.")
@@ -90,8 +90,7 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
             key=row,
             grant_id=secrets.token_hex(32),
             name=parameters.get("Name", ""),
-            grantee=grantee,
-            retiring=retiring,
+            **who,
             grantee_is_service=grantee_is_service,
             retiring_is_service=retiring_is_service,
             operations=operations,
@@ -111,27 +110,16 @@ def _who(parameters: dict[str, Any], principal: str, service: str) -> tuple[str,
     return str(parameters.get(principal, "")), False
 
 
-def _check_principal(name: str, is_service: bool, role: str) -> None:
-    """A principal of an account that is here must exist; others are taken on trust, as AWS cannot be asked."""
+def _pin(name: str, is_service: bool) -> str:
+    """The unique ID of a user or role. It must exist if its account is here; others are taken on trust, as AWS cannot be asked."""
     if is_service or name.endswith(".amazonaws.com"):
-        return
-    match = _PRINCIPAL.fullmatch(name)
-    if match is None:
+        return ""
+    if _PRINCIPAL.fullmatch(name) is None:
         raise AWSError("InvalidArnException", f"Invalid principal: {name}")
-    account_id, resource = match[1] or match[3], match[2] or match[4]
-    kind, _, rest = resource.partition("/")
-    table: type[User] | type[Role] | None = {"user": User, "role": Role}.get(kind)  # type: ignore[assignment]
-    if table is None or not _account_is_here(account_id):
-        return
-    path, _, short = f"/{rest}".rpartition("/")
-    if not table.objects.filter(account_id=account_id, path=path + "/", name=short).exists():
-        raise AWSError("InvalidArnException", f"Principal does not exist: {name}")
-
-
-def _account_is_here(account_id: str) -> bool:
-    from engine.iam.models import Account
-
-    return Account.objects.filter(account_id=account_id).exists()
+    try:
+        return pins.pin([name]).get(name, "")
+    except pins.UnknownPrincipal as reason:
+        raise AWSError("InvalidArnException", f"Principal does not exist: {name}") from reason
 
 
 def _check_constraints(key: KmsKey, constraints: dict[str, Any]) -> None:
@@ -176,12 +164,12 @@ def _as_strict(parent: Mapping[str, Any], child: Mapping[str, Any]) -> bool:
 
 
 def _same_by_name(
-    row: models.Key, name: str, grantee: str, retiring: str, operations: list[str], constraints: dict[str, Any]
+    row: models.Key, name: str, who: dict[str, str], operations: list[str], constraints: dict[str, Any]
 ) -> models.Grant | None:
     """With a Name, an identical request gets the grant that is there; without one every request makes a new grant."""
     if not name:
         return None
-    for grant in row.grants.filter(name=name, grantee=grantee, retiring=retiring):
+    for grant in row.grants.filter(name=name, **who):
         if sorted(grant.operations) == sorted(operations) and json.dumps(
             grant.constraints, sort_keys=True
         ) == json.dumps(constraints, sort_keys=True):
@@ -189,7 +177,15 @@ def _same_by_name(
     return None
 
 
-def _entry(grant: models.Grant) -> dict[str, Any]:
+def _entries(grants: list[models.Grant]) -> list[dict[str, Any]]:
+    arns = pins.arns_of({pin for grant in grants for pin in (grant.grantee_pin, grant.retiring_pin) if pin})
+    return [_entry(grant, arns) for grant in grants]
+
+
+def _entry(grant: models.Grant, arns: dict[str, str]) -> dict[str, Any]:
+    """`arns`: what users and roles are called now, by unique ID; one that is gone is shown as its ID."""
+    grantee = arns.get(grant.grantee_pin, grant.grantee_pin) or grant.grantee
+    retiring = arns.get(grant.retiring_pin, grant.retiring_pin) or grant.retiring
     entry: dict[str, Any] = {
         "KeyId": grant.key.arn,
         "GrantId": grant.grant_id,
@@ -197,10 +193,10 @@ def _entry(grant: models.Grant) -> dict[str, Any]:
         "CreationDate": grant.created,
         "IssuingAccount": grant.issuing_account,
         "Operations": grant.operations,
-        "GranteeServicePrincipal" if grant.grantee_is_service else "GranteePrincipal": grant.grantee,
+        "GranteeServicePrincipal" if grant.grantee_is_service else "GranteePrincipal": grantee,
     }
-    if grant.retiring:
-        entry["RetiringServicePrincipal" if grant.retiring_is_service else "RetiringPrincipal"] = grant.retiring
+    if retiring:
+        entry["RetiringServicePrincipal" if grant.retiring_is_service else "RetiringPrincipal"] = retiring
     if grant.constraints:
         entry["Constraints"] = grant.constraints
     return entry
@@ -217,7 +213,7 @@ def list_grants(context: CallContext, parameters: dict[str, Any]) -> dict[str, A
     if "GranteeServicePrincipal" in parameters:
         rows = rows.filter(grantee=parameters["GranteeServicePrincipal"], grantee_is_service=True)
     found, more = paging.page("grants", parameters, rows, "pk", limit=50, maximum=100)
-    return {"Grants": [_entry(grant) for grant in found], **more}
+    return {"Grants": _entries(found), **more}
 
 
 def list_retirable_grants(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -234,7 +230,7 @@ def list_retirable_grants(context: CallContext, parameters: dict[str, Any]) -> d
     if is_service:  # a service's name belongs to no account
         rows = rows.filter(key__account_id=context.account_id)
     found, more = paging.page("retirable", parameters, rows, "pk", limit=50, maximum=100)
-    return {"Grants": [_entry(grant) for grant in found], **more}
+    return {"Grants": _entries(found), **more}
 
 
 def revoke_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -277,12 +273,12 @@ def retire_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
 
 
 def _may_retire(grant: models.Grant, principal: Principal) -> bool:
-    mine = {principal.arn, f"arn:aws:iam::{principal.account_id}:root"}
-    if principal.session is not None:
-        mine.add(principal.session.issuer_arn)
-    if principal.invoked_by:
-        mine.add(principal.invoked_by)
-    return grant.retiring in mine or (grant.grantee in mine and "RetireGrant" in grant.operations)
+    """A service calls for a principal or for itself: it may retire what names either."""
+    if principal.invoked_by and principal.invoked_by in (grant.retiring, grant.grantee):
+        return principal.invoked_by == grant.retiring or "RetireGrant" in grant.operations
+    if grant.retiring and is_named(grant.retiring, grant.retiring_pin, principal):
+        return True
+    return "RetireGrant" in grant.operations and is_named(grant.grantee, grant.grantee_pin, principal)
 
 
 def _remove(grant: models.Grant, key: KmsKey) -> None:

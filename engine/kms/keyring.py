@@ -16,7 +16,7 @@ from typing import Any
 from engine import clock
 from engine.context import CallContext
 from engine.iam.decide import GrantView
-from engine.iam.policy import CompiledPolicy, compile_policy
+from engine.iam.policy import CompiledPolicy, Pins, compile_policy
 from engine.kms import models, settle
 from engine.kms.partitions import partition
 from engine.store.cache import Cache
@@ -76,6 +76,7 @@ class KmsKey:
     cloudhsm_cluster_id: str
     xks_key_id: str
     policy_text: str
+    policy_pins: Pins
     aliases: tuple[str, ...]
     grants: tuple[GrantView, ...]
     materials: Mapping[str, KeyMaterial]
@@ -84,7 +85,7 @@ class KmsKey:
 
     @cached_property
     def policy(self) -> CompiledPolicy:
-        return compile_policy(self.policy_text, name="default", kind="resource")
+        return compile_policy(self.policy_text, name="default", kind="resource", pins=self.policy_pins, source=self.arn)
 
     @property
     def material(self) -> KeyMaterial | None:
@@ -227,6 +228,7 @@ def snapshot(stored: models.Key) -> KmsKey:
         cloudhsm_cluster_id=stored.cloudhsm_cluster_id,
         xks_key_id=stored.xks_key_id,
         policy_text=stored.policy,
+        policy_pins=tuple(sorted(stored.policy_pins.items())),
         aliases=tuple(
             models.Alias.objects.filter(
                 account_id=stored.account_id, region=stored.region, target_key_id=stored.key_id
@@ -265,6 +267,7 @@ def _grant(stored: models.Key, row: models.Grant) -> GrantView:
     return GrantView(
         grant_id=row.grant_id,
         grantee=row.grantee,
+        grantee_id=row.grantee_pin,
         operations=frozenset(row.operations),
         constraints=row.constraints,
         key_arn=stored.arn,

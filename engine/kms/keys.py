@@ -51,7 +51,7 @@ def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
         usage=usage,
         origin=origin,
         description=parameters.get("Description", ""),
-        policy=policy,
+        **policy,
         created=context.now,
         tags=key_tags,
         multi_region=multi_region,

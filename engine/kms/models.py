@@ -19,6 +19,7 @@ class Key(models.Model):
     manager = models.CharField(max_length=16, default="CUSTOMER")
     description = models.TextField(blank=True)
     policy = models.TextField()
+    policy_pins = models.JSONField(default=dict, help_text="unique IDs of the principals it names (engine.iam.pins)")
     enabled = models.BooleanField(default=True)
     created = models.DateTimeField()
     tags = models.JSONField(default=dict)
@@ -97,7 +98,11 @@ class Grant(models.Model):
     grant_id = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=256, blank=True)
     grantee = models.CharField(max_length=256)
+    grantee_pin = models.CharField(
+        max_length=32, blank=True, help_text="unique ID of the grantee, if it is one of ours"
+    )
     retiring = models.CharField(max_length=256, blank=True)
+    retiring_pin = models.CharField(max_length=32, blank=True)
     grantee_is_service = models.BooleanField(default=False)
     retiring_is_service = models.BooleanField(default=False)
     operations = models.JSONField(default=list)

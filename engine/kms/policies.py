@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from engine.context import CallContext
+from engine.iam import pins
+from engine.iam.authorize import global_conditions
 from engine.iam.decide import Policies, Request, decide
-from engine.iam.models import Role, User
 from engine.iam.policy import CompiledPolicy, MalformedPolicy, compile_policy
 from engine.kms import access, keyring, keys, models, paging
 from engine.kms.partitions import partition
@@ -37,16 +38,20 @@ def default(account_id: str, partition: str) -> str:
     )
 
 
-def checked_for_new_key(context: CallContext, parameters: dict[str, Any]) -> str:
+def checked_for_new_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The policy members of a new key's row."""
     policy = parameters.get("Policy")
     if policy is None:
-        return default(context.account_id, partition(context.region))
-    check(context, policy, bypass=parameters.get("BypassPolicyLockoutSafetyCheck", False))
-    return str(policy)
+        return {"policy": default(context.account_id, partition(context.region))}
+    bypass = parameters.get("BypassPolicyLockoutSafetyCheck", False)
+    return {"policy": str(policy), "policy_pins": check(context, policy, bypass=bypass)}
 
 
-def check(context: CallContext, policy: str, *, bypass: bool) -> None:
-    """Raise MalformedPolicyDocumentException, or LimitExceededException for one over 32 KB.
+def check(context: CallContext, policy: str, *, bypass: bool) -> dict[str, str]:
+    """The unique IDs of the principals it names, to be stored with it (engine.iam.pins). Users and roles of accounts that are here
+    must exist, as in AWS; those of other accounts are taken on trust.
+
+    Raise MalformedPolicyDocumentException, or LimitExceededException for one over 32 KB.
 
     Without `bypass` the caller must still be able to put the next policy (KMS Developer Guide, "Lockout safety check").
     """
@@ -56,36 +61,25 @@ def check(context: CallContext, policy: str, *, bypass: bool) -> None:
         compiled = compile_policy(policy, name=NAME, kind="resource")
     except MalformedPolicy as reason:
         raise AWSError("MalformedPolicyDocumentException", reason.reason) from reason
-    _check_principals(compiled, context.account_id)
+    if any(each.allows and each.principals and each.principals.negated for each in compiled.statements):
+        raise AWSError("MalformedPolicyDocumentException", "NotPrincipal is not supported with Effect Allow.")
+    try:
+        found = pins.pin_policy(compiled)
+    except pins.UnknownPrincipal as reason:
+        raise AWSError(
+            "MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals."
+        ) from reason
     if not bypass:
         _check_lockout(context, compiled)
-
-
-def _check_principals(policy: CompiledPolicy, account_id: str) -> None:
-    """Users and roles of this account must exist, as in AWS; those of other accounts are taken on trust."""
-    for statement in policy.statements:
-        for name in statement.principals.names if statement.principals else ():
-            parts = name.split(":", 5)
-            if len(parts) < 6 or parts[2] != "iam" or parts[4] != account_id:
-                continue
-            kind, _, rest = parts[5].partition("/")
-            path, _, short = f"/{rest}".rpartition("/")
-            table: type[User] | type[Role] | None = {"user": User, "role": Role}.get(kind)  # type: ignore[assignment]
-            known = (
-                table is not None and table.objects.filter(account_id=account_id, path=path + "/", name=short).exists()
-            )
-            if not known:
-                raise AWSError(
-                    "MalformedPolicyDocumentException",
-                    "Policy contains a statement with one or more invalid principals.",
-                )
+    return found
 
 
 def _check_lockout(context: CallContext, policy: CompiledPolicy) -> None:
     from engine.iam import attached
 
     identity, boundary = attached.policies_of(context.principal)
-    request = Request(context.principal, "kms:PutKeyPolicy", "*", context.account_id, {})
+    known = {**global_conditions(context), "kms:calleraccount": context.account_id}
+    request = Request(context.principal, "kms:PutKeyPolicy", "*", context.account_id, known)
     if not decide(request, Policies(identity=identity, resource=policy, boundary=boundary)).allowed:
         raise AWSError(
             "MalformedPolicyDocumentException",
@@ -110,15 +104,16 @@ def get_key_policy(context: CallContext, parameters: dict[str, Any]) -> dict[str
     key = keyring.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     _check_name(parameters)
-    return {"Policy": key.policy_text, "PolicyName": NAME}
+    return {"Policy": pins.shown(key.policy_text, dict(key.policy_pins)), "PolicyName": NAME}
 
 
 def put_key_policy(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     _, row = keys.for_change(context, parameters)
     _check_name(parameters)
-    check(context, parameters["Policy"], bypass=parameters.get("BypassPolicyLockoutSafetyCheck", False))
+    bypass = parameters.get("BypassPolicyLockoutSafetyCheck", False)
+    row.policy_pins = check(context, parameters["Policy"], bypass=bypass)
     row.policy = parameters["Policy"]
-    row.save(update_fields=["policy"])
+    row.save(update_fields=["policy", "policy_pins"])
     remember(row, context)
     return {}
 
