@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.iam import aws_managed
-from engine.iam.models import Attachment, InlinePolicy, ManagedPolicyVersion, Role, User
+from engine.iam.models import Attachment, Group, InlinePolicy, ManagedPolicyVersion, Role, User
 from engine.iam.policy import CompiledPolicy, Kind, compile_policy
 from engine.iam.principal import Principal
 from engine.store.cache import Cache
@@ -35,18 +35,24 @@ def _load(account_id: str, unique_id: str) -> tuple[Attached, list[str]]:
         if role is not None:
             boundary = role.permissions_boundary
             owners["role"] = [role.pk]
-    compiled = [
-        *_inline(owners),
-        *(managed(account_id, arn) for arn in _attachments(owners)),
-    ]
     limit = managed(account_id, boundary, kind="boundary") if boundary else None
-    return (tuple(compiled), limit), [iam_entity(account_id)]
+    return (_compiled(account_id, owners), limit), [iam_entity(account_id)]
+
+
+def of_group(group: Group) -> tuple[CompiledPolicy, ...]:
+    """The policies of a group, which its users have too. Not cached."""
+    return _compiled(group.account_id, {"group": [group.pk]})
+
+
+def _compiled(account_id: str, owners: dict[str, list[int]]) -> tuple[CompiledPolicy, ...]:
+    return (*_inline(owners), *(managed(account_id, arn) for arn in _attachments(owners)))
 
 
 def _inline(owners: dict[str, list[int]]) -> Iterable[CompiledPolicy]:
     for kind, ids in owners.items():
-        for row in InlinePolicy.objects.filter(**{f"{kind}_id__in": ids}).order_by("pk"):
-            yield compile_policy(row.document, name=row.name, kind="identity")
+        rows = InlinePolicy.objects.filter(**{f"{kind}_id__in": ids}).select_related(kind).order_by("pk")
+        for row in rows:
+            yield compile_policy(row.document, name=row.name, kind="identity", source=getattr(row, kind).arn)
 
 
 def _attachments(owners: dict[str, list[int]]) -> list[str]:
@@ -58,7 +64,7 @@ def _attachments(owners: dict[str, list[int]]) -> list[str]:
 
 def managed(account_id: str, arn: str, *, kind: Kind = "identity") -> CompiledPolicy:
     """The default version of a managed policy, AWS's or the account's own. Raises LookupError if there is none of that ARN."""
-    return compile_policy(managed_document(account_id, arn), name=arn.rpartition("/")[2], kind=kind)
+    return compile_policy(managed_document(account_id, arn), name=arn.rpartition("/")[2], kind=kind, source=arn)
 
 
 def managed_document(account_id: str, arn: str) -> str:

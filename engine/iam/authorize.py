@@ -8,6 +8,7 @@ from engine.context import CallContext
 from engine.iam import attached
 from engine.iam.decide import Decision, GrantView, Policies, Request, access_denied_message, decide
 from engine.iam.policy import CompiledPolicy
+from engine.iam.principal import Principal
 from engine.wire.errors import AWSError
 
 ContextValues = Mapping[str, str | tuple[str, ...]]
@@ -88,42 +89,50 @@ def global_conditions(context: CallContext) -> dict[str, str | tuple[str, ...]]:
     """The aws: condition keys that every request carries (AWS global condition context keys). Names in lower case."""
     principal = context.principal
     values: dict[str, str | tuple[str, ...]] = {
-        "aws:principaltype": _PRINCIPAL_TYPES[principal.kind],
-        "aws:principalisawsservice": "true" if principal.kind == "service" else "false",
+        **principal_conditions(principal),
         "aws:requestedregion": context.region,
         "aws:currenttime": f"{context.now:%Y-%m-%dT%H:%M:%SZ}",
         "aws:epochtime": str(int(context.now.timestamp())),
         "aws:securetransport": "true" if context.secure else "false",
         "aws:useragent": context.user_agent,
-        "aws:viaawsservice": "true" if principal.invoked_by else "false",
     }
-    if principal.arn:
-        values["aws:principalarn"] = (
-            principal.session.issuer_arn if principal.kind == "assumed-role" and principal.session else principal.arn
-        )
-        values["aws:principalaccount"] = principal.account_id
-        values["aws:userid"] = principal.unique_id
-    if principal.kind == "user":
-        values["aws:username"] = principal.name
-    if principal.kind == "service":
-        values["aws:principalservicename"] = principal.invoked_by
+    if not principal.invoked_by:
+        values["aws:sourceip"] = context.source_ip
     if principal.source_arn:
         values["aws:sourcearn"] = principal.source_arn
         if account := principal.source_arn.split(":", 5)[4]:
             values["aws:sourceaccount"] = account
-    if not principal.invoked_by:
-        values["aws:sourceip"] = context.source_ip
-    else:
+    if principal.session is not None and principal.session.mfa:
+        age = context.now - principal.session.created
+        values["aws:multifactorauthage"] = str(int(age.total_seconds()))
+    return values
+
+
+def principal_conditions(principal: Principal) -> dict[str, str | tuple[str, ...]]:
+    """The aws: condition keys that follow from who calls."""
+    values: dict[str, str | tuple[str, ...]] = {
+        "aws:principaltype": _PRINCIPAL_TYPES[principal.kind],
+        "aws:principalisawsservice": "true" if principal.kind == "service" else "false",
+        "aws:viaawsservice": "true" if principal.invoked_by and principal.kind != "service" else "false",
+    }
+    session = principal.session
+    if principal.arn:
+        is_role = principal.kind == "assumed-role" and session is not None
+        values["aws:principalarn"] = session.issuer_arn if is_role and session else principal.arn
+        values["aws:principalaccount"] = principal.account_id
+        values["aws:userid"] = principal.unique_id
+    if principal.kind == "user" and principal.name:
+        values["aws:username"] = principal.name
+    if principal.kind == "service":
+        values["aws:principalservicename"] = principal.invoked_by
+    elif principal.invoked_by:
         values["aws:calledvia"] = (principal.invoked_by,)
         values["aws:calledviafirst"] = values["aws:calledvialast"] = principal.invoked_by
     for name, value in principal.tags.items():
         values[f"aws:principaltag/{name.lower()}"] = value
-    session = principal.session
     if session is not None:
         values["aws:multifactorauthpresent"] = "true" if session.mfa else "false"
         values["aws:tokenissuetime"] = f"{session.created:%Y-%m-%dT%H:%M:%SZ}"
-        if session.mfa:
-            values["aws:multifactorauthage"] = str(int((context.now - session.created).total_seconds()))
         if session.source_identity:
             values["aws:sourceidentity"] = session.source_identity
     return values

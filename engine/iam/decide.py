@@ -363,6 +363,12 @@ def _trace(request: Request, policies: Policies) -> Iterator[TraceLine]:
         )
 
 
+def matching(policy: CompiledPolicy, decision: Decision) -> list[Statement]:
+    """The statements of one of a decision's policies that match its request, whatever they say."""
+    bounded = decision.policies.boundary is not None
+    return [each for each in policy.statements if not _mismatch(each, decision.request, bounded=bounded)]
+
+
 def _matched(statement: Statement, request: Request) -> str:
     if statement.principals is not None and statement.allows:
         if statement.principals.match(request.principal) == ACCOUNT:
