@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from engine.iam.principal import Principal
+
+
+def new_id() -> str:
+    """A request or event ID: a random UUID (version 4, RFC 9562). It has to be unique, not secret."""
+    digits = f"{random.getrandbits(128) & _RANDOM_BITS | _VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+_RANDOM_BITS = ~((0xF << 76) | (0x3 << 62))
+_VERSION_4 = (0x4 << 76) | (0x2 << 62)
 
 
 @dataclass(slots=True)

@@ -11,16 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 from django.db import DatabaseError
 
 from engine import clock, metrics, quotas
-from engine.context import CallContext
+from engine.context import CallContext, new_id
 from engine.iam import credentials
 from engine.store import cache, transaction
 from engine.trail import record, recorder
-from engine.trail.groupcommit import TrailUnavailable
+from engine.trail.groupcommit import TrailUnavailable, underway
 from engine.wire import protocol, sigv4
 from engine.wire.errors import AWSError
 from engine.wire.http import HttpRequest, HttpResponse
@@ -71,11 +70,12 @@ def _operation(call: Call) -> Operation:
 
 def handle(request: HttpRequest) -> HttpResponse:
     """The answer to one AWS request. Never raises: what is not an AWS error is logged and answered as an internal failure."""
-    request_id = str(uuid4())
+    request_id = new_id()
     call: Call | None = None
     outcome = "OK"
     began = perf_counter()
     metrics.begin()
+    underway.append(None)
     try:
         call = recognise(request)
         context = _authenticate(call, request, request_id)
@@ -88,6 +88,7 @@ def handle(request: HttpRequest) -> HttpResponse:
         logger.exception("request %s failed", request_id, extra={"request_id": request_id})
         return protocol.refuse(call, _internal(reason), request_id, request)
     finally:
+        underway.pop()
         service, operation = (call.service, call.operation.name) if call is not None else ("none", "none")
         seconds = perf_counter() - began
         metrics.count(service, operation, outcome, seconds)
@@ -123,7 +124,7 @@ def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallCont
         principal=found.principal,
         now=clock.now(account_id),
         request_id=request_id,
-        event_id=str(uuid4()),
+        event_id=new_id(),
         source_ip=request.source_ip,
         user_agent=request.header("user-agent"),
         secure=request.secure,

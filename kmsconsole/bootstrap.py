@@ -18,6 +18,7 @@ from django.db import connection
 from engine import clock
 from engine.iam import accounts
 from engine.iam.models import Account
+from engine.store import cache
 from engine.trail import verify
 from engine.vault import hierarchy, keeper
 from engine.vault.models import DomainKey
@@ -123,3 +124,4 @@ def data_folder() -> str:
 def close_connections() -> None:
     """Before workers start: no database handle of the parent may be shared with them."""
     connection.close()
+    cache.close()

@@ -46,6 +46,23 @@ _begin()
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
+
+class _HeaderNames(dict[str, str]):
+    """The header name of a WSGI variable, empty for one that is no header; remembered, since clients send the same few."""
+
+    def __missing__(self, variable: str) -> str:
+        if variable.startswith("HTTP_"):
+            name = variable[5:].replace("_", "-").lower()
+        else:
+            name = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}.get(variable, "")
+        if len(self) < _MOST_NAMES:
+            self[variable] = name
+        return name
+
+
+_MOST_NAMES = 2_000
+_header_names = _HeaderNames()
+
 _REASONS = {200: "200 OK", 400: "400 Bad Request", 403: "403 Forbidden", 404: "404 Not Found"}
 
 
@@ -66,11 +83,11 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
 
 def _aws_request(environ: Environ) -> HttpRequest | None:
     """The engine's view of the request, or None if it is a page's. The body is read only when it is the engine's."""
-    headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
-    if content_type := environ.get("CONTENT_TYPE"):
-        headers["content-type"] = content_type
-    if content_length := environ.get("CONTENT_LENGTH"):
-        headers["content-length"] = content_length
+    headers = {name: value for key, value in environ.items() if (name := _header_names[key])}
+    if not headers.get("content-type", "-"):
+        del headers["content-type"]
+    if not headers.get("content-length", "-"):
+        del headers["content-length"]
     method, path, query = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", "")
     if not is_aws_request(method, path, headers, query):
         return None

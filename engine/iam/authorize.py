@@ -30,6 +30,12 @@ def authorize(
     `resource_policy` is the key policy for KMS keys, the trust policy for AssumeRole. `conditions` gives the condition keys of this
     request beyond the global ones; it is called only if a policy that takes part has conditions or variables.
     """
+    memo = context.principal.memo
+    if not grants:
+        known = memo.get((action, resource))
+        if known is not None and known[0] is resource_policy:
+            remembered: Decision = known[1]
+            return remembered
     request, policies = question(
         context,
         action,
@@ -43,7 +49,17 @@ def authorize(
     decision = decide(request, policies)
     if not decision.allowed:
         raise AWSError("AccessDeniedException", access_denied_message(decision, request))
+    if not grants and request.context is UNCONDITIONAL:
+        # It follows from principal, action, resource and policies alone. The principal is another object once its account's IAM
+        # has changed, the resource's policy once that has.
+        if len(memo) >= _MOST_REMEMBERED:
+            memo.clear()
+        memo[action, resource] = (resource_policy, decision)
     return decision
+
+
+UNCONDITIONAL: ContextValues = {}  # the request's condition keys when no policy that takes part asks for any
+_MOST_REMEMBERED = 10_000
 
 
 def question(
@@ -81,7 +97,7 @@ def _conditions(context: CallContext, policies: Policies, own: Callable[[], Cont
     if not any(policy.has_conditions for policy in taking_part) and not any(
         "SourceArn" in grant.constraints for grant in policies.grants
     ):
-        return {}
+        return UNCONDITIONAL
     return {**global_conditions(context), **(own() if own is not None else {})}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.iam.policy import CompiledPolicy
@@ -36,7 +36,8 @@ class Principal:
     """`kind`: root, user, assumed-role, federated-user, service or anonymous. `unique_id` is aws:userid.
 
     `invoked_by` names the AWS service that calls on the principal's behalf ("s3.amazonaws.com"), or that is the principal;
-    `source_arn` is the resource the service does it for (aws:SourceArn).
+    `source_arn` is the resource the service does it for (aws:SourceArn). `memo` is room for what follows from the principal
+    and its account's IAM alone; it dies with this object, which a change of the account's IAM replaces.
     """
 
     kind: str
@@ -49,3 +50,4 @@ class Principal:
     session: SessionFacts | None = None
     invoked_by: str = ""
     source_arn: str = ""
+    memo: dict[Any, Any] = field(init=False, default_factory=dict, compare=False, repr=False)

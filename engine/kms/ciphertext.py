@@ -7,15 +7,15 @@ the blob and of the context is authenticated. The blob names key and material bu
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
 from engine.wire.errors import AWSError
 
@@ -24,6 +24,7 @@ _SINGLE_REGION, _MULTI_REGION = 0, 1
 _NONCE = 32
 _GCM_NONCE = bytes(12)  # each message has a key of its own, so the nonce may be constant
 _LABEL = b"kmsconsole ciphertext v2"
+_FIXED_BEFORE, _FIXED_AFTER = (1).to_bytes(4, "big") + _LABEL + b"\0", (256).to_bytes(4, "big")
 _TAG = 16
 HEADER = len(_MAGIC) + 1 + 6 + 16 + 32 + _NONCE
 OVERHEAD = HEADER + _TAG
@@ -56,12 +57,17 @@ def parse(blob: bytes) -> Reference:
     """The reference of a blob. Raises InvalidCiphertextException for what is no ciphertext of this format."""
     if len(blob) < OVERHEAD or blob[:2] != _MAGIC or blob[2] > _MULTI_REGION:
         raise invalid()
-    account = int.from_bytes(blob[3:9], "big")
+    return _unpack(blob[: HEADER - _NONCE])
+
+
+@lru_cache(maxsize=20_000)
+def _unpack(header: bytes) -> Reference:
+    account = int.from_bytes(header[3:9], "big")
     if account >= 10**12:
         raise invalid()
-    key = UUID(bytes=blob[9:25])
-    key_id = f"mrk-{key.hex}" if blob[2] == _MULTI_REGION else str(key)
-    return Reference(f"{account:012d}", key_id, blob[25:57].hex())
+    key = UUID(bytes=header[9:25])
+    key_id = f"mrk-{key.hex}" if header[2] == _MULTI_REGION else str(key)
+    return Reference(f"{account:012d}", key_id, header[25:57].hex())
 
 
 def decrypt(material: bytes, blob: bytes, context: Mapping[str, str] | None) -> bytes:
@@ -89,6 +95,7 @@ def canonical(context: Mapping[str, str] | None) -> bytes:
     )
 
 
+@lru_cache(maxsize=20_000)
 def _pack(reference: Reference) -> bytes:
     multi_region = reference.key_id.startswith("mrk-")
     key = UUID(reference.key_id.removeprefix("mrk-"))
@@ -105,15 +112,5 @@ def _pack(reference: Reference) -> bytes:
 
 
 def _message_key(material: bytes, nonce: bytes) -> bytes:
-    derive = KBKDFHMAC(
-        algorithm=SHA256(),
-        mode=Mode.CounterMode,
-        length=32,
-        rlen=4,
-        llen=4,
-        location=CounterLocation.BeforeFixed,
-        label=_LABEL,
-        context=nonce,
-        fixed=None,
-    )
-    return derive.derive(material)
+    """SP 800-108 in counter mode: 256 bits are one block of its HMAC-SHA-256, with the counter 1 before the fixed input."""
+    return hmac.digest(material, _FIXED_BEFORE + nonce + _FIXED_AFTER, "sha256")

@@ -1,14 +1,15 @@
 """Caches that can never serve what a committed change has made untrue.
 
 A writer records the entities it changes as `Change` rows in its own transaction. Before a call is decided, `synchronise()`
-asks the database whether anything was committed since this thread last looked (on SQLite one `PRAGMA data_version`, about
-3 µs; on PostgreSQL one query for all requests that ask together), reads the new rows and drops what depends on them, in every worker. A value loaded while its entity changed is used for
-that one call and not kept.
+asks the database whether anything was committed since this process last looked (on SQLite a look at shared memory, see
+engine.store.walindex; on PostgreSQL one query for all requests that ask together), reads the new rows and drops what depends on
+them, in every worker. A value loaded while its entity changed is used for that one call and not kept.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Hashable, Iterable
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from django.conf import settings
 from django.db import connection
+
+from engine.store.walindex import WalIndex
 
 if TYPE_CHECKING:
     from engine.store.postgresql.changes import Turns, Watch
@@ -77,22 +80,58 @@ class Cache(Generic[K, V]):
 
 def synchronise() -> None:
     """Drop from every cache of this process what any committed transaction, of any worker, has changed."""
-    if connection.vendor == "sqlite":
-        try:
-            checker, seen = _local.checker, _local.seen
-        except AttributeError:
-            checker, seen = _new_checker(), None
-            _local.checker = checker
-        version = checker.execute("PRAGMA data_version").fetchone()[0]
-        if version != seen:
-            _apply(lambda after: checker.execute(*_query(after)).fetchall())
-            _local.seen = version
-    else:
-        watch, turns = _shared()
-        turns.take(lambda: _apply(lambda after: watch.after(None if after == _LATEST else after)))
-        if getattr(_local, "breaks", 0) != watch.breaks and not connection.in_atomic_block:
-            connection.close()  # the database was restarted: this thread's connection is of no use any more
-            _local.breaks = watch.breaks
+    global _seen
+    index = _wal_index
+    if index is None:
+        if connection.vendor == "postgresql":
+            _synchronise_with_nodes()
+            return
+        index = _watch()
+    header = index.header()
+    if header != _seen:
+        _apply(_read_changes_beside)
+        _seen = header  # read before the changes were: what is committed meanwhile differs from it again
+
+
+_wal_index: WalIndex | None = None
+_seen = b""
+
+
+def _watch() -> WalIndex:
+    global _wal_index, _seen
+    with _lock:
+        if _wal_index is None:
+            _seen = b""
+            _wal_index = WalIndex(str(settings.DATABASES["default"]["NAME"]))
+        return _wal_index
+
+
+def close() -> None:
+    """Let go of the database: before workers are forked."""
+    global _wal_index
+    with _lock:
+        if _wal_index is not None:
+            _wal_index.close()
+            _wal_index = None
+
+
+def _forget() -> None:
+    global _wal_index, _inherited
+    _inherited, _wal_index = _wal_index, None
+
+
+_inherited: WalIndex | None = None  # kept unused: a child must not close what its parent opened
+
+
+os.register_at_fork(after_in_child=_forget)  # a forked child maps its own
+
+
+def _synchronise_with_nodes() -> None:
+    watch, turns = _shared()
+    turns.take(lambda: _apply(lambda after: watch.after(None if after == _LATEST else after)))
+    if getattr(_local, "breaks", 0) != watch.breaks and not connection.in_atomic_block:
+        connection.close()  # the database was restarted: this thread's connection is of no use any more
+        _local.breaks = watch.breaks
 
 
 def numbers() -> dict[str, tuple[int, int]]:
@@ -116,9 +155,16 @@ def _query(after: int) -> tuple[str, tuple[int, ...]]:
     return (_LAST_CHANGE, ()) if after == _LATEST else (_CHANGES, (after,))
 
 
-def _new_checker() -> sqlite3.Connection:
-    database = settings.DATABASES["default"]["NAME"]
-    return sqlite3.connect(f"file:{database}?mode=ro", uri=True, isolation_level=None, timeout=20)
+def _read_changes_beside(after: int) -> list[tuple[int, str]]:
+    """By a connection of this thread's own, which no open transaction of Django's keeps on an older snapshot."""
+    try:
+        checker = _local.checker
+    except AttributeError:
+        database = settings.DATABASES["default"]["NAME"]
+        checker = sqlite3.connect(f"file:{database}?mode=ro", uri=True, isolation_level=None, timeout=20)
+        _local.checker = checker
+    found: list[tuple[int, str]] = checker.execute(*_query(after)).fetchall()
+    return found
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 
 from engine.store.models import TrailMark
-from engine.trail.journal import Journal, read
+from engine.trail.journal import Journal, position_after, read
 
 _BYTES = 8
 
@@ -58,9 +58,7 @@ def _shared(process: int, folder: Path) -> mmap.mmap:
 def void_uncommitted(journal: Journal, mark: int, void: Void, reason: str) -> int:
     """Void each record of a change beyond `mark` that is not voided yet. Returns how many. No change may be under way."""
     uncommitted: dict[str, tuple[str, str]] = {}
-    for entry in read(journal.path):
-        if entry.sequence <= mark:
-            continue
+    for entry in read(journal.path, position_after(journal.path, mark)):
         event = orjson.loads(entry.record)
         if event["eventName"] == "EventVoided":
             uncommitted.pop(event["serviceEventDetails"]["voidedEventID"], None)

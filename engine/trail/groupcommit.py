@@ -7,6 +7,7 @@ returns, the record survives power loss; when it raises, no caller may answer.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from abc import ABC, abstractmethod
 from time import perf_counter
@@ -14,6 +15,10 @@ from time import perf_counter
 from engine import metrics
 
 logger = logging.getLogger(__name__)
+
+
+# One entry for each call of this process that is being answered: what a commit may wait for, to serve it too.
+underway: list[None] = []
 
 
 class TrailUnavailable(Exception):
@@ -71,6 +76,10 @@ class GroupCommit(ABC):
 
     def _lead(self) -> None:
         """Commit all that waits now, then hand the lead to the first that came meanwhile."""
+        for _ in range(len(underway)):
+            if len(self._pending) >= len(underway):
+                break
+            os.sched_yield()  # let the others come as far as this: one commit then serves all
         with self._mutex:
             batch, self._pending = self._pending, []
         began = perf_counter()

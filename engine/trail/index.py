@@ -59,7 +59,7 @@ def catch_up(index: sqlite3.Connection, path: Path) -> None:
     """Index what the journal holds beyond the index's position, in batches; safe with any number of processes."""
     if not path.exists():
         return
-    while path.stat().st_size > index.execute("SELECT offset FROM position").fetchone()[0]:
+    while journal.has_more(path, index.execute("SELECT offset FROM position").fetchone()[0]):
         index.execute("BEGIN IMMEDIATE")
         try:
             offset = index.execute("SELECT offset FROM position").fetchone()[0]

@@ -4,6 +4,9 @@ A line is `<sequence> <sha256 hex> <record JSON>\\n`; the hash is over the previ
 record can be changed, dropped or reordered unseen. Requests of one worker that wait at the same time share one write and one
 fdatasync (group commit); workers take turns by a file lock for the write only, and sync side by side.
 
+The file is longer than its records: zeros are written ahead of them, a piece at a time, because a sync that does not have to make
+the file longer costs half as much. Records end where the first zero stands.
+
 A torn last line (the machine or a worker died while writing) was never acknowledged: it is cut off, and reported, when the
 journal is next written. Promise: when `append` returns, the record survives power loss; when it raises, no caller may answer.
 """
@@ -24,8 +27,13 @@ from engine.trail.groupcommit import GroupCommit, Ticket, TrailUnavailable
 logger = logging.getLogger(__name__)
 
 GENESIS = bytes(32)
-_TAIL = struct.Struct("<QQ32s32s")  # end offset, last sequence, last hash, sha256 of the former three
+# What the workers share of the journal's end: whether it holds, end offset, file size, last sequence number, last hash. It is marked
+# as not holding before a write and set after it, so a worker that dies in between leaves a mark and not a lie.
+_TAIL = struct.Struct("<B7xQQQ32s")
+_HOLDS = 1
+_AHEAD = 1 << 20  # bytes of zeros written ahead at a time
 _READ = 1 << 20
+_BACK = 1 << 16
 
 
 class Journal(GroupCommit):
@@ -41,6 +49,7 @@ class Journal(GroupCommit):
             os.ftruncate(self._lock_file, _TAIL.size)
         # The tail lives in shared memory behind the lock file: a hint that is checked, and rebuilt from the journal if it is wrong.
         self._tail = mmap.mmap(self._lock_file, _TAIL.size)
+        self._recovered = False  # whether this process has seen for itself that the tail is the journal's
 
     def _commit(self, batch: list[Ticket]) -> None:
         self._write(batch)
@@ -49,70 +58,101 @@ class Journal(GroupCommit):
     def _write(self, batch: list[Ticket]) -> None:
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)
         try:
-            start, sequence, previous = self._end()
+            start, size, sequence, digest = end = self._end()
             lines = []
             for ticket in batch:
                 sequence += 1
-                digest = sha256(previous + ticket.record)
-                previous = digest.digest()
+                link = sha256(digest + ticket.record)
+                digest = link.digest()
                 ticket.sequence = sequence
-                lines.append(b"%d %s %s\n" % (sequence, digest.hexdigest().encode(), ticket.record))
+                lines.append(b"%d %s %s\n" % (sequence, link.hexdigest().encode(), ticket.record))
             data = b"".join(lines)
+            self._tail[0] = 0
             try:
-                written = os.pwrite(self._file, data, start)
-                while written < len(data):
-                    written += os.pwrite(self._file, data[written:], start + written)
+                size = self._write_ahead(start + len(data), size)
+                self._put(data, start)
             except OSError:
                 os.ftruncate(self._file, start)  # nothing of the batch was acknowledged
+                self._set_tail(start, start, *end[2:])
                 raise
-            self._set_tail(start + len(data), sequence, previous)
+            self._set_tail(start + len(data), size, sequence, digest)
         finally:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
-    def _set_tail(self, end: int, sequence: int, digest: bytes) -> None:
-        head = struct.pack("<QQ32s", end, sequence, digest)
-        self._tail[:] = head + sha256(head).digest()
+    def _write_ahead(self, end: int, size: int) -> int:
+        """Lengthen the file by zeros if the records would end beyond it; the size it then has."""
+        if end <= size:
+            return size
+        ahead = end + _AHEAD
+        self._put(bytes(ahead - size), size)
+        return ahead
 
-    def _end(self) -> tuple[int, int, bytes]:
-        """(offset, sequence, hash) after the last whole record. Called with the lock held; cuts off a torn tail."""
-        size = os.fstat(self._file).st_size
-        end, sequence, digest, check = _TAIL.unpack(self._tail[:])
-        if end == size and (check == sha256(self._tail[: _TAIL.size - 32]).digest()):
-            return end, sequence, digest
-        if size == 0 and not any(self._tail[:]):
-            return 0, 0, GENESIS
-        return self._recover(size)
+    def _put(self, data: bytes, start: int) -> None:
+        written = os.pwrite(self._file, data, start)
+        while written < len(data):
+            written += os.pwrite(self._file, data[written:], start + written)
 
-    def _recover(self, size: int) -> tuple[int, int, bytes]:
-        """Read the journal to its last whole record; a torn tail is cut off and reported, damage before it raises."""
-        end, sequence, digest = 0, 0, GENESIS
-        for entry in read(self.path):
+    def _set_tail(self, end: int, size: int, sequence: int, digest: bytes) -> None:
+        self._tail[:] = _TAIL.pack(_HOLDS, end, size, sequence, digest)
+
+    def _end(self) -> tuple[int, int, int, bytes]:
+        """(end of the records, file size, sequence, hash) of the last whole record. Called with the lock held."""
+        holds, end, size, sequence, digest = _TAIL.unpack(self._tail)
+        if holds == _HOLDS and self._recovered and size == os.fstat(self._file).st_size:
+            return end, size, sequence, digest
+        return self._recover()
+
+    def _recover(self) -> tuple[int, int, int, bytes]:
+        """Read on from the last end that is known to the last whole record; a torn tail is cut off and reported, damage raises."""
+        end, sequence, digest = self._known_end()
+        for entry in read(self.path, end):
             if entry.sequence != sequence + 1 or entry.digest != sha256(digest + entry.record).digest():
                 raise TrailUnavailable(f"audit journal {self.path}: record {sequence + 1} does not follow the chain")
             end, sequence, digest = entry.end, entry.sequence, entry.digest
-        if end < size:
-            logger.warning("audit journal: cut off %d bytes of a record that was never acknowledged", size - end)
+        size = os.fstat(self._file).st_size
+        if torn := torn_bytes(self.path, end):
+            logger.warning("audit journal: cut off %d bytes of a record that was never acknowledged", torn)
             os.ftruncate(self._file, end)
-        self._set_tail(end, sequence, digest)
-        return end, sequence, digest
+            size = end
+        self._set_tail(end, size, sequence, digest)
+        self._recovered = True
+        return end, size, sequence, digest
+
+    def _known_end(self) -> tuple[int, int, bytes]:
+        """(offset, sequence, hash) of the shared tail, if a record with that number and hash does end there; else the beginning.
+
+        After a power failure the tail may be an older one than the journal's: it is where reading on begins.
+        """
+        _, end, _, sequence, digest = _TAIL.unpack(self._tail)
+        last = record_before(self.path, end)
+        if last is not None and (last.sequence, last.digest) == (sequence, digest):
+            return end, sequence, digest
+        return 0, 0, GENESIS
 
     def position(self) -> tuple[int, int, bytes]:
         """(bytes, records, last hash) of what is written now, whole records only."""
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)
         try:
-            return self._end()
+            end, _, sequence, digest = self._end()
+            return end, sequence, digest
         finally:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def recover(self) -> int:
-        """Check the whole chain at start-up, cut off a torn tail, and return the last sequence number."""
+        """At start-up: find the end of the chain, cut off a torn tail, and return the last sequence number."""
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)
         try:
-            return self._recover(os.fstat(self._file).st_size)[1]
+            return self._recover()[2]
         finally:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def close(self) -> None:
+        """Give back what was written ahead, and let go of the files."""
+        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        end, size, sequence, digest = self._end()
+        if end < size:
+            os.ftruncate(self._file, end)
+            self._set_tail(end, end, sequence, digest)
         self._tail.close()
         os.close(self._lock_file)
         os.close(self._file)
@@ -128,20 +168,80 @@ class Entry:
 
 
 def read(path: Path, start: int = 0) -> Iterator[Entry]:
-    """Whole lines from byte `start`, in order; stops before an incomplete last line. Hashes are the caller's to check.
+    """Whole lines from byte `start`, in order; stops before what is no whole line at the end. Hashes are the caller's to check.
 
-    Raises TrailUnavailable for a whole line that is not a journal line.
+    A record holds no zero byte: one in a line is where a write was torn. Raises TrailUnavailable for a whole line that is not a
+    journal line.
     """
     with open(path, "rb", buffering=_READ) as file:
         file.seek(start)
         for line in file:
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") or b"\0" in line:
                 return
-            end = start + len(line)
-            try:
-                number, digest, record = line[:-1].split(b" ", 2)
-                entry = Entry(start, end, int(number), bytes.fromhex(digest.decode()), record)
-            except ValueError as reason:
-                raise TrailUnavailable(f"audit journal {path}: byte {start} does not begin a record") from reason
-            yield entry
-            start = end
+            yield _entry(path, line, start)
+            start += len(line)
+
+
+def _entry(path: Path, line: bytes, start: int) -> Entry:
+    try:
+        number, digest, record = line[:-1].split(b" ", 2)
+        return Entry(start, start + len(line), int(number), bytes.fromhex(digest.decode()), record)
+    except ValueError as reason:
+        raise TrailUnavailable(f"audit journal {path}: byte {start} does not begin a record") from reason
+
+
+def record_before(path: Path, end: int) -> Entry | None:
+    """The record that ends at byte `end`, or None if none does."""
+    with open(path, "rb", buffering=0) as file:
+        start, line = end, b""
+        while start > 0:
+            step = min(start, _BACK)
+            start -= step
+            file.seek(start)
+            line = file.read(step) + line
+            at = line.rfind(b"\n", 0, -1)
+            if at >= 0:
+                start, line = start + at + 1, line[at + 1 :]
+                break
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return _entry(path, line, start)
+    except TrailUnavailable:
+        return None
+
+
+def position_after(path: Path, sequence: int) -> int:
+    """The byte at which the first record with a higher number than `sequence` begins: a binary search, since numbers ascend."""
+    low, high = 0, path.stat().st_size
+    with open(path, "rb") as file:
+        while low < high:
+            middle = (low + high) // 2
+            file.seek(max(middle - 1, 0))
+            if middle:
+                file.readline()  # to the first line that begins at `middle` or behind it
+            number = file.readline().partition(b" ")[0]
+            if number.isdigit() and int(number) <= sequence:
+                low = file.tell()
+            else:
+                high = middle
+    return low
+
+
+def has_more(path: Path, start: int) -> bool:
+    """Whether something is written from byte `start` on, whole or not."""
+    with open(path, "rb", buffering=0) as file:
+        file.seek(start)
+        return file.read(1).strip(b"\0") != b""
+
+
+def torn_bytes(path: Path, end: int) -> int:
+    """How many bytes of an unfinished record stand behind the last whole one, which ends at `end`."""
+    torn = position = 0
+    with open(path, "rb", buffering=0) as file:
+        file.seek(end)
+        while piece := file.read(_READ):
+            if used := len(piece.rstrip(b"\0")):
+                torn = position + used
+            position += len(piece)
+    return torn

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from botocore.model import OperationModel, Shape
 
-from engine.context import CallContext
+from engine.context import CallContext, new_id
 from engine.iam.principal import Principal
 from engine.wire.errors import AWSError
 
@@ -34,7 +33,7 @@ def build(
     """The records of one call as JSON: one for the caller's account and one for each other account whose key it named."""
     event: dict[str, Any] = {
         "eventVersion": "1.11",
-        "userIdentity": identity(context.principal),
+        "userIdentity": _identity_json(context.principal),
         "eventTime": _time(context.now),
         "eventSource": f"{context.service}.amazonaws.com",
         "eventName": context.operation,
@@ -70,10 +69,10 @@ def build(
     owners = {resource["accountId"] for resource in context.resources} - {context.account_id}
     if not owners:
         return [orjson.dumps(event, option=orjson.OPT_UTC_Z)]
-    event["sharedEventID"] = str(uuid4())
+    event["sharedEventID"] = new_id()
     events = [event]
     for owner in sorted(owners):
-        events.append({**event, "eventID": str(uuid4()), "recipientAccountId": owner})
+        events.append({**event, "eventID": new_id(), "recipientAccountId": owner})
     return [orjson.dumps(each, option=orjson.OPT_UTC_Z) for each in events]
 
 
@@ -108,7 +107,7 @@ def service_event(
     }
     if error_message:
         event["errorMessage"] = error_message
-    event["eventID"] = str(uuid4())
+    event["eventID"] = new_id()
     event["readOnly"] = False
     if resources:
         event["resources"] = resources
@@ -119,6 +118,13 @@ def service_event(
         event["serviceEventDetails" if event_type == "AwsServiceEvent" else "additionalEventData"] = details
     event["eventCategory"] = "Management"
     return orjson.dumps(event, option=orjson.OPT_UTC_Z)
+
+
+def _identity_json(principal: Principal) -> orjson.Fragment:
+    found: orjson.Fragment | None = principal.memo.get("userIdentity")
+    if found is None:
+        found = principal.memo["userIdentity"] = orjson.Fragment(orjson.dumps(identity(principal)))
+    return found
 
 
 def identity(principal: Principal) -> dict[str, Any]:
@@ -166,7 +172,7 @@ _IDENTITY_TYPES = {
 
 
 def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return moment.isoformat()[:19] + "Z"
 
 
 def _show(shape: Shape | None, value: dict[str, Any] | None) -> Any:

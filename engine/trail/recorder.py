@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from django.conf import settings
@@ -14,17 +15,28 @@ from engine.trail.groupcommit import GroupCommit
 from engine.trail.journal import Journal
 from engine.trail.record import service_event
 
-_journals: dict[tuple[int, Path], GroupCommit] = {}
+_journal: GroupCommit | None = None
+_opening = threading.Lock()
 
 
 def journal() -> GroupCommit:
-    """This process's handle on the journal: the data folder's file, or on PostgreSQL the database (a forked child has its own)."""
-    folder = Path(settings.DATA) / "trail"
-    key = (os.getpid(), folder)
-    found = _journals.get(key)
+    """This process's handle on the journal: the data folder's file, or on PostgreSQL the database."""
+    global _journal
+    found = _journal
     if found is None:
-        found = _journals.setdefault(key, _open(folder))
+        with _opening:
+            found = _journal
+            if found is None:
+                found = _journal = _open(Path(settings.DATA) / "trail")
     return found
+
+
+def _forget() -> None:
+    global _journal
+    _journal = None
+
+
+os.register_at_fork(after_in_child=_forget)  # a forked child opens its own
 
 
 def _open(folder: Path) -> GroupCommit:
@@ -57,13 +69,15 @@ def record_change(records: list[bytes]) -> bool:
 
 def void(event_id: str, account_id: str, region: str, reason: str) -> None:
     """Record that the change a durable record tells of never took place. The record itself stays: a trail is never edited."""
-    journal().append(
-        service_event(
-            account_id=account_id,
-            region=region,
-            source="kms.amazonaws.com",
-            name="EventVoided",
-            now=clock.real_now(),
-            details={"voidedEventID": event_id, "reason": reason},
-        )
+    record(
+        [
+            service_event(
+                account_id=account_id,
+                region=region,
+                source="kms.amazonaws.com",
+                name="EventVoided",
+                now=clock.real_now(),
+                details={"voidedEventID": event_id, "reason": reason},
+            )
+        ]
     )

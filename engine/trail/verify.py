@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,9 @@ from django.db import connection, transaction
 
 from engine.trail import changes, recorder
 from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.journal import GENESIS, Journal, read
+from engine.trail.journal import GENESIS, Journal, read, torn_bytes
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def verify(path: Path | None = None) -> Verdict:
             sequence, digest, end = entry.sequence, entry.digest, entry.end
     except TrailUnavailable as reason_:
         return Verdict(sequence, digest.hex(), sequence + 1, str(reason_), 0)
-    return Verdict(sequence, digest.hex(), 0, "", path.stat().st_size - end)
+    return Verdict(sequence, digest.hex(), 0, "", torn_bytes(path, end))
 
 
 def _verify_database() -> Verdict:
@@ -96,6 +99,10 @@ def recover() -> int:
     if not isinstance(journal, Journal):
         return 0  # in a database a record stands or falls with its change
     mark = changes.committed()
+    if last < mark:
+        logger.error(
+            "audit journal: it ends at record %d, and record %d was acknowledged: records are lost", last, mark
+        )
     if last <= mark:
         return 0
     return changes.void_uncommitted(journal, mark, recorder.void, "the server stopped before the change was committed")

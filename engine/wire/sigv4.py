@@ -9,6 +9,7 @@ Source: AWS, "Create a signed AWS API request" and "Troubleshoot Signature Versi
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,6 +79,11 @@ def _invalid(message: str = _MISMATCH) -> AWSError:
 
 
 def _from_header(request: HttpRequest, header: str) -> Claim:
+    before, _, last = header.rpartition(", Signature=")
+    timestamp = request.headers.get("x-amz-date") or _basic_date(request.headers.get("date", ""))
+    usual = _usual(before) if timestamp and len(last) == 64 else None
+    if usual is not None:  # what stands before the signature is the same in all requests of a client on one day
+        return Claim(*usual, last, timestamp, request.headers.get("x-amz-security-token", ""))
     algorithm, _, rest = header.partition(" ")
     fields: dict[str, str] = {}
     for part in rest.split(","):
@@ -85,7 +91,6 @@ def _from_header(request: HttpRequest, header: str) -> Claim:
         if not equals and name:
             raise _incomplete(f"Invalid key=value pair (missing equal-sign) in Authorization header {_hashed(header)}.")
         fields[name] = value
-    timestamp = request.headers.get("x-amz-date") or _basic_date(request.headers.get("date", ""))
     credential, signed, signature = fields.get("Credential"), fields.get("SignedHeaders"), fields.get("Signature")
     if not (credential and signed and signature and timestamp):
         missing = [
@@ -111,6 +116,18 @@ def _from_header(request: HttpRequest, header: str) -> Claim:
         timestamp,
         request.headers.get("x-amz-security-token", ""),
     )
+
+
+_USUAL = re.compile(
+    rf"{ALGORITHM} Credential=([^,/]+)/([^,/]+)/([^,/]+)/([^,/]+)/([^,/]+), ?SignedHeaders=([^,=]+)", re.ASCII
+)
+
+
+@lru_cache(maxsize=4096)
+def _usual(before: str) -> tuple[str, str, str, str, str, tuple[str, ...]] | None:
+    """(access key ID, date, Region, service, terminator, signed headers) of a header as every SDK writes it, else None."""
+    found = _USUAL.fullmatch(before)
+    return None if found is None else (found[1], found[2], found[3], found[4], found[5], _signed_headers(found[6]))
 
 
 def _hashed(header: str) -> str:
@@ -229,7 +246,7 @@ def verify(claim: Claim, request: HttpRequest, secret: str, service: str) -> Non
     if "host" not in signed:
         raise _invalid("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
     for name in headers:
-        if name.startswith("x-amz-") and name not in signed:
+        if name not in signed and name.startswith("x-amz-"):
             raise _invalid(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
     body_hash = sha256(request.body).hexdigest()
     # Nothing that is served takes an unsigned or a chunked payload: whatever the header says must be the hash of this very body.
@@ -326,19 +343,9 @@ def _canonical_query(query: str) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(encoded))
 
 
-# Signing keys by a digest of what they are derived from: a changed secret has another digest, and the secret is not kept.
-_signing_keys: dict[bytes, bytes] = {}
-_MOST_SIGNING_KEYS = 4096
-
-
+@lru_cache(maxsize=4096)
 def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
-    digest = sha256(f"{secret}\n{date}\n{region}\n{service}".encode()).digest()
-    key = _signing_keys.get(digest)
-    if key is None:
-        key = f"AWS4{secret}".encode()
-        for part in (date, region, service, TERMINATOR):
-            key = hmac.digest(key, part.encode(), "sha256")
-        if len(_signing_keys) >= _MOST_SIGNING_KEYS:
-            _signing_keys.clear()
-        _signing_keys[digest] = key
+    key = f"AWS4{secret}".encode()
+    for part in (date, region, service, TERMINATOR):
+        key = hmac.digest(key, part.encode(), "sha256")
     return key

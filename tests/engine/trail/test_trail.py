@@ -15,7 +15,7 @@ from engine import clock
 from engine.store import transaction
 from engine.trail import recorder, verify
 from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.journal import GENESIS, Journal, read
+from engine.trail.journal import GENESIS, Journal, position_after, read
 from engine.trail.record import service_event
 from tests.conftest import TestAccount
 
@@ -157,8 +157,57 @@ def test_a_changed_record_breaks_the_chain_where_it_stands(tmp_path: Path) -> No
     path.write_bytes(path.read_bytes().replace(b'{"n":2}', b'{"n":9}'))
     verdict = verify.verify(path)
     assert (verdict.whole, verdict.broken_at) == (False, 3)
+
+
+def test_a_start_that_has_to_read_the_chain_refuses_a_broken_one(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number in range(5):
+        journal.append(b'{"n":%d}' % number)
+    journal.close()
+    path = tmp_path / "journal"
+    path.write_bytes(path.read_bytes().replace(b'{"n":2}', b'{"n":9}'))
+    (tmp_path / "lock").unlink()
     with pytest.raises(TrailUnavailable):
         Journal(tmp_path).recover()
+
+
+def test_a_start_reads_only_what_was_written_after_the_end_it_knows(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append(b'{"n":1}')
+    stale = (tmp_path / "lock").read_bytes()
+    journal.append(b'{"n":2}')
+    journal.append(b'{"n":3}')
+    (tmp_path / "lock").write_bytes(
+        stale
+    )  # as after a power failure: the journal is durable, the lock file's content is not
+    again = Journal(tmp_path)
+    assert again.append(b'{"n":4}') == 4
+    assert lines(tmp_path / "journal") == [b'{"n":1}', b'{"n":2}', b'{"n":3}', b'{"n":4}']
+    assert verify.verify(tmp_path / "journal").whole
+
+
+def test_a_write_that_left_a_hole_is_cut_off_from_the_hole_on(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number in range(4):
+        journal.append(b'{"n":%d}' % number)
+    path = tmp_path / "journal"
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    path.write_bytes(whole[:first] + bytes(20) + whole[first + 20 :])
+    (tmp_path / "lock").unlink()
+    again = Journal(tmp_path)
+    assert again.recover() == 1
+    assert again.append(b'{"n":9}') == 2
+    assert verify.verify(path).whole
+
+
+@pytest.mark.parametrize("after", range(8))
+def test_the_place_behind_a_record_is_found_by_its_number(tmp_path: Path, after: int) -> None:
+    journal = Journal(tmp_path)
+    for number in range(6):
+        journal.append(b'{"n":"%s"}' % (b"x" * number * 37))
+    found = [entry.sequence for entry in read(journal.path, position_after(journal.path, after))]
+    assert found == list(range(after + 1, 7))
 
 
 def test_a_dropped_record_breaks_the_chain(tmp_path: Path) -> None:
