@@ -107,8 +107,12 @@ def _watch() -> WalIndex:
 
 
 def close() -> None:
-    """Let go of the database: before workers are forked."""
+    """Let go of the database, before workers are forked: the last to do so of what this process has open of it."""
     global _wal_index
+    checker: sqlite3.Connection | None = getattr(_local, "checker", None)
+    if checker is not None:
+        checker.close()
+        del _local.checker
     with _lock:
         if _wal_index is not None:
             _wal_index.close()

@@ -18,22 +18,25 @@ _HEADERS = 2 * 48  # bytes
 
 
 class WalIndex:
-    """The mapped WAL index of one database. Its own connection keeps SQLite from replacing the file while it is mapped."""
+    """The mapped WAL index of one database. Its own connection keeps SQLite from replacing the file while it is mapped.
+
+    The file stays open as long as this process has a connection to the database: closing any descriptor of a file drops the
+    process's POSIX locks on it, SQLite's among them (SQLite, "How To Corrupt An SQLite Database File", section 2.2).
+    """
 
     def __init__(self, database: str) -> None:
         self._anchor = sqlite3.connect(database, isolation_level=None, timeout=20, check_same_thread=False)
         self._anchor.execute(
             "SELECT count(*) FROM sqlite_schema"
         ).fetchone()  # a first read makes the index, and keeps it
-        descriptor = os.open(f"{database}-shm", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            self._map = mmap.mmap(descriptor, _HEADERS, access=mmap.ACCESS_READ)
-        finally:
-            os.close(descriptor)
+        self._descriptor = os.open(f"{database}-shm", os.O_RDONLY | os.O_CLOEXEC)
+        self._map = mmap.mmap(self._descriptor, _HEADERS, access=mmap.ACCESS_READ)
 
     def header(self) -> bytes:
         return self._map[:_HEADERS]
 
     def close(self) -> None:
-        self._map.close()
+        """Only when no other connection of this process to the database is open any more."""
         self._anchor.close()
+        self._map.close()
+        os.close(self._descriptor)
