@@ -74,8 +74,8 @@ def _hash(*parts: str) -> str:
 
 
 def may(who: Viewer, action: str) -> bool:
-    """Whether the principal may do what is about no key, such as ListAliases."""
-    request, policies = iam.question(who.context, f"kms:{action}", "*", who.context.account_id, None, (), None)
+    """Whether the principal may do what is about no key: "kms:ListAliases", or an action of the console's own."""
+    request, policies = iam.question(who.context, action, "*", who.context.account_id, None, (), None)
     return decide(request, policies).allowed
 
 

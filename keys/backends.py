@@ -97,10 +97,13 @@ def session() -> boto3.session.Session:
     return boto3.session.Session()
 
 
+ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10)  # for tests of a connection
 REMOTE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
 
 
-def remote_client(backend: Backend, service: str, region: str, secret: Callable[[], dict[str, str]]) -> Any:
+def remote_client(
+    backend: Backend, service: str, region: str, secret: Callable[[], dict[str, str]], config: Config = REMOTE
+) -> Any:
     """A client of another endpoint. `secret` opens the connection's credentials; it is called for each request that comes here."""
     if backend.connection is None:
         return _client(("server", backend.url, service, region), lambda: _make(session(), backend.url, service, region))
@@ -110,12 +113,12 @@ def remote_client(backend: Backend, service: str, region: str, secret: Callable[
     identity = hashlib.sha256(
         json.dumps([opened, connection.profile, connection.role_arn], sort_keys=True).encode()
     ).hexdigest()
-    key = (backend.slug, connection.method, backend.url, service, region, identity)
+    key = (backend.slug, connection.method, backend.url, service, region, identity, str(config is REMOTE))
     if connection.role_arn:
         role = _role(key, connection, opened, region)
         made = boto3.session.Session(**_session_arguments(role))
-        return _client((*key, role["access_key_id"]), lambda: _make(made, backend.url, service, region))
-    return _client(key, lambda: _make(own_session(connection, opened), backend.url, service, region))
+        return _client((*key, role["access_key_id"]), lambda: _make(made, backend.url, service, region, config))
+    return _client(key, lambda: _make(own_session(connection, opened), backend.url, service, region, config))
 
 
 def own_session(connection: Connection, opened: dict[str, str]) -> boto3.session.Session:
@@ -151,8 +154,8 @@ def _role(key: tuple[str, ...], connection: Connection, opened: dict[str, str], 
     return role
 
 
-def _make(made: boto3.session.Session, url: str, service: str, region: str) -> Any:
-    return made.client(service, region_name=region, endpoint_url=url or None, config=REMOTE)
+def _make(made: boto3.session.Session, url: str, service: str, region: str, config: Config = REMOTE) -> Any:
+    return made.client(service, region_name=region, endpoint_url=url or None, config=config)
 
 
 def _client(key: tuple[str, ...], make: Callable[[], Any]) -> Any:

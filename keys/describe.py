@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -27,13 +26,8 @@ DESCRIBE, TAGS, ROTATION, POLICY, LAST_USE = (1 << number for number in range(le
 ALL = (1 << len(READS)) - 1
 _SEPARATOR = "\x1f"
 _NOT_THERE = ("NotFoundException", "NotFound")
-_NOT_OFFERED = (
-    "UnsupportedOperationException",
-    "KMSInvalidStateException",
-    "UnknownOperationException",
-    "InvalidAction",
-    "NotImplemented",
-)
+_NOT_OFFERED = ("UnsupportedOperationException", "KMSInvalidStateException")
+_not_offered: dict[str, set[str]] = {}  # endpoint → methods that it was found not to know, while this process lives
 
 Row = dict[str, Any]
 
@@ -94,49 +88,53 @@ class _Rest:
     def __init__(self, kms: Any, key_id: str) -> None:
         self.kms, self.key_id, self.refused = kms, key_id, False
 
-    def _ask(self, call: Callable[[], Any], otherwise: Any) -> Any:
+    def _ask(self, operation: str, otherwise: Any, **parameters: Any) -> Any:
         """The answer; `otherwise` where the endpoint has no such thing; None where it is refused."""
+        missing = _not_offered.setdefault(self.kms.meta.endpoint_url, set())
+        if operation in missing:
+            return otherwise
         try:
-            return call()
+            return getattr(self.kms, operation)(KeyId=self.key_id, **parameters)
         except ClientError as error:
             if service.denied(error):
                 self.refused = True
                 return None
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if error.response["Error"]["Code"] in (*_NOT_OFFERED, *_NOT_THERE) or status in (404, 501):
+            if service.unknown_operation(error):
+                missing.add(operation)  # not to be asked again for every key
+                return otherwise
+            if error.response["Error"]["Code"] in (*_NOT_OFFERED, *_NOT_THERE):
                 return otherwise
             raise
 
     def aliases(self, row: Row, known: list[str] | None) -> None:
         if known is None:
-            listed = self._ask(
-                lambda: [a for a in service.pages(self.kms, "list_aliases", "Aliases", KeyId=self.key_id) if a], []
-            )
+            listed = self._ask("list_aliases", {"Aliases": []}, Limit=100)
             if listed is None:
                 return
-            known = [alias["AliasName"] for alias in listed]
+            known = [alias["AliasName"] for alias in listed["Aliases"]]
         names = [name.removeprefix("alias/") for name in sorted(known)]
         row.update(alias=names[0] if names else "", aliases=names, has_alias=bool(names))
 
     def tags(self, row: Row) -> None:
-        listed = self._ask(lambda: self.kms.list_resource_tags(KeyId=self.key_id)["Tags"], [])
+        listed = self._ask("list_resource_tags", {"Tags": []})
         if listed is not None:
-            row["tags"] = {tag.get("TagKey", ""): tag.get("TagValue", "") for tag in listed}
+            row["tags"] = {tag.get("TagKey", ""): tag.get("TagValue", "") for tag in listed["Tags"]}
 
     def policy(self, row: Row) -> None:
-        text = self._ask(lambda: self.kms.get_key_policy(KeyId=self.key_id, PolicyName="default")["Policy"], "")
-        if text is not None:
+        found = self._ask("get_key_policy", {"Policy": ""}, PolicyName="default")
+        if found is not None:
+            text = found["Policy"]
             row["public"] = ("yes" if anyone(text) else "no") if text else ""
 
     def rotation(self, row: Row, *, rotates: bool) -> None:
-        found = self._ask(lambda: self.kms.get_key_rotation_status(KeyId=self.key_id), {}) if rotates else {}
+        found = self._ask("get_key_rotation_status", {}) if rotates else {}
         if found is not None:
             on = found.get("KeyRotationEnabled")
             row["rotation"] = f"{found.get('RotationPeriodInDays', 365)} days" if on else ("off" if on is False else "")
             row["next_rotation"] = found.get("NextRotationDate")
 
     def last_use(self, row: Row) -> None:
-        found = self._ask(lambda: self.kms.get_key_last_usage(KeyId=self.key_id), {})
+        found = self._ask("get_key_last_usage", {})
         if found is not None:
             row["last_used"] = found.get("KeyLastUsage", {}).get("Timestamp")
 

@@ -19,6 +19,7 @@ from keys.backends import AWS, EMBEDDED
 from principals import session
 
 __all__ = ["AWS", "EMBEDDED", "sight"]
+USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own credentials for another endpoint
 _lock = threading.Lock()
 _CLIENTS_KEPT = 256
 _clients: dict[tuple[str, ...], Any] = {}
@@ -38,7 +39,19 @@ def client(request: HttpRequest, service: str = "kms", region: str | None = None
     chosen = backends.current(request)
     if chosen.embedded or (chosen.kind != AWS and service != "kms"):
         return _embedded(request, service, region)
-    return backends.remote_client(chosen, service, region, lambda: _opened(request, chosen))
+    borrowed = chosen.connection is not None and not chosen.connection.sealed
+    if borrowed and not sight.may(viewer(request), USE_CONNECTION):
+        raise ClientError(
+            {"Error": {"Code": "AccessDeniedException", "Message": missing_permission(request, USE_CONNECTION)}},
+            "UseConnection",
+        )
+    return backends.remote_client(chosen, service, region, lambda: opened(request, chosen))
+
+
+def missing_permission(request: HttpRequest, action: str) -> str:
+    """AWS's sentence for an identity policy that allows nothing of the kind."""
+    arn = request.signed_in.arn  # type: ignore[attr-defined]
+    return f"User: {arn} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
 
 
 def embedded(request: HttpRequest, service: str = "kms", region: str | None = None) -> Any:
@@ -54,7 +67,8 @@ def viewer(request: HttpRequest) -> sight.Viewer:
     return sight.viewer(access_key_id, token, region, source_ip, secure=False)  # as the in-process transport says
 
 
-def _opened(request: HttpRequest, chosen: backends.Backend) -> dict[str, str]:
+def opened(request: HttpRequest, chosen: backends.Backend) -> dict[str, str]:
+    """A connection's secret, opened by KMS Decrypt as this principal. Raises ClientError."""
     assert chosen.connection is not None
     return backends.unseal(_embedded(request, "kms", chosen.connection.sealed_in), chosen.connection)
 
@@ -106,6 +120,13 @@ def sentence(error: ClientError) -> str:
 
 def denied(error: ClientError) -> bool:
     return str(error.response["Error"]["Code"]).startswith("AccessDenied")
+
+
+def unknown_operation(error: ClientError) -> bool:
+    """Whether an endpoint does not know an operation at all: by AWS's codes, or by a bare HTTP error page."""
+    code = str(error.response["Error"]["Code"])
+    known = ("UnknownOperationException", "InvalidAction", "NotImplemented", "UnknownOperation")
+    return code in known or code in ("404", "405", "500", "501")
 
 
 def pages(api: Any, operation: str, member: str, **parameters: Any) -> list[Any]:

@@ -92,7 +92,7 @@ def _store(
             [Unseen(sight=row, key_id=key_id, lacks=bits) for key_id, bits in lacking.items()], batch_size=1_000
         )
         row.digest, row.change = viewer.digest, latest
-        row.lists_aliases = service.sight.may(viewer, "ListAliases")
+        row.lists_aliases = service.sight.may(viewer, "kms:ListAliases")
         values = list(row.exceptions.values_list("lacks", flat=True))
         row.lacks, row.unseen = 0, sum(1 for bits in values if bits & describe.DESCRIBE)
         for bits in set(values):

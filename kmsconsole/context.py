@@ -7,10 +7,11 @@ from functools import cache
 from typing import Any
 
 import boto3
-from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
+
+from keys import backends
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,9 @@ def regions() -> tuple[str, ...]:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    backend = settings.BACKEND
-    endpoint = {"embedded": _("Embedded"), "aws": _("Real AWS")}.get(backend, backend)
     signed_in = getattr(request, "signed_in", None)
+    choices = backends.choices(request) if signed_in else []
+    backend = backends.current(request) if signed_in else backends.default()
     path = request.path
     current = max(
         (entry.url for group in navigation() for entry in group.entries if path.startswith(entry.url)),
@@ -121,8 +122,9 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     return {
         "navigation": navigation() if signed_in else (),
         "current_entry": current,
-        "endpoint": endpoint,
-        "endpoint_kind": backend if backend in ("embedded", "aws") else "url",
+        "backends": choices,
+        "endpoint": backend.name or {"embedded": _("Embedded"), "aws": _("Real AWS")}[backend.kind],
+        "endpoint_kind": backend.kind,
         "signed_in": signed_in,
         "regions": regions() if signed_in else (),
         "theme": request.COOKIES.get("theme", "system"),

@@ -15,6 +15,7 @@ urlpatterns = [
     path("lab/", include("labs.urls")),
     path("principals/", include("principals.urls")),
     path("audit/", include("audit.urls")),
+    path("settings/endpoints/", include("keys.endpoints_urls")),
     path("styleguide/", views.styleguide, name="styleguide"),
     path("theme/", views.theme, name="theme"),
     path("language/", views.language, name="language"),

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Iterator
 from html import unescape
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -16,7 +12,7 @@ from urllib.parse import urlencode
 import boto3
 import pytest
 
-from tests.support.server import PASSWORD, Server, free_port
+from tests.support.server import PASSWORD, Server
 
 pytestmark = pytest.mark.slow
 
@@ -42,26 +38,6 @@ class Browser:
         with self.opener.open(self.url + path if path else self.at, data) as answer:
             self.page, self.at = answer.read().decode(), answer.url
         return self.page
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    port = free_port()
-    process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(f"{url}/moto-api/", timeout=2).close()
-            break
-        except OSError:
-            time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait(timeout=10)
 
 
 def test_list_wizard_and_playground_work_on_another_endpoint(moto: str, tmp_path: Path) -> None:

@@ -1,0 +1,311 @@
+"""Connections to other endpoints: made, tested, switched between; the same pages over moto's server as over the embedded engine."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from socketserver import TCPServer
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from django.test import Client
+
+from keys import diagnosis
+from keys.models import Connection, InventoryMark
+from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support.server import ACCESS_KEY_ID, SECRET, Server, free_port
+
+
+def form(url: str, **changes: str) -> dict[str, str]:
+    return {
+        "name": "moto",
+        "kind": "url",
+        "url": url,
+        "region": "",
+        "method": "keys",
+        "access_key_id": "AKIAMOTO",
+        "secret": "the/secret/of/moto",
+        "token": "",
+        "profile": "",
+        "role_arn": "",
+        "sealing_key": "new",
+        **changes,
+    }
+
+
+def connect(browser: Client, url: str, **changes: str) -> Connection:
+    answer = browser.post("/settings/endpoints/new/", form(url, **changes))
+    assert answer.status_code == 302, answer.context["form"].errors
+    return Connection.objects.get(pk=answer["Location"].strip("/").rpartition("/")[2])
+
+
+def kinds(connection: Connection) -> list[str]:
+    return [finding["kind"] for finding in connection.facts["findings"]]
+
+
+def their_client(moto: str) -> Any:
+    return boto3.client(
+        "kms", region_name="us-east-1", endpoint_url=moto, aws_access_key_id="x", aws_secret_access_key="x"
+    )
+
+
+def until_read(browser: Client, address: str = "/keys/") -> Any:
+    for _ in range(100):
+        page = browser.get(address)
+        if page.context["progress"] is None:
+            return page
+        time.sleep(0.1)
+    raise AssertionError("the list is not read")
+
+
+def test_a_connection_is_made_tested_and_used_beside_the_embedded_engine(
+    account: TestAccount, signed_in: Client, moto: str
+) -> None:
+    ours = account.create_key(Description="embedded key")
+    theirs = their_client(moto).create_key(Description="elsewhere key")["KeyMetadata"]["KeyId"]
+    connection = connect(signed_in, moto)
+    assert set(kinds(connection)) == {"ok"}
+
+    signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
+    listed = {row.key_id for row in until_read(signed_in, "/keys/?size=100").context["rows"]}
+    assert theirs in listed
+    assert ours not in listed
+    assert "elsewhere key" in signed_in.get(f"/keys/{theirs}/").content.decode()
+
+    signed_in.post("/settings/endpoints/switch/", {"endpoint": "embedded", "next": "/"})
+    listed = {row.key_id for row in signed_in.get("/keys/").context["rows"]}
+    assert ours in listed
+    assert theirs not in listed
+
+
+def test_the_secret_is_stored_encrypted_under_a_key_of_the_account(
+    account: TestAccount, signed_in: Client, moto: str
+) -> None:
+    connection = connect(signed_in, moto)
+    assert b"secret" not in bytes(connection.sealed)
+    answer = account.client().decrypt(
+        CiphertextBlob=bytes(connection.sealed),
+        EncryptionContext={"kmsconsole:account": account.account_id, "kmsconsole:connection": "moto"},
+    )
+    assert json.loads(answer["Plaintext"])["secret_access_key"] == "the/secret/of/moto"
+    for address in ("/settings/endpoints/", f"/settings/endpoints/{connection.pk}/"):
+        assert "the/secret/of/moto" not in signed_in.get(address).content.decode()
+    events = account.client("cloudtrail").lookup_events(MaxResults=50)["Events"]
+    assert "the/secret/of/moto" not in json.dumps([event["CloudTrailEvent"] for event in events])
+
+
+def test_who_may_not_decrypt_the_secret_cannot_use_the_connection(
+    account: TestAccount, signed_in: Client, moto: str
+) -> None:
+    connection = connect(signed_in, moto)
+    allowed = {"Effect": "Allow", "Action": ["kms:List*", "kms:Describe*"], "Resource": "*"}
+    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
+    ann = sign_in_browser(TestUser(account, "ann", user.arn, "", "", "long enough"))
+    ann.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
+    page = ann.get("/keys/")
+    assert page.status_code == 403
+    assert "is not authorized to perform: kms:Decrypt" in page.content.decode()
+    assert ann.post("/settings/endpoints/new/", form(moto, name="mine")).status_code == 403
+    assert ann.post(f"/settings/endpoints/{connection.pk}/delete/").status_code == 403
+
+
+def test_the_servers_own_credentials_are_for_those_who_may_use_them(
+    account: TestAccount, signed_in: Client, moto: str
+) -> None:
+    connection = connect(signed_in, moto, method="server")
+    allowed = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    user = account.create_user("bob", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    account.client("iam").create_login_profile(UserName="bob", Password="long enough")
+    bob = sign_in_browser(TestUser(account, "bob", user.arn, "", "", "long enough"))
+    bob.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
+    page = bob.get("/keys/")
+    assert page.status_code == 403
+    assert "kmsconsole:UseConnection" in page.content.decode()
+
+
+def test_a_connection_of_another_account_does_not_exist(
+    signed_in: Client, other_account: TestAccount, moto: str
+) -> None:
+    connection = connect(signed_in, moto)
+    stranger = sign_in_browser(other_account.administrator)
+    assert stranger.get(f"/settings/endpoints/{connection.pk}/").status_code == 404
+    page = stranger.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk)}, follow=True)
+    assert "There is no such endpoint any more." in page.content.decode()
+
+
+def test_the_pages_work_over_another_endpoint(signed_in: Client, moto: str) -> None:
+    """The contract: what the console asks of an endpoint, moto answers too."""
+    connection = connect(signed_in, moto)
+    signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
+    kms = their_client(moto)
+    keys = [kms.create_key(Description=f"contract {number}")["KeyMetadata"]["KeyId"] for number in range(2)]
+    kms.create_alias(AliasName="alias/contract", TargetKeyId=keys[0])
+    signed_in.post("/settings/endpoints/refresh/")
+    page = until_read(signed_in, "/keys/?q=contract")
+    assert {row.key_id for row in page.context["rows"]} == set(keys)
+    for address in ("/", "/search/?q=contract", "/keys/export/?q=contract", "/keys/aws/", f"/keys/{keys[0]}/"):
+        assert signed_in.get(address).status_code == 200, address
+    for tab in ("policy", "crypto", "aliases", "tags", "grants"):
+        assert signed_in.get(f"/keys/{keys[0]}/tab/{tab}/").status_code == 200, tab
+    job = signed_in.post("/keys/bulk/", {"action": "disable", "key": keys, "confirmed": "1"}, follow=True)
+    assert job.context["done"] == 2
+    assert {row.state for row in until_read(signed_in, "/keys/?q=contract").context["rows"]} == {"Disabled"}
+
+
+def test_a_reading_that_fails_says_so_and_goes_on_later(signed_in: Client, moto: str) -> None:
+    connection = connect(signed_in, moto)
+    InventoryMark.objects.create(
+        account_id=f"c{connection.pk}",
+        region="us-east-1",
+        started=datetime.now(UTC),
+        done=40,
+        problem="ThrottlingException: Rate exceeded",
+        problem_at=datetime.now(UTC),
+    )
+    signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
+    assert "stopped after 40 keys: ThrottlingException" in signed_in.get("/keys/").content.decode()
+
+
+def test_an_endpoint_that_is_away_is_a_page_that_says_so(signed_in: Client) -> None:
+    connection = connect(signed_in, f"http://127.0.0.1:{free_port()}")
+    assert kinds(connection) == ["refused"]
+    signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
+    page = signed_in.get("/keys/")
+    assert page.status_code == 502
+    assert "The connection is refused" in page.content.decode()
+    assert signed_in.get("/settings/endpoints/").status_code == 200, "there must be a way back"
+
+
+def test_a_connection_is_forgotten(signed_in: Client, moto: str) -> None:
+    connection = connect(signed_in, moto)
+    signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
+    signed_in.post(f"/settings/endpoints/{connection.pk}/delete/")
+    assert not Connection.objects.filter(pk=connection.pk).exists()
+    assert signed_in.get("/keys/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"url": ""}, "url"),
+        ({"url": "ftp://host"}, "url"),
+        ({"url": "http://user:password@host"}, "url"),
+        ({"secret": ""}, "secret"),
+        ({"method": "profile"}, "profile"),
+        ({"name": ""}, "name"),
+        ({"sealing_key": "alias/none"}, "sealing_key"),
+    ],
+)
+def test_a_form_with_a_mistake_says_where_and_keeps_what_was_typed(
+    signed_in: Client, changes: dict[str, str], field: str
+) -> None:
+    answer = signed_in.post("/settings/endpoints/new/", {**form("http://127.0.0.1:1", role_arn="arn:kept"), **changes})
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == [field]
+    page = answer.content.decode()
+    assert "arn:kept" in page
+    assert "the/secret/of/moto" not in page
+
+
+# --- what is wrong
+
+
+def test_a_name_that_does_not_resolve_is_said() -> None:
+    assert diagnosis.reach("https://kms.nowhere.invalid").kind == "dns"
+
+
+def test_a_port_where_nothing_listens_is_said() -> None:
+    assert diagnosis.reach(f"http://127.0.0.1:{free_port()}").kind == "refused"
+
+
+@pytest.fixture
+def untrusted(tmp_path: Path) -> Iterator[str]:
+    """A TLS server with a certificate of its own making."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "both.pem"
+    file.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+
+    class Quiet(TCPServer):
+        allow_reuse_address = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that does not trust us hangs up."""
+
+    listening = Quiet(("127.0.0.1", 0), lambda *_: None)  # type: ignore[arg-type]
+    listening.socket = context.wrap_socket(listening.socket, server_side=True)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    yield f"https://localhost:{listening.server_address[1]}"
+    listening.shutdown()
+    listening.server_close()
+
+
+def test_a_certificate_that_is_not_trusted_is_said(untrusted: str) -> None:
+    assert diagnosis.reach(untrusted).kind == "tls"
+
+
+def call(server: Server, access_key_id: str, secret: str) -> diagnosis.Finding:
+    try:
+        server.client(access_key_id=access_key_id, secret_access_key=secret).list_keys()
+    except ClientError as error:
+        return diagnosis.of_exception(error)
+    return diagnosis.Finding("ok", "")
+
+
+def test_a_wrong_secret_and_an_unknown_key_are_told_apart(server: Server) -> None:
+    assert call(server, ACCESS_KEY_ID, SECRET).kind == "ok"
+    assert "secret" in call(server, ACCESS_KEY_ID, "x" * 40).title
+    assert "not known" in call(server, "AKIANOSUCHKEY0000000", SECRET).title
+
+
+def test_a_refusal_by_policy_is_said(server: Server) -> None:
+    iam = server.client("iam")
+    iam.create_user(UserName="nobody")
+    key = iam.create_access_key(UserName="nobody")["AccessKey"]
+    assert call(server, key["AccessKeyId"], key["SecretAccessKey"]).kind == "denied"
+
+
+def test_clocks_that_differ_are_said(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    import botocore.auth
+
+    late = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=20)
+    name = next(each for each in ("get_current_datetime",) if hasattr(botocore.auth, each))
+    monkeypatch.setattr(botocore.auth, name, lambda *_: late)
+    assert call(server, ACCESS_KEY_ID, SECRET).kind == "skew"
+
+
+def test_moto_is_asked_what_it_does_not_offer(signed_in: Client, moto: str) -> None:
+    connection = connect(signed_in, moto)
+    assert "DescribeKey" not in connection.lacks
+    assert "GetKeyLastUsage" in connection.lacks
+    page = signed_in.get(f"/settings/endpoints/{connection.pk}/").content.decode()
+    assert re.search(r"It does not offer every operation", page)
