@@ -10,6 +10,7 @@ help:
 	@echo "make test   set up what is missing and run all checks and tests"
 	@echo "make messages  collect and compile the translations (locale/)"
 	@echo "make faults kill, starve and pause the server, the long form"
+	@echo "make coverage  show which lines and branches of engine/ its tests do not run"
 	@echo "make bench  measure beside moto's server, write bench/results.md"
 
 $(VENV)/.runtime: requirements.txt
@@ -51,6 +52,12 @@ layers: $(VENV)/.dev
 .PHONY: faults
 faults: $(VENV)/.dev system
 	FAULT_ROUNDS=$${FAULT_ROUNDS:-100} $(BIN)/python -m pytest tests/faults tests/nodes -q -s
+
+# Lines and branches of engine/, in this process: what a server process runs is not counted.
+.PHONY: coverage
+coverage: $(VENV)/.dev
+	$(BIN)/coverage run -m pytest tests/engine -q
+	$(BIN)/coverage report
 
 bench: $(VENV)/.dev system
 	$(BIN)/python -m bench.run
