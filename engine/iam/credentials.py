@@ -10,7 +10,7 @@ import base64
 import binascii
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -142,6 +142,7 @@ def create_session(
     tags: Mapping[str, str] | None = None,
     mfa: bool = False,
     source_identity: str = "",
+    transitive: Sequence[str] = (),
 ) -> TemporaryCredentials:
     """Temporary credentials for a user (GetSessionToken, the console's sign-in) or a role (AssumeRole). `policies`: session policies as JSON."""
     access_key_id, secret = new_access_key_id("ASIA"), new_secret()
@@ -157,6 +158,7 @@ def create_session(
         "tags": dict(tags or {}),
         "mfa": mfa,
         "source_identity": source_identity,
+        "transitive": list(transitive),
     }
     sealed = keeper.seal("session", principal.account_id, GLOBAL, access_key_id, "", orjson.dumps(content))
     token = base64.b64encode(_TOKEN_VERSION + principal.account_id.encode() + sealed).decode()
@@ -175,6 +177,7 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
         policies=tuple(compile_policy(text, name="session policy", kind="session") for text in content["policies"]),
         tags=content["tags"],
         source_identity=content["source_identity"],
+        transitive=tuple(content.get("transitive", ())),  # tokens of earlier versions have none
     )
     principal = _session_principal(account_id, content["principal"], session, access_key_id)
     return Credentials(access_key_id, content["secret"], principal, session.expires), [iam_entity(account_id)]

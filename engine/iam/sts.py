@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from datetime import timedelta
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import attached, credentials
+from engine.iam import attached, credentials, grammar
 from engine.iam.authorize import authorize
 from engine.iam.models import AccessKey, Role, User
-from engine.iam.policy import MalformedPolicy, compile_policy
+from engine.iam.policy import compile_policy
 from engine.service import Operation
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
-_CHAINED_SECONDS = 3600
+_DEFAULT_SECONDS = _CHAINED_SECONDS = 3600
+_POLICY_ARNS = 10
+_PACKED_BYTES = 2048
 
 
 def get_caller_identity(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -26,6 +30,8 @@ def get_caller_identity(context: CallContext, parameters: dict[str, Any]) -> Ans
 def get_session_token(context: CallContext, parameters: dict[str, Any]) -> Answer:
     if context.principal.kind != "user" or context.principal.session is not None:
         raise AWSError("AccessDenied", "Cannot call GetSessionToken with session credentials")
+    if "TokenCode" in parameters or "SerialNumber" in parameters:  # there are no MFA devices
+        raise AWSError("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.")
     user = User.objects.get(unique_id=context.principal.unique_id)
     duration = timedelta(seconds=parameters.get("DurationSeconds", 12 * 3600))
     return {"Credentials": _entry(credentials.create_session(user, duration))}
@@ -41,87 +47,172 @@ def _entry(made: credentials.TemporaryCredentials) -> Answer:
 
 
 def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    arn = parameters["RoleArn"]
-    parts = arn.split(":", 5)
-    if len(parts) != 6 or parts[2] != "iam" or not parts[5].startswith("role/"):
-        raise AWSError("ValidationError", f"{arn} is invalid")
-    path, _, name = parts[5].removeprefix("role").rpartition("/")
-    role = Role.objects.filter(account_id=parts[4], path=path + "/", name=name).first()
-    trust = (
-        compile_policy(
-            role.trust_policy,
-            name=f"trust policy of {name}",
-            kind="trust",
-            pins=tuple(sorted(role.trust_pins.items())),
-            source=role.arn,
-        )
-        if role is not None
-        else None
-    )
-    tags = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags", [])}
-    if role is None or trust is None:
+    """Source: AWS STS API Reference, AssumeRole; IAM User Guide, "Pass session tags in AWS STS" and "Role chaining"."""
+    arn, name = parameters["RoleArn"], parameters["RoleSessionName"]
+    role = _role(arn)
+    if role is None:  # not told apart from a role that is there and may not be assumed
         raise AWSError(
             "AccessDenied",
             f"User: {context.principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}",
         )
-    authorize(
-        context,
-        "sts:AssumeRole",
-        resource=arn,
-        resource_account=role.account_id,
-        resource_policy=trust,
-        conditions=lambda: {
-            "sts:rolesessionname": parameters["RoleSessionName"],
-            **({"sts:externalid": parameters["ExternalId"]} if "ExternalId" in parameters else {}),
-            **({"sts:sourceidentity": parameters["SourceIdentity"]} if "SourceIdentity" in parameters else {}),
-            **({"aws:tagkeys": tuple(tags)} if tags else {}),
-            **{f"aws:requesttag/{name.lower()}": value for name, value in tags.items()},
-        },
-    )
-    duration = parameters.get("DurationSeconds", 3600)
-    chained = context.principal.kind == "assumed-role"
-    if duration > role.max_session_duration or (chained and duration > _CHAINED_SECONDS):
-        raise AWSError(
-            "ValidationError",
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
-            if chained
-            else "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
-        )
+    given = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags", [])}
+    source_identity = _source_identity(context, parameters)
+    _permit(context, role, parameters, given)
+    duration = _duration(context, role, parameters)
+    inherited = _inherited(context)
+    _check_tags(parameters, inherited)
+    documents = _session_policies(role, parameters)
+    packed = _packed_size(parameters)
     made = credentials.create_session(
         role,
         timedelta(seconds=duration),
-        name=parameters["RoleSessionName"],
-        policies=_session_policies(role, parameters),
-        tags=tags,
-        source_identity=parameters.get("SourceIdentity", ""),
+        name=name,
+        policies=documents,
+        tags={**inherited, **given},
+        transitive=[*inherited, *parameters.get("TransitiveTagKeys", [])],
+        source_identity=source_identity,
     )
     answer: Answer = {
         "Credentials": _entry(made),
         "AssumedRoleUser": {
-            "AssumedRoleId": f"{role.unique_id}:{parameters['RoleSessionName']}",
-            "Arn": f"arn:aws:sts::{role.account_id}:assumed-role/{role.name}/{parameters['RoleSessionName']}",
+            "AssumedRoleId": f"{role.unique_id}:{name}",
+            "Arn": f"arn:aws:sts::{role.account_id}:assumed-role/{role.name}/{name}",
         },
     }
-    if "SourceIdentity" in parameters:
-        answer["SourceIdentity"] = parameters["SourceIdentity"]
-    if "Policy" in parameters or "PolicyArns" in parameters:
-        answer["PackedPolicySize"] = min(100, len(parameters.get("Policy", "")) * 100 // 2048)
+    if source_identity:
+        answer["SourceIdentity"] = source_identity
+    if packed:
+        answer["PackedPolicySize"] = packed
     return answer
 
 
+def _role(arn: str) -> Role | None:
+    """Raises ValidationError for what is no role's ARN."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or parts[2] != "iam" or not parts[5].startswith("role/"):
+        raise AWSError("ValidationError", f"{arn} is invalid")
+    path, _, name = parts[5].removeprefix("role").rpartition("/")
+    return Role.objects.filter(account_id=parts[4], path=path + "/", name=name).first()
+
+
+def _permit(context: CallContext, role: Role, parameters: dict[str, Any], tags: dict[str, str]) -> None:
+    """The caller's policies and the role's trust policy must allow AssumeRole, and what else the call does to the session."""
+    trust = compile_policy(
+        role.trust_policy,
+        name=f"trust policy of {role.name}",
+        kind="trust",
+        pins=tuple(sorted(role.trust_pins.items())),
+        source=role.arn,
+    )
+    known: dict[str, str | tuple[str, ...]] = {
+        "sts:rolesessionname": parameters["RoleSessionName"],
+        **{f"aws:requesttag/{name.lower()}": value for name, value in tags.items()},
+        **{f"aws:resourcetag/{name.lower()}": value for name, value in role.tags.items()},
+        **{f"iam:resourcetag/{name.lower()}": value for name, value in role.tags.items()},
+    }
+    if tags:
+        known["aws:tagkeys"] = tuple(tags)
+    if "TransitiveTagKeys" in parameters:
+        known["sts:transitivetagkeys"] = tuple(parameters["TransitiveTagKeys"])
+    for member in ("ExternalId", "SourceIdentity"):
+        if member in parameters:
+            known[f"sts:{member.lower()}"] = parameters[member]
+    actions = ["sts:AssumeRole"]
+    actions += ["sts:SetSourceIdentity"] if "SourceIdentity" in parameters else []
+    actions += ["sts:TagSession"] if tags else []
+    for action in actions:
+        authorize(
+            context,
+            action,
+            resource=role.arn,
+            resource_account=role.account_id,
+            resource_policy=trust,
+            conditions=lambda: known,
+        )
+
+
+def _duration(context: CallContext, role: Role, parameters: dict[str, Any]) -> int:
+    seconds: int = parameters.get("DurationSeconds", _DEFAULT_SECONDS)
+    if context.principal.kind == "assumed-role" and seconds > _CHAINED_SECONDS:
+        raise AWSError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+        )
+    if seconds > role.max_session_duration:
+        raise AWSError(
+            "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
+    return seconds
+
+
+def _source_identity(context: CallContext, parameters: dict[str, Any]) -> str:
+    """It stays what it is along a chain of roles; once set it cannot be changed."""
+    session = context.principal.session
+    before = session.source_identity if session is not None else ""
+    wanted: str = parameters.get("SourceIdentity", before)
+    if before and wanted != before:
+        raise AWSError("AccessDenied", "The source identity of the calling session cannot be changed.")
+    return wanted
+
+
+def _inherited(context: CallContext) -> dict[str, str]:
+    """The transitive tags of the calling session."""
+    session = context.principal.session
+    return {name: session.tags[name] for name in session.transitive} if session is not None else {}
+
+
+def _check_tags(parameters: dict[str, Any], inherited: dict[str, str]) -> None:
+    names = [tag["Key"].lower() for tag in parameters.get("Tags", [])]
+    if len(set(names)) != len(names):
+        raise AWSError(
+            "InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+        )
+    if not {name.lower() for name in parameters.get("TransitiveTagKeys", [])} <= set(names):
+        raise AWSError(
+            "InvalidParameterValue", "The specified transitive tag key must be included in the requested tags."
+        )
+    if set(names) & {name.lower() for name in inherited}:
+        raise AWSError(
+            "InvalidParameterValue",
+            "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.",
+        )
+
+
 def _session_policies(role: Role, parameters: dict[str, Any]) -> list[str]:
-    documents = [parameters["Policy"]] if "Policy" in parameters else []
-    for entry in parameters.get("PolicyArns", []):
+    """The documents that narrow the session. Raises MalformedPolicyDocument."""
+    arns = [entry["arn"] for entry in parameters.get("PolicyArns", [])]
+    if len(arns) > _POLICY_ARNS:
+        raise AWSError(
+            "ValidationError",
+            "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {_POLICY_ARNS}",
+        )
+    documents = []
+    if "Policy" in parameters:
+        grammar.check_identity(parameters["Policy"])
+        documents.append(parameters["Policy"])
+    for arn in arns:
         try:
-            documents.append(attached.managed_document(role.account_id, entry["arn"]))
+            documents.append(attached.managed_document(role.account_id, arn))
         except LookupError as reason:
-            raise AWSError("MalformedPolicyDocument", f"Policy {entry['arn']} does not exist.") from reason
-    for document in documents:
-        try:
-            compile_policy(document, name="session policy", kind="session")
-        except MalformedPolicy as reason:
-            raise AWSError("MalformedPolicyDocument", reason.reason) from reason
+            raise AWSError("MalformedPolicyDocument", f"Policy {arn} does not exist.") from reason
     return documents
+
+
+def _packed_size(parameters: dict[str, Any]) -> int:
+    """How much of the room for policies and tags a session takes, in percent; 0 if it brings none.
+
+    AWS's packing is its own and not published: what is measured here is the zlib-compressed size. Raises PackedPolicyTooLarge.
+    """
+    brought = [parameters[member] for member in ("Policy", "PolicyArns", "Tags") if parameters.get(member)]
+    if not brought:
+        return 0
+    percent = -(-len(zlib.compress(json.dumps(brought).encode())) * 100 // _PACKED_BYTES)
+    if percent > 100:
+        raise AWSError(
+            "PackedPolicyTooLarge", f"Packed policy consumes {percent}% of allotted space, please use smaller policy."
+        )
+    return percent
 
 
 def get_access_key_info(context: CallContext, parameters: dict[str, Any]) -> Answer:
