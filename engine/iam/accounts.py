@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from django.contrib.auth.hashers import make_password
 
 from engine import clock
-from engine.iam import credentials
-from engine.iam.models import Account, Attachment, User
+from engine.iam import credentials, practice
+from engine.iam.models import Account, Attachment, ManagedPolicy, ManagedPolicyVersion, User
 from engine.store import transaction
 from engine.store.transaction import changed, iam_entity
 
@@ -25,7 +25,10 @@ class MadeAdministrator:
 def create_account_with_administrator(
     account_id: str, user_name: str, *, password: str, access_key_id: str = "", secret_access_key: str = ""
 ) -> MadeAdministrator:
-    """A new account whose administrator may do everything. An empty access key ID or secret is generated."""
+    """A new account whose administrator may do everything, with the policies of engine.iam.practice ready to attach.
+
+    An empty access key ID or secret is generated.
+    """
     now = clock.now(account_id)
     with transaction.write():
         Account.objects.create(account_id=account_id, created=now)
@@ -38,6 +41,30 @@ def create_account_with_administrator(
             password_created=now,
         )
         Attachment.objects.create(user=user, policy_arn=ADMINISTRATOR_ACCESS, created=now)
+        create_practice_policies(account_id)
         key, secret = credentials.create_access_key(user, access_key_id, secret_access_key)
         changed(iam_entity(account_id))
     return MadeAdministrator(user, key.access_key_id, secret)
+
+
+def create_practice_policies(account_id: str) -> list[str]:
+    """Give an account the policies of engine.iam.practice that it has not, and return their ARNs. One it has stays as it is."""
+    now = clock.now(account_id)
+    with transaction.write():
+        there = set(ManagedPolicy.objects.filter(account_id=account_id).values_list("name", flat=True))
+        missing = [policy for policy in practice.POLICIES if policy.name not in there]
+        for policy in missing:
+            row = ManagedPolicy.objects.create(
+                account_id=account_id,
+                path=practice.PATH,
+                name=policy.name,
+                unique_id=credentials.new_unique_id("ANPA"),
+                created=now,
+                updated=now,
+                description=policy.description,
+            )
+            ManagedPolicyVersion.objects.create(
+                policy=row, version_id="v1", document=policy.document, is_default=True, created=now
+            )
+        changed(iam_entity(account_id))
+    return [policy.arn(account_id) for policy in missing]

@@ -115,6 +115,18 @@ def authorize_new(
     )
 
 
+def authorize_tags_of_new(
+    context: CallContext, arn: str, conditions: Mapping[str, str | tuple[str, ...]] | None = None
+) -> None:
+    """Who makes a key with tags needs kms:TagResource too, by an IAM policy (API Reference, CreateKey, Tags)."""
+    iam.authorize(
+        context,
+        "kms:TagResource",
+        resource=arn,
+        conditions=lambda: {"kms:calleraccount": context.account_id, **_via(context), **(conditions or {})},
+    )
+
+
 def authorize_resource(context: CallContext, arn: str, key: KmsKey | None) -> None:
     """Permission for a resource that has no policy of its own (an alias): the caller's identity policies decide."""
     iam.authorize(

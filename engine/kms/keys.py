@@ -26,19 +26,17 @@ def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
             "ValidationException",
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
         )
-    access.authorize_new(
-        context,
-        "CreateKey",
-        {
-            **access.request_conditions(parameters),
-            "kms:keyspec": spec,
-            "kms:customermasterkeyspec": spec,
-            "kms:keyusage": parameters.get("KeyUsage", specs.ENCRYPT_DECRYPT),
-            "kms:customermasterkeyusage": parameters.get("KeyUsage", specs.ENCRYPT_DECRYPT),
-            "kms:keyorigin": origin,
-            "kms:multiregion": "true" if multi_region else "false",
-        },
-    )
+    conditions = {
+        **access.request_conditions(parameters),
+        "kms:keyspec": spec,
+        "kms:customermasterkeyspec": spec,
+        "kms:keyusage": parameters.get("KeyUsage", specs.ENCRYPT_DECRYPT),
+        "kms:customermasterkeyusage": parameters.get("KeyUsage", specs.ENCRYPT_DECRYPT),
+        "kms:keyorigin": origin,
+        "kms:multiregion": "true" if multi_region else "false",
+        **({"kms:multiregionkeytype": "PRIMARY"} if multi_region else {}),
+    }
+    access.authorize_new(context, "CreateKey", conditions)
     usage = specs.check_combination(spec, parameters.get("KeyUsage"), origin, multi_region, context.region)
     stores.check_new_key(parameters, origin)
     key_tags = tags.checked(parameters.get("Tags", []))
@@ -57,6 +55,8 @@ def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
         multi_region=multi_region,
         primary_region=context.region if multi_region else "",
     )
+    if key_tags:
+        access.authorize_tags_of_new(context, key.arn, conditions)
     key.save(force_insert=True)
     policies.remember(key, context)
     if origin == "AWS_KMS":

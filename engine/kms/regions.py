@@ -37,7 +37,8 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     if region in primary.replica_regions:
         arn = primary.arn.replace(f":{primary.region}:", f":{region}:", 1)
         raise AWSError("AlreadyExistsException", f"{arn} already exists.")
-    access.authorize_new(context, "CreateKey", {"kms:replicaregion": region, **access.request_conditions(parameters)})
+    conditions = {"kms:replicaregion": region, **access.request_conditions(parameters)}
+    access.authorize_new(context, "CreateKey", conditions)
     source = keyring.row(primary)
     replica = models.Key(
         account_id=source.account_id,
@@ -57,6 +58,8 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
         next_rotation=source.next_rotation,
         creating_until=context.now + CREATING,
     )
+    if replica.tags:
+        access.authorize_tags_of_new(context, replica.arn, conditions)
     replica.save(force_insert=True)
     policies.remember(replica, context)
     material.copy(source, replica)
