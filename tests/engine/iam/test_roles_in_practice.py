@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def policy_arn(account: TestAccount, role: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def staff(prepared: Path) -> Iterator[Staff]:
+def staff(prepared: Path) -> Staff:
     account = new_account()
     iam = account.client("iam")
     users = {}
@@ -40,7 +39,7 @@ def staff(prepared: Path) -> Iterator[Staff]:
         users[role] = account.create_user(role)
         iam.attach_user_policy(UserName=role, PolicyArn=policy_arn(account, role))
     owned = account.create_key(Tags=[{"TagKey": "owner", "TagValue": "teacher"}])
-    yield Staff(account, users, account.create_key(), owned)
+    return Staff(account, users, account.create_key(), owned)
 
 
 # fmt: off
