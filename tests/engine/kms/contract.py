@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
@@ -49,13 +49,18 @@ def send(
     )
     user = account.administrator
     SigV4Auth(Credentials(user.access_key_id, user.secret_access_key), "kms", "us-east-1").add_auth(request)
-    prepared = request.prepare()
+    return deliver(account, request.prepare())
+
+
+def deliver(account: TestAccount, request: AWSPreparedRequest) -> tuple[int, dict[str, Any]]:
+    """(status, answer) of a request as it is, by the account's transport."""
     if account.endpoint:
-        answer = URLLib3Session().send(prepared)
+        answer = URLLib3Session().send(request)
         return answer.status_code, json.loads(answer.content or b"{}")
-    found = {name.lower(): str(value) for name, value in prepared.headers.items()}
-    found.setdefault("host", "engine.local")
-    made = service.handle(HttpRequest("POST", "/", "", found, content, source_ip="127.0.0.1"))
+    headers = {name.lower(): str(value) for name, value in request.headers.items()}
+    headers.setdefault("host", "engine.local")
+    body = request.body or b""
+    made = service.handle(HttpRequest("POST", "/", "", headers, bytes(body), source_ip="127.0.0.1"))
     return made.status, json.loads(made.body or b"{}")
 
 
