@@ -20,7 +20,7 @@ _LIMITS = {
     "UpdateCustomKeyStore": "CustomKeyStoreNotFoundException: there are no stores yet",
     "DescribeCustomKeyStores": "an empty list: there are no stores yet",
     "CreateKey": "origins AWS_CLOUDHSM and EXTERNAL_KEY_STORE are refused; SM2 in China Regions only, and refused there too",
-    "Decrypt": "Recipient (Nitro Enclaves) is refused",
+    "Decrypt": "Recipient (Nitro Enclaves) is refused; a ciphertext of a key that is gone is InvalidCiphertextException",
     "GenerateDataKey": "Recipient (Nitro Enclaves) is refused",
     "GenerateDataKeyPair": "Recipient (Nitro Enclaves) is refused",
     "GenerateRandom": "Recipient (Nitro Enclaves) is refused; no custom key store",
@@ -28,7 +28,8 @@ _LIMITS = {
     "Sign": f"{ed25519.LACKING} is refused: Ed25519ph is not in the cryptography package",
     "Verify": f"{ed25519.LACKING} is refused: Ed25519ph is not in the cryptography package",
     "GetParametersForImport": "RSAES_PKCS1_V1_5 and SM2PKE are refused",
-    "ImportKeyMaterial": "multi-Region: import into each Region's key, the primary first",
+    "GetPublicKey": "a disabled key is refused, as AWS documents; AWS has been seen to answer all the same",
+    "ListKeys": "OTHER_ACCOUNTS_VIA_RAM lists nothing: there is no AWS RAM here",
 }
 
 

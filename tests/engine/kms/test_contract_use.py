@@ -201,6 +201,29 @@ def test_an_answer_has_all_its_members(aws: Any, keys: dict[str, Any], uses: dic
     assert set(answer) == ANSWERS[operation]
 
 
+@pytest.mark.parametrize(
+    ("operation", "rest"),
+    [
+        ("Decrypt", {}),
+        ("GenerateDataKey", {}),
+        ("GenerateDataKeyPair", {}),
+        ("DeriveSharedSecret", {}),
+        ("GenerateRandom", {"NumberOfBytes": 1}),
+    ],
+)
+def test_answers_sealed_for_an_enclave_are_refused(
+    aws: Any, keys: dict[str, Any], uses: dict[str, Any], operation: str, rest: dict[str, Any]
+) -> None:
+    recipient = {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": b"x"}
+    if operation in uses:
+        kind, member, parameters = uses[operation]
+        rest = {member: keys[kind]["KeyId"], **parameters}
+    assert refusal(getattr(aws, METHODS[operation]), Recipient=recipient, **rest) == (
+        "UnsupportedOperationException",
+        "Recipient is not supported: there is no Nitro enclave attestation in this service.",
+    )
+
+
 def test_a_symmetric_ciphertext_becomes_an_rsa_one(aws: Any, keys: dict[str, Any]) -> None:
     blob = aws.encrypt(KeyId=keys["symmetric"]["KeyId"], Plaintext=b"x")["CiphertextBlob"]
     answer = aws.re_encrypt(
