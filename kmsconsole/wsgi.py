@@ -19,7 +19,7 @@ from engine import quotas, service  # noqa: E402  (models need Django's registry
 from engine.wire.http import HttpRequest  # noqa: E402
 from engine.wire.protocol import MAX_BODY  # noqa: E402
 from engine.wire.recognise import is_aws_request  # noqa: E402
-from kmsconsole import health, metrics  # noqa: E402
+from kmsconsole import bodies, health, metrics  # noqa: E402
 
 _PR_SET_PDEATHSIG = 1
 
@@ -39,6 +39,7 @@ def _begin() -> None:
     quotas.configure(settings.QUOTAS, int(os.environ.get("KMSCONSOLE_WORKERS", 1)))
     if "KMSCONSOLE_SERVER_PID" in os.environ:
         metrics.publish_always()
+        bodies.watch_always()
 
 
 _begin()
@@ -63,13 +64,18 @@ class _HeaderNames(dict[str, str]):
 _MOST_NAMES = 2_000
 _header_names = _HeaderNames()
 
+_TOO_MUCH = bytes(MAX_BODY + 1)
 _REASONS = {200: "200 OK", 400: "400 Bad Request", 403: "403 Forbidden", 404: "404 Not Found"}
 
 
 def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """WSGI entry. Every AWS request is answered in the caller's protocol, whatever is wrong with it."""
     if environ["REQUEST_METHOD"] == "POST" or environ["PATH_INFO"] == "/":
-        request = _aws_request(environ)
+        try:
+            request = _aws_request(environ)
+        except bodies.BodyTooSlow:
+            start_response("408 Request Timeout", [("Content-Length", "0"), ("Connection", "close")])
+            return [b""]
         if request is not None:
             response = service.handle(request)
             start_response(_REASONS.get(response.status) or f"{response.status} Error", response.headers)
@@ -78,6 +84,11 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
         return health.answer(start_response)
     elif environ["PATH_INFO"] == "/metrics":
         return metrics.answer(environ, start_response)
+    if bodies.announced(environ) > bodies.MOST:
+        start_response("413 Content Too Large", [("Content-Length", "0"), ("Connection", "close")])
+        return [b""]
+    if environ["REQUEST_METHOD"] == "POST":
+        environ["wsgi.input"] = bodies.Timed(environ)
     return pages(environ, start_response)
 
 
@@ -91,8 +102,8 @@ def _aws_request(environ: Environ) -> HttpRequest | None:
     method, path, query = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", "")
     if not is_aws_request(method, path, headers, query):
         return None
-    # One byte over the limit is enough for the engine to refuse the request; the rest is never read.
-    body = environ["wsgi.input"].read(MAX_BODY + 1)
+    # One byte over the limit is enough for the engine to refuse the request; what is announced to be longer is not read at all.
+    body = bodies.read(environ, MAX_BODY + 1) if bodies.announced(environ) <= MAX_BODY else _TOO_MUCH
     return HttpRequest(
         method=method,
         path=path,

@@ -8,11 +8,12 @@ The file is longer than its records: zeros are written ahead of them, a piece at
 the file longer costs half as much. Records end where the first zero stands.
 
 A torn last line (the machine or a worker died while writing) was never acknowledged: it is cut off, and reported, when the
-journal is next written. Promise: when `append` returns, the record survives power loss; when it raises, no caller may answer.
+journal is next written. After a failed sync nothing is appended before what may be lost was written again. Promise: when `append` returns, the record survives power loss; when it raises, no caller may answer.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import mmap
@@ -31,6 +32,10 @@ GENESIS = bytes(32)
 # as not holding before a write and set after it, so a worker that dies in between leaves a mark and not a lie.
 _TAIL = struct.Struct("<B7xQQQ32s")
 _HOLDS = 1
+# Beside it: up to where a sync is known to have succeeded (at least), and whether one has failed since.
+_SYNCED = struct.Struct("<QB7x")
+_SUSPECT = _TAIL.size + 8
+_SHARED = _TAIL.size + _SYNCED.size  # bytes
 _AHEAD = 1 << 20  # bytes of zeros written ahead at a time
 _READ = 1 << 20
 _BACK = 1 << 16
@@ -45,19 +50,28 @@ class Journal(GroupCommit):
         self.path = folder / "journal"
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock_file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if os.fstat(self._lock_file).st_size < _TAIL.size:
-            os.ftruncate(self._lock_file, _TAIL.size)
+        if os.fstat(self._lock_file).st_size < _SHARED:
+            os.ftruncate(self._lock_file, _SHARED)
         # The tail lives in shared memory behind the lock file: a hint that is checked, and rebuilt from the journal if it is wrong.
-        self._tail = mmap.mmap(self._lock_file, _TAIL.size)
+        self._tail = mmap.mmap(self._lock_file, _SHARED)
         self._recovered = False  # whether this process has seen for itself that the tail is the journal's
 
     def _commit(self, batch: list[Ticket]) -> None:
-        self._write(batch)
-        os.fdatasync(self._file)
+        end = self._write(batch)
+        try:
+            os.fdatasync(self._file)
+        except OSError:
+            self._tail[_SUSPECT] = 1
+            raise
+        if end > _SYNCED.unpack_from(self._tail, _TAIL.size)[0]:
+            self._tail[_TAIL.size : _TAIL.size + 8] = end.to_bytes(8, "little")
 
-    def _write(self, batch: list[Ticket]) -> None:
+    def _write(self, batch: list[Ticket]) -> int:
+        """Write a batch behind the last record; where it ends. Nothing is durable yet."""
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)
         try:
+            if self._tail[_SUSPECT]:
+                self._rewrite()
             start, size, sequence, digest = end = self._end()
             lines = []
             for ticket in batch:
@@ -76,8 +90,41 @@ class Journal(GroupCommit):
                 self._set_tail(start, start, *end[2:])
                 raise
             self._set_tail(start + len(data), size, sequence, digest)
+            return start + len(data)
         finally:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def _rewrite(self) -> None:
+        """After a failed sync: write again what may not be on the disk, and sync it. Called with the lock held.
+
+        The kernel tells of pages it could not write once and takes them for written from then on: syncing again would say yes to
+        what is lost (Rebello and others, "Can Applications Recover from fsync Failures?", USENIX ATC 2020). So what lies behind the
+        last good sync is read, checked against the chain, and written through a descriptor that has seen no error. Raises
+        TrailUnavailable or OSError, and then nothing is appended until it succeeds.
+        """
+        start, _ = _SYNCED.unpack_from(self._tail, _TAIL.size)
+        before = record_before(self.path, start)
+        if before is None:
+            start, sequence, digest = 0, 0, GENESIS
+        else:
+            sequence, digest = before.sequence, before.digest
+        end, sequence, digest = self._follow(start, sequence, digest)
+        fresh = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.ftruncate(fresh, end)
+            for offset in range(start, end, _READ):
+                data = os.pread(fresh, min(_READ, end - offset), offset)
+                if os.pwrite(fresh, data, offset) != len(data):
+                    raise OSError(errno.EIO, "the journal could not be written again")
+            os.fsync(fresh)
+        except OSError:
+            os.close(fresh)
+            raise
+        os.close(self._file)
+        self._file = fresh
+        self._set_tail(end, end, sequence, digest)
+        self._tail[_TAIL.size :] = _SYNCED.pack(end, 0)
+        logger.warning("audit journal: wrote %d bytes again after a failed sync", end - start)
 
     def _write_ahead(self, end: int, size: int) -> int:
         """Lengthen the file by zeros if the records would end beyond it; the size it then has."""
@@ -93,22 +140,18 @@ class Journal(GroupCommit):
             written += os.pwrite(self._file, data[written:], start + written)
 
     def _set_tail(self, end: int, size: int, sequence: int, digest: bytes) -> None:
-        self._tail[:] = _TAIL.pack(_HOLDS, end, size, sequence, digest)
+        self._tail[: _TAIL.size] = _TAIL.pack(_HOLDS, end, size, sequence, digest)
 
     def _end(self) -> tuple[int, int, int, bytes]:
         """(end of the records, file size, sequence, hash) of the last whole record. Called with the lock held."""
-        holds, end, size, sequence, digest = _TAIL.unpack(self._tail)
+        holds, end, size, sequence, digest = _TAIL.unpack_from(self._tail)
         if holds == _HOLDS and self._recovered and size == os.fstat(self._file).st_size:
             return end, size, sequence, digest
         return self._recover()
 
     def _recover(self) -> tuple[int, int, int, bytes]:
         """Read on from the last end that is known to the last whole record; a torn tail is cut off and reported, damage raises."""
-        end, sequence, digest = self._known_end()
-        for entry in read(self.path, end):
-            if entry.sequence != sequence + 1 or entry.digest != sha256(digest + entry.record).digest():
-                raise TrailUnavailable(f"audit journal {self.path}: record {sequence + 1} does not follow the chain")
-            end, sequence, digest = entry.end, entry.sequence, entry.digest
+        end, sequence, digest = self._follow(*self._known_end())
         size = os.fstat(self._file).st_size
         if torn := torn_bytes(self.path, end):
             logger.warning("audit journal: cut off %d bytes of a record that was never acknowledged", torn)
@@ -118,12 +161,20 @@ class Journal(GroupCommit):
         self._recovered = True
         return end, size, sequence, digest
 
+    def _follow(self, end: int, sequence: int, digest: bytes) -> tuple[int, int, bytes]:
+        """From the end of one record to the end of the last whole one. Raises TrailUnavailable where the chain breaks."""
+        for entry in read(self.path, end):
+            if entry.sequence != sequence + 1 or entry.digest != sha256(digest + entry.record).digest():
+                raise TrailUnavailable(f"audit journal {self.path}: record {sequence + 1} does not follow the chain")
+            end, sequence, digest = entry.end, entry.sequence, entry.digest
+        return end, sequence, digest
+
     def _known_end(self) -> tuple[int, int, bytes]:
         """(offset, sequence, hash) of the shared tail, if a record with that number and hash does end there; else the beginning.
 
         After a power failure the tail may be an older one than the journal's: it is where reading on begins.
         """
-        _, end, _, sequence, digest = _TAIL.unpack(self._tail)
+        _, end, _, sequence, digest = _TAIL.unpack_from(self._tail)
         last = record_before(self.path, end)
         if last is not None and (last.sequence, last.digest) == (sequence, digest):
             return end, sequence, digest
@@ -142,6 +193,8 @@ class Journal(GroupCommit):
         """At start-up: find the end of the chain, cut off a torn tail, and return the last sequence number."""
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)
         try:
+            if self._tail[_SUSPECT]:
+                self._rewrite()
             return self._recover()[2]
         finally:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)

@@ -184,18 +184,22 @@ def _show(shape: Shape | None, value: dict[str, Any] | None) -> Any:
 
 def _view(shape: Shape) -> _View | None:
     """A function from a value of `shape` to what may be recorded of it; None when nothing may."""
-    key = id(shape)
-    if key not in _views:
-        _views[key] = _identity  # a shape that contains itself is shown as it is below its first level
-        _views[key] = _compile(shape)
-    return _views[key]
+    try:
+        return _views[id(shape)]
+    except KeyError:
+        # What is half made is nobody else's to see: another thread would record what must not be.
+        return _views.setdefault(id(shape), _compile(shape, frozenset()))
 
 
-def _compile(shape: Shape) -> _View | None:
+def _compile(shape: Shape, within: frozenset[str]) -> _View | None:
+    """`within` names the structures around: one that contains itself is shown down to where it does."""
     if shape.type_name == "blob" or shape.metadata.get("sensitive"):
         return None
+    if shape.name in within:
+        return None
     if shape.type_name == "structure":
-        members = [(name, name[0].lower() + name[1:], _view(member)) for name, member in shape.members.items()]
+        within |= {shape.name}
+        members = [(name, name[0].lower() + name[1:], _compile(each, within)) for name, each in shape.members.items()]
         shown = [(name, label, view) for name, label, view in members if view is not None]
         return lambda value: {
             label: value[name] if view is _identity else view(value[name])
@@ -203,7 +207,7 @@ def _compile(shape: Shape) -> _View | None:
             if name in value
         }
     if shape.type_name == "list":
-        item = _view(shape.member)
+        item = _compile(shape.member, within)
         if item is None or item is _identity:
             return item
         return lambda value: [item(each) for each in value]

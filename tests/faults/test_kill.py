@@ -36,7 +36,8 @@ def rounds(server: Server, number: int) -> None:
                 kill_a_worker(server, chance)  # the others go on, and a new one takes its place
                 load.wait_for(len(load.said.requests) + chance.randrange(10, 40))
             server.kill()
-        assert not [each for each in load.said.refused if "Internal" in each]
+        failed = [each for each in load.said.refused if "Internal" in each]
+        assert not failed, f"{len(failed)} internal failures: {server.output()[-6000:]}"
         server.start()
         check(server, trail, load.said, chance)
         calls, changes = calls + len(load.said.requests), len(trail.changes)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
@@ -21,6 +22,7 @@ from kmsconsole import bootstrap, metrics
 from kmsconsole.bootstrap import FirstAdministrator
 from kmsconsole.datafolder import DataFolderError, hold
 
+CONNECTIONS = 1024  # that a worker holds at a time; more wait in the kernel's queue
 STOP_SECONDS = 3  # what requests get to end in; with the start of the stop it stays under the 5 s of the contract
 
 
@@ -32,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers", type=int, default=int(os.environ.get("KMSCONSOLE_WORKERS", os.cpu_count() or 1))
         )
-        parser.add_argument("--threads", type=int, default=int(os.environ.get("KMSCONSOLE_THREADS", 16)))
+        parser.add_argument("--threads", type=int, default=int(os.environ.get("KMSCONSOLE_THREADS", _threads())))
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = _address(settings.LISTEN)
@@ -53,6 +55,7 @@ class Command(BaseCommand):
         bootstrap.close_connections()
         for name in [name for name in os.environ if name.startswith(("KMSCONSOLE_BOOTSTRAP_", "HTTP_"))]:
             del os.environ[name]  # WSGI environments are made of it: no secret, and nothing that looks like a header
+        _allow_files(options["threads"] + CONNECTIONS)
         os.environ["KMSCONSOLE_SERVER_PID"] = str(os.getpid())
         os.environ["KMSCONSOLE_WORKERS"] = str(options["workers"])
         server = Server(
@@ -61,11 +64,12 @@ class Command(BaseCommand):
             port=port,
             interface=Interfaces.WSGI,
             workers=options["workers"],
+            # Threads that wait for a slow client's body cost little; they come when they are needed and go when they are not.
             blocking_threads=options["threads"],
-            backpressure=options["threads"],
+            backpressure=CONNECTIONS,
             http1_settings=HTTP1Settings(header_read_timeout=10_000),
             websockets=False,
-            log_level="warning",  # type: ignore[arg-type]
+            log_level="error",  # type: ignore[arg-type]
             workers_kill_timeout=STOP_SECONDS,
             respawn_failed_workers=True,
         )
@@ -89,11 +93,24 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+def _threads() -> int:
+    """Each thread that works keeps a connection to PostgreSQL, which has 100 by default; SQLite does not mind."""
+    return 32 if connection.vendor == "postgresql" else 256
+
+
 def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not port.isdigit() or not 0 < int(port) < 65536:
         raise CommandError(f"KMSCONSOLE_LISTEN must be address:port, not {listen!r}")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _allow_files(wanted: int) -> None:
+    """Every connection is an open file: take as many as the system lets us have, up to what can be used."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    usable = 4 * wanted if hard == resource.RLIM_INFINITY else min(4 * wanted, hard)
+    if soft < usable:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (usable, hard))
 
 
 def _refuse_busy_port(host: str, port: int) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.session import get_session
 
 from engine import clock
 from engine.store import transaction
-from engine.trail import recorder, verify
+from engine.trail import record, recorder, verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import GENESIS, Journal, position_after, read
 from engine.trail.record import service_event
@@ -250,3 +254,141 @@ def test_a_change_whose_worker_died_before_its_commit_is_voided_by_the_next_chan
     assert voided == [json.loads(record)["eventID"]]
     assert [event["eventName"] for event in found if event.get("voided")] == ["DisableKey"]
     assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"] is True
+
+
+def test_threads_that_record_an_operation_for_the_first_time_together_all_leave_secrets_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slowly(shape: Any, *within: Any) -> Any:
+        time.sleep(0.002)
+        return compile_(shape, *within)
+
+    compile_ = record._compile
+    monkeypatch.setattr(record, "_compile", slowly)
+    monkeypatch.setattr(record, "_views", {})
+    shape = get_session().get_service_model("kms").operation_model("Encrypt").input_shape
+    together, shown = threading.Barrier(8), []
+
+    def show() -> None:
+        together.wait()
+        shown.append(record._show(shape, {"KeyId": "k", "Plaintext": b"secret"}))
+
+    threads = [threading.Thread(target=show) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert shown == [{"keyId": "k"}] * 8
+
+
+# --- a disk that fails
+
+
+@pytest.fixture
+def broken_sync(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Syncs fail as long as `.broken` is set, and count."""
+
+    class Disk:
+        broken = False
+        syncs = 0
+
+        def sync(self, file: int) -> None:
+            self.syncs += 1
+            if self.broken:
+                raise OSError(errno.EIO, "Input/output error")
+
+    disk = Disk()
+    monkeypatch.setattr(os, "fdatasync", disk.sync)
+    monkeypatch.setattr(os, "fsync", disk.sync)
+    return disk
+
+
+def test_after_a_failed_sync_nothing_is_appended_until_what_may_be_lost_was_written_again(
+    tmp_path: Path, broken_sync: Any
+) -> None:
+    journal, neighbour = Journal(tmp_path), Journal(tmp_path)
+    journal.append(b'{"n":1}')
+    broken_sync.broken = True
+    with pytest.raises(TrailUnavailable):
+        journal.append(b'{"n":2}')
+    size = neighbour.position()
+    for each in (journal, neighbour):  # no worker goes on, and the file does not grow by what is refused
+        with pytest.raises(TrailUnavailable):
+            each.append(b'{"n":3}')
+    assert neighbour.position() == size
+    broken_sync.broken = False
+    before = broken_sync.syncs
+    assert neighbour.append(b'{"n":4}') == 3
+    assert broken_sync.syncs == before + 2  # of what was written again, then of the record
+    assert journal.append(b'{"n":5}') == 4
+    assert lines(journal.path) == [b'{"n":1}', b'{"n":2}', b'{"n":4}', b'{"n":5}']
+    assert verify.verify(journal.path).whole
+
+
+def test_a_failed_sync_before_a_restart_is_remembered_at_the_start(tmp_path: Path, broken_sync: Any) -> None:
+    journal = Journal(tmp_path)
+    broken_sync.broken = True
+    with pytest.raises(TrailUnavailable):
+        journal.append(b'{"n":1}')
+    again = Journal(tmp_path)
+    with pytest.raises(OSError, match="Input/output"):
+        again.recover()
+    broken_sync.broken = False
+    assert again.recover() == 1
+    assert again.append(b'{"n":2}') == 2
+
+
+def test_what_the_kernel_dropped_after_a_failed_sync_is_cut_off_and_acknowledged_records_stay(
+    tmp_path: Path, broken_sync: Any
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append(b'{"n":1}')
+    end = journal.position()[0]
+    broken_sync.broken = True
+    with pytest.raises(TrailUnavailable):
+        journal.append(b'{"n":2}')
+    with open(journal.path, "r+b") as file:  # the page is what it was before the write
+        file.seek(end)
+        file.write(bytes(100))
+    broken_sync.broken = False
+    assert journal.append(b'{"n":3}') == 2
+    assert lines(journal.path) == [b'{"n":1}', b'{"n":3}']
+
+
+def test_a_write_that_finds_no_room_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path)
+    journal.append(b'{"n":1}')
+    write = os.pwrite
+
+    def half(file: int, data: bytes, offset: int) -> int:
+        if len(data) > 5:
+            return write(file, data[:5], offset)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", half)
+        for _ in range(2):
+            with pytest.raises(TrailUnavailable, match="No space left"):
+                journal.append(b'{"n":2,"longer":"than five bytes"}' * 3)
+    assert lines(journal.path) == [b'{"n":1}']
+    assert journal.append(b'{"n":3}') == 2
+    assert verify.verify(journal.path).whole
+
+
+def test_a_change_whose_sync_failed_is_not_made_and_its_record_is_voided(
+    account: TestAccount, broken_sync: Any
+) -> None:
+    kms, key_id = account.client(), account.create_key()
+    broken_sync.broken = True
+    with pytest.raises(ClientError) as refused:
+        kms.disable_key(KeyId=key_id)
+    assert refused.value.response["Error"]["Code"] == "KMSInternalException"
+    with pytest.raises(ClientError):
+        kms.encrypt(KeyId=key_id, Plaintext=b"x")
+    broken_sync.broken = False
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"] is True
+    kms.update_key_description(KeyId=key_id, Description="goes on")
+    found = {event["eventName"]: event for event in events(account)}
+    assert found["DisableKey"].get("voided") is True
+    assert found["EventVoided"]["serviceEventDetails"]["voidedEventID"] == found["DisableKey"]["eventID"]
+    assert found["UpdateKeyDescription"].get("voided") is None

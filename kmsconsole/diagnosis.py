@@ -1,0 +1,206 @@
+"""What is wrong with this installation, and what to do about it. `manage.py check` prints it; nothing here changes anything."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from engine import quotas
+from engine.trail import changes
+from engine.trail.groupcommit import TrailUnavailable
+from engine.trail.journal import Journal
+from engine.vault import hierarchy, keeper
+from engine.vault.models import DomainKey
+from kmsconsole.environment import SERVER_PID, VARIABLES
+
+ERROR, WARNING, FINE = "error", "warning", "ok"
+_LITTLE, _TOO_LITTLE = 1 << 30, 100 << 20  # bytes free
+_FILES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `remedy` is what to do, for anything but FINE."""
+
+    level: str
+    subject: str
+    what: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Every finding, the good ones too. Never raises for what is wrong with the installation: that is a finding."""
+    yield from _environment()
+    yield from _data_folder()
+    if not keeper.root_path().exists() and not _has_data():
+        yield Finding(FINE, "installation", "new: the first start makes root key, database and administrator")
+        return
+    yield from _database()
+    yield from _root_key()
+    yield from _trail()
+
+
+def _environment() -> Iterator[Finding]:
+    unknown = sorted(
+        name for name in os.environ if name.startswith("KMSCONSOLE_") and name not in {*VARIABLES, SERVER_PID}
+    )
+    for name in unknown:
+        yield Finding(WARNING, "environment", f"{name} is not a setting", "see docs/operations.md for the right name")
+    try:
+        quotas.configure(settings.QUOTAS)
+    except quotas.QuotaError as reason:
+        yield Finding(ERROR, "environment", str(reason), "correct it")
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft < _FILES:
+        yield Finding(WARNING, "environment", f"a process may open {soft} files only", f"ulimit -n {_FILES} or more")
+    if not unknown:
+        yield Finding(FINE, "environment", "all settings are known")
+
+
+def _data_folder() -> Iterator[Finding]:
+    folder = Path(settings.DATA)
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077:
+        yield Finding(ERROR, "data folder", f"{folder} is open to others (mode {mode:o})", f"chmod 700 {folder}")
+    for name in ("root.key", "root.key.next", "console.secret"):
+        path = folder / name
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield Finding(ERROR, "data folder", f"{path} is open to others", f"chmod 600 {path}")
+    free = shutil.disk_usage(folder).free
+    if free < _LITTLE:
+        level = ERROR if free < _TOO_LITTLE else WARNING
+        yield Finding(level, "data folder", f"{free >> 20} MB are free", "make room: without it every call fails")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Finding(ERROR, "data folder", f"{folder} is not writable", "give it to the user who runs the server")
+    else:
+        yield Finding(FINE, "data folder", f"{folder}, {free >> 20} MB free, {_server(folder)}")
+
+
+def _server(folder: Path) -> str:
+    lock = folder / "serve.lock"
+    if not lock.exists():
+        return "no server running"
+    with open(lock, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return "a server is running"
+    return "no server running"
+
+
+def _has_data() -> bool:
+    if connection.vendor == "sqlite":
+        return Path(settings.DATABASES["default"]["NAME"]).exists()
+    return True
+
+
+def _database() -> Iterator[Finding]:
+    try:
+        pending = MigrationExecutor(connection).migration_plan(MigrationExecutor(connection).loader.graph.leaf_nodes())
+        yield from _sqlite() if connection.vendor == "sqlite" else _postgresql()
+    except DatabaseError as reason:
+        yield Finding(ERROR, "database", f"it cannot be read: {reason}".strip(), "see KMSCONSOLE_DATABASE_URL")
+        return
+    if pending:
+        yield Finding(
+            WARNING, "database", f"{len(pending)} migrations are to be applied", "the next start applies them"
+        )
+
+
+def _sqlite() -> Iterator[Finding]:
+    with connection.cursor() as cursor:
+        said = cursor.execute("PRAGMA quick_check(1)").fetchone()[0]
+        mode = cursor.execute("PRAGMA journal_mode").fetchone()[0]
+        level = cursor.execute("PRAGMA synchronous").fetchone()[0]
+    if said != "ok":
+        yield Finding(ERROR, "database", f"it is damaged: {said}", "restore a backup")
+    elif mode != "wal" or level < 2:
+        yield Finding(
+            ERROR, "database", f"it runs with journal_mode={mode}, synchronous={level}", "it must be WAL and FULL"
+        )
+    else:
+        yield Finding(FINE, "database", "SQLite, whole, WAL, synchronous=FULL")
+
+
+def _postgresql() -> Iterator[Finding]:
+    with connection.cursor() as cursor:
+        version = connection.cursor().connection.info.server_version
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            cursor.execute(f"SHOW {name}")
+            if (value := cursor.fetchone()[0]) == "off":
+                yield Finding(
+                    ERROR,
+                    "database",
+                    f"PostgreSQL runs with {name}={value}",
+                    "turn it on: an answer must survive power loss",
+                )
+    yield Finding(FINE, "database", f"PostgreSQL {version // 10000}.{version % 10000}")
+
+
+def _root_key() -> Iterator[Finding]:
+    path = keeper.root_path()
+    try:
+        root = hierarchy.load_root(path)
+    except hierarchy.RootKeyError as reason:
+        yield Finding(ERROR, "root key", str(reason), f"put back the copy you keep at {path}")
+        return
+    try:
+        used = keeper.used_root_key_id()
+        if keeper.next_root_path().exists():
+            yield Finding(WARNING, "root key", "a rotation was prepared or interrupted", "run manage.py rotate_root")
+        elif used is not None and used != root.root_key_id:
+            yield Finding(
+                ERROR, "root key", f"{path} is not the one this data was made with (ID {used})", "put that one there"
+            )
+            return
+        closed = 0
+        for row in DomainKey.objects.all():
+            try:
+                keeper.domain_key(row.account_id, row.region)
+            except (hierarchy.UnwrapError, hierarchy.RootKeyError):
+                closed += 1
+    except DatabaseError:
+        return  # told of the database
+    if closed:
+        yield Finding(
+            ERROR, "root key", f"{closed} domain keys do not open: their rows were changed", "restore a backup"
+        )
+    else:
+        yield Finding(FINE, "root key", f"ID {root.root_key_id}, opens every domain key")
+
+
+def _trail() -> Iterator[Finding]:
+    if connection.vendor != "sqlite":
+        yield Finding(FINE, "audit trail", "in the database; manage.py verify_trail checks every record")
+        return
+    try:
+        with closing(Journal(Path(settings.DATA) / "trail")) as journal:
+            size, records, _ = journal.position()
+        mark = changes.committed()
+    except (TrailUnavailable, OSError) as reason:
+        yield Finding(ERROR, "audit trail", str(reason), "find out with manage.py verify_trail; restore a backup")
+        return
+    except DatabaseError:
+        return  # told of the database
+    if records < mark:
+        yield Finding(
+            ERROR,
+            "audit trail",
+            f"it ends at record {records}, but record {mark} was acknowledged: records were lost",
+            "restore the journal from a backup, and ask who cut it",
+        )
+    else:
+        yield Finding(
+            FINE, "audit trail", f"{records} records, {size} bytes; manage.py verify_trail checks every record"
+        )

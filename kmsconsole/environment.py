@@ -1,0 +1,26 @@
+"""Every environment variable of kmsconsole: one row each. docs/operations.md shows this table, and a test compares the two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+VARIABLES: Mapping[str, str] = {
+    "KMSCONSOLE_DATA": "Data folder: root key, database, audit journal. Default `var/`.",
+    "KMSCONSOLE_LISTEN": "Address and port. Default `127.0.0.1:8000`.",
+    "KMSCONSOLE_PUBLIC_URL": "The address that browsers and programs use when it is not the one listened on (a proxy).",
+    "KMSCONSOLE_ALLOWED_HOSTS": "Host names the console answers to, comma-separated. Default localhost and the listen address.",
+    "KMSCONSOLE_BACKEND": "`embedded` (default), `aws`, or an endpoint URL: what the console manages.",
+    "KMSCONSOLE_DATABASE_URL": "Control-plane database: `postgres://user:password@host:port/name`. Default SQLite in the data folder.",
+    "KMSCONSOLE_DATABASE_TIMEOUT": "Seconds a call waits for the database before it fails. Default 10.",
+    "KMSCONSOLE_WORKERS": "Worker processes. Default the number of cores.",
+    "KMSCONSOLE_THREADS": "Request threads of each worker at most; idle ones go. Default 256, with PostgreSQL 32 (a connection each).",
+    "KMSCONSOLE_QUOTAS": "Request quotas: `default`, `aws`, `off`, `NAME=RATE`, comma-separated. Default `default`.",
+    "KMSCONSOLE_LOG": "`text` (default) or `json`; with `,requests` one line for each AWS request.",
+    "KMSCONSOLE_METRICS_TOKEN": "Bearer token that `/metrics` asks for. Without one it answers this machine only.",
+    "KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID": "Number of the first account. Default `111122223333`. First start only, like the next three.",
+    "KMSCONSOLE_BOOTSTRAP_PASSWORD": "Password of the first administrator. Generated and printed if it is not set.",
+    "KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID": "Access key ID of the first administrator, with the next one. Generated and printed.",
+    "KMSCONSOLE_BOOTSTRAP_SECRET_ACCESS_KEY": "Its secret access key.",
+}
+
+SERVER_PID = "KMSCONSOLE_SERVER_PID"  # set by the server for its workers, nobody else's to set
