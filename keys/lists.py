@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -18,11 +18,13 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from keys import describe, inventory, sight
+from engine import clock
+from keys import describe, inventory, service, sight
 from keys.models import InventoryCount, InventoryKey, InventoryTag
 
 SIZES = (25, 50, 100)
 LONGEST_TEXT = 256
+_BROAD = 5_000  # a text that more keys hold than this is looked for row by row, in the list's order
 _TAGS_SHOWN = 12
 _TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list go without numbers
 
@@ -71,18 +73,17 @@ FACETS: dict[str, Any] = {
     "public": _("Anyone can use it"),
 }
 # Facets with few values that the overview leads to; each is a condition on dates.
-DUE: dict[str, tuple[Any, Callable[[], Q]]] = {
-    "deletion": (_("Deletion pending"), lambda: Q(deletion_date__isnull=False)),
-    "expiry": (_("Material expires within 30 days"), lambda: Q(valid_to__lte=timezone.now() + timedelta(days=30))),
-    "rotation": (_("Rotates within 30 days"), lambda: Q(next_rotation__lte=timezone.now() + timedelta(days=30))),
-    "unused": (_("Not used for 90 days"), lambda: _unused(90)),
+DUE: dict[str, tuple[Any, Callable[[datetime], Q]]] = {
+    "deletion": (_("Deletion pending"), lambda now: Q(deletion_date__isnull=False)),
+    "expiry": (_("Material expires within 30 days"), lambda now: Q(valid_to__lte=now + timedelta(days=30))),
+    "rotation": (_("Rotates within 30 days"), lambda now: Q(next_rotation__lte=now + timedelta(days=30))),
+    "unused": (_("Not used for 90 days"), lambda now: _unused(now - timedelta(days=90))),
 }
 _DUE_NEEDS = {"rotation": describe.ROTATION, "unused": describe.LAST_USE}
 
 
-def _unused(days: int) -> Q:
-    """Enabled keys older than that, with no use since."""
-    since = timezone.now() - timedelta(days=days)
+def _unused(since: datetime) -> Q:
+    """Enabled keys that are older, with no use since."""
     return Q(state="Enabled", created__lt=since) & (Q(last_used__isnull=True) | Q(last_used__lt=since))
 
 
@@ -114,6 +115,12 @@ class Listing:
     def __post_init__(self) -> None:
         self.base = inventory.refreshed(self.request).filter(manager=self.manager)
         self.eyes = sight.eyes(self.request)
+
+    @cached_property
+    def now(self) -> datetime:
+        """The endpoint's time: an account of the embedded engine has a clock of its own."""
+        embedded = service.backend(self.request).embedded
+        return clock.now(inventory.place(self.request)["account_id"]) if embedded else timezone.now()
 
     # --- what the address says
 
@@ -170,21 +177,20 @@ class Listing:
 
     @cached_property
     def rows(self) -> QuerySet[InventoryKey]:
-        return self._searched.filter(**self.chosen)
+        return self._searched(indexed=self.matching <= _BROAD).filter(**self.chosen)
 
-    @cached_property
-    def _searched(self) -> QuerySet[InventoryKey]:
+    def _searched(self, *, indexed: bool = True) -> QuerySet[InventoryKey]:
         """What text, tag and date conditions leave; facets not yet."""
         needs = describe.DESCRIBE | (describe.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
         for name in {*self.chosen, self.sort.removeprefix("-")}:
             needs |= BY_FIELD[name].needs
-        rows = inventory.matching(self.request, self.eyes.may_all(self.base, needs), self.text)
+        rows = inventory.matching(self.request, self.eyes.may_all(self.base, needs), self.text, indexed=indexed)
         if self.tag:
             name, equals, value = self.tag.partition("=")
             tags = InventoryTag.objects.filter(name=name, **({"value": value} if equals else {}))
             rows = rows.filter(pk__in=tags.values("key"))
         if self.due:
-            rows = rows.filter(DUE[self.due][1]())
+            rows = rows.filter(DUE[self.due][1](self.now))
         return rows
 
     def ordered(self) -> QuerySet[InventoryKey]:
@@ -228,7 +234,7 @@ class Listing:
         """How many keys have each combination of facet values, before facets narrow the list."""
         counted: Counter[tuple[str, ...]] = Counter()
         if self.text or self.tag or self.due or self.eyes.lacks:
-            grouped = self._searched.values_list(*describe.CUBE).annotate(number=Count("pk")).order_by()
+            grouped = self._searched().values_list(*describe.CUBE).annotate(number=Count("pk")).order_by()
             for *values, number in grouped:
                 counted[tuple(values)] += number
         else:
@@ -259,6 +265,14 @@ class Listing:
         return self.eyes.may_all(
             InventoryKey.objects.filter(**inventory.place(self.request), manager=self.manager)
         ).count()
+
+    def counts(self, name: str) -> list[tuple[str, int]]:
+        """(value, how many keys have it) of a facet, the most frequent first."""
+        numbers: Counter[str] = Counter()
+        for values, number in self._cube:
+            if values[name] and all(values[other] == value for other, value in self.chosen.items()):
+                numbers[values[name]] += number
+        return sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
 
     def facets(self) -> list[Facet]:
         """Each facet with its values, counted among what the other facets leave."""

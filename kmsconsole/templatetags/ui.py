@@ -193,3 +193,37 @@ def facet_value(facet: str, value: str) -> Any:
 def when_of(row: Any, name: str) -> SafeString | str:
     """The day in a member of `row`."""
     return when(getattr(row, name), day=True)
+
+
+_TONES = {"Enabled": "good", "Disabled": "quiet", "PendingImport": "notice", "PendingDeletion": "bad"}
+_WIDTH, _ROW, _GAP = 320, 10, 2  # of a chart, in its own units
+
+
+@register.simple_tag
+def share_chart(facet: str, counts: list[tuple[str, int]], label: str) -> SafeString:
+    """One bar, divided as the keys are: the picture beside a list of the same numbers, which it repeats for who does not see it."""
+    total = sum(number for _value, number in counts) or 1
+    words = ", ".join(f"{facet_value(facet, value)}: {number}" for value, number in counts) or _("none")
+    at, parts = 0.0, []
+    for place, (value, number) in enumerate(counts):
+        width = max(_GAP, number / total * (_WIDTH - _GAP * (len(counts) - 1)))
+        parts.append(
+            format_html(
+                '<rect x="{}" y="0" width="{}" height="{}" rx="2" class="tone-{}"></rect>',
+                f"{at:.1f}", f"{min(width, _WIDTH - at):.1f}", _ROW, _TONES.get(value, f"{place % 6}"),
+            )
+        )  # fmt: skip
+        at += width + _GAP
+    return format_html(
+        '<svg class="share" viewBox="0 0 {} {}" role="img" aria-label="{}" preserveAspectRatio="none">{}</svg>',
+        _WIDTH,
+        _ROW,
+        f"{label}: {words}",
+        mark_safe("".join(parts)),  # noqa: S308  (made by format_html above)
+    )
+
+
+@register.simple_tag
+def tone(value: str, place: int) -> str:
+    """The class of a value's colour in a chart and beside it."""
+    return f"tone-{_TONES.get(value, place % 6)}"
