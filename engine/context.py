@@ -42,11 +42,12 @@ class CallContext:
     extra_event_data: dict[str, Any] = field(default_factory=dict)
     event_parameters: dict[str, Any] | None = None
 
-    def touches_key(self, arn: str) -> None:
+    def touches_key(self, arn: str, account_id: str) -> None:
         """Name a key in the record's resources; a cross-account key makes the record appear in its owner's trail too."""
-        entry = {"accountId": arn.split(":")[4], "type": "AWS::KMS::Key", "ARN": arn}
-        if entry not in self.resources:
-            self.resources.append(entry)
+        for entry in self.resources:
+            if entry["ARN"] == arn:
+                return
+        self.resources.append({"accountId": account_id, "type": "AWS::KMS::Key", "ARN": arn})
 
     def forget(self) -> None:
         """Take back what an attempt that is run again has said of itself."""

@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
 
 pages = get_wsgi_application()
 
-from engine import quotas, service  # noqa: E402  (models need Django's registry)
+from engine import service  # noqa: E402  (models need Django's registry)
 from engine.wire.http import HttpRequest  # noqa: E402
 from engine.wire.protocol import MAX_BODY  # noqa: E402
 from engine.wire.recognise import is_aws_request  # noqa: E402
-from kmsconsole import bodies, health, metrics  # noqa: E402
+from kmsconsole import bodies, health, metrics, worker  # noqa: E402
 
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_the_server() -> None:
-    """A worker whose server was killed must not go on answering beside the next one."""
-    server = os.environ.get("KMSCONSOLE_SERVER_PID")
-    if server and int(server) != os.getpid():
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != int(server):  # it died before we asked
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _begin() -> None:
-    """What a worker does once: its share of the quotas, its part of the numbers."""
-    _die_with_the_server()
-    quotas.configure(settings.QUOTAS, int(os.environ.get("KMSCONSOLE_WORKERS", 1)))
-    if "KMSCONSOLE_SERVER_PID" in os.environ:
-        metrics.publish_always()
-        bodies.watch_always()
-
-
-_begin()
+worker.begin()
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

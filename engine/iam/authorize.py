@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from engine.context import CallContext
 from engine.iam import attached
-from engine.iam.decide import Decision, GrantView, Policies, Request, access_denied_message, decide
+from engine.iam.decide import UNCONDITIONAL, Decision, GrantView, Policies, Request, access_denied_message, decide
 from engine.iam.policy import CompiledPolicy
 from engine.iam.principal import Principal
 from engine.wire.errors import AWSError
@@ -49,7 +49,7 @@ def authorize(
     decision = decide(request, policies)
     if not decision.allowed:
         raise AWSError("AccessDeniedException", access_denied_message(decision, request))
-    if not grants and request.context is UNCONDITIONAL:
+    if decision.holds_for_any_request:
         # It follows from principal, action, resource and policies alone. The principal is another object once its account's IAM
         # has changed, the resource's policy once that has.
         if len(memo) >= _MOST_REMEMBERED:
@@ -58,7 +58,6 @@ def authorize(
     return decision
 
 
-UNCONDITIONAL: ContextValues = {}  # the request's condition keys when no policy that takes part asks for any
 _MOST_REMEMBERED = 10_000
 
 

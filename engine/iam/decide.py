@@ -32,6 +32,9 @@ CONTEXT_ACTIONS = frozenset(
 )
 
 
+UNCONDITIONAL: Values = {}  # the context of a request when no policy that takes part asks for any condition key
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     principal: Principal
@@ -104,6 +107,11 @@ class Decision:
     grant: GrantView | None
     request: Request
     policies: Policies
+
+    @property
+    def holds_for_any_request(self) -> bool:
+        """Whether it follows from principal, action, resource and policies alone: no condition, variable or grant took part."""
+        return self.request.context is UNCONDITIONAL and not self.policies.grants
 
     def trace(self) -> list[TraceLine]:
         """Every statement that was looked at, and why it did or did not match."""

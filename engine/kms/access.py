@@ -71,7 +71,7 @@ def authorize(
     """
     action = action or context.operation
     parameters = params or {}
-    context.touches_key(key.arn)
+    context.touches_key(key.arn, key.account_id)
     if key.account_id != context.account_id and context.operation not in CROSS_ACCOUNT:
         raise _owner_only(context, key, action)
     check_tokens(parameters.get("GrantTokens", ()))

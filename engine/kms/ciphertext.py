@@ -41,14 +41,25 @@ class Reference:
 
 def encrypt(material: bytes, reference: Reference, plaintext: bytes, context: Mapping[str, str] | None) -> bytes:
     """A ciphertext blob, OVERHEAD bytes longer than the plaintext. `material` is 32 bytes."""
-    return encrypt_with_nonce(material, reference, plaintext, context, os.urandom(_NONCE))
+    return encrypt_under(material, header_of(reference), plaintext, context)
 
 
 def encrypt_with_nonce(
     material: bytes, reference: Reference, plaintext: bytes, context: Mapping[str, str] | None, nonce: bytes
 ) -> bytes:
     """As `encrypt`, for the test vectors. A nonce must never be used twice."""
-    header = _pack(reference) + nonce
+    return _seal(material, header_of(reference), plaintext, context, nonce)
+
+
+def encrypt_under(material: bytes, header: bytes, plaintext: bytes, context: Mapping[str, str] | None) -> bytes:
+    """As `encrypt`, for a reference whose `header_of` the caller keeps."""
+    return _seal(material, header, plaintext, context, os.urandom(_NONCE))
+
+
+def _seal(
+    material: bytes, reference: bytes, plaintext: bytes, context: Mapping[str, str] | None, nonce: bytes
+) -> bytes:
+    header = reference + nonce
     sealed = AESGCM(_message_key(material, nonce)).encrypt(_GCM_NONCE, plaintext, header + canonical(context))
     return header + sealed
 
@@ -95,8 +106,8 @@ def canonical(context: Mapping[str, str] | None) -> bytes:
     )
 
 
-@lru_cache(maxsize=20_000)
-def _pack(reference: Reference) -> bytes:
+def header_of(reference: Reference) -> bytes:
+    """The part of the header that is the same in all ciphertexts of a key material."""
     multi_region = reference.key_id.startswith("mrk-")
     key = UUID(reference.key_id.removeprefix("mrk-"))
     kind = _MULTI_REGION if multi_region else _SINGLE_REGION

@@ -47,9 +47,12 @@ def seal(
 
 def seal_symmetric(key: KmsKey, plaintext: bytes, encryption_context: Mapping[str, str] | None) -> bytes:
     """A symmetric ciphertext under the current material; also how data keys are encrypted."""
-    material = using.current(key)
-    reference = Reference(key.account_id, key.key_id, material.material_id)
-    return ciphertext.encrypt(material.secret, reference, plaintext, encryption_context)
+    sealing: tuple[bytes, bytes] | None = key.memo.get("sealing")
+    if sealing is None:
+        material = using.current(key)
+        reference = Reference(key.account_id, key.key_id, material.material_id)
+        sealing = key.memo["sealing"] = (material.secret, ciphertext.header_of(reference))
+    return ciphertext.encrypt_under(*sealing, plaintext, encryption_context)
 
 
 def decrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:

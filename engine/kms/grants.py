@@ -264,7 +264,7 @@ def retire_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
             raise AWSError("NotFoundException", f"Grant ID {parameters['GrantId']} not found")
     key = keyring.get(grant.key.account_id, grant.key.region, grant.key.key_id)
     if _may_retire(grant, context.principal):
-        context.touches_key(key.arn)
+        context.touches_key(key.arn, key.account_id)
     else:
         access.authorize(context, key, params=parameters)
     access.dry_run(parameters)

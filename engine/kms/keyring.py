@@ -104,7 +104,7 @@ class KmsKey:
         return self.multi_region and self.primary_region == self.region
 
     @cached_property
-    def memo(self) -> dict[str, Any]:
+    def memo(self) -> dict[Any, Any]:
         """Room for what is dear to compute from this snapshot (loaded private keys, answers); dies with it."""
         return {}
 

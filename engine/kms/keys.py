@@ -62,7 +62,7 @@ def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
     if origin == "AWS_KMS":
         material.new(key, context.now)
     changed(key_entity(key.account_id, key.region, key.key_id))
-    context.touches_key(key.arn)
+    context.touches_key(key.arn, key.account_id)
     answer = {"KeyMetadata": metadata(keyring.snapshot(key), context)}
     return answer
 

@@ -65,7 +65,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     material.copy(source, replica)
     _announce(source)
     snapshot = keyring.snapshot(replica)
-    context.touches_key(replica.arn)
+    context.touches_key(replica.arn, replica.account_id)
     answer: dict[str, Any] = {"ReplicaKeyMetadata": keys.metadata(snapshot, context), "ReplicaPolicy": replica.policy}
     if replica.tags:
         answer["ReplicaTags"] = [{"TagKey": name, "TagValue": value} for name, value in replica.tags.items()]

@@ -35,12 +35,24 @@ def check_use(
     encryption_context: Mapping[str, str] | None = None,
     identifier: str = "",
 ) -> None:
-    access.authorize(
+    use = (context.operation, action, id(context.principal))
+    if key.memo.get(use) is context.principal and "GrantTokens" not in parameters:
+        context.touches_key(key.arn, key.account_id)
+        return
+    decision = access.authorize(
         context, key, action, params=parameters, encryption_context=encryption_context, identifier=identifier
     )
     if context.operation in states.USAGE:  # AWS looks at the usage before the state
         states.refuse_wrong_usage(context.operation, key)
     states.refuse_unless_allowed(context.operation, key, context.now)
+    if decision.holds_for_any_request and key.creating_until is None and key.updating_until is None:
+        # Nothing of this request or moment had a say: it stays so until key or principal are others, which makes other objects.
+        if len(key.memo) >= _MOST_REMEMBERED:
+            key.memo.clear()
+        key.memo[use] = context.principal
+
+
+_MOST_REMEMBERED = 1_000
 
 
 def current(key: KmsKey) -> KeyMaterial:

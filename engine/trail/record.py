@@ -66,9 +66,9 @@ def build(
     event["recipientAccountId"] = context.account_id
     event["eventCategory"] = "Management"
 
-    owners = {resource["accountId"] for resource in context.resources} - {context.account_id}
-    if not owners:
+    if all(resource["accountId"] == context.account_id for resource in context.resources):
         return [orjson.dumps(event, option=orjson.OPT_UTC_Z)]
+    owners = {resource["accountId"] for resource in context.resources} - {context.account_id}
     event["sharedEventID"] = new_id()
     events = [event]
     for owner in sorted(owners):
