@@ -223,10 +223,12 @@ def test_retirable_grants_are_the_callers_accounts_own(account: TestAccount, oth
 # --- across accounts
 
 
-def test_a_grant_serves_another_account_that_allows_it_too(account: TestAccount, other_account: TestAccount) -> None:
+def test_a_grant_serves_a_principal_of_another_account_by_itself(
+    account: TestAccount, other_account: TestAccount
+) -> None:
+    """As Auto Scaling's service-linked role is given a key of another account: its own policies say nothing of keys."""
     arn = account.client().create_key()["KeyMetadata"]["Arn"]
-    mine, without = other_account.create_user("with", allow("kms:Encrypt")), other_account.create_user("without")
-    for user in (mine, without):
-        account.client().create_grant(KeyId=arn, GranteePrincipal=user.arn, Operations=["Encrypt"])
-    assert mine.client().encrypt(KeyId=arn, Plaintext=b"x")["KeyId"] == arn
-    assert refusal(without.client().encrypt, KeyId=arn, Plaintext=b"x")[0] == "AccessDeniedException"
+    granted, stranger = other_account.create_user("granted"), other_account.create_user("stranger")
+    account.client().create_grant(KeyId=arn, GranteePrincipal=granted.arn, Operations=["Encrypt"])
+    assert granted.client().encrypt(KeyId=arn, Plaintext=b"x")["KeyId"] == arn
+    assert refusal(stranger.client().encrypt, KeyId=arn, Plaintext=b"x")[0] == "AccessDeniedException"
