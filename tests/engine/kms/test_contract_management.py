@@ -156,6 +156,35 @@ def test_an_alias_is_there_once(contract: TestAccount, aws: Any) -> None:
     assert (listed[0]["AliasArn"], listed[0]["TargetKeyId"]) == (arn, key_id)
 
 
+def test_an_alias_moves_between_keys_of_one_type_and_usage(contract: TestAccount, aws: Any) -> None:
+    signing = [
+        contract.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY") for spec in ("ECC_NIST_P256", "ECC_SECG_P256K1")
+    ]
+    name = f"alias/moves-{signing[0]}"
+    aws.create_alias(AliasName=name, TargetKeyId=signing[0])
+    aws.update_alias(AliasName=name, TargetKeyId=signing[1])
+    assert aws.describe_key(KeyId=name)["KeyMetadata"]["KeyId"] == signing[1]
+    others = (
+        contract.create_key(),
+        contract.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC"),
+        contract.create_key(KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT"),
+    )
+    for other in others:
+        assert refusal(aws.update_alias, AliasName=name, TargetKeyId=other) == (
+            "ValidationException",
+            "The current CMK and the new CMK must be the same type and have the same key usage.",
+        )
+
+
+def test_an_alias_leaves_a_key_that_is_pending_deletion(contract: TestAccount, aws: Any) -> None:
+    old, new = contract.create_key(), contract.create_key()
+    name = f"alias/leaves-{old}"
+    aws.create_alias(AliasName=name, TargetKeyId=old)
+    aws.schedule_key_deletion(KeyId=old, PendingWindowInDays=7)
+    aws.update_alias(AliasName=name, TargetKeyId=new)
+    assert aws.describe_key(KeyId=name)["KeyMetadata"]["KeyId"] == new
+
+
 def test_aliases_that_no_service_has_used_yet_are_listed_without_a_target(contract: TestAccount, aws: Any) -> None:
     pages = aws.get_paginator("list_aliases").paginate(PaginationConfig={"PageSize": 3})
     listed = [alias for page in pages for alias in page["Aliases"]]

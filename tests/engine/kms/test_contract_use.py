@@ -276,6 +276,34 @@ def test_an_asymmetric_key_makes_no_data_keys(aws: Any, keys: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("SM2", "KeyPairSpec SM2 is not supported in this Region"),
+        (
+            "ML_KEM_512",
+            "KeyPairSpec ML_KEM_512 is not available here: ML-KEM-512 is not in the cryptography package.",
+        ),
+    ],
+)
+def test_a_data_key_pair_of_a_spec_that_is_not_here_is_refused(
+    aws: Any, keys: dict[str, Any], spec: str, message: str
+) -> None:
+    for call in (aws.generate_data_key_pair, aws.generate_data_key_pair_without_plaintext):
+        assert refusal(call, KeyId=keys["symmetric"]["KeyId"], KeyPairSpec=spec) == (
+            "UnsupportedOperationException",
+            message,
+        )
+
+
+def test_an_rsa_ciphertext_needs_its_key_named(aws: Any) -> None:
+    code, message = refusal(aws.decrypt, CiphertextBlob=bytes(256), EncryptionAlgorithm="RSAES_OAEP_SHA_256")
+    assert (code, message) == (
+        "ValidationException",
+        "KeyId is required when the encryption algorithm is RSAES_OAEP_SHA_256.",
+    )
+
+
+@pytest.mark.parametrize(
     ("wanted", "length"),
     [
         ({"KeySpec": "AES_128"}, 16),
@@ -347,6 +375,21 @@ def test_a_message_type_that_does_not_go_with_the_algorithm_is_refused(
         MessageType=message_type,
         SigningAlgorithm=algorithm,
     ) == ("ValidationException", f"Message type {message_type} is incompatible with {what}.")
+
+
+def test_what_the_cryptography_package_cannot_sign_is_refused_plainly(aws: Any, keys: dict[str, Any]) -> None:
+    request = {
+        "KeyId": keys["ed25519"]["KeyId"],
+        "Message": bytes(64),
+        "MessageType": "DIGEST",
+        "SigningAlgorithm": "ED25519_PH_SHA_512",
+    }
+    expected = (
+        "UnsupportedOperationException",
+        "ED25519_PH_SHA_512 is not available here: Ed25519ph is not in the cryptography package.",
+    )
+    assert refusal(aws.sign, **request) == expected
+    assert refusal(aws.verify, Signature=bytes(64), **request) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Published vectors through our algorithms: RFC 8032, RFC 6979 (three curves), RFC 5903 (three curves), RFC 5649, RFC 4231."""
+"""Published vectors through our algorithms: RFC 8032, RFC 6979 (three curves), RFC 5903 (three curves), RFC 5649, RFC 4231; FIPS 203 and 204 by seed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import keywrap, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem
 from cryptography.hazmat.primitives.asymmetric import utils as asymmetric_utils
 
 from engine.kms import algorithms
@@ -158,3 +158,34 @@ RFC_4231 = [
 def test_hmac_holds_to_rfc_4231(size: int, expected: str) -> None:
     """Test case 1."""
     assert mac.compute(b"\x0b" * 20, f"HMAC_SHA_{size}", b"Hi There").hex() == expected
+
+
+@pytest.mark.parametrize(
+    ("private", "size", "starts", "ends"),
+    [
+        (
+            mldsa.MLDSA44PrivateKey.from_seed_bytes(
+                bytes.fromhex("f696484048ec21f96cf50a56d0759c448f3779752f0383d37449690694cf7a68")
+            ),
+            1312,
+            "bd4e96f9a038ab5e36214fe69c0b1cb835ef9d7c8417e76aecd152f5cddebec8",
+            "46aa208deaa1ce352dcb09c27067cabd233d5a251ccdc1ac077edb9c",
+        ),
+        (
+            mlkem.MLKEM768PrivateKey.from_seed_bytes(
+                bytes.fromhex("7c9935a0b07694aa0c6d10e4db6b1add2fd81a25ccb148032dcd739936737f2d")
+                + bytes.fromhex("8626ed79d451140800e03b59b956f8210e556067407d13dc90fa9e8b872bfb8f")
+            ),
+            1184,
+            "a8e651a1e685f22478a8954f007bc7711b930772c78f092e82878e3e937f3679",
+            "fabbfb3fe8cb1dc4e8315f2af0d32f0017ae136e19f028",
+        ),
+    ],
+    ids=["ML-DSA-44, the known-answer tests' first", "ML-KEM-768, Wycheproof's first"],
+)
+def test_a_seed_gives_the_published_public_key(private: Any, size: int, starts: str, ends: str) -> None:
+    """The start and the end of it; every bit between depends on the same expansion of the seed."""
+    public = stored(private).public_key().public_bytes_raw()
+    assert len(public) == size
+    assert public.hex().startswith(starts)
+    assert public.hex().endswith(ends)
