@@ -14,7 +14,9 @@ from typing import Any
 from engine.context import CallContext
 from engine.iam import authorize as iam
 from engine.iam import decide
+from engine.kms import keyring
 from engine.kms.keyring import KmsKey
+from engine.kms.specs import SYMMETRIC_DEFAULT
 from engine.wire.errors import AWSError
 
 Conditions = dict[str, "str | tuple[str, ...]"]
@@ -86,6 +88,7 @@ def authorize(
         conditions=lambda: {
             **key_conditions(context, key),
             **request_conditions(parameters),
+            **_operation_conditions(context, key, action, parameters),
             **context_conditions(given),
             **alias_condition(identifier or parameters.get("KeyId", "")),
             **(conditions or {}),
@@ -183,6 +186,33 @@ def request_conditions(parameters: Mapping[str, Any]) -> Conditions:
             values[f"aws:requesttag/{key.lower()}"] = value
     if "TagKeys" in parameters:
         values["aws:tagkeys"] = tuple(parameters["TagKeys"])
+    return values
+
+
+# Where a request need not name the algorithm, or names it by another member than EncryptionAlgorithm. For data keys it is the one
+# that encrypts them. Source: KMS Developer Guide, "kms:EncryptionAlgorithm".
+_ALGORITHM_MEMBERS: dict[str, str] = {
+    "Encrypt": "EncryptionAlgorithm",
+    "Decrypt": "EncryptionAlgorithm",
+    "ReEncryptFrom": "SourceEncryptionAlgorithm",
+    "ReEncryptTo": "DestinationEncryptionAlgorithm",
+    "GenerateDataKey": "",
+    "GenerateDataKeyWithoutPlaintext": "",
+    "GenerateDataKeyPair": "",
+    "GenerateDataKeyPairWithoutPlaintext": "",
+}
+
+
+def _operation_conditions(context: CallContext, key: KmsKey, action: str, parameters: Mapping[str, Any]) -> Conditions:
+    """What an operation means beyond its members' words."""
+    values: Conditions = {}
+    if action in _ALGORITHM_MEMBERS:
+        values["kms:encryptionalgorithm"] = parameters.get(_ALGORITHM_MEMBERS[action], SYMMETRIC_DEFAULT)
+    if action == "ReEncryptFrom":
+        destination = keyring.find(context, parameters["DestinationKeyId"])
+        values["kms:reencryptonsamekey"] = "true" if destination.arn == key.arn else "false"
+    if action in ("CreateGrant", "ListGrants", "RevokeGrant"):
+        values["kms:grantisforawsresource"] = "true" if context.principal.invoked_by else "false"
     return values
 
 

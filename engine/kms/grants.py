@@ -55,7 +55,6 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
         params=parameters,
         conditions={
             "kms:grantoperations": tuple(operations),
-            "kms:grantisforawsresource": "true" if context.principal.invoked_by else "false",
             **({"kms:grantconstrainttype": tuple(constraints)} if constraints else {}),
             **({"kms:grantconstraintsourcearn": constraints["SourceArn"]} if "SourceArn" in constraints else {}),
         },
