@@ -2,62 +2,92 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django import forms
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
+from audit.forms import AsOfForm, FilterForm
 from engine.trail import verify as trail
 from keys import service
 from keys.views.common import problem_page
+from keys.views.export import Echo, cell
 
 PAGE = 50
-_MOST_PAGES = 40  # how far one request looks for events that match every filter
-
-
-class FilterForm(forms.Form):
-    key = forms.CharField(label=gettext_lazy("Key ID or ARN"), required=False)
-    user = forms.CharField(label=gettext_lazy("User"), required=False)
-    operation = forms.CharField(label=gettext_lazy("Operation"), required=False)
-    refused = forms.BooleanField(label=gettext_lazy("Refused only"), required=False)
+MOST_PAGES = 40  # how far one request looks for events that match every filter
+_EXPORTED = 100_000
+_COLUMNS = ("eventTime", "eventID", "eventName", "eventSource", "user", "principal", "sourceIPAddress", "awsRegion", "keys", "errorCode", "errorMessage", "requestID")  # fmt: skip
 
 
 def events(request: HttpRequest) -> HttpResponse:
     form = FilterForm(request.GET or None)
+    as_of = _as_of(request)
     wanted = form.cleaned_data if form.is_bound and form.is_valid() else {}
-    try:
-        found, after = _find(service.client(request, "cloudtrail"), wanted, request.GET.get("after", ""))
-    except ClientError as error:
-        return problem_page(request, _("Audit"), error)
+    found: list[dict[str, Any]] = []
+    after, looked_until = "", None
+    if not form.errors:
+        try:
+            found, after, looked_until = _find(_lookup(request, wanted, as_of), wanted, request.GET.get("after", ""))
+        except ClientError as error:
+            return problem_page(request, _("Audit"), error)
     return render(
-        request, "audit/events.html", {"form": form, "events": found, "after": after, "filtered": any(wanted.values())}
+        request,
+        "audit/events.html",
+        {
+            "form": form,
+            "events": found,
+            "after": after,
+            "looked_until": looked_until if after and len(found) < PAGE else None,
+            "as_of": as_of,
+            "filtered": any(wanted.values()) or bool(form.errors),
+        },
+        status=422 if form.errors else 200,
     )
 
 
-def _find(api: Any, wanted: dict[str, Any], after: str) -> tuple[list[dict[str, Any]], str]:
-    """One page of events that match every filter. LookupEvents takes one attribute: the narrowest, the rest is looked at here."""
+def _as_of(request: HttpRequest) -> datetime | None:
+    form = AsOfForm(request.GET)
+    return form.cleaned_data.get("as_of") if form.is_valid() else None
+
+
+def _lookup(request: HttpRequest, wanted: dict[str, Any], as_of: datetime | None) -> Any:
+    """LookupEvents with what it can narrow by: a time range and one attribute, the narrowest."""
     attributes = [
         {"AttributeKey": name, "AttributeValue": wanted[field]}
         for field, name in (("key", "ResourceName"), ("user", "Username"), ("operation", "EventName"))
         if wanted.get(field)
     ][:1]
+    end = min((moment for moment in (wanted.get("end"), as_of) if moment), default=None)
+    parameters: dict[str, Any] = {
+        "MaxResults": PAGE,
+        **({"LookupAttributes": attributes} if attributes else {}),
+        **({"StartTime": wanted["start"]} if wanted.get("start") else {}),
+        **({"EndTime": end} if end else {}),
+    }
+    api = service.client(request, "cloudtrail")
+    return lambda after: api.lookup_events(**parameters, **({"NextToken": after} if after else {}))
+
+
+def _find(lookup: Any, wanted: dict[str, Any], after: str) -> tuple[list[dict[str, Any]], str, datetime | None]:
+    """(one page of events that match every filter, where to go on, how far back was looked)."""
     found: list[dict[str, Any]] = []
-    for _number in range(_MOST_PAGES):
-        parameters: dict[str, Any] = {"MaxResults": PAGE, **({"LookupAttributes": attributes} if attributes else {})}
-        if after:
-            parameters["NextToken"] = after
-        answer = api.lookup_events(**parameters)
-        found += [shown for shown in map(_shown, answer["Events"]) if _matches(shown, wanted)]
+    looked_until = None
+    for _number in range(MOST_PAGES):
+        answer = lookup(after)
+        shown = [_shown(event) for event in answer["Events"]]
+        found += [each for each in shown if _matches(each, wanted)]
+        looked_until = shown[-1]["time"] if shown else looked_until
         after = answer.get("NextToken", "")
         if not after or len(found) >= PAGE:
             break
-    return found, after
+    return found, after, looked_until
 
 
 def _shown(event: dict[str, Any]) -> dict[str, Any]:
@@ -82,6 +112,48 @@ def _matches(shown: dict[str, Any], wanted: dict[str, Any]) -> bool:
     if wanted.get("operation") and shown["name"] != wanted["operation"]:
         return False
     return not wanted.get("refused") or bool(shown["error"])
+
+
+def export(request: HttpRequest) -> HttpResponseBase:
+    """The events of a filter as a file, streamed: CSV, or the records themselves, one JSON a line."""
+    form = FilterForm(request.GET)
+    if not form.is_valid():
+        return events(request)
+    lookup = _lookup(request, form.cleaned_data, _as_of(request))
+    try:
+        first = lookup("")
+    except ClientError as error:
+        return problem_page(request, _("Audit"), error)
+    rows = _all(lookup, first, form.cleaned_data)
+    as_json = request.GET.get("format") == "json"
+    answer = StreamingHttpResponse(
+        (json.dumps(each["record"]) + "\n" for each in rows) if as_json else _csv(rows),
+        content_type="application/x-ndjson" if as_json else "text/csv; charset=utf-8",
+    )
+    answer["Content-Disposition"] = f'attachment; filename="events.{"jsonl" if as_json else "csv"}"'
+    return answer
+
+
+def _all(lookup: Any, answer: dict[str, Any], wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    number = 0
+    while True:
+        for shown in map(_shown, answer["Events"]):
+            if _matches(shown, wanted):
+                yield shown
+                number += 1
+        after = answer.get("NextToken", "")
+        if not after or number >= _EXPORTED:
+            return
+        answer = lookup(after)
+
+
+def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    writer = csv.writer(Echo())
+    yield writer.writerow(_COLUMNS)
+    for row in rows:
+        record = row["record"]
+        own = {"user": row["user"], "principal": record["userIdentity"].get("arn", ""), "keys": row["keys"]}
+        yield writer.writerow([cell(own.get(name, record.get(name))) for name in _COLUMNS])
 
 
 def event(request: HttpRequest, event_id: Any) -> HttpResponse:

@@ -16,10 +16,11 @@ from engine.trail import index
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events as their CloudTrail records, and the sequence to go on from (None at the end)."""
+    """Events as their CloudTrail records, the sequence to go on from (None at the end), and the sequence of each event."""
 
     events: list[dict[str, Any]]
     next: int | None
+    sequences: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def lookup(
     )
     rows = shelf.rows(sql, values)
     more = rows[limit - 1][0] if len(rows) > limit else None
-    return Page(list(shelf.records(rows[:limit])), more)
+    return Page(list(shelf.records(rows[:limit])), more, tuple(row[0] for row in rows[:limit]))
 
 
 def event(account_id: str, event_id: str) -> dict[str, Any] | None:

@@ -46,20 +46,22 @@ def values(row: InventoryKey) -> dict[str, Any]:
     return found
 
 
-class _Echo:
+class Echo:
+    """A file that hands back what is written, for csv.writer."""
+
     def write(self, text: str) -> str:
         return text
 
 
 def _csv(rows: Iterator[InventoryKey]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
+    writer = csv.writer(Echo())
     names = list(values(InventoryKey()))
     yield writer.writerow(names)
     for row in rows:
-        yield writer.writerow([_cell(value) for value in values(row).values()])
+        yield writer.writerow([cell(value) for value in values(row).values()])
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """A spreadsheet must not take a description for a formula."""
     if isinstance(value, dict):
         value = " ".join(f"{name}={text}" for name, text in value.items())

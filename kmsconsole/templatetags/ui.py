@@ -32,6 +32,7 @@ _STATES: dict[str, tuple[str, Any]] = {
     "Updating": ("notice", gettext_lazy("Updating")),
     "Active": ("good", gettext_lazy("Active")),
     "Inactive": ("quiet", gettext_lazy("Inactive")),
+    "Deleted": ("quiet", gettext_lazy("Deleted")),
 }
 _MARKS = {"good": "●", "quiet": "○", "notice": "◐", "bad": "▲"}
 _LEXERS: dict[str, Any] = {"json": JsonLexer, "bash": BashLexer, "python": PythonLexer, "hcl": TerraformLexer}
@@ -227,3 +228,9 @@ def share_chart(facet: str, counts: list[tuple[str, int]], label: str) -> SafeSt
 def tone(value: str, place: int) -> str:
     """The class of a value's colour in a chart and beside it."""
     return f"tone-{_TONES.get(value, place % 6)}"
+
+
+@register.filter
+def cut_arn(arn: str) -> str:
+    """Who an ARN names, short: "user/ann", "assumed-role/Deploy/ci"."""
+    return arn.rpartition(":")[2] if arn.startswith("arn:") else arn

@@ -1,0 +1,65 @@
+"""Reading the trail for the audit pages: LookupEvents as the signed-in principal, and, once that is permitted, the embedded trail whole.
+
+CloudTrail's LookupEvents takes one attribute and answers fifty events at a time; an auditor asks for all of many kinds. On real AWS
+the pages are walked (CloudTrail keeps ninety days there); of the embedded trail they are read at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+
+from engine.trail import query as trail
+from keys import service
+
+PAGE = 50
+MOST = 200_000  # records that one question reads at most
+_CHUNK = 2_000
+
+
+def permitted(request: HttpRequest) -> None:
+    """Raises ClientError unless the principal may look events up; the record has it that it looked."""
+    service.client(request, "cloudtrail").lookup_events(MaxResults=1)
+
+
+def of_kinds(request: HttpRequest, names: Iterable[str], until: datetime) -> list[dict[str, Any]]:
+    """The records of these operations up to `until`, in the order they happened, from every Region of the account."""
+    permitted(request)
+    if service.backend(request).kind == service.AWS:
+        records = [record for name in names for record in _theirs(request, name, until)]
+        return sorted(records, key=lambda record: record["eventTime"])
+    numbered = [each for name in names for each in _ours(request, name, until)]
+    return [record for _sequence, record in sorted(numbered, key=lambda each: each[0])]
+
+
+def _ours(request: HttpRequest, name: str, until: datetime) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(sequence, record): times are whole seconds, so only the sequence tells what came first."""
+    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+    before, read = None, 0
+    while read < MOST:
+        page = trail.lookup(account_id, name=name, end=until, limit=_CHUNK, before=before)
+        yield from zip(page.sequences, page.events, strict=True)
+        read += len(page.events)
+        if page.next is None:
+            return
+        before = page.next
+
+
+def _theirs(request: HttpRequest, name: str, until: datetime) -> Iterator[dict[str, Any]]:
+    attribute = {"AttributeKey": "EventName", "AttributeValue": name}
+    pages = (
+        service.client(request, "cloudtrail")
+        .get_paginator("lookup_events")
+        .paginate(LookupAttributes=[attribute], EndTime=until, PaginationConfig={"MaxItems": MOST, "PageSize": PAGE})
+    )
+    newest_first = [json.loads(event["CloudTrailEvent"]) for event in pages.search("Events[]") if event]
+    yield from reversed(newest_first)
+
+
+def begins(request: HttpRequest) -> datetime | None:
+    """When the embedded trail of the account begins."""
+    return trail.first_event_time(request.signed_in.account_id)  # type: ignore[attr-defined]

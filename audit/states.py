@@ -1,0 +1,150 @@
+"""What state every key was in at a moment, told by the trail alone: creation, enabling, deletion, imports, up to that moment. Pure.
+
+Comes in: CloudTrail records of the operations in `TELLING`, oldest first. Source of the rules: AWS KMS Developer Guide, "Key states of
+AWS KMS keys". A key that no record creates (older than the trail, or another account's) is not there, rather than guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+TELLING = (
+    "CreateKey",
+    "ReplicateKey",
+    "EnableKey",
+    "DisableKey",
+    "ScheduleKeyDeletion",
+    "CancelKeyDeletion",
+    "ImportKeyMaterial",
+    "DeleteImportedKeyMaterial",
+    "UpdateKeyDescription",
+    "PutKeyPolicy",
+    "CreateAlias",
+    "DeleteAlias",
+    "UpdateAlias",
+)
+DELETED = "Deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyThen:
+    """A key at the moment asked about. `since`, `by` and `event_id` are of the last change of its state."""
+
+    key_id: str
+    arn: str
+    spec: str
+    usage: str
+    origin: str
+    created: datetime
+    enabled: bool
+    since: datetime
+    by: str
+    event_id: str
+    description: str = ""
+    deletion_date: datetime | None = None
+    waits_for_replicas: bool = False
+    has_material: bool = True
+    valid_to: datetime | None = None
+    aliases: frozenset[str] = frozenset()
+    policy_since: datetime | None = None
+    policy_event_id: str = ""
+
+    def state(self, moment: datetime) -> str:
+        if self.deletion_date is not None:
+            return DELETED if self.deletion_date <= moment else "PendingDeletion"
+        if self.waits_for_replicas:
+            return "PendingReplicaDeletion"
+        if self.origin == "EXTERNAL" and (
+            not self.has_material or (self.valid_to is not None and self.valid_to <= moment)
+        ):
+            return "PendingImport"
+        return "Enabled" if self.enabled else "Disabled"
+
+
+def replay(records: Iterable[dict[str, Any]], region: str, moment: datetime) -> list[KeyThen]:
+    """The keys of a Region at `moment`, by their IDs, deleted ones too. Refused calls change nothing, nor do voided ones."""
+    keys: dict[str, KeyThen] = {}
+    for record in records:
+        when = datetime.fromisoformat(record["eventTime"])
+        if when > moment or record.get("errorCode") or record.get("voided"):
+            continue
+        _apply(keys, record, region, when)
+    return sorted(keys.values(), key=lambda key: key.key_id)
+
+
+def _apply(keys: dict[str, KeyThen], record: dict[str, Any], region: str, when: datetime) -> None:
+    name, given, answer = (
+        record["eventName"],
+        record.get("requestParameters") or {},
+        record.get("responseElements") or {},
+    )
+    identity = record.get("userIdentity", {})
+    change: dict[str, Any] = {
+        "since": when,
+        "by": identity.get("arn") or identity.get("invokedBy", ""),
+        "event_id": record["eventID"],
+    }
+    if name in ("CreateKey", "ReplicateKey"):
+        metadata = answer.get("keyMetadata") or answer.get("replicaKeyMetadata") or {}
+        if f":{region}:" in metadata.get("arn", ""):
+            keys[metadata["keyId"]] = _created(metadata, change, when)
+        return
+    for resource in record.get("resources") or ():
+        arn = resource["ARN"]
+        key = keys.get(arn.rpartition("/")[2])
+        if key is None or key.arn != arn:
+            continue
+        keys[key.key_id] = replace(key, **_changed(name, key, given, answer, when, change))
+
+
+def _created(metadata: dict[str, Any], change: dict[str, Any], when: datetime) -> KeyThen:
+    return KeyThen(
+        key_id=metadata["keyId"],
+        arn=metadata["arn"],
+        spec=metadata.get("keySpec", metadata.get("customerMasterKeySpec", "")),
+        usage=metadata.get("keyUsage", ""),
+        origin=metadata.get("origin", "AWS_KMS"),
+        created=when,
+        enabled=True,
+        has_material=metadata.get("origin") != "EXTERNAL",
+        description=metadata.get("description", ""),
+        policy_since=when,
+        policy_event_id=change["event_id"],
+        **change,
+    )
+
+
+def _changed(
+    name: str, key: KeyThen, given: dict[str, Any], answer: dict[str, Any], when: datetime, change: dict[str, Any]
+) -> dict[str, Any]:
+    """What a call changed of a key."""
+    if name == "EnableKey":
+        return {"enabled": True, **change}
+    if name == "DisableKey":
+        return {"enabled": False, **change}
+    if name == "ScheduleKeyDeletion":
+        date = answer.get("deletionDate")
+        waits = answer.get("keyState") == "PendingReplicaDeletion"
+        return {"deletion_date": _moment(date), "waits_for_replicas": waits, **change}
+    if name == "CancelKeyDeletion":
+        return {"deletion_date": None, "waits_for_replicas": False, "enabled": False, **change}
+    if name == "ImportKeyMaterial":
+        expires = given.get("expirationModel") != "KEY_MATERIAL_DOES_NOT_EXPIRE"
+        return {"has_material": True, "valid_to": _moment(given.get("validTo")) if expires else None, **change}
+    if name == "DeleteImportedKeyMaterial":
+        return {"has_material": False, "valid_to": None, **change} if key.origin == "EXTERNAL" else {}
+    if name == "UpdateKeyDescription":
+        return {"description": given.get("description", "")}
+    if name == "PutKeyPolicy":
+        return {"policy_since": when, "policy_event_id": change["event_id"]}
+    alias = str(given.get("aliasName", "")).removeprefix("alias/")
+    if name in ("CreateAlias", "UpdateAlias") and key.key_id in str(given.get("targetKeyId", "")):
+        return {"aliases": key.aliases | {alias}}
+    return {"aliases": key.aliases - {alias}}
+
+
+def _moment(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None

@@ -1,0 +1,183 @@
+"""The audit pages: filters, ranges, exports, what state every key was in on a date, and whether the record is complete."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from django.test import Client
+
+from audit import states
+from engine import clock
+from tests.conftest import TestAccount, TestUser, sign_in_browser
+
+
+def now(account: TestAccount) -> datetime:
+    return clock.now(account.account_id)
+
+
+def keys_then(browser: Client, moment: datetime | None = None, **query: str) -> dict[str, str]:
+    if moment is not None:
+        query["as_of"] = moment.isoformat()
+    page = browser.get("/audit/keys/", query).context["page"]
+    return {key.key_id: state for key, state in page.object_list}
+
+
+def body(answer: Any) -> str:
+    return b"".join(answer.streaming_content).decode()
+
+
+def test_the_state_of_every_key_is_told_for_each_date(account: TestAccount, signed_in: Client) -> None:
+    kms = account.client()
+    key = account.create_key()
+    born = now(account)
+    account.move_clock(days=1)
+    kms.disable_key(KeyId=key)
+    account.move_clock(days=1)
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    account.move_clock(days=1)
+    kms.cancel_key_deletion(KeyId=key)
+    kms.enable_key(KeyId=key)
+    account.move_clock(days=1)
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    account.move_clock(days=8)
+    told = [keys_then(signed_in, born + timedelta(days=days, hours=1)).get(key, "none") for days in (-1, 0, 1, 2, 3, 4)]
+    assert told == ["none", "Enabled", "Disabled", "PendingDeletion", "Enabled", "PendingDeletion"]
+    assert keys_then(signed_in)[key] == "Deleted"
+
+
+def test_the_present_agrees_with_what_the_keys_say(account: TestAccount, signed_in: Client) -> None:
+    kms = account.client()
+    made = [account.create_key() for _ in range(4)]
+    made.append(account.create_key(Origin="EXTERNAL"))
+    primary = account.create_key(MultiRegion=True)
+    kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")
+    kms.disable_key(KeyId=made[0])
+    kms.schedule_key_deletion(KeyId=made[1])
+    kms.schedule_key_deletion(KeyId=made[2])
+    kms.cancel_key_deletion(KeyId=made[2])
+    kms.schedule_key_deletion(KeyId=primary)
+    with pytest.raises(ClientError):
+        kms.enable_key(KeyId=made[1])
+    told = keys_then(signed_in)
+    for key in (*made, primary):
+        assert told[key] == kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"], key
+    signed_in.post("/region/", {"region": "eu-west-1", "next": "/"})
+    assert keys_then(signed_in) == {primary: "Enabled"}
+
+
+def test_changes_within_one_second_are_told_in_their_order(account: TestAccount, signed_in: Client) -> None:
+    kms = account.client()
+    key = account.create_key()
+    for _ in range(4):
+        kms.enable_key(KeyId=key)
+        kms.disable_key(KeyId=key)
+    assert keys_then(signed_in)[key] == "Disabled"
+    kms.enable_key(KeyId=key)
+    assert keys_then(signed_in)[key] == "Enabled"
+
+
+def test_who_brought_a_key_into_its_state_is_named_and_filtered(account: TestAccount, signed_in: Client) -> None:
+    one, two = account.create_key(), account.create_key()
+    account.client().create_alias(AliasName="alias/ledger", TargetKeyId=one)
+    account.client().disable_key(KeyId=one)
+    page = signed_in.get("/audit/keys/", {"state": "Disabled"})
+    ((key, state),) = page.context["page"].object_list
+    assert (key.key_id, state, key.by, key.aliases) == (one, "Disabled", account.administrator.arn, {"ledger"})
+    assert dict(page.context["states"]) == {"Disabled": 1, "Enabled": 1}
+    assert list(keys_then(signed_in, q="LEDG")) == [one]
+    assert two in keys_then(signed_in, state="Enabled")
+
+
+def test_imported_material_expires_in_the_record_too() -> None:
+    arn = "arn:aws:kms:us-east-1:111122223333:key/1"
+    metadata = {"keyId": "1", "arn": arn, "origin": "EXTERNAL", "keySpec": "SYMMETRIC_DEFAULT"}
+    records = [
+        {"eventName": "CreateKey", "eventTime": "2026-01-01T00:00:00Z", "eventID": "a", "responseElements": {"keyMetadata": metadata}},
+        {
+            "eventName": "ImportKeyMaterial",
+            "eventTime": "2026-01-02T00:00:00Z",
+            "eventID": "b",
+            "requestParameters": {"validTo": "2026-01-04T00:00:00Z"},
+            "resources": [{"ARN": arn}],
+        },
+        {"eventName": "DisableKey", "eventTime": "2026-01-03T00:00:00Z", "eventID": "c", "errorCode": "AccessDenied", "resources": [{"ARN": arn}]},
+    ]  # fmt: skip
+    told = [
+        states.replay(records, "us-east-1", moment)[0].state(moment)
+        for moment in (datetime(2026, 1, day, 12, tzinfo=UTC) for day in (1, 2, 3, 4))
+    ]
+    assert told == ["PendingImport", "Enabled", "Enabled", "PendingImport"]
+
+
+def test_a_page_of_the_past_says_so_and_offers_no_change(account: TestAccount, signed_in: Client) -> None:
+    account.create_key()
+    moment = (now(account) + timedelta(seconds=1)).isoformat()
+    account.move_clock(days=2)
+    for address in ("/audit/", "/audit/keys/"):
+        page = signed_in.get(address, {"as_of": moment}).content.decode()
+        assert "nothing can be changed here" in page
+        main = page[page.index("<main") : page.index("</main>")]
+        assert 'method="post"' not in main
+
+
+def test_events_are_of_the_range_that_was_asked_for(account: TestAccount, signed_in: Client) -> None:
+    first = account.create_key()
+    between = now(account) + timedelta(days=1)
+    account.move_clock(days=2)
+    account.create_key()
+    early = signed_in.get("/audit/", {"operation": "CreateKey", "end": between.isoformat()}).context["events"]
+    assert [event["keys"] for event in early] == [[first]]
+    late = signed_in.get("/audit/", {"operation": "CreateKey", "start": between.isoformat()}).context["events"]
+    assert len(late) == 1
+    as_of = signed_in.get("/audit/", {"operation": "CreateKey", "as_of": between.isoformat()}).context["events"]
+    assert [event["keys"] for event in as_of] == [[first]]
+
+
+def test_a_range_that_ends_before_it_begins_is_refused_beside_the_field(signed_in: Client) -> None:
+    answer = signed_in.get("/audit/", {"start": "2026-02-01", "end": "2026-01-01"})
+    assert answer.status_code == 422
+    assert "The end is before the beginning." in answer.content.decode()
+    assert 'value="2026-02-01T00:00:00"' in answer.content.decode()
+
+
+def test_a_date_that_is_none_is_refused(signed_in: Client) -> None:
+    assert signed_in.get("/audit/keys/", {"as_of": "yesterday"}).status_code == 422
+
+
+def test_events_are_exported_with_the_filter(account: TestAccount, signed_in: Client) -> None:
+    key = account.create_key(Description="=1+1")
+    account.create_key()
+    lines = list(csv.DictReader(io.StringIO(body(signed_in.get("/audit/export/", {"key": key})))))
+    assert [line["eventName"] for line in lines] == ["CreateKey"]
+    assert lines[0]["principal"] == account.administrator.arn
+    text = body(signed_in.get("/audit/export/", {"operation": "CreateKey", "format": "json"}))
+    assert [json.loads(line)["eventName"] for line in text.splitlines()] == ["CreateKey"] * 2
+
+
+def test_keys_on_a_date_are_exported(account: TestAccount, signed_in: Client) -> None:
+    key = account.create_key()
+    (line,) = csv.DictReader(io.StringIO(body(signed_in.get("/audit/keys/", {"format": "csv"}))))
+    assert (line["arn"].rpartition("/")[2], line["state"]) == (key, "Enabled")
+
+
+def test_who_may_not_look_events_up_sees_none(account: TestAccount, signed_in: Client) -> None:
+    account.create_key(Description="secret project")
+    allowed = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
+    ann = sign_in_browser(TestUser(account, "ann", user.arn, "", "", "long enough"))
+    for address in ("/audit/", "/audit/keys/", "/audit/export/", "/audit/keys/?format=csv"):
+        answer = ann.get(address)
+        assert answer.status_code == 403, address
+        assert "secret project" not in answer.content.decode()
+
+
+def test_the_record_is_whole(account: TestAccount, signed_in: Client) -> None:
+    account.create_key()
+    assert "The chain is whole." in signed_in.post("/audit/verify/").content.decode()
