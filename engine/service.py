@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError
 
 from engine import clock, metrics, quotas
 from engine.context import CallContext, new_id
@@ -148,6 +148,10 @@ def _perform(call: Call, context: CallContext, request: HttpRequest) -> HttpResp
         raise
     except TrailUnavailable as reason:
         raise _internal(reason) from reason
+    except DataError as reason:  # PostgreSQL keeps no NUL characters, for one
+        refused = AWSError("ValidationException", "A value has characters that cannot be stored.")
+        _record(record.build(context, call.operation, parameters, error=refused, writes=writes))
+        raise refused from reason
     except Exception as reason:
         logger.exception(
             "request %s (%s) failed", context.request_id, context.operation, extra={"request_id": context.request_id}

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.conftest import TestAccount, TestUser, new_account
-from tests.support.server import ACCESS_KEY_ID, ACCOUNT, SECRET
+from tests.support.server import ACCESS_KEY_ID, ACCOUNT, SECRET, Server
 
 
-@pytest.fixture(scope="module", params=["in-process", "socket"])
+@pytest.fixture(scope="session")
+def server_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgres: Any) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("postgresql") / "data"
+    with Server(folder, KMSCONSOLE_DATABASE_URL=postgres.database()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=["in-process", "socket", "socket, PostgreSQL"])
 def contract(request: pytest.FixtureRequest, prepared: Any) -> TestAccount:
-    """An account that a module's tests share; over the socket it is the first one of a real server."""
+    """An account that a module's tests share; over a socket it is the first one of a real server."""
     if request.param == "in-process":
         return new_account()
-    server = request.getfixturevalue("server")
+    server = request.getfixturevalue("server" if request.param == "socket" else "server_on_postgresql")
     account = TestAccount(ACCOUNT, endpoint=server.url)
     account.administrator = TestUser(account, "admin", f"arn:aws:iam::{ACCOUNT}:user/admin", ACCESS_KEY_ID, SECRET)
     return account

@@ -80,6 +80,27 @@ def test_validation_names_ten_problems_at_most(contract: TestAccount) -> None:
     assert answer["message"].count("failed to satisfy constraint") == 10
 
 
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("DescribeKey", {"KeyId": "alias/\0"}),
+        ("RevokeGrant", {"KeyId": "{key}", "GrantId": "\0"}),
+        ("ListGrants", {"KeyId": "{key}", "GrantId": "\0"}),
+        ("CreateKey", {"Description": "\0"}),
+        ("UpdateKeyDescription", {"KeyId": "{key}", "Description": "a\0b"}),
+        ("TagResource", {"KeyId": "{key}", "Tags": [{"TagKey": "a\0", "TagValue": "\0"}]}),
+        ("Encrypt", {"KeyId": "{key}", "Plaintext": "AQ==", "EncryptionContext": {"a\0": "\0"}}),
+    ],
+)
+def test_a_nul_character_is_taken_or_refused_never_a_fault(
+    contract: TestAccount, operation: str, body: dict[str, Any]
+) -> None:
+    """PostgreSQL cannot store one, SQLite can."""
+    named = {**body, "KeyId": contract.create_key()} if body.get("KeyId") == "{key}" else body
+    status, answer = send(contract, operation, named)
+    assert status in (200, 400), answer
+
+
 # --- signatures
 
 
