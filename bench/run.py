@@ -42,7 +42,7 @@ class Figure:
 
 def measure(script: Path, url: str, connections: int, seconds: int) -> Figure:
     done = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url],
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script), url],
         capture_output=True,
         text=True,
         check=True,

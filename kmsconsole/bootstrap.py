@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from engine import clock
 from engine.iam import accounts
@@ -64,7 +65,9 @@ def _alone() -> Iterator[None]:
 
 
 def _prepare() -> FirstAdministrator | None:
-    call_command("migrate", interactive=False, verbosity=0)
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):  # asked first, since the command takes its time
+        call_command("migrate", interactive=False, verbosity=0)
     _open_root_key()
     for account_id, seconds in Account.objects.exclude(clock_offset=0).values_list("account_id", "clock_offset"):
         clock.set_offset(account_id, seconds)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from django.contrib.auth.hashers import check_password, make_password
 
@@ -21,7 +22,6 @@ SESSION_HOURS = 12
 ATTEMPTS = 5
 WINDOW = timedelta(minutes=5)
 _SOURCE = "signin.amazonaws.com"
-_NOBODY = make_password("compared when there is no such user, so that the answer takes as long")
 
 
 class SignInRefused(Exception):
@@ -44,7 +44,7 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
     if SignInAttempt.objects.filter(who=who, when__gt=now - WINDOW).count() >= ATTEMPTS:
         raise SignInRefused("Too many attempts. Wait five minutes, then try again.")
     user = User.objects.filter(account=found, name__iexact=user_name).first() if found else None
-    right = check_password(password, user.password if user is not None and user.password else _NOBODY)
+    right = check_password(password, user.password if user is not None and user.password else _nobody())
     if user is None or not user.password or not right:
         SignInAttempt.objects.create(who=who, when=now)
         if found is not None:
@@ -57,6 +57,12 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
         changed(iam_entity(user.account_id))
     made = credentials.create_session(user, timedelta(hours=SESSION_HOURS))
     return SignedInUser(user.account_id, user.name, user.arn, made)
+
+
+@cache
+def _nobody() -> str:
+    """Compared when there is no such user, so that the answer takes as long."""
+    return make_password("nobody's password")
 
 
 def _record(account_id: str, user: User | None, source_ip: str, user_agent: str, error: str) -> None:

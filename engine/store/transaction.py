@@ -6,29 +6,48 @@ commit is visible: change numbers become visible in the order in which they are 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, connection, transaction
+from django.conf import settings
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from engine.store import cache
 from engine.store.models import Change
 
 _WRITERS = 0x6B6D73  # the advisory lock that puts PostgreSQL's writers in one order, as SQLite's write lock does
+_writing = threading.Lock()
 _CONFLICTS = ("40001", "40P01")  # serialization_failure, deadlock_detected
 
 
 @contextmanager
 def write() -> Iterator[None]:
     """One transaction that sees everything committed before it. Nested use joins the outer one. Raises DatabaseError."""
-    nested = connection.in_atomic_block
-    with transaction.atomic():
-        if not nested:
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS])
-            cache.synchronise()
+    if connection.in_atomic_block:
+        with transaction.atomic():
+            yield
+        return
+    with _turn(), transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS])
+        cache.synchronise()
         yield
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """SQLite's writers wait by asking again and again: within a process they queue here instead, and only processes ask."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    if not _writing.acquire(timeout=settings.DATABASE_TIMEOUT):
+        raise OperationalError("other changes hold the database")
+    try:
+        yield
+    finally:
+        _writing.release()
 
 
 def conflicted(error: DatabaseError) -> bool:
