@@ -24,6 +24,7 @@ from typing import Any
 import boto3
 from botocore.credentials import Credentials
 
+from bench import decide
 from bench.presign import write_script
 from tests.support.server import ACCOUNT, ROOT, Server, free_port
 
@@ -218,7 +219,7 @@ def main() -> None:
     seconds = 1 if options.short else 8
     with tempfile.TemporaryDirectory(prefix="kmsconsole-bench-", dir=ROOT) as name:
         folder = Path(name)
-        text = report(ours(folder, seconds), motos(folder, seconds))
+        text = report(ours(folder, seconds), motos(folder, seconds)) + "\n" + decide.table()
     print(text)
     if not options.short:
         (ROOT / "bench" / "results.md").write_text(text)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from engine.iam import patterns
 from engine.iam.patterns import Values
@@ -35,6 +36,7 @@ def _date(test: Callable[[datetime, datetime], bool]) -> Test:
     return compare
 
 
+@lru_cache(maxsize=4096)
 def parse_date(text: str) -> datetime | None:
     """An ISO 8601 date or date and time, or seconds since the epoch; None for anything else."""
     if re.fullmatch(r"-?\d+(\.\d+)?", text):
@@ -60,10 +62,24 @@ def _arn_like(given: str, wanted: str) -> bool:
 
 
 def _ip(given: str, wanted: str) -> bool:
+    network, address = _network(wanted), _address(given)
+    return network is not None and address is not None and address in network
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     try:
-        return ipaddress.ip_address(given) in ipaddress.ip_network(wanted, strict=False)
+        return ipaddress.ip_network(text, strict=False)
     except ValueError:
-        return False
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def _binary(given: str, wanted: str) -> bool:
@@ -126,6 +142,7 @@ class Condition:
     if_exists: bool
     set_operator: str  # "", "ForAllValues" or "ForAnyValue"
     variables: bool
+    equals: frozenset[str] | None = None  # the values, where one look-up decides: StringEquals and its negation
 
     def holds(self, context: Values) -> bool:
         given = context.get(self.key)
@@ -137,6 +154,8 @@ class Condition:
             if self.set_operator == "ForAnyValue":
                 return self.if_exists
             return self.if_exists or self.operator.negated
+        if self.equals is not None and isinstance(given, str) and not self.set_operator:
+            return (given in self.equals) != self.operator.negated
         wanted = self.values
         if self.variables:
             expanded = (patterns.expand(value, context) for value in wanted)
@@ -184,7 +203,9 @@ def compile_condition(written: str, key: str, values: tuple[str, ...], *, variab
     if_exists = name.lower().endswith("ifexists")
     operator = OPERATORS[name.lower().removesuffix("ifexists")]
     dynamic = variables and any(patterns.has_variable(value) for value in values)
-    return Condition(written, operator, key.lower(), values, if_exists, set_operator, dynamic)
+    plain = not dynamic and operator.name in ("StringEquals", "StringNotEquals")
+    equals = frozenset(values) if plain else None
+    return Condition(written, operator, key.lower(), values, if_exists, set_operator, dynamic, equals)
 
 
 def compile_block(block: Mapping[str, Mapping[str, object]], *, variables: bool) -> tuple[Condition, ...]:

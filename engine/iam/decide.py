@@ -220,7 +220,7 @@ def _plain(policy: CompiledPolicy, action: str, request: Request) -> tuple[State
             continue
         if not statement.about_resource(request.resource, request.context):
             continue
-        if not all(condition.holds(request.context) for condition in statement.conditions):
+        if statement.conditions and not statement.holds(request.context):
             continue
         if not statement.allows:
             return StatementRef(policy, statement), None
@@ -232,14 +232,6 @@ def _plain(policy: CompiledPolicy, action: str, request: Request) -> tuple[State
 _ACCOUNT, _ROLE, _SESSION = 1, 2, 3
 
 
-def _strength(statement: Statement, principal: Principal) -> int:
-    principals = statement.principals
-    assert principals is not None
-    if principals.negated or principals.names_session(principal):
-        return _SESSION
-    return _ROLE if principals.match(principal) == DIRECT else _ACCOUNT
-
-
 def _resource_side(
     policy: CompiledPolicy, action: str, request: Request, *, bounded: bool
 ) -> tuple[StatementRef | None, StatementRef | None, int]:
@@ -249,18 +241,24 @@ def _resource_side(
     """
     allowed: Statement | None = None
     strength = 0
+    principal = request.principal
     for statement in policy.about(action):
         if statement.allows and strength == _SESSION:
             continue
-        if not _names(statement, request, bounded):
+        principals = statement.principals
+        assert principals is not None
+        match = principals.match(principal)
+        if not match and not (bounded and principals.negated and not statement.allows):
             continue
         if not statement.about_resource(request.resource, request.context):
             continue
-        if not all(condition.holds(request.context) for condition in statement.conditions):
+        if statement.conditions and not statement.holds(request.context):
             continue
         if not statement.allows:
             return StatementRef(policy, statement), None, 0
-        found = _strength(statement, request.principal)
+        found = _ACCOUNT
+        if match == DIRECT:
+            found = _SESSION if principals.negated or principals.names_session(principal) else _ROLE
         if found > strength:
             allowed, strength = statement, found
     return None, StatementRef(policy, allowed) if allowed is not None else None, strength
@@ -273,7 +271,7 @@ def _grant(request: Request, grants: Sequence[GrantView]) -> GrantView | None:
     for grant in grants:
         if (
             operation in grant.operations
-            and grants_to(grant, request.principal)
+            and is_named(grant.grantee, grant.grantee_id, request.principal)
             and _constraints_hold(grant, operation, request)
         ):
             return grant
@@ -294,8 +292,10 @@ def is_named(name: str, unique_id: str, principal: Principal) -> bool:
         return name == principal.invoked_by
     if unique_id:
         return unique_id == principal.unique_id.partition(":")[0]
-    if name in (principal.arn, f"arn:aws:iam::{principal.account_id}:root"):
-        return bool(principal.arn)
+    if not principal.arn:
+        return False
+    if name == principal.arn or (name.endswith(":root") and name.split(":", 5)[4] == principal.account_id):
+        return True
     return principal.session is not None and name == principal.session.issuer_arn
 
 

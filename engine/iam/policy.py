@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -106,32 +106,72 @@ class Principals:
 
 
 @dataclass(frozen=True, slots=True)
+class Wildcards:
+    """Patterns with `*` and `?`, the plain ones apart so that most texts are decided by a set look-up."""
+
+    exact: frozenset[str]
+    prefixes: tuple[str, ...]
+    others: tuple[re.Pattern[str], ...]
+
+    def match(self, text: str) -> bool:
+        if text in self.exact or (self.prefixes and text.startswith(self.prefixes)):
+            return True
+        return bool(self.others) and any(pattern.fullmatch(text) is not None for pattern in self.others)
+
+
+def wildcards(written: Iterable[str]) -> Wildcards:
+    exact, prefixes, others = set(), [], []
+    for pattern in written:
+        head = pattern[:-1]
+        if "*" not in head and "?" not in pattern:
+            if pattern.endswith("*"):
+                prefixes.append(head)
+            else:
+                exact.add(pattern)
+        else:
+            others.append(patterns.glob(pattern))
+    return Wildcards(frozenset(exact), tuple(prefixes), tuple(others))
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
+    """`resources` are without variables; `dynamic` those with."""
+
     index: int
     sid: str
     allows: bool
     principals: Principals | None
-    actions: tuple[re.Pattern[str], ...]
+    actions: Wildcards
     not_action: bool
-    resources: tuple[str, ...]
+    resources: Wildcards
+    dynamic: tuple[str, ...]
     not_resource: bool
     any_resource: bool
-    variables: bool
     conditions: tuple[Condition, ...]
 
+    @property
+    def variables(self) -> bool:
+        return bool(self.dynamic)
+
     def about_action(self, action: str) -> bool:
-        return any(pattern.fullmatch(action) for pattern in self.actions) != self.not_action
+        """`action` in lower case."""
+        return self.actions.match(action) != self.not_action
 
     def about_resource(self, resource: str, context: patterns.Values) -> bool:
         if self.any_resource:
             return not self.not_resource
-        return any(self._resource(pattern, resource, context) for pattern in self.resources) != self.not_resource
+        found = self.resources.match(resource)
+        if not found and self.dynamic:
+            found = any(self._dynamic(pattern, resource, context) for pattern in self.dynamic)
+        return found != self.not_resource
 
-    def _resource(self, pattern: str, resource: str, context: patterns.Values) -> bool:
-        if self.variables and patterns.has_variable(pattern):
-            expanded = patterns.expand(pattern, context)
-            return expanded is not None and patterns.matches_expanded(expanded, resource)
-        return patterns.glob(pattern).fullmatch(resource) is not None
+    def _dynamic(self, pattern: str, resource: str, context: patterns.Values) -> bool:
+        expanded = patterns.expand(pattern, context)
+        return expanded is not None and patterns.matches_expanded(expanded, resource)
+
+    def holds(self, context: patterns.Values) -> bool:
+        """Whether all of its conditions hold."""
+        return all(condition.holds(context) for condition in self.conditions)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,17 +279,18 @@ def _statement(number: int, written: Any, kind: Kind, variables: bool, pins: Map
         for resource in resources:
             if kind != "resource" and resource != "*" and not resource.startswith(("arn:", "*", "${")):
                 raise MalformedPolicy(f'Resource {resource} must be in ARN format or "*".')
+    dynamic = tuple(each for each in resources if variables and patterns.has_variable(each))
     return Statement(
         index=number,
         sid=sid,
         allows=written["Effect"] == "Allow",
         principals=_principals(written, pins) if with_principal else None,
-        actions=tuple(patterns.glob(action.lower()) for action in actions),
+        actions=wildcards(action.lower() for action in actions),
         not_action="NotAction" in written,
-        resources=resources,
+        resources=wildcards(each for each in resources if each not in dynamic),
+        dynamic=dynamic,
         not_resource="NotResource" in written,
         any_resource="*" in resources,
-        variables=variables and any(patterns.has_variable(resource) for resource in resources),
         conditions=_conditions(written.get("Condition"), variables),
     )
 
