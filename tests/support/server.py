@@ -32,8 +32,9 @@ def free_port() -> int:
 class Server:
     """`with Server(folder) as server:` — started, ready, and stopped at the end. `kill()` and `start()` play a crash."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, *, command: tuple[str, ...] = (), **environment: str) -> None:
         self.folder = folder
+        self.command = command or ("manage.py", "serve")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
@@ -57,7 +58,7 @@ class Server:
     def start(self) -> None:
         self.log = open(self.folder.parent / f"{self.folder.name}.log", "ab")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"], cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log
+            [sys.executable, *self.command], cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log
         )
         deadline = time.monotonic() + 60
         while True:
