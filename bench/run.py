@@ -257,6 +257,7 @@ def sections(folder: Path, seconds: int, *, short: bool) -> list[tuple[str, list
     ]
     if short:
         return found
+    found.append(("Decisions", decide.table().splitlines()))
     place = folder / "signing"
     place.mkdir()
     with Server(place / "data") as server:
