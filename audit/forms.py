@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 class MomentField(forms.DateTimeField):
     """A date, with or without a time: as browsers send it, and as people and links write it."""
 
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S")
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
     def __init__(self, *, end_of_day: bool = False, **options: Any) -> None:
         super().__init__(required=False, **options)

@@ -109,13 +109,17 @@ def regions() -> tuple[str, ...]:
     return tuple(sorted(boto3.session.Session().get_available_regions("kms")))
 
 
+def _within(path: str, url: str) -> bool:
+    return path == url if url == "/" else path.startswith(url)
+
+
 def frame(request: HttpRequest) -> dict[str, Any]:
     signed_in = getattr(request, "signed_in", None)
     choices = backends.choices(request) if signed_in else []
     backend = backends.current(request) if signed_in else backends.default()
     path = request.path
     current = max(
-        (entry.url for group in navigation() for entry in group.entries if path.startswith(entry.url)),
+        (url for group in navigation() for url in (entry.url for entry in group.entries) if _within(path, url)),
         key=len,
         default="",
     )

@@ -143,7 +143,7 @@ def test_a_range_that_ends_before_it_begins_is_refused_beside_the_field(signed_i
     answer = signed_in.get("/audit/", {"start": "2026-02-01", "end": "2026-01-01"})
     assert answer.status_code == 422
     assert "The end is before the beginning." in answer.content.decode()
-    assert 'value="2026-02-01T00:00:00"' in answer.content.decode()
+    assert 'value="2026-02-01T00:00"' in answer.content.decode()
 
 
 def test_a_date_that_is_none_is_refused(signed_in: Client) -> None:

@@ -1,0 +1,271 @@
+"""The frame, the lists, the audit and the endpoint pages in a browser: with mouse, with keyboard alone, and without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.support.server import Server, free_port
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def keys(server: Server) -> dict[str, str]:
+    """A few keys with names of this module's own."""
+    kms = server.client()
+    made = {}
+    for name in ("walnut", "hazel", "almond"):
+        made[name] = kms.create_key(Description=f"nut {name}", Tags=[{"TagKey": "nut", "TagValue": name}])[
+            "KeyMetadata"
+        ]["KeyId"]
+        kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=made[name])
+    kms.disable_key(KeyId=made["hazel"])
+    return made
+
+
+@pytest.fixture(scope="module")
+def addresses(keys: dict[str, str]) -> list[str]:
+    return [
+        "/",
+        "/keys/?q=nut",
+        "/keys/?q=nut&state=Disabled&cols=alias&cols=tags&cols=rotation&cols=public&cols=description&cols=last_used",
+        "/keys/?q=nothing-has-this",
+        "/keys/aws/",
+        "/audit/",
+        "/audit/?operation=CreateKey&as_of=2030-01-01",
+        "/audit/?start=2030-01-01&end=2029-01-01",
+        "/audit/keys/",
+        "/audit/keys/?as_of=2020-01-01",
+        "/audit/verify/",
+        "/settings/endpoints/",
+        "/settings/endpoints/new/",
+        "/search/?q=nut",
+        "/styleguide/",
+        "/no/such/page/",
+        "/theme/",
+    ]
+
+
+def violations(page: Page) -> list[str]:
+    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in Axe().run(page).response["violations"]]
+
+
+def nothing_wrong(page: Page, what: str) -> None:
+    assert not violations(page), what
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"], f"{what} is {width} wide"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_every_page_is_accessible_and_fits(
+    visit: Callable[..., Page], addresses: list[str], theme: Any, viewport: Any
+) -> None:
+    page = visit(color_scheme=theme, viewport=viewport)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+    for address in addresses:
+        page.goto(address)
+        nothing_wrong(page, address)
+    page.goto("/keys/?q=nut")
+    page.locator("details.facet summary").first.click()
+    nothing_wrong(page, "an open facet")
+    page.keyboard.press("Control+k")
+    page.locator("#palette .results a").first.wait_for()
+    nothing_wrong(page, "the palette")
+    assert not errors
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pages_of_a_bulk_action_are_accessible(
+    visit: Callable[..., Page], keys: dict[str, str], theme: Any
+) -> None:
+    page = visit(color_scheme=theme)
+    page.goto("/keys/?q=nut")
+    page.locator("input[name=key]").first.check()
+    page.locator("#bulk").select_option("delete")
+    page.get_by_role("button", name="Preview").click()
+    nothing_wrong(page, "the preview")
+    page.get_by_role("button", name="Schedule deletion").click()
+    page.goto("/keys/?q=nut")
+    page.locator("input[name=key]").first.check()
+    page.locator("#bulk").select_option("enable")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Enable").click()
+    expect(page.get_by_text("0 left")).to_be_visible()
+    nothing_wrong(page, "the job")
+
+
+def test_the_palette_is_used_with_the_keyboard_alone(visit: Callable[..., Page], keys: dict[str, str]) -> None:
+    page = visit()
+    page.goto("/audit/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("walnut")
+    expect(page.locator("#palette [data-answers=walnut] .results a").first).to_contain_text("walnut")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#palette .results a").first).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#palette-q")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/keys/{keys['walnut']}/")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#palette")).to_be_hidden()
+
+
+def test_enter_before_the_answers_are_there_opens_the_search_page(
+    visit: Callable[..., Page], keys: dict[str, str]
+) -> None:
+    page = visit()
+    page.route(
+        "**/search/?q=hazel",
+        lambda route: route.abort() if route.request.headers.get("hx-request") else route.continue_(),
+    )
+    page.keyboard.press("Control+k")
+    page.keyboard.type("hazel")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search/?q=hazel")
+    expect(page.locator("main .results")).to_contain_text("hazel")
+
+
+def test_the_first_tab_stop_skips_to_the_content(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.goto("/keys/")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_focus_can_be_seen_at_every_stop(visit: Callable[..., Page], keys: dict[str, str]) -> None:
+    page = visit()
+    page.goto("/keys/?q=nut")
+    seen = 0
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        outline = page.evaluate(
+            "(e => e === document.body ? null : getComputedStyle(e).outlineStyle + getComputedStyle(e).outlineWidth)(document.activeElement)"
+        )
+        if outline is None:
+            break
+        assert outline.startswith(("solid", "auto")), page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+        seen += 1
+    assert seen > 30
+
+
+def test_a_list_is_narrowed_and_the_back_button_widens_it_again(
+    visit: Callable[..., Page], keys: dict[str, str]
+) -> None:
+    page = visit()
+    page.goto("/keys/")
+    page.get_by_label("Filter by alias").fill("nut")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    page.wait_for_url("**q=nut**")
+    page.locator("details.facet", has_text="Status").locator("summary").click()
+    page.get_by_role("link", name="Disabled").click()
+    page.wait_for_url("**state=Disabled**")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody")).to_contain_text("hazel")
+    page.go_back()
+    page.wait_for_url("**q=nut")
+    expect(page.locator("tbody")).to_contain_text("walnut")
+    page.reload()
+    expect(page.get_by_label("Filter by alias")).to_have_value("nut")
+
+
+def test_nothing_jumps_while_a_page_loads_and_a_list_is_narrowed(
+    visit: Callable[..., Page], keys: dict[str, str]
+) -> None:
+    page = visit()
+    page.add_init_script(
+        "window.shift = 0; new PerformanceObserver(list => { for (const e of list.getEntries()) if (!e.hadRecentInput) window.shift += e.value; })"
+        ".observe({type: 'layout-shift', buffered: true});"
+    )
+    for address in ("/", "/keys/?q=nut", "/audit/", "/settings/endpoints/new/"):
+        page.goto(address)
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.shift") < 0.01, address
+    page.goto("/keys/?q=nut")
+    page.evaluate("document.querySelector('thead a').click()")  # not an input: whatever moves counts
+    page.wait_for_url("**sort=**")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.shift") < 0.05
+
+
+def test_times_are_in_the_browsers_zone(visit: Callable[..., Page], keys: dict[str, str]) -> None:
+    page = visit(timezone_id="Asia/Tokyo")
+    page.goto("/audit/")
+    expect(page.locator(".foot-zone")).to_contain_text("Asia/Tokyo")
+
+
+def test_every_page_works_without_javascript(
+    visit: Callable[..., Page], addresses: list[str], keys: dict[str, str]
+) -> None:
+    page = visit(java_script_enabled=False)
+    for address in addresses:
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status in (200, 404, 405, 422), address
+        assert page.locator("h1").count() == 1, address
+    page.goto("/keys/")
+    page.get_by_label("Filter by alias").fill("walnut")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.locator("input[name=key]").check()
+    page.locator("#bulk").select_option("tag")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_label("Tag key").fill("shell")
+    page.get_by_role("button", name="Add a tag").click()
+    expect(page.get_by_text("1 done, 0 refused, 0 left.")).to_be_visible()
+    page.goto("/keys/")
+    page.locator("#region").select_option("eu-west-1")
+    page.get_by_role("button", name="Go").click()
+    expect(page.locator("#region")).to_have_value("eu-west-1")
+    page.locator("#region").select_option("us-east-1")
+    page.get_by_role("button", name="Go").click()
+    page.locator("#theme").select_option("dark")
+    page.get_by_role("button", name="Set").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.get_by_role("button", name="Deutsch").click()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+
+
+def test_an_endpoint_is_connected_tested_and_left_again(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.goto("/settings/endpoints/")
+    page.get_by_role("link", name="Connect another endpoint").click()
+    page.get_by_role("textbox", name="Name").fill("nowhere")
+    page.get_by_role("textbox", name="Address").fill(f"http://127.0.0.1:{free_port()}")
+    page.get_by_label("Access key ID").fill("AKIANOWHERE")
+    page.get_by_label("Secret access key").fill("not a secret")
+    page.get_by_role("button", name="Connect and test").click()
+    expect(page.get_by_text("The connection is refused")).to_be_visible()
+    nothing_wrong(page, "a connection")
+    page.get_by_role("button", name="Use this endpoint").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The connection is refused")
+    page.locator(".endpoint-menu summary").click()
+    page.get_by_role("button", name="Embedded").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Customer managed keys")
+    page.goto("/settings/endpoints/")
+    page.get_by_role("link", name="nowhere").click()
+    page.get_by_role("button", name="Forget").click()
+    expect(page.get_by_text("is forgotten")).to_be_visible()
+
+
+def test_the_audit_pages_print_without_the_frame(visit: Callable[..., Page], keys: dict[str, str]) -> None:
+    page = visit()
+    for address in ("/audit/", "/audit/keys/", f"/keys/{keys['walnut']}/tab/policy/"):
+        page.goto(address)
+        page.emulate_media(media="print")
+        for hidden in (".top", ".side", ".foot"):
+            expect(page.locator(hidden).first).to_be_hidden()
+        expect(page.locator(".print-only").first).to_contain_text("111122223333")
+        page.emulate_media(media="screen")
