@@ -257,7 +257,7 @@ def sections(folder: Path, seconds: int, *, short: bool) -> list[tuple[str, list
     ]
     if short:
         return found
-    found.append(("Decisions", decide.table().splitlines()))
+    found.append(("Decisions", decide.table().splitlines()[2:]))
     place = folder / "signing"
     place.mkdir()
     with Server(place / "data") as server:
