@@ -143,8 +143,9 @@ def _permitted(context: CallContext, parameters: dict[str, Any]) -> ManagedPolic
     policy = find_policy(context, arn)
     entities.permit(context, arn, policy, asked=parameters)
     if policy is None:
-        version = f"version {parameters['VersionId']} does not exist or is not attachable"
-        raise AWSError("NoSuchEntity", f"Policy {arn} {version if 'VersionId' in parameters else 'was not found'}.")
+        if "VersionId" in parameters:
+            raise _no_version(arn, parameters["VersionId"])
+        raise AWSError("NoSuchEntity", f"Policy {arn} was not found.")
     return policy
 
 
@@ -286,8 +287,12 @@ def aws_version_entry(arn: str) -> Answer:
 def _version(policy: ManagedPolicy, version_id: str) -> ManagedPolicyVersion:
     version = policy.versions.filter(version_id=version_id).first()
     if version is None:
-        raise AWSError("NoSuchEntity", f"Policy {policy.arn} version {version_id} does not exist or is not attachable.")
+        raise _no_version(policy.arn, version_id)
     return version
+
+
+def _no_version(arn: str, version_id: str) -> AWSError:
+    return AWSError("NoSuchEntity", f"Policy {arn} version {version_id} does not exist or is not attachable.")
 
 
 def get_policy_version(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -295,9 +300,7 @@ def get_policy_version(context: CallContext, parameters: dict[str, Any]) -> Answ
     if arn in aws_managed.POLICIES:
         entities.permit(context, arn)
         if parameters["VersionId"] != aws_managed.POLICIES[arn].version_id:
-            raise AWSError(
-                "NoSuchEntity", f"Policy {arn} version {parameters['VersionId']} does not exist or is not attachable."
-            )
+            raise _no_version(arn, parameters["VersionId"])
         return {"PolicyVersion": aws_version_entry(arn)}
     return {
         "PolicyVersion": version_entry(
