@@ -18,6 +18,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from django.conf import settings
 from django.http import HttpRequest
 
@@ -29,6 +30,9 @@ DEFAULT = "default"
 _CLIENTS_KEPT = 128
 _lock = threading.Lock()
 _clients: dict[tuple[str, ...], Any] = {}
+_lacks: dict[
+    str, frozenset[str]
+] = {}  # connection → operations it was found not to offer, as of the last request through it
 _roles: dict[tuple[str, ...], tuple[dict[str, str], datetime]] = {}
 
 
@@ -108,6 +112,7 @@ def remote_client(
     if backend.connection is None:
         return _client(("server", backend.url, service, region), lambda: _make(session(), backend.url, service, region))
     connection = backend.connection
+    _lacks[backend.slug] = frozenset(connection.lacks)
     region = connection.region or region
     opened = secret() if connection.sealed else {}
     identity = hashlib.sha256(
@@ -117,8 +122,23 @@ def remote_client(
     if connection.role_arn:
         role = _role(key, connection, opened, region)
         made = boto3.session.Session(**_session_arguments(role))
-        return _client((*key, role["access_key_id"]), lambda: _make(made, backend.url, service, region, config))
-    return _client(key, lambda: _make(own_session(connection, opened), backend.url, service, region, config))
+        return _client(
+            (*key, role["access_key_id"]), lambda: _knowing(backend, _make(made, backend.url, service, region, config))
+        )
+    own = own_session(connection, opened)
+    return _client(key, lambda: _knowing(backend, _make(own, backend.url, service, region, config)))
+
+
+def _knowing(backend: Backend, client: Any) -> Any:
+    """Refuse what the endpoint is known not to offer with a sentence, before it answers with an error page."""
+
+    def check(model: Any, **_rest: Any) -> None:
+        if model.name in _lacks.get(backend.slug, ()):
+            message = f"{backend.name} does not offer {model.name}."
+            raise ClientError({"Error": {"Code": "UnsupportedOperationException", "Message": message}}, model.name)
+
+    client.meta.events.register("before-call", check)
+    return client
 
 
 def own_session(connection: Connection, opened: dict[str, str]) -> boto3.session.Session:

@@ -212,6 +212,7 @@ def _steps(request: HttpRequest, connection: Connection) -> Iterator[Finding]:
     yield reached
     if not reached.good:
         return
+    connection.lacks = []  # to be asked anew
     backend = backends.of_connection(connection)
     try:
         kms = backends.remote_client(backend, "kms", region, lambda: service.opened(request, backend), backends.ONCE)

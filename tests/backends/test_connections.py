@@ -309,3 +309,16 @@ def test_moto_is_asked_what_it_does_not_offer(signed_in: Client, moto: str) -> N
     assert "GetKeyLastUsage" in connection.lacks
     page = signed_in.get(f"/settings/endpoints/{connection.pk}/").content.decode()
     assert re.search(r"It does not offer every operation", page)
+
+
+def test_what_an_endpoint_does_not_offer_is_disabled_with_the_reason(signed_in: Client, moto: str) -> None:
+    connection = connect(signed_in, moto)
+    Connection.objects.filter(pk=connection.pk).update(lacks=["RotateKeyOnDemand", "DisableKey"])
+    key_id = their_client(moto).create_key()["KeyMetadata"]["KeyId"]
+    signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
+    page = signed_in.get(f"/keys/{key_id}/").content.decode()
+    assert "moto does not offer DisableKey." in page
+    assert f"/keys/{key_id}/do/disable/" not in page
+    signed_in.get("/keys/")
+    job = signed_in.post("/keys/bulk/", {"action": "disable", "key": [key_id], "confirmed": "1"}, follow=True)
+    assert "UnsupportedOperationException: moto does not offer DisableKey." in job.content.decode()
