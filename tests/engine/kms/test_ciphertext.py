@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,11 +44,21 @@ def test_a_published_vector_is_made_and_opened(
 
 
 @pytest.mark.parametrize(("reference", "plaintext", "context", "blob"), VECTORS)
-def test_a_published_vector_opens_with_nothing_but_hmac_and_gcm(
+def test_a_published_vector_opens_with_the_cryptography_packages_kdf_and_gcm(
     reference: Reference, plaintext: bytes, context: dict[str, str], blob: bytes
 ) -> None:
-    fixed = b"kmsconsole ciphertext v2" + b"\0" + NONCE + (256).to_bytes(4, "big")
-    key = hmac.new(MATERIAL, (1).to_bytes(4, "big") + fixed, sha256).digest()
+    derive = KBKDFHMAC(
+        algorithm=SHA256(),
+        mode=Mode.CounterMode,
+        length=32,
+        rlen=4,
+        llen=4,
+        location=CounterLocation.BeforeFixed,
+        label=b"kmsconsole ciphertext v2",
+        context=NONCE,
+        fixed=None,
+    )
+    key = derive.derive(MATERIAL)
     pairs = sorted((name.encode(), value.encode()) for name, value in context.items())
     canonical = b"".join(len(part).to_bytes(4, "big") + part for pair in pairs for part in pair)
     assert AESGCM(key).decrypt(bytes(12), blob[89:], blob[:89] + canonical) == plaintext
