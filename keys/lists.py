@@ -266,6 +266,17 @@ class Listing:
             InventoryKey.objects.filter(**inventory.place(self.request), manager=self.manager)
         ).count()
 
+    def managed_by(self, manager: str) -> int | None:
+        """How many keys AWS, or the customer, manages among those the facets leave; None where that is not counted."""
+        if manager == self.manager:
+            return self.matching
+        if self.text or self.tag or self.due or self.eyes.lacks:
+            return None
+        wanted = {**self.chosen, "manager": manager}
+        rows = InventoryCount.objects.filter(**inventory.place(self.request), facet="cube")
+        cubes = ((describe.cube_values(value), number) for value, number in rows.values_list("value", "number"))
+        return sum(number for values, number in cubes if all(values[name] == value for name, value in wanted.items()))
+
     def counts(self, name: str) -> list[tuple[str, int]]:
         """(value, how many keys have it) of a facet, the most frequent first."""
         numbers: Counter[str] = Counter()

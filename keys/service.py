@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from django.http import HttpRequest
 
 from engine import inprocess, sight
+from engine.wire.errors import AWSError
 from keys import backends
 from keys.backends import AWS, EMBEDDED
 from principals import session
@@ -60,11 +61,14 @@ def embedded(request: HttpRequest, service: str = "kms", region: str | None = No
 
 
 def viewer(request: HttpRequest) -> sight.Viewer:
-    """The signed-in principal, as the engine decides for it now. Raises engine's AWSError for credentials that ended."""
+    """The signed-in principal, as the engine decides for it now. Raises ClientError for credentials that ended."""
     access_key_id, _secret, token = session.credentials(request)
     region = request.signed_in.region  # type: ignore[attr-defined]
     source_ip = request.META.get("REMOTE_ADDR", "")
-    return sight.viewer(access_key_id, token, region, source_ip, secure=False)  # as the in-process transport says
+    try:
+        return sight.viewer(access_key_id, token, region, source_ip, secure=False)  # as the in-process transport says
+    except AWSError as error:
+        raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "DescribeKey") from error
 
 
 def opened(request: HttpRequest, chosen: backends.Backend) -> dict[str, str]:

@@ -52,6 +52,10 @@ def _list(request: HttpRequest, manager: str) -> HttpResponse:
             "columns": [(column, _direction(listing.sort, column.field)) for column in listing.columns],
             "all_columns": [(column, column in listing.columns) for column in COLUMNS],
             "facets": listing.facets(),
+            "managers": [
+                (reverse(URLS[each]), words, listing.managed_by(each), each == manager)
+                for each, words in (("CUSTOMER", _("Customer")), ("AWS", "AWS"))
+            ],
             "chips": _chips(listing),
             "kept": _kept(request.GET),
             "sizes": SIZES,

@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import re
-import urllib.request
 from html import unescape
-from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.parse import urlencode
 
 import boto3
 import pytest
 
+from tests.support.forms import Browser
 from tests.support.server import PASSWORD, Server
 
 pytestmark = pytest.mark.slow
-
-
-class Browser:
-    """Forms without JavaScript: what a page has in it is sent back as a browser would."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-        self.page = ""
-        self.at = ""
-
-    def get(self, path: str) -> str:
-        with self.opener.open(self.url + path if path.startswith("/") else path) as answer:
-            self.page, self.at = answer.read().decode(), answer.url
-        return self.page
-
-    def post(self, path: str = "", **fields: str) -> str:
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.page)
-        assert token is not None
-        data = urlencode({"csrfmiddlewaretoken": token[1], **fields}).encode()
-        with self.opener.open(self.url + path if path else self.at, data) as answer:
-            self.page, self.at = answer.read().decode(), answer.url
-        return self.page
 
 
 def test_list_wizard_and_playground_work_on_another_endpoint(moto: str, tmp_path: Path) -> None:

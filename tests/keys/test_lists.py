@@ -272,15 +272,93 @@ def test_a_reading_whose_worker_died_goes_on_where_it_was(
     assert "so far" not in signed_in.get("/keys/").content.decode()
 
 
-def test_a_change_costs_as_many_calls_with_many_keys_as_with_few(account: TestAccount, signed_in: Client) -> None:
+def described(account: TestAccount) -> list[str]:
+    """The key of every DescribeKey that the trail holds."""
+    trail = account.client("cloudtrail")
+    pages = trail.get_paginator("lookup_events").paginate(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "DescribeKey"}]
+    )
+    return [
+        json.loads(event["CloudTrailEvent"])["requestParameters"]["keyId"]
+        for event in pages.search("Events[]")
+        if event
+    ]
+
+
+def test_a_change_of_one_key_among_many_reads_one_key(account: TestAccount, signed_in: Client) -> None:
     keys = [account.create_key() for _ in range(12)]
     signed_in.get("/keys/?q=nothing-has-this")
+    before = len(described(account))
     account.client().disable_key(KeyId=keys[0])
-    trail = account.client("cloudtrail")
-    before = len(trail.lookup_events(MaxResults=50)["Events"])
     signed_in.get("/keys/?q=nothing-has-this")
-    made = [event["EventName"] for event in trail.lookup_events(MaxResults=50)["Events"]]
-    assert made[: len(made) - before].count("DescribeKey") + made[:8].count("DescribeKey") <= 2
+    after = described(account)
+    assert after[: len(after) - before] == [keys[0]]
+    signed_in.get("/keys/?q=nothing-has-this")
+    assert len(described(account)) == len(after), "nothing changed, nothing is read"
+
+
+def test_who_manages_a_key_leads_to_the_other_list(
+    account: TestAccount, household: dict[str, str], signed_in: Client
+) -> None:
+    account.client().describe_key(KeyId="alias/aws/s3")
+    managers = {words: number for _url, words, number, _current in signed_in.get("/keys/").context["managers"]}
+    assert managers == {"Customer": 4, "AWS": 1}
+    assert [row.alias for row in rows(signed_in, "/keys/aws/")] == ["aws/s3"]
+
+
+def test_a_principal_who_was_deleted_gets_an_answer_and_not_a_failure(account: TestAccount, signed_in: Client) -> None:
+    bob = person(account, "bob", "kms:*")
+    iam = account.client("iam")
+    iam.delete_user_policy(UserName="bob", PolicyName="test")
+    iam.delete_login_profile(UserName="bob")
+    for key in iam.list_access_keys(UserName="bob")["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName="bob", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName="bob")
+    for address in ("/", "/keys/", "/audit/", "/settings/endpoints/", "/search/?q=x"):
+        assert bob.get(address).status_code in (200, 400, 403), address
+
+
+def test_a_long_list_is_read_behind_the_page(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(7):
+        account.create_key()
+    monkeypatch.setattr(follow, "STEP", 2)
+    monkeypatch.setattr(follow, "AT_ONCE", 0.0)
+    behind: list[Any] = []
+
+    class Thread:
+        def __init__(self, target: Any, args: Any, **_options: Any) -> None:
+            self.run = lambda: target(*args)
+
+        def start(self) -> None:
+            behind.append(self.run)
+
+    monkeypatch.setattr(follow.threading, "Thread", Thread)
+    assert len(rows(signed_in, "/keys/")) == 2
+    part = signed_in.get("/keys/progress/", headers={"HX-Request": "true"}).content.decode()
+    assert "2 keys so far" in part
+    assert len(behind) == 1, "one reader at a time"
+    behind[0]()
+    assert signed_in.get("/keys/progress/")["HX-Refresh"] == "true"
+    assert len(rows(signed_in, "/keys/")) == 7
+
+
+def test_another_endpoint_is_asked_at_a_limited_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, slept = [1000.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(follow.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(follow.time, "sleep", sleep)
+    reader = follow.Follower(None, "c1", "us-east-1", ours=False)
+    for _ in range(100):
+        reader._wait()
+    assert sum(slept) == pytest.approx(100 * 5 / 40 - 1.5, abs=0.2), (
+        "forty calls a second, five a key, after a first burst"
+    )
 
 
 def test_a_stale_writer_does_not_undo_a_later_reading(account: TestAccount, signed_in: Client) -> None:

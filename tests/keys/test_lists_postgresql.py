@@ -1,0 +1,39 @@
+"""The key list on PostgreSQL: text search, facets, sorting and changes, as on SQLite."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.forms import Browser
+from tests.support.server import PASSWORD, Server
+
+pytestmark = pytest.mark.slow
+
+
+def listed(page: str) -> list[str]:
+    return re.findall(r'name="key" value="([^"]+)"', page)
+
+
+def test_the_list_is_searched_sorted_and_followed(postgres: Any, tmp_path: Path) -> None:
+    with Server(tmp_path / "data", KMSCONSOLE_DATABASE_URL=postgres.database()) as server:
+        kms = server.client()
+        made = {}
+        for name in ("walnut", "hazel", "almond"):
+            tags = [{"TagKey": "nut", "TagValue": name}]
+            made[name] = kms.create_key(Description=f"about {name}s", Tags=tags)["KeyMetadata"]["KeyId"]
+            kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=made[name])
+        browser = Browser(server.url)
+        browser.get("/principals/sign-in/")
+        browser.post(account="", user_name="admin", password=PASSWORD, next="/keys/")
+        assert listed(browser.get("/keys/?sort=alias")) == [made["almond"], made["hazel"], made["walnut"]]
+        assert listed(browser.get("/keys/?sort=-last_used&q=ALMOND")) == [made["almond"]]
+        assert listed(browser.get("/keys/?tag=nut%3Dhazel")) == [made["hazel"]]
+        kms.disable_key(KeyId=made["walnut"])
+        kms.encrypt(KeyId=made["hazel"], Plaintext=b"x")
+        assert listed(browser.get("/keys/?state=Disabled")) == [made["walnut"]]
+        assert listed(browser.get("/keys/?sort=-last_used"))[0] == made["hazel"]
+        assert made["walnut"] in browser.get("/audit/keys/?state=Disabled")
