@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -26,7 +25,7 @@ def decode(typed: str, encoding: str) -> bytes:
             raise NotEncoded(_("This is not hexadecimal: two digits 0-9 a-f for each byte.")) from reason
     try:
         return base64.b64decode("".join(typed.split()), validate=True)
-    except binascii.Error as reason:
+    except ValueError as reason:  # binascii.Error is one, and a character that is not ASCII raises the bare one
         raise NotEncoded(_("This is not base64: groups of four of A-Z a-z 0-9 + /, padded with =.")) from reason
 
 

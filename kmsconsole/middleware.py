@@ -1,4 +1,4 @@
-"""Around every page: the reader's time zone, a page for a method that an address does not take, and for an endpoint that fails."""
+"""Around every page: the reader's time zone, an address that no page has, a method that it does not take, an endpoint that fails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import zoneinfo
 from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -36,6 +37,17 @@ def _zone(name: str) -> zoneinfo.ZoneInfo | None:
         return zoneinfo.ZoneInfo(name) if name else None
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # a cookie may hold anything, a folder's name too
         return None
+
+
+def NoNulMiddleware(get_response: Handler) -> Handler:
+    """No name, filter or search text holds a NUL, and databases fail on one: such an address is a bad request."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("NUL in the address")
+        return get_response(request)
+
+    return middleware
 
 
 def MethodNotAllowedMiddleware(get_response: Handler) -> Handler:

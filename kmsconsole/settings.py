@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "kmsconsole.middleware.TimeZoneMiddleware",
     "kmsconsole.middleware.MethodNotAllowedMiddleware",
     "principals.middleware.SignedInMiddleware",
+    "kmsconsole.middleware.NoNulMiddleware",
     "kmsconsole.middleware.EndpointMiddleware",
 ]
 

@@ -116,6 +116,24 @@ def test_a_ciphertext_goes_on_through_re_encrypt(account: TestAccount, signed_in
     assert dict(opened.context["facts"])["KeyId"].endswith(other)
 
 
+@pytest.mark.parametrize(
+    ("typed", "encoding", "words"),
+    [
+        ("AAA", "base64", "This is not base64"),
+        ("AAAA\u201d", "base64", "This is not base64"),  # as copied from a text processor
+        ("0", "hex", "This is not hexadecimal"),
+        ("00\u201d", "hex", "This is not hexadecimal"),
+    ],
+)
+def test_what_is_not_in_its_encoding_is_said_beside_the_field_and_kept(
+    signed_in: Client, typed: str, encoding: str, words: str
+) -> None:
+    answer = signed_in.post("/play/decrypt/", {"CiphertextBlob": typed, "CiphertextBlob_as": encoding})
+    assert answer.status_code == 422
+    assert words in str(answer.context["form"].errors["CiphertextBlob"])
+    assert answer.context["form"]["CiphertextBlob"].value() == typed
+
+
 @pytest.mark.parametrize("digest", [False, True])
 def test_a_signature_goes_on_to_verify(account: TestAccount, signed_in: Client, digest: bool) -> None:
     key_id = account.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")

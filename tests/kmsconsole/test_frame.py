@@ -79,6 +79,9 @@ def test_every_page_and_action_of_the_palette_is_there(signed_in: Client) -> Non
         ("get", "/no/such/page/", 404, "Nothing here"),
         ("get", "/theme/", 405, "This address only takes forms"),
         ("get", "/keys/bulk/", 405, "This address only takes forms"),
+        ("get", "/keys/?q=a%00b", 400, "That request was not right"),
+        ("get", "/search/?q=a%00b", 400, "That request was not right"),
+        ("get", "/principals/users/a%00b/", 400, "That request was not right"),
     ],
 )
 def test_errors_are_pages_in_the_frame(signed_in: Client, method: str, path: str, status: int, words: str) -> None:
