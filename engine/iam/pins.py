@@ -58,11 +58,6 @@ def arns_of(unique_ids: Iterable[str]) -> dict[str, str]:
     return {row.unique_id: row.arn for table in _TABLES.values() for row in table.objects.filter(unique_id__in=wanted)}
 
 
-def shown_name(name: str, unique_id: str) -> str:
-    """A principal as it is shown now. An empty `unique_id` was never pinned."""
-    return arns_of([unique_id]).get(unique_id, unique_id) if unique_id else name
-
-
 def shown(text: str, pins: Mapping[str, str]) -> str:
     """A stored policy as it is shown now: untouched, unless one of its principals was renamed or is gone."""
     now = arns_of(pins.values()) if pins else {}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from engine.iam import signin
+from engine import clock
+from engine.iam import credentials, signin
+from engine.wire.errors import AWSError
 from tests.conftest import TestAccount, make_client
 
 ALLOW_LIST = json.dumps(
@@ -152,3 +155,109 @@ def test_a_password_is_checked_for_length_and_never_shown(account: TestAccount) 
     assert refusal(iam.create_login_profile, UserName="ann", Password="short")[0] == "PasswordPolicyViolation"
     iam.create_login_profile(UserName="ann", Password="long enough")
     assert iam.get_login_profile(UserName="ann")["LoginProfile"]["UserName"] == "ann"
+
+
+TRUST_S3 = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "made"), [("user", {}), ("group", {}), ("role", {"AssumeRolePolicyDocument": TRUST_S3})]
+)
+def test_inline_policies_and_attachments_are_put_shown_listed_and_taken_away(
+    account: TestAccount, word: str, made: dict[str, Any]
+) -> None:
+    iam, who = account.client("iam"), {f"{word.capitalize()}Name": "one"}
+    getattr(iam, f"create_{word}")(**who, **made)
+    for name in ("b", "a"):
+        getattr(iam, f"put_{word}_policy")(**who, PolicyName=name, PolicyDocument=ALLOW_LIST)
+    shown = getattr(iam, f"get_{word}_policy")(**who, PolicyName="a")
+    assert (shown["PolicyName"], shown["PolicyDocument"]) == ("a", json.loads(ALLOW_LIST))
+    assert getattr(iam, f"list_{word}_policies")(**who)["PolicyNames"] == ["a", "b"]
+    getattr(iam, f"delete_{word}_policy")(**who, PolicyName="a")
+    assert getattr(iam, f"list_{word}_policies")(**who)["PolicyNames"] == ["b"]
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    getattr(iam, f"attach_{word}_policy")(**who, PolicyArn=arn)
+    listed = getattr(iam, f"list_attached_{word}_policies")
+    assert listed(**who)["AttachedPolicies"] == [{"PolicyName": "ReadOnlyAccess", "PolicyArn": arn}]
+    getattr(iam, f"detach_{word}_policy")(**who, PolicyArn=arn)
+    assert listed(**who)["AttachedPolicies"] == []
+
+
+def test_a_group_is_renamed_and_shows_its_users(account: TestAccount) -> None:
+    iam = account.client("iam")
+    iam.create_group(GroupName="readers")
+    iam.create_user(UserName="ann")
+    iam.add_user_to_group(GroupName="readers", UserName="ann")
+    iam.update_group(GroupName="readers", NewGroupName="viewers", NewPath="/staff/")
+    shown = iam.get_group(GroupName="viewers")
+    assert shown["Group"]["Arn"] == f"arn:aws:iam::{account.account_id}:group/staff/viewers"
+    assert [user["UserName"] for user in shown["Users"]] == ["ann"]
+    assert [group["GroupName"] for group in iam.list_groups_for_user(UserName="ann")["Groups"]] == ["viewers"]
+    assert [group["GroupName"] for group in iam.list_groups(PathPrefix="/staff/")["Groups"]] == ["viewers"]
+    iam.update_user(UserName="ann", NewUserName="Ann")
+    assert iam.get_user(UserName="ann")["User"]["UserName"] == "Ann"
+
+
+def test_a_roles_trust_is_changed_and_holds_at_once(account: TestAccount) -> None:
+    iam, sts = account.client("iam"), account.client("sts")
+    arn = iam.create_role(RoleName="app", AssumeRolePolicyDocument=TRUST_S3)["Role"]["Arn"]
+    assert refusal(sts.assume_role, RoleArn=arn, RoleSessionName="one")[0] == "AccessDenied"
+    trusting = TRUST_S3.replace('{"Service": "s3.amazonaws.com"}', json.dumps({"AWS": account.root_arn}))
+    iam.update_assume_role_policy(RoleName="app", PolicyDocument=trusting)
+    assert iam.get_role(RoleName="app")["Role"]["AssumeRolePolicyDocument"] == json.loads(trusting)
+    assert sts.assume_role(RoleArn=arn, RoleSessionName="one")
+    assert refusal(iam.update_assume_role_policy, RoleName="app", PolicyDocument="{")[0] == "MalformedPolicyDocument"
+
+
+def test_when_an_access_key_was_last_used(account: TestAccount) -> None:
+    iam, user = account.client("iam"), account.create_user("ann", ALLOW_LIST)
+    never = iam.get_access_key_last_used(AccessKeyId=user.access_key_id)
+    assert (never["UserName"], never["AccessKeyLastUsed"]) == ("ann", {"ServiceName": "N/A", "Region": "N/A"})
+    user.client().list_keys()
+    used = iam.get_access_key_last_used(AccessKeyId=user.access_key_id)["AccessKeyLastUsed"]
+    assert (used["ServiceName"], used["Region"]) == ("kms", "us-east-1")
+
+
+def test_when_a_password_was_last_used_is_shown(account: TestAccount) -> None:
+    iam = account.client("iam")
+    assert "PasswordLastUsed" not in iam.get_user(UserName="admin")["User"]
+    signin.sign_in(
+        account.account_id, "admin", account.administrator.password, source_ip="192.0.2.3", user_agent="test"
+    )
+    assert "PasswordLastUsed" in iam.get_user(UserName="admin")["User"]
+
+
+def test_a_login_profile_needs_a_password(account: TestAccount) -> None:
+    iam = account.client("iam")
+    iam.create_user(UserName="ann")
+    assert refusal(iam.create_login_profile, UserName="ann") == ("ValidationError", "Password is required.")
+
+
+def test_a_session_of_an_hour_ends_with_it(account: TestAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = account.client("sts").get_session_token(DurationSeconds=900)["Credentials"]
+    kms = make_client("kms", "us-east-1", made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+    assert kms.list_keys()["Keys"] == []
+    real = clock.real_now
+    monkeypatch.setattr(clock, "real_now", lambda: real() + timedelta(seconds=901))
+    found = credentials_found(made)
+    assert found == "ExpiredTokenException"
+
+
+def credentials_found(made: dict[str, Any]) -> str:
+    """The error that looking up temporary credentials raises (a signature of now would be too old on a moved real clock)."""
+    with pytest.raises(AWSError) as reason:
+        credentials.find(made["AccessKeyId"], made["SessionToken"])
+    return reason.value.code
+
+
+@pytest.mark.parametrize("token", ["", "AAAA", "no base64!", "AjExMTEyMjIyMzMzMw=="])
+def test_a_forged_session_token_is_nobodys(account: TestAccount, token: str) -> None:
+    made = account.client("sts").get_session_token()["Credentials"]
+    with pytest.raises(AWSError) as reason:
+        credentials.find(made["AccessKeyId"], token)
+    assert reason.value.code == "UnrecognizedClientException"
