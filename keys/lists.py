@@ -177,7 +177,7 @@ class Listing:
 
     @cached_property
     def rows(self) -> QuerySet[InventoryKey]:
-        return self._searched(indexed=self.matching <= _BROAD).filter(**self.chosen)
+        return self._searched(indexed=not self.text or self.matching <= _BROAD).filter(**self.chosen)
 
     def _searched(self, *, indexed: bool = True) -> QuerySet[InventoryKey]:
         """What text, tag and date conditions leave; facets not yet."""
@@ -251,6 +251,10 @@ class Listing:
     @cached_property
     def matching(self) -> int:
         return self._number(self.chosen)
+
+    def number(self) -> int:
+        """How many keys match, for who does not need the facets: what has a date is found by that date's own index."""
+        return self.rows.count() if self.due and self.due != "unused" else self.matching
 
     @property
     def total(self) -> int:

@@ -79,10 +79,9 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _matter(request: HttpRequest, slug: str, title: Any, nothing: Any, query: str, column: str) -> Matter:
     listing = Listing(request, "CUSTOMER", QueryDict(query))
-    rows = inventory.visible(request, list(listing.ordered()[:SHOWN])) if listing.matching else []
-    return Matter(
-        slug, title, nothing, query, listing.matching, [(row, _days(row, column, listing.now)) for row in rows], column
-    )
+    number = listing.number()
+    rows = inventory.visible(request, list(listing.ordered()[:SHOWN])) if number else []
+    return Matter(slug, title, nothing, query, number, [(row, _days(row, column, listing.now)) for row in rows], column)
 
 
 def _days(row: InventoryKey, column: str, now: datetime) -> int | None:
