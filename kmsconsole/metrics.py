@@ -33,7 +33,7 @@ def folder() -> Path:
 def clear() -> None:
     """At a server's start: what earlier servers counted is history."""
     shutil.rmtree(folder(), ignore_errors=True)
-    folder().mkdir(mode=0o700)
+    folder().mkdir(mode=0o700, exist_ok=True)
 
 
 def publish_always() -> None:

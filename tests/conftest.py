@@ -5,6 +5,7 @@ Tests reach the engine as programs do: through boto3 clients over the in-process
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import tempfile
@@ -20,6 +21,13 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "kmsconsole.settings"
 for _name in [name for name in os.environ if name.startswith(("AWS_", "KMSCONSOLE_BOOTSTRAP", "KMSCONSOLE_BACKEND"))]:
     if _name != "AWS_CA_BUNDLE":
         del os.environ[_name]
+os.environ.pop("KMSCONSOLE_DATABASE_URL", None)
+if os.environ.get("KMSCONSOLE_TEST_DATABASE") == "postgresql":
+    from tests.support.postgres import Postgres
+
+    _postgres = Postgres().__enter__()
+    atexit.register(_postgres.__exit__)
+    os.environ["KMSCONSOLE_DATABASE_URL"] = _postgres.database()
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
 
@@ -178,6 +186,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with Server(tmp_path_factory.mktemp("server") / "data") as running:
         yield running
+
+
+@pytest.fixture
+def postgres_url() -> str:
+    """The URL of this process's own database, where that is PostgreSQL."""
+    return os.environ["KMSCONSOLE_DATABASE_URL"]
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,18 @@ def rounds(server: Server, number: int) -> None:
     trail, chance = Trail(server), random.Random(SEED)
     calls = changes = 0
     server.start()
+    try:
+        calls, changes = played(server, number, trail, chance)
+    finally:
+        server.kill()
+    assert calls > 5 * number
+    assert changes > number
+    print(f"{number} rounds: {calls} calls acknowledged, {changes} changes, {len(trail.voided)} voided")
+
+
+def played(server: Server, number: int, trail: Trail, chance: random.Random) -> tuple[int, int]:
+    """How many calls were acknowledged, and how many changes there are."""
+    calls = changes = 0
     for turn in range(number):
         with Load(server, f"{SEED}-{turn}") as load:
             load.wait_for(chance.randrange(1, 40))
@@ -41,15 +53,12 @@ def rounds(server: Server, number: int) -> None:
         server.start()
         check(server, trail, load.said, chance)
         calls, changes = calls + len(load.said.requests), len(trail.changes)
-    assert calls > 5 * number
-    assert changes > number
-    print(f"{number} rounds: {calls} calls acknowledged, {changes} changes, {len(trail.voided)} voided")
+    return calls, changes
 
 
 def test_killed_on_sqlite_nothing_acknowledged_is_lost_and_nothing_is_half_done(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", KMSCONSOLE_WORKERS="2")
     rounds(server, ROUNDS)
-    server.kill()
     verdict = verify.verify(tmp_path / "data" / "trail" / "journal")
     assert verdict.whole, verdict.reason
 
@@ -59,7 +68,6 @@ def test_killed_on_postgresql_nothing_acknowledged_is_lost_and_nothing_is_half_d
 ) -> None:
     server = Server(tmp_path / "data", KMSCONSOLE_WORKERS="2", KMSCONSOLE_DATABASE_URL=postgres.database())
     rounds(server, max(2, ROUNDS // 5))
-    server.kill()
     checked = subprocess.run(
         [sys.executable, "manage.py", "verify_trail"], cwd=ROOT, env=server.environment, capture_output=True, text=True
     )
