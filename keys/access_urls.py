@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from keys.views import explorer
+from keys.views import explorer, policy_editor
 
 urlpatterns = [
     path("", explorer.explore, name="access"),
+    path("check/<slug:kind>/", policy_editor.check_typed, name="policy-check"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from keys.views import actions, bulk, export, key, listing, material, wizard
+from keys.views import actions, bulk, export, key, key_policy, listing, material, wizard
 
 urlpatterns = [
     path("", listing.customer, name="keys"),
@@ -18,7 +18,9 @@ urlpatterns = [
     path("new/<slug:step>/", wizard.step, name="wizard-step"),
     path("<str:key_id>/", key.page, name="key"),
     path("<str:key_id>/tab/<slug:tab>/", key.page, name="key-tab"),
-    path("<str:key_id>/policy/edit/", actions.edit_policy, name="key-policy-edit"),
+    path("<str:key_id>/policy/edit/", key_policy.edit, name="key-policy-edit"),
+    path("<str:key_id>/policy/change/", key_policy.change, name="key-policy-change"),
+    path("<str:key_id>/policy/history/", key_policy.history, name="key-policy-history"),
     path("<str:key_id>/public-key.pem", key.public_key_pem, name="key-public-key"),
     path("<str:key_id>/import/", material.import_page, name="key-import"),
     path("<str:key_id>/import/parameters/", material.parameters, name="key-import-parameters"),

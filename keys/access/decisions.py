@@ -200,3 +200,9 @@ def differences(
         if changes:
             found.append((subject, changes))
     return found
+
+
+def may_change_policy(subject: Subject, policy: CompiledPolicy, account_id: str, key_arn: str) -> bool:
+    """Whether the subject could put the next key policy under this one: the lock-out check of PutKeyPolicy."""
+    request = Request(subject.principal, "kms:PutKeyPolicy", key_arn or "*", account_id, {})
+    return decide(request, policies_for(subject, policy)).allowed

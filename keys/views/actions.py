@@ -13,7 +13,6 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from keys import call, inventory, service
@@ -284,31 +283,3 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
 def _parameters(action: Action, key_id: str, data: Data) -> Data:
     given = action.parameters(data)
     return {action.key_member: key_id, **given} if action.key_member else given
-
-
-class PolicyForm(forms.Form):
-    policy = forms.CharField(
-        label=gettext_lazy("Key policy (JSON)"),
-        max_length=32768,
-        widget=forms.Textarea(attrs={"rows": 26, "spellcheck": "false", "class": "code"}),
-    )
-
-
-def edit_policy(request: HttpRequest, key_id: str) -> HttpResponse:
-    kms = service.client(request)
-    try:
-        before = kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
-    except ClientError as error:
-        return problem_page(request, key_id, error)
-    form = PolicyForm(request.POST or None, initial={"policy": before})
-    if request.method == "POST" and form.is_valid():
-        try:
-            kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=form.cleaned_data["policy"])
-        except ClientError as error:
-            form.add_error("policy", service.sentence(error))
-        else:
-            messages.success(request, _("The key policy is in force."))
-            return redirect("key-tab", key_id=key_id, tab="policy")
-    return render(
-        request, "keys/policy_edit.html", {"form": form, "key_id": key_id}, status=422 if form.errors else 200
-    )

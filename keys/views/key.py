@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,16 +12,10 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
 from keys import service
-from keys.views import access_tab
+from keys.views import access_tab, key_policy
 from keys.views.common import optional, problem_page
 
 Load = Callable[[Any, dict[str, Any]], dict[str, Any]]
-
-
-def _policy(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
-    text = kms.get_key_policy(KeyId=key["KeyId"], PolicyName="default")["Policy"]
-    statements = json.loads(text).get("Statement", [])
-    return {"policy": text, "statements": statements if isinstance(statements, list) else [statements]}
 
 
 def _crypto(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +77,7 @@ def _pem(der: bytes) -> str:
 
 # Tab → words, what it reads, and for which keys it is there.
 TABS: dict[str, tuple[Any, Load, Callable[[dict[str, Any]], bool]]] = {
-    "policy": (_("Key policy"), _policy, lambda key: True),
+    "policy": (_("Key policy"), lambda kms, key: {}, lambda key: True),
     "crypto": (_("Cryptographic configuration"), _crypto, lambda key: True),
     "aliases": (_("Aliases"), _aliases, lambda key: True),
     "tags": (_("Tags"), _tags, lambda key: True),
@@ -99,7 +92,10 @@ TABS: dict[str, tuple[Any, Load, Callable[[dict[str, Any]], bool]]] = {
     "access": (_("Access"), lambda kms, key: {}, lambda key: True),
 }
 # Tabs that hang on more than the key: they also get the request.
-WIDER: dict[str, Callable[[HttpRequest, Any, dict[str, Any]], dict[str, Any]]] = {"access": access_tab.load}
+WIDER: dict[str, Callable[[HttpRequest, Any, dict[str, Any]], dict[str, Any]]] = {
+    "policy": key_policy.load,
+    "access": access_tab.load,
+}
 
 
 def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse:

@@ -87,12 +87,13 @@ def test_a_key_that_may_not_be_described_shows_its_id_only(account: TestAccount,
 def test_a_key_page_shows_each_tab(account: TestAccount, signed_in: Client) -> None:
     key_id = account.create_key(Description="what it is for")
     for tab, shown in (
-        ("policy", "key-default-1"),
+        ("policy", "Key administrators"),
+        ("policy/?view=json", "key-default-1"),
         ("crypto", "SYMMETRIC_DEFAULT"),
         ("material", "CURRENT"),
         ("grants", "No grants"),
     ):
-        answer = signed_in.get(f"/keys/{key_id}/tab/{tab}/")
+        answer = signed_in.get(f"/keys/{key_id}/tab/{tab}" + ("" if "?" in tab else "/"))
         assert answer.status_code == 200
         assert shown in text(answer).replace("&quot;", '"')
 
