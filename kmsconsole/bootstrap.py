@@ -6,6 +6,7 @@ Everything here is safe to repeat. A data folder that holds a database never get
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,7 +103,11 @@ def _first_administrator() -> FirstAdministrator:
         raise DataFolderError(
             "KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID and KMSCONSOLE_BOOTSTRAP_SECRET_ACCESS_KEY go together: set both or neither"
         )
-    account_id = os.environ.get("KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID", DEFAULT_ACCOUNT)
+    account_id = os.environ.get("KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID") or DEFAULT_ACCOUNT
+    if not re.fullmatch("[0-9]{12}", account_id):
+        raise DataFolderError(f"KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID must be 12 digits, not {account_id!r}")
+    if access_key_id and not re.fullmatch(r"[A-Za-z0-9_]{16,128}", access_key_id):
+        raise DataFolderError("KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID must be 16 to 128 letters, digits and _")
     shown_password = "" if password else secrets.token_urlsafe(12)
     created = accounts.create_account_with_administrator(
         account_id,

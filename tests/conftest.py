@@ -47,6 +47,7 @@ from kmsconsole import bootstrap
 
 setup_test_environment()
 settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
+settings.PASSWORD_HASHERS = ["tests.support.hasher.QuickScrypt"]  # each test's account has a password of its own
 
 REGION = "us-east-1"
 _account_ids = itertools.count(200_000_000_000 + os.getpid() % 100_000 * 1000)

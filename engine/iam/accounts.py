@@ -47,6 +47,11 @@ def create_account_with_administrator(
     return MadeAdministrator(user, key.access_key_id, secret)
 
 
+def first_account() -> str:
+    """The account that the first start made, which a sign-in means that names none. Empty before the first start."""
+    return Account.objects.order_by("created").values_list("account_id", flat=True).first() or ""
+
+
 def create_practice_policies(account_id: str) -> list[str]:
     """Give an account the policies of engine.iam.practice that it has not, and return their ARNs. One it has stays as it is."""
     now = clock.now(account_id)

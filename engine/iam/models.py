@@ -163,7 +163,7 @@ class AccessKey(models.Model):
 
 
 class SignInAttempt(models.Model):
-    """A failed sign-in, for slowing guesses; rows older than the window mean nothing."""
+    """A sign-in that failed or is being looked at, for slowing guesses; rows older than the window are swept by the next one."""
 
     who = models.CharField(max_length=255, db_index=True)
     when = models.DateTimeField()

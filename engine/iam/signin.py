@@ -1,6 +1,7 @@
 """Signing in to the console: an IAM user's name and password for temporary credentials. The one thing that has no AWS API.
 
-Every attempt is in the trail (ConsoleLogin). Guessing is slowed for each account, user and address together, in every worker.
+Every attempt whose password was looked at is in the trail (ConsoleLogin). Guessing is slowed for each account, user and address
+together, in every worker; attempts at the same moment count each other.
 """
 
 from __future__ import annotations
@@ -41,12 +42,14 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
     found = Account.objects.filter(account_id=account).first() or Account.objects.filter(alias=account or None).first()
     who = f"{found.account_id if found else account}/{user_name}/{source_ip}".lower()[:255]
     now = clock.real_now()
-    if SignInAttempt.objects.filter(who=who, when__gt=now - WINDOW).count() >= ATTEMPTS:
+    SignInAttempt.objects.filter(when__lte=now - WINDOW).delete()
+    this = SignInAttempt.objects.create(who=who, when=now)  # before the look, so that nobody guesses many at once
+    if SignInAttempt.objects.filter(who=who).count() > ATTEMPTS:
+        this.delete()
         raise SignInRefused("Too many attempts. Wait five minutes, then try again.")
     user = User.objects.filter(account=found, name__iexact=user_name).first() if found else None
     right = check_password(password, user.password if user is not None and user.password else _nobody())
     if user is None or not user.password or not right:
-        SignInAttempt.objects.create(who=who, when=now)
         if found is not None:
             _record(found.account_id, user, source_ip, user_agent, "Failed authentication")
         raise SignInRefused("Account, user name or password is not right.")

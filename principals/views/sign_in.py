@@ -10,8 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from engine.iam import signin
-from kmsconsole.bootstrap import DEFAULT_ACCOUNT
+from engine.iam import accounts, signin
 from principals import session
 from principals.forms import SignInForm
 
@@ -19,12 +18,14 @@ from principals.forms import SignInForm
 @sensitive_post_parameters("password")
 def sign_in(request: HttpRequest) -> HttpResponse:
     after = request.POST.get("next") or request.GET.get("next", "/")
-    form = SignInForm(request.POST or None, initial={"account": request.COOKIES.get("account", DEFAULT_ACCOUNT)})
+    form = SignInForm(
+        request.POST or None, initial={"account": request.COOKIES.get("account") or accounts.first_account()}
+    )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:
             found = signin.sign_in(
-                given["account"] or DEFAULT_ACCOUNT,
+                given["account"] or accounts.first_account(),
                 given["user_name"],
                 given["password"],
                 source_ip=request.META.get("REMOTE_ADDR", ""),

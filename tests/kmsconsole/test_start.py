@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,28 @@ def test_the_first_start_prints_what_it_generated_and_later_ones_do_not(tmp_path
     first = server.output()
     with server:
         assert "secret access key" not in server.output().removeprefix(first)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID", "1234", "must be 12 digits, not '1234'"),
+        ("KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID", "short", "must be 16 to 128 letters, digits and _"),
+    ],
+)
+def test_an_administrator_that_aws_could_not_have_is_refused_in_one_line(
+    tmp_path: Path, setting: str, value: str, words: str
+) -> None:
+    done = attempt(Server(tmp_path / "data", **{setting: value}))
+    assert done.returncode != 0
+    assert done.stderr.strip().splitlines() == [f"CommandError: {setting} {words}"]
+
+
+def test_the_sign_in_page_offers_the_account_that_the_first_start_made(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID="444455556666") as server:
+        assert server.client("sts").get_caller_identity()["Account"] == "444455556666"
+        with urllib.request.urlopen(f"{server.url}/principals/sign-in/") as page:
+            assert 'value="444455556666"' in page.read().decode()
 
 
 def test_the_given_bootstrap_access_key_works(server: Server) -> None:

@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from engine.iam import signin
+from engine.iam.models import Account, SignInAttempt
 from principals import session
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 
@@ -73,3 +75,41 @@ def test_the_session_store_holds_no_secret_in_the_clear(account: TestAccount, si
     content = str(dict(signed_in.session.items()))
     assert "secret_access_key" not in content
     assert "ASIA" not in content
+
+
+def test_a_sixth_guess_is_refused_unlooked_at_even_when_it_is_right(account: TestAccount) -> None:
+    for _ in range(signin.ATTEMPTS):
+        assert "is not right" in attempt(account, "not this password 123").content.decode()
+    refused = attempt(account, account.administrator.password)  # as long as the guesses, so from the same address
+    assert refused.status_code == 422
+    assert "Too many attempts. Wait five minutes" in refused.content.decode()
+
+
+def test_guesses_at_the_same_moment_count_each_other(account: TestAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one password is being looked at, others are tried: no more are looked at than one after another would be."""
+    looked_at = 0
+
+    def slow_check(password: str, encoded: str) -> bool:
+        nonlocal looked_at
+        looked_at += 1
+        attempt(account, password)  # another comes in before this one has its answer
+        return False
+
+    monkeypatch.setattr(signin, "check_password", slow_check)
+    attempt(account, "wrong password")
+    assert looked_at == signin.ATTEMPTS
+
+
+def test_attempts_are_forgotten_after_five_minutes(account: TestAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(signin.ATTEMPTS):
+        attempt(account, "not this password 123")
+    later = timezone.now() + signin.WINDOW + timedelta(seconds=1)
+    monkeypatch.setattr(signin.clock, "real_now", lambda: later)
+    assert attempt(account, account.administrator.password).status_code == 302
+    assert not SignInAttempt.objects.filter(when__lt=later - signin.WINDOW).exists()
+
+
+def test_who_names_no_account_means_the_first_one(prepared: object) -> None:
+    first = Account.objects.order_by("created").first()
+    assert first is not None
+    assert f'value="{first.account_id}"' in Client().get("/principals/sign-in/").content.decode()
