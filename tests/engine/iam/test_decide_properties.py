@@ -9,7 +9,7 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.iam.decide import GrantView
@@ -113,7 +113,7 @@ def allowed(row: Row) -> bool:
 
 
 @given(rows())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_an_explicit_deny_always_wins(row: Row) -> None:
     everything = deny("Everything", Action="*")
     assert not allowed(replace(row, key=[*(row.key or []), {**everything, "Principal": "*"}]))
@@ -125,7 +125,7 @@ def test_an_explicit_deny_always_wins(row: Row) -> None:
 
 
 @given(rows(), statements(), key_statements())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_one_more_allow_never_takes_access_away(row: Row, one: Statement, on_key: Statement) -> None:
     if not allowed(row):
         return
@@ -141,7 +141,7 @@ def test_one_more_allow_never_takes_access_away(row: Row, one: Statement, on_key
 
 
 @given(rows())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_one_deny_less_never_takes_access_away(row: Row) -> None:
     if not allowed(row):
         return
@@ -154,7 +154,7 @@ def test_one_deny_less_never_takes_access_away(row: Row) -> None:
 
 
 @given(rows())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_order_of_statements_means_nothing(row: Row) -> None:
     outcomes = {
         (told(asked).split(":")[0])
@@ -166,14 +166,14 @@ def test_the_order_of_statements_means_nothing(row: Row) -> None:
 
 
 @given(rows())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_boundary_or_session_policy_never_gives(row: Row) -> None:
     if allowed(row) and all(each["Effect"] == "Allow" for each in row.key or []):
         assert allowed(replace(row, boundary=None, session=None))
 
 
 @given(rows())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_trace_tells_of_every_statement_and_agrees_with_the_decision(row: Row) -> None:
     asked = row.ask()
     trace = asked.trace()
