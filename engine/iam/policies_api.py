@@ -205,22 +205,38 @@ def get_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 def list_policies(context: CallContext, parameters: dict[str, Any]) -> Answer:
     entities.permit(context)
-    scope = parameters.get("Scope", "All")
-    entries: list[Answer] = []
+    scope, prefix = parameters.get("Scope", "All"), parameters.get("PathPrefix", "/")
+    found: list[ManagedPolicy | aws_managed.ManagedDocument] = []
     if scope in ("All", "Local"):
         rows = ManagedPolicy.objects.filter(account_id=context.account_id).order_by("name")
-        entries += [policy_entry(row, detail=False) for row in entities.under_path(parameters, rows)]
+        found += entities.under_path(parameters, rows)
     if scope in ("All", "AWS"):
-        prefix = parameters.get("PathPrefix", "/")
-        found = [aws_entry(context, policy, detail=False) for policy in aws_managed.POLICIES.values()]
-        entries += [entry for entry in found if entry["Path"].startswith(prefix)]
-    usage = parameters.get("PolicyUsageFilter")
+        found += [policy for policy in aws_managed.POLICIES.values() if policy.path.startswith(prefix)]
+    used = _arns_in_use(context.account_id)
+    if "PolicyUsageFilter" in parameters:
+        found = [policy for policy in found if policy.arn in used[parameters["PolicyUsageFilter"]]]
     if parameters.get("OnlyAttached"):
-        entries = [entry for entry in entries if entry["AttachmentCount"] or entry["PermissionsBoundaryUsageCount"]]
-    if usage is not None:
-        counter = "AttachmentCount" if usage == "PermissionsPolicy" else "PermissionsBoundaryUsageCount"
-        entries = [entry for entry in entries if entry[counter]]
-    return entities.page(parameters, entries, "Policies")
+        found = [policy for policy in found if any(policy.arn in arns for arns in used.values())]
+    page = entities.page(parameters, found, "Policies")
+    return {**page, "Policies": [_short_entry(context, policy) for policy in page["Policies"]]}
+
+
+def _short_entry(context: CallContext, policy: ManagedPolicy | aws_managed.ManagedDocument) -> Answer:
+    if isinstance(policy, ManagedPolicy):
+        return policy_entry(policy, detail=False)
+    return aws_entry(context, policy, detail=False)
+
+
+def _arns_in_use(account_id: str) -> dict[str, set[str]]:
+    """The policies that are attached, and those that are boundaries, by PolicyUsageFilter's words."""
+    owners = Q(user__account_id=account_id) | Q(group__account_id=account_id) | Q(role__account_id=account_id)
+    bounds: set[str] = set()
+    for table in (User, Role):
+        bounds.update(table.objects.filter(account_id=account_id).values_list("permissions_boundary", flat=True))
+    return {
+        "PermissionsPolicy": set(Attachment.objects.filter(owners).values_list("policy_arn", flat=True)),
+        "PermissionsBoundary": bounds - {""},
+    }
 
 
 def delete_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:

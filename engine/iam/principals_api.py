@@ -126,7 +126,8 @@ def _list(model: Any, key: str, entry: Callable[[Any], Answer]) -> Callable[[Cal
     def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
         entities.permit(context)
         rows = entities.under_path(parameters, model.objects.filter(account_id=context.account_id)).order_by("name")
-        return entities.page(parameters, [entry(row) for row in rows], key)
+        found = entities.page(parameters, list(rows), key)
+        return {**found, key: [entry(row) for row in found[key]]}
 
     return run
 

@@ -72,6 +72,13 @@ def grant(lab: Lab, kms: Any, **more: Any) -> Any:
     return kms.create_grant(KeyId=lab.keys["symmetric"], **wanted)
 
 
+def for_service(lab: Lab, kms: Any, **more: Any) -> Any:
+    wanted = {"GranteeServicePrincipal": "s3.amazonaws.com", "Operations": ["Encrypt"], **more}
+    if "Constraints" not in wanted:
+        wanted["Constraints"] = {"SourceArn": "arn:aws:sns:us-east-1:111122223333:topic"}
+    return kms.create_grant(KeyId=lab.keys["symmetric"], **wanted)
+
+
 def agree(lab: Lab, kms: Any) -> Any:
     public = ec.generate_private_key(ec.SECP256R1()).public_key()
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -169,6 +176,9 @@ ROWS: list[tuple[str, str, Any, Any, Call]] = [
     ("kms:GrantOperations", "ForAllValues:StringEquals", ["Encrypt", "Decrypt", "Sign"], ["Encrypt"], grant),
     ("kms:GrantOperations", "ForAnyValue:StringEquals", ["Decrypt"], ["CreateGrant"], grant),
     ("kms:GranteePrincipal", "StringEquals", "ADMIN", "arn:aws:iam::111122223333:user/x", grant),
+    ("kms:GranteeServicePrincipal", "StringEquals", "s3.amazonaws.com", "ec2.amazonaws.com", for_service),
+    ("kms:RetiringServicePrincipal", "StringEquals", "s3.amazonaws.com", "ec2.amazonaws.com", lambda lab, kms: for_service(lab, kms, RetiringServicePrincipal="s3.amazonaws.com")),
+    ("kms:GrantConstraintSourceArn", "ArnLike", "arn:aws:sns:*:*:class-*", "arn:aws:sns:*:*:other", lambda lab, kms: for_service(lab, kms, Constraints={"SourceArn": "arn:aws:s3:::class-1"})),
     ("kms:RetiringPrincipal", "StringEquals", "ADMIN", "arn:aws:iam::111122223333:user/x", lambda lab, kms: grant(lab, kms, RetiringPrincipal=lab.account.administrator.arn)),
     ("kms:KeyAgreementAlgorithm", "StringEquals", "ECDH", "OTHER", agree),
     ("kms:KeyOrigin", "StringEquals", "AWS_KMS", "EXTERNAL", encrypt),
