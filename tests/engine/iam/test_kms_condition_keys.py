@@ -178,7 +178,7 @@ ROWS: list[tuple[str, str, Any, Any, Call]] = [
     ("kms:GranteePrincipal", "StringEquals", "ADMIN", "arn:aws:iam::111122223333:user/x", grant),
     ("kms:GranteeServicePrincipal", "StringEquals", "s3.amazonaws.com", "ec2.amazonaws.com", for_service),
     ("kms:RetiringServicePrincipal", "StringEquals", "s3.amazonaws.com", "ec2.amazonaws.com", lambda lab, kms: for_service(lab, kms, RetiringServicePrincipal="s3.amazonaws.com")),
-    ("kms:GrantConstraintSourceArn", "ArnLike", "arn:aws:sns:*:*:class-*", "arn:aws:sns:*:*:other", lambda lab, kms: for_service(lab, kms, Constraints={"SourceArn": "arn:aws:s3:::class-1"})),
+    ("kms:GrantConstraintSourceArn", "ArnLike", "arn:aws:sns:*:*:class-*", "arn:aws:sns:*:*:other", lambda lab, kms: for_service(lab, kms, Constraints={"SourceArn": "arn:aws:sns:us-east-1:111122223333:class-1"})),
     ("kms:RetiringPrincipal", "StringEquals", "ADMIN", "arn:aws:iam::111122223333:user/x", lambda lab, kms: grant(lab, kms, RetiringPrincipal=lab.account.administrator.arn)),
     ("kms:KeyAgreementAlgorithm", "StringEquals", "ECDH", "OTHER", agree),
     ("kms:KeyOrigin", "StringEquals", "AWS_KMS", "EXTERNAL", encrypt),
