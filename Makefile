@@ -10,7 +10,7 @@ help:
 	@echo "make test   set up what is missing and run all checks and tests"
 	@echo "make messages  collect and compile the translations (locale/)"
 	@echo "make faults kill, starve and pause the server, the long form"
-	@echo "make coverage  show which lines and branches of engine/ its tests do not run"
+	@echo "make coverage  show which lines and branches of engine/ no test runs"
 	@echo "make bench  measure beside moto's server, write bench/results.md"
 
 $(VENV)/.runtime: requirements.txt
@@ -53,10 +53,12 @@ layers: $(VENV)/.dev
 faults: $(VENV)/.dev system
 	FAULT_ROUNDS=$${FAULT_ROUNDS:-100} $(BIN)/python -m pytest tests/faults tests/nodes -q -s
 
-# Lines and branches of engine/, in this process: what a server process runs is not counted.
+# Lines and branches of engine/ that all tests but those of browser and clients run, in their own and in server processes.
 .PHONY: coverage
-coverage: $(VENV)/.dev
-	$(BIN)/coverage run -m pytest tests/engine -q
+coverage: $(VENV)/.dev system
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile -q --ignore tests/browser --ignore tests/clients --ignore tests/bench
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 bench: $(VENV)/.dev system

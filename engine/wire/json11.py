@@ -107,10 +107,7 @@ def _read_integer(value: Any) -> int:
     if type(value) is int:
         return value
     if type(value) is float:
-        try:
-            return int(value)
-        except (OverflowError, ValueError):  # infinity
-            raise _mismatch(value, "integer") from None
+        return int(value)  # finite: orjson reads no other
     raise _mismatch(value, "integer")
 
 

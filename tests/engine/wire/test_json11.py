@@ -159,6 +159,7 @@ WRONG_TYPES = [
     ("TagResource", {"Tags": [["a"]]}, LIST),
     ("ImportKeyMaterial", {"ValidTo": "tomorrow"}, "STRING_VALUE can not be converted to milliseconds since epoch"),
     ("ImportKeyMaterial", {"ValidTo": 1e300}, "NUMBER_VALUE can not be converted to milliseconds since epoch"),
+    ("ImportKeyMaterial", {"ValidTo": True}, "TRUE_VALUE can not be converted to milliseconds since epoch"),
 ]
 
 
@@ -178,6 +179,10 @@ def test_the_fraction_of_a_number_is_cut_off() -> None:
 @pytest.mark.parametrize("number", [2**31, 2**63, 2**70, 1e20, -(2**64)])
 def test_numbers_out_of_range_are_a_matter_of_validation(number: float) -> None:
     assert refusal("ListKeys", {"Limit": number})[0] == "ValidationException"
+
+
+def test_a_number_too_large_for_a_double_is_no_json() -> None:
+    assert refusal("ListKeys", b'{"Limit": 1e400}') == ("SerializationException", "")
 
 
 @pytest.mark.parametrize(

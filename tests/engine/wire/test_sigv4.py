@@ -328,6 +328,15 @@ def test_a_date_in_another_format_is_incomplete_and_quoted(date: str) -> None:
     )
 
 
+def test_a_date_header_serves_where_there_is_no_amz_date() -> None:
+    request = signed(headers={"Date": "now", "X-Amz-Target": "TrentService.ListKeys"})
+    assert "x-amz-date" not in request.headers
+    check(request)
+    assert refusal(change(request, date="the day before yesterday")).message.startswith(
+        "Date must be in ISO-8601 'basic format'. Got 'the day before yesterday'."
+    )
+
+
 def test_a_signature_of_six_minutes_ago_has_expired(at: Any) -> None:
     request = signed()
     signed_at = datetime.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

@@ -1,0 +1,83 @@
+"""Multi-Region keys: what replicas share with their primary, what each has of its own, and which moves are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import TestAccount
+from tests.engine.kms.contract import METHODS, refusal
+from tests.engine.kms.test_life import bring
+
+
+@pytest.fixture
+def replicated(account: TestAccount) -> tuple[Any, Any, str]:
+    """(client beside the primary, client beside the replica, key ID), after both are ready."""
+    here, there = account.client(), account.client(region="eu-west-1")
+    key_id = account.create_key(MultiRegion=True, Description="first", Tags=[{"TagKey": "of", "TagValue": "primary"}])
+    made = here.replicate_key(
+        KeyId=key_id, ReplicaRegion="eu-west-1", Description="second", Tags=[{"TagKey": "of", "TagValue": "replica"}]
+    )
+    assert made["ReplicaTags"] == [{"TagKey": "of", "TagValue": "replica"}]
+    account.move_clock(seconds=5)
+    return here, there, key_id
+
+
+def test_description_tags_and_state_are_each_keys_own(replicated: tuple[Any, Any, str]) -> None:
+    here, there, key_id = replicated
+    there.disable_key(KeyId=key_id)
+    seen = [
+        (
+            kms.describe_key(KeyId=key_id)["KeyMetadata"]["Description"],
+            kms.list_resource_tags(KeyId=key_id)["Tags"][0]["TagValue"],
+            kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"],
+        )
+        for kms in (here, there)
+    ]
+    assert seen == [("first", "primary", "Enabled"), ("second", "replica", "Disabled")]
+
+
+def test_rotation_is_shared_and_set_on_the_primary_alone(replicated: tuple[Any, Any, str]) -> None:
+    here, there, key_id = replicated
+    here.enable_key_rotation(KeyId=key_id, RotationPeriodInDays=100)
+    shown = [kms.get_key_rotation_status(KeyId=key_id) for kms in (here, there)]
+    assert [each["RotationPeriodInDays"] for each in shown] == [100, 100]
+    assert shown[0]["NextRotationDate"] == shown[1]["NextRotationDate"]
+    for operation in ("EnableKeyRotation", "DisableKeyRotation", "RotateKeyOnDemand"):
+        assert refusal(getattr(there, METHODS[operation]), KeyId=key_id)[0] == "UnsupportedOperationException"
+    here.disable_key_rotation(KeyId=key_id)
+    assert not there.get_key_rotation_status(KeyId=key_id)["KeyRotationEnabled"]
+
+
+def test_a_scheduled_rotation_reaches_every_region(account: TestAccount, replicated: tuple[Any, Any, str]) -> None:
+    here, there, key_id = replicated
+    here.enable_key_rotation(KeyId=key_id, RotationPeriodInDays=90)
+    account.move_clock(days=91)
+    blob = here.encrypt(KeyId=key_id, Plaintext=b"after")["CiphertextBlob"]
+    assert there.decrypt(CiphertextBlob=blob)["Plaintext"] == b"after"
+    current = [kms.describe_key(KeyId=key_id)["KeyMetadata"]["CurrentKeyMaterialId"] for kms in (here, there)]
+    assert current[0] == current[1]
+    assert len(here.list_key_rotations(KeyId=key_id)["Rotations"]) == 1
+
+
+def test_the_primary_moves_to_a_replica_only(replicated: tuple[Any, Any, str]) -> None:
+    here, there, key_id = replicated
+    here.update_primary_region(KeyId=key_id, PrimaryRegion="us-east-1")
+    assert refusal(here.update_primary_region, KeyId=key_id, PrimaryRegion="ap-south-1")[0] == "NotFoundException"
+    assert refusal(there.update_primary_region, KeyId=key_id, PrimaryRegion="eu-west-1")[0] == (
+        "UnsupportedOperationException"
+    )
+    shown = here.describe_key(KeyId=key_id)["KeyMetadata"]["MultiRegionConfiguration"]
+    assert shown["PrimaryKey"]["Region"] == "us-east-1"
+
+
+def test_the_list_of_materials_says_what_was_said_of_each_import(account: TestAccount) -> None:
+    kms, key_id = account.client(), account.create_key(Origin="EXTERNAL")
+    bring(kms, key_id, b"k" * 32, KeyMaterialDescription="from the safe")
+    (entry,) = kms.list_key_rotations(KeyId=key_id, IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]
+    assert (entry["KeyMaterialDescription"], entry["ExpirationModel"], "ValidTo" in entry) == (
+        "from the safe",
+        "KEY_MATERIAL_DOES_NOT_EXPIRE",
+        False,
+    )
