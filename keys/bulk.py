@@ -21,9 +21,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from keys import inventory, service
+from keys import approvals, inventory, service
+from keys.answers import refused as refused_actions
 from keys.models import BulkItem, BulkJob, InventoryKey
-from keys.views.key import refused_actions
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> lis
     if service.backend(request).embedded:
         sentences = service.sight.refusals(service.viewer(request), action.operation, key_ids)
         refused = {key_id: f"AccessDeniedException: {sentence}" for key_id, sentence in sentences.items()}
+    if action.operation == "ScheduleKeyDeletion" and approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
+        refused = dict.fromkeys(key_ids, approvals.sentence())
     rows = {row.key_id: row for row in InventoryKey.objects.filter(**inventory.place(request), key_id__in=key_ids)}
     kms = service.client(request)
     return [_expected(kms, action, key_id, rows.get(key_id), refused, len(key_ids) <= DESCRIBED) for key_id in key_ids]

@@ -258,3 +258,49 @@ class KeyAccess(models.Model):
 
     def __str__(self) -> str:
         return self.key_id
+
+
+class AccountRule(models.Model):
+    """What an account has decided for its pages. Switching two-person deletion off needs two persons as well: the first's request is here."""
+
+    account_id = models.CharField(max_length=12, unique=True)
+    two_person_deletion = models.BooleanField(default=False)
+    changed_by = models.CharField(max_length=2048, blank=True, help_text="ARN")
+    changed = models.DateTimeField(null=True)
+    off_asked_by = models.CharField(max_length=2048, blank=True, help_text="ARN of who wants it off")
+    off_asked_user = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return self.account_id
+
+
+class DeletionRequest(models.Model):
+    """A key's deletion that waits for, or had, a second person's decision. Rows are never removed: they are the record."""
+
+    WAITING, APPROVED, REJECTED, WITHDRAWN = "waiting", "approved", "rejected", "withdrawn"
+
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    key_id = models.CharField(max_length=64)
+    label = models.CharField(max_length=256, help_text="the key's alias then, or its ID")
+    days = models.PositiveSmallIntegerField()
+    reason = models.TextField(blank=True)
+    state = models.CharField(max_length=16, default=WAITING)
+    asked_by = models.CharField(max_length=2048, help_text="ARN")
+    asked_user = models.CharField(max_length=64, help_text="the person behind it, also while acting as a role")
+    asked = models.DateTimeField()
+    decided_by = models.CharField(max_length=2048, blank=True, help_text="ARN")
+    decided = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "region", "key_id"],
+                condition=models.Q(state="waiting"),
+                name="one_waiting_deletion_a_key",
+            )
+        ]
+        indexes = [models.Index(fields=["account_id", "region", "state"], name="deletion_requests")]
+
+    def __str__(self) -> str:
+        return f"{self.key_id}: {self.state}"

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from engine import inprocess, sight
 from engine.wire.errors import AWSError
-from keys import backends
+from keys import approvals, backends
 from keys.backends import AWS, EMBEDDED
 from principals import session
 
@@ -36,7 +36,11 @@ def client(request: HttpRequest, service: str = "kms", region: str | None = None
 
     Raises ClientError where a connection's credentials cannot be opened or its role not assumed.
     """
-    region = region or request.signed_in.region  # type: ignore[attr-defined]
+    found = _client(request, service, region or request.signed_in.region)  # type: ignore[attr-defined]
+    return approvals.guard(found, request.signed_in.account_id) if service == "kms" else found  # type: ignore[attr-defined]
+
+
+def _client(request: HttpRequest, service: str, region: str) -> Any:
     chosen = backends.current(request)
     if chosen.embedded or (chosen.kind != AWS and service != "kms"):
         return _embedded(request, service, region)

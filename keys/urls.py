@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from keys.views import actions, bulk, export, key, key_policy, listing, material, wizard
+from keys.views import actions, approvals, bulk, deletion, export, grant, key, key_policy, listing, material, wizard
 
 urlpatterns = [
     path("", listing.customer, name="keys"),
@@ -16,12 +16,17 @@ urlpatterns = [
     path("progress/", listing.progress, name="keys-progress"),
     path("new/", wizard.begin, name="wizard"),
     path("new/<slug:step>/", wizard.step, name="wizard-step"),
+    path("approvals/", approvals.page, name="key-approvals"),
     path("<str:key_id>/", key.page, name="key"),
     path("<str:key_id>/tab/<slug:tab>/", key.page, name="key-tab"),
     path("<str:key_id>/policy/edit/", key_policy.edit, name="key-policy-edit"),
     path("<str:key_id>/policy/change/", key_policy.change, name="key-policy-change"),
     path("<str:key_id>/policy/history/", key_policy.history, name="key-policy-history"),
     path("<str:key_id>/public-key.pem", key.public_key_pem, name="key-public-key"),
+    path("<str:key_id>/public-key.der", key.public_key_pem, {"form": "der"}, name="key-public-key-der"),
+    path("<str:key_id>/delete/", deletion.page, name="key-delete"),
+    path("<str:key_id>/do/delete/", deletion.page),
+    path("<str:key_id>/do/grant-add/", grant.create, name="key-grant"),
     path("<str:key_id>/import/", material.import_page, name="key-import"),
     path("<str:key_id>/import/parameters/", material.parameters, name="key-import-parameters"),
     path("<str:key_id>/do/<slug:action>/", actions.perform, name="key-action"),

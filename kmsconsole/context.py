@@ -42,6 +42,7 @@ _NAVIGATION = (
             Entry(_("Customer managed keys"), "keys", "key"),
             Entry(_("AWS managed keys"), "aws-keys", "building-office-2"),
             Entry(_("Custom key stores"), "stores", "server-stack"),
+            Entry(_("Deletion approvals"), "key-approvals", "user-plus"),
             Entry(_("Playground"), "playground", "beaker"),
         ),
     ),

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from engine.iam.patterns import Values
 from engine.iam.policy import ACCOUNT, DIRECT, CompiledPolicy, Statement
 from engine.iam.principal import Principal
@@ -361,7 +359,7 @@ def _trace(request: Request, policies: Policies) -> Iterator[TraceLine]:
             yield TraceLine(
                 policy=policy.name,
                 kind=policy.kind,
-                statement=statement.sid or _("statement %(number)d") % {"number": statement.index + 1},
+                statement=statement.sid or f"statement {statement.index + 1}",
                 effect="Allow" if statement.allows else "Deny",
                 matched=not reason,
                 reason=reason or _matched(statement, request),
@@ -369,7 +367,7 @@ def _trace(request: Request, policies: Policies) -> Iterator[TraceLine]:
     for grant in policies.grants:
         reason = _grant_mismatch(grant, request)
         yield TraceLine(
-            "grants", "grant", grant.name or grant.grant_id, "Allow", not reason, reason or _("the grant allows it")
+            "grants", "grant", grant.name or grant.grant_id, "Allow", not reason, reason or "the grant allows it"
         )
 
 
@@ -382,9 +380,9 @@ def matching(policy: CompiledPolicy, decision: Decision) -> list[Statement]:
 def _matched(statement: Statement, request: Request) -> str:
     if statement.principals is not None and statement.allows:
         if statement.principals.match(request.principal) == ACCOUNT:
-            return _("it trusts the principal's account, whose identity policies decide")
-        return _("it names the principal")
-    return _("action, resource and conditions match")
+            return "it trusts the principal's account, whose identity policies decide"
+        return "it names the principal"
+    return "action, resource and conditions match"
 
 
 def _names(statement: Statement, request: Request, bounded: bool) -> bool:
@@ -396,11 +394,11 @@ def _names(statement: Statement, request: Request, bounded: bool) -> bool:
 def _mismatch(statement: Statement, request: Request, *, bounded: bool) -> str:
     """The first thing of a statement that does not match, in words; empty if it matches."""
     if statement.principals is not None and not _names(statement, request, bounded):
-        return _("it is not about %(what)s") % {"what": request.principal.arn or request.principal.invoked_by}
+        return f"it is not about {request.principal.arn or request.principal.invoked_by}"
     if not statement.about_action(request.action.lower()):
-        return _("it is not about %(what)s") % {"what": request.action}
+        return f"it is not about {request.action}"
     if not statement.about_resource(request.resource, request.context):
-        return _("it is not about %(what)s") % {"what": request.resource}
+        return f"it is not about {request.resource}"
     for condition in statement.conditions:
         if not condition.holds(request.context):
             return condition.describe(request.context)
@@ -410,9 +408,9 @@ def _mismatch(statement: Statement, request: Request, *, bounded: bool) -> str:
 def _grant_mismatch(grant: GrantView, request: Request) -> str:
     operation = request.action.removeprefix("kms:")
     if not grants_to(grant, request.principal):
-        return _("its grantee is %(principal)s") % {"principal": grant.grantee}
+        return f"its grantee is {grant.grantee}"
     if operation not in grant.operations:
-        return _("it does not allow %(operation)s") % {"operation": operation}
+        return f"it does not allow {operation}"
     if not _constraints_hold(grant, operation, request):
-        return _("its constraint does not hold")
+        return "its constraint does not hold"
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from botocore import xform_name
@@ -15,8 +16,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
 
-from keys import call, inventory, service
-from keys.views.common import optional, problem_page
+from keys import answers, call, inventory, service
+from keys.views.common import problem_page
 
 Data = dict[str, Any]
 
@@ -35,19 +36,7 @@ class Action:
     danger: bool = False
     confirm: bool = False
     key_member: str = "KeyId"
-
-
-class DeletionForm(forms.Form):
-    days = forms.IntegerField(
-        label=gettext_lazy("Waiting period in days"),
-        min_value=7,
-        max_value=30,
-        initial=30,
-        help_text=gettext_lazy("7 to 30."),
-    )
-    confirmed = forms.BooleanField(
-        label=gettext_lazy("I confirm that I want to schedule this key for deletion after the waiting period.")
-    )
+    takes_key: bool = False
 
 
 class DescriptionForm(forms.Form):
@@ -77,27 +66,48 @@ class RotationForm(forms.Form):
     )
 
 
-class ReplicaForm(forms.Form):
-    region = forms.CharField(label=gettext_lazy("Replica Region"), max_length=32)
-    description = forms.CharField(label=gettext_lazy("Description"), max_length=8192, required=False)
+@cache
+def regions() -> tuple[str, ...]:
+    """The Regions where KMS is, as the service model's endpoints list them."""
+    return tuple(sorted(get_session().get_available_regions("kms")))
 
 
-class PrimaryForm(forms.Form):
-    region = forms.CharField(label=gettext_lazy("New primary Region"), max_length=32)
+class RegionForm(forms.Form):
+    """A choice of the Regions that can be meant; the key tells which are taken."""
 
+    region = forms.ChoiceField(label=gettext_lazy("Region"))
 
-class GrantForm(forms.Form):
-    grantee = forms.CharField(label=gettext_lazy("Grantee principal (ARN)"), max_length=256)
-    operations = forms.MultipleChoiceField(
-        label=gettext_lazy("What the grant allows"), widget=forms.CheckboxSelectMultiple, choices=()
-    )
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=256, required=False)
-    retiring = forms.CharField(label=gettext_lazy("Retiring principal (ARN)"), max_length=256, required=False)
-
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, key: Data, **options: Any) -> None:
         super().__init__(*args, **options)
-        enum = get_session().get_service_model("kms").shape_for("GrantOperation").enum
-        self.fields["operations"].choices = [(name, name) for name in enum]  # type: ignore[attr-defined]
+        self.fields["region"].choices = [(name, name) for name in self.choices(key)]  # type: ignore[attr-defined]
+
+    def choices(self, key: Data) -> list[str]:
+        raise NotImplementedError
+
+
+class ReplicaForm(RegionForm):
+    description = forms.CharField(label=gettext_lazy("Description of the replica"), max_length=8192, required=False)
+
+    def choices(self, key: Data) -> list[str]:
+        configuration = key.get("MultiRegionConfiguration", {})
+        taken = {each["Region"] for each in configuration.get("ReplicaKeys", [])}
+        return [name for name in regions() if name not in taken | {configuration.get("PrimaryKey", {}).get("Region")}]
+
+
+class PrimaryForm(RegionForm):
+    def choices(self, key: Data) -> list[str]:
+        return [each["Region"] for each in key.get("MultiRegionConfiguration", {}).get("ReplicaKeys", [])]
+
+
+class GrantIdForm(forms.Form):
+    grant = forms.CharField(label=gettext_lazy("Grant ID"), max_length=128)
+
+
+class MaterialForm(forms.Form):
+    """Without an ID the current material is meant."""
+
+    material = forms.CharField(label=gettext_lazy("Key material ID"), max_length=64, required=False)
+    confirmed = forms.BooleanField(label=gettext_lazy("I have this key material elsewhere, or never need it again."))
 
 
 ACTIONS: dict[str, Action] = {
@@ -109,18 +119,6 @@ ACTIONS: dict[str, Action] = {
         explain=gettext_lazy(
             "Nothing encrypts, decrypts or signs with a disabled key, until it is enabled again. Programs that use it will fail."
         ),
-        confirm=True,
-    ),
-    "delete": Action(
-        "ScheduleKeyDeletion",
-        gettext_lazy("Schedule key deletion"),
-        gettext_lazy("Deletion is scheduled. It can be cancelled until its date."),
-        lambda data: {"PendingWindowInDays": data["days"]},
-        DeletionForm,
-        gettext_lazy(
-            "After the waiting period the key and its material are destroyed, and what it encrypted can never be opened again."
-        ),
-        danger=True,
         confirm=True,
     ),
     "cancel-deletion": Action(
@@ -194,9 +192,14 @@ ACTIONS: dict[str, Action] = {
         "ReplicateKey",
         gettext_lazy("Create replica key"),
         gettext_lazy("The replica key is created."),
-        lambda data: {"ReplicaRegion": data["region"], "Description": data["description"]},
+        lambda data: {
+            "ReplicaRegion": data["region"],
+            **({"Description": data["description"]} if data["description"] else {}),
+        },
         ReplicaForm,
+        gettext_lazy("A key of the same ID and material in another Region: what one encrypts the other opens."),
         tab="regions",
+        takes_key=True,
     ),
     "primary": Action(
         "UpdatePrimaryRegion",
@@ -204,34 +207,39 @@ ACTIONS: dict[str, Action] = {
         gettext_lazy("The primary Region is changed."),
         lambda data: {"PrimaryRegion": data["region"]},
         PrimaryForm,
+        gettext_lazy(
+            "Rotation and replication are done in the primary Region. While it changes, both keys go on working."
+        ),
         tab="regions",
-    ),
-    "grant-add": Action(
-        "CreateGrant",
-        gettext_lazy("Create grant"),
-        gettext_lazy("The grant is in force."),
-        lambda data: {
-            "GranteePrincipal": data["grantee"],
-            "Operations": data["operations"],
-            **({"Name": data["name"]} if data["name"] else {}),
-            **({"RetiringPrincipal": data["retiring"]} if data["retiring"] else {}),
-        },
-        GrantForm,
-        tab="grants",
+        takes_key=True,
     ),
     "grant-revoke": Action(
         "RevokeGrant",
         gettext_lazy("Revoke grant"),
         gettext_lazy("The grant is revoked."),
-        lambda data: {"GrantId": data["key"]},
-        TagForm,
+        lambda data: {"GrantId": data["grant"]},
+        GrantIdForm,
+        gettext_lazy("What the grant allows ends at once."),
+        tab="grants",
+    ),
+    "grant-retire": Action(
+        "RetireGrant",
+        gettext_lazy("Retire grant"),
+        gettext_lazy("The grant is retired."),
+        lambda data: {"GrantId": data["grant"]},
+        GrantIdForm,
+        gettext_lazy(
+            "What the grant allows ends at once. For its retiring principal, and its grantee where it says so."
+        ),
         tab="grants",
     ),
     "delete-material": Action(
         "DeleteImportedKeyMaterial",
         gettext_lazy("Delete key material"),
         gettext_lazy("The key material is deleted. Import the same material to use the key again."),
-        explain=gettext_lazy("The key is unusable until the same material is imported again."),
+        lambda data: {"KeyMaterialId": data["material"]} if data["material"] else {},
+        MaterialForm,
+        gettext_lazy("What this material encrypted cannot be opened until the very same material is imported again."),
         tab="material",
         danger=True,
         confirm=True,
@@ -240,7 +248,10 @@ ACTIONS: dict[str, Action] = {
 
 
 def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
-    """GET asks (with the form, its explanation and the call); POST does it, and shows AWS's error where it is refused."""
+    """GET asks (with the form, its explanation and the call); POST does it, and shows AWS's error where it is refused.
+
+    POST with `preview` only checks the form and shows the call.
+    """
     found = ACTIONS.get(action)
     if found is None:
         raise Http404
@@ -249,35 +260,48 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
         key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
     except ClientError as error:
         return problem_page(request, key_id, error)
-    form = found.form(request.POST or None, initial={"description": key.get("Description", "")})
+    form = _form(request, found, key)
     posted = request.method == "POST"
-    if posted and not form.fields:
-        form = found.form({"submitted": "1"})
-    if posted and form.is_valid():
-        parameters = _parameters(found, key_id, form.cleaned_data)
+    valid = posted and form.is_valid()
+    if valid and "preview" not in request.POST:
         try:
-            getattr(kms, xform_name(found.operation))(**parameters)
+            getattr(kms, xform_name(found.operation))(**_parameters(found, key["KeyId"], form.cleaned_data))
         except ClientError as error:
             form.add_error(None, service.sentence(error))
-            if not found.form().fields:
+            if not form.fields:
                 messages.error(request, service.sentence(error))
                 return redirect("key-tab", key_id=key_id, tab=found.tab)
         else:
             inventory.forget(request)
             messages.success(request, str(found.done))
             return redirect("key-tab", key_id=key_id, tab=found.tab)
-    aliases, _problem = optional(
-        lambda: [alias["AliasName"] for alias in service.pages(kms, "list_aliases", "Aliases", KeyId=key_id) if alias]
-    )
     shown = None
-    if not found.form().fields or (posted and form.is_valid()):
-        shown = call.show(request, found.operation, _parameters(found, key_id, getattr(form, "cleaned_data", {})))
+    if valid or not form.fields:
+        shown = call.show(request, found.operation, _parameters(found, key["KeyId"], getattr(form, "cleaned_data", {})))
     return render(
         request,
         "keys/action.html",
-        {"key": key, "action": found, "slug": action, "form": form, "aliases": aliases or [], "call": shown},
+        {
+            "key": key,
+            "action": found,
+            "slug": action,
+            "form": form,
+            "call": shown,
+            "why": answers.refused(key).get(action, ""),
+            "previewed": "preview" in request.POST,
+        },
         status=422 if form.errors else 200,
     )
+
+
+def _form(request: HttpRequest, action: Action, key: Data) -> forms.Form:
+    given: Data = {"key": key} if action.takes_key else {}
+    initial = {"description": key.get("Description", "") if action.operation == "UpdateKeyDescription" else ""}
+    initial |= {name: value for name, value in request.GET.items() if name != "description"}
+    form = action.form(request.POST or None, initial=initial, **given)
+    if request.method == "POST" and not form.fields:
+        return action.form({"submitted": "1"}, **given)
+    return form
 
 
 def _parameters(action: Action, key_id: str, data: Data) -> Data:

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
-from cryptography.hazmat.primitives import serialization
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
-from keys import service
-from keys.views import access_tab, key_policy
+from keys import answers, approvals, grants, pem, service
+from keys.views import access_tab, actions, key_policy, use_tabs
 from keys.views.common import optional, problem_page
 
 Load = Callable[[Any, dict[str, Any]], dict[str, Any]]
@@ -57,22 +56,22 @@ def _material(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
 
 
 def _regions(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
-    return {"configuration": key.get("MultiRegionConfiguration")}
+    given = {"key": key}
+    return {
+        "configuration": key.get("MultiRegionConfiguration"),
+        "replica_regions": actions.ReplicaForm(**given).choices(key),
+        "primary_regions": actions.PrimaryForm(**given).choices(key),
+    }
 
 
 def _grants(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
-    grants = [grant for grant in service.pages(kms, "list_grants", "Grants", KeyId=key["KeyId"]) if grant]
-    shape = kms.meta.service_model.shape_for("GrantOperation")
-    return {"grants": grants, "grant_operations": shape.enum}
+    found = [grant for grant in service.pages(kms, "list_grants", "Grants", KeyId=key["KeyId"]) if grant]
+    return {"grants": [(grant, grants.sentence(grant)) for grant in found]}
 
 
 def _public_key(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
-    return {"pem": _pem(kms.get_public_key(KeyId=key["KeyId"])["PublicKey"])}
-
-
-def _pem(der: bytes) -> str:
-    public = serialization.load_der_public_key(der)
-    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    der = kms.get_public_key(KeyId=key["KeyId"])["PublicKey"]
+    return {"pem": pem.from_der(der), "fingerprint": pem.fingerprint(der), "size": len(der)}
 
 
 # Tab → words, what it reads, and for which keys it is there.
@@ -90,11 +89,17 @@ TABS: dict[str, tuple[Any, Load, Callable[[dict[str, Any]], bool]]] = {
     "public-key": (_("Public key"), _public_key, lambda key: key["KeySpec"].startswith(("RSA", "ECC", "ML_", "SM2"))),
     "grants": (_("Grants"), _grants, lambda key: True),
     "access": (_("Access"), lambda kms, key: {}, lambda key: True),
+    "use": (_("Use"), lambda kms, key: {}, lambda key: True),
+    "timeline": (_("Timeline"), lambda kms, key: {}, lambda key: True),
+    "impact": (_("Impact of deletion"), lambda kms, key: {}, lambda key: key["KeyManager"] != "AWS"),
 }
 # Tabs that hang on more than the key: they also get the request.
 WIDER: dict[str, Callable[[HttpRequest, Any, dict[str, Any]], dict[str, Any]]] = {
     "policy": key_policy.load,
     "access": access_tab.load,
+    "use": use_tabs.use,
+    "timeline": use_tabs.timeline,
+    "impact": use_tabs.impact,
 }
 
 
@@ -109,6 +114,7 @@ def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse
     aliases, _problem = optional(lambda: _aliases(kms, key)["aliases"])
     load = WIDER.get(tab)
     loaded, problem = optional(lambda: load(request, kms, key) if load else TABS[tab][1](kms, key))
+    last_use, _problem = optional(lambda: use_tabs.last_use(request, kms, key))
     names = [alias["AliasName"].removeprefix("alias/") for alias in aliases or []]
     return render(
         request,
@@ -121,40 +127,23 @@ def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse
             "tabs": [(slug, words) for slug, (words, _load, there) in TABS.items() if there(key)],
             "problem": problem,
             "template": f"keys/tabs/{tab.replace('-', '_')}.html",
-            "refused": refused_actions(key),
+            "refused": answers.refused(key),
+            "last_use": last_use,
+            "waiting": approvals.waiting_for(request, key["KeyId"]),
             **(loaded or {}),
         },
     )
 
 
-def refused_actions(key: dict[str, Any]) -> dict[str, str]:
-    """Action → the AWS error it would give now, for those that would be refused; they stay visible with it."""
-    arn, state = key["Arn"], key["KeyState"]
-    if key["KeyManager"] == "AWS":
-        return dict.fromkeys(
-            ("enable", "disable", "delete", "cancel-deletion", "rotate", "describe", "edit-policy"),
-            "AccessDeniedException: AWS managed keys take no administration.",
-        )
-    refused = {}
-    if state in ("PendingDeletion", "PendingReplicaDeletion"):
-        sentence = f"KMSInvalidStateException: {arn} is pending deletion."
-        refused = dict.fromkeys(("enable", "disable", "delete", "rotate", "describe"), sentence)
-    else:
-        refused["cancel-deletion"] = f"KMSInvalidStateException: {arn} is not pending deletion."
-    if state == "PendingImport":
-        refused.update(
-            dict.fromkeys(("enable", "disable", "rotate"), f"KMSInvalidStateException: {arn} is pending import.")
-        )
-    if state == "Disabled":
-        refused["rotate"] = f"DisabledException: {arn} is disabled."
-    return refused
-
-
-def public_key_pem(request: HttpRequest, key_id: str) -> HttpResponse:
+def public_key_pem(request: HttpRequest, key_id: str, form: str = "pem") -> HttpResponse:
+    """The public key as a file: `form` is pem or der."""
     try:
         der = service.client(request).get_public_key(KeyId=key_id)["PublicKey"]
     except ClientError as error:
         return problem_page(request, key_id, error)
-    answer = HttpResponse(_pem(der), content_type="application/x-pem-file")
-    answer["Content-Disposition"] = f'attachment; filename="{key_id}.pem"'
+    content: bytes | str = der if form == "der" else pem.from_der(der)
+    answer = HttpResponse(
+        content, content_type="application/octet-stream" if form == "der" else "application/x-pem-file"
+    )
+    answer["Content-Disposition"] = f'attachment; filename="{key_id}.{form}"'
     return answer

@@ -1,16 +1,14 @@
-"""Importing key material: take a wrapping key and a token, wrap outside, bring it back. Or, for training, have it wrapped here."""
+"""Importing key material, in AWS's three steps: choose how to wrap, take the wrapping key and token, bring the wrapped material back.
+Or, for training, have it wrapped here."""
 
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
-from cryptography.hazmat.primitives import hashes, keywrap, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -20,38 +18,85 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from keys import inventory, service
+from keys import answers, call, inventory, service, wrapping
 from keys.views.common import problem_page
 
-ALGORITHMS = ("RSAES_OAEP_SHA_256", "RSAES_OAEP_SHA_1", "RSA_AES_KEY_WRAP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1")
-SPECS = ("RSA_4096", "RSA_3072", "RSA_2048")
+_LARGEST = 64 * 1024  # bytes of an uploaded file; AWS takes 6,144
 
 
 class ParametersForm(forms.Form):
-    wrapping_spec = forms.ChoiceField(label=gettext_lazy("Wrapping key spec"), choices=[(name, name) for name in SPECS])
-    algorithm = forms.ChoiceField(
-        label=gettext_lazy("Wrapping algorithm"), choices=[(name, name) for name in ALGORITHMS]
+    wrapping_spec = forms.ChoiceField(
+        label=gettext_lazy("Wrapping key spec"), choices=[(name, name) for name in wrapping.SPECS]
     )
+    algorithm = forms.ChoiceField(label=gettext_lazy("Wrapping algorithm"))
+
+    def __init__(self, *args: Any, key_spec: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["algorithm"].choices = [(n, n) for n in wrapping.algorithms_for(key_spec)]  # type: ignore[attr-defined]
 
 
-class UploadForm(forms.Form):
-    wrapped = forms.FileField(label=gettext_lazy("Wrapped key material"))
-    token = forms.FileField(label=gettext_lazy("Import token"))
+class MaterialForm(forms.Form):
+    """What ImportKeyMaterial is told beside the material itself."""
+
     expires = forms.DateTimeField(
         label=gettext_lazy("Expires (UTC)"),
         required=False,
-        help_text=gettext_lazy("Empty: the key material does not expire."),
+        help_text=gettext_lazy("Empty: the key material does not expire. At most 365 days ahead."),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
+    import_type = forms.ChoiceField(
+        label=gettext_lazy("Import as"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("The key's material, or the same again")),
+            ("NEW_KEY_MATERIAL", gettext_lazy("New key material, to rotate to on demand")),
+        ],
+    )
+    description = forms.CharField(label=gettext_lazy("Description of the material"), required=False, max_length=256)
+    material_id = forms.CharField(
+        label=gettext_lazy("Key material ID"),
+        required=False,
+        max_length=64,
+        help_text=gettext_lazy("When the same material is imported again: AWS checks that it is the one."),
+        widget=forms.TextInput(attrs={"spellcheck": "false", "class": "mono"}),
+    )
+
+    def parameters(self, key_id: str) -> dict[str, Any]:
+        given = self.cleaned_data
+        made: dict[str, Any] = {"KeyId": key_id, "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+        if given["expires"]:
+            made |= {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": given["expires"].replace(tzinfo=UTC)}
+        for field, member in (
+            ("import_type", "ImportType"),
+            ("description", "KeyMaterialDescription"),
+            ("material_id", "KeyMaterialId"),
+        ):
+            if given[field]:
+                made[member] = given[field]
+        return made
 
 
-class TrainingForm(forms.Form):
+class UploadForm(MaterialForm):
+    wrapped = forms.FileField(label=gettext_lazy("Wrapped key material (EncryptedKeyMaterial.bin)"))
+    token = forms.FileField(label=gettext_lazy("Import token (ImportToken.bin)"))
+    field_order = ("wrapped", "token")
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        for name in ("wrapped", "token"):
+            if given.get(name) and given[name].size > _LARGEST:
+                self.add_error(name, _("This file is too long to be it."))
+        return given
+
+
+class TrainingForm(MaterialForm):
     material = forms.CharField(
         label=gettext_lazy("Key material in hexadecimal"),
         required=False,
         help_text=gettext_lazy("64 digits for a symmetric key. Empty: random material is made and forgotten."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
+    field_order = ("material",)
 
     def clean_material(self) -> bytes:
         typed = self.cleaned_data["material"]
@@ -69,111 +114,130 @@ def import_page(request: HttpRequest, key_id: str) -> HttpResponse:
         key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
     except ClientError as error:
         return problem_page(request, key_id, error)
-    upload = UploadForm(request.POST if "upload" in request.POST else None, request.FILES or None)
-    training = TrainingForm(request.POST if "train" in request.POST else None)
-    done = False
+    initial = {"material_id": request.GET.get("material", "")}
+    upload = UploadForm(
+        request.POST if "upload" in request.POST else None, request.FILES or None, initial=initial, auto_id="up_%s"
+    )
+    training = TrainingForm(request.POST if "train" in request.POST else None, initial=initial, auto_id="train_%s")
+    chosen = ParametersForm(request.GET if "algorithm" in request.GET else None, key_spec=key["KeySpec"])
+    spec, algorithm = wrapping.SPECS[0], wrapping.algorithms_for(key["KeySpec"])[0]
+    if chosen.is_bound and chosen.is_valid():
+        spec, algorithm = chosen.cleaned_data["wrapping_spec"], chosen.cleaned_data["algorithm"]
+    sent: dict[str, Any] | None = None
     if "upload" in request.POST and upload.is_valid():
-        done = _upload(kms, key_id, upload)
+        sent = _uploaded(key, upload)
     elif "train" in request.POST and training.is_valid():
-        done = _train(kms, key, training)
-    if done:
-        inventory.forget(request)
-        messages.success(request, _("The key material is imported."))
+        sent = _wrapped_here(kms, key, training)
+    if sent is not None and _import(request, kms, sent, upload if "upload" in request.POST else training):
         return redirect("key-tab", key_id=key_id, tab="material")
+    parameters = {"KeyId": key["KeyId"], "WrappingAlgorithm": algorithm, "WrappingKeySpec": spec}
     return render(
         request,
         "keys/import.html",
-        {"key": key, "parameters": ParametersForm(), "upload": upload, "training": training},
+        {
+            "key": key,
+            "chosen": chosen if chosen.is_bound else ParametersForm(key_spec=key["KeySpec"]),
+            "spec": spec,
+            "algorithm": algorithm,
+            "commands": wrapping.commands(key["KeySpec"], algorithm),
+            "upload": upload,
+            "training": training,
+            "why": answers.refused(key).get("import", ""),
+            "call": call.show(request, "GetParametersForImport", parameters),
+            "import_call": call.show(request, "ImportKeyMaterial", sent) if sent else None,
+        },
         status=422 if upload.errors or training.errors else 200,
     )
 
 
-def _upload(kms: Any, key_id: str, form: UploadForm) -> bool:
+def _uploaded(key: dict[str, Any], form: UploadForm) -> dict[str, Any]:
     given = form.cleaned_data
-    expiry: dict[str, Any] = {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
-    if given["expires"]:
-        expiry = {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": given["expires"].astimezone(UTC)}
-    try:
-        kms.import_key_material(
-            KeyId=key_id, EncryptedKeyMaterial=given["wrapped"].read(), ImportToken=given["token"].read(), **expiry
-        )
-    except ClientError as error:
-        form.add_error(None, service.sentence(error))
-        return False
-    return True
+    files = {"ImportToken": given["token"].read(), "EncryptedKeyMaterial": given["wrapped"].read()}
+    return {**form.parameters(key["KeyId"]), **files}
 
 
-def _train(kms: Any, key: dict[str, Any], form: TrainingForm) -> bool:
-    """Wrap what was typed (or random bytes) under a fresh wrapping key, as the openssl commands on the page do."""
-    material = form.cleaned_data["material"] or _random_material(key["KeySpec"])
+def _wrapped_here(kms: Any, key: dict[str, Any], form: TrainingForm) -> dict[str, Any] | None:
+    """Wrap what was typed (or random material) under a fresh wrapping key, as the openssl commands on the page do."""
+    material = form.cleaned_data["material"] or wrapping.random_material(key["KeySpec"])
+    algorithm = "RSA_AES_KEY_WRAP_SHA_256"
     try:
         given = kms.get_parameters_for_import(
-            KeyId=key["KeyId"], WrappingAlgorithm="RSA_AES_KEY_WRAP_SHA_256", WrappingKeySpec="RSA_4096"
-        )
-        kms.import_key_material(
-            KeyId=key["KeyId"],
-            ImportToken=given["ImportToken"],
-            EncryptedKeyMaterial=_wrap(given["PublicKey"], material),
-            ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE",
+            KeyId=key["KeyId"], WrappingAlgorithm=algorithm, WrappingKeySpec=wrapping.SPECS[0]
         )
     except ClientError as error:
         form.add_error(None, service.sentence(error))
+        return None
+    wrapped = wrapping.wrap(given["PublicKey"], material, algorithm)
+    return {
+        **form.parameters(key["KeyId"]),
+        "ImportToken": given["ImportToken"],
+        "EncryptedKeyMaterial": wrapped,
+    }
+
+
+def _import(request: HttpRequest, kms: Any, parameters: dict[str, Any], form: forms.Form) -> bool:
+    try:
+        kms.import_key_material(**parameters)
+    except ClientError as error:
+        form.add_error(None, service.sentence(error))
         return False
+    inventory.forget(request)
+    if parameters.get("ImportType") == "NEW_KEY_MATERIAL":
+        messages.success(
+            request, _("The new key material is imported and waits: “Rotate now” makes it the current one.")
+        )
+    else:
+        messages.success(request, _("The key material is imported."))
     return True
 
 
-def _random_material(spec: str) -> bytes:
-    if spec.startswith("HMAC_"):
-        return os.urandom(int(spec[5:]) // 8)
-    if spec.startswith("RSA_"):
-        private = rsa.generate_private_key(public_exponent=65537, key_size=int(spec[4:]))
-        return private.private_bytes(
-            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    return os.urandom(32)
+_README = """Key material import for {key_id} ({key_spec})
+Made {made:%Y-%m-%d %H:%M:%S} UTC. The import token is good until {until:%Y-%m-%d %H:%M:%S} UTC.
 
-
-def _wrap(public_der: bytes, material: bytes) -> bytes:
-    """RSA_AES_KEY_WRAP_SHA_256: an AES key under OAEP, the material under AES-KWP (RFC 5649)."""
-    public = serialization.load_der_public_key(public_der)
-    assert isinstance(public, rsa.RSAPublicKey)
-    key = os.urandom(32)
-    oaep = padding.OAEP(mgf=padding.MGF1(hashes.SHA256()), algorithm=hashes.SHA256(), label=None)
-    return public.encrypt(key, oaep) + keywrap.aes_key_wrap_with_padding(key, material)
-
-
-_README = """Key material import for {key_id}
-Made {made:%Y-%m-%d %H:%M:%S} UTC; the import token is good for 24 hours.
-
-  WrappingPublicKey.bin   wrap your key material with it ({algorithm})
+  WrappingPublicKey.bin   a {spec} public key (DER): wrap your key material with it
   ImportToken.bin         goes back with the wrapped material
 
-With OpenSSL, for 32 bytes of symmetric key material and RSAES_OAEP_SHA_256:
-  openssl rand -out PlaintextKeyMaterial.bin 32
-  openssl pkeyutl -encrypt -in PlaintextKeyMaterial.bin -out EncryptedKeyMaterial.bin \\
-      -inkey WrappingPublicKey.bin -keyform DER -pubin \\
-      -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256
+Make and wrap key material with OpenSSL 3, algorithm {algorithm}, in the folder of these files:
+
+{commands}
+
+Keep PlaintextKeyMaterial.bin where you keep secrets: without it the key material cannot be imported again.
+
+Import it, on the key's page or with the AWS CLI:
+
+aws kms import-key-material --key-id {key_id} \\
+    --encrypted-key-material fileb://EncryptedKeyMaterial.bin --import-token fileb://ImportToken.bin \\
+    --expiration-model KEY_MATERIAL_DOES_NOT_EXPIRE
 """
 
 
 @never_cache
 def parameters(request: HttpRequest, key_id: str) -> HttpResponse:
     """The wrapping public key, the import token and what to do with them, as one archive."""
-    form = ParametersForm(request.POST or None)
-    if request.method != "POST" or not form.is_valid():
-        return redirect("key-import", key_id=key_id)
-    algorithm = form.cleaned_data["algorithm"]
+    kms = service.client(request)
     try:
-        given = service.client(request).get_parameters_for_import(
-            KeyId=key_id, WrappingAlgorithm=algorithm, WrappingKeySpec=form.cleaned_data["wrapping_spec"]
-        )
+        key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+        form = ParametersForm(request.POST or None, key_spec=key["KeySpec"])
+        if request.method != "POST" or not form.is_valid():
+            return redirect("key-import", key_id=key_id)
+        algorithm, spec = form.cleaned_data["algorithm"], form.cleaned_data["wrapping_spec"]
+        given = kms.get_parameters_for_import(KeyId=key_id, WrappingAlgorithm=algorithm, WrappingKeySpec=spec)
     except ClientError as error:
         return problem_page(request, key_id, error)
+    readme = _README.format(
+        key_id=key_id,
+        key_spec=key["KeySpec"],
+        made=datetime.now(UTC),
+        until=given["ParametersValidTo"],
+        spec=spec,
+        algorithm=algorithm,
+        commands=wrapping.commands(key["KeySpec"], algorithm),
+    )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as made:
         made.writestr("WrappingPublicKey.bin", given["PublicKey"])
         made.writestr("ImportToken.bin", given["ImportToken"])
-        made.writestr("README.txt", _README.format(key_id=key_id, made=datetime.now(UTC), algorithm=algorithm))
+        made.writestr("README.txt", readme)
     answer = HttpResponse(archive.getvalue(), content_type="application/zip")
     answer["Content-Disposition"] = f'attachment; filename="import-{key_id}.zip"'
     return answer

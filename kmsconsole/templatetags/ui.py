@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer
+from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer, TextLexer
 
 register = template.Library()
 
@@ -35,7 +35,13 @@ _STATES: dict[str, tuple[str, Any]] = {
     "Deleted": ("quiet", gettext_lazy("Deleted")),
 }
 _MARKS = {"good": "●", "quiet": "○", "notice": "◐", "bad": "▲"}
-_LEXERS: dict[str, Any] = {"json": JsonLexer, "bash": BashLexer, "python": PythonLexer, "hcl": TerraformLexer}
+_LEXERS: dict[str, Any] = {
+    "json": JsonLexer,
+    "bash": BashLexer,
+    "python": PythonLexer,
+    "hcl": TerraformLexer,
+    "text": TextLexer,
+}
 
 
 @register.simple_tag
@@ -94,6 +100,12 @@ _USAGES = {
     "KEY_AGREEMENT": gettext_lazy("Key agreement"),
     "ENCAPSULATE_DECAPSULATE": gettext_lazy("Key encapsulation"),
 }
+
+
+@register.filter
+def get(mapping: Any, name: str) -> Any:
+    """A member whose name is no identifier; empty where there is none."""
+    return mapping.get(name, "") if hasattr(mapping, "get") else ""
 
 
 @register.filter
