@@ -52,6 +52,7 @@ _NAVIGATION = (
             Entry(_("Users"), "users", "user"),
             Entry(_("Groups"), "groups", "user-group"),
             Entry(_("Roles"), "roles", "identification"),
+            Entry(_("Policies"), "policies", "document-text"),
             Entry(_("Access explorer"), "access", "shield-check"),
         ),
     ),

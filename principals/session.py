@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 
@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 _KEY = "signed_in"
+_USER = "signed_in_user"  # while a user acts as a role: the user
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +49,61 @@ def begin(request: HttpRequest, signed_in: SignedIn) -> None:
 
 
 def store(request: HttpRequest, signed_in: SignedIn) -> None:
-    content = {name: getattr(signed_in, name) for name in SignedIn.__slots__}
-    content["expires"] = signed_in.expires.isoformat()
-    request.session[_KEY] = _fernet().encrypt(json.dumps(content).encode()).decode()
+    request.session[_KEY] = _seal(signed_in)
     request.session.set_expiry(signed_in.expires)
 
 
+def act_as(request: HttpRequest, role: SignedIn) -> None:
+    """Sign as `role` from now on; the user it was taken as is kept, to go back to. Roles taken in a row go back to the user."""
+    user = request.session.get(_USER) or request.session[_KEY]
+    request.session.cycle_key()
+    request.session[_USER] = user
+    request.session[_KEY] = _seal(role)
+
+
+def back_to_user(request: HttpRequest) -> str:
+    """Sign as the user again; its name. Raises LookupError if no role was taken."""
+    sealed = request.session.pop(_USER, None)
+    user = _open(sealed) if sealed else None
+    if user is None:
+        raise LookupError
+    region = request.signed_in.region  # type: ignore[attr-defined]
+    request.session.cycle_key()
+    store(request, replace(user, region=region))
+    return user.user_name
+
+
 def current(request: HttpRequest) -> SignedIn | None:
-    """Who is signed in, or None: signed out, expired, or from before the console's secret was changed."""
+    """Who is signed in, or None: signed out, expired, or from before the console's secret was changed.
+
+    A role whose hour is over leaves the user who took it.
+    """
     sealed = request.session.get(_KEY)
     if sealed is None:
         return None
+    found = _open(sealed)
+    if found is None and (user := request.session.pop(_USER, None)):
+        found = _open(user)
+        if found is not None:
+            store(request, found)
+    if found is None:
+        request.session.flush()
+    return found
+
+
+def _seal(signed_in: SignedIn) -> str:
+    content = {name: getattr(signed_in, name) for name in SignedIn.__slots__}
+    content["expires"] = signed_in.expires.isoformat()
+    return _fernet().encrypt(json.dumps(content).encode()).decode()
+
+
+def _open(sealed: str) -> SignedIn | None:
     try:
         content = json.loads(_fernet().decrypt(sealed.encode()))
     except InvalidToken:
-        request.session.flush()
         return None
     content["expires"] = datetime.fromisoformat(content["expires"])
-    if content["expires"] <= timezone.now():
-        request.session.flush()
-        return None
-    return SignedIn(**content)
+    return None if content["expires"] <= timezone.now() else SignedIn(**content)
 
 
 def credentials(request: HttpRequest) -> tuple[str, str, str]:

@@ -1,10 +1,10 @@
-"""Addresses of sign-in, users and groups."""
+"""Addresses of sign-in, users, groups, roles and policies."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from principals.views import access_keys, groups, policies, sign_in, users
+from principals.views import access_keys, attachments, groups, managed, policies, roles, sign_in, switch, users
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
@@ -22,6 +22,23 @@ urlpatterns = [
     path("groups/<str:name>/", groups.detail, name="group"),
     path("groups/<str:name>/delete/", groups.delete, name="group-delete"),
     path("groups/<str:name>/users/", groups.members, name="group-users"),
+    path("roles/", roles.index, name="roles"),
+    path("roles/new/", roles.create, name="role-new"),
+    path("switch-role/", switch.switch, name="switch-role"),
+    path("back-to-user/", switch.back, name="back-to-user"),
+    path("roles/<str:name>/", roles.detail, name="role"),
+    path("roles/<str:name>/trust/", roles.trust, name="role-trust"),
+    path("roles/<str:name>/settings/", roles.settings, name="role-settings"),
+    path("roles/<str:name>/delete/", roles.delete, name="role-delete"),
+    path("policies/", managed.index, name="policies"),
+    path("policies/new/", managed.create, name="policy-new"),
+    path("policies/one/", managed.detail, name="policy"),
+    path("policies/one/version/", managed.version, name="policy-version"),
+    path("policies/one/edit/", managed.new_version, name="policy-edit"),
+    path("policies/one/delete/", managed.delete, name="policy-delete"),
+    path("<str:kind>/<str:name>/attached/", attachments.change, name="attached"),
+    path("<str:kind>/<str:name>/boundary/", attachments.boundary, name="boundary"),
+    path("<str:kind>/<str:name>/tags/", attachments.tag, name="entity-tags"),
     path("<str:kind>/<str:name>/policies/new/", policies.edit, name="inline-policy-new"),
     path("<str:kind>/<str:name>/policies/<str:policy>/", policies.edit, name="inline-policy"),
     path("<str:kind>/<str:name>/policies/<str:policy>/delete/", policies.delete, name="inline-policy-delete"),

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from keys import service
 from principals.forms import GroupForm
+from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
 
 
@@ -56,6 +57,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
             "outside": [user["UserName"] for user in users if user["UserName"] not in names],
             "inline": inline,
             "attached": attached,
+            "choices": managed_choices(iam, without=attached),
             "kind": "groups",
         },
     )

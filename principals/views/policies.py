@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from keys import service
+from keys.views import policy_editor
 from principals.forms import PolicyForm
 from principals.views.common import attempt, attempt_on_form, problem_page
 
@@ -63,6 +64,7 @@ def edit(request: HttpRequest, kind: str, name: str, policy: str = "") -> HttpRe
     form = PolicyForm(request.POST or None, initial=initial)
     if policy:
         form.fields["name"].disabled = True
+    editor = policy_editor.attach(request, form, "document", "identity")
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         put = getattr(iam, f"put_{owner.word}_policy")
@@ -76,7 +78,7 @@ def edit(request: HttpRequest, kind: str, name: str, policy: str = "") -> HttpRe
     return render(
         request,
         "principals/policy.html",
-        {"form": form, "name": name, "kind": kind, "page": owner.page, "policy": policy},
+        {"form": form, "editor": editor, "name": name, "kind": kind, "page": owner.page, "policy": policy},
         status=422 if form.errors else 200,
     )
 

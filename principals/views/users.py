@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from keys import service
 from principals.forms import PasswordForm, UserForm
+from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
 
 
@@ -77,13 +78,27 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
             "user": user,
             "inside": inside,
             "outside": [group for group in groups if group not in inside],
-            "access_keys": keys,
+            "access_keys": [(key, _last_used(iam, key["AccessKeyId"])) for key in keys],
             "inline": inline,
             "attached": attached,
             "has_password": _has_password(iam, name),
+            "choices": managed_choices(iam, without=attached),
+            "boundary": user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
+            "tags": user.get("Tags", []),
             "kind": "users",
         },
     )
+
+
+def _last_used(iam: Any, access_key_id: str) -> dict[str, Any]:
+    """When and with which service an access key was last used; empty if never, or if the caller may not know."""
+    try:
+        used: dict[str, Any] = iam.get_access_key_last_used(AccessKeyId=access_key_id)["AccessKeyLastUsed"]
+    except ClientError as error:
+        if not service.denied(error):
+            raise
+        return {}
+    return used if "LastUsedDate" in used else {}
 
 
 def _has_password(iam: Any, name: str) -> bool:

@@ -1,0 +1,182 @@
+"""Managed policies: list, create, one policy with its versions and whom it is attached to, delete."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from keys import call, service
+from keys.access import policydoc
+from keys.views import policy_editor
+from principals.forms import ManagedPolicyForm, PolicyVersionForm
+from principals.views.attachments import PRACTICE_PATH
+from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
+from principals.views.policies import TEMPLATE
+
+SCOPES = ("All", "Local", "AWS")
+
+
+def address(arn: str, **more: str) -> str:
+    """A policy's page: policies are known by ARN, which has slashes."""
+    return f"{reverse('policy')}?{urlencode({'arn': arn, **more})}"
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    iam = service.client(request, "iam")
+    scope = request.GET.get("scope", "All")
+    scope = scope if scope in SCOPES else "All"
+    try:
+        policies = all_pages(iam, "list_policies", "Policies", Scope=scope)
+    except ClientError as error:
+        return problem_page(request, _("Policies"), error)
+    text = request.GET.get("q", "").strip().lower()
+    rows = [
+        (policy, address(policy["Arn"]), PRACTICE_PATH in policy["Arn"], policy["Arn"].startswith("arn:aws:iam::aws:"))
+        for policy in policies
+        if text in policy["PolicyName"].lower()
+    ]
+    rows.sort(key=lambda row: (not row[2], row[3], row[0]["PolicyName"].lower()))
+    return render(
+        request, "principals/policies.html", {"rows": rows, "total": len(policies), "q": text, "scope": scope}
+    )
+
+
+def create(request: HttpRequest) -> HttpResponse:
+    iam = service.client(request, "iam")
+    form = ManagedPolicyForm(request.POST or None, initial={"document": TEMPLATE})
+    editor = policy_editor.attach(request, form, "document", "identity")
+    shown = None
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        parameters = {"PolicyName": given["name"], "PolicyDocument": given["document"]}
+        if given["description"]:
+            parameters["Description"] = given["description"]
+        shown = call.show(request, "CreatePolicy", parameters, "iam")
+        made: dict[str, Any] = {}
+        if attempt_on_form(form, lambda: made.update(iam.create_policy(**parameters)["Policy"]), field="document"):
+            messages.success(request, _("Policy %(policy)s was created.") % {"policy": given["name"]})
+            return redirect(address(made["Arn"]))
+    return render(
+        request,
+        "principals/policy_new.html",
+        {"form": form, "editor": editor, "call": shown},
+        status=422 if form.errors else 200,
+    )
+
+
+def detail(request: HttpRequest) -> HttpResponse:
+    """`?arn=` names it, `?version=` another version than the default one, which is then compared with it."""
+    iam = service.client(request, "iam")
+    arn = request.GET.get("arn", "")
+    try:
+        policy = iam.get_policy(PolicyArn=arn)["Policy"]
+        versions = all_pages(iam, "list_policy_versions", "Versions", PolicyArn=arn)
+        shown = request.GET.get("version") or policy["DefaultVersionId"]
+        document = _document(iam, arn, shown)
+        default = document if shown == policy["DefaultVersionId"] else _document(iam, arn, policy["DefaultVersionId"])
+        entities = iam.list_entities_for_policy(PolicyArn=arn)
+    except ClientError as error:
+        return problem_page(request, arn.rpartition("/")[2] or _("Policy"), error)
+    return render(
+        request,
+        "principals/managed_policy.html",
+        {
+            "policy": policy,
+            "versions": versions,
+            "version": shown,
+            "document": document,
+            "diff": policydoc.difference(default, document) if default is not document else [],
+            "entities": entities,
+            "attached": any(entities[name] for name in ("PolicyUsers", "PolicyGroups", "PolicyRoles")),
+            "ours": not arn.startswith("arn:aws:iam::aws:"),
+        },
+    )
+
+
+def _document(iam: Any, arn: str, version: str) -> str:
+    found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    return json.dumps(found, indent=2)
+
+
+def new_version(request: HttpRequest) -> HttpResponse:
+    """Change the policy: what is saved is a new version, and the default one."""
+    iam = service.client(request, "iam")
+    arn = request.GET.get("arn", "")
+    try:
+        policy = iam.get_policy(PolicyArn=arn)["Policy"]
+        before = _document(iam, arn, policy["DefaultVersionId"])
+    except ClientError as error:
+        return problem_page(request, arn.rpartition("/")[2] or _("Policy"), error)
+    form = PolicyVersionForm(request.POST or None, initial={"document": before})
+    editor = policy_editor.attach(request, form, "document", "identity")
+    if request.method == "POST" and form.is_valid():
+        document = form.cleaned_data["document"]
+        if attempt_on_form(
+            form,
+            lambda: iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True),
+            field="document",
+        ):
+            messages.success(
+                request, _("The new version of %(policy)s is in force.") % {"policy": policy["PolicyName"]}
+            )
+            return redirect(address(arn))
+    return render(
+        request,
+        "principals/policy_version.html",
+        {"form": form, "editor": editor, "policy": policy, "back": address(arn)},
+        status=422 if form.errors else 200,
+    )
+
+
+@require_POST
+def version(request: HttpRequest) -> HttpResponse:
+    """Of a version: make it the default (`default`) or delete it (`delete`)."""
+    iam = service.client(request, "iam")
+    arn = request.GET.get("arn", "")
+    if wanted := request.POST.get("default"):
+        attempt(
+            request,
+            lambda: iam.set_default_policy_version(PolicyArn=arn, VersionId=wanted),
+            _("Version %(version)s is in force.") % {"version": wanted},
+        )
+    elif wanted := request.POST.get("delete"):
+        attempt(
+            request,
+            lambda: iam.delete_policy_version(PolicyArn=arn, VersionId=wanted),
+            _("Version %(version)s is deleted.") % {"version": wanted},
+        )
+    return redirect(address(arn))
+
+
+def delete(request: HttpRequest) -> HttpResponse:
+    """Confirm, then detach it from everybody and delete it with its versions."""
+    arn = request.GET.get("arn", "")
+    name = arn.rpartition("/")[2]
+    if request.method != "POST":
+        return render(request, "principals/delete.html", {"what": _("policy"), "name": name, "back_url": address(arn)})
+    iam = service.client(request, "iam")
+
+    def remove() -> None:
+        for kind, member, parameter in (
+            ("user", "PolicyUsers", "UserName"),
+            ("group", "PolicyGroups", "GroupName"),
+            ("role", "PolicyRoles", "RoleName"),
+        ):
+            for entity in all_pages(iam, "list_entities_for_policy", member, PolicyArn=arn):
+                getattr(iam, f"detach_{kind}_policy")(**{parameter: entity[parameter], "PolicyArn": arn})
+        for each in all_pages(iam, "list_policy_versions", "Versions", PolicyArn=arn):
+            if not each["IsDefaultVersion"]:
+                iam.delete_policy_version(PolicyArn=arn, VersionId=each["VersionId"])
+        iam.delete_policy(PolicyArn=arn)
+
+    done = attempt(request, remove, _("Policy %(policy)s was deleted.") % {"policy": name})
+    return redirect("policies") if done else redirect(address(arn))

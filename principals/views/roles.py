@@ -1,0 +1,154 @@
+"""Roles: list, create (trust by a form or as JSON), one role with its policies, its trust policy, settings, delete."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from keys import call, service
+from keys.views import policy_editor
+from principals.forms import RoleForm, RoleSettingsForm, TrustForm, trust_policy
+from principals.views.attachments import managed_choices
+from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    iam = service.client(request, "iam")
+    try:
+        roles = all_pages(iam, "list_roles", "Roles")
+    except ClientError as error:
+        return problem_page(request, _("Roles"), error)
+    text = request.GET.get("q", "").strip().lower()
+    shown = [role for role in roles if text in role["RoleName"].lower()]
+    return render(request, "principals/roles.html", {"roles": shown, "total": len(roles), "q": text})
+
+
+def create(request: HttpRequest) -> HttpResponse:
+    iam = service.client(request, "iam")
+    account_id = service.account_id(request)
+    form = RoleForm(request.POST or None, initial={"document": trust_policy(account_id, "this")})
+    form.offer(managed_choices(iam))
+    editor = policy_editor.attach(request, form, "document", "trust")
+    shown = None
+    if request.method == "POST" and form.is_valid():
+        parameters = form.parameters(account_id)
+        shown = call.show(request, "CreateRole", parameters, "iam")
+        if "preview" not in request.POST and attempt_on_form(form, lambda: iam.create_role(**parameters)):
+            name = parameters["RoleName"]
+            messages.success(request, _("Role %(name)s was created.") % {"name": name})
+            for arn in form.cleaned_data["policies"]:
+                attempt(
+                    request,
+                    lambda arn=arn: iam.attach_role_policy(RoleName=name, PolicyArn=arn),  # type: ignore[misc]
+                    _("%(policy)s is attached.") % {"policy": arn.rpartition("/")[2]},
+                )
+            return redirect("role", name=name)
+    return render(
+        request,
+        "principals/role_new.html",
+        {"form": form, "editor": editor, "call": shown},
+        status=422 if form.errors else 200,
+    )
+
+
+def detail(request: HttpRequest, name: str) -> HttpResponse:
+    iam = service.client(request, "iam")
+    try:
+        role = iam.get_role(RoleName=name)["Role"]
+        inline = all_pages(iam, "list_role_policies", "PolicyNames", RoleName=name)
+        attached = all_pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+    except ClientError as error:
+        return problem_page(request, name, error)
+    return render(
+        request,
+        "principals/role.html",
+        {
+            "role": role,
+            "trust": json.dumps(role["AssumeRolePolicyDocument"], indent=2),
+            "hours": role["MaxSessionDuration"] / 3600,
+            "inline": inline,
+            "attached": attached,
+            "choices": managed_choices(iam, without=attached),
+            "boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
+            "tags": role.get("Tags", []),
+            "kind": "roles",
+        },
+    )
+
+
+def trust(request: HttpRequest, name: str) -> HttpResponse:
+    """Who may assume the role."""
+    iam = service.client(request, "iam")
+    try:
+        role = iam.get_role(RoleName=name)["Role"]
+    except ClientError as error:
+        return problem_page(request, name, error)
+    before = json.dumps(role["AssumeRolePolicyDocument"], indent=2)
+    form = TrustForm(request.POST or None, initial={"document": before})
+    editor = policy_editor.attach(request, form, "document", "trust")
+    if request.method == "POST" and form.is_valid():
+        document = form.cleaned_data["document"]
+        if attempt_on_form(
+            form, lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=document), field="document"
+        ):
+            messages.success(request, _("The trust policy of %(name)s is in force.") % {"name": name})
+            return redirect("role", name=name)
+    shown = call.show(
+        request,
+        "UpdateAssumeRolePolicy",
+        {"RoleName": name, "PolicyDocument": str(form["document"].value() or before)},
+        "iam",
+    )
+    return render(
+        request,
+        "principals/role_trust.html",
+        {"form": form, "editor": editor, "name": name, "call": shown},
+        status=422 if form.errors else 200,
+    )
+
+
+def settings(request: HttpRequest, name: str) -> HttpResponse:
+    """Description and longest session."""
+    iam = service.client(request, "iam")
+    try:
+        role = iam.get_role(RoleName=name)["Role"]
+    except ClientError as error:
+        return problem_page(request, name, error)
+    initial = {"description": role.get("Description", ""), "max_session": role["MaxSessionDuration"] // 60}
+    form = RoleSettingsForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        if attempt_on_form(
+            form,
+            lambda: iam.update_role(
+                RoleName=name, Description=given["description"], MaxSessionDuration=given["max_session"] * 60
+            ),
+        ):
+            messages.success(request, _("Role %(name)s was changed.") % {"name": name})
+            return redirect("role", name=name)
+    return render(
+        request, "principals/role_settings.html", {"form": form, "name": name}, status=422 if form.errors else 200
+    )
+
+
+def delete(request: HttpRequest, name: str) -> HttpResponse:
+    """Confirm, then take everything that hangs on the role away and delete it."""
+    if request.method != "POST":
+        return render(request, "principals/delete.html", {"what": _("role"), "name": name, "back": "role"})
+    iam: Any = service.client(request, "iam")
+
+    def remove() -> None:
+        for policy in all_pages(iam, "list_role_policies", "PolicyNames", RoleName=name):
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        for policy in all_pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name):
+            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        iam.delete_role(RoleName=name)
+
+    done = attempt(request, remove, _("Role %(name)s was deleted.") % {"name": name})
+    return redirect("roles") if done else redirect("role", name=name)
