@@ -7,6 +7,7 @@ row, so they are never wrong by more than the row is.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -27,7 +28,8 @@ ALL = (1 << len(READS)) - 1
 _SEPARATOR = "\x1f"
 _NOT_THERE = ("NotFoundException", "NotFound")
 _NOT_OFFERED = ("UnsupportedOperationException", "KMSInvalidStateException")
-_not_offered: dict[str, set[str]] = {}  # endpoint → methods that it was found not to know, while this process lives
+_not_offered: dict[tuple[str, str], float] = {}  # (endpoint, method) it was found not to know → when to ask again
+_ASK_AGAIN = 600  # seconds
 
 Row = dict[str, Any]
 
@@ -57,7 +59,7 @@ def read(
         "state": metadata["KeyState"],
         "kind": kind(spec),
         "spec": spec,
-        "usage": metadata.get("KeyUsage", ""),
+        "usage": metadata.get("KeyUsage", "ENCRYPT_DECRYPT"),  # the default, which some endpoints leave out
         "origin": metadata.get("Origin", ""),
         "manager": metadata.get("KeyManager", "CUSTOMER"),
         "regionality": configuration.get("MultiRegionKeyType", "SINGLE"),
@@ -90,8 +92,8 @@ class _Rest:
 
     def _ask(self, operation: str, otherwise: Any, **parameters: Any) -> Any:
         """The answer; `otherwise` where the endpoint has no such thing; None where it is refused."""
-        missing = _not_offered.setdefault(self.kms.meta.endpoint_url, set())
-        if operation in missing:
+        asked = (self.kms.meta.endpoint_url, operation)
+        if _not_offered.get(asked, 0.0) > time.monotonic():
             return otherwise
         try:
             return getattr(self.kms, operation)(KeyId=self.key_id, **parameters)
@@ -100,7 +102,7 @@ class _Rest:
                 self.refused = True
                 return None
             if service.unknown_operation(error):
-                missing.add(operation)  # not to be asked again for every key
+                _not_offered[asked] = time.monotonic() + _ASK_AGAIN  # not for every key, nor never again
                 return otherwise
             if error.response["Error"]["Code"] in (*_NOT_OFFERED, *_NOT_THERE):
                 return otherwise

@@ -85,18 +85,27 @@ class Follower:
                 if time.monotonic() > end:
                     threading.Thread(target=self._go_on, args=(step,), daemon=True, name="inventory").start()
                     return
+        except (ClientError, BotoCoreError) as error:
+            self._release()
+            if self.ours:
+                raise
+            self._note(error)  # what was read before is still shown, and why it is not newer
+            return
         except BaseException:
             self._release()
             raise
         self._release()
+
+    def _note(self, error: Exception) -> None:
+        text = service.sentence(error) if isinstance(error, ClientError) else str(error)
+        InventoryMark.objects.filter(**self.place).update(problem=text, problem_at=timezone.now())
 
     def _go_on(self, step: Callable[[], bool]) -> None:
         try:
             while self._take_lease(mine=True) and step():
                 time.sleep(0.001)  # pages come first
         except (ClientError, BotoCoreError) as error:
-            text = service.sentence(error) if isinstance(error, ClientError) else str(error)
-            InventoryMark.objects.filter(**self.place).update(problem=text, problem_at=timezone.now())
+            self._note(error)
         except Exception:
             logger.exception("reading the inventory of %s in %s stopped", self.account_id, self.region)
         finally:
@@ -127,7 +136,10 @@ class Follower:
         describe.write(self.account_id, self.region, rows, change=change, round=mark.round)
         more = bool(page.get("Truncated"))
         InventoryMark.objects.filter(pk=mark.pk, round=mark.round).update(
-            marker=page.get("NextMarker", "") if more else "", done=F("done") + len(key_ids)
+            marker=page.get("NextMarker", "") if more else "",
+            done=F("done") + len(key_ids),
+            problem="",
+            problem_at=None,
         )
         if not more:
             describe.forget_missing(self.account_id, self.region, mark.round)

@@ -121,6 +121,10 @@ else:
     raise DataFolderError("KMSCONSOLE_DATABASE_URL must name SQLite (sqlite://) or PostgreSQL (postgres://)")
 
 SESSION_COOKIE_AGE = 12 * 3600  # as long as an AWS console session
+# Behind a proxy that speaks TLS, browsers know this address: their forms come from it, and cookies go over TLS alone.
+PUBLIC_URL = os.environ.get("KMSCONSOLE_PUBLIC_URL", "").rstrip("/")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_SAVE_EVERY_REQUEST = False

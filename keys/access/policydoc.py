@@ -33,7 +33,7 @@ class DefaultView:
         return policies.wizard_policy(
             key["AWSAccountId"],
             spec=key["KeySpec"],
-            usage=key["KeyUsage"],
+            usage=key.get("KeyUsage", "ENCRYPT_DECRYPT"),
             origin=key["Origin"],
             multi_region=bool(key.get("MultiRegion")),
             administrators=self.administrators,

@@ -322,3 +322,21 @@ def test_what_an_endpoint_does_not_offer_is_disabled_with_the_reason(signed_in: 
     signed_in.get("/keys/")
     job = signed_in.post("/keys/bulk/", {"action": "disable", "key": [key_id], "confirmed": "1"}, follow=True)
     assert "UnsupportedOperationException: moto does not offer DisableKey." in job.content.decode()
+
+
+def test_an_endpoint_that_fails_midway_leaves_what_was_read_and_says_why(
+    signed_in: Client, moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connect(signed_in, moto)
+    key_id = their_client(moto).create_key(Description="read before")["KeyMetadata"]["KeyId"]
+    signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
+    until_read(signed_in)
+
+    def throttled(*_: Any, **__: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "DescribeKey")
+
+    monkeypatch.setattr("keys.describe.read", throttled)
+    signed_in.post("/settings/endpoints/refresh/")
+    page = signed_in.get("/keys/?q=read+before")
+    assert [row.key_id for row in page.context["rows"]] == [key_id]
+    assert "ThrottlingException: Rate exceeded" in page.content.decode()

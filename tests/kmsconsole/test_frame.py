@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import re
+import urllib.error
 import urllib.request
+from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
@@ -12,7 +15,7 @@ from django.test import Client, RequestFactory
 
 from kmsconsole import context, views
 from tests.conftest import TestAccount
-from tests.support.server import Server
+from tests.support.server import PASSWORD, Server
 
 FIRST_LOAD = 60 * 1024  # bytes, compressed
 
@@ -126,6 +129,44 @@ def test_pages_carry_a_policy_without_inline_scripts_or_styles(signed_in: Client
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style| style=| on[a-z]+=", text(answer))
     assert settings.SESSION_COOKIE_HTTPONLY
     assert settings.CSRF_COOKIE_HTTPONLY
+
+
+def test_behind_a_tls_proxy_cookies_are_secure_and_forms_are_taken(tmp_path: Path) -> None:
+    address = "https://keys.example.org"
+    with Server(
+        tmp_path / "data", KMSCONSOLE_PUBLIC_URL=address, KMSCONSOLE_ALLOWED_HOSTS="127.0.0.1,keys.example.org"
+    ) as server:
+        asked = urllib.request.Request(f"{server.url}/principals/sign-in/", headers={"Host": "keys.example.org"})
+        with urllib.request.urlopen(asked) as answer:
+            cookie = answer.headers["Set-Cookie"]
+            page = answer.read().decode()
+        assert "; Secure" in cookie
+        assert "HttpOnly" in cookie
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+        assert token is not None
+        form = urlencode(
+            {
+                "csrfmiddlewaretoken": token[1],
+                "account": "",
+                "user_name": "admin",
+                "password": PASSWORD,
+                "next": "/theme/",
+            }
+        )
+        sent = urllib.request.Request(
+            f"{server.url}/principals/sign-in/",
+            form.encode(),
+            headers={"Host": "keys.example.org", "Origin": address, "Cookie": cookie.partition(";")[0]},
+        )
+        with pytest.raises(urllib.error.HTTPError) as answered:
+            urllib.request.build_opener(_NoRedirects()).open(sent)
+        assert answered.value.code == 302
+        assert "sessionid" in str(answered.value.headers)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """A redirect is an answer here."""
 
 
 def test_a_first_visit_loads_less_than_sixty_kilobytes(server: Server) -> None:
