@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from django.db.models import Case, When
 from django.http import HttpRequest
 
 from engine import inprocess, sight
@@ -151,8 +152,14 @@ def aliases_by_key(api: Any) -> dict[str, list[str]]:
 
 
 def keys_for_picker(request: HttpRequest, usage: str) -> list[tuple[str, str]]:
-    """(key ID, label) of the keys of a usage, those with an alias first. Asks the inventory, so it is quick with many keys."""
+    """(key ID, label) of the keys of a usage. Asks the inventory, so it is quick with many keys.
+
+    The first is what a form begins with: customer managed keys before AWS's, which only their services may use; those that are
+    enabled before others; those with an alias before others.
+    """
     from keys import inventory
 
-    rows = inventory.refreshed(request).filter(usage=usage).order_by("-has_alias", "alias", "key_id")[:500]
+    found = inventory.refreshed(request).filter(usage=usage)
+    order = ("-manager", Case(When(state="Enabled", then=0), default=1), "-has_alias", "alias", "key_id")
+    rows = found.order_by(*order)[:500]
     return [(row.key_id, f"{row.alias or row.key_id} — {row.spec}, {row.state}") for row in rows]

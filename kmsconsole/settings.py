@@ -15,9 +15,11 @@ from django.utils.translation import gettext_lazy
 from kmsconsole.datafolder import DataFolderError, console_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("KMSCONSOLE_DATA", BASE_DIR / "var")).resolve()
-LISTEN = os.environ.get("KMSCONSOLE_LISTEN", "127.0.0.1:8000")
-BACKEND = os.environ.get("KMSCONSOLE_BACKEND", "embedded")
+DATA = Path(os.environ.get("KMSCONSOLE_DATA") or BASE_DIR / "var").resolve()
+LISTEN = os.environ.get("KMSCONSOLE_LISTEN") or "127.0.0.1:8000"
+BACKEND = os.environ.get("KMSCONSOLE_BACKEND") or "embedded"
+if BACKEND not in ("embedded", "aws") and not BACKEND.startswith(("http://", "https://")):
+    raise DataFolderError(f"KMSCONSOLE_BACKEND must be embedded, aws or an http(s) URL, not {BACKEND!r}")
 
 SECRET_KEY = console_secret(DATA)
 DEBUG = False

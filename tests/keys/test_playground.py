@@ -64,6 +64,19 @@ def test_every_page_opens(signed_in: Client, slug: str) -> None:
     assert "no-store" in answer["Cache-Control"]
 
 
+def test_the_first_key_of_a_picker_is_one_that_can_be_used(account: TestAccount, signed_in: Client) -> None:
+    kms = account.client()
+    kms.describe_key(KeyId="alias/aws/s3")  # makes the AWS managed key, which only S3 may use
+    off = account.create_key()
+    kms.create_alias(AliasName="alias/a-disabled-one", TargetKeyId=off)
+    kms.disable_key(KeyId=off)
+    plain, named = account.create_key(), account.create_key()
+    kms.create_alias(AliasName="alias/zebra", TargetKeyId=named)
+    offered = [value for value, _words in signed_in.get("/play/encrypt/").context["form"].fields["KeyId"].choices]
+    assert offered[:3] == [named, plain, off]
+    assert len(offered) == 4
+
+
 def run(browser: Client, slug: str, **fields: Any) -> Any:
     answer = browser.post(f"/play/{slug}/", fields)
     assert answer.status_code == 200, answer.context["form"].errors

@@ -71,6 +71,24 @@ def test_an_administrator_that_aws_could_not_have_is_refused_in_one_line(
     assert done.stderr.strip().splitlines() == [f"CommandError: {setting} {words}"]
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("KMSCONSOLE_BACKEND", "moto", "KMSCONSOLE_BACKEND must be embedded, aws or an http(s) URL, not 'moto'"),
+        ("KMSCONSOLE_WORKERS", "many", "KMSCONSOLE_WORKERS must be a number above zero, not 'many'"),
+        ("KMSCONSOLE_WORKERS", "0", "KMSCONSOLE_WORKERS must be a number above zero, not '0'"),
+        ("KMSCONSOLE_LISTEN", "localhost:http", "KMSCONSOLE_LISTEN must be address:port, not 'localhost:http'"),
+        ("KMSCONSOLE_LISTEN", "no-such-host.invalid:8000", "cannot listen on no-such-host.invalid:8000: "),
+        ("KMSCONSOLE_DATABASE_URL", "postgres://127.0.0.1:1/none", "the database of KMSCONSOLE_DATABASE_URL cannot be used: "),
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_is_said_in_one_line(tmp_path: Path, setting: str, value: str, words: str) -> None:
+    done = attempt(Server(tmp_path / "data", **{setting: value}))
+    assert done.returncode != 0
+    (line,) = done.stderr.strip().splitlines()
+    assert words in line
+
+
 def test_the_sign_in_page_offers_the_account_that_the_first_start_made(tmp_path: Path) -> None:
     with Server(tmp_path / "data", KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID="444455556666") as server:
         assert server.client("sts").get_caller_identity()["Account"] == "444455556666"

@@ -31,13 +31,13 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument(
-            "--workers", type=int, default=int(os.environ.get("KMSCONSOLE_WORKERS", os.cpu_count() or 1))
-        )
-        parser.add_argument("--threads", type=int, default=int(os.environ.get("KMSCONSOLE_THREADS", _threads())))
+        parser.add_argument("--workers", type=int)
+        parser.add_argument("--threads", type=int)
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = _address(settings.LISTEN)
+        workers = options["workers"] or _count("KMSCONSOLE_WORKERS", os.cpu_count() or 1)
+        threads = options["threads"] or _count("KMSCONSOLE_THREADS", _threads())
         try:
             quotas.configure(settings.QUOTAS)
         except quotas.QuotaError as reason:
@@ -49,23 +49,25 @@ class Command(BaseCommand):
         except (RootKeyError, DataFolderError, TrailUnavailable) as reason:
             raise CommandError(str(reason)) from reason
         except (DatabaseError, OSError) as reason:
-            raise CommandError(f"the data folder {settings.DATA} cannot be used: {reason}") from reason
+            remote = isinstance(reason, DatabaseError) and connection.vendor == "postgresql"
+            what = "the database of KMSCONSOLE_DATABASE_URL" if remote else f"the data folder {settings.DATA}"
+            raise CommandError(f"{what} cannot be used: {' '.join(str(reason).split())}") from reason
         metrics.clear()
         self._greet(administrator)
         bootstrap.close_connections()
         for name in [name for name in os.environ if name.startswith(("KMSCONSOLE_BOOTSTRAP_", "HTTP_"))]:
             del os.environ[name]  # WSGI environments are made of it: no secret, and nothing that looks like a header
-        _allow_files(options["threads"] + CONNECTIONS)
+        _allow_files(threads + CONNECTIONS)
         os.environ["KMSCONSOLE_SERVER_PID"] = str(os.getpid())
-        os.environ["KMSCONSOLE_WORKERS"] = str(options["workers"])
+        os.environ["KMSCONSOLE_WORKERS"] = str(workers)
         server = Server(
             "kmsconsole.wsgi:application",
             address=host,
             port=port,
             interface=Interfaces.WSGI,
-            workers=options["workers"],
+            workers=workers,
             # Threads that wait for a slow client's body cost little; they come when they are needed and go when they are not.
-            blocking_threads=options["threads"],
+            blocking_threads=threads,
             backpressure=CONNECTIONS,
             http1_settings=HTTP1Settings(header_read_timeout=10_000),
             websockets=False,
@@ -98,6 +100,14 @@ def _threads() -> int:
     return 32 if connection.vendor == "postgresql" else 256
 
 
+def _count(name: str, otherwise: int) -> int:
+    """A setting that counts something. Raises CommandError if it is no number above zero."""
+    value = os.environ.get(name) or str(otherwise)
+    if not value.isdecimal() or int(value) < 1:
+        raise CommandError(f"{name} must be a number above zero, not {value!r}")
+    return int(value)
+
+
 def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not port.isdigit() or not 0 < int(port) < 65536:
@@ -121,4 +131,4 @@ def _refuse_busy_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as reason:
-            raise CommandError(f"cannot listen on {host}:{port}: {os.strerror(reason.errno or 0)}") from reason
+            raise CommandError(f"cannot listen on {host}:{port}: {reason.strerror}") from reason
