@@ -1,76 +1,206 @@
-"""`make screenshots`: a server with a few keys, and a picture of the main pages for the documentation (docs/screenshots)."""
+"""`make screenshots`: a server with a small household of keys, people and calls, and a picture of each page of docs/console.md.
+
+`python -m tests.support.screenshots FOLDER LANGUAGE` takes all pages, in every size and theme and that language, to look through.
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import sync_playwright
+import pytest
+from botocore.exceptions import ClientError
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.support.server import PASSWORD, ROOT, Server
+from tests.support.server import ACCOUNT, PASSWORD, ROOT, Server
 
 SIZES = {"": {"width": 1280, "height": 800}, "-phone": {"width": 390, "height": 844}}
+VARIANTS = [(size, theme) for theme in ("light", "dark") for size in SIZES]
+PRACTICE = f"arn:aws:iam::{ACCOUNT}:policy/practice"
 
 
-def fill(server: Server) -> str:
-    """A small household of keys; the ID of the one that is shown."""
-    kms = server.client()
-    shown = ""
+@dataclass(frozen=True)
+class Picture:
+    """A page by its address, what is done there before the picture is taken, and which pictures besides the light one are kept."""
+
+    name: str
+    path: str
+    prepare: Callable[[Page], None] | None = None
+    also: tuple[str, ...] = ()
+
+
+def fill(server: Server) -> dict[str, str]:
+    """Keys of every kind, people with roles in practice, and a day's calls, some refused. Answers key IDs by alias."""
+    kms, iam = server.client(), server.client("iam")
+    keys = {}
     for alias, parameters in {
         "payments/card-data": {
             "Description": "Card numbers at rest",
-            "Tags": [{"TagKey": "team", "TagValue": "payments"}],
+            "Tags": tags(team="payments", stage="production"),
         },
-        "backups": {"MultiRegion": True, "Description": "Nightly backups"},
-        "release-signing": {"KeySpec": "ECC_NIST_P384", "KeyUsage": "SIGN_VERIFY"},
+        "payments/receipts": {"Description": "Receipts of the shop", "Tags": tags(team="payments", stage="test")},
+        "backups": {"MultiRegion": True, "Description": "Nightly backups", "Tags": tags(team="platform")},
+        "release-signing": {"KeySpec": "ECC_NIST_P384", "KeyUsage": "SIGN_VERIFY", "Tags": tags(team="platform")},
         "post-quantum-signing": {"KeySpec": "ML_DSA_65", "KeyUsage": "SIGN_VERIFY"},
-        "partner-exchange": {"KeySpec": "RSA_4096", "KeyUsage": "ENCRYPT_DECRYPT"},
+        "partner-exchange": {"KeySpec": "RSA_4096", "KeyUsage": "ENCRYPT_DECRYPT", "Tags": tags(team="partners")},
         "webhooks": {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
         "brought-material": {"Origin": "EXTERNAL"},
         "old-reports": {},
+        "legacy-crm": {},
     }.items():
-        key_id = kms.create_key(**parameters)["KeyMetadata"]["KeyId"]
-        kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key_id)
-        shown = shown or key_id
-        if alias == "old-reports":
-            kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=14)
-    kms.enable_key_rotation(KeyId=shown)
-    kms.rotate_key_on_demand(KeyId=shown)
-    return shown
+        keys[alias] = kms.create_key(**parameters)["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=keys[alias])
+    kms.replicate_key(KeyId=keys["backups"], ReplicaRegion="eu-central-1")
+    kms.disable_key(KeyId=keys["legacy-crm"])
+    card_data = keys["payments/card-data"]
+    kms.enable_key_rotation(KeyId=card_data)
+    kms.rotate_key_on_demand(KeyId=card_data)
+    clients = {}
+    iam.create_group(GroupName="payments")
+    for user, policy in {"ann": "KeyOperator", "ben": "KeyAuditor", "cleo": "KeyAdministrator"}.items():
+        iam.create_user(UserName=user)
+        iam.attach_user_policy(UserName=user, PolicyArn=f"{PRACTICE}/{policy}")
+        made = iam.create_access_key(UserName=user)["AccessKey"]
+        clients[user] = server.client(access_key_id=made["AccessKeyId"], secret_access_key=made["SecretAccessKey"])
+    iam.add_user_to_group(GroupName="payments", UserName="ann")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="payments-service", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    kms.create_grant(KeyId=card_data, GranteePrincipal=role, Operations=["Decrypt", "GenerateDataKey"], Name="payments")
+    policy = json.loads(kms.get_key_policy(KeyId=card_data)["Policy"])
+    administrators = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/cleo"}
+    policy["Statement"].append(
+        {
+            "Sid": "Allow access for Key Administrators",
+            "Effect": "Allow",
+            "Principal": administrators,
+            "Action": ["kms:Describe*", "kms:Put*", "kms:Disable*", "kms:Enable*"],
+            "Resource": "*",
+        }
+    )
+    kms.put_key_policy(KeyId=card_data, Policy=json.dumps(policy))
+    for order in range(4):
+        context = {"table": "cards", "order": str(1000 + order)}
+        sealed = clients["ann"].encrypt(KeyId=card_data, Plaintext=b"4111", EncryptionContext=context)
+        clients["ann"].decrypt(CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext=context)
+    kms.generate_data_key(KeyId=keys["backups"], KeySpec="AES_256")
+    signed = {"KeyId": keys["release-signing"], "Message": b"1.0", "SigningAlgorithm": "ECDSA_SHA_384"}
+    kms.sign(**signed)
+    refused(clients["ben"].encrypt, KeyId=card_data, Plaintext=b"4111")
+    refused(clients["cleo"].decrypt, CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext=context)
+    refused(clients["ann"].schedule_key_deletion, KeyId=card_data)
+    kms.schedule_key_deletion(KeyId=keys["old-reports"], PendingWindowInDays=14)
+    return keys
 
 
-def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "screenshots"
+def tags(**pairs: str) -> list[dict[str, str]]:
+    return [{"TagKey": key, "TagValue": value} for key, value in pairs.items()]
+
+
+def refused(call: Callable[..., Any], **parameters: Any) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        call(**parameters)
+
+
+def encrypt(page: Page) -> None:
+    keys = page.locator("[name=KeyId]").first
+    keys.select_option(keys.locator("option", has_text="payments/card-data").get_attribute("value"))
+    page.locator("[name=Plaintext]").fill("the launch code is 1234")
+    page.locator("form .actions .button-primary").click()
+    page.locator("[data-encoding=base64]").first.wait_for()
+
+
+def ask(page: Page) -> None:
+    page.locator("form .button-primary").first.click()
+    page.wait_for_load_state("networkidle")
+
+
+def palette(page: Page) -> None:
+    page.keyboard.press("Control+k")
+    page.keyboard.type("payments")
+    page.locator("dialog[open] [data-answers=payments] a").first.wait_for()
+
+
+def new_data_key(page: Page) -> None:
+    page.locator("[name=step][value=generate]").click()
+    page.wait_for_load_state("networkidle")
+
+
+def pictures(keys: dict[str, str]) -> list[Picture]:
+    card_data, reports = f"/keys/{keys['payments/card-data']}", f"/keys/{keys['old-reports']}"
+    who = f"arn:aws:iam::{ACCOUNT}:user/ben"
+    key_arn = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{keys['payments/card-data']}"
+    return [
+        Picture("overview", "/", also=("-phone", "-dark")),
+        Picture("palette", "/", palette),
+        Picture("keys", "/keys/", also=("-phone", "-dark")),
+        Picture("wizard", "/keys/new/"),
+        Picture("key", f"{card_data}/", also=("-phone",)),
+        Picture("policy-edit", f"{card_data}/policy/edit/"),
+        Picture("policy-history", f"{card_data}/policy/history/"),
+        Picture("material", f"{card_data}/tab/material/", also=("-dark",)),
+        Picture("regions", f"/keys/{keys['backups']}/tab/regions/"),
+        Picture("grants", f"{card_data}/tab/grants/"),
+        Picture("key-access", f"{card_data}/tab/access/"),
+        Picture("use", f"{card_data}/tab/use/"),
+        Picture("timeline", f"{reports}/tab/timeline/"),
+        Picture("impact", f"{card_data}/tab/impact/"),
+        Picture("deletion", f"/keys/{keys['payments/receipts']}/delete/"),
+        Picture("pending-deletion", f"{reports}/"),
+        Picture("import", f"/keys/{keys['brought-material']}/import/"),
+        Picture("playground", "/play/encrypt/", encrypt, also=("-phone",)),
+        Picture("envelope", "/lab/envelope/", new_data_key),
+        Picture("users", "/principals/users/"),
+        Picture("user", "/principals/users/ann/"),
+        Picture("roles", "/principals/roles/"),
+        Picture("policies", "/principals/policies/"),
+        Picture("access", f"/access/?principal={who}&action=kms:Decrypt&key={key_arn}"),
+        Picture("audit", "/audit/", also=("-phone", "-dark")),
+        Picture("audit-keys", "/audit/keys/"),
+        Picture("endpoints", "/settings/endpoints/"),
+    ]
+
+
+def sign_in(chromium: Browser, server: Server, language: str, **options: Any) -> Page:
+    page = chromium.new_context(base_url=server.url, **options).new_page()
+    page.goto("/")
+    page.get_by_label("User name").fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(server.url + "/")
+    page.context.add_cookies([{"name": "language", "value": language, "url": server.url}])
+    return page
+
+
+def main(folder: Path, language: str = "en", *, everything: bool = False) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
     with tempfile.TemporaryDirectory() as name, Server(Path(name) / "data") as server, sync_playwright() as playwright:
-        key_id = fill(server)
+        shown = pictures(fill(server))
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        pages = {
-            "overview": "/",
-            "keys": "/keys/",
-            "key": f"/keys/{key_id}/tab/material/",
-            "wizard": "/keys/new/",
-            "playground": "/play/encrypt/",
-            "audit": "/audit/",
-        }
-        for theme in ("light", "dark"):
-            for size, viewport in SIZES.items():
-                context = chromium.new_context(base_url=server.url, viewport=viewport, color_scheme=theme)  # type: ignore[arg-type]
-                page = context.new_page()
-                page.goto("/")
-                page.get_by_label("User name").fill("admin")
-                page.get_by_label("Password").fill(PASSWORD)
-                page.get_by_role("button", name="Sign in").click()
-                page.wait_for_url(server.url + "/")
-                for label, path in pages.items():
-                    page.goto(path)
-                    page.screenshot(path=folder / f"{label}{size}{'-dark' if theme == 'dark' else ''}.png")
-                context.close()
+        for size, theme in VARIANTS:
+            ending = size + ("-dark" if theme == "dark" else "")
+            page = sign_in(chromium, server, language, viewport=SIZES[size], color_scheme=theme)
+            for picture in shown:
+                if everything or not ending or ending in picture.also:
+                    page.goto(picture.path)
+                    if picture.prepare:
+                        picture.prepare(page)
+                    page.screenshot(path=folder / f"{picture.name}{ending}.png", full_page=everything)
+            page.context.close()
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]), *sys.argv[2:3], everything=True)
+    else:
+        main(ROOT / "docs" / "screenshots")
