@@ -83,7 +83,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "kmsconsole.context.frame",
             ],
-            "builtins": ["heroicons.templatetags.heroicons", "kmsconsole.templatetags.ui"],
+            "builtins": [
+                "heroicons.templatetags.heroicons",
+                "kmsconsole.templatetags.ui",
+                "keys.templatetags.access",
+            ],
             "loaders": [
                 (
                     "django.template.loaders.cached.Loader",

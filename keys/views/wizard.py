@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from keys import call, inventory, policies, service
+from keys.views import policy_editor
 
 STEPS = {
     "configure": gettext_lazy("Configure key"),
@@ -241,7 +242,12 @@ def step(request: HttpRequest, step: str) -> HttpResponse:
     return render(
         request,
         "keys/wizard.html",
-        {"form": form, "step": step, **_frame(draft, step, wizard_id)},
+        {
+            "form": form,
+            "step": step,
+            "editor": policy_editor.attach(request, form, "policy", "resource") if step == "policy" else None,
+            **_frame(draft, step, wizard_id),
+        },
         status=422 if form.errors else 200,
     )
 
