@@ -7,6 +7,7 @@ keyside.py    one key's policy, grants and facts; every key's, for "which keys c
 facts.py      condition keys that are known of a principal and a key before there is a request
 operations.py what can be asked of a key: one row an operation
 decisions.py  the answer for a principal, an operation and a key; yes, no, or "depends on the request"
+whatif.py     what another text of an IAM policy would change, for whom
 words.py      a decision in words, and the smallest statement that would allow what is denied
 policydoc.py  key policies as documents: the wizard's shape read back, differences
 """

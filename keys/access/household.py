@@ -246,19 +246,19 @@ class _Reader:
         arn = entry.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
         if not arn:
             return None
-        return self._managed(arn, "boundary") or CompiledPolicy(arn.rpartition("/")[2], "boundary", "", (), False)
+        return self._managed(arn, "boundary") or CompiledPolicy(arn.rpartition("/")[2], "boundary", "", (), False, arn)
 
     def _managed(self, arn: str, kind: Kind) -> CompiledPolicy | None:
         document = self._documents.get(arn)
         if document is None:
             self.problems.append(arn)
             return None
-        return self.compiled(document, arn.rpartition("/")[2], kind)
+        return self.compiled(document, arn.rpartition("/")[2], kind, arn)
 
-    def compiled(self, document: Any, name: str, kind: Kind) -> CompiledPolicy | None:
+    def compiled(self, document: Any, name: str, kind: Kind, source: str = "") -> CompiledPolicy | None:
         text = document if isinstance(document, str) else json.dumps(document)
         try:
-            return compile_policy(text, name=name, kind=kind)
+            return compile_policy(text, name=name, kind=kind, source=source)
         except MalformedPolicy as reason:
             self.problems.append(f"{name}: {reason.reason}")
             return None

@@ -15,12 +15,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from keys import call, service
-from keys.access import policydoc
+from keys.access import policydoc, whatif
 from keys.views import policy_editor
 from principals.forms import ManagedPolicyForm, PolicyVersionForm
 from principals.views.attachments import PRACTICE_PATH
 from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
-from principals.views.policies import TEMPLATE
+from principals.views.policies import TEMPLATE, preview
 
 SCOPES = ("All", "Local", "AWS")
 
@@ -118,7 +118,10 @@ def new_version(request: HttpRequest) -> HttpResponse:
         return problem_page(request, arn.rpartition("/")[2] or _("Policy"), error)
     form = PolicyVersionForm(request.POST or None, initial={"document": before})
     editor = policy_editor.attach(request, form, "document", "identity")
-    if request.method == "POST" and form.is_valid():
+    shown: dict[str, Any] = {}
+    if request.method == "POST" and form.is_valid() and "preview" in request.POST:
+        shown = preview(request, lambda: whatif.managed(arn, form.cleaned_data["document"]))
+    elif request.method == "POST" and form.is_valid():
         document = form.cleaned_data["document"]
         if attempt_on_form(
             form,
@@ -132,7 +135,7 @@ def new_version(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "principals/policy_version.html",
-        {"form": form, "editor": editor, "policy": policy, "back": address(arn)},
+        {"form": form, "editor": editor, "policy": policy, "back": address(arn), **shown},
         status=422 if form.errors else 200,
     )
 

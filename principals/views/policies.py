@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,12 @@ from botocore.exceptions import ClientError
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from engine.iam.policy import MalformedPolicy
 from keys import service
+from keys.access import allkeys, decisions, household, whatif
 from keys.views import policy_editor
 from principals.forms import PolicyForm
 from principals.views.common import attempt, attempt_on_form, problem_page
@@ -65,7 +69,11 @@ def edit(request: HttpRequest, kind: str, name: str, policy: str = "") -> HttpRe
     if policy:
         form.fields["name"].disabled = True
     editor = policy_editor.attach(request, form, "document", "identity")
-    if request.method == "POST" and form.is_valid():
+    shown: dict[str, Any] = {}
+    if request.method == "POST" and form.is_valid() and "preview" in request.POST:
+        given = form.cleaned_data
+        shown = preview(request, lambda: whatif.inline(owner.word, name, given["name"], given["document"]))
+    elif request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         put = getattr(iam, f"put_{owner.word}_policy")
         if attempt_on_form(
@@ -78,9 +86,24 @@ def edit(request: HttpRequest, kind: str, name: str, policy: str = "") -> HttpRe
     return render(
         request,
         "principals/policy.html",
-        {"form": form, "editor": editor, "name": name, "kind": kind, "page": owner.page, "policy": policy},
+        {"form": form, "editor": editor, "name": name, "kind": kind, "page": owner.page, "policy": policy, **shown},
         status=422 if form.errors else 200,
     )
+
+
+def preview(request: HttpRequest, change: Callable[[], whatif.Replace]) -> dict[str, Any]:
+    """What saving would change, for whom, on which keys: for templates/principals/_preview.html."""
+    try:
+        people = household.of(request)
+        held = allkeys.readable(request, people)
+        asked = decisions.Asked({}, {}, timezone.now())
+        region = request.signed_in.region  # type: ignore[attr-defined]
+        found = whatif.changes(people, held.keys, change(), asked, region)
+    except ClientError as error:
+        return {"preview": True, "preview_problem": service.sentence(error)}
+    except MalformedPolicy as reason:
+        return {"preview": True, "preview_problem": reason.reason}
+    return {"preview": True, "changes": found, "unread": held.unread, "hidden": held.hidden}
 
 
 def delete(request: HttpRequest, kind: str, name: str, policy: str) -> HttpResponse:
