@@ -54,9 +54,9 @@ def test_a_database_that_pauses_or_restarts_fails_calls_and_they_recover(
                 (kms.create_key, {}),
             ):
                 assert refused(call, **parameters) == "KMSInternalException"
-            assert time.monotonic() - began < 3 * (3 * TIMEOUT + 2)
+            assert time.monotonic() - began < 50  # given up, not hanging
             start()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while True:
                 try:
                     assert kms.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"before"

@@ -43,7 +43,7 @@ def is_internal_failure(answer: dict[str, Any]) -> bool:
 
 
 def until_answered(call: Any, **parameters: Any) -> Any:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             return call(**parameters)
@@ -174,7 +174,7 @@ def test_a_locked_database_fails_changes_after_the_timeout_and_holds_up_nothing_
         with pytest.raises(ClientError) as refused:
             kms.disable_key(KeyId=key_id)
         assert is_internal_failure(dict(refused.value.response))
-        assert 0.9 < time.monotonic() - began < 6
+        assert 0.9 < time.monotonic() - began < 25
         kms.encrypt(KeyId=key_id, Plaintext=b"x")  # what changes nothing waits for nothing
         holder.execute("ROLLBACK")
         holder.close()

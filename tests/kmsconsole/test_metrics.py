@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("watched") / "data"
     with Server(
-        folder, KMSCONSOLE_LOG="json,requests", KMSCONSOLE_QUOTAS="key-pairs=2,sts=3", KMSCONSOLE_WORKERS="2"
+        folder, KMSCONSOLE_LOG="json,requests", KMSCONSOLE_QUOTAS="key-pairs=0.5,sts=0.5", KMSCONSOLE_WORKERS="2"
     ) as server:
         yield server
 
@@ -48,7 +48,14 @@ def test_requests_of_all_workers_are_counted_by_operation_and_outcome(watched: S
         watched.client().encrypt(KeyId=key_id, Plaintext=b"x")
     with pytest.raises(ClientError):
         watched.client().encrypt(KeyId="alias/not-there", Plaintext=b"x")
-    time.sleep(2.2)  # each worker writes its sums once a second
+    deadline = time.monotonic() + 30  # each worker writes its sums once a second
+    while True:
+        after = scrape(watched)
+        name = ("kmsconsole_requests_total", "Encrypt", "OK", "kms")
+        if after.get(name, 0) - before.get(name, 0) >= 12 or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    time.sleep(1.5)
     after = scrape(watched)
 
     def grown(*sample: str) -> float:
@@ -120,8 +127,14 @@ def test_calls_beyond_the_quota_are_throttled_in_awss_words(watched: Server) -> 
         "Rate exceeded",
     )
     kms.describe_key(KeyId=key_id)  # another family has a quota of its own
-    time.sleep(1.2)
-    kms.generate_data_key_pair_without_plaintext(KeyId=key_id, KeyPairSpec="ECC_NIST_P256")
+    deadline = time.monotonic() + 60
+    while True:  # the bucket fills again
+        try:
+            kms.generate_data_key_pair_without_plaintext(KeyId=key_id, KeyPairSpec="ECC_NIST_P256")
+            break
+        except ClientError:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
 
 
 def test_a_thread_that_ended_is_still_counted_and_not_kept() -> None:

@@ -101,19 +101,25 @@ def let_through_after(call: Callable[[], object], revoke: Callable[[], object]) 
             except ClientError:
                 log.append((began, False))
 
+    def wait_for(more: int, since: float) -> None:
+        deadline = time.monotonic() + 60
+        while sum(began > since for began, _ in log) < more:
+            assert time.monotonic() < deadline, "the callers do not get going"
+            time.sleep(0.01)
+
     with ThreadPoolExecutor(4) as pool:
         done = [pool.submit(caller) for _ in range(4)]
-        time.sleep(0.3)
-        revoke()
-        revoked = time.monotonic()
-        time.sleep(0.4)
-        stop.set()
+        try:
+            wait_for(8, 0)
+            revoke()
+            revoked = time.monotonic()
+            wait_for(8, revoked)
+        finally:
+            stop.set()
         for each in done:
-            each.result(timeout=20)
-    before = [ok for began, ok in log if ok and began < revoked]
+            each.result(timeout=60)
+    assert any(ok for began, ok in log if began < revoked), "nothing was let through before the revocation"
     after = [ok for began, ok in log if began > revoked]
-    assert len(before) > 5, "the callers did not get going before the revocation"
-    assert len(after) > 5, "nobody called after the revocation"
     return sum(after)
 
 
