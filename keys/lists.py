@@ -45,7 +45,7 @@ COLUMNS = (
     Column("alias", _("Aliases")),
     Column("key_id", _("Key ID")),
     Column("state", _("Status")),
-    Column("kind", _("Key type")),
+    Column("kind", _("Key type"), shown=False),
     Column("spec", _("Key spec")),
     Column("usage", _("Key usage")),
     Column("origin", _("Origin"), shown=False),
