@@ -1,0 +1,143 @@
+"""LookupEvents and what stands on it: every attribute, time ranges, tokens, and the command that checks the chain."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from engine.trail import query, verify
+from engine.trail.journal import Journal
+from tests.conftest import TestAccount
+
+
+@pytest.fixture
+def used(account: TestAccount) -> TestAccount:
+    """An account whose administrator made a key, used it twice and was refused once."""
+    kms, key_id = account.client(), account.create_key()
+    kms.encrypt(KeyId=key_id, Plaintext=b"x")
+    kms.describe_key(KeyId=key_id)
+    with pytest.raises(ClientError):
+        kms.describe_key(KeyId="00000000-0000-4000-8000-000000000000")
+    return account
+
+
+def look(account: TestAccount, **parameters: Any) -> list[dict[str, Any]]:
+    return list(account.client("cloudtrail").lookup_events(**parameters)["Events"])
+
+
+def names(account: TestAccount, attribute: str, value: str) -> list[str]:
+    wanted = [{"AttributeKey": attribute, "AttributeValue": value}]
+    return [event["EventName"] for event in look(account, LookupAttributes=wanted)]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "expected"),
+    [
+        ("ReadOnly", "false", ["CreateKey"]),
+        ("ReadOnly", "true", ["DescribeKey", "DescribeKey", "Encrypt"]),
+        ("ResourceType", "AWS::S3::Object", []),
+        ("EventSource", "sts.amazonaws.com", []),
+        ("EventName", "Encrypt", ["Encrypt"]),
+        ("Username", "somebody", []),
+        ("AccessKeyId", "AKIANOTTHERE00000000", []),
+    ],
+)
+def test_events_are_found_by_each_attribute(used: TestAccount, attribute: str, value: str, expected: list[str]) -> None:
+    assert [name for name in names(used, attribute, value) if name != "LookupEvents"] == expected
+
+
+def test_events_are_found_by_key_id_event_id_and_access_key(used: TestAccount) -> None:
+    created = next(event for event in look(used) if event["EventName"] == "CreateKey")
+    key_arn = created["Resources"][0]["ResourceName"]
+    assert names(used, "ResourceName", key_arn.rpartition("/")[2]) == ["DescribeKey", "Encrypt", "CreateKey"]
+    assert names(used, "EventId", created["EventId"]) == ["CreateKey"]
+    assert "Encrypt" in names(used, "AccessKeyId", used.administrator.access_key_id)
+    assert query.event(used.account_id, created["EventId"]) == json.loads(created["CloudTrailEvent"])
+    assert query.event(used.account_id, "none") is None
+
+
+def test_time_ranges_include_their_ends_and_a_wrong_one_is_refused(used: TestAccount) -> None:
+    now = datetime.now(UTC)
+    assert len(look(used, StartTime=now - timedelta(hours=1), EndTime=now + timedelta(hours=1))) >= 4
+    assert look(used, EndTime=now - timedelta(hours=1)) == []
+    assert look(used, StartTime=now + timedelta(hours=1)) == []
+    assert look(used, EventCategory="insight") == []
+    with pytest.raises(ClientError) as refused:
+        look(used, StartTime=now, EndTime=now - timedelta(hours=1))
+    assert refused.value.response["Error"]["Code"] == "InvalidTimeRangeException"
+
+
+@pytest.mark.parametrize("token", ["?", base64.b64encode(b"keys|5").decode(), base64.b64encode(b"events|x").decode()])
+def test_a_token_of_something_else_is_refused(used: TestAccount, token: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        look(used, NextToken=token)
+    assert refused.value.response["Error"]["Code"] == "InvalidNextTokenException"
+
+
+def test_refused_calls_alone_are_found(used: TestAccount) -> None:
+    found = query.lookup(used.account_id, errors_only=True).events
+    assert [(event["eventName"], event["errorCode"]) for event in found] == [("DescribeKey", "NotFoundException")]
+
+
+def test_the_command_tells_a_whole_trail_from_a_broken_one(
+    used: TestAccount, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_command("verify_trail")
+    assert capsys.readouterr().out.startswith("whole: ")
+    broken = verify.Verdict(2, "00", 3, "its hash is not that of its content", 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(verify, "verify", lambda: broken)
+        with pytest.raises(CommandError, match="breaks at record 3: its hash"):
+            call_command("verify_trail")
+        patched.setattr(verify, "verify", lambda: verify.Verdict(2, "00", 0, "", 17))
+        call_command("verify_trail")
+    assert "17 bytes of an unfinished record" in capsys.readouterr().out
+
+
+def swap(lines: list[bytes]) -> list[bytes]:
+    return [lines[0], lines[2], lines[1], *lines[3:]]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (swap, "record 3 stands where 2 should"),
+        (lambda lines: [lines[0], b"nonsense\n", *lines[2:]], "does not begin a record"),
+        (lambda lines: [lines[0], lines[1].replace(b'"n":1', b'"n":7'), *lines[2:]], "its hash is not that"),
+    ],
+)
+def test_a_verdict_says_what_is_wrong(tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]], said: str) -> None:
+    journal = Journal(tmp_path)
+    for number in range(4):
+        journal.append(b'{"n":%d}' % number)
+    journal.close()
+    path = tmp_path / "journal"
+    path.write_bytes(b"".join(damage(path.read_bytes().splitlines(keepends=True))))
+    verdict = verify.verify(path)
+    assert (verdict.whole, verdict.broken_at) == (False, 2)
+    assert said in verdict.reason
+
+
+def test_a_journal_that_is_not_there_is_whole_and_empty(tmp_path: Path) -> None:
+    verdict = verify.verify(tmp_path / "journal")
+    assert (verdict.whole, verdict.records, verdict.torn) == (True, 0, 0)
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="of the file journal's start")
+def test_a_trail_that_lost_acknowledged_records_is_told_in_the_log(
+    used: TestAccount, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.trail import changes
+
+    monkeypatch.setattr(changes, "committed", lambda: 10**9)
+    assert verify.recover() == 0
+    assert "records are lost" in caplog.text
