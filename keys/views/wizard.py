@@ -141,6 +141,8 @@ class LabelsForm(forms.Form):
 
     def clean_alias(self) -> str:
         alias = str(self.cleaned_data["alias"]).removeprefix("alias/")
+        if not alias:
+            raise forms.ValidationError(self.fields["alias"].error_messages["required"])
         if alias.startswith("aws/"):
             raise forms.ValidationError(_("Aliases that begin with aws/ are AWS's own."))
         return alias
@@ -236,6 +238,8 @@ def step(request: HttpRequest, step: str) -> HttpResponse:
     if step == "review":
         return _review(request, draft, wizard_id)
     form = _FORMS[step](request, draft)
+    if step == "labels" and form.is_valid() and (owner := _who_has(request, form.cleaned_data["alias"])):
+        form.add_error("alias", _("Key %(key)s has this alias already.") % {"key": owner})
     if request.method == "POST" and form.is_valid():
         _keep(request, wizard_id, step, {name: form.cleaned_data[name] for name in form.fields})
         return redirect(_address(_after(step), wizard_id))
@@ -252,6 +256,14 @@ def step(request: HttpRequest, step: str) -> HttpResponse:
     )
 
 
+def _who_has(request: HttpRequest, alias: str) -> str:
+    """ID of the key that an alias names already. Empty if none does, or if only CreateAlias will tell this principal."""
+    try:
+        return str(service.client(request).describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]["KeyId"])
+    except ClientError:
+        return ""
+
+
 def _address(step: str, wizard_id: str) -> str:
     return f"{reverse('wizard-step', args=[step])}?w={wizard_id}"
 
@@ -261,8 +273,9 @@ def _shown_steps() -> list[str]:
 
 
 def _after(step: str) -> str:
-    steps = _shown_steps()
-    return steps[steps.index(step) + 1]
+    steps = list(STEPS)
+    later = steps[steps.index(step) + 1 :]
+    return next(name for name in later if name in _shown_steps())
 
 
 def _frame(draft: dict[str, Any], step: str, wizard_id: str) -> dict[str, Any]:
