@@ -9,10 +9,11 @@ import os
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 ALGORITHMS = ("RSAES_OAEP_SHA_256", "RSAES_OAEP_SHA_1", "RSA_AES_KEY_WRAP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1")
 SPECS = ("RSA_4096", "RSA_3072", "RSA_2048")
+_ED25519 = "ECC_NIST_EDWARDS25519"
 _CURVES: dict[str, tuple[str, Any]] = {
     "ECC_NIST_P256": ("P-256", ec.SECP256R1),
     "ECC_NIST_P384": ("P-384", ec.SECP384R1),
@@ -30,11 +31,13 @@ def random_material(key_spec: str) -> bytes:
     """Fresh material as AWS takes it: raw bytes, or a PKCS #8 private key in DER."""
     if key_spec.startswith("HMAC_"):
         return os.urandom(int(key_spec[5:]) // 8)
-    private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+    private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
     if key_spec.startswith("RSA_"):
         private = rsa.generate_private_key(public_exponent=65537, key_size=int(key_spec[4:]))
     elif key_spec in _CURVES:
         private = ec.generate_private_key(_CURVES[key_spec][1]())
+    elif key_spec == _ED25519:
+        private = ed25519.Ed25519PrivateKey.generate()
     else:
         return os.urandom(32)
     return private.private_bytes(
@@ -64,6 +67,8 @@ def _generate(key_spec: str) -> str:
         make = f"-algorithm RSA -pkeyopt rsa_keygen_bits:{key_spec[4:]}"
     elif key_spec in _CURVES:
         make = f"-algorithm EC -pkeyopt ec_paramgen_curve:{_CURVES[key_spec][0]}"
+    elif key_spec == _ED25519:
+        make = "-algorithm ED25519"
     else:
         size = int(key_spec[5:]) // 8 if key_spec.startswith("HMAC_") else 32
         return f"openssl rand -out PlaintextKeyMaterial.bin {size}"

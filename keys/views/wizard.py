@@ -15,6 +15,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -60,65 +61,141 @@ def specs_for(kind: str, usage: str, region: str) -> list[str]:
     return [name for name in found if name != "SM2" or region.startswith("cn-")]
 
 
-class ConfigureForm(forms.Form):
-    """Type and usage as one choice each; the spec list holds what goes with them."""
+KINDS = {
+    "symmetric": (
+        gettext_lazy("Symmetric"),
+        gettext_lazy(
+            "One secret key, which never leaves the service: encrypts and decrypts, or makes and verifies MACs."
+        ),
+    ),
+    "asymmetric": (
+        gettext_lazy("Asymmetric"),
+        gettext_lazy("A key pair: the private key never leaves the service, the public key may go anywhere."),
+    ),
+}
+_USAGE_HELP = {
+    "ENCRYPT_DECRYPT": gettext_lazy("Data of up to 4,096 bytes, and data keys for larger data."),
+    "GENERATE_VERIFY_MAC": gettext_lazy("Tell whether a message is from someone who may use the key."),
+    "SIGN_VERIFY": gettext_lazy("Anyone with the public key can verify."),
+    "KEY_AGREEMENT": gettext_lazy("Derive a shared secret with the owner of another key pair."),
+    "ENCAPSULATE_DECAPSULATE": gettext_lazy("Pass on a secret, safe from quantum computers (ML-KEM)."),
+}
+_ORIGINS = (
+    ("AWS_KMS", gettext_lazy("KMS"), gettext_lazy("The service makes the key material and keeps it.")),
+    (
+        "EXTERNAL",
+        gettext_lazy("External (import key material)"),
+        gettext_lazy("You make the key material, import it, and keep a copy."),
+    ),
+)
+_REGIONALITIES = (
+    ("single", gettext_lazy("Single-Region key"), gettext_lazy("Stays in this Region.")),
+    (
+        "multi",
+        gettext_lazy("Multi-Region key"),
+        gettext_lazy("Can be replicated: what one Region encrypts another opens."),
+    ),
+)
+# What cannot be imported, with the reason; by the start of the spec's name.
+_NOT_IMPORTED = (("ML_", gettext_lazy("Material of ML-DSA and ML-KEM keys cannot be imported.")),)
 
-    kind = forms.ChoiceField(
-        label=gettext_lazy("Key type"),
-        choices=[("symmetric", gettext_lazy("Symmetric")), ("asymmetric", gettext_lazy("Asymmetric"))],
-        widget=forms.RadioSelect,
-        initial="symmetric",
-    )
-    usage = forms.ChoiceField(
-        label=gettext_lazy("Key usage"),
-        choices=list(USAGE_WORDS.items()),
-        widget=forms.RadioSelect,
-        initial="ENCRYPT_DECRYPT",
-    )
-    spec = forms.ChoiceField(label=gettext_lazy("Key spec"), initial="SYMMETRIC_DEFAULT")
-    origin = forms.ChoiceField(
-        label=gettext_lazy("Key material origin"),
-        choices=[("AWS_KMS", gettext_lazy("KMS")), ("EXTERNAL", gettext_lazy("External (import key material)"))],
-        widget=forms.RadioSelect,
-        initial="AWS_KMS",
-        help_text=gettext_lazy("CloudHSM and external key stores are not available here yet."),
-    )
+
+def not_imported(spec: str) -> str:
+    """Why material of this spec cannot be imported; empty where it can."""
+    return next((str(why) for start, why in _NOT_IMPORTED if spec.startswith(start)), "")
+
+
+class ConfigureForm(forms.Form):
+    """Each type has its own choice of usages and each usage its own choice of specs, so that whatever is chosen goes together; the
+    style sheet shows those that go with what is chosen, with or without scripts. `usage` and `spec` are what comes of it."""
+
+    kind = forms.ChoiceField(choices=[(name, words) for name, (words, _help) in KINDS.items()], initial="symmetric")
+    origin = forms.ChoiceField(choices=[(name, words) for name, words, _help in _ORIGINS], initial="AWS_KMS")
     acknowledged = forms.BooleanField(
-        label=gettext_lazy("For External: I understand that I keep the durability of the imported key material."),
+        label=gettext_lazy("I understand that I keep the durability and security of the imported key material."),
         required=False,
     )
-    regionality = forms.ChoiceField(
-        label=gettext_lazy("Regionality"),
-        choices=[("single", gettext_lazy("Single-Region key")), ("multi", gettext_lazy("Multi-Region key"))],
-        widget=forms.RadioSelect,
-        initial="single",
-    )
+    regionality = forms.ChoiceField(choices=[(name, words) for name, words, _help in _REGIONALITIES], initial="single")
 
     def __init__(self, *args: Any, region: str, **options: Any) -> None:
         super().__init__(*args, **options)
         self.region = region
-        names = get_session().get_service_model("kms").shape_for("KeySpec").enum
-        self.fields["spec"].choices = [  # type: ignore[attr-defined]
-            (name, name)
-            for name in sorted(names, key=lambda name: name != "SYMMETRIC_DEFAULT")
-            if name != "SM2" or region.startswith("cn-")
-        ]
+        for kind, usages in USAGES.items():
+            self.fields[f"usage_{kind}"] = forms.ChoiceField(
+                choices=[(each, USAGE_WORDS[each]) for each in usages], required=False, initial=usages[0]
+            )
+            for usage in usages:
+                specs = specs_for(kind, usage, region)
+                self.fields[f"spec_{kind}_{usage}"] = forms.ChoiceField(
+                    choices=[(each, each) for each in specs],
+                    required=False,
+                    initial=_DEFAULT_SPECS.get((kind, usage), specs[0]),
+                )
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
-        kind, usage, spec = given.get("kind", ""), given.get("usage", ""), given.get("spec", "")
-        if usage and usage not in USAGES.get(kind, ()):
-            allowed = " / ".join(str(USAGE_WORDS[each]) for each in USAGES.get(kind, ()))
-            self.add_error("usage", _("A key of this type is for: %(allowed)s.") % {"allowed": allowed})
-        elif spec and spec not in specs_for(kind, usage, self.region):
-            allowed = ", ".join(specs_for(kind, usage, self.region))
-            self.add_error("spec", _("For this type and usage choose one of: %(allowed)s.") % {"allowed": allowed})
+        kind = given.get("kind", "")
+        usage = given.get(f"usage_{kind}") or USAGES.get(kind, ("",))[0]
+        spec = given.get(f"spec_{kind}_{usage}") or self.fields[f"spec_{kind}_{usage}"].initial if kind else ""
         if given.get("origin") == "EXTERNAL":
-            if spec.startswith("ML_"):
-                self.add_error("origin", _("Material of ML-DSA and ML-KEM keys cannot be imported."))
+            if why := not_imported(spec):
+                self.add_error("origin", why)
             if not given.get("acknowledged"):
                 self.add_error("acknowledged", _("Tick this to bring your own key material."))
-        return given
+        return {**given, "usage": usage, "spec": spec}
+
+    def _options(self, name: str, words: list[tuple[str, Any, Any]]) -> list[dict[str, Any]]:
+        chosen = self[name].value()
+        return [
+            {
+                "id": f"{name}-{value}",
+                "name": name,
+                "value": value,
+                "label": label,
+                "help": text,
+                "checked": value == chosen,
+            }
+            for value, label, text in words
+        ]
+
+    def shown(self) -> dict[str, Any]:
+        """The choices for the template: types, then usages of each type, specs of each usage, origins, Regionality."""
+        specs = []
+        for kind, usages in USAGES.items():
+            for usage in usages:
+                names = specs_for(kind, usage, self.region)
+                options = self._options(
+                    f"spec_{kind}_{usage}", [(each, each, SPEC_HELP.get(each, "")) for each in names]
+                )
+                stuck = next((not_imported(each) for each in names if not_imported(each)), "")
+                specs.append({"kind": kind, "usage": usage, "options": options, "imported": not stuck, "why": stuck})
+        return {
+            "kinds": self._options("kind", [(name, *words) for name, words in KINDS.items()]),
+            "usages": [
+                (
+                    kind,
+                    self._options(f"usage_{kind}", [(each, USAGE_WORDS[each], _USAGE_HELP[each]) for each in usages]),
+                )
+                for kind, usages in USAGES.items()
+            ],
+            "specs": specs,
+            "origins": self._options("origin", list(_ORIGINS)),
+            "regionalities": self._options("regionality", list(_REGIONALITIES)),
+        }
+
+
+_DEFAULT_SPECS = {
+    ("symmetric", "GENERATE_VERIFY_MAC"): "HMAC_256",
+    ("asymmetric", "ENCAPSULATE_DECAPSULATE"): "ML_KEM_768",
+}
+SPEC_HELP = {
+    "SYMMETRIC_DEFAULT": gettext_lazy("AES-256-GCM"),
+    "ECC_SECG_P256K1": gettext_lazy("as cryptocurrencies use it"),
+    "ECC_NIST_EDWARDS25519": "Ed25519",
+    "ML_DSA_44": gettext_lazy("post-quantum, level 2"),
+    "ML_DSA_65": gettext_lazy("post-quantum, level 3"),
+    "ML_DSA_87": gettext_lazy("post-quantum, level 5"),
+}
 
 
 class LabelsForm(forms.Form):
@@ -141,8 +218,6 @@ class LabelsForm(forms.Form):
 
     def clean_alias(self) -> str:
         alias = str(self.cleaned_data["alias"]).removeprefix("alias/")
-        if not alias:
-            raise forms.ValidationError(self.fields["alias"].error_messages["required"])
         if alias.startswith("aws/"):
             raise forms.ValidationError(_("Aliases that begin with aws/ are AWS's own."))
         return alias
@@ -168,6 +243,9 @@ def parse_tags(text: str) -> list[dict[str, str]]:
     return [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
 
 
+SHOWN_PRINCIPALS = 60
+
+
 class PrincipalsForm(forms.Form):
     """Users and roles of the account to choose from."""
 
@@ -177,7 +255,13 @@ class PrincipalsForm(forms.Form):
 
     def __init__(self, *args: Any, principals: list[tuple[str, str]], **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["chosen"].choices = principals  # type: ignore[attr-defined]
+        picked = set(self.data.getlist("chosen")) if self.is_bound else set(self.initial.get("chosen", ()))  # type: ignore[attr-defined]
+        first = [each for each in principals if each[0] in picked]
+        others = [each for each in principals if each[0] not in picked]
+        self.left_out = max(0, len(others) - SHOWN_PRINCIPALS)
+        if self.is_bound:
+            self.left_out = 0  # whoever was chosen may be among all of them
+        self.fields["chosen"].choices = first + (others if self.is_bound else others[:SHOWN_PRINCIPALS])  # type: ignore[attr-defined]
 
 
 class AdministratorsForm(PrincipalsForm):
@@ -238,10 +322,11 @@ def step(request: HttpRequest, step: str) -> HttpResponse:
     if step == "review":
         return _review(request, draft, wizard_id)
     form = _FORMS[step](request, draft)
-    if step == "labels" and form.is_valid() and (owner := _who_has(request, form.cleaned_data["alias"])):
-        form.add_error("alias", _("Key %(key)s has this alias already.") % {"key": owner})
-    if request.method == "POST" and form.is_valid():
-        _keep(request, wizard_id, step, {name: form.cleaned_data[name] for name in form.fields})
+    searches = request.method == "POST" and "search" in request.POST
+    if searches:
+        form = _searched(request, draft, step)
+    if request.method == "POST" and not searches and form.is_valid():
+        _keep(request, wizard_id, step, dict(form.cleaned_data))
         return redirect(_address(_after(step), wizard_id))
     return render(
         request,
@@ -249,6 +334,7 @@ def step(request: HttpRequest, step: str) -> HttpResponse:
         {
             "form": form,
             "step": step,
+            "q": request.POST.get("q", ""),
             "editor": policy_editor.attach(request, form, "policy", "resource") if step == "policy" else None,
             **_frame(draft, step, wizard_id),
         },
@@ -256,12 +342,16 @@ def step(request: HttpRequest, step: str) -> HttpResponse:
     )
 
 
-def _who_has(request: HttpRequest, alias: str) -> str:
-    """ID of the key that an alias names already. Empty if none does, or if only CreateAlias will tell this principal."""
-    try:
-        return str(service.client(request).describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]["KeyId"])
-    except ClientError:
-        return ""
+def _searched(request: HttpRequest, draft: dict[str, Any], step: str) -> forms.Form:
+    """The step's form as it was filled in, with those principals to choose from that match `q`; the chosen ones stay."""
+    chosen = request.POST.getlist("chosen")
+    initial = {**request.POST.dict(), "chosen": chosen}
+    if step not in ("administrators", "users"):
+        raise Http404
+    text = request.POST.get("q", "").strip().lower()
+    found = [each for each in _principals(request) if each[0] in chosen or text in each[1].lower()]
+    made = AdministratorsForm if step == "administrators" else UsersForm
+    return made(principals=found, initial=initial)
 
 
 def _address(step: str, wizard_id: str) -> str:
@@ -273,9 +363,8 @@ def _shown_steps() -> list[str]:
 
 
 def _after(step: str) -> str:
-    steps = list(STEPS)
-    later = steps[steps.index(step) + 1 :]
-    return next(name for name in later if name in _shown_steps())
+    steps = _shown_steps()
+    return steps[steps.index(step) + 1]
 
 
 def _frame(draft: dict[str, Any], step: str, wizard_id: str) -> dict[str, Any]:
@@ -423,9 +512,13 @@ def _finish(request: HttpRequest, kms: Any, made: dict[str, Any], alias: str, wi
     except ClientError as error:
         messages.error(request, _("The key was created, but not its alias. ") + service.sentence(error))
         return redirect("key-tab", key_id=made["KeyId"], tab="aliases")
-    messages.success(
-        request,
-        _("Your key was created with alias %(alias)s and key ID %(id)s.")
-        % {"alias": alias.removeprefix("alias/"), "id": made["KeyId"]},
-    )
+    words = _("Your key was created with alias %(alias)s and key ID %(id)s.") % {
+        "alias": alias.removeprefix("alias/"),
+        "id": made["KeyId"],
+    }
+    if made["KeySpec"] == "SYMMETRIC_DEFAULT" and made["KeyState"] == "Enabled":
+        address = f"{reverse('play', args=['encrypt'])}?key={made['KeyId']}"
+        messages.success(request, format_html('{} <a href="{}">{}</a>', words, address, _("Encrypt with it")))
+    else:
+        messages.success(request, words)
     return redirect("key-import", key_id=made["KeyId"]) if made["Origin"] == "EXTERNAL" else redirect("keys")

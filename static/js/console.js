@@ -59,3 +59,9 @@ document.addEventListener("keydown", (event) => {
     places[0].focus();
   }
 });
+
+// The tab of this page is in view, also where tabs have to be scrolled.
+for (const tab of document.querySelectorAll(".tabs [aria-current], .play-nav [aria-current]")) {
+  const row = tab.closest(".tabs, .play-nav");
+  row.scrollLeft = tab.offsetLeft - row.offsetLeft - row.clientWidth / 2 + tab.offsetWidth / 2;
+}

@@ -50,7 +50,9 @@ def upload(signed_in: Client, key_id: str, folder: Path, **more: str) -> Any:
     return signed_in.post(f"/keys/{key_id}/import/", {"upload": "1", **sent, **more})
 
 
-@pytest.mark.parametrize("spec", ["SYMMETRIC_DEFAULT", "HMAC_384", "ECC_NIST_P384", "RSA_2048"])
+@pytest.mark.parametrize(
+    "spec", ["SYMMETRIC_DEFAULT", "HMAC_384", "ECC_NIST_P384", "ECC_NIST_EDWARDS25519", "RSA_2048"]
+)
 def test_the_openssl_commands_make_material_that_is_taken(
     account: TestAccount, signed_in: Client, spec: str, tmp_path: Path
 ) -> None:
@@ -63,7 +65,9 @@ def test_the_openssl_commands_make_material_that_is_taken(
         assert metadata(account, key_id)["KeyState"] == "Enabled"
 
 
-@pytest.mark.parametrize("spec", ["SYMMETRIC_DEFAULT", "HMAC_224", "ECC_NIST_P521", "ECC_SECG_P256K1", "RSA_3072"])
+@pytest.mark.parametrize(
+    "spec", ["SYMMETRIC_DEFAULT", "HMAC_224", "ECC_NIST_P521", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519", "RSA_3072"]
+)
 def test_it_is_wrapped_for_training_for_every_kind(account: TestAccount, signed_in: Client, spec: str) -> None:
     key_id = external(account, spec)
     assert signed_in.post(f"/keys/{key_id}/import/", {"train": "1"}).status_code == 302
