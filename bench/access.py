@@ -84,7 +84,7 @@ def _people(account: str, number: int) -> list[str]:
 
     from engine.iam.credentials import new_unique_id
     from engine.iam.models import Group, InlinePolicy, Role, User
-    from engine.store.transaction import changed, iam_entity
+    from engine.store.transaction import changed, iam_entity, write
 
     now = timezone.now()
     use = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"]
@@ -121,7 +121,8 @@ def _people(account: str, number: int) -> list[str]:
     )
     member: Any = User.groups.through
     member.objects.bulk_create([member(user_id=user.pk, group_id=groups[n % 20].pk) for n, user in enumerate(users)])
-    changed(iam_entity(account))
+    with write():
+        changed(iam_entity(account))
     return [user.arn for user in users]
 
 
