@@ -184,6 +184,7 @@ def main() -> None:
         f"# The key list with {FEW} and with {many:,} keys",
         "",
         "`python -m bench.lists`; medians of whole requests on the server, in milliseconds (in brackets: of the processor).",
+        f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}: with other work beside it, compare the processor's.",
         "",
         f"| page | {FEW} keys | {many:,} keys |",
         "|---|---:|---:|",
