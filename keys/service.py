@@ -45,7 +45,7 @@ def _client(request: HttpRequest, service: str, region: str) -> Any:
     chosen = backends.current(request)
     if chosen.embedded or (chosen.kind != AWS and service != "kms"):
         return _embedded(request, service, region)
-    borrowed = chosen.connection is not None and not chosen.connection.sealed
+    borrowed = chosen.connection is None or not chosen.connection.sealed  # none: what KMSCONSOLE_BACKEND names
     if borrowed and not sight.may(viewer(request), USE_CONNECTION):
         raise ClientError(
             {"Error": {"Code": "AccessDeniedException", "Message": missing_permission(request, USE_CONNECTION)}},

@@ -218,6 +218,8 @@ class LabelsForm(forms.Form):
 
     def clean_alias(self) -> str:
         alias = str(self.cleaned_data["alias"]).removeprefix("alias/")
+        if not alias:
+            raise forms.ValidationError(self.fields["alias"].error_messages["required"])
         if alias.startswith("aws/"):
             raise forms.ValidationError(_("Aliases that begin with aws/ are AWS's own."))
         return alias
@@ -325,6 +327,8 @@ def step(request: HttpRequest, step: str) -> HttpResponse:
     searches = request.method == "POST" and "search" in request.POST
     if searches:
         form = _searched(request, draft, step)
+    if step == "labels" and form.is_valid() and (owner := _who_has(request, form.cleaned_data["alias"])):
+        form.add_error("alias", _("Key %(key)s has this alias already.") % {"key": owner})
     if request.method == "POST" and not searches and form.is_valid():
         _keep(request, wizard_id, step, dict(form.cleaned_data))
         return redirect(_address(_after(step), wizard_id))
@@ -354,6 +358,14 @@ def _searched(request: HttpRequest, draft: dict[str, Any], step: str) -> forms.F
     return made(principals=found, initial=initial)
 
 
+def _who_has(request: HttpRequest, alias: str) -> str:
+    """ID of the key that an alias names already. Empty if none does, or if only CreateAlias will tell this principal."""
+    try:
+        return str(service.client(request).describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]["KeyId"])
+    except ClientError:
+        return ""
+
+
 def _address(step: str, wizard_id: str) -> str:
     return f"{reverse('wizard-step', args=[step])}?w={wizard_id}"
 
@@ -363,8 +375,9 @@ def _shown_steps() -> list[str]:
 
 
 def _after(step: str) -> str:
-    steps = _shown_steps()
-    return steps[steps.index(step) + 1]
+    steps = list(STEPS)
+    later = steps[steps.index(step) + 1 :]
+    return next(name for name in later if name in _shown_steps())
 
 
 def _frame(draft: dict[str, Any], step: str, wizard_id: str) -> dict[str, Any]:

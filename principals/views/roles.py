@@ -71,7 +71,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         {
             "role": role,
             "trust": json.dumps(role["AssumeRolePolicyDocument"], indent=2),
-            "hours": role["MaxSessionDuration"] / 3600,
+            "minutes": role["MaxSessionDuration"] // 60,
             "inline": inline,
             "attached": attached,
             "choices": managed_choices(iam, without=attached),

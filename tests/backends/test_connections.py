@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.test import Client
 
-from keys import diagnosis
+from keys import backends, diagnosis
 from keys.models import Connection, InventoryMark
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.server import ACCESS_KEY_ID, SECRET, Server, free_port
@@ -134,6 +134,31 @@ def test_the_servers_own_credentials_are_for_those_who_may_use_them(
     page = bob.get("/keys/")
     assert page.status_code == 403
     assert "kmsconsole:UseConnection" in page.content.decode()
+
+
+def test_the_endpoint_that_the_server_was_started_for_is_for_those_who_may_use_its_credentials(
+    account: TestAccount, signed_in: Client, moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KMSCONSOLE_BACKEND: calls are signed by the server, so signing in to the console must not be enough."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "moto")
+    monkeypatch.setattr("django.conf.settings.BACKEND", moto)
+    backends.session.cache_clear()
+    allowed = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    user = account.create_user("eve", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    account.client("iam").create_login_profile(UserName="eve", Password="long enough")
+    eve = sign_in_browser(TestUser(account, "eve", user.arn, "", "", "long enough"))
+    for address in ("/keys/", "/keys/aws/", "/"):
+        page = eve.get(address)
+        assert page.status_code == 403, address
+        assert "is not authorized to perform: kmsconsole:UseConnection" in page.content.decode()
+    key_id = their_client(moto).create_key()["KeyMetadata"]["KeyId"]
+    assert eve.get(f"/keys/{key_id}/").status_code == 403
+    assert (
+        "kmsconsole:UseConnection"
+        in eve.post("/play/encrypt/", {"KeyId": key_id, "Plaintext": "x", "Plaintext_as": "text"}).content.decode()
+    )
+    assert signed_in.get(f"/keys/{key_id}/").status_code == 200
 
 
 def test_a_connection_of_another_account_does_not_exist(

@@ -33,6 +33,12 @@ def paths(server: Server) -> list[str]:
     iam.create_user(UserName="pages")
     iam.create_access_key(UserName="pages")
     iam.add_user_to_group(GroupName="pages", UserName="pages")
+    trust = (
+        '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}'
+    )
+    iam.create_role(RoleName="pages", AssumeRolePolicyDocument=trust)
+    practice = "arn:aws:iam::111122223333:policy/practice/KeyOperator"
+    iam.attach_user_policy(UserName="pages", PolicyArn=practice)
     event = server.client("cloudtrail").lookup_events(MaxResults=1)["Events"][0]["EventId"]
     tabs = [
         f"/keys/{symmetric}/tab/{tab}/"
@@ -73,6 +79,16 @@ def paths(server: Server) -> list[str]:
         f"/access/?principal=pages&key={symmetric}",
         f"/access/?action=kms:Decrypt&key={symmetric}",
         "/access/?principal=admin",
+        "/principals/roles/",
+        "/principals/roles/new/",
+        "/principals/roles/pages/",
+        "/principals/roles/pages/trust/",
+        "/principals/roles/pages/settings/",
+        "/principals/switch-role/",
+        "/principals/policies/",
+        "/principals/policies/new/",
+        f"/principals/policies/one/?arn={practice}",
+        f"/principals/policies/one/edit/?arn={practice}",
         f"/keys/{signing}/tab/public-key/",
         f"/keys/{signing}/tab/regions/",
         f"/keys/{external}/import/",

@@ -214,3 +214,26 @@ def test_the_shown_call_runs_as_printed(server: Server) -> None:
     blob = base64.b64decode(json.loads(done.stdout)["CiphertextBlob"])
     opened = server.client().decrypt(CiphertextBlob=blob, EncryptionContext=parameters["EncryptionContext"])
     assert opened["Plaintext"] == parameters["Plaintext"]
+
+
+def test_the_wizard_says_at_once_that_an_alias_is_taken(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    account.client().create_alias(AliasName="alias/taken", TargetKeyId=key_id)
+    labels = signed_in.post(
+        signed_in.get("/keys/new/")["Location"],
+        {"kind": "symmetric", "usage": "ENCRYPT_DECRYPT", "spec": "SYMMETRIC_DEFAULT", "origin": "AWS_KMS", "regionality": "single"},
+    )["Location"]  # fmt: skip
+    for typed, words in (
+        ("taken", f"Key {key_id} has this alias already."),
+        ("alias/taken", f"Key {key_id} has this alias already."),
+        ("alias/", "This field is required."),
+    ):
+        answer = signed_in.post(labels, {"alias": typed, "description": "kept", "tags": ""})
+        assert answer.status_code == 422
+        assert answer.context["form"].errors["alias"] == [words]
+        assert "kept</textarea>" in text(answer)
+    assert signed_in.post(labels, {"alias": "free", "description": "", "tags": ""}).status_code == 302
+    assert (
+        signed_in.post(labels.replace("labels", "store")).headers["Location"] == labels
+    )  # a step that is not shown yet
+    assert len(account.client().list_keys()["Keys"]) == 1
