@@ -183,12 +183,12 @@ def _permitted(request: HttpRequest, people: Household, sides: Iterable[KeySide]
         {},
         timezone.now(),
     )
-    found = []
+    found, many = [], decisions.ManyKeys(reader, asked)
     for side in sides:
-        judge = decisions.Judge(reader, side, asked)
-        if judge.cell("kms:GetKeyPolicy") != decisions.YES:
+        policy_read, grants_listed = many.cells(side, ("kms:GetKeyPolicy", "kms:ListGrants"))
+        if policy_read != decisions.YES:
             continue
-        if side.grants and judge.cell("kms:ListGrants") != decisions.YES:
+        if side.grants and grants_listed != decisions.YES:
             side = replace(side, grants=(), grants_known=False)
         found.append(side)
     return found

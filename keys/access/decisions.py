@@ -175,14 +175,54 @@ def matrix(household: Household, key: KeySide, actions: Sequence[str], asked: As
     return rows
 
 
+class ManyKeys:
+    """Answers of one subject on many keys. Where no condition, variable or grant takes part, keys of one policy whose ARNs the same
+    statements take in get one and the same answer, which is worked out once."""
+
+    __slots__ = ("_about", "_answers", "_asked", "_own", "_plain", "_subject")
+
+    def __init__(self, subject: Subject, asked: Asked) -> None:
+        self._own = (*subject.identity, *((subject.boundary,) if subject.boundary is not None else ()))
+        self._subject, self._asked = subject, asked
+        self._about = [each for policy in self._own for each in policy.statements if not each.any_resource]
+        self._plain: dict[tuple[int, tuple[str, ...]], bool] = {}
+        self._answers: dict[tuple[object, ...], tuple[str, ...]] = {}
+
+    def _is_plain(self, policy: CompiledPolicy, actions: tuple[str, ...]) -> bool:
+        """Whether nothing but a key's ARN can tell two keys of this policy apart, for these actions."""
+        place = (id(policy), actions)
+        if place not in self._plain:
+            about = [each for action in actions for one in (policy, *self._own) for each in one.about(action.lower())]
+            own = (each for action in actions for each in policy.about(action.lower()))
+            self._plain[place] = not any(each.conditions or each.variables for each in about) and all(
+                each.any_resource for each in own
+            )
+        return self._plain[place]
+
+    def cells(self, key: KeySide, actions: Sequence[str]) -> tuple[str, ...]:
+        policy, wanted = key.policy, tuple(actions)
+        if key.grants or not self._is_plain(policy, wanted):
+            return self._ask(key, wanted)
+        taken_in = tuple(statement.about_resource(key.arn, {}) for statement in self._about)
+        place = (id(policy), key.account_id, wanted, taken_in)
+        found = self._answers.get(place)
+        if found is None:
+            found = self._answers[place] = self._ask(key, wanted)
+        return found
+
+    def _ask(self, key: KeySide, actions: Sequence[str]) -> tuple[str, ...]:
+        judge = Judge(self._subject, key, self._asked)
+        return tuple(judge.cell(action) for action in actions)
+
+
 def keys_for(
     subject: Subject, keys: Iterable[KeySide], actions_of: Callable[[KeySide], Sequence[str]], asked: Asked
 ) -> list[tuple[KeySide, list[tuple[str, str]]]]:
     """(key, [(action, answer)]) for each key on which the subject may, or may in some requests, do one of the actions."""
-    found = []
+    found, many = [], ManyKeys(subject, asked)
     for key in keys:
-        judge = Judge(subject, key, asked)
-        cells = [(action, cell) for action in actions_of(key) if (cell := judge.cell(action)) != NO]
+        actions = actions_of(key)
+        cells = [(a, cell) for a, cell in zip(actions, many.cells(key, actions), strict=True) if cell != NO]
         if cells:
             found.append((key, cells))
     return found

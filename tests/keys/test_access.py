@@ -420,3 +420,15 @@ def test_an_explicit_deny_is_read_from_awss_sentence() -> None:
 
 def test_other_errors_are_no_denials() -> None:
     assert words.denial("NotFoundException: Key 'x' does not exist") is None
+
+
+def test_many_keys_at_once_are_answered_as_each_by_itself(account: TestAccount, signed_in: Client) -> None:
+    """Keys of one policy share an answer only where the ARN does not matter."""
+    keys = [account.create_key() for _ in range(3)]
+    ann = account.create_user("ann", document(allow("kms:Decrypt", f"arn:aws:kms:*:*:key/{keys[1]}")))
+    account.client().create_grant(KeyId=keys[2], GranteePrincipal=ann.arn, Operations=["Encrypt"])
+    found = ask(signed_in, principal=ann.arn).context["key_rows"]
+    assert {key.key_id: [action for action, _cell, _address in cells] for key, cells in found} == {
+        keys[1]: ["kms:Decrypt"],
+        keys[2]: ["kms:Encrypt"],
+    }
