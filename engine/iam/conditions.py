@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
+from django.utils.translation import gettext as _
+
 from engine.iam import patterns
 from engine.iam.patterns import Values
 
@@ -171,14 +173,11 @@ class Condition:
     def describe(self, context: Values) -> str:
         """Why it does not hold, in words."""
         given = context.get(self.key)
-        shown = (
-            "is not in the request"
-            if given is None
-            else f"is {given!r}"
-            if isinstance(given, str)
-            else f"is {list(given)!r}"
-        )
-        return f"condition {self.written} on {self.key} wants {list(self.values)!r}, and it {shown}"
+        said = {"operator": self.written, "key": self.key, "values": list(self.values)}
+        if given is None:
+            return _("condition %(operator)s on %(key)s wants %(values)r, and it is not in the request") % said
+        said["given"] = given if isinstance(given, str) else list(given)
+        return _("condition %(operator)s on %(key)s wants %(values)r, and it is %(given)r") % said
 
 
 def exists(written: str) -> bool:
@@ -193,7 +192,7 @@ def compile_condition(written: str, key: str, values: tuple[str, ...], *, variab
     """Raises KeyError for an operator that does not exist, ValueError for a use that it does not allow."""
     if not exists(written):
         raise KeyError(written)
-    set_operator, _, name = written.rpartition(":")
+    set_operator, _colon, name = written.rpartition(":")
     if name.lower() == "null":
         if not values or any(value.lower() not in ("true", "false") for value in values):
             raise ValueError(written)

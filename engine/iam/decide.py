@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from engine.iam.patterns import Values
 from engine.iam.policy import ACCOUNT, DIRECT, CompiledPolicy, Statement
 from engine.iam.principal import Principal
@@ -359,7 +361,7 @@ def _trace(request: Request, policies: Policies) -> Iterator[TraceLine]:
             yield TraceLine(
                 policy=policy.name,
                 kind=policy.kind,
-                statement=statement.sid or f"statement {statement.index + 1}",
+                statement=statement.sid or _("statement %(number)d") % {"number": statement.index + 1},
                 effect="Allow" if statement.allows else "Deny",
                 matched=not reason,
                 reason=reason or _matched(statement, request),
@@ -367,7 +369,7 @@ def _trace(request: Request, policies: Policies) -> Iterator[TraceLine]:
     for grant in policies.grants:
         reason = _grant_mismatch(grant, request)
         yield TraceLine(
-            "grants", "grant", grant.name or grant.grant_id, "Allow", not reason, reason or "the grant allows it"
+            "grants", "grant", grant.name or grant.grant_id, "Allow", not reason, reason or _("the grant allows it")
         )
 
 
@@ -380,9 +382,9 @@ def matching(policy: CompiledPolicy, decision: Decision) -> list[Statement]:
 def _matched(statement: Statement, request: Request) -> str:
     if statement.principals is not None and statement.allows:
         if statement.principals.match(request.principal) == ACCOUNT:
-            return "it trusts the principal's account, whose identity policies decide"
-        return "it names the principal"
-    return "action, resource and conditions match"
+            return _("it trusts the principal's account, whose identity policies decide")
+        return _("it names the principal")
+    return _("action, resource and conditions match")
 
 
 def _names(statement: Statement, request: Request, bounded: bool) -> bool:
@@ -394,11 +396,11 @@ def _names(statement: Statement, request: Request, bounded: bool) -> bool:
 def _mismatch(statement: Statement, request: Request, *, bounded: bool) -> str:
     """The first thing of a statement that does not match, in words; empty if it matches."""
     if statement.principals is not None and not _names(statement, request, bounded):
-        return f"it is not about {request.principal.arn or request.principal.invoked_by}"
+        return _("it is not about %(what)s") % {"what": request.principal.arn or request.principal.invoked_by}
     if not statement.about_action(request.action.lower()):
-        return f"it is not about {request.action}"
+        return _("it is not about %(what)s") % {"what": request.action}
     if not statement.about_resource(request.resource, request.context):
-        return f"it is not about {request.resource}"
+        return _("it is not about %(what)s") % {"what": request.resource}
     for condition in statement.conditions:
         if not condition.holds(request.context):
             return condition.describe(request.context)
@@ -408,9 +410,9 @@ def _mismatch(statement: Statement, request: Request, *, bounded: bool) -> str:
 def _grant_mismatch(grant: GrantView, request: Request) -> str:
     operation = request.action.removeprefix("kms:")
     if not grants_to(grant, request.principal):
-        return f"its grantee is {grant.grantee}"
+        return _("its grantee is %(principal)s") % {"principal": grant.grantee}
     if operation not in grant.operations:
-        return f"it does not allow {operation}"
+        return _("it does not allow %(operation)s") % {"operation": operation}
     if not _constraints_hold(grant, operation, request):
-        return "its constraint does not hold"
+        return _("its constraint does not hold")
     return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from engine.trail import changes, recorder
 from engine.trail.groupcommit import TrailUnavailable
@@ -43,10 +44,10 @@ def verify(path: Path | None = None) -> Verdict:
     try:
         for entry in read(path):
             if entry.sequence != sequence + 1:
-                reason = f"record {entry.sequence} stands where {sequence + 1} should"
+                reason = _out_of_place(entry.sequence, sequence + 1)
                 return Verdict(sequence, digest.hex(), sequence + 1, reason, 0)
             if entry.digest != sha256(digest + entry.record).digest():
-                return Verdict(sequence, digest.hex(), entry.sequence, "its hash is not that of its content", 0)
+                return Verdict(sequence, digest.hex(), entry.sequence, _("its hash is not that of its content"), 0)
             sequence, digest, end = entry.sequence, entry.digest, entry.end
     except TrailUnavailable as reason_:
         return Verdict(sequence, digest.hex(), sequence + 1, str(reason_), 0)
@@ -69,24 +70,29 @@ def _verify_database() -> Verdict:
                 continue  # appended meanwhile
             records += 1
             if sequence != last + 1:
-                broken = _broken(
-                    records, previous, last + 1, account, f"record {sequence} stands where {last + 1} should"
-                )
+                broken = _broken(records, previous, last + 1, account, _out_of_place(sequence, last + 1))
             elif bytes(digest) != sha256(previous + record.encode()).digest():
-                broken = _broken(records, previous, sequence, account, "its hash is not that of its content")
+                broken = _broken(records, previous, sequence, account, _("its hash is not that of its content"))
             if broken is not None:
                 return broken
             heads[account] = (sequence, bytes(digest))
     for account, end in ends.items():
         last, previous = heads.get(account, (0, GENESIS))
         if (last, previous) != end:
-            return _broken(records, previous, last + 1, account, f"it is missing: the chain ended at {end[0]}")
+            return _broken(
+                records, previous, last + 1, account, _("it is missing: the chain ended at %(end)d") % {"end": end[0]}
+            )
     total = sha256(b"".join(account.encode() + heads[account][1] for account in sorted(heads)))
     return Verdict(records, total.hexdigest(), 0, "", 0)
 
 
 def _broken(records: int, digest: bytes, sequence: int, account: str, reason: str) -> Verdict:
-    return Verdict(records, digest.hex(), sequence, f"account {account}: {reason}", 0)
+    said = _("account %(account)s: %(problem)s") % {"account": account, "problem": reason}
+    return Verdict(records, digest.hex(), sequence, said, 0)
+
+
+def _out_of_place(sequence: int, expected: int) -> str:
+    return _("record %(sequence)d stands where %(expected)d should") % {"sequence": sequence, "expected": expected}
 
 
 def recover() -> int:

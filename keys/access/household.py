@@ -16,6 +16,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from engine.iam.policy import CompiledPolicy, Kind, MalformedPolicy, compile_policy
 from engine.iam.principal import Principal, SessionFacts
@@ -26,9 +27,10 @@ from keys import service
 _FRESH_FOR = timedelta(seconds=30)
 SESSION_NAME = "session"
 # Stands for what another account's own policies may say: a decision that needs them is marked as depending on them.
+UNSEEN = gettext_noop("policies of its own account, which are not visible here")
 _THEIR_OWN = compile_policy(
     '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}',
-    name="policies of its own account, which are not visible here",
+    name=UNSEEN,
     kind="identity",
 )
 

@@ -12,10 +12,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from engine.iam.decide import Decision, Policies, decide
+from engine.iam.decide import Decision, Policies, TraceLine, decide
 from engine.iam.policy import compile_policy
 from engine.iam.principal import Principal
-from keys.access.household import Subject
+from keys.access.household import UNSEEN, Subject
 
 KINDS = {
     "identity": gettext_lazy("identity-based policy"),
@@ -90,10 +90,17 @@ def lines(decision: Decision) -> list[Line]:
         )
         outcome = "decides" if decides else "matches" if each.matched else ""
         found.append(
-            Line(each.policy, KINDS.get(each.kind, each.kind), each.statement, each.effect, outcome, each.reason)
+            Line(_policy(each), KINDS.get(each.kind, each.kind), each.statement, each.effect, outcome, each.reason)
         )
     order = {"decides": 0, "matches": 1, "": 2}
     return sorted(found, key=lambda line: order[line.outcome])
+
+
+def _policy(line: TraceLine) -> str:
+    """A policy's name; one that has none is called by what it is, in the reader's language."""
+    if line.kind in ("resource", "trust", "grant"):
+        return str(KINDS[line.kind])
+    return _(line.policy) if line.policy == UNSEEN else line.policy
 
 
 @dataclass(frozen=True, slots=True)
