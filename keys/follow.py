@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.db import connections
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from engine import clock
@@ -56,9 +56,11 @@ class Follower:
                 self._begin(mark)
             self._some(self._read_step, AT_ONCE)
         elif self.ours:
-            self._some(self._change_step, CATCH_UP)
-            self._some(lambda: self._stale_step(sight), CATCH_UP)
-            self._take_uses()
+            if mark.change < service.sight.latest_change():
+                self._some(self._change_step, CATCH_UP)
+            if self._stale(sight).exists():
+                self._some(lambda: self._stale_step(sight), CATCH_UP)
+            self._take_uses(mark)
         return self.mark()
 
     def _must_read(self, mark: InventoryMark) -> bool:
@@ -189,26 +191,28 @@ class Follower:
         InventoryMark.objects.filter(pk=mark.pk, change__lt=until).update(change=until)
         return until < latest
 
-    def _stale_step(self, sight: int | None) -> bool:
+    def _stale(self, sight: int | None) -> QuerySet[InventoryKey]:
         """Keys that time alone has changed, or that a principal with fewer rights could not read whole."""
-        now = clock.now(self.account_id)
-        stale = InventoryKey.objects.filter(**self.place, stale_at__lte=max(now, timezone.now()))
-        if sight is not None:
-            stale = stale.exclude(key_id__in=Unseen.objects.filter(sight_id=sight).values("key_id"))
-        key_ids = list(stale.order_by("stale_at").values_list("key_id", flat=True)[:STEP])
+        moment = max(clock.now(self.account_id), timezone.now())
+        stale = InventoryKey.objects.filter(**self.place, stale_at__lte=moment)
+        return (
+            stale if sight is None else stale.exclude(key_id__in=Unseen.objects.filter(sight_id=sight).values("key_id"))
+        )
+
+    def _stale_step(self, sight: int | None) -> bool:
+        key_ids = list(self._stale(sight).order_by("stale_at").values_list("key_id", flat=True)[:STEP])
         change = service.sight.latest_change()
         rows = {key_id: self._read(key_id) for key_id in key_ids}
         if rows:
             describe.write(self.account_id, self.region, rows, change=change)
-        return len(key_ids) == STEP and not self._still_stale(key_ids, now)
+        return len(key_ids) == STEP and not self._still_stale(key_ids, clock.now(self.account_id))
 
     def _still_stale(self, key_ids: list[str], now: datetime) -> bool:
         """Whether reading did not help: the clock of the endpoint is behind, or rights are missing. Do not try in a circle."""
         return InventoryKey.objects.filter(**self.place, key_id__in=key_ids, stale_at__lte=now).exists()
 
-    def _take_uses(self) -> None:
+    def _take_uses(self, mark: InventoryMark) -> None:
         """Last uses from the trail: those of keys used since the last look."""
-        mark = self.mark()
         uses, latest = trail.uses_since(self.account_id, self.region, mark.use)
         for arn, when in uses:
             InventoryKey.objects.filter(**self.place, key_id=arn.rpartition("/")[2]).update(last_used=when)
