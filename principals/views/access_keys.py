@@ -34,7 +34,7 @@ def change(request: HttpRequest, name: str, key_id: str) -> HttpResponse:
         attempt(
             request,
             lambda: iam.update_access_key(UserName=name, AccessKeyId=key_id, Status=status),
-            _("Access key %(id)s is now %(status)s.") % {"id": key_id, "status": status},
+            _("Access key %(id)s is now %(status)s.") % {"id": key_id, "status": _(status)},
         )
     elif wanted == "delete":
         attempt(
