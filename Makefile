@@ -9,6 +9,7 @@ help:
 	@echo "make run    set up what is missing and serve (KMSCONSOLE_LISTEN, default 127.0.0.1:8000)"
 	@echo "make test   set up what is missing and run all checks and tests"
 	@echo "make messages  collect and compile the translations (locale/)"
+	@echo "make screenshots  picture the pages for docs/console.md"
 	@echo "make faults kill, starve and pause the server, the long form"
 	@echo "make coverage  show which lines and branches of engine/ no test runs"
 	@echo "make bench  measure beside moto's server, write bench/results.md"

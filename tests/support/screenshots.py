@@ -18,6 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from keys.policies import wizard_policy
 from tests.support.server import ACCOUNT, PASSWORD, ROOT, Server
 
 SIZES = {"": {"width": 1280, "height": 800}, "-phone": {"width": 390, "height": 844}}
@@ -27,12 +28,13 @@ PRACTICE = f"arn:aws:iam::{ACCOUNT}:policy/practice"
 
 @dataclass(frozen=True)
 class Picture:
-    """A page by its address, what is done there before the picture is taken, and which pictures besides the light one are kept."""
+    """A page by its address, what is done there before the picture is taken, and which pictures of it docs/console.md shows."""
 
     name: str
     path: str
     prepare: Callable[[Page], None] | None = None
-    also: tuple[str, ...] = ()
+    whole: bool = False  # its full length, not what a window shows
+    kept: tuple[str, ...] = ("",)  # as a name ends: "" light on a desk, "-phone", "-dark", "-phone-dark"
 
 
 def fill(server: Server) -> dict[str, str]:
@@ -73,18 +75,18 @@ def fill(server: Server) -> dict[str, str]:
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = iam.create_role(RoleName="payments-service", AssumeRolePolicyDocument=document)["Role"]["Arn"]
     kms.create_grant(KeyId=card_data, GranteePrincipal=role, Operations=["Decrypt", "GenerateDataKey"], Name="payments")
-    policy = json.loads(kms.get_key_policy(KeyId=card_data)["Policy"])
-    administrators = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/cleo"}
-    policy["Statement"].append(
-        {
-            "Sid": "Allow access for Key Administrators",
-            "Effect": "Allow",
-            "Principal": administrators,
-            "Action": ["kms:Describe*", "kms:Put*", "kms:Disable*", "kms:Enable*"],
-            "Resource": "*",
-        }
+    written = wizard_policy(
+        ACCOUNT,
+        spec="SYMMETRIC_DEFAULT",
+        usage="ENCRYPT_DECRYPT",
+        origin="AWS_KMS",
+        multi_region=False,
+        administrators=[f"arn:aws:iam::{ACCOUNT}:user/cleo"],
+        users=[f"arn:aws:iam::{ACCOUNT}:user/ann", role],
+        other_accounts=[],
+        administrators_delete=False,
     )
-    kms.put_key_policy(KeyId=card_data, Policy=json.dumps(policy))
+    kms.put_key_policy(KeyId=card_data, Policy=written)
     for order in range(4):
         context = {"table": "cards", "order": str(1000 + order)}
         sealed = clients["ann"].encrypt(KeyId=card_data, Plaintext=b"4111", EncryptionContext=context)
@@ -137,31 +139,32 @@ def pictures(keys: dict[str, str]) -> list[Picture]:
     who = f"arn:aws:iam::{ACCOUNT}:user/ben"
     key_arn = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{keys['payments/card-data']}"
     return [
-        Picture("overview", "/", also=("-phone", "-dark")),
+        # The first: looking at a page is in the record as well.
+        Picture("audit", f"/audit/?key={keys['payments/card-data']}"),
+        Picture("overview", "/", kept=("", "-phone", "-dark")),
         Picture("palette", "/", palette),
-        Picture("keys", "/keys/", also=("-phone", "-dark")),
+        Picture("keys", "/keys/", kept=("", "-phone")),
         Picture("wizard", "/keys/new/"),
-        Picture("key", f"{card_data}/", also=("-phone",)),
-        Picture("policy-edit", f"{card_data}/policy/edit/"),
+        Picture("key", f"{card_data}/"),
+        Picture("policy-edit", f"{card_data}/policy/edit/", kept=()),
         Picture("policy-history", f"{card_data}/policy/history/"),
-        Picture("material", f"{card_data}/tab/material/", also=("-dark",)),
-        Picture("regions", f"/keys/{keys['backups']}/tab/regions/"),
-        Picture("grants", f"{card_data}/tab/grants/"),
-        Picture("key-access", f"{card_data}/tab/access/"),
-        Picture("use", f"{card_data}/tab/use/"),
-        Picture("timeline", f"{reports}/tab/timeline/"),
-        Picture("impact", f"{card_data}/tab/impact/"),
+        Picture("material", f"{card_data}/tab/material/", kept=("-dark",)),
+        Picture("regions", f"/keys/{keys['backups']}/tab/regions/", kept=()),
+        Picture("grants", f"{card_data}/tab/grants/", kept=()),
+        Picture("key-access", f"{card_data}/tab/access/", whole=True),
+        Picture("use", f"{card_data}/tab/use/", whole=True),
+        Picture("timeline", f"{reports}/tab/timeline/", kept=()),
+        Picture("impact", f"{card_data}/tab/impact/", whole=True),
         Picture("deletion", f"/keys/{keys['payments/receipts']}/delete/"),
-        Picture("pending-deletion", f"{reports}/"),
+        Picture("pending-deletion", f"{reports}/", kept=()),
         Picture("import", f"/keys/{keys['brought-material']}/import/"),
-        Picture("playground", "/play/encrypt/", encrypt, also=("-phone",)),
+        Picture("playground", "/play/encrypt/", encrypt, kept=("", "-phone")),
         Picture("envelope", "/lab/envelope/", new_data_key),
-        Picture("users", "/principals/users/"),
+        Picture("users", "/principals/users/", kept=()),
         Picture("user", "/principals/users/ann/"),
         Picture("roles", "/principals/roles/"),
-        Picture("policies", "/principals/policies/"),
-        Picture("access", f"/access/?principal={who}&action=kms:Decrypt&key={key_arn}"),
-        Picture("audit", "/audit/", also=("-phone", "-dark")),
+        Picture("policies", "/principals/policies/", kept=()),
+        Picture("access", f"/access/?principal={who}&action=kms:Decrypt&key={key_arn}", whole=True),
         Picture("audit-keys", "/audit/keys/"),
         Picture("endpoints", "/settings/endpoints/"),
     ]
@@ -191,11 +194,11 @@ def main(folder: Path, language: str = "en", *, everything: bool = False) -> Non
             ending = size + ("-dark" if theme == "dark" else "")
             page = sign_in(chromium, server, language, viewport=SIZES[size], color_scheme=theme)
             for picture in shown:
-                if everything or not ending or ending in picture.also:
+                if everything or ending in picture.kept:
                     page.goto(picture.path)
                     if picture.prepare:
                         picture.prepare(page)
-                    page.screenshot(path=folder / f"{picture.name}{ending}.png", full_page=everything)
+                    page.screenshot(path=folder / f"{picture.name}{ending}.png", full_page=everything or picture.whole)
             page.context.close()
 
 
