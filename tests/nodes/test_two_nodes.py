@@ -73,7 +73,7 @@ def test_any_node_answers_for_the_whole_trail(nodes: tuple[Server, Server]) -> N
         assert recorded[: len(requests)] == requests[::-1]  # newest first, in one order
         assert [event["EventName"] for event in found] == ["DescribeKey"] * 10 + ["CreateKey"]
     usage = second.client().get_key_last_usage(KeyId=key["KeyId"])
-    assert "KeyLastUsage" not in usage
+    assert not usage["KeyLastUsage"]
     first.client().encrypt(KeyId=key["KeyId"], Plaintext=b"x")
     assert second.client().get_key_last_usage(KeyId=key["KeyId"])["KeyLastUsage"]["Operation"] == "Encrypt"
 
