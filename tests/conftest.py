@@ -28,7 +28,9 @@ if os.environ.get("KMSCONSOLE_TEST_DATABASE") == "postgresql":
     _postgres = Postgres().__enter__()
     atexit.register(_postgres.__exit__)
     os.environ["KMSCONSOLE_DATABASE_URL"] = _postgres.database()
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps an event loop in the thread that later tests use Django in
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = (
+    "true"  # Playwright keeps an event loop in the thread that later tests use Django in
+)
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
 
