@@ -17,24 +17,14 @@ from django.utils.translation import gettext as _
 from engine.iam import patterns, vocabulary
 from engine.iam.decide import CONTEXT_ACTIONS
 from engine.iam.jsonplaces import Path, line_and_column, places
-from engine.iam.policy import ACCOUNT, CompiledPolicy, Kind, MalformedPolicy, compile_policy
+from engine.iam.policy import ACCOUNT, STATEMENT_MEMBERS, CompiledPolicy, Kind, MalformedPolicy, compile_policy
 from engine.iam.principal import Principal
 
 ERROR, WARNING, HINT = "error", "warning", "hint"
 _ORDER = {ERROR: 0, WARNING: 1, HINT: 2}
 
 _DOCUMENT = ("Version", "Id", "Statement")
-_STATEMENT = (
-    "Sid",
-    "Effect",
-    "Principal",
-    "NotPrincipal",
-    "Action",
-    "NotAction",
-    "Resource",
-    "NotResource",
-    "Condition",
-)
+_STATEMENT = STATEMENT_MEMBERS
 _PRINCIPALS = ("AWS", "Service", "Federated", "CanonicalUser")
 # Conditions that say who: with one of them "everyone" is not everyone.
 _SAYS_WHO = re.compile(

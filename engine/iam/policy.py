@@ -20,7 +20,7 @@ Kind = Literal["identity", "resource", "boundary", "session", "trust"]
 VERSIONS = ("2012-10-17", "2008-10-17")
 DIRECT, ACCOUNT = "direct", "account"
 
-_STATEMENT_MEMBERS = {
+STATEMENT_MEMBERS = (
     "Sid",
     "Effect",
     "Principal",
@@ -30,7 +30,7 @@ _STATEMENT_MEMBERS = {
     "Resource",
     "NotResource",
     "Condition",
-}
+)
 _ACTION = re.compile(r"\*|[A-Za-z0-9.-]+:[^:]+")
 _ACCOUNT = re.compile(r"\d{12}")
 _ROOT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root")
@@ -245,7 +245,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _statement(number: int, written: Any, kind: Kind, variables: bool, pins: Mapping[str, str]) -> Statement:
     if not isinstance(written, dict):
         raise MalformedPolicy("Syntax error in policy: a statement is not an object")
-    unknown = set(written) - _STATEMENT_MEMBERS
+    unknown = set(written) - set(STATEMENT_MEMBERS)
     if unknown:
         raise MalformedPolicy(f"Syntax error in policy: unknown element {sorted(unknown)[0]}")
     if written.get("Effect") not in ("Allow", "Deny"):
