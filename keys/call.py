@@ -17,11 +17,11 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 from botocore.regions import EndpointResolver
 from botocore.serialize import create_serializer
-from botocore.session import get_session
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from keys import service, terraform
+from keys.awsmodel import service_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def show(request: HttpRequest, operation: str, parameters: dict[str, Any], servi
 
 def cli(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
     """An `aws` command for bash or zsh. Blobs go in as files: versions 1 and 2 of the CLI read text on the command line differently."""
-    model = _model(service_name).operation_model(operation)
+    model = service_model(service_name).operation_model(operation)
     lines = [f"aws {service_name} {xform_name(operation, '-')}"]
     for member, value in parameters.items():
         assert model.input_shape is not None
@@ -102,7 +102,7 @@ def _plain(value: Any) -> Any:
 
 def http(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
     """The request as botocore serialises it, signed and sent by curl (7.75 or newer) with the access key of the environment."""
-    model = _model(service_name)
+    model = service_model(service_name)
     made = _serialised(model, operation, parameters)
     headers = {name: value for name, value in dict(made["headers"]).items() if name.lower() != "content-length"}
     headers.setdefault("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
@@ -120,7 +120,7 @@ def http(service_name: str, operation: str, parameters: dict[str, Any], region: 
 
 def body(service_name: str, operation: str, parameters: dict[str, Any]) -> str:
     """The request's body as it crosses the wire."""
-    return _text(_serialised(_model(service_name), operation, parameters)["body"])
+    return _text(_serialised(service_model(service_name), operation, parameters)["body"])
 
 
 def _serialised(model: ServiceModel, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -132,10 +132,6 @@ def _text(content: Any) -> str:
     if isinstance(content, bytes):
         return content.decode()
     return content if isinstance(content, str) else urlencode(content)
-
-
-def _model(service_name: str) -> ServiceModel:
-    return get_session().get_service_model(service_name)
 
 
 @cache

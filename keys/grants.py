@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.session import get_session
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from keys.awsmodel import service_model
 
 WORDS: dict[str, Any] = {
     "Encrypt": gettext_lazy("encrypt data of up to 4,096 bytes"),
@@ -51,7 +52,7 @@ _BY_USAGE = {
 def operations_for(key: Mapping[str, Any]) -> list[str]:
     """What a grant on this key may allow, out of the service model's list. `key` is DescribeKey's KeyMetadata."""
     kind = "symmetric" if key["KeySpec"] == "SYMMETRIC_DEFAULT" else key["KeyUsage"]
-    known = get_session().get_service_model("kms").shape_for("GrantOperation").enum
+    known = service_model("kms").shape_for("GrantOperation").enum
     return [name for name in (*_BY_USAGE.get(kind, ()), *_ALWAYS) if name in known]
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import boto3
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
 from keys import backends
+from keys.awsmodel import regions
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,6 @@ def _exists(url_name: str, arguments: tuple[str, ...] = ()) -> bool:
     return True
 
 
-@cache
-def regions() -> tuple[str, ...]:
-    return tuple(sorted(boto3.session.Session().get_available_regions("kms")))
-
-
 def _within(path: str, url: str) -> bool:
     return path == url if url == "/" else path.startswith(url)
 
@@ -132,6 +127,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "endpoint": backend.name or {"embedded": _("Embedded"), "aws": _("Real AWS")}[backend.kind],
         "endpoint_kind": backend.kind,
         "signed_in": signed_in,
-        "regions": regions() if signed_in else (),
+        "regions": regions("kms") if signed_in else (),
         "theme": request.COOKIES.get("theme", "system"),
     }

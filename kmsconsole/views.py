@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from kmsconsole import context
+from keys.awsmodel import regions
 from principals import session
 
 THEMES = ("system", "light", "dark")
@@ -84,7 +84,7 @@ def region(request: HttpRequest) -> HttpResponse:
     """Pages speak to another Region from now on; a key's page of the old Region would not be found there, so go to the list."""
     wanted = request.POST.get("region", "")
     answer = redirect(reverse("keys") if "/keys/" in _back(request) else _back(request))
-    if wanted in context.regions():
+    if wanted in regions("kms"):
         session.store(request, replace(request.signed_in, region=wanted))  # type: ignore[attr-defined]
         answer.set_cookie("region", wanted, max_age=365 * 86400, samesite="Lax", httponly=True)
     return answer

@@ -6,10 +6,10 @@ import json
 import re
 from typing import Any
 
-from botocore.session import get_session
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from keys.awsmodel import service_model
 from keys.views import policy_editor
 
 
@@ -20,7 +20,7 @@ def legal_name(name: str) -> str:
 
 def name_limit(shape: str) -> int:
     """The longest name of a kind, from the service model."""
-    return int(get_session().get_service_model("iam").shape_for(shape).metadata["max"])
+    return int(service_model("iam").shape_for(shape).metadata["max"])
 
 
 class NameField(forms.CharField):

@@ -38,7 +38,6 @@ import django
 
 django.setup()
 
-import boto3
 import pytest
 from botocore.config import Config
 from django.conf import settings
@@ -47,6 +46,7 @@ from django.test.utils import setup_test_environment
 from engine import clock, inprocess
 from engine.iam import accounts
 from kmsconsole import bootstrap
+from tests.support import clients
 
 setup_test_environment()
 settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
@@ -112,7 +112,7 @@ def make_client(
     service: str, region: str, access_key_id: str, secret: str, token: str | None = None, *, endpoint: str = ""
 ) -> Any:
     """A boto3 client whose requests go to `endpoint`, or to the engine in this process, signed and checked as over a socket."""
-    client = boto3.Session().client(
+    client = clients.make(
         service,
         region_name=region,
         aws_access_key_id=access_key_id,
@@ -124,6 +124,18 @@ def make_client(
     if not endpoint:
         inprocess.attach(client, source_ip="127.0.0.1")
     return client
+
+
+# What waits for other processes comes first, so that no worker is left with it when the others have nothing more to do.
+_FIRST = ("browser", "clients", "bench", "faults", "nodes", "keys", "kmsconsole")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        room = item.path.relative_to(Path(__file__).parent).parts[0]
+        return _FIRST.index(room) if room in _FIRST else len(_FIRST)
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from botocore.session import get_session
 from django.utils.translation import gettext_lazy as _
+
+from keys.awsmodel import service_model
 
 # Operations that are not about a key of one's account, with what stands for them where they are.
 _WITHOUT_KEY = {
@@ -92,7 +93,7 @@ def columns(spec: str, usage: str) -> tuple[Column, ...]:
 @cache
 def key_actions() -> tuple[str, ...]:
     """Every action about a key, as kms:Name, sorted."""
-    names = set(get_session().get_service_model("kms").operation_names) - _WITHOUT_KEY
+    names = set(service_model("kms").operation_names) - _WITHOUT_KEY
     return tuple(sorted(f"kms:{name}" for name in {*names, *_PERMISSION_ONLY}))
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.session import get_session
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from keys import encodings
+from keys.awsmodel import service_model
 from keys.play.table import INITIAL, LABELS, RARE, TYPED_AS_TEXT, Play
 
 SPARE_ROWS = 1  # empty encryption-context rows offered beyond those that are filled
@@ -22,7 +22,7 @@ class PlayForm(forms.Form):
     def __init__(self, play: Play, key_choices: list[tuple[str, str]], *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.play = play
-        self.shape = get_session().get_service_model("kms").operation_model(play.operation).input_shape
+        self.shape = service_model("kms").operation_model(play.operation).input_shape
         self.context_members: list[str] = []
         self.too_large = False
         self.more_rows = 0

@@ -14,17 +14,17 @@ from typing import Any
 
 from botocore import xform_name
 from botocore.model import StructureShape
-from botocore.session import get_session
 from django.http import HttpRequest
 
 from keys import call
+from keys.awsmodel import service_model
 
 _SESSION, MOST = "recipe", 12
 
 
 def remember(request: HttpRequest, operation: str, parameters: dict[str, Any], answer: dict[str, Any]) -> None:
     """Add a call that succeeded."""
-    model = get_session().get_service_model("kms").operation_model(operation)
+    model = service_model("kms").operation_model(operation)
     assert model.input_shape is not None
     assert model.output_shape is not None
     outputs = {

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from botocore.session import get_session
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
 
 from keys import answers, call, inventory, service
+from keys.awsmodel import regions
 from keys.views.common import problem_page
 
 Data = dict[str, Any]
@@ -66,12 +65,6 @@ class RotationForm(forms.Form):
     )
 
 
-@cache
-def regions() -> tuple[str, ...]:
-    """The Regions where KMS is, as the service model's endpoints list them."""
-    return tuple(sorted(get_session().get_available_regions("kms")))
-
-
 class RegionForm(forms.Form):
     """A choice of the Regions that can be meant; the key tells which are taken."""
 
@@ -91,7 +84,9 @@ class ReplicaForm(RegionForm):
     def choices(self, key: Data) -> list[str]:
         configuration = key.get("MultiRegionConfiguration", {})
         taken = {each["Region"] for each in configuration.get("ReplicaKeys", [])}
-        return [name for name in regions() if name not in taken | {configuration.get("PrimaryKey", {}).get("Region")}]
+        return [
+            name for name in regions("kms") if name not in taken | {configuration.get("PrimaryKey", {}).get("Region")}
+        ]
 
 
 class PrimaryForm(RegionForm):

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
-from botocore.session import get_session
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from keys import call, inventory, policies, service
+from keys.awsmodel import service_model
 from keys.views import policy_editor
 
 STEPS = {
@@ -56,7 +56,7 @@ _SPECS = {
 
 
 def specs_for(kind: str, usage: str, region: str) -> list[str]:
-    names = get_session().get_service_model("kms").shape_for("KeySpec").enum
+    names = service_model("kms").shape_for("KeySpec").enum
     found = [name for name in names if name.startswith(_SPECS.get((kind, usage), ()))]
     return [name for name in found if name != "SM2" or region.startswith("cn-")]
 

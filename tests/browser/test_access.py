@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.support.accessible import violations
 from tests.support.server import ACCOUNT, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -35,8 +35,7 @@ def key(server: Server, alias: str) -> str:
 
 
 def no_violation(page: Page) -> None:
-    found = Axe().run(page).response["violations"]
-    assert not found, [(each["id"], each["nodes"][0]["html"][:200]) for each in found]
+    assert not violations(page)
 
 
 def test_a_refusal_is_explained_and_mended_with_the_statement_it_offers(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.pages import key_option
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -80,7 +81,7 @@ def test_a_class_from_its_group_to_its_audit_trail(visit: Callable[..., Page], s
     # The student encrypts in the playground what the CLI then opens.
     student = visit("sam-student", "learn-the-class")
     student.goto("/play/encrypt/")
-    student.get_by_label("Key", exact=True).select_option(label=student.locator("#id_KeyId option").first.inner_text())
+    student.get_by_label("Key", exact=True).select_option(label=key_option(student, "my-kms-key"))
     secret_text = "the launch code is 1234"
     student.locator("#id_Plaintext").fill(secret_text)
     student.locator("input[name=EncryptionContext_name]").first.fill("class")

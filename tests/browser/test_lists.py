@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.support.accessible import violations
 from tests.support.server import Server, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -52,22 +52,15 @@ def addresses(keys: dict[str, str]) -> list[str]:
     ]
 
 
-def violations(page: Page) -> list[str]:
-    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in Axe().run(page).response["violations"]]
-
-
 def nothing_wrong(page: Page, what: str) -> None:
     assert not violations(page), what
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.viewport_size["width"], f"{what} is {width} wide"  # type: ignore[index]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
-def test_every_page_is_accessible_and_fits(
-    visit: Callable[..., Page], addresses: list[str], theme: Any, viewport: Any
-) -> None:
-    page = visit(color_scheme=theme, viewport=viewport)
+def test_every_page_is_accessible_and_fits(visit: Callable[..., Page], addresses: list[str], viewport: Any) -> None:
+    page = visit(viewport=viewport)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
@@ -83,11 +76,8 @@ def test_every_page_is_accessible_and_fits(
     assert not errors
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_pages_of_a_bulk_action_are_accessible(
-    visit: Callable[..., Page], keys: dict[str, str], theme: Any
-) -> None:
-    page = visit(color_scheme=theme)
+def test_the_pages_of_a_bulk_action_are_accessible(visit: Callable[..., Page], keys: dict[str, str]) -> None:
+    page = visit()
     page.goto("/keys/?q=nut")
     page.locator("input[name=key]").first.check()
     page.locator("#bulk").select_option("delete")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from tests.support.accessible import violations
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -119,16 +119,8 @@ def paths(server: Server) -> list[str]:
     ]
 
 
-def violations(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{each['id']}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary'][:300]}" for each in found
-    ]
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_page_has_an_accessibility_violation(visit: Callable[..., Page], paths: list[str], theme: Any) -> None:
-    page = visit(color_scheme=theme)
+def test_no_page_has_an_accessibility_violation(visit: Callable[..., Page], paths: list[str]) -> None:
+    page = visit()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.pages import key_option
 from tests.support.server import ACCOUNT, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -55,7 +56,7 @@ def test_a_teacher_administers_as_a_role_and_a_student_uses_the_key(visit: Calla
     # The student encrypts with it, and may not disable it.
     student = visit("rob-student", "roles-in-practice")
     student.goto("/play/encrypt/")
-    student.locator("select[name=KeyId]").select_option(label=_option(student, "class-with-roles"))
+    student.locator("select[name=KeyId]").select_option(label=key_option(student, "class-with-roles"))
     student.get_by_label("Plaintext").fill("the secret of the class")
     student.get_by_role("button", name="Encrypt").click()
     expect(student.get_by_role("button", name="Use in Decrypt")).to_be_visible()
@@ -63,8 +64,3 @@ def test_a_teacher_administers_as_a_role_and_a_student_uses_the_key(visit: Calla
     student.goto(f"/keys/{key_id}/do/disable/")
     student.get_by_role("button", name="Disable key").click()
     expect(student.locator("main")).to_contain_text("AccessDeniedException")
-
-
-def _option(page: Page, alias: str) -> str:
-    labels = page.locator("select[name=KeyId] option").all_inner_texts()
-    return next(label for label in labels if label.startswith(alias))

@@ -13,8 +13,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.config import Config
+
+from tests.support import clients
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
@@ -93,7 +94,7 @@ class Server:
 
     def client(self, service: str = "kms", region: str = "us-east-1", **credentials: Any) -> Any:
         """A boto3 client over the socket, the first administrator's unless credentials are given."""
-        return boto3.Session().client(
+        return clients.make(
             service,
             region_name=region,
             endpoint_url=self.url,

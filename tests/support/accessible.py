@@ -1,0 +1,27 @@
+"""What axe finds wrong with a page, in both themes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+_axe = Axe()
+_EVERYTHING: dict[str, Any] = {"resultTypes": ["violations"]}
+_COLOURS = {**_EVERYTHING, "runOnly": ["color-contrast"]}  # all that a theme changes
+
+
+def violations(page: Page) -> list[str]:
+    """One line a violation of any of axe's rules in light, and of those about colours in dark; the page is left in light."""
+    # Without the motion of a button from one colour to the next: it would be caught on its way.
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    found = {"light": _axe.run(page, options=_EVERYTHING).response["violations"]}
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    found["dark"] = page.evaluate("options => axe.run(options)", _COLOURS)["violations"]
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    return [
+        f"{each['id']} in {theme}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary'][:300]}"
+        for theme, problems in found.items()
+        for each in problems
+    ]
