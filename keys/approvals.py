@@ -102,6 +102,11 @@ def all_requests(request: HttpRequest) -> Any:
     return DeletionRequest.objects.filter(account_id=signed_in.account_id).order_by("-asked", "-pk")
 
 
+def parameters(asked: DeletionRequest) -> dict[str, Any]:
+    """What approval sends ScheduleKeyDeletion with."""
+    return {"KeyId": asked.key_id, "PendingWindowInDays": asked.days}
+
+
 def approve(request: HttpRequest, asked: DeletionRequest, kms: Any) -> None:
     """Send ScheduleKeyDeletion as the approver. Raises NotAllowed, or ClientError and the request goes on waiting."""
     signed_in = request.signed_in  # type: ignore[attr-defined]
@@ -110,7 +115,7 @@ def approve(request: HttpRequest, asked: DeletionRequest, kms: Any) -> None:
     _decide(request, asked, DeletionRequest.APPROVED)
     try:
         with _approval(asked.key_id):
-            kms.schedule_key_deletion(KeyId=asked.key_id, PendingWindowInDays=asked.days)
+            kms.schedule_key_deletion(**parameters(asked))
     except BaseException:
         DeletionRequest.objects.filter(pk=asked.pk).update(state=DeletionRequest.WAITING, decided_by="", decided=None)
         raise

@@ -1,5 +1,6 @@
 """Show the call: the very request a page makes or would make, as an AWS CLI command, as boto3, as Terraform where a resource sends
-it, and as the HTTP request itself by curl. Each can be run as printed; the secret of the access key is never in it."""
+it, and as the HTTP request itself by curl. Each can be run as printed. No secret is in it: that of the access key is the environment's,
+and a password (what the service model calls a sensitive text) is read from an environment variable named after its member."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import base64
 import json
 import pprint
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,7 +20,6 @@ from botocore.model import ServiceModel, Shape
 from botocore.regions import EndpointResolver
 from botocore.serialize import create_serializer
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
 
 from keys import service, terraform
 from keys.awsmodel import service_model
@@ -36,28 +37,50 @@ class ShownCall:
     note: str = ""
 
 
+Call = tuple[str, dict[str, Any]]  # an operation with its parameters
+
+
 def show(request: HttpRequest, operation: str, parameters: dict[str, Any], service_name: str = "kms") -> ShownCall:
+    return show_all(request, [(operation, parameters)], service_name)
+
+
+def show_all(request: HttpRequest, calls: Sequence[Call], service_name: str = "kms") -> ShownCall:
+    """Several requests to one service in the order they are sent, as one script each."""
     signed_in = request.signed_in  # type: ignore[attr-defined]
     region, endpoint = signed_in.region, service.endpoint_url(request)
-    given = (service_name, operation, parameters, region, endpoint)
-    configuration = terraform.configuration(*given, signed_in.account_id)
+    configuration = terraform.configurations(service_name, calls, region, endpoint, signed_in.account_id)
     return ShownCall(
-        operation=operation,
-        cli=cli(*given),
-        boto3=boto3_source(*given),
-        http=http(*given),
-        terraform=configuration or "",
-        note="" if configuration else _("No resource of Terraform's AWS provider makes this call."),
+        operation=", ".join(dict.fromkeys(operation for operation, _parameters in calls)),
+        cli="\n\n".join(cli(service_name, *each, region, endpoint) for each in calls),
+        boto3=boto3_script(service_name, calls, region, endpoint),
+        http="\n\n".join(http(service_name, *each, region, endpoint) for each in calls),
+        terraform=configuration,
+        note="" if configuration else terraform.absent(service_name, calls),
     )
+
+
+def secrets(service_name: str, operation: str, parameters: dict[str, Any]) -> dict[str, str]:
+    """Member → the environment variable that holds it, for those of `parameters` that the service model calls sensitive texts."""
+    shape = service_model(service_name).operation_model(operation).input_shape
+    members = shape.members if shape is not None else {}
+    return {
+        member: xform_name(member).upper()
+        for member in parameters
+        if members[member].type_name == "string" and members[member].metadata.get("sensitive")
+    }
 
 
 def cli(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
     """An `aws` command for bash or zsh. Blobs go in as files: versions 1 and 2 of the CLI read text on the command line differently."""
     model = service_model(service_name).operation_model(operation)
+    secret = secrets(service_name, operation, parameters)
     lines = [f"aws {service_name} {xform_name(operation, '-')}"]
     for member, value in parameters.items():
         assert model.input_shape is not None
-        lines.append(_option(member, value, model.input_shape.members[member]))
+        if member in secret:
+            lines.append(f'--{xform_name(member, "-")} "${secret[member]}"')
+        else:
+            lines.append(_option(member, value, model.input_shape.members[member]))
     lines.append(f"--region {region}")
     if endpoint:
         lines.append(f"--endpoint-url {endpoint}")
@@ -84,15 +107,29 @@ def _argument(value: Any, shape: Shape) -> str:
 
 
 def boto3_source(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
+    return boto3_script(service_name, [(operation, parameters)], region, endpoint)
+
+
+def boto3_script(service_name: str, calls: Sequence[Call], region: str, endpoint: str) -> str:
     arguments = [repr(service_name), f"region_name={region!r}"]
     if endpoint:
         arguments.append(f"endpoint_url={endpoint!r}")
-    lines = ["import boto3", "", f"{service_name} = boto3.client({', '.join(arguments)})"]
-    shown = {name: _plain(value) for name, value in parameters.items()}
-    given = "".join(f"    {member}={pprint.pformat(value, sort_dicts=False)},\n" for member, value in shown.items())
-    body = f"(\n{given})" if given else "()"
-    lines.append(f"answer = {service_name}.{xform_name(operation)}{body}")
+    hidden = any(secrets(service_name, *each) for each in calls)
+    lines = [*(["import os", ""] if hidden else []), "import boto3", ""]
+    lines.append(f"{service_name} = boto3.client({', '.join(arguments)})")
+    lines += [f"answer = {service_name}.{_boto3_call(service_name, *each)}" for each in calls]
     return "\n".join(lines)
+
+
+def _boto3_call(service_name: str, operation: str, parameters: dict[str, Any]) -> str:
+    secret = secrets(service_name, operation, parameters)
+    given = "".join(
+        f'    {member}=os.environ["{secret[member]}"],\n'
+        if member in secret
+        else f"    {member}={pprint.pformat(_plain(value), sort_dicts=False)},\n"
+        for member, value in parameters.items()
+    )
+    return str(xform_name(operation)) + (f"(\n{given})" if given else "()")
 
 
 def _plain(value: Any) -> Any:
@@ -103,7 +140,8 @@ def _plain(value: Any) -> Any:
 def http(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
     """The request as botocore serialises it, signed and sent by curl (7.75 or newer) with the access key of the environment."""
     model = service_model(service_name)
-    made = _serialised(model, operation, parameters)
+    secret = secrets(service_name, operation, parameters)
+    made = _serialised(model, operation, {name: value for name, value in parameters.items() if name not in secret})
     headers = {name: value for name, value in dict(made["headers"]).items() if name.lower() != "content-length"}
     headers.setdefault("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
     signing_region, address = _address(service_name, region)
@@ -114,8 +152,16 @@ def http(service_name: str, operation: str, parameters: dict[str, Any], region: 
         '${AWS_SESSION_TOKEN:+-H "X-Amz-Security-Token: $AWS_SESSION_TOKEN"}',
         *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()),
         f"--data-raw {shlex.quote(_text(made['body']))}",
+        *(_secret_data(model, member, variable) for member, variable in secret.items()),
     ]
     return " \\\n    ".join(lines)
+
+
+def _secret_data(model: ServiceModel, member: str, variable: str) -> str:
+    """A secret as a further part of the body, which curl encodes and signs with the rest."""
+    if model.resolved_protocol != "query":
+        raise NotImplementedError(f"{model.service_name} takes no body in parts: {member} cannot be shown apart")
+    return f'--data-urlencode "{member}=${variable}"'
 
 
 def body(service_name: str, operation: str, parameters: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ sends answers None, and the page says so. Source: the schemas of hashicorp/aws.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ class Raw(str):
 @dataclass(frozen=True, slots=True)
 class Resource:
     """`arguments`: member of the request → argument. `also` gives what a plain renaming cannot. `part_of`: the request changes one
-    argument of a resource that is there already."""
+    argument of a resource that is there already, which `identity` names for `terraform import`."""
 
     type: str
     arguments: Mapping[str, str] = field(default_factory=dict)
@@ -34,6 +35,8 @@ class Resource:
     kind: str = "resource"
     part_of: bool = False
     where: Callable[[Parameters], bool] = lambda parameters: True
+    identity: str = "KeyId"
+    beside: Callable[[Parameters], str] = lambda parameters: ""  # what else the configuration needs
 
 
 def _tags(parameters: Parameters) -> Arguments:
@@ -77,6 +80,15 @@ _KEY = {
 }
 _IMPORTED = {name: argument for name, argument in _KEY.items() if name not in ("KeySpec", "KeyUsage")}
 _INLINE = {"PolicyName": "name", "PolicyDocument": "policy"}
+
+
+def _role(**arguments: Any) -> Arguments:
+    """Arguments of a role that is there: its resource wants the trust policy too, so that is looked up."""
+    return {"assume_role_policy": Raw("data.aws_iam_role.before.assume_role_policy"), **arguments}
+
+
+def _role_before(parameters: Parameters) -> str:
+    return f'data "aws_iam_role" "before" {{\n  name = {_text(parameters["RoleName"])}\n}}'
 
 
 def _own(**arguments: Any) -> list[Resource]:
@@ -221,8 +233,115 @@ RESOURCES: dict[tuple[str, str], list[Resource]] = {
             {"UserName": "user", "PasswordResetRequired": "password_reset_required"},
         )
     ],
+    ("iam", "PutUserPermissionsBoundary"): [
+        Resource(
+            "aws_iam_user",
+            {"UserName": "name", "PermissionsBoundary": "permissions_boundary"},
+            part_of=True,
+            identity="UserName",
+        )
+    ],
+    ("iam", "PutRolePermissionsBoundary"): [
+        Resource(
+            "aws_iam_role",
+            {"RoleName": "name", "PermissionsBoundary": "permissions_boundary"},
+            lambda parameters: _role(),
+            part_of=True,
+            identity="RoleName",
+            beside=_role_before,
+        )
+    ],
+    ("iam", "TagUser"): [Resource("aws_iam_user", {"UserName": "name"}, _tags, part_of=True, identity="UserName")],
+    ("iam", "TagRole"): [
+        Resource(
+            "aws_iam_role",
+            {"RoleName": "name"},
+            lambda parameters: _role(**_tags(parameters)),
+            part_of=True,
+            identity="RoleName",
+            beside=_role_before,
+        )
+    ],
+    ("iam", "UpdateRole"): [
+        Resource(
+            "aws_iam_role",
+            {"RoleName": "name", "Description": "description", "MaxSessionDuration": "max_session_duration"},
+            lambda parameters: _role(),
+            part_of=True,
+            identity="RoleName",
+            beside=_role_before,
+        )
+    ],
+    ("iam", "UpdateAssumeRolePolicy"): [
+        Resource(
+            "aws_iam_role",
+            {"RoleName": "name", "PolicyDocument": "assume_role_policy"},
+            part_of=True,
+            identity="RoleName",
+        )
+    ],
+    ("iam", "CreatePolicyVersion"): [
+        Resource(
+            "aws_iam_policy",
+            {"PolicyDocument": "policy"},
+            part_of=True,
+            identity="PolicyArn",
+            where=lambda given: given.get("SetAsDefault") is True,
+        )
+    ],
+    ("iam", "UpdateAccessKey"): [
+        Resource(
+            "aws_iam_access_key",
+            {"UserName": "user", "Status": "status"},
+            part_of=True,
+            identity="AccessKeyId",
+        )
+    ],
     ("iam", "CreateAccountAlias"): [Resource("aws_iam_account_alias", {"AccountAlias": "account_alias"})],
 }
+
+
+# Operation → the resource that sends it when it is taken out of the configuration.
+REMOVED: dict[tuple[str, str], str] = {
+    ("kms", "ScheduleKeyDeletion"): "aws_kms_key",
+    ("kms", "DeleteAlias"): "aws_kms_alias",
+    ("kms", "RevokeGrant"): "aws_kms_grant",
+    ("iam", "DeleteUser"): "aws_iam_user",
+    ("iam", "DeleteGroup"): "aws_iam_group",
+    ("iam", "DeleteRole"): "aws_iam_role",
+    ("iam", "DeletePolicy"): "aws_iam_policy",
+    ("iam", "DeleteUserPolicy"): "aws_iam_user_policy",
+    ("iam", "DeleteGroupPolicy"): "aws_iam_group_policy",
+    ("iam", "DeleteRolePolicy"): "aws_iam_role_policy",
+    ("iam", "DetachUserPolicy"): "aws_iam_user_policy_attachment",
+    ("iam", "DetachGroupPolicy"): "aws_iam_group_policy_attachment",
+    ("iam", "DetachRolePolicy"): "aws_iam_role_policy_attachment",
+    ("iam", "RemoveUserFromGroup"): "aws_iam_user_group_membership",
+    ("iam", "DeleteAccessKey"): "aws_iam_access_key",
+    ("iam", "DeleteLoginProfile"): "aws_iam_user_login_profile",
+}
+# Operation → the resource that sends it when one of its arguments is taken out, and the argument.
+EMPTIED: dict[tuple[str, str], tuple[str, str]] = {
+    ("kms", "UntagResource"): ("aws_kms_key", "tags"),
+    ("iam", "UntagUser"): ("aws_iam_user", "tags"),
+    ("iam", "UntagRole"): ("aws_iam_role", "tags"),
+    ("iam", "DeleteUserPermissionsBoundary"): ("aws_iam_user", "permissions_boundary"),
+    ("iam", "DeleteRolePermissionsBoundary"): ("aws_iam_role", "permissions_boundary"),
+}
+
+
+def absent(service: str, calls: Sequence[tuple[str, Parameters]]) -> str:
+    """Why there is no configuration for these calls."""
+    operations = [(service, operation) for operation, _parameters in calls]
+    if removed := list(dict.fromkeys(REMOVED[each] for each in operations if each in REMOVED)):
+        return _("Terraform makes this call when the resource is taken out of its configuration: %(resources)s.") % {
+            "resources": ", ".join(removed)
+        }
+    if emptied := [EMPTIED[each] for each in operations if each in EMPTIED]:
+        return _("Terraform makes this call when the argument is taken out of its resource: %(arguments)s.") % {
+            "arguments": ", ".join(f"{kind}.{argument}" for kind, argument in emptied)
+        }
+    return _("No resource of Terraform's AWS provider makes this call.")
 
 
 def resource(service: str, operation: str, parameters: Parameters) -> Resource | None:
@@ -233,25 +352,48 @@ def configuration(
     service: str, operation: str, parameters: Parameters, region: str, endpoint: str, account_id: str
 ) -> str | None:
     """A whole configuration, provider included; None where no resource of the provider sends this operation."""
-    found = resource(service, operation, parameters)
-    if found is None:
-        return None
-    region = parameters.get("ReplicaRegion", region)
-    return f"{provider(region, endpoint)}\n\n{block(found, parameters, region, account_id)}"
+    return configurations(service, [(operation, parameters)], region, endpoint, account_id) or None
 
 
-def block(found: Resource, parameters: Parameters, region: str, account_id: str, label: str = "this") -> str:
+def configurations(
+    service: str, calls: Sequence[tuple[str, Parameters]], region: str, endpoint: str, account_id: str
+) -> str:
+    """The calls that resources send, each resource after the one before; empty where there is none."""
+    blocks: list[str] = []
+    labels: Counter[str] = Counter()
+    before = ""
+    for operation, parameters in calls:
+        found = resource(service, operation, parameters)
+        if found is None:
+            continue
+        region = parameters.get("ReplicaRegion", region)
+        labels[found.type] += 1
+        label = "this" if labels[found.type] == 1 else f"this_{labels[found.type]}"
+        blocks.append(block(found, parameters, region, account_id, label, after=before))
+        before = f"{found.type}.{label}"
+    return "\n\n".join([provider(region, endpoint), *blocks]) if blocks else ""
+
+
+def block(
+    found: Resource, parameters: Parameters, region: str, account_id: str, label: str = "this", after: str = ""
+) -> str:
     arguments: Arguments = {}
     for member, argument in found.arguments.items():
         if member in parameters:
             arguments[argument] = _value(argument, parameters[member], region, account_id)
     arguments.update(found.also(parameters))
+    if after:
+        arguments["depends_on"] = Raw(f"[{after}]")
     text = f'{found.kind} "{found.type}" "{label}" {_body(arguments, 0)}'
     if not found.part_of:
         return text
-    note = _("An argument of the key's own resource, beside those it has. A key made elsewhere is taken over first:")
-    key = parameters["KeyId"].rpartition("/")[2]
-    return f"# {note}\n# terraform import {found.type}.{label} {key}\n{text}"
+    note = _("An argument of the resource that is there, beside those it has. One made elsewhere is taken over first:")
+    identity = parameters[found.identity]
+    if not found.identity.endswith("Arn"):
+        identity = identity.rpartition("/")[2]
+    beside = found.beside(parameters)
+    shown = f"# {note}\n# terraform import {found.type}.{label} {identity}\n{text}"
+    return f"{beside}\n\n{shown}" if beside else shown
 
 
 def provider(region: str, endpoint: str) -> str:

@@ -10,7 +10,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
 
@@ -271,8 +271,10 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
             messages.success(request, str(found.done))
             return redirect("key-tab", key_id=key_id, tab=found.tab)
     shown = None
-    if valid or not form.fields:
-        shown = call.show(request, found.operation, _parameters(found, key["KeyId"], getattr(form, "cleaned_data", {})))
+    asked = form if posted or not request.GET else _bound(found, key, request.GET)
+    if not form.fields or (asked.is_bound and asked.is_valid()):
+        parameters = _parameters(found, key["KeyId"], getattr(asked, "cleaned_data", {}))
+        shown = call.show(request, found.operation, parameters)
     return render(
         request,
         "keys/action.html",
@@ -283,10 +285,15 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
             "form": form,
             "call": shown,
             "why": answers.refused(key).get(action, ""),
-            "previewed": "preview" in request.POST,
+            "previewed": "preview" in request.POST or bool(request.GET),
         },
         status=422 if form.errors else 200,
     )
+
+
+def _bound(action: Action, key: Data, data: QueryDict) -> forms.Form:
+    given: Data = {"key": key} if action.takes_key else {}
+    return action.form(data, **given)
 
 
 def _form(request: HttpRequest, action: Action, key: Data) -> forms.Form:

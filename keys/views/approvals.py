@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from keys import approvals, inventory, service
+from keys import approvals, call, inventory, service
 from keys.models import DeletionRequest
 from keys.views.common import attempt
 
@@ -18,6 +20,10 @@ RULE_ACTION = "kmsconsole:ChangeDeletionRule"
 def page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _change(request)
+    return _page(request)
+
+
+def _page(request: HttpRequest, **shown: Any) -> HttpResponse:
     signed_in = request.signed_in  # type: ignore[attr-defined]
     found = approvals.all_requests(request)
     return render(
@@ -27,6 +33,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "rule": approvals.rule(signed_in.account_id),
             "waiting": found.filter(state=DeletionRequest.WAITING),
             "decided": found.exclude(state=DeletionRequest.WAITING)[:_SHOWN],
+            **shown,
         },
     )
 
@@ -42,6 +49,8 @@ def _change(request: HttpRequest) -> HttpResponse:
             if not number.isdigit():
                 raise Http404
             asked = get_object_or_404(DeletionRequest, pk=int(number), account_id=account_id)
+            if "preview" in request.POST:
+                return _page(request, call=call.show(request, "ScheduleKeyDeletion", approvals.parameters(asked)))
             _decide(request, what, asked)
         else:
             raise Http404

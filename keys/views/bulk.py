@@ -14,13 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from keys import bulk, inventory
-from keys.bulk import BULK
+from keys import bulk, call, inventory
+from keys.bulk import BULK, BulkAction
 from keys.lists import Listing
 from keys.models import BulkJob
 from keys.views.common import problem_page
 
 SHOWN = 100
+CALLS_SHOWN = 20
 MOST = 10_000  # keys of one job
 
 
@@ -50,15 +51,16 @@ class DeletionForm(forms.Form):
 
 
 class TagForm(forms.Form):
-    key = forms.CharField(label=gettext_lazy("Tag key"), max_length=128)
-    value = forms.CharField(label=gettext_lazy("Tag value"), max_length=256, required=False)
+    tag_key = forms.CharField(label=gettext_lazy("Tag key"), max_length=128)
+    tag_value = forms.CharField(label=gettext_lazy("Tag value"), max_length=256, required=False)
 
     def __init__(self, phrase: str, *args: Any, **options: Any) -> None:
         del phrase
         super().__init__(*args, **options)
 
     def parameters(self) -> dict[str, Any]:
-        return {"Tags": [{"TagKey": self.cleaned_data["key"], "TagValue": self.cleaned_data["value"]}]}
+        given = self.cleaned_data
+        return {"Tags": [{"TagKey": given["tag_key"], "TagValue": given["tag_value"]}]}
 
 
 _FORMS: dict[str, type[DeletionForm] | type[TagForm]] = {"delete": DeletionForm, "tag": TagForm}
@@ -79,8 +81,9 @@ def confirm(request: HttpRequest) -> HttpResponse:
         return problem_page(request, _("Key actions"), error)
     willing = [each.key_id for each in expected if not each.problem]
     confirmed = bool(request.POST.get("confirmed"))
+    previewed = "preview" in request.POST
     form = _FORMS[slug](f"delete {len(willing)}", request.POST if confirmed else None) if slug in _FORMS else None
-    if confirmed and willing and (form is None or form.is_valid()):
+    if confirmed and willing and not previewed and (form is None or form.is_valid()):
         job = bulk.begin(request, slug, willing, form.parameters() if form is not None else {})
         return redirect("keys-bulk-job", job.pk)
     answers = Counter(each.problem.partition(":")[0] for each in expected if each.problem)
@@ -97,9 +100,29 @@ def confirm(request: HttpRequest) -> HttpResponse:
             "chosen": chosen,
             "willing": len(willing),
             "answers": answers.most_common(),
+            "call": _shown(request, action, willing[:CALLS_SHOWN], form) if previewed or form is None else None,
+            "previewed": previewed,
+            "more_calls": max(0, len(willing) - CALLS_SHOWN),
         },
         status=422 if form is not None and form.errors else 200,
     )
+
+
+def _shown(
+    request: HttpRequest, action: BulkAction, key_ids: list[str], form: DeletionForm | TagForm | None
+) -> call.ShownCall | None:
+    """The calls for these keys; none where the form does not say yet what to send."""
+    if not key_ids:
+        return None
+    parameters: dict[str, Any] = {}
+    if form is not None:
+        form.is_valid()
+        if isinstance(form, DeletionForm) and "typed" in form.errors:
+            del form.errors["typed"]  # what is only looked at need not be confirmed
+        if form.errors:
+            return None
+        parameters = form.parameters()
+    return call.show_all(request, [(action.operation, {"KeyId": each, **parameters}) for each in key_ids])
 
 
 def _chosen(request: HttpRequest) -> list[str]:

@@ -16,13 +16,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
 from engine.iam.policy import MalformedPolicy
 from keys import call, policies, policy_history, service
 from keys.access import decisions, household, keyside, operations, policydoc
 from keys.views import policy_editor
-from keys.views.common import attempt, optional, problem_page
+from keys.views.changes import Change, carry_out
+from keys.views.common import optional, problem_page
 
 VIEWS = ("default", "json")
 
@@ -57,7 +57,6 @@ def _people(request: HttpRequest) -> list[tuple[str, str]]:
     return found
 
 
-@require_POST
 def change(request: HttpRequest, key_id: str) -> HttpResponse:
     """One change of the default view: `add` or `remove` (administrators, users or accounts) of `who`, or `deletion` (yes or no)."""
     kms = service.client(request)
@@ -66,29 +65,27 @@ def change(request: HttpRequest, key_id: str) -> HttpResponse:
         text = kms.get_key_policy(KeyId=key["Arn"], PolicyName="default")["Policy"]
     except ClientError as error:
         return problem_page(request, key_id, error)
-    back = redirect("key-tab", key_id=key_id, tab="policy")
+    back = reverse("key-tab", args=[key_id, "policy"])
     view, reason = policydoc.read_default_view(text, key)
     if view is None:
         messages.error(
             request,
             _("The policy was changed meanwhile and is no longer the default view's: %(why)s.") % {"why": reason},
         )
-        return back
+        return redirect(back)
     wanted = _changed(request, view)
     if wanted is None:
-        return back
-    new = wanted.text(key)
-    attempt(
-        request,
-        lambda: kms.put_key_policy(KeyId=key["Arn"], PolicyName="default", Policy=new),
-        _("The key policy is changed."),
+        return redirect(back)
+    parameters = {"KeyId": key["Arn"], "PolicyName": "default", "Policy": wanted.text(key)}
+    made = Change(
+        _("Change the key policy"), [("PutKeyPolicy", parameters)], _("The key policy is changed."), service="kms"
     )
-    return back
+    return carry_out(request, made, back)
 
 
 def _changed(request: HttpRequest, view: policydoc.DefaultView) -> policydoc.DefaultView | None:
     """The view that the form asks for; None, with a message, if it asks for nothing possible."""
-    given = request.POST
+    given = request.POST if request.method == "POST" else request.GET
     if "deletion" in given:
         return replace(view, administrators_delete=given["deletion"] == "yes")
     add = "add" in given

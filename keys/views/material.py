@@ -128,7 +128,12 @@ def import_page(request: HttpRequest, key_id: str) -> HttpResponse:
         sent = _uploaded(key, upload)
     elif "train" in request.POST and training.is_valid():
         sent = _wrapped_here(kms, key, training)
-    if sent is not None and _import(request, kms, sent, upload if "upload" in request.POST else training):
+    previewed = "preview" in request.POST
+    if (
+        sent is not None
+        and not previewed
+        and _import(request, kms, sent, upload if "upload" in request.POST else training)
+    ):
         return redirect("key-tab", key_id=key_id, tab="material")
     parameters = {"KeyId": key["KeyId"], "WrappingAlgorithm": algorithm, "WrappingKeySpec": spec}
     return render(
@@ -144,6 +149,7 @@ def import_page(request: HttpRequest, key_id: str) -> HttpResponse:
             "training": training,
             "why": answers.refused(key).get("import", ""),
             "call": call.show(request, "GetParametersForImport", parameters),
+            "previewed": previewed,
             "import_call": call.show(request, "ImportKeyMaterial", sent) if sent else None,
         },
         status=422 if upload.errors or training.errors else 200,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -90,6 +92,20 @@ def code(text: str, language: str = "json") -> SafeString:
         text,
         _("Copy"),
         mark_safe(shown),  # noqa: S308  (Pygments escapes what it is given)
+    )
+
+
+@register.simple_tag
+def call_link(words: str, url_name: str, *arguments: str, **given: str) -> SafeString:
+    """The small link beside a one-click button, to the page that shows the call it would send; `words` say of what, for who hears it."""
+    address = reverse(url_name, args=arguments) + (f"?{urlencode(given)}" if given else "")
+    return format_html(
+        '<a class="button button-link button-call" href="{}" title="{}"><span aria-hidden="true">&lt;/&gt;</span>'
+        '<span class="visually-hidden">{}: {}</span></a>',
+        address,
+        _("Show the call"),
+        _("Show the call"),
+        words,
     )
 
 

@@ -4,42 +4,59 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
 
 from keys import service
-from principals.views.common import attempt, problem_page
+from keys.call import Call
+from keys.views.changes import Change, carry_out, previews
+from principals.views.common import problem_page
 
 
-@require_POST
 @never_cache
 def create(request: HttpRequest, name: str) -> HttpResponse:
+    calls: list[Call] = [("CreateAccessKey", {"UserName": name})]
+    if previews(request):
+        return carry_out(
+            request,
+            Change(_("Create an access key of %(user)s") % {"user": name}, calls, ""),
+            reverse("user", args=[name]),
+        )
     iam = service.client(request, "iam")
+    ((_operation, parameters),) = calls
     try:
-        made = iam.create_access_key(UserName=name)["AccessKey"]
+        made = iam.create_access_key(**parameters)["AccessKey"]
     except ClientError as error:
         return problem_page(request, name, error)
     return render(request, "principals/access_key_made.html", {"access_key": made, "name": name})
 
 
-@require_POST
 def change(request: HttpRequest, name: str, key_id: str) -> HttpResponse:
     """`do` is activate, deactivate or delete."""
-    iam = service.client(request, "iam")
-    wanted = request.POST.get("do")
-    if wanted in ("activate", "deactivate"):
-        status = "Active" if wanted == "activate" else "Inactive"
-        attempt(
-            request,
-            lambda: iam.update_access_key(UserName=name, AccessKeyId=key_id, Status=status),
-            _("Access key %(id)s is now %(status)s.") % {"id": key_id, "status": _(status)},
+    given = request.POST if request.method == "POST" else request.GET
+    return carry_out(request, _change(given.get("do", ""), name, key_id), reverse("user", args=[name]))
+
+
+def _change(wanted: str, name: str, key_id: str) -> Change | None:
+    which, words = {"UserName": name, "AccessKeyId": key_id}, {"id": key_id}
+    if wanted == "activate":
+        return Change(
+            _("Activate access key %(id)s") % words,
+            [("UpdateAccessKey", {**which, "Status": "Active"})],
+            _("Access key %(id)s is now active.") % words,
         )
-    elif wanted == "delete":
-        attempt(
-            request,
-            lambda: iam.delete_access_key(UserName=name, AccessKeyId=key_id),
-            _("Access key %(id)s was deleted.") % {"id": key_id},
+    if wanted == "deactivate":
+        return Change(
+            _("Deactivate access key %(id)s") % words,
+            [("UpdateAccessKey", {**which, "Status": "Inactive"})],
+            _("Access key %(id)s is now inactive.") % words,
         )
-    return redirect("user", name=name)
+    if wanted == "delete":
+        return Change(
+            _("Delete access key %(id)s") % words,
+            [("DeleteAccessKey", which)],
+            _("Access key %(id)s was deleted.") % words,
+        )
+    return None

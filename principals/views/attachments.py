@@ -1,4 +1,4 @@
-"""What hangs on a user, group or role beside inline policies: managed policies, the permissions boundary, tags. One POST a change."""
+"""What hangs on a user, group or role beside inline policies: managed policies, the permissions boundary, tags. One form a change."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from keys import service
-from principals.views.common import all_pages, attempt
+from keys.views.changes import Change, carry_out
+from principals.views.common import all_pages
 from principals.views.policies import KINDS, Kind
 
 PRACTICE_PATH = ":policy/practice/"  # in the ARN of a policy for a role that people have in practice
@@ -39,54 +39,67 @@ def _owner(kind: str) -> Kind:
     return KINDS[kind]
 
 
-@require_POST
 def change(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     """`attach` or `detach` a managed policy by ARN."""
     owner = _owner(kind)
-    iam = service.client(request, "iam")
-    for verb, done in (("attach", _("%(policy)s is attached.")), ("detach", _("%(policy)s is detached."))):
-        if arn := request.POST.get(verb):
-            operation = getattr(iam, f"{verb}_{owner.word}_policy")
-            attempt(
-                request,
-                lambda operation=operation, arn=arn: operation(**{owner.parameter: name, "PolicyArn": arn}),  # type: ignore[misc]
-                done % {"policy": arn.rpartition("/")[2]},
-            )
-    return redirect(owner.page, name=name)
+    return carry_out(request, _attachment(_given(request), owner, name), reverse(owner.page, args=[name]))
 
 
-@require_POST
+def _given(request: HttpRequest) -> QueryDict:
+    return request.POST if request.method == "POST" else request.GET
+
+
+def _attachment(given: QueryDict, owner: Kind, name: str) -> Change | None:
+    verb = next((verb for verb in ("attach", "detach") if given.get(verb)), None)
+    if verb is None:
+        return None
+    arn = given.get(verb, "")
+    policy = {"policy": arn.rpartition("/")[2], "owner": name}
+    call = (f"{verb.title()}{owner.word.title()}Policy", {owner.parameter: name, "PolicyArn": arn})
+    if verb == "attach":
+        return Change(_("Attach %(policy)s to %(owner)s") % policy, [call], _("%(policy)s is attached.") % policy)
+    return Change(_("Detach %(policy)s from %(owner)s") % policy, [call], _("%(policy)s is detached.") % policy)
+
+
 def boundary(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     """Set the permissions boundary to `arn`, or take it away without one."""
     owner = _owner(kind)
     if owner.word == "group":
         raise Http404
-    iam = service.client(request, "iam")
-    if arn := request.POST.get("arn"):
-        put = getattr(iam, f"put_{owner.word}_permissions_boundary")
-        attempt(
-            request,
-            lambda: put(**{owner.parameter: name, "PermissionsBoundary": arn}),
-            _("%(policy)s is the permissions boundary now.") % {"policy": arn.rpartition("/")[2]},
+    whose = {owner.parameter: name}
+    if arn := _given(request).get("arn"):
+        policy = {"policy": arn.rpartition("/")[2], "owner": name}
+        made = Change(
+            _("Make %(policy)s the permissions boundary of %(owner)s") % policy,
+            [(f"Put{owner.word.title()}PermissionsBoundary", {**whose, "PermissionsBoundary": arn})],
+            _("%(policy)s is the permissions boundary now.") % policy,
         )
     else:
-        remove = getattr(iam, f"delete_{owner.word}_permissions_boundary")
-        attempt(request, lambda: remove(**{owner.parameter: name}), _("There is no permissions boundary any more."))
-    return redirect(owner.page, name=name)
+        made = Change(
+            _("Remove the permissions boundary of %(owner)s") % {"owner": name},
+            [(f"Delete{owner.word.title()}PermissionsBoundary", whose)],
+            _("There is no permissions boundary any more."),
+        )
+    return carry_out(request, made, reverse(owner.page, args=[name]))
 
 
-@require_POST
 def tag(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     """Set a tag (`key`, `value`), or take one away (`remove`)."""
     owner = _owner(kind)
     if owner.word == "group":
         raise Http404
-    iam = service.client(request, "iam")
-    if key := request.POST.get("remove"):
-        untag = getattr(iam, f"untag_{owner.word}")
-        attempt(request, lambda: untag(**{owner.parameter: name, "TagKeys": [key]}), _("The tag is removed."))
-    else:
-        pair = {"Key": request.POST.get("key", "").strip(), "Value": request.POST.get("value", "").strip()}
-        put = getattr(iam, f"tag_{owner.word}")
-        attempt(request, lambda: put(**{owner.parameter: name, "Tags": [pair]}), _("The tag is set."))
-    return redirect(owner.page, name=name)
+    given, whose, made = _given(request), {owner.parameter: name}, None
+    if key := given.get("remove"):
+        made = Change(
+            _("Remove tag %(key)s of %(owner)s") % {"key": key, "owner": name},
+            [(f"Untag{owner.word.title()}", {**whose, "TagKeys": [key]})],
+            _("The tag is removed."),
+        )
+    elif "key" in given:
+        pair = {"Key": given.get("key", "").strip(), "Value": given.get("value", "").strip()}
+        made = Change(
+            _("Set tag %(key)s of %(owner)s") % {"key": pair["Key"], "owner": name},
+            [(f"Tag{owner.word.title()}", {**whose, "Tags": [pair]})],
+            _("The tag is set."),
+        )
+    return carry_out(request, made, reverse(owner.page, args=[name]))

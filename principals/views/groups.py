@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from botocore.exceptions import ClientError
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
-from keys import service
+from keys import call, service
+from keys.call import Call
+from keys.views.changes import Change, carry_out, previews, send
 from principals.forms import GroupForm
 from principals.views.attachments import managed_choices
-from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
+from principals.views.common import all_pages, attempt_on_form, problem_page
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -27,14 +31,18 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def create(request: HttpRequest) -> HttpResponse:
-    form = GroupForm(request.POST or None)
+    form, shown = GroupForm(request.POST or None), None
     if request.method == "POST" and form.is_valid():
         iam = service.client(request, "iam")
         name = form.cleaned_data["name"]
-        if attempt_on_form(form, lambda: iam.create_group(GroupName=name), field="name"):
+        calls: list[Call] = [("CreateGroup", {"GroupName": name})]
+        shown = call.show_all(request, calls, "iam")
+        if not previews(request) and attempt_on_form(form, lambda: send(iam, calls), field="name"):
             messages.success(request, _("Group %(name)s was created.") % {"name": name})
             return redirect("group", name=name)
-    return render(request, "principals/group_new.html", {"form": form}, status=422 if form.errors else 200)
+    return render(
+        request, "principals/group_new.html", {"form": form, "call": shown}, status=422 if form.errors else 200
+    )
 
 
 def detail(request: HttpRequest, name: str) -> HttpResponse:
@@ -63,37 +71,50 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-@require_POST
 def members(request: HttpRequest, name: str) -> HttpResponse:
-    iam = service.client(request, "iam")
-    if user := request.POST.get("add"):
-        attempt(
-            request,
-            lambda: iam.add_user_to_group(GroupName=name, UserName=user),
-            _("%(user)s was added to %(name)s.") % {"name": name, "user": user},
-        )
-    elif user := request.POST.get("remove"):
-        attempt(
-            request,
-            lambda: iam.remove_user_from_group(GroupName=name, UserName=user),
-            _("%(user)s was removed from %(name)s.") % {"name": name, "user": user},
-        )
-    return redirect("group", name=name)
+    """`add` or `remove` a user."""
+    given = request.POST if request.method == "POST" else request.GET
+    made = None
+    if user := given.get("add"):
+        made = membership("AddUserToGroup", user, name)
+    elif user := given.get("remove"):
+        made = membership("RemoveUserFromGroup", user, name)
+    return carry_out(request, made, reverse("group", args=[name]))
+
+
+def membership(operation: str, user: str, group: str) -> Change:
+    """AddUserToGroup or RemoveUserFromGroup, from either side."""
+    words, calls = {"user": user, "group": group}, [(operation, {"GroupName": group, "UserName": user})]
+    if operation == "AddUserToGroup":
+        return Change(_("Add %(user)s to %(group)s") % words, calls, _("%(user)s was added to %(group)s.") % words)
+    return Change(_("Remove %(user)s from %(group)s") % words, calls, _("%(user)s was removed from %(group)s.") % words)
 
 
 def delete(request: HttpRequest, name: str) -> HttpResponse:
-    if request.method != "POST":
-        return render(request, "principals/delete.html", {"what": _("group"), "name": name, "back": "group"})
-    iam = service.client(request, "iam")
+    try:
+        calls = _deletion(service.client(request, "iam"), name)
+    except ClientError as error:
+        return problem_page(request, name, error)
+    made = Change(
+        _("Delete group %(name)s?") % {"name": name},
+        calls,
+        _("Group %(name)s was deleted.") % {"name": name},
+        danger=True,
+    )
+    return carry_out(request, made, reverse("group", args=[name]), after=reverse("groups"))
 
-    def remove() -> None:
-        for user in all_pages(iam, "get_group", "Users", GroupName=name):
-            iam.remove_user_from_group(GroupName=name, UserName=user["UserName"])
-        for policy in all_pages(iam, "list_group_policies", "PolicyNames", GroupName=name):
-            iam.delete_group_policy(GroupName=name, PolicyName=policy)
-        for policy in all_pages(iam, "list_attached_group_policies", "AttachedPolicies", GroupName=name):
-            iam.detach_group_policy(GroupName=name, PolicyArn=policy["PolicyArn"])
-        iam.delete_group(GroupName=name)
 
-    done = attempt(request, remove, _("Group %(name)s was deleted.") % {"name": name})
-    return redirect("groups") if done else redirect("group", name=name)
+def _deletion(iam: Any, name: str) -> list[Call]:
+    """What takes everything that hangs on the group away, and then the group."""
+    which = {"GroupName": name}
+    users = [each["UserName"] for each in all_pages(iam, "get_group", "Users", **which)]
+    inline = all_pages(iam, "list_group_policies", "PolicyNames", **which)
+    attached = [
+        each["PolicyArn"] for each in all_pages(iam, "list_attached_group_policies", "AttachedPolicies", **which)
+    ]
+    return [
+        *(("RemoveUserFromGroup", {**which, "UserName": user}) for user in users),
+        *(("DeleteGroupPolicy", {**which, "PolicyName": policy}) for policy in inline),
+        *(("DetachGroupPolicy", {**which, "PolicyArn": arn}) for arn in attached),
+        ("DeleteGroup", which),
+    ]

@@ -12,14 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from keys import call, service
 from keys.access import policydoc, whatif
 from keys.views import policy_editor
+from keys.views.changes import Change, carry_out, previews
 from principals.forms import ManagedPolicyForm, PolicyVersionForm
 from principals.views.attachments import PRACTICE_PATH
-from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
+from principals.views.common import all_pages, attempt_on_form, problem_page
 from principals.views.policies import TEMPLATE, preview
 
 SCOPES = ("All", "Local", "AWS")
@@ -62,7 +62,9 @@ def create(request: HttpRequest) -> HttpResponse:
             parameters["Description"] = given["description"]
         shown = call.show(request, "CreatePolicy", parameters, "iam")
         made: dict[str, Any] = {}
-        if attempt_on_form(form, lambda: made.update(iam.create_policy(**parameters)["Policy"]), field="document"):
+        if not previews(request) and attempt_on_form(
+            form, lambda: made.update(iam.create_policy(**parameters)["Policy"]), field="document"
+        ):
             messages.success(request, _("Policy %(policy)s was created.") % {"policy": given["name"]})
             return redirect(address(made["Arn"]))
     return render(
@@ -119,15 +121,13 @@ def new_version(request: HttpRequest) -> HttpResponse:
     form = PolicyVersionForm(request.POST or None, initial={"document": before})
     editor = policy_editor.attach(request, form, "document", "identity")
     shown: dict[str, Any] = {}
-    if request.method == "POST" and form.is_valid() and "preview" in request.POST:
-        shown = preview(request, lambda: whatif.managed(arn, form.cleaned_data["document"]))
-    elif request.method == "POST" and form.is_valid():
+    if request.method == "POST" and form.is_valid():
         document = form.cleaned_data["document"]
-        if attempt_on_form(
-            form,
-            lambda: iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True),
-            field="document",
-        ):
+        parameters = {"PolicyArn": arn, "PolicyDocument": document, "SetAsDefault": True}
+        shown = {"call": call.show(request, "CreatePolicyVersion", parameters, "iam")}
+        if previews(request):
+            shown |= preview(request, lambda: whatif.managed(arn, document))
+        elif attempt_on_form(form, lambda: iam.create_policy_version(**parameters), field="document"):
             messages.success(
                 request, _("The new version of %(policy)s is in force.") % {"policy": policy["PolicyName"]}
             )
@@ -140,46 +140,56 @@ def new_version(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_POST
 def version(request: HttpRequest) -> HttpResponse:
     """Of a version: make it the default (`default`) or delete it (`delete`)."""
-    iam = service.client(request, "iam")
     arn = request.GET.get("arn", "")
-    if wanted := request.POST.get("default"):
-        attempt(
-            request,
-            lambda: iam.set_default_policy_version(PolicyArn=arn, VersionId=wanted),
-            _("Version %(version)s is in force.") % {"version": wanted},
+    given, made = request.POST if request.method == "POST" else request.GET, None
+    words = {"version": given.get("default") or given.get("delete"), "policy": arn.rpartition("/")[2]}
+    which = {"PolicyArn": arn, "VersionId": words["version"]}
+    if given.get("default"):
+        made = Change(
+            _("Put version %(version)s of %(policy)s in force") % words,
+            [("SetDefaultPolicyVersion", which)],
+            _("Version %(version)s is in force.") % words,
         )
-    elif wanted := request.POST.get("delete"):
-        attempt(
-            request,
-            lambda: iam.delete_policy_version(PolicyArn=arn, VersionId=wanted),
-            _("Version %(version)s is deleted.") % {"version": wanted},
+    elif given.get("delete"):
+        made = Change(
+            _("Delete version %(version)s of %(policy)s") % words,
+            [("DeletePolicyVersion", which)],
+            _("Version %(version)s is deleted.") % words,
         )
-    return redirect(address(arn))
+    return carry_out(request, made, address(arn))
 
 
 def delete(request: HttpRequest) -> HttpResponse:
     """Confirm, then detach it from everybody and delete it with its versions."""
     arn = request.GET.get("arn", "")
-    name = arn.rpartition("/")[2]
-    if request.method != "POST":
-        return render(request, "principals/delete.html", {"what": _("policy"), "name": name, "back_url": address(arn)})
-    iam = service.client(request, "iam")
+    words = {"policy": arn.rpartition("/")[2]}
+    try:
+        calls = _deletion(service.client(request, "iam"), arn)
+    except ClientError as error:
+        return problem_page(request, words["policy"] or _("Policy"), error)
+    made = Change(
+        _("Delete policy %(policy)s?") % words, calls, _("Policy %(policy)s was deleted.") % words, danger=True
+    )
+    return carry_out(request, made, address(arn), after=reverse("policies"))
 
-    def remove() -> None:
-        for kind, member, parameter in (
-            ("user", "PolicyUsers", "UserName"),
-            ("group", "PolicyGroups", "GroupName"),
-            ("role", "PolicyRoles", "RoleName"),
-        ):
-            for entity in all_pages(iam, "list_entities_for_policy", member, PolicyArn=arn):
-                getattr(iam, f"detach_{kind}_policy")(**{parameter: entity[parameter], "PolicyArn": arn})
-        for each in all_pages(iam, "list_policy_versions", "Versions", PolicyArn=arn):
-            if not each["IsDefaultVersion"]:
-                iam.delete_policy_version(PolicyArn=arn, VersionId=each["VersionId"])
-        iam.delete_policy(PolicyArn=arn)
 
-    done = attempt(request, remove, _("Policy %(policy)s was deleted.") % {"policy": name})
-    return redirect("policies") if done else redirect(address(arn))
+def _deletion(iam: Any, arn: str) -> list[call.Call]:
+    which = {"PolicyArn": arn}
+    held = {
+        member: all_pages(iam, "list_entities_for_policy", member, **which)
+        for member in ("PolicyUsers", "PolicyGroups", "PolicyRoles")
+    }
+    versions = all_pages(iam, "list_policy_versions", "Versions", **which)
+    return [
+        *(("DetachUserPolicy", {"UserName": each["UserName"], **which}) for each in held["PolicyUsers"]),
+        *(("DetachGroupPolicy", {"GroupName": each["GroupName"], **which}) for each in held["PolicyGroups"]),
+        *(("DetachRolePolicy", {"RoleName": each["RoleName"], **which}) for each in held["PolicyRoles"]),
+        *(
+            ("DeletePolicyVersion", {**which, "VersionId": each["VersionId"]})
+            for each in versions
+            if not each["IsDefaultVersion"]
+        ),
+        ("DeletePolicy", which),
+    ]

@@ -11,15 +11,17 @@ from botocore.exceptions import ClientError
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engine.iam.policy import MalformedPolicy
-from keys import service
+from keys import call, service
 from keys.access import allkeys, decisions, household, whatif
 from keys.views import policy_editor
+from keys.views.changes import Change, carry_out, previews, send
 from principals.forms import PolicyForm
-from principals.views.common import attempt, attempt_on_form, problem_page
+from principals.views.common import attempt_on_form, problem_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +72,18 @@ def edit(request: HttpRequest, kind: str, name: str, policy: str = "") -> HttpRe
         form.fields["name"].disabled = True
     editor = policy_editor.attach(request, form, "document", "identity")
     shown: dict[str, Any] = {}
-    if request.method == "POST" and form.is_valid() and "preview" in request.POST:
+    if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
-        shown = preview(request, lambda: whatif.inline(owner.word, name, given["name"], given["document"]))
-    elif request.method == "POST" and form.is_valid():
-        given = form.cleaned_data
-        put = getattr(iam, f"put_{owner.word}_policy")
-        if attempt_on_form(
-            form,
-            lambda: put(**{owner.parameter: name, "PolicyName": given["name"], "PolicyDocument": given["document"]}),
-            field="document",
-        ):
+        calls: list[call.Call] = [
+            (
+                f"Put{owner.word.title()}Policy",
+                {owner.parameter: name, "PolicyName": given["name"], "PolicyDocument": given["document"]},
+            )
+        ]
+        shown = {"call": call.show_all(request, calls, "iam")}
+        if previews(request):
+            shown |= preview(request, lambda: whatif.inline(owner.word, name, given["name"], given["document"]))
+        elif attempt_on_form(form, lambda: send(iam, calls), field="document"):
             messages.success(request, _("Policy %(policy)s is in force.") % {"policy": given["name"]})
             return redirect(owner.page, name=name)
     return render(
@@ -108,16 +111,10 @@ def preview(request: HttpRequest, change: Callable[[], whatif.Replace]) -> dict[
 
 def delete(request: HttpRequest, kind: str, name: str, policy: str) -> HttpResponse:
     owner = _kind(kind)
-    if request.method != "POST":
-        return render(
-            request,
-            "principals/delete.html",
-            {"what": _("policy"), "name": policy, "back": owner.page, "back_name": name},
-        )
-    iam = service.client(request, "iam")
-    attempt(
-        request,
-        lambda: getattr(iam, f"delete_{owner.word}_policy")(**{owner.parameter: name, "PolicyName": policy}),
+    made = Change(
+        _("Delete policy %(policy)s?") % {"policy": policy},
+        [(f"Delete{owner.word.title()}Policy", {owner.parameter: name, "PolicyName": policy})],
         _("Policy %(policy)s was deleted.") % {"policy": policy},
+        danger=True,
     )
-    return redirect(owner.page, name=name)
+    return carry_out(request, made, reverse(owner.page, args=[name]))

@@ -9,10 +9,12 @@ from botocore.exceptions import ClientError
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from keys import call, service
 from keys.views import policy_editor
+from keys.views.changes import Change, carry_out, previews, send
 from principals.forms import RoleForm, RoleSettingsForm, TrustForm, trust_policy
 from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
@@ -38,15 +40,16 @@ def create(request: HttpRequest) -> HttpResponse:
     shown = None
     if request.method == "POST" and form.is_valid():
         parameters = form.parameters(account_id)
-        shown = call.show(request, "CreateRole", parameters, "iam")
-        if "preview" not in request.POST and attempt_on_form(form, lambda: iam.create_role(**parameters)):
-            name = parameters["RoleName"]
+        name = parameters["RoleName"]
+        attached = [("AttachRolePolicy", {"RoleName": name, "PolicyArn": arn}) for arn in form.cleaned_data["policies"]]
+        shown = call.show_all(request, [("CreateRole", parameters), *attached], "iam")
+        if not previews(request) and attempt_on_form(form, lambda: iam.create_role(**parameters)):
             messages.success(request, _("Role %(name)s was created.") % {"name": name})
-            for arn in form.cleaned_data["policies"]:
+            for each in attached:
                 attempt(
                     request,
-                    lambda arn=arn: iam.attach_role_policy(RoleName=name, PolicyArn=arn),  # type: ignore[misc]
-                    _("%(policy)s is attached.") % {"policy": arn.rpartition("/")[2]},
+                    lambda each=each: send(iam, [each]),  # type: ignore[misc]
+                    _("%(policy)s is attached.") % {"policy": each[1]["PolicyArn"].rpartition("/")[2]},
                 )
             return redirect("role", name=name)
     return render(
@@ -121,34 +124,49 @@ def settings(request: HttpRequest, name: str) -> HttpResponse:
     except ClientError as error:
         return problem_page(request, name, error)
     initial = {"description": role.get("Description", ""), "max_session": role["MaxSessionDuration"] // 60}
-    form = RoleSettingsForm(request.POST or None, initial=initial)
+    form, shown = RoleSettingsForm(request.POST or None, initial=initial), None
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
-        if attempt_on_form(
-            form,
-            lambda: iam.update_role(
-                RoleName=name, Description=given["description"], MaxSessionDuration=given["max_session"] * 60
-            ),
-        ):
+        parameters = {
+            "RoleName": name,
+            "Description": given["description"],
+            "MaxSessionDuration": given["max_session"] * 60,
+        }
+        shown = call.show(request, "UpdateRole", parameters, "iam")
+        if not previews(request) and attempt_on_form(form, lambda: iam.update_role(**parameters)):
             messages.success(request, _("Role %(name)s was changed.") % {"name": name})
             return redirect("role", name=name)
     return render(
-        request, "principals/role_settings.html", {"form": form, "name": name}, status=422 if form.errors else 200
+        request,
+        "principals/role_settings.html",
+        {"form": form, "name": name, "call": shown},
+        status=422 if form.errors else 200,
     )
 
 
 def delete(request: HttpRequest, name: str) -> HttpResponse:
     """Confirm, then take everything that hangs on the role away and delete it."""
-    if request.method != "POST":
-        return render(request, "principals/delete.html", {"what": _("role"), "name": name, "back": "role"})
-    iam: Any = service.client(request, "iam")
+    try:
+        calls = _deletion(service.client(request, "iam"), name)
+    except ClientError as error:
+        return problem_page(request, name, error)
+    made = Change(
+        _("Delete role %(name)s?") % {"name": name},
+        calls,
+        _("Role %(name)s was deleted.") % {"name": name},
+        danger=True,
+    )
+    return carry_out(request, made, reverse("role", args=[name]), after=reverse("roles"))
 
-    def remove() -> None:
-        for policy in all_pages(iam, "list_role_policies", "PolicyNames", RoleName=name):
-            iam.delete_role_policy(RoleName=name, PolicyName=policy)
-        for policy in all_pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name):
-            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
-        iam.delete_role(RoleName=name)
 
-    done = attempt(request, remove, _("Role %(name)s was deleted.") % {"name": name})
-    return redirect("roles") if done else redirect("role", name=name)
+def _deletion(iam: Any, name: str) -> list[call.Call]:
+    which = {"RoleName": name}
+    inline = all_pages(iam, "list_role_policies", "PolicyNames", **which)
+    attached = [
+        each["PolicyArn"] for each in all_pages(iam, "list_attached_role_policies", "AttachedPolicies", **which)
+    ]
+    return [
+        *(("DeleteRolePolicy", {**which, "PolicyName": policy}) for policy in inline),
+        *(("DetachRolePolicy", {**which, "PolicyArn": arn}) for arn in attached),
+        ("DeleteRole", which),
+    ]

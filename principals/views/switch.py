@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from keys import call, service
+from keys.views.changes import previews
 from principals import session
 from principals.views.common import attempt_on_form
 
@@ -45,7 +46,7 @@ def switch(request: HttpRequest) -> HttpResponse:
             parameters["ExternalId"] = given["external_id"]
         shown = call.show(request, "AssumeRole", parameters, "sts")
         answer: dict[str, dict[str, str]] = {}
-        if attempt_on_form(
+        if not previews(request) and attempt_on_form(
             form, lambda: answer.update(service.client(request, "sts").assume_role(**parameters)), field="role"
         ):
             made, assumed = answer["Credentials"], answer["AssumedRoleUser"]

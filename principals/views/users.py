@@ -8,14 +8,17 @@ from botocore.exceptions import ClientError
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
 
-from keys import service
+from keys import call, service
+from keys.call import Call
+from keys.views.changes import Change, carry_out, previews, send
 from principals.forms import PasswordForm, UserForm
 from principals.views.attachments import managed_choices
-from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
+from principals.views.common import all_pages, attempt_on_form, problem_page
+from principals.views.groups import membership
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -36,27 +39,39 @@ def create(request: HttpRequest) -> HttpResponse:
         groups = [group["GroupName"] for group in all_pages(iam, "list_groups", "Groups")]
     except ClientError as error:
         return problem_page(request, _("Create user"), error)
-    form = UserForm(request.POST or None, groups=groups)
+    form, shown = UserForm(request.POST or None, groups=groups), None
     if request.method == "POST" and form.is_valid():
-        name = form.cleaned_data["name"]
-        if attempt_on_form(form, lambda: _create(iam, form.cleaned_data)):
+        name, calls = form.cleaned_data["name"], _creation(form.cleaned_data)
+        shown = call.show_all(request, calls, "iam")
+        if not previews(request) and attempt_on_form(form, lambda: _create(iam, name, calls)):
             messages.success(request, _("User %(name)s was created.") % {"name": name})
             return redirect("user", name=name)
-    return render(request, "principals/user_new.html", {"form": form}, status=422 if form.errors else 200)
+    return render(
+        request, "principals/user_new.html", {"form": form, "call": shown}, status=422 if form.errors else 200
+    )
 
 
-def _create(iam: Any, given: dict[str, Any]) -> None:
-    iam.create_user(UserName=given["name"])
+def _creation(given: dict[str, Any]) -> list[Call]:
+    which = {"UserName": given["name"]}
+    calls: list[Call] = [("CreateUser", which)]
+    if given["password"]:
+        calls.append(("CreateLoginProfile", {**which, "Password": given["password"]}))
+    return calls + [("AddUserToGroup", {"GroupName": group, **which}) for group in given["groups"]]
+
+
+def _create(iam: Any, name: str, calls: list[Call]) -> None:
+    send(iam, calls[:1])
     try:
-        if given["password"]:
-            iam.create_login_profile(UserName=given["name"], Password=given["password"])
-        for group in given["groups"]:
-            iam.add_user_to_group(GroupName=group, UserName=given["name"])
+        send(iam, calls[1:])
     except ClientError:
-        for group in iam.list_groups_for_user(UserName=given["name"])["Groups"]:
-            iam.remove_user_from_group(GroupName=group["GroupName"], UserName=given["name"])
-        _delete_login_profile(iam, given["name"])
-        iam.delete_user(UserName=given["name"])  # the form is one step: a refused password leaves no half-made user
+        for group in iam.list_groups_for_user(UserName=name)["Groups"]:
+            iam.remove_user_from_group(GroupName=group["GroupName"], UserName=name)
+        try:
+            iam.delete_login_profile(UserName=name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchEntity":
+                raise
+        iam.delete_user(UserName=name)  # the form is one step: a refused password leaves no half-made user
         raise
 
 
@@ -111,66 +126,64 @@ def _has_password(iam: Any, name: str) -> bool:
     return True
 
 
-def _delete_login_profile(iam: Any, name: str) -> None:
-    try:
-        iam.delete_login_profile(UserName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchEntity":
-            raise
-
-
 def delete(request: HttpRequest, name: str) -> HttpResponse:
     """Confirm, then take everything that hangs on the user away and delete it."""
-    if request.method != "POST":
-        return render(request, "principals/delete.html", {"what": _("user"), "name": name, "back": "user"})
-    iam = service.client(request, "iam")
+    try:
+        calls = _deletion(service.client(request, "iam"), name)
+    except ClientError as error:
+        return problem_page(request, name, error)
+    made = Change(
+        _("Delete user %(name)s?") % {"name": name},
+        calls,
+        _("User %(name)s was deleted.") % {"name": name},
+        danger=True,
+    )
+    return carry_out(request, made, reverse("user", args=[name]), after=reverse("users"))
 
-    def remove() -> None:
-        for key in all_pages(iam, "list_access_keys", "AccessKeyMetadata", UserName=name):
-            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-        for group in all_pages(iam, "list_groups_for_user", "Groups", UserName=name):
-            iam.remove_user_from_group(GroupName=group["GroupName"], UserName=name)
-        for policy in all_pages(iam, "list_user_policies", "PolicyNames", UserName=name):
-            iam.delete_user_policy(UserName=name, PolicyName=policy)
-        for policy in all_pages(iam, "list_attached_user_policies", "AttachedPolicies", UserName=name):
-            iam.detach_user_policy(UserName=name, PolicyArn=policy["PolicyArn"])
-        _delete_login_profile(iam, name)
-        iam.delete_user(UserName=name)
 
-    done = attempt(request, remove, _("User %(name)s was deleted.") % {"name": name})
-    return redirect("users") if done else redirect("user", name=name)
+def _deletion(iam: Any, name: str) -> list[Call]:
+    which = {"UserName": name}
+    keys = [each["AccessKeyId"] for each in all_pages(iam, "list_access_keys", "AccessKeyMetadata", **which)]
+    groups = [each["GroupName"] for each in all_pages(iam, "list_groups_for_user", "Groups", **which)]
+    inline = all_pages(iam, "list_user_policies", "PolicyNames", **which)
+    attached = [
+        each["PolicyArn"] for each in all_pages(iam, "list_attached_user_policies", "AttachedPolicies", **which)
+    ]
+    return [
+        *(("DeleteAccessKey", {**which, "AccessKeyId": key}) for key in keys),
+        *(("RemoveUserFromGroup", {"GroupName": group, **which}) for group in groups),
+        *(("DeleteUserPolicy", {**which, "PolicyName": policy}) for policy in inline),
+        *(("DetachUserPolicy", {**which, "PolicyArn": arn}) for arn in attached),
+        *([("DeleteLoginProfile", which)] if _has_password(iam, name) else []),
+        ("DeleteUser", which),
+    ]
 
 
 @sensitive_post_parameters("password")
 def password(request: HttpRequest, name: str) -> HttpResponse:
+    iam = service.client(request, "iam")
     form = PasswordForm(request.POST or None)
+    operation = "UpdateLoginProfile" if _has_password(iam, name) else "CreateLoginProfile"
+    parameters = {"UserName": name, "Password": ""}
     if request.method == "POST" and form.is_valid():
-        iam = service.client(request, "iam")
-
-        def change() -> None:
-            operation = iam.update_login_profile if _has_password(iam, name) else iam.create_login_profile
-            operation(UserName=name, Password=form.cleaned_data["password"])
-
-        if attempt_on_form(form, change, field="password"):
+        calls: list[Call] = [(operation, {**parameters, "Password": form.cleaned_data["password"]})]
+        if attempt_on_form(form, lambda: send(iam, calls), field="password"):
             messages.success(request, _("The console password of %(name)s is set.") % {"name": name})
             return redirect("user", name=name)
-    return render(request, "principals/password.html", {"form": form, "name": name}, status=422 if form.errors else 200)
+    return render(
+        request,
+        "principals/password.html",
+        {"form": form, "name": name, "call": call.show(request, operation, parameters, "iam")},
+        status=422 if form.errors else 200,
+    )
 
 
-@require_POST
 def join(request: HttpRequest, name: str) -> HttpResponse:
     """Add the user to a group (`add`) or take it out of one (`remove`)."""
-    iam = service.client(request, "iam")
-    if group := request.POST.get("add"):
-        attempt(
-            request,
-            lambda: iam.add_user_to_group(GroupName=group, UserName=name),
-            _("%(name)s was added to %(group)s.") % {"name": name, "group": group},
-        )
-    elif group := request.POST.get("remove"):
-        attempt(
-            request,
-            lambda: iam.remove_user_from_group(GroupName=group, UserName=name),
-            _("%(name)s was removed from %(group)s.") % {"name": name, "group": group},
-        )
-    return redirect("user", name=name)
+    given = request.POST if request.method == "POST" else request.GET
+    made = None
+    if group := given.get("add"):
+        made = membership("AddUserToGroup", name, group)
+    elif group := given.get("remove"):
+        made = membership("RemoveUserFromGroup", name, group)
+    return carry_out(request, made, reverse("user", args=[name]))

@@ -61,7 +61,14 @@ def test_a_tag_is_added_to_all_that_match(account: TestAccount, signed_in: Clien
     for number in range(4):
         account.create_key(Description=f"ledger {number}")
     other = account.create_key()
-    fields = {"action": "tag", "all": "1", "query": "q=ledger", "confirmed": "1", "key": "team", "value": "blue"}
+    fields = {
+        "action": "tag",
+        "all": "1",
+        "query": "q=ledger",
+        "confirmed": "1",
+        "tag_key": "team",
+        "tag_value": "blue",
+    }
     answer = signed_in.post("/keys/bulk/", fields, follow=True)
     assert answer.context["done"] == 4
     assert len(signed_in.get("/keys/?tag=team%3Dblue").context["rows"]) == 4
@@ -72,7 +79,7 @@ def test_a_refusal_that_comes_only_with_the_call_is_shown(account: TestAccount, 
     key_id = account.create_key(Tags=[{"TagKey": f"k{n}", "TagValue": ""} for n in range(50)])
     page = signed_in.post(
         "/keys/bulk/",
-        {"action": "tag", "key_": "", "all": "1", "query": "", "confirmed": "1", "key": "one-more"},
+        {"action": "tag", "key_": "", "all": "1", "query": "", "confirmed": "1", "tag_key": "one-more"},
         follow=True,
     )
     assert (page.context["done"], page.context["refused"]) == (0, 1)

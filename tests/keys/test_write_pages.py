@@ -1,0 +1,262 @@
+"""Every page that changes something at AWS shows the call it would make, before it makes it. The pages are found in the URLconf."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import resolve
+
+from keys.models import DeletionRequest
+from keys.views.actions import ACTIONS
+from tests.conftest import TestAccount, new_account, sign_in_browser
+from tests.support import samples
+from tests.support.samples import POLICY, TRUST, Samples
+
+# Pages whose POST makes no call that a program would make, by the name of their pattern.
+NO_CALL = {
+    "sign-in": "a console sign-in has no API",
+    "sign-out": "ends the browser session",
+    "back-to-user": "takes up the browser session's own credentials again",
+    "theme": "a cookie",
+    "language": "a cookie",
+    "region": "the browser session",
+    "policy-check": "says what is wrong with a text",
+    "keys-views": "a saved view is the console's own",
+    "play-recipe": "forgets what the browser session kept",
+    "audit-verify": "walks the record, and changes nothing",
+    "endpoint-new": "a connection is the console's own",
+    "endpoint": "tests a connection of the console's own",
+    "endpoint-delete": "a connection is the console's own",
+    "endpoint-switch": "the browser session",
+    "endpoint-refresh": "reads an endpoint's list again",
+}
+# Forms that lead to a page which shows the call, or are a step on the way to one, or beside the form that shows it.
+LEADS_ON = {"keys-bulk", "wizard-step", "lab-envelope", "key-import-parameters", "play", "key-approvals"}
+
+
+def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str]]]:
+    """Name of the pattern → (address, what is posted or None, operations shown)."""
+    key, name, arn = f"/keys/{made.symmetric}", made.name, made.policy_arn
+    user, group, role = (f"/principals/{kind}/{name}" for kind in ("users", "groups", "roles"))
+    one = f"/principals/policies/one/%s/?arn={arn}"
+    fields = {
+        "rotation-on": {"period": "100"},
+        "describe": {"description": "new"},
+        "alias-add": {"alias": "other"},
+        "alias-delete": {"alias": name},
+        "tag-add": {"key": "a", "value": "b"},
+        "tag-delete": {"key": "team"},
+        "grant-revoke": {"grant": made.grant},
+        "grant-retire": {"grant": made.grant},
+        "delete-material": {"confirmed": "on"},
+        "replicate": {"region": "eu-central-1"},
+        "primary": {"region": "eu-west-1"},
+    }
+    actions = []
+    for slug, action in ACTIONS.items():
+        which = made.primary if slug in ("replicate", "primary") else made.symmetric
+        posted = {"preview": "1", **fields[slug]} if slug in fields else None
+        actions.append((f"/keys/{which}/do/{slug}/", posted, action.operation))
+    preview = {"preview": "1"}
+    return {
+        "key-action": actions,
+        "key-delete": [(f"{key}/delete/", None, "ScheduleKeyDeletion")],
+        "key-grant": [
+            (f"{key}/do/grant-add/", preview | {"grantee": "arn:aws:iam::111122223333:root", "operations": "Encrypt"},
+             "CreateGrant"),
+        ],
+        "key-import": [
+            (f"/keys/{made.external}/import/", preview | {"train": "1"}, "ImportKeyMaterial"),
+            (f"/keys/{made.external}/import/", None, "GetParametersForImport"),
+        ],
+        "key-policy-edit": [(f"{key}/policy/edit/", preview | {"policy": POLICY}, "PutKeyPolicy")],
+        "key-policy-change": [
+            (f"{key}/policy/change/", preview | {"add": "accounts", "who": "111122223333"}, "PutKeyPolicy"),
+            (f"{key}/policy/change/?deletion=no", None, "PutKeyPolicy"),
+        ],
+        "keys-bulk": [
+            ("/keys/bulk/", {"action": "disable", "key": made.symmetric}, "DisableKey"),
+            ("/keys/bulk/", preview | {"action": "tag", "key": made.symmetric, "confirmed": "1", "tag_key": "a"},
+             "TagResource"),
+            ("/keys/bulk/", preview | {"action": "delete", "key": made.symmetric, "confirmed": "1", "days": "7"},
+             "ScheduleKeyDeletion"),
+        ],
+        "play": [
+            ("/play/encrypt/", {"run": "1", "KeyId": made.symmetric, "Plaintext": "x", "Plaintext_as": "text"}, "Encrypt"),
+        ],
+        "switch-role": [("/principals/switch-role/", preview | {"role": name}, "AssumeRole")],
+        "user-new": [("/principals/users/new/", preview | {"name": "eve", "groups": name}, "CreateUser, AddUserToGroup")],
+        "user-delete": [
+            (f"{user}/delete/", None, "DeleteAccessKey, RemoveUserFromGroup, DeleteUserPolicy, DetachUserPolicy, DeleteUser"),
+        ],
+        "user-password": [(f"{user}/password/", None, "CreateLoginProfile")],
+        "user-groups": [
+            (f"{user}/groups/", preview | {"add": "other"}, "AddUserToGroup"),
+            (f"{user}/groups/?remove={name}", None, "RemoveUserFromGroup"),
+        ],
+        "access-key-new": [(f"{user}/access-keys/new/", None, "CreateAccessKey")],
+        "access-key": [
+            (f"{user}/access-keys/{made.access_key}/?do=deactivate", None, "UpdateAccessKey"),
+            (f"{user}/access-keys/{made.access_key}/?do=activate", None, "UpdateAccessKey"),
+            (f"{user}/access-keys/{made.access_key}/?do=delete", None, "DeleteAccessKey"),
+        ],
+        "group-new": [("/principals/groups/new/", preview | {"name": "team"}, "CreateGroup")],
+        "group-delete": [(f"{group}/delete/", None, "RemoveUserFromGroup, DeleteGroup")],
+        "group-users": [
+            (f"{group}/users/", preview | {"add": "admin"}, "AddUserToGroup"),
+            (f"{group}/users/?remove={name}", None, "RemoveUserFromGroup"),
+        ],
+        "role-new": [
+            ("/principals/roles/new/", preview | {"name": "ops", "trusted": "this", "document": TRUST, "policies": arn},
+             "CreateRole, AttachRolePolicy"),
+        ],
+        "role-trust": [(f"{role}/trust/", None, "UpdateAssumeRolePolicy")],
+        "role-settings": [(f"{role}/settings/", preview | {"max_session": "90"}, "UpdateRole")],
+        "role-delete": [(f"{role}/delete/", None, "DeleteRole")],
+        "policy-new": [
+            ("/principals/policies/new/", preview | {"name": "lister", "document": POLICY}, "CreatePolicy"),
+        ],
+        "policy-version": [
+            (one % "version" + "&default=v1", None, "SetDefaultPolicyVersion"),
+            (one % "version" + "&delete=v1", None, "DeletePolicyVersion"),
+        ],
+        "policy-edit": [(one % "edit", preview | {"document": POLICY}, "CreatePolicyVersion")],
+        "policy-delete": [(one % "delete", None, "DetachUserPolicy, DeletePolicyVersion, DeletePolicy")],
+        "attached": [
+            (f"{group}/attached/", preview | {"attach": arn}, "AttachGroupPolicy"),
+            (f"{user}/attached/?detach={arn}", None, "DetachUserPolicy"),
+        ],
+        "boundary": [
+            (f"{role}/boundary/", preview | {"arn": arn}, "PutRolePermissionsBoundary"),
+            (f"{user}/boundary/", None, "DeleteUserPermissionsBoundary"),
+        ],
+        "entity-tags": [
+            (f"{role}/tags/", preview | {"key": "a", "value": "b"}, "TagRole"),
+            (f"{user}/tags/?remove=team", None, "UntagUser"),
+        ],
+        "inline-policy-new": [
+            (f"{role}/policies/new/", preview | {"name": "lister", "document": POLICY}, "PutRolePolicy"),
+        ],
+        "inline-policy": [(f"{user}/policies/{name}/", preview | {"document": POLICY}, "PutUserPolicy")],
+        "inline-policy-delete": [(f"{user}/policies/{name}/delete/", None, "DeleteUserPolicy")],
+    }  # fmt: skip
+
+
+# Write pages whose call is held by a test of their own: below, and in test_wizard.py, test_envelope.py.
+ELSEWHERE = {"key-approvals", "wizard-step", "lab-envelope", "key-import-parameters"}
+
+
+@dataclass(frozen=True)
+class World:
+    """An account with one object of each kind, and what its pages hold: (page, name of the pattern it is sent to, text) of each form."""
+
+    account: TestAccount
+    browser: Client
+    made: Samples
+    forms: frozenset[tuple[str, str, str]]
+
+
+@pytest.fixture(scope="module")
+def world(prepared: object) -> World:
+    account = new_account()
+    made, browser = samples.make(account.client), sign_in_browser(account.administrator)
+    return World(account, browser, made, frozenset(forms(browser, made)))
+
+
+def forms(browser: Client, made: Samples) -> Iterator[tuple[str, str, str]]:
+    for page in [address for each in samples.addresses(made).values() for address in each]:
+        answer = browser.get(page)
+        text = "" if answer.streaming else answer.content.decode(errors="replace")
+        for form in re.finditer(r"<form ([^>]*)>(.*?)</form>", text, re.DOTALL):
+            if 'method="post"' in form[1]:
+                target = re.search(r'action="([^"?]+)', form[1])
+                match = resolve(target[1] if target else page.partition("?")[0])
+                if "<button" not in form[2]:
+                    continue  # a list with nothing in it to send
+                yield page, match.url_name or match.route, form[2]
+
+
+def shown(answer: Any) -> list[str]:
+    """The operations whose calls a page shows."""
+    return re.findall(r'Show the call <span class="muted mono">([^<]+)</span>', answer.content.decode())
+
+
+def test_every_write_page_shows_its_call(world: World) -> None:
+    wrong = []
+    for name, requests in asked(world.made).items():
+        for address, posted, operation in requests:
+            answer = world.browser.get(address) if posted is None else world.browser.post(address, posted)
+            if operation not in shown(answer) or answer.status_code not in (200, 422):
+                wrong.append((name, address, answer.status_code, shown(answer)))
+    assert not wrong
+    # What was only looked at has not been done.
+    assert samples_left(world.account, world.made)
+
+
+def samples_left(account: TestAccount, made: Samples) -> bool:
+    iam, kms = account.client("iam"), account.client("kms")
+    key = kms.describe_key(KeyId=made.symmetric)["KeyMetadata"]
+    users = [each["UserName"] for each in iam.list_users()["Users"]]
+    (access_key,) = iam.list_access_keys(UserName=made.name)["AccessKeyMetadata"]
+    attached = iam.list_attached_user_policies(UserName=made.name)["AttachedPolicies"]
+    return key["KeyState"] == "Enabled" and "eve" not in users and access_key["Status"] == "Active" and bool(attached)
+
+
+def test_no_write_page_is_forgotten(world: World) -> None:
+    """A view that reads a POST, or that a form of any page is sent to, is in one of the tables above."""
+    known = {*NO_CALL, *ELSEWHERE, *asked(world.made)}
+    writes = {
+        pattern.name or route
+        for route, pattern in samples.patterns()
+        if re.search(r"POST|carry_out", inspect.getsource(inspect.unwrap(pattern.callback)))
+    }
+    writes |= {name for _page, name, _form in world.forms}
+    writes.discard("keys/<str:key_id>/do/delete/")  # another address of key-delete
+    assert writes - known == set()
+
+
+def test_every_form_that_makes_a_call_offers_to_show_it(world: World) -> None:
+    mute = {
+        (page, name)
+        for page, name, form in world.forms
+        if name not in NO_CALL
+        and name not in LEADS_ON
+        and not re.search(r'name="preview"|button-call|class="call"', form)
+    }
+    assert mute == set()
+
+
+def test_a_deletion_to_approve_shows_its_call_and_does_not_make_it(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    signed_in.post("/keys/approvals/", {"do": "on"})
+    signed_in.post(f"/keys/{key_id}/delete/", {"days": "9", "confirmed": "on", "reason": ""})
+    waiting = DeletionRequest.objects.get(key_id=key_id)
+    answer = signed_in.post("/keys/approvals/", {"do": "approve", "request": str(waiting.pk), "preview": "1"})
+    assert shown(answer) == ["ScheduleKeyDeletion"]
+    assert "--pending-window-in-days 9" in answer.content.decode()
+    waiting.refresh_from_db()
+    assert waiting.state == DeletionRequest.WAITING
+
+
+def test_a_shown_password_is_a_variable(signed_in: Client) -> None:
+    answer = signed_in.post(
+        "/principals/users/new/", {"name": "eve", "password": "typed in full", "preview": "1"}
+    ).content.decode()
+    assert "typed in full" not in answer
+    assert "--password &quot;$PASSWORD&quot;" in answer
+    assert "--data-urlencode &quot;Password=$PASSWORD&quot;" in answer
+
+
+def test_what_is_shown_can_be_done_from_there(world: World) -> None:
+    made, signed_in, account = world.made, world.browser, world.account
+    address = f"/principals/users/{made.name}/attached/?detach={made.policy_arn}"
+    page = signed_in.get(address).content.decode()
+    assert f'<input type="hidden" name="detach" value="{made.policy_arn}">' in page
+    signed_in.post(address, {"detach": made.policy_arn})
+    assert account.client("iam").list_attached_user_policies(UserName=made.name)["AttachedPolicies"] == []

@@ -1,0 +1,145 @@
+"""Every page of the URLconf with things to show: one object of each kind in an account, and for each pattern an address of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+TRUST = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
+)
+POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]}
+)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What `make` made: key IDs, the names of IAM's entities (all the same) and ARNs."""
+
+    symmetric: str
+    primary: str
+    external: str
+    doomed: str
+    grant: str
+    name: str
+    access_key: str
+    policy_arn: str
+    event: str
+
+
+def make(client: Callable[[str], Any], name: str = "sample") -> Samples:
+    """One object of each kind. `client` gives the boto3 client of a service for the account's administrator."""
+    kms, iam = client("kms"), client("iam")
+    key = kms.create_key(Description="pages", Tags=[{"TagKey": "team", "TagValue": "blue"}])["KeyMetadata"]
+    kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=key["KeyId"])
+    kms.enable_key_rotation(KeyId=key["KeyId"])
+    root = ":".join([*key["Arn"].split(":")[:2], "iam", "", key["AWSAccountId"], "root"])
+    grant = kms.create_grant(KeyId=key["KeyId"], GranteePrincipal=root, Operations=["Encrypt"])["GrantId"]
+    primary = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY", MultiRegion=True)["KeyMetadata"]["KeyId"]
+    kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")
+    external = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+    doomed = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.schedule_key_deletion(KeyId=doomed)
+    iam.create_group(GroupName=name)
+    iam.create_user(UserName=name, Tags=[{"Key": "team", "Value": "blue"}])
+    access_key = iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
+    iam.add_user_to_group(GroupName=name, UserName=name)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+    arn = iam.create_policy(PolicyName=name, PolicyDocument=POLICY)["Policy"]["Arn"]
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=POLICY, SetAsDefault=True)
+    iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=POLICY)
+    iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=arn)
+    event = client("cloudtrail").lookup_events(MaxResults=1)["Events"][0]["EventId"]
+    return Samples(key["KeyId"], primary, external, doomed, grant, name, access_key, arn, event)
+
+
+def patterns() -> Iterator[tuple[str, URLPattern]]:
+    """(route, pattern) of every address of the console."""
+    yield from _walk(get_resolver(), "")
+
+
+def _walk(resolver: URLResolver, before: str) -> Iterator[tuple[str, URLPattern]]:
+    for each in resolver.url_patterns:
+        if isinstance(each, URLPattern):
+            yield before + str(each.pattern), each
+        else:
+            yield from _walk(each, before + str(each.pattern))
+
+
+TABS = ("policy", "crypto", "aliases", "tags", "material", "grants", "access", "use", "timeline", "impact")
+PLAYS = ("encrypt", "decrypt", "generate-data-key", "sign", "verify", "derive-shared-secret", "generate-random")
+ACTIONS = ("enable", "disable", "describe", "rotation-on", "alias-add", "tag-add")
+
+
+def addresses(made: Samples) -> dict[str, list[str]]:
+    """Route → addresses to look at, by GET, of every pattern. Raises NoReverseMatch for a new pattern that wants arguments: give it
+    an object here."""
+    key, name = made.symmetric, made.name
+    keys = f"/keys/{key}"
+    chosen = f"principal={name}&action=kms:Decrypt&key={key}"
+    arn = quote(made.policy_arn)
+    wanted: dict[str, list[str]] = {
+        "keys/": ["/keys/", "/keys/?q=sample&sort=-created&cols=alias&cols=tags&cols=rotation", "/keys/?q=no-such-key"],
+        "keys/bulk/<int:pk>/": [],
+        "keys/new/<slug:step>/": ["/keys/new/configure/?w=sample"],
+        "keys/<str:key_id>/": [f"{keys}/", f"/keys/{made.doomed}/"],
+        "keys/<str:key_id>/tab/<slug:tab>/": [
+            *(f"{keys}/tab/{tab}/" for tab in TABS),
+            f"{keys}/tab/policy/?view=json",
+            f"{keys}/tab/access/?all=1",
+            f"/keys/{made.primary}/tab/public-key/",
+            f"/keys/{made.primary}/tab/regions/",
+            f"/keys/{made.external}/tab/material/",
+        ],
+        "keys/<str:key_id>/policy/change/": [f"{keys}/policy/change/?deletion=no"],
+        "keys/<str:key_id>/import/": [f"/keys/{made.external}/import/"],
+        "keys/<str:key_id>/import/parameters/": [],
+        "keys/<str:key_id>/public-key.pem": [f"/keys/{made.primary}/public-key.pem"],
+        "keys/<str:key_id>/public-key.der": [f"/keys/{made.primary}/public-key.der"],
+        "keys/<str:key_id>/do/delete/": [f"{keys}/do/delete/"],
+        "keys/<str:key_id>/do/<slug:action>/": [
+            *(f"{keys}/do/{action}/" for action in ACTIONS),
+            f"{keys}/do/alias-delete/?alias={name}",
+            f"{keys}/do/grant-revoke/?grant={made.grant}",
+            f"/keys/{made.primary}/do/replicate/",
+        ],
+        "access/": [
+            "/access/",
+            f"/access/?{chosen}",
+            f"/access/?principal={name}",
+            f"/access/?action=kms:Decrypt&key={key}",
+        ],
+        "access/check/<slug:kind>/": [],
+        "play/<slug:operation>/": [f"/play/{play}/" for play in PLAYS],
+        "principals/users/<str:name>/groups/": [f"/principals/users/{name}/groups/?remove={name}"],
+        "principals/users/<str:name>/access-keys/<str:key_id>/": [
+            f"/principals/users/{name}/access-keys/{made.access_key}/?do=deactivate"
+        ],
+        "principals/groups/<str:name>/users/": [f"/principals/groups/{name}/users/?remove={name}"],
+        "principals/policies/one/": [
+            f"/principals/policies/one/?arn={arn}",
+            f"/principals/policies/one/?arn={arn}&version=v1",
+        ],
+        "principals/policies/one/version/": [f"/principals/policies/one/version/?arn={arn}&default=v1"],
+        "principals/policies/one/edit/": [f"/principals/policies/one/edit/?arn={arn}"],
+        "principals/policies/one/delete/": [f"/principals/policies/one/delete/?arn={arn}"],
+        "principals/<str:kind>/<str:name>/attached/": [f"/principals/users/{name}/attached/?detach={arn}"],
+        "principals/<str:kind>/<str:name>/boundary/": [f"/principals/users/{name}/boundary/?arn={arn}"],
+        "principals/<str:kind>/<str:name>/tags/": [f"/principals/users/{name}/tags/?{urlencode({'remove': 'team'})}"],
+        "settings/endpoints/<int:pk>/": [],
+        "settings/endpoints/<int:pk>/delete/": [],
+        "search/": [f"/search/?q={name}"],
+    }
+    given = {"key_id": key, "name": name, "kind": "users", "policy": name, "event_id": made.event}
+    for route, pattern in patterns():
+        if route not in wanted:
+            names = {each for each in pattern.pattern.converters if each not in pattern.default_args}
+            wanted[route] = [reverse(pattern.name, kwargs={each: given[each] for each in names})]
+    return wanted
