@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from keys import backends
 from keys.awsmodel import regions
+from principals import session
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "endpoint": backend.name or {"embedded": _("Embedded"), "aws": _("Real AWS")}[backend.kind],
         "endpoint_kind": backend.kind,
         "signed_in": signed_in,
+        "other_sessions": session.others(request) if hasattr(request, "session") else (),
         "regions": regions("kms") if signed_in else (),
         "theme": request.COOKIES.get("theme", "system"),
     }

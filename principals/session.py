@@ -2,25 +2,34 @@
 
 The credentials are those of a console sign-in (12 hours); in the session store they lie encrypted under a key derived from the
 console's secret, so that a copy of the database alone signs nothing.
+
+A browser may hold several sign-ins, of which one is in use: the others are put aside with everything pages have kept for them. Each
+ends at its own time. Whenever another one comes into use, the session key and the CSRF secret change: a planted session is worth
+nothing, and a form that stands in another tab since before is refused instead of being sent as someone else.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.http import HttpRequest
+from django.middleware.csrf import rotate_token
 from django.utils import timezone
 
 _KEY = "signed_in"
 _USER = "signed_in_user"  # while a user acts as a role: the user
+_ASIDE = "signed_in_aside"  # ID → the session's content of a sign-in that is not in use
+MOST = 5  # sign-ins of one browser, as AWS's console allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +50,123 @@ class SignedIn:
         return f"<SignedIn {self.arn}>"
 
 
-def begin(request: HttpRequest, signed_in: SignedIn) -> None:
-    """Start a session for `signed_in`; the session key changes, so a planted one is worth nothing."""
-    request.session.flush()
-    request.session.cycle_key()
-    store(request, signed_in)
+def begin(request: HttpRequest, signed_in: SignedIn, *, beside: bool = False) -> None:
+    """Start a session for `signed_in`; the session key changes, so a planted one is worth nothing.
+
+    `beside`: the sign-ins that the browser holds are put aside, save another of the same user.
+    """
+    aside = {}
+    if beside:
+        held = {**_aside(request), **_in_use(request)}
+        aside = {each: content for each, content in held.items() if _user(content) != signed_in.arn}
+    _renew(request, {_KEY: _seal(signed_in)}, aside)
 
 
 def store(request: HttpRequest, signed_in: SignedIn) -> None:
     request.session[_KEY] = _seal(signed_in)
-    request.session.set_expiry(signed_in.expires)
+    _expire(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A sign-in that is not in use; `id` names it in this browser session."""
+
+    id: str
+    signed_in: SignedIn
+
+
+def others(request: HttpRequest) -> list[Aside]:
+    """The sign-ins put aside that have not ended."""
+    return [Aside(each, found) for each, content in _aside(request).items() if (found := _principal(content))]
+
+
+def use(request: HttpRequest, aside_id: str) -> SignedIn:
+    """Take up a sign-in that was put aside, and put aside the one in use. Raises LookupError if it is not there or has ended."""
+    aside = _aside(request)
+    content = aside.pop(aside_id, None)
+    found = _principal(content) if content else None
+    if content is None or found is None:
+        raise LookupError(aside_id)
+    _renew(request, content, {**aside, **_in_use(request)})
+    return found
+
+
+def full(request: HttpRequest) -> bool:
+    """Whether the browser holds as many sign-ins as it may."""
+    return len({**_aside(request), **_in_use(request)}) >= MOST
+
+
+def end(request: HttpRequest, aside_id: str = "") -> None:
+    """Sign out of the sign-in in use, or of one put aside."""
+    if aside_id:
+        aside = _aside(request)
+        aside.pop(aside_id, None)
+        request.session[_ASIDE] = aside
+        _expire(request)
+    else:
+        _forget(request)
+        rotate_token(request)
+
+
+def end_all(request: HttpRequest) -> None:
+    request.session.flush()
+    rotate_token(request)
+
+
+def _forget(request: HttpRequest) -> None:
+    """Without the sign-in in use."""
+    aside = _aside(request)
+    request.session.flush()
+    if aside:
+        request.session.cycle_key()
+        request.session[_ASIDE] = aside
+        _expire(request)
+
+
+def _renew(request: HttpRequest, content: dict[str, Any], aside: dict[str, dict[str, Any]]) -> None:
+    """A new session of this content, under a new key and with a new CSRF secret."""
+    request.session.flush()
+    request.session.cycle_key()
+    request.session.update(content)
+    if aside:
+        request.session[_ASIDE] = aside
+    _expire(request)
+    rotate_token(request)
+
+
+def _expire(request: HttpRequest) -> None:
+    """The browser session lasts as long as the last of its sign-ins."""
+    content = dict(request.session.items())
+    found = [_open(content[name]) for name in (_KEY, _USER) if name in content]
+    ends = [each.expires for each in [*found, *(other.signed_in for other in others(request))] if each is not None]
+    if ends:
+        request.session.set_expiry(max(ends))
+
+
+def _aside(request: HttpRequest) -> dict[str, dict[str, Any]]:
+    """What is put aside, without what has ended."""
+    held = request.session.get(_ASIDE, {})
+    return {each: content for each, content in held.items() if _principal(content)}
+
+
+def _in_use(request: HttpRequest) -> dict[str, dict[str, Any]]:
+    """What the session holds for the sign-in in use, ready to be put aside; empty if there is none."""
+    content = {
+        name: value for name, value in request.session.items() if name != _ASIDE and not name.startswith("_session_")
+    }
+    return {secrets.token_urlsafe(6): content} if _principal(content) else {}
+
+
+def _principal(content: dict[str, Any]) -> SignedIn | None:
+    """Who a content signs as now: a role whose hour is over leaves the user who took it."""
+    sealed = [content[name] for name in (_KEY, _USER) if name in content]
+    return next((found for each in sealed if (found := _open(each))), None)
+
+
+def _user(content: dict[str, Any]) -> str:
+    """ARN of the user who signed in."""
+    found = _open(content.get(_USER) or content[_KEY])
+    return found.arn if found else ""
 
 
 def act_as(request: HttpRequest, role: SignedIn) -> None:
@@ -59,6 +175,7 @@ def act_as(request: HttpRequest, role: SignedIn) -> None:
     request.session.cycle_key()
     request.session[_USER] = user
     request.session[_KEY] = _seal(role)
+    rotate_token(request)
 
 
 def back_to_user(request: HttpRequest) -> str:
@@ -70,13 +187,14 @@ def back_to_user(request: HttpRequest) -> str:
     region = request.signed_in.region  # type: ignore[attr-defined]
     request.session.cycle_key()
     store(request, replace(user, region=region))
+    rotate_token(request)
     return user.user_name
 
 
 def current(request: HttpRequest) -> SignedIn | None:
     """Who is signed in, or None: signed out, expired, or from before the console's secret was changed.
 
-    A role whose hour is over leaves the user who took it.
+    A role whose hour is over leaves the user who took it. Where others are put aside none of them steps in: the person chooses.
     """
     sealed = request.session.get(_KEY)
     if sealed is None:
@@ -87,7 +205,7 @@ def current(request: HttpRequest) -> SignedIn | None:
         if found is not None:
             store(request, found)
     if found is None:
-        request.session.flush()
+        _forget(request)
     return found
 
 

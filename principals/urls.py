@@ -8,6 +8,7 @@ from principals.views import access_keys, attachments, groups, managed, policies
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
+    path("sign-in/use/", sign_in.use, name="use-session"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("users/", users.index, name="users"),
     path("users/new/", users.create, name="user-new"),

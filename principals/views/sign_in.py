@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -17,12 +19,17 @@ from principals.forms import SignInForm
 
 @sensitive_post_parameters("password")
 def sign_in(request: HttpRequest) -> HttpResponse:
+    """With `add` the sign-ins that the browser holds stay, and one can switch between them."""
     after = request.POST.get("next") or request.GET.get("next", "/")
+    beside = bool(request.POST.get("add") or request.GET.get("add"))
     form = SignInForm(
         request.POST or None, initial={"account": request.COOKIES.get("account") or accounts.first_account()}
     )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
+        if beside and session.full(request):
+            form.add_error(None, _("Five sessions are the most in one browser. Sign out of one first."))
+            return _page(request, form, after, beside)
         try:
             found = signin.sign_in(
                 given["account"] or accounts.first_account(),
@@ -35,30 +42,53 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             region = request.COOKIES.get("region", settings.DEFAULT_REGION)
-            session.begin(
-                request,
-                session.SignedIn(
-                    account_id=found.account_id,
-                    user_name=found.user_name,
-                    arn=found.arn,
-                    region=region,
-                    access_key_id=found.credentials.access_key_id,
-                    secret_access_key=found.credentials.secret_access_key,
-                    session_token=found.credentials.session_token,
-                    expires=found.credentials.expiration,
-                ),
+            made = session.SignedIn(
+                account_id=found.account_id,
+                user_name=found.user_name,
+                arn=found.arn,
+                region=region,
+                access_key_id=found.credentials.access_key_id,
+                secret_access_key=found.credentials.secret_access_key,
+                session_token=found.credentials.session_token,
+                expires=found.credentials.expiration,
             )
+            session.begin(request, made, beside=beside)
             safe = url_has_allowed_host_and_scheme(after, {request.get_host()}, require_https=request.is_secure())
             answer = redirect(after if safe else "/")
             answer.set_cookie("account", given["account"], max_age=365 * 86400, httponly=True, samesite="Lax")
             return answer
+    return _page(request, form, after, beside)
+
+
+def _page(request: HttpRequest, form: SignInForm, after: str, beside: bool) -> HttpResponse:
+    title = _("Add session") if beside else _("Sign in")
     status = 200 if request.method != "POST" else 422
-    return render(
-        request, "principals/sign_in.html", {"form": form, "next": after, "title": _("Sign in")}, status=status
-    )
+    shown = {"form": form, "next": after, "add": beside, "title": title}
+    return render(request, "principals/sign_in.html", shown, status=status)
 
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    request.session.flush()
-    return redirect("sign-in")
+    """Of the session in use, of the one that `session` names, or of all (`all`)."""
+    if request.POST.get("all"):
+        session.end_all(request)
+        return redirect("sign-in")
+    named = request.POST.get("session", "")
+    session.end(request, named)
+    return redirect("home" if named else "sign-in")
+
+
+@require_POST
+def use(request: HttpRequest) -> HttpResponse:
+    """Switch to another sign-in of this browser; pages of the one before would not be found, so go to the overview."""
+    try:
+        found = session.use(request, request.POST.get("session", ""))
+    except LookupError:
+        messages.error(request, _("This session has ended: sign in again."))
+        return redirect(f"{reverse('sign-in')}?add=1")
+    messages.success(
+        request,
+        _("You are %(user)s in account %(account)s now.")
+        % {"user": found.role_name or found.user_name, "account": found.account_id},
+    )
+    return redirect("home")

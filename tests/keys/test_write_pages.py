@@ -21,6 +21,7 @@ from tests.support.samples import POLICY, TRUST, Samples
 # Pages whose POST makes no call that a program would make, by the name of their pattern.
 NO_CALL = {
     "sign-in": "a console sign-in has no API",
+    "use-session": "takes up another sign-in of the browser",
     "sign-out": "ends the browser session",
     "back-to-user": "takes up the browser session's own credentials again",
     "theme": "a cookie",
