@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from keys import call, inventory, policies, service
+from keys import call, inventory, policies, service, tag_rows
 from keys.awsmodel import service_model
 from keys.views import policy_editor
 
@@ -31,7 +31,7 @@ STEPS = {
     "policy": gettext_lazy("Edit key policy"),
     "review": gettext_lazy("Review"),
 }
-_SESSION, _DRAFTS_KEPT = "wizard", 8
+_SESSION, _DRAFTS_KEPT = "wizard_drafts", 8
 
 USAGES = {
     "symmetric": ("ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC"),
@@ -209,12 +209,13 @@ class LabelsForm(forms.Form):
     description = forms.CharField(
         label=gettext_lazy("Description"), required=False, max_length=8192, widget=forms.Textarea(attrs={"rows": 2})
     )
-    tags = forms.CharField(
-        label=gettext_lazy("Tags"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text=gettext_lazy("One a line, as key=value. At most 50."),
-    )
+    tags = tag_rows.TagsField(label=gettext_lazy("Tags"), required=False)
+
+    @property
+    def rows(self) -> list[tag_rows.Row]:
+        """The rows to show, with their errors where the form was sent; an empty one where there is none."""
+        pairs = [(key, value) for key, value in self["tags"].value() or []] or [("", "")]
+        return tag_rows.checked(pairs) if self.is_bound else [tag_rows.Row(*pair) for pair in pairs]
 
     def clean_alias(self) -> str:
         alias = str(self.cleaned_data["alias"]).removeprefix("alias/")
@@ -223,26 +224,6 @@ class LabelsForm(forms.Form):
         if alias.startswith("aws/"):
             raise forms.ValidationError(_("Aliases that begin with aws/ are AWS's own."))
         return alias
-
-    def clean_tags(self) -> str:
-        parse_tags(self.cleaned_data["tags"])
-        return str(self.cleaned_data["tags"])
-
-
-def parse_tags(text: str) -> list[dict[str, str]]:
-    tags: dict[str, str] = {}
-    for line in filter(None, (line.strip() for line in text.splitlines())):
-        key, _equals, value = (part.strip() for part in line.partition("="))
-        if not key or len(key) > 128 or len(value) > 256:
-            raise forms.ValidationError(
-                _("“%(line)s” is no tag: key=value, 128 and 256 characters at most."), params={"line": line}
-            )
-        if key in tags:
-            raise forms.ValidationError(_("“%(key)s” stands twice."), params={"key": key})
-        tags[key] = value
-    if len(tags) > 50:
-        raise forms.ValidationError(_("A key has 50 tags at most."))
-    return [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
 
 
 SHOWN_PRINCIPALS = 60
@@ -325,11 +306,14 @@ def step(request: HttpRequest, step: str) -> HttpResponse:
         return _review(request, draft, wizard_id)
     form = _FORMS[step](request, draft)
     searches = request.method == "POST" and "search" in request.POST
+    rows = tag_rows.changed(request.POST) if request.method == "POST" and step == "labels" else None
     if searches:
         form = _searched(request, draft, step)
+    elif rows is not None:
+        form = LabelsForm(initial={**request.POST.dict(), "tags": rows})
     if step == "labels" and form.is_valid() and (owner := _who_has(request, form.cleaned_data["alias"])):
         form.add_error("alias", _("Key %(key)s has this alias already.") % {"key": owner})
-    if request.method == "POST" and not searches and form.is_valid():
+    if request.method == "POST" and form.is_bound and form.is_valid():
         _keep(request, wizard_id, step, dict(form.cleaned_data))
         return redirect(_address(_after(step), wizard_id))
     return render(
@@ -476,8 +460,8 @@ def create_parameters(request: HttpRequest, draft: dict[str, Any]) -> dict[str, 
         parameters["MultiRegion"] = True
     if labels["description"]:
         parameters["Description"] = labels["description"]
-    if tags := parse_tags(labels["tags"]):
-        parameters["Tags"] = tags
+    if labels["tags"]:
+        parameters["Tags"] = tag_rows.parameters(labels["tags"])
     return parameters
 
 

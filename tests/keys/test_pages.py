@@ -228,11 +228,11 @@ def test_the_wizard_says_at_once_that_an_alias_is_taken(account: TestAccount, si
         ("alias/taken", f"Key {key_id} has this alias already."),
         ("alias/", "This field is required."),
     ):
-        answer = signed_in.post(labels, {"alias": typed, "description": "kept", "tags": ""})
+        answer = signed_in.post(labels, {"alias": typed, "description": "kept"})
         assert answer.status_code == 422
         assert answer.context["form"].errors["alias"] == [words]
         assert "kept</textarea>" in text(answer)
-    assert signed_in.post(labels, {"alias": "free", "description": "", "tags": ""}).status_code == 302
+    assert signed_in.post(labels, {"alias": "free", "description": ""}).status_code == 302
     assert (
         signed_in.post(labels.replace("labels", "store")).headers["Location"] == labels
     )  # a step that is not shown yet

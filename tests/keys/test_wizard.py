@@ -29,7 +29,7 @@ def go_through(browser: Client, configure: dict[str, str], alias: str) -> Any:
     draft = begin(browser)
     steps = [
         ("configure", {"kind": "symmetric", "origin": "AWS_KMS", "regionality": "single", **configure}),
-        ("labels", {"alias": alias, "description": "", "tags": "team=blue"}),
+        ("labels", {"alias": alias, "description": "", "tag_key": "team", "tag_value": "blue"}),
         ("administrators", {"deletion": "on"}),
         ("users", {}),
     ]
@@ -104,7 +104,7 @@ def test_going_back_keeps_every_answer(signed_in: Client) -> None:
     sent = {"kind": "asymmetric", "usage_asymmetric": "KEY_AGREEMENT", "spec_asymmetric_KEY_AGREEMENT": "ECC_NIST_P521",
             "origin": "AWS_KMS", "regionality": "multi"}  # fmt: skip
     signed_in.post(f"/keys/new/configure/?{draft}", sent)
-    signed_in.post(f"/keys/new/labels/?{draft}", {"alias": "kept", "tags": "a=b"})
+    signed_in.post(f"/keys/new/labels/?{draft}", {"alias": "kept", "tag_key": "a", "tag_value": "b"})
     page = text(signed_in.get(f"/keys/new/configure/?{draft}"))
     for value in ("asymmetric", "KEY_AGREEMENT", "ECC_NIST_P521", "multi"):
         assert re.search(f'value="{value}"[^>]* checked', page), value
