@@ -100,7 +100,20 @@ def _policy(line: TraceLine) -> str:
     """A policy's name; one that has none is called by what it is, in the reader's language."""
     if line.kind in ("resource", "trust", "grant"):
         return str(KINDS[line.kind])
-    return _(line.policy) if line.policy == UNSEEN else line.policy
+    return _(line.policy) if line.policy == UNSEEN else policy_name(line.policy)
+
+
+_OWNED = {
+    "user": gettext_lazy("%(policy)s (user %(owner)s)"),
+    "group": gettext_lazy("%(policy)s (group %(owner)s)"),
+    "role": gettext_lazy("%(policy)s (role %(owner)s)"),
+}
+
+
+def policy_name(policy: str) -> str:
+    """A policy's name as keys.access.household gives it, in the reader's language: an inline one says whose it is."""
+    found = re.fullmatch(r"(\S+) \((user|group|role) (\S+)\)", policy)
+    return str(_OWNED[found[2]]) % {"policy": found[1], "owner": found[3]} if found else policy
 
 
 @dataclass(frozen=True, slots=True)

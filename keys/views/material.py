@@ -13,6 +13,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -197,26 +198,6 @@ def _import(request: HttpRequest, kms: Any, parameters: dict[str, Any], form: fo
     return True
 
 
-_README = """Key material import for {key_id} ({key_spec})
-Made {made:%Y-%m-%d %H:%M:%S} UTC. The import token is good until {until:%Y-%m-%d %H:%M:%S} UTC.
-
-  WrappingPublicKey.bin   a {spec} public key (DER): wrap your key material with it
-  ImportToken.bin         goes back with the wrapped material
-
-Make and wrap key material with OpenSSL 3, algorithm {algorithm}, in the folder of these files:
-
-{commands}
-
-Keep PlaintextKeyMaterial.bin where you keep secrets: without it the key material cannot be imported again.
-
-Import it, on the key's page or with the AWS CLI:
-
-aws kms import-key-material --key-id {key_id} \\
-    --encrypted-key-material fileb://EncryptedKeyMaterial.bin --import-token fileb://ImportToken.bin \\
-    --expiration-model KEY_MATERIAL_DOES_NOT_EXPIRE
-"""
-
-
 @never_cache
 def parameters(request: HttpRequest, key_id: str) -> HttpResponse:
     """The wrapping public key, the import token and what to do with them, as one archive."""
@@ -230,14 +211,18 @@ def parameters(request: HttpRequest, key_id: str) -> HttpResponse:
         given = kms.get_parameters_for_import(KeyId=key_id, WrappingAlgorithm=algorithm, WrappingKeySpec=spec)
     except ClientError as error:
         return problem_page(request, key_id, error)
-    readme = _README.format(
-        key_id=key_id,
-        key_spec=key["KeySpec"],
-        made=datetime.now(UTC),
-        until=given["ParametersValidTo"],
-        spec=spec,
-        algorithm=algorithm,
-        commands=wrapping.commands(key["KeySpec"], algorithm),
+    readme = render_to_string(
+        "keys/import_readme.txt",
+        {
+            "key": key,
+            "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
+            "until": f"{given['ParametersValidTo'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+            "wrapping_spec": spec,
+            "algorithm": algorithm,
+            "commands": wrapping.commands(key["KeySpec"], algorithm),
+            "region": request.signed_in.region,  # type: ignore[attr-defined]
+            "endpoint": service.endpoint_url(request),
+        },
     )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as made:
