@@ -41,6 +41,7 @@ def answer(request: AWSPreparedRequest, source_ip: str, user_agent: str) -> AWSR
             headers=headers,
             body=body.encode() if isinstance(body, str) else bytes(body),
             source_ip=source_ip,
+            in_process=True,
         )
     )
     return AWSResponse(request.url, response.status, dict(response.headers), _Raw(response.body))

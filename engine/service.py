@@ -115,6 +115,8 @@ def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallCont
     cache.synchronise()
     found = credentials.find(claim.access_key_id, claim.session_token)
     sigv4.verify(claim, request, found.secret, call.service)
+    if found.principal.invoked_by and not (request.in_process and call.service == "kms"):
+        raise credentials.unrecognized()  # engine.iam.forward: such a session never leaves its process
     account_id = found.principal.account_id
     return CallContext(
         account_id=account_id,

@@ -15,6 +15,7 @@ from django.db.models import Case, When
 from django.http import HttpRequest
 
 from engine import inprocess, sight
+from engine.iam import forward
 from engine.wire.errors import AWSError
 from keys import approvals, backends
 from keys.backends import AWS, EMBEDDED
@@ -90,20 +91,47 @@ def _embedded(request: HttpRequest, service: str, region: str) -> Any:
     found = _clients.get(key)
     if found is None:
         with _lock:
-            found = backends.session().client(
-                service,
-                region_name=region,
-                aws_access_key_id=access_key_id,
-                aws_secret_access_key=secret,
-                aws_session_token=token,
-                endpoint_url="http://embedded.invalid",
-                config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
-            )
-            inprocess.attach(found, source_ip=source_ip, user_agent=user_agent)
+            found = _in_process(service, region, (access_key_id, secret, token), source_ip, user_agent)
             while len(_clients) >= _CLIENTS_KEPT:
                 _clients.pop(next(iter(_clients)))
             _clients[key] = found
     return found
+
+
+def _in_process(
+    service: str, region: str, credentials: tuple[str, str, str], source_ip: str, user_agent: str = ""
+) -> Any:
+    access_key_id, secret, token = credentials
+    made = backends.session().client(
+        service,
+        region_name=region,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        endpoint_url="http://embedded.invalid",
+        config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
+    )
+    inprocess.attach(made, source_ip=source_ip, user_agent=user_agent)
+    return made
+
+
+def by_aws_service(request: HttpRequest, aws_service: str, *, itself_for: str = "") -> Any:
+    """A KMS client of the embedded engine whose calls `aws_service` ("s3.amazonaws.com") makes for the signed-in principal: what that may
+    do decides, and kms:ViaService says who called. With `itself_for`, the ARN of a resource, the service calls as itself, for that resource.
+
+    Raises ClientError for credentials that ended.
+    """
+    signed_in = request.signed_in  # type: ignore[attr-defined]
+    try:
+        if itself_for:
+            made = forward.as_itself(signed_in.account_id, aws_service, itself_for)
+        else:
+            made = forward.for_principal(*session.credentials(request), aws_service)
+    except AWSError as error:
+        raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "DescribeKey") from error
+    given = (made.access_key_id, made.secret_access_key, made.session_token)
+    found = _in_process("kms", signed_in.region, given, request.META.get("REMOTE_ADDR", ""))
+    return approvals.guard(found, signed_in.account_id)
 
 
 def endpoint_url(request: HttpRequest) -> str:

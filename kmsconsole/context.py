@@ -65,7 +65,10 @@ _NAVIGATION = (
         ),
     ),
     Group(_("Learn"), (Entry(_("Labs"), "labs", "academic-cap"),)),
-    Group(_("Settings"), (Entry(_("Endpoints"), "endpoints", "globe-alt"),)),
+    Group(
+        _("Settings"),
+        (Entry(_("Endpoints"), "endpoints", "globe-alt"), Entry(_("Your profile"), "profile", "user-circle")),
+    ),
 )
 
 # What the palette offers to do, besides going to a page of the navigation.
@@ -76,6 +79,9 @@ _ACTIONS = (
     Entry(_("Generate data key"), "play", "sparkles", ("generate-data-key",)),
     Entry(_("Sign a message"), "play", "pencil", ("sign",)),
     Entry(_("Verify a signature"), "play", "check-badge", ("verify",)),
+    Entry(_("Encrypt a file under a data key"), "lab-envelope", "academic-cap"),
+    Entry(_("What a ciphertext tells"), "lab-ciphertext", "academic-cap"),
+    Entry(_("Integrated services"), "lab-services", "academic-cap"),
     Entry(_("Create user"), "user-new", "user-plus"),
     Entry(_("Create group"), "group-new", "user-plus"),
     Entry(_("Check the audit record"), "audit-verify", "shield-check"),

@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from keys.views import overview
 from kmsconsole import search, views
+from principals.views import profile
 
 urlpatterns = [
     path("", overview.home, name="home"),
@@ -16,6 +17,7 @@ urlpatterns = [
     path("principals/", include("principals.urls")),
     path("audit/", include("audit.urls")),
     path("settings/endpoints/", include("keys.endpoints_urls")),
+    path("settings/profile/", profile.page, name="profile"),
     path("styleguide/", views.styleguide, name="styleguide"),
     path("theme/", views.theme, name="theme"),
     path("language/", views.language, name="language"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from labs.views import envelope, index
+from labs.views import ciphertext, envelope, index, services
 
 urlpatterns = [
     path("", index.page, name="labs"),
     path("envelope/", envelope.page, name="lab-envelope"),
+    path("ciphertext/", ciphertext.page, name="lab-ciphertext"),
+    path("services/", services.page, name="lab-services"),
 ]

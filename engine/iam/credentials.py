@@ -11,7 +11,7 @@ import binascii
 import secrets
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -145,11 +145,8 @@ def create_session(
     transitive: Sequence[str] = (),
 ) -> TemporaryCredentials:
     """Temporary credentials for a user (GetSessionToken, the console's sign-in) or a role (AssumeRole). `policies`: session policies as JSON."""
-    access_key_id, secret = new_access_key_id("ASIA"), new_secret()
-    now = clock.real_now().replace(microsecond=0)
-    expires = now + duration
+    expires = clock.real_now().replace(microsecond=0) + duration
     content = {
-        "secret": secret,
         "principal": principal.unique_id,
         "created": int(clock.now(principal.account_id).timestamp()),
         "expires": int(expires.timestamp()),
@@ -160,13 +157,26 @@ def create_session(
         "source_identity": source_identity,
         "transitive": list(transitive),
     }
-    sealed = keeper.seal("session", principal.account_id, GLOBAL, access_key_id, "", orjson.dumps(content))
-    token = base64.b64encode(_TOKEN_VERSION + principal.account_id.encode() + sealed).decode()
-    return TemporaryCredentials(access_key_id, secret, token, expires)
+    return seal_token(principal.account_id, content)
+
+
+def seal_token(account_id: str, content: Mapping[str, Any]) -> TemporaryCredentials:
+    """A new access key ID and secret, and the token that says what `content` does: `open_token` gives its members back."""
+    access_key_id, secret = new_access_key_id("ASIA"), new_secret()
+    said = orjson.dumps({**content, "secret": secret})
+    sealed = keeper.seal("session", account_id, GLOBAL, access_key_id, "", said)
+    token = base64.b64encode(_TOKEN_VERSION + account_id.encode() + sealed).decode()
+    return TemporaryCredentials(access_key_id, secret, token, datetime.fromtimestamp(content["expires"], UTC))
 
 
 def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str]]:
-    account_id, content = _open_token(access_key_id, token)
+    account_id, content = open_token(access_key_id, token)
+    if content.get("invoked_by") and not content["principal"]:  # a service as itself: engine.iam.forward
+        by_itself = Principal(
+            "service", account_id, "", "", "", invoked_by=content["invoked_by"], source_arn=content["source_arn"]
+        )
+        expires = datetime.fromtimestamp(content["expires"], UTC)
+        return Credentials(access_key_id, content["secret"], by_itself, expires), []
     session = SessionFacts(
         name=content["name"],
         issuer_arn="",
@@ -180,12 +190,12 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
         transitive=tuple(content.get("transitive", ())),  # tokens of earlier versions have none
     )
     principal = _session_principal(account_id, content["principal"], session, access_key_id)
+    if content.get("invoked_by"):
+        principal = replace(principal, invoked_by=content["invoked_by"])
     return Credentials(access_key_id, content["secret"], principal, session.expires), [iam_entity(account_id)]
 
 
 def _session_principal(account_id: str, unique_id: str, session: SessionFacts, access_key_id: str) -> Principal:
-    from dataclasses import replace
-
     if unique_id.startswith("AIDA"):
         user = User.objects.filter(account_id=account_id, unique_id=unique_id).first()
         if user is None:
@@ -197,7 +207,8 @@ def _session_principal(account_id: str, unique_id: str, session: SessionFacts, a
     return role_principal(role, replace(session, issuer_arn=role.arn, issuer_id=role.unique_id), access_key_id)
 
 
-def _open_token(access_key_id: str, token: str) -> tuple[str, dict[str, Any]]:
+def open_token(access_key_id: str, token: str) -> tuple[str, dict[str, Any]]:
+    """(account ID, content) of a session token that goes with this access key ID. Raises UnrecognizedClientException."""
     try:
         raw = base64.b64decode(token, validate=True)
         account_id = raw[1:13].decode()

@@ -15,7 +15,10 @@ MAX_BODY = (
 
 @dataclass(slots=True)
 class HttpRequest:
-    """`path` and `query_string` as sent, the latter without its question mark. `secure`: it came over TLS."""
+    """`path` and `query_string` as sent, the latter without its question mark. `secure`: it came over TLS.
+
+    `in_process`: it was made in this very process and crossed no wire.
+    """
 
     method: str
     path: str
@@ -24,6 +27,7 @@ class HttpRequest:
     body: bytes
     source_ip: str = ""
     secure: bool = False
+    in_process: bool = False
 
     def header(self, name: str) -> str:
         """The value of a header by its lower-case name; an absent header is the empty string."""

@@ -38,7 +38,16 @@ NO_CALL = {
     "endpoint-refresh": "reads an endpoint's list again",
 }
 # Forms that lead to a page which shows the call, or are a step on the way to one, or beside the form that shows it.
-LEADS_ON = {"keys-bulk", "wizard-step", "lab-envelope", "key-import-parameters", "play", "key-approvals"}
+LEADS_ON = {
+    "keys-bulk",
+    "wizard-step",
+    "lab-envelope",
+    "lab-ciphertext",
+    "lab-services",
+    "key-import-parameters",
+    "play",
+    "key-approvals",
+}
 
 
 def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str]]]:
@@ -101,6 +110,7 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
             (f"{user}/groups/", preview | {"add": "other"}, "AddUserToGroup"),
             (f"{user}/groups/?remove={name}", None, "RemoveUserFromGroup"),
         ],
+        "profile": [("/settings/profile/", None, "ChangePassword")],
         "access-key-new": [(f"{user}/access-keys/new/", None, "CreateAccessKey")],
         "access-key": [
             (f"{user}/access-keys/{made.access_key}/?do=deactivate", None, "UpdateAccessKey"),
@@ -149,8 +159,9 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
     }  # fmt: skip
 
 
-# Write pages whose call is held by a test of their own: below, and in test_wizard.py, test_envelope.py.
-ELSEWHERE = {"key-approvals", "wizard-step", "lab-envelope", "key-import-parameters"}
+# Write pages whose call is held by a test of their own: below, and in test_wizard.py, test_envelope.py, test_ciphertext.py; a service's calls are shown once they
+# were made, since only it can make them (test_services.py).
+ELSEWHERE = {"key-approvals", "wizard-step", "lab-envelope", "lab-ciphertext", "lab-services", "key-import-parameters"}
 
 
 @dataclass(frozen=True)
@@ -176,7 +187,7 @@ def forms(browser: Client, made: Samples) -> Iterator[tuple[str, str, str]]:
         text = "" if answer.streaming else answer.content.decode(errors="replace")
         for form in re.finditer(r"<form ([^>]*)>(.*?)</form>", text, re.DOTALL):
             if 'method="post"' in form[1]:
-                target = re.search(r'action="([^"?]+)', form[1])
+                target = re.search(r'action="([^"?#]+)', form[1])
                 match = resolve(target[1] if target else page.partition("?")[0])
                 if "<button" not in form[2]:
                     continue  # a list with nothing in it to send

@@ -134,6 +134,23 @@ def new_data_key(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def flipped_bit(page: Page) -> None:
+    keys = page.locator("#key")
+    keys.select_option(keys.locator("option", has_text="payments/card-data").get_attribute("value"))
+    page.locator("#plaintext").fill("the launch code is 1234")
+    page.locator("[name=step][value=make]").click()
+    page.locator("[name=at]").nth(3).click()
+    page.locator("#answer").wait_for()
+    page.wait_for_load_state("networkidle")
+
+
+def ticked_services(page: Page) -> None:
+    for slug in ("s3", "ebs", "rds"):
+        page.locator(f"[name=tick][value={slug}]").check()
+    page.locator("form .button-primary").last.click()
+    page.wait_for_load_state("networkidle")
+
+
 def pictures(keys: dict[str, str]) -> list[Picture]:
     card_data, reports = f"/keys/{keys['payments/card-data']}", f"/keys/{keys['old-reports']}"
     who = f"arn:aws:iam::{ACCOUNT}:user/ben"
@@ -160,6 +177,8 @@ def pictures(keys: dict[str, str]) -> list[Picture]:
         Picture("import", f"/keys/{keys['brought-material']}/import/"),
         Picture("playground", "/play/encrypt/", encrypt, kept=("", "-phone")),
         Picture("envelope", "/lab/envelope/", new_data_key),
+        Picture("ciphertext", "/lab/ciphertext/", flipped_bit, whole=True),
+        Picture("services", "/lab/services/", ticked_services, whole=True),
         Picture("users", "/principals/users/", kept=()),
         Picture("user", "/principals/users/ann/"),
         Picture("roles", "/principals/roles/"),
@@ -167,6 +186,7 @@ def pictures(keys: dict[str, str]) -> list[Picture]:
         Picture("access", f"/access/?principal={who}&action=kms:Decrypt&key={key_arn}", whole=True),
         Picture("audit-keys", "/audit/keys/"),
         Picture("endpoints", "/settings/endpoints/"),
+        Picture("profile", "/settings/profile/"),
     ]
 
 

@@ -1,0 +1,58 @@
+"""The signed-in person's own page: who they are here, how the console looks to them, their password, their access keys.
+
+Identity is the embedded engine's whichever endpoint the pages speak to, and so are the calls of this page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+
+from keys import call, service
+from keys.views.common import optional
+from principals.forms import OwnPasswordForm
+from principals.views.common import all_pages
+
+
+@sensitive_post_parameters("old", "new", "again")
+def page(request: HttpRequest) -> HttpResponse:
+    signed_in = request.signed_in  # type: ignore[attr-defined]
+    iam = service.embedded(request, "iam")
+    acting = bool(signed_in.role_name)
+    form = OwnPasswordForm(request.POST if request.method == "POST" and not acting else None)
+    if form.is_bound and form.is_valid() and _changed(iam, form):
+        messages.success(request, _("Your password is changed. Other sessions stay signed in until they end."))
+        return redirect("profile")
+    own_keys, problem = (
+        (None, "") if acting else optional(lambda: all_pages(iam, "list_access_keys", "AccessKeyMetadata[]"))
+    )
+    return render(
+        request,
+        "principals/profile.html",
+        {
+            "form": form,
+            "acting": acting,
+            "access_keys": own_keys,
+            "access_keys_problem": problem,
+            "call": call.show(request, "ChangePassword", {"OldPassword": "", "NewPassword": ""}, "iam"),
+        },
+        status=422 if form.errors else 409 if request.method == "POST" else 200,
+    )
+
+
+def _changed(iam: Any, form: OwnPasswordForm) -> bool:
+    """Send ChangePassword; AWS's error goes beside the password that it is about."""
+    given = form.cleaned_data
+    try:
+        iam.change_password(OldPassword=given["old"], NewPassword=given["new"])
+    except ClientError as error:
+        wrong_old = "old password" in error.response["Error"]["Message"]
+        form.add_error("old" if wrong_old else None if service.denied(error) else "new", service.sentence(error))
+        return False
+    return True
