@@ -60,6 +60,8 @@ def test_an_unchanged_blob_opens(account: TestAccount, signed_in: Client) -> Non
     answer = asked(signed_in, page, step="open")
     assert answer.context["answer"]["plaintext"].text == "launch code"
     assert answer.context["answer"]["key"].endswith(key_id)
+    assert page.context["made_by"].operation == "Encrypt"
+    assert page.context["blob"].base64 in answer.context["answer"]["call"].cli
 
 
 def test_whether_it_opens_is_told_without_its_plaintext(account: TestAccount, signed_in: Client) -> None:

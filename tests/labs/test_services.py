@@ -59,9 +59,18 @@ def test_the_record_says_through_which_service_with_which_context(account: TestA
     assert event["userIdentity"]["arn"] == account.administrator.arn
     assert event["userIdentity"]["invokedBy"] == "ec2.amazonaws.com"
     kept = Protected.objects.get(account_id=account.account_id)
+    assert json.loads(generate.sent)["EncryptionContext"] == generate.context
     assert event["requestParameters"]["encryptionContext"] == {"aws:ebs:id": f"vol-{kept.resource_id}"}
     read = signed_in.post(PAGE, {"read": "ebs"}).context["made"][0]
     assert event_of(account, read.event_id)["userIdentity"] == {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"}
+
+
+def test_the_events_page_says_which_service_it_was(account: TestAccount, signed_in: Client) -> None:
+    made = tick(signed_in, {"rds": account.create_key()}).context["made"]
+    through, itself = (signed_in.get(f"/audit/{each.event_id}/").content.decode() for each in made[-2:])
+    assert "Through the service" in through
+    assert "By the service itself" in itself
+    assert '?user="' not in itself  # a link without a word
 
 
 def test_no_page_holds_a_plaintext_data_key(account: TestAccount, signed_in: Client) -> None:
