@@ -142,7 +142,7 @@ def http(service_name: str, operation: str, parameters: dict[str, Any], region: 
     model = service_model(service_name)
     secret = secrets(service_name, operation, parameters)
     said = {name: value for name, value in parameters.items() if name not in secret}
-    made = _serialised(model, operation, said, whole=not secret)
+    made = _serialised(model, operation, said)
     headers = {name: value for name, value in dict(made["headers"]).items() if name.lower() != "content-length"}
     headers.setdefault("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
     signing_region, address = _address(service_name, region)
@@ -170,11 +170,9 @@ def body(service_name: str, operation: str, parameters: dict[str, Any]) -> str:
     return _text(_serialised(service_model(service_name), operation, parameters)["body"])
 
 
-def _serialised(
-    model: ServiceModel, operation: str, parameters: dict[str, Any], *, whole: bool = True
-) -> dict[str, Any]:
-    """`whole`: nothing that the operation requires was left out to be put in later."""
-    serializer = create_serializer(model.resolved_protocol, include_validation=whole)
+def _serialised(model: ServiceModel, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """As it would be sent: what was left out to be put in later, or is refused by AWS, is no matter here."""
+    serializer = create_serializer(model.resolved_protocol, include_validation=False)
     return dict(serializer.serialize_to_request(parameters, model.operation_model(operation)))
 
 

@@ -161,12 +161,12 @@ class Listing:
     @cached_property
     def size(self) -> int:
         size = self.query.get("size", "")
-        return int(size) if size.isdigit() and int(size) in SIZES else SIZES[0]
+        return int(size) if size in map(str, SIZES) else SIZES[0]
 
     @cached_property
     def page(self) -> int:
         page = self.query.get("page", "")
-        wanted = int(page) if page.isdigit() and len(page) < 9 else 1
+        wanted = int(page) if page.isdecimal() and len(page) < 9 else 1
         return min(max(wanted, 1), self.pages)
 
     @property

@@ -412,7 +412,7 @@ def _value(argument: str, value: Any, region: str, account_id: str) -> Any:
     if argument in ("policy", "assume_role_policy"):
         try:
             return Raw(f"jsonencode({expression(json.loads(value), 1)})")
-        except ValueError:
+        except (ValueError, RecursionError):
             return value  # refused by AWS all the same; the request is shown as it is
     if argument == "primary_key_arn" and not value.startswith("arn:"):
         return f"arn:aws:kms:{region}:{account_id}:key/{value}"

@@ -45,7 +45,7 @@ def read(environ: dict[str, Any], most: int) -> bytes:
 def announced(environ: dict[str, Any]) -> int:
     """The length a request announces, 0 if it announces none that is a number."""
     length = environ.get("CONTENT_LENGTH") or ""
-    return int(length) if length.isdigit() else 0
+    return int(length.lstrip("0")[:18] or "0") if length.isdecimal() else 0
 
 
 class Timed:

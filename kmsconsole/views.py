@@ -11,11 +11,10 @@ from django.shortcuts import redirect, render
 from django.template import loader
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from keys.awsmodel import regions
-from principals import session
+from principals import back, session
 
 THEMES = ("system", "light", "dark")
 STATES = (
@@ -56,9 +55,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
 
 
 def _back(request: HttpRequest) -> str:
-    after = request.POST.get("next", "/")
-    safe = url_has_allowed_host_and_scheme(after, {request.get_host()}, require_https=request.is_secure())
-    return after if safe else "/"
+    return back.safe(request, request.POST.get("next", "/"))
 
 
 @require_POST

@@ -87,7 +87,7 @@ def read_header(data: bytes) -> tuple[Header, int]:
             base64.b64decode(content["nonce"], validate=True),
             str(content["fileName"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as reason:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as reason:
         raise NotAnEnvelope from reason
     if len(header.nonce) != _NONCE:
         raise NotAnEnvelope

@@ -66,6 +66,8 @@ def lint(text: str, kind: Kind, about: About | None = None) -> list[Finding]:
         return [Finding(reason.lineno, reason.colno, ERROR, "json", message)]
     except RecursionError:
         return [Finding(1, 1, ERROR, "json", _("This is nested too deeply."))]
+    except ValueError:
+        return [Finding(1, 1, ERROR, "json", _("A number is too long."))]
     if not isinstance(document, dict):
         return [Finding(1, 1, ERROR, "json", _("A policy is an object: { … }."))]
     names, values = places(text)

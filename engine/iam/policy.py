@@ -228,6 +228,10 @@ def parse(text: str) -> dict[str, Any]:
         raise MalformedPolicy(f"Syntax error in policy: {reason.msg}", reason.pos) from reason
     except RecursionError as reason:
         raise MalformedPolicy("Syntax error in policy: nested too deeply") from reason
+    except MalformedPolicy:
+        raise
+    except ValueError as reason:  # Python reads no integer of more than 4,300 digits
+        raise MalformedPolicy("Syntax error in policy: a number is too long") from reason
     if not isinstance(document, dict):
         raise MalformedPolicy("Syntax error in policy: the document is not an object")
     return document

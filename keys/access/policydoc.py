@@ -116,7 +116,7 @@ def _normal(value: Any) -> Any:
 def pretty(text: str) -> str:
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -46,7 +46,7 @@ def _change(request: HttpRequest) -> HttpResponse:
         elif what in ("approve", "reject"):
             account_id = request.signed_in.account_id  # type: ignore[attr-defined]
             number = request.POST.get("request", "")
-            if not number.isdigit():
+            if not (number.isdecimal() and len(number) < 19):
                 raise Http404
             asked = get_object_or_404(DeletionRequest, pk=int(number), account_id=account_id)
             if "preview" in request.POST:

@@ -80,7 +80,10 @@ def page(request: HttpRequest, key_id: str) -> HttpResponse:
         if done is not None:
             return done
     days = form["days"].value()
-    parameters = {"KeyId": key["KeyId"], "PendingWindowInDays": int(days) if str(days).isdigit() else 30}
+    parameters = {
+        "KeyId": key["KeyId"],
+        "PendingWindowInDays": int(days) if str(days) in map(str, range(7, 31)) else 30,
+    }
     return render(
         request,
         "keys/deletion.html",

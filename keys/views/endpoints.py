@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -18,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from keys import backends, connections, service
 from keys.models import Connection, InventoryCount, InventoryKey, InventoryMark
+from principals import back
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,11 @@ def switch(request: HttpRequest) -> HttpResponse:
     except LookupError:
         messages.error(request, _("There is no such endpoint any more."))
         return redirect("endpoints")
-    after = request.POST.get("next", "/")
-    safe = url_has_allowed_host_and_scheme(after, {request.get_host()}, require_https=request.is_secure())
+    after = back.safe(request, request.POST.get("next", "/"))
     messages.success(
         request, _("These pages now speak to %(name)s.") % {"name": chosen.name or _("the embedded engine")}
     )
-    return redirect(reverse("keys") if not safe or after.startswith("/keys/") else after)
+    return redirect(reverse("keys") if after == "/" or after.startswith("/keys/") else after)
 
 
 @require_POST

@@ -67,6 +67,11 @@ class GrantForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
+        names = [name for name, _value in self.pairs]
+        if "constraint" in self.fields and "" in names:
+            self.add_error("constraint", _("A pair below has a value and no name."))
+        if "constraint" in self.fields and len(set(names)) < len(names):
+            self.add_error("constraint", _("A name stands twice below."))
         if given.get("constraint") and not self.pairs:
             self.add_error("constraint", _("Name the pairs below."))
         if not given.get("constraint") and self.pairs:
@@ -97,7 +102,7 @@ def create(request: HttpRequest, key_id: str) -> HttpResponse:
     except ClientError as error:
         return problem_page(request, key_id, error)
     names, values = request.POST.getlist("context_name"), request.POST.getlist("context_value")
-    pairs = [(name, value) for name, value in zip(names, values, strict=False) if name]
+    pairs = [(name, value) for name, value in zip(names, values, strict=False) if name or value]
     form = GrantForm(request.POST or None, key=key, pairs=pairs)
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():

@@ -286,6 +286,10 @@ class PolicyForm(forms.Form):
                 _("This is no JSON: %(what)s, line %(line)d, column %(column)d."),
                 params={"what": reason.msg, "line": reason.lineno, "column": reason.colno},
             ) from reason
+        except RecursionError as reason:
+            raise forms.ValidationError(_("This is nested too deeply.")) from reason
+        except ValueError as reason:
+            raise forms.ValidationError(_("A number is too long.")) from reason
         return text
 
 

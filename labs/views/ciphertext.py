@@ -110,10 +110,12 @@ def page(request: HttpRequest) -> HttpResponse:
         shown["wrong"] = dict([reason.args])
     except ClientError as error:
         shown["problem"] = _problem(error)
+    refused = "wrong" in shown or "problem" in shown
     return render(
         request,
         "labs/ciphertext.html",
         {
+            "said": request.POST.get("plaintext", "") if refused else "",
             "choices": choices,
             "picker_problem": picker_problem,
             "typed": request.POST.get("blob", ""),
@@ -122,7 +124,7 @@ def page(request: HttpRequest) -> HttpResponse:
             **(_about(request, blob, shown) if blob else {}),
             **shown,
         },
-        status=422 if "wrong" in shown or "problem" in shown else 200,
+        status=422 if refused else 200,
     )
 
 

@@ -68,7 +68,7 @@ def _show(request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:
     except ClientError as error:
         choices, picker_problem = [], service.sentence(error)
     size = request.GET.get("size", "")
-    sizes = [*EXAMPLES, *([int(size)] if size.isdigit() and 0 < int(size) <= 2**50 else [])]
+    sizes = [*EXAMPLES, *([int(size)] if size.isdecimal() and len(size) < 19 and 0 < int(size) <= 2**50 else [])]
     return render(
         request,
         "labs/envelope.html",

@@ -7,13 +7,12 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from engine.iam import accounts, signin
-from principals import session
+from principals import back, session
 from principals.forms import SignInForm
 
 
@@ -53,8 +52,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 expires=found.credentials.expiration,
             )
             session.begin(request, made, beside=beside)
-            safe = url_has_allowed_host_and_scheme(after, {request.get_host()}, require_https=request.is_secure())
-            answer = redirect(after if safe else "/")
+            answer = redirect(back.safe(request, after))
             answer.set_cookie("account", given["account"], max_age=365 * 86400, httponly=True, samesite="Lax")
             return answer
     return _page(request, form, after, beside)

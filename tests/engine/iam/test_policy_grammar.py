@@ -147,6 +147,19 @@ def test_a_policy_is_refused_in_iams_words(text: str, words: str) -> None:
     assert (reason.value.code, reason.value.message) == ("MalformedPolicyDocument", words)
 
 
+@pytest.mark.parametrize(
+    "text", ["9" * 5000, '{"Version": "2012-10-17", "Statement": ' + "9" * 5000 + "}", "[" * 100_000]
+)
+def test_a_policy_that_no_reader_of_json_takes_is_malformed(account: TestAccount, text: str) -> None:
+    with pytest.raises(ClientError) as reason:
+        account.client("iam").create_policy(PolicyName="odd", PolicyDocument=text)
+    assert reason.value.response["Error"]["Code"] in ("MalformedPolicyDocument", "LimitExceeded")
+    key_id = account.create_key()
+    with pytest.raises(ClientError) as reason:
+        account.client().put_key_policy(KeyId=key_id, PolicyName="default", Policy=text[:32_000])
+    assert reason.value.response["Error"]["Code"] == "MalformedPolicyDocumentException"
+
+
 @pytest.mark.parametrize("text", [row[1] for row in TAKEN], ids=[row[0] for row in TAKEN])
 def test_a_policy_is_taken(text: str) -> None:
     grammar.check_managed(text)

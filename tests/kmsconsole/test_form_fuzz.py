@@ -1,0 +1,125 @@
+"""Whatever is sent to whichever form: no page answers 500, and one that comes back keeps what was typed. Forms are found in the URLconf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+from django.urls import resolve
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import new_account, sign_in_browser
+from tests.support import htmlforms, samples
+from tests.support.htmlforms import TYPED, Form
+
+# Forms that end what the others need, and ask for nothing to be typed.
+LEFT_OUT = {"sign-out", "use-session", "user-delete", "group-delete", "role-delete", "policy-delete", "sign-in"}
+ODD = [
+    "", " ", "0", "-1", "1e9", "²", "٣", "9" * 25, "9" * 5000, "NaN", "None", "true", "\x00", "\x0b", "\n", "a\r\nb", "\u202e", "\ufeff", "'", '"', "<b>",
+    "{{ 7 }}", "%(x)s", "%s", "{0}", "../..", "/", "//x", "arn:", "arn:aws:iam::1:user/x", "arn:aws:kms:us-east-1:1:key/x", "alias/", "alias/aws/x",
+    "{", "[]", "{}", "null", '{"Statement": 1}', '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": [[]], "Resource": {}}]}',
+    "[" * 3000, '{"a":' * 2000, "ü" * 300, "x" * 9000, "2026-02-30T25:61", "0001-01-01T00:00", "9999-12-31T23:59", "=", "a=b", "🔑",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class World:
+    browser: Client
+    forms: list[Form]
+    addresses: list[str]
+
+
+@pytest.fixture(scope="module")
+def world(prepared: object) -> World:
+    account = new_account()
+    made, browser = samples.make(account.client), sign_in_browser(account.administrator)
+    browser.raise_request_exception = False
+    found: dict[object, Form] = {}
+    addresses = [address for each in samples.addresses(made).values() for address in each]
+    for address in addresses:
+        answer = browser.get(address)
+        if answer.streaming:
+            continue
+        for form in htmlforms.forms(address, answer.content.decode(errors="replace")):
+            match = resolve(form.action.partition("?")[0])
+            if match.url_name not in LEFT_OUT:
+                names = tuple(each.name for each in form.fields), tuple(name for name, _value in form.buttons)
+                found[(match.url_name or match.route, match.kwargs.get("action"), form.method, names)] = form
+    assert len(found) > 60
+    return World(browser, list(found.values()), addresses)
+
+
+typed = st.one_of(st.sampled_from(ODD), st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace").decode()))
+
+
+@st.composite
+def filled(draw: st.DrawFn, form: Form) -> dict[str, Any]:
+    """What a form might be sent with: mostly what it holds, with some fields changed, left out or sent twice, and one of its buttons."""
+    sent: dict[str, Any] = {}
+    for each in form.fields:
+        fate = draw(st.sampled_from(("kept", "odd", "odd", "chosen", "missing", "twice")))
+        if fate in ("missing", "twice") and each.name.endswith(("_name", "_value", "tag_key")):
+            fate = "odd"  # a browser sends both halves of a row
+        if fate == "kept" or each.name == "csrfmiddlewaretoken":
+            sent[each.name] = each.value or (each.values or [""])[0]
+        elif fate == "odd":
+            sent[each.name] = draw(typed)
+        elif fate == "chosen":
+            sent[each.name] = draw(st.sampled_from(each.values or [each.value]))
+        elif fate == "twice":
+            sent[each.name] = [draw(typed), draw(typed)]
+    if form.buttons and draw(st.integers(0, 3)):
+        name, value = draw(st.sampled_from(form.buttons))
+        sent[name] = value
+    return sent
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_form_answers_500_and_each_keeps_what_was_typed(world: World, data: st.DataObject) -> None:
+    form = data.draw(st.sampled_from(world.forms))
+    sent = data.draw(filled(form))
+    if form.method == "get":
+        answer = world.browser.get(f"{form.action.partition('?')[0]}?{urlencode(sent, doseq=True)}")
+    else:
+        answer = world.browser.post(form.action, sent)
+    assert answer.status_code < 500, (form.action, sent)
+    if form.method == "post" and answer.status_code == 422:
+        lost = _lost(form, sent, answer.content.decode())
+        assert not lost, (form.action, sent, lost)
+
+
+def _lost(form: Form, sent: dict[str, Any], page: str) -> dict[str, list[str]]:
+    """Field → what was typed and what the page has instead, for fields that are typed in and are there again."""
+    again: dict[str, list[str]] = {}
+    for each in htmlforms.forms(form.action, page):
+        for one in each.fields:
+            again.setdefault(one.name, []).append(one.value)
+    lost = {}
+    for each in form.fields:
+        value = sent.get(each.name)
+        if each.kind not in TYPED or not isinstance(value, str) or each.name not in again:
+            continue
+        seen = [text.replace("\r\n", "\n").replace("\r", "\n").strip() for text in again[each.name]]
+        if value.replace("\r\n", "\n").replace("\r", "\n").strip() not in seen:
+            lost[each.name] = [value, *again[each.name]]
+    return lost
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_address_answers_500(world: World, data: st.DataObject) -> None:
+    """A part of the path, or a value of the query, is another one."""
+    address = data.draw(st.sampled_from(world.addresses))
+    path, _question, query = address.partition("?")
+    parts = path.strip("/").split("/")
+    if data.draw(st.booleans()):
+        parts[data.draw(st.integers(0, len(parts) - 1))] = data.draw(typed).replace("/", "%2F")
+    pairs = [pair.partition("=")[::2] for pair in query.split("&") if pair]
+    odd = {name: data.draw(typed) for name, _value in pairs}
+    answer = world.browser.get("/" + "/".join(parts) + "/", odd)
+    assert answer.status_code < 500, (parts, odd)
