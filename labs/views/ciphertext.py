@@ -248,7 +248,7 @@ def _attempt(
 
 def _flipped(request: HttpRequest, blob: bytes, shown: dict[str, Any], pairs: list[tuple[str, str]]) -> Attempt:
     place, bit = request.POST.get("at", "") or shown["byte"], shown["bit"]
-    if not place.isdecimal() or int(place) >= len(blob):
+    if not place.isdecimal() or len(place) > len(str(ciphertext.LONGEST)) or int(place) >= len(blob):
         raise NotSendable("byte", _("A byte from 0 to %(last)s.") % {"last": len(blob) - 1})
     if bit not in [str(number) for number in range(8)]:
         raise NotSendable("byte", _("A bit from 0 to 7."))

@@ -139,6 +139,7 @@ def test_a_key_that_may_not_be_described_is_not_shown(account: TestAccount, sign
         ({"step": "read", "blob": "00" * 7000, "as": "hex"}, "blob"),
         ({"step": "flip", "blob": "00ff", "as": "hex", "byte": "2", "bit": "0"}, "byte"),
         ({"step": "flip", "blob": "00ff", "as": "hex", "byte": "", "bit": "0"}, "byte"),
+        ({"step": "flip", "blob": "00ff", "as": "hex", "byte": "9" * 5000, "bit": "0"}, "byte"),
         ({"step": "flip", "blob": "00ff", "as": "hex", "byte": "1", "bit": "8"}, "byte"),
         ({"step": "key", "blob": "00ff", "as": "hex"}, "other_key"),
     ],
