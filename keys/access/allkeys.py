@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.db.models import Max, Min
+from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -25,7 +25,7 @@ from keys.access.household import Household
 from keys.access.keyside import KeySide
 from keys.models import InventoryKey, KeyAccess
 
-BUDGET = 0.4  # seconds a page spends on reading keys: its answer is to come within one
+BUDGET = 0.3  # seconds a page spends on reading keys, and on compiling their policies: its answer is to come within one
 _FRESH_FOR = timedelta(minutes=5)  # for another endpoint, which tells nobody of its changes
 _REFUSED_FOR = 60.0
 _CHANGES_SCANNED = (
@@ -33,6 +33,8 @@ _CHANGES_SCANNED = (
 )
 
 Place = tuple[str, str]
+
+_FEW = 500  # keys that a query names
 
 _sides: dict[Place, dict[str, tuple[datetime, KeySide]]] = {}
 _refused: dict[
@@ -51,17 +53,19 @@ class Held:
 
 def readable(request: HttpRequest, people: Household, budget: float = BUDGET) -> Held:
     """Raises ClientError if the caller may not list keys."""
-    rows = {row.key_id: row for row in inventory.refreshed(request)}
+    listed = inventory.refreshed(request)
+    key_ids = set(listed.values_list("key_id", flat=True))
     embedded = service.backend(request).embedded
     where = inventory.place(request)
     place: Place = (where["account_id"], where["region"])
-    unread = _bring_up_to_date(request, place, rows, budget)
-    sides = _from_rows(place, rows)
-    keys = _permitted(request, people, sides.values()) if embedded else list(sides.values())
-    return Held(keys, unread, len(rows) - len(keys) - unread)
+    unread = _bring_up_to_date(request, place, key_ids, budget)
+    sides, waiting = _sides_of(place, key_ids, listed, budget)
+    unread += waiting
+    keys = _permitted(request, people, sides) if embedded else sides
+    return Held(keys, unread, len(key_ids) - len(keys) - unread)
 
 
-def _bring_up_to_date(request: HttpRequest, place: Place, rows: dict[str, InventoryKey], budget: float) -> int:
+def _bring_up_to_date(request: HttpRequest, place: Place, key_ids: set[str], budget: float) -> int:
     """Read what is missing or old while the budget lasts; how many keys are left unread."""
     mine = KeyAccess.objects.filter(account_id=place[0], region=place[1])
     latest = 0
@@ -72,13 +76,13 @@ def _bring_up_to_date(request: HttpRequest, place: Place, rows: dict[str, Invent
             mine.filter(key_id__in=fresh).update(change=latest)
     else:
         fresh = set(mine.filter(read__gt=timezone.now() - _FRESH_FOR).values_list("key_id", flat=True))
-    mine.filter(key_id__in=list(set(mine.values_list("key_id", flat=True)) - set(rows))).delete()
+    mine.filter(key_id__in=list(set(mine.values_list("key_id", flat=True)) - key_ids)).delete()
     deadline = time.monotonic() + budget
     kms = service.client(request)
     reader, unread = request.signed_in.access_key_id, 0  # type: ignore[attr-defined]
     found: list[KeyAccess] = []
     gone: list[str] = []
-    for key_id in sorted(set(rows) - fresh):
+    for key_id in sorted(key_ids - fresh):
         asked = (reader, place[1], key_id)
         if _refused.get(asked, 0) > time.monotonic():
             gone.append(key_id)
@@ -139,22 +143,34 @@ _IDENTITY = ("account_id", "region", "key_id")
 _READ = ("policy", "grants", "grants_known", "change", "read")
 
 
-def _from_rows(place: Place, rows: dict[str, InventoryKey]) -> dict[str, KeySide]:
-    """Compiled and kept in this process; only what was read since the last time is made anew."""
+def _sides_of(
+    place: Place, key_ids: set[str], listed: QuerySet[InventoryKey], budget: float
+) -> tuple[list[KeySide], int]:
+    """Compiled and kept in this process; only what was read since the last time is made anew, while the budget lasts. Beside them
+    how many had to wait."""
     before = _sides.get(place, {})
     query = KeyAccess.objects.filter(account_id=place[0], region=place[1])
-    stamps = {key_id: read for key_id, read in query.values_list("key_id", "read") if key_id in rows}
+    stamps = {key_id: read for key_id, read in query.values_list("key_id", "read") if key_id in key_ids}
     kept = {key_id: before[key_id] for key_id, read in stamps.items() if before.get(key_id, (None,))[0] == read}
-    missing = set(stamps) - set(kept)
-    fetched = query if len(missing) > 500 else query.filter(key_id__in=missing)
-    for row in fetched.iterator() if missing else ():
-        if row.key_id in missing:
-            try:
-                kept[row.key_id] = (row.read, _side(rows[row.key_id], row))
-            except MalformedPolicy:
-                continue  # a policy of another endpoint that is not understood: counted as hidden
+    missing = sorted(set(stamps) - set(kept))
+    deadline, waiting = time.monotonic() + budget, 0
+    for start in range(0, len(missing), _FEW):
+        if time.monotonic() > deadline:
+            waiting = len(missing) - start
+            break
+        named = missing[start : start + _FEW]
+        rows = {row.key_id: row for row in listed.filter(key_id__in=named).only(*_OF_A_SIDE)}
+        for row in query.filter(key_id__in=named):
+            if row.key_id in rows:
+                try:
+                    kept[row.key_id] = (row.read, _side(rows[row.key_id], row))
+                except MalformedPolicy:
+                    continue  # a policy of another endpoint that is not understood: counted as hidden
     _sides[place] = kept
-    return {key_id: side for key_id, (_read_at, side) in kept.items()}
+    return [side for _read_at, side in kept.values()], waiting
+
+
+_OF_A_SIDE = ("key_id", "arn", "spec", "usage", "origin", "regionality", "tags", "aliases")
 
 
 def _side(row: InventoryKey, kept: KeyAccess) -> KeySide:

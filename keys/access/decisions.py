@@ -80,7 +80,7 @@ class Judge:
 
     def __init__(self, subject: Subject, key: KeySide, asked: Asked) -> None:
         self._subject, self._key, self.asked = subject, key, asked
-        given = frozenset(asked.values) | frozenset(facts.of_encryption_context(asked.encryption_context))
+        given = _given(asked)
         self._lenient = _narrowed(subject, key, True, given)
         strict = _narrowed(subject, key, False, given)
         self._strict = self._lenient if strict == self._lenient else strict
@@ -104,6 +104,11 @@ class Judge:
         if strict:
             return YES if self._subject.visible or self._subject.kind in ("service", "anyone") else DEPENDS
         return DEPENDS if decide(request, self._lenient).allowed else NO
+
+
+def _given(asked: Asked) -> frozenset[str]:
+    """The condition keys whose values the question itself brings."""
+    return frozenset(asked.values) | frozenset(facts.of_encryption_context(asked.encryption_context))
 
 
 def _narrowed(subject: Subject, key: KeySide, lenient: bool, given: frozenset[str]) -> Policies:
@@ -176,14 +181,14 @@ def matrix(household: Household, key: KeySide, actions: Sequence[str], asked: As
 
 
 class ManyKeys:
-    """Answers of one subject on many keys. Where no condition, variable or grant takes part, keys of one policy whose ARNs the same
-    statements take in get one and the same answer, which is worked out once."""
+    """Answers of one subject on many keys. Where no variable, no grant and no condition that can be judged takes part, keys of one
+    policy whose ARNs the same statements take in get one and the same answer, which is worked out once."""
 
-    __slots__ = ("_about", "_answers", "_asked", "_own", "_plain", "_subject")
+    __slots__ = ("_about", "_answers", "_asked", "_given", "_own", "_plain", "_subject")
 
     def __init__(self, subject: Subject, asked: Asked) -> None:
         self._own = (*subject.identity, *((subject.boundary,) if subject.boundary is not None else ()))
-        self._subject, self._asked = subject, asked
+        self._subject, self._asked, self._given = subject, asked, _given(asked)
         self._about = [each for policy in self._own for each in policy.statements if not each.any_resource]
         self._plain: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._answers: dict[tuple[object, ...], tuple[str, ...]] = {}
@@ -194,8 +199,11 @@ class ManyKeys:
         if place not in self._plain:
             about = [each for action in actions for one in (policy, *self._own) for each in one.about(action.lower())]
             own = (each for action in actions for each in policy.about(action.lower()))
-            self._plain[place] = not any(each.conditions or each.variables for each in about) and all(
-                each.any_resource for each in own
+            judged = (condition.key for each in about for condition in each.conditions)
+            self._plain[place] = (
+                not any(each.variables for each in about)
+                and not any(facts.known(name) or name in self._given for name in judged)
+                and all(each.any_resource for each in own)
             )
         return self._plain[place]
 
