@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.support.accessible import violations
-from tests.support.server import PASSWORD, Server
+from tests.support.server import ACCESS_KEY_ID, PASSWORD, SECRET, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PHONE = {"width": 390, "height": 844}
@@ -70,6 +70,23 @@ def test_changes_that_are_looked_at_first(visit: Callable[..., Page], server: Se
     page.get_by_role("button", name="Disable: 1 key").click()
     page.wait_for_url("**/keys/bulk/*/")
     found += wrong(page)
+    assert not found
+
+
+def test_an_endpoint_and_what_its_test_found(visit: Callable[..., Page], server: Server) -> None:
+    page = visit(viewport=PHONE)
+    page.goto("/settings/endpoints/new/")
+    page.get_by_label("Name", exact=True).fill("itself")
+    page.get_by_label("Address", exact=True).fill(server.url)
+    page.get_by_label("Access key ID").fill(ACCESS_KEY_ID)
+    page.get_by_role("main").locator("form button.button-primary").first.click()
+    found = wrong(page)  # the secret is missing
+    page.get_by_label("Secret access key").fill(SECRET)
+    page.get_by_role("main").locator("form button.button-primary").first.click()
+    page.get_by_role("heading", name="itself").wait_for()
+    found += wrong(page)
+    page.get_by_role("button", name="Forget").click()
+    page.wait_for_url("**/settings/endpoints/")
     assert not found
 
 
