@@ -42,6 +42,7 @@ import pytest
 from botocore.config import Config
 from django.conf import settings
 from django.test.utils import setup_test_environment
+from django.utils import translation
 
 from engine import clock, inprocess
 from engine.iam import accounts
@@ -157,6 +158,13 @@ def new_account() -> TestAccount:
         "correct horse battery",
     )
     return account
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """A page in German leaves its thread in German until the next page: another test's words are not to follow."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture
