@@ -23,7 +23,7 @@ from kmsconsole.bootstrap import FirstAdministrator
 from kmsconsole.datafolder import DataFolderError, hold
 
 CONNECTIONS = 1024  # that a worker holds at a time; more wait in the kernel's queue
-STOP_SECONDS = 3  # what requests get to end in; with the start of the stop it stays under the 5 s of the contract
+STOP_SECONDS = 2  # what requests get to end in; with the start of the stop it stays under the 5 s of the contract
 
 
 class Command(BaseCommand):
