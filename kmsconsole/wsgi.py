@@ -39,6 +39,8 @@ class _HeaderNames(dict[str, str]):
 
 _MOST_NAMES = 2_000
 _header_names = _HeaderNames()
+# The server puts the process's own environment into each request's; looking at all of it costs as much as looking at the headers.
+_ours = frozenset(os.environ) - {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
 _TOO_MUCH = bytes(MAX_BODY + 1)
 _REASONS = {200: "200 OK", 400: "400 Bad Request", 403: "403 Forbidden", 404: "404 Not Found"}
@@ -70,7 +72,7 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
 
 def _aws_request(environ: Environ) -> HttpRequest | None:
     """The engine's view of the request, or None if it is a page's. The body is read only when it is the engine's."""
-    headers = {name: value for key, value in environ.items() if (name := _header_names[key])}
+    headers = {name: environ[key] for key in environ.keys() - _ours if (name := _header_names[key])}
     if not headers.get("content-type", "-"):
         del headers["content-type"]
     if not headers.get("content-length", "-"):
