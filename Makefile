@@ -38,7 +38,7 @@ $(JS): tests/clients/js/package-lock.json
 	@if command -v npm >/dev/null 2>&1; then cd tests/clients/js && npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules/.done; fi
 
 test: $(VENV)/.dev system $(JS) check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q
 
 check: lint types layers
 lint: $(VENV)/.dev
@@ -58,7 +58,7 @@ faults: $(VENV)/.dev system
 .PHONY: coverage
 coverage: $(VENV)/.dev system
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q --ignore tests/browser --ignore tests/clients --ignore tests/bench
+	$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q --ignore tests/browser --ignore tests/clients --ignore tests/bench
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

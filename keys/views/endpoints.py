@@ -99,11 +99,11 @@ def switch(request: HttpRequest) -> HttpResponse:
     except LookupError:
         messages.error(request, _("There is no such endpoint any more."))
         return redirect("endpoints")
-    after = back.safe(request, request.POST.get("next", "/"))
+    after = back.safe(request, request.POST.get("next", "/"), "")
     messages.success(
         request, _("These pages now speak to %(name)s.") % {"name": chosen.name or _("the embedded engine")}
     )
-    return redirect(reverse("keys") if after == "/" or after.startswith("/keys/") else after)
+    return redirect(reverse("keys") if not after or after.startswith("/keys/") else after)
 
 
 @require_POST
