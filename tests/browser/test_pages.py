@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from tests.support import samples
 from tests.support.accessible import violations
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PHONE = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 # Routes that are no page: downloads, parts of a page, and forms that only take a POST (of those that answer 405 one is enough).
@@ -33,19 +34,28 @@ def paths(server: Server) -> list[str]:
     return [*found, "/principals/sign-in/?add=1", "/no/such/page/"]
 
 
-def test_no_page_has_an_accessibility_violation(visit: Callable[..., Page], paths: list[str]) -> None:
-    page = visit()
+def test_no_page_has_an_accessibility_violation_or_is_wider_than_a_phone(
+    visit: Callable[..., Page], paths: list[str]
+) -> None:
+    page = visit(viewport=DESK)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
-    problems = {}
+    problems: dict[str, list[str]] = {}
+    too_wide: list[tuple[str, int]] = []
     for path in paths:
         answer = page.goto(path)
         assert answer is not None
         assert answer.status == EXPECTED.get(path, 200), path
         if found := violations(page):
             problems[path] = found
+        page.set_viewport_size(PHONE)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > PHONE["width"]:
+            too_wide.append((path, width))
+        page.set_viewport_size(DESK)
     assert not problems
+    assert not too_wide
     assert not errors
 
 
@@ -55,17 +65,6 @@ def test_the_sign_in_page_has_no_accessibility_violation(chromium: Any, server: 
     assert page.get_by_role("heading", level=1).inner_text() == "Sign in"
     assert not violations(page)
     page.close()
-
-
-def test_no_page_is_wider_than_a_phone(visit: Callable[..., Page], paths: list[str]) -> None:
-    page = visit(viewport=PHONE)
-    too_wide = []
-    for path in paths:
-        page.goto(path)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > PHONE["width"]:
-            too_wide.append((path, width))
-    assert not too_wide
 
 
 def test_no_link_of_the_frame_is_dead(visit: Callable[..., Page]) -> None:
