@@ -19,6 +19,7 @@ import logging
 import mmap
 import os
 import struct
+import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -54,6 +55,7 @@ class Journal(GroupCommit):
             os.ftruncate(self._lock_file, _SHARED)
         # The tail lives in shared memory behind the lock file: a hint that is checked, and rebuilt from the journal if it is wrong.
         self._tail = mmap.mmap(self._lock_file, _SHARED)
+        self._turn = _Turn(self._lock_file)
         self._recovered = False  # whether this process has seen for itself that the tail is the journal's
 
     def _commit(self, batch: list[Ticket]) -> None:
@@ -68,8 +70,7 @@ class Journal(GroupCommit):
 
     def _write(self, batch: list[Ticket]) -> int:
         """Write a batch behind the last record; where it ends. Nothing is durable yet."""
-        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
-        try:
+        with self._turn:
             if self._tail[_SUSPECT]:
                 self._rewrite()
             start, size, sequence, digest = end = self._end()
@@ -91,8 +92,6 @@ class Journal(GroupCommit):
                 raise
             self._set_tail(start + len(data), size, sequence, digest)
             return start + len(data)
-        finally:
-            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def _rewrite(self) -> None:
         """After a failed sync: write again what may not be on the disk, and sync it. Called with the lock held.
@@ -182,33 +181,51 @@ class Journal(GroupCommit):
 
     def position(self) -> tuple[int, int, bytes]:
         """(bytes, records, last hash) of what is written now, whole records only."""
-        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
-        try:
+        with self._turn:
             end, _, sequence, digest = self._end()
             return end, sequence, digest
-        finally:
-            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def recover(self) -> int:
         """At start-up: find the end of the chain, cut off a torn tail, and return the last sequence number."""
-        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
-        try:
+        with self._turn:
             if self._tail[_SUSPECT]:
                 self._rewrite()
             return self._recover()[2]
-        finally:
-            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Give back what was written ahead, and let go of the files."""
-        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
-        end, size, sequence, digest = self._end()
-        if end < size:
-            os.ftruncate(self._file, end)
-            self._set_tail(end, end, sequence, digest)
+        with self._turn:
+            end, size, sequence, digest = self._end()
+            if end < size:
+                os.ftruncate(self._file, end)
+                self._set_tail(end, end, sequence, digest)
         self._tail.close()
         os.close(self._lock_file)
         os.close(self._file)
+
+
+class _Turn:
+    """The journal is this thread's alone. A file lock is held by a process and not by a thread: one thread that let go of it would
+    let other processes write where another thread still does, so the threads take turns among themselves first."""
+
+    __slots__ = ("_file", "_mine")
+
+    def __init__(self, file: int) -> None:
+        self._file, self._mine = file, threading.Lock()
+
+    def __enter__(self) -> None:
+        self._mine.acquire()
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except OSError:
+            self._mine.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        finally:
+            self._mine.release()
 
 
 class Entry:
