@@ -35,6 +35,7 @@ _CHANGES_SCANNED = (
 Place = tuple[str, str]
 
 _FEW = 500  # keys that a query names
+_AT_LEAST = 25  # keys that are read however late it is: a small account is never answered in pieces
 
 _sides: dict[Place, dict[str, tuple[datetime, KeySide]]] = {}
 _refused: dict[
@@ -86,7 +87,7 @@ def _bring_up_to_date(request: HttpRequest, place: Place, key_ids: set[str], bud
         asked = (reader, place[1], key_id)
         if _refused.get(asked, 0) > time.monotonic():
             gone.append(key_id)
-        elif time.monotonic() > deadline:
+        elif len(found) >= _AT_LEAST and time.monotonic() > deadline:
             unread += 1
         elif (read := _read(kms, place, key_id, latest)) is not None:
             found.append(read)
@@ -155,7 +156,7 @@ def _sides_of(
     missing = sorted(set(stamps) - set(kept))
     deadline, waiting = time.monotonic() + budget, 0
     for start in range(0, len(missing), _FEW):
-        if time.monotonic() > deadline:
+        if start and time.monotonic() > deadline:
             waiting = len(missing) - start
             break
         named = missing[start : start + _FEW]
