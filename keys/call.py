@@ -106,10 +106,6 @@ def _argument(value: Any, shape: Shape) -> str:
     return shlex.quote(str(value))
 
 
-def boto3_source(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
-    return boto3_script(service_name, [(operation, parameters)], region, endpoint)
-
-
 def boto3_script(service_name: str, calls: Sequence[Call], region: str, endpoint: str) -> str:
     arguments = [repr(service_name), f"region_name={region!r}"]
     if endpoint:

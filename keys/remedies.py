@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.exceptions import ClientError
 from django.utils.translation import gettext_lazy as _
 
 # Error code → what it means and what helps, where that does not depend on the operation.
@@ -106,3 +107,10 @@ def remedy(operation: str, code: str, message: str) -> str:
             )
         )
     return str(_FOR_OPERATION.get((operation, code)) or _REMEDIES.get(code, ""))
+
+
+def explained(error: ClientError) -> dict[str, str]:
+    """AWS's Code and Message, with the `remedy` beside them: what a page shows of a refused call."""
+    details = error.response["Error"]
+    code, message = details["Code"], details.get("Message", "")
+    return {"Code": code, "Message": message, "remedy": remedy(error.operation_name, code, message)}

@@ -82,9 +82,17 @@ _IMPORTED = {name: argument for name, argument in _KEY.items() if name not in ("
 _INLINE = {"PolicyName": "name", "PolicyDocument": "policy"}
 
 
-def _role(**arguments: Any) -> Arguments:
+def _of_role(arguments: Mapping[str, str], also: Callable[[Parameters], Arguments] = lambda parameters: {}) -> Resource:
     """Arguments of a role that is there: its resource wants the trust policy too, so that is looked up."""
-    return {"assume_role_policy": Raw("data.aws_iam_role.before.assume_role_policy"), **arguments}
+    trust = Raw("data.aws_iam_role.before.assume_role_policy")
+    return Resource(
+        "aws_iam_role",
+        {"RoleName": "name", **arguments},
+        lambda parameters: {"assume_role_policy": trust, **also(parameters)},
+        part_of=True,
+        identity="RoleName",
+        beside=_role_before,
+    )
 
 
 def _role_before(parameters: Parameters) -> str:
@@ -241,37 +249,10 @@ RESOURCES: dict[tuple[str, str], list[Resource]] = {
             identity="UserName",
         )
     ],
-    ("iam", "PutRolePermissionsBoundary"): [
-        Resource(
-            "aws_iam_role",
-            {"RoleName": "name", "PermissionsBoundary": "permissions_boundary"},
-            lambda parameters: _role(),
-            part_of=True,
-            identity="RoleName",
-            beside=_role_before,
-        )
-    ],
+    ("iam", "PutRolePermissionsBoundary"): [_of_role({"PermissionsBoundary": "permissions_boundary"})],
     ("iam", "TagUser"): [Resource("aws_iam_user", {"UserName": "name"}, _tags, part_of=True, identity="UserName")],
-    ("iam", "TagRole"): [
-        Resource(
-            "aws_iam_role",
-            {"RoleName": "name"},
-            lambda parameters: _role(**_tags(parameters)),
-            part_of=True,
-            identity="RoleName",
-            beside=_role_before,
-        )
-    ],
-    ("iam", "UpdateRole"): [
-        Resource(
-            "aws_iam_role",
-            {"RoleName": "name", "Description": "description", "MaxSessionDuration": "max_session_duration"},
-            lambda parameters: _role(),
-            part_of=True,
-            identity="RoleName",
-            beside=_role_before,
-        )
-    ],
+    ("iam", "TagRole"): [_of_role({}, _tags)],
+    ("iam", "UpdateRole"): [_of_role({"Description": "description", "MaxSessionDuration": "max_session_duration"})],
     ("iam", "UpdateAssumeRolePolicy"): [
         Resource(
             "aws_iam_role",
@@ -348,17 +329,10 @@ def resource(service: str, operation: str, parameters: Parameters) -> Resource |
     return next((each for each in RESOURCES.get((service, operation), ()) if each.where(parameters)), None)
 
 
-def configuration(
-    service: str, operation: str, parameters: Parameters, region: str, endpoint: str, account_id: str
-) -> str | None:
-    """A whole configuration, provider included; None where no resource of the provider sends this operation."""
-    return configurations(service, [(operation, parameters)], region, endpoint, account_id) or None
-
-
 def configurations(
     service: str, calls: Sequence[tuple[str, Parameters]], region: str, endpoint: str, account_id: str
 ) -> str:
-    """The calls that resources send, each resource after the one before; empty where there is none."""
+    """A whole configuration, provider included, of the calls that resources send, each after the one before; empty where there is none."""
     blocks: list[str] = []
     labels: Counter[str] = Counter()
     before = ""

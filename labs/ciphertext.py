@@ -13,7 +13,7 @@ LONGEST = 6144  # bytes that Decrypt takes
 _HEADER = (("version", 2), ("kind", 1), ("account", 6), ("key", 16), ("material", 32), ("nonce", 32))
 _TAG = 16
 OVERHEAD = sum(length for _name, length in _HEADER) + _TAG
-_MAGIC = b"\x01\x02"
+MAGIC = b"\x01\x02"
 _SINGLE_REGION, _MULTI_REGION = 0, 1
 # Length of what RSA encrypts to → key spec: as long as the modulus.
 RSA_LENGTHS = {256: "RSA_2048", 384: "RSA_3072", 512: "RSA_4096"}
@@ -49,7 +49,7 @@ class Reading:
 
 def read(blob: bytes) -> Reading | None:
     """None for what is not laid out so: AWS's own ciphertexts, RSA's, or anything else."""
-    if len(blob) < OVERHEAD or blob[:2] != _MAGIC or blob[2] not in (_SINGLE_REGION, _MULTI_REGION):
+    if len(blob) < OVERHEAD or blob[:2] != MAGIC or blob[2] not in (_SINGLE_REGION, _MULTI_REGION):
         return None
     parts, start = [], 0
     for name, length in (*_HEADER, ("ciphertext", len(blob) - OVERHEAD), ("tag", _TAG)):

@@ -164,13 +164,12 @@ def _short(arn: str) -> str:
 
 
 def _refused(shown: Made, error: ClientError) -> Made:
-    details = error.response["Error"]
-    message = details.get("Message", "")
+    problem = remedies.explained(error)
     return replace(
         shown,
-        code=details["Code"],
-        message=message,
-        remedy=remedies.remedy(shown.operation, details["Code"], message),
+        code=problem["Code"],
+        message=problem["Message"],
+        remedy=problem["remedy"],
         request_id=error.response.get("ResponseMetadata", {}).get("RequestId", ""),
     )
 

@@ -35,7 +35,7 @@ _CHANGES_SCANNED = (
 Place = tuple[str, str]
 
 _FEW = 500  # keys that a query names
-_AT_LEAST = 25  # keys that are read however late it is: a small account is never answered in pieces
+_AT_LEAST = 25  # keys that are asked about however late it is: a small account is never answered in pieces
 
 _sides: dict[Place, dict[str, tuple[datetime, KeySide]]] = {}
 _refused: dict[
@@ -80,20 +80,23 @@ def _bring_up_to_date(request: HttpRequest, place: Place, key_ids: set[str], bud
     mine.filter(key_id__in=list(set(mine.values_list("key_id", flat=True)) - key_ids)).delete()
     deadline = time.monotonic() + budget
     kms = service.client(request)
-    reader, unread = request.signed_in.access_key_id, 0  # type: ignore[attr-defined]
+    reader, tried, unread = request.signed_in.access_key_id, 0, 0  # type: ignore[attr-defined]
     found: list[KeyAccess] = []
     gone: list[str] = []
     for key_id in sorted(key_ids - fresh):
         asked = (reader, place[1], key_id)
         if _refused.get(asked, 0) > time.monotonic():
             gone.append(key_id)
-        elif len(found) >= _AT_LEAST and time.monotonic() > deadline:
+        elif tried >= _AT_LEAST and time.monotonic() > deadline:
             unread += 1
-        elif (read := _read(kms, place, key_id, latest)) is not None:
-            found.append(read)
         else:
-            gone.append(key_id)
-            _refused[asked] = time.monotonic() + _REFUSED_FOR
+            tried += 1
+            read = _read(kms, place, key_id, latest)
+            if read is not None:
+                found.append(read)
+            else:
+                gone.append(key_id)
+                _refused[asked] = time.monotonic() + _REFUSED_FOR
     mine.filter(key_id__in=gone).delete()
     KeyAccess.objects.bulk_create(found, update_conflicts=True, unique_fields=_IDENTITY, update_fields=_READ)
     return unread

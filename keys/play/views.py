@@ -104,11 +104,10 @@ def _run(request: HttpRequest, kms: Any, play: Play, parameters: dict[str, Any])
     try:
         answer = getattr(kms, xform_name(play.operation))(**parameters)
     except ClientError as error:
-        details = error.response["Error"]
-        if details["Code"] == "DryRunOperationException":
-            return {**shown, "dry_run": details["Message"]}
-        remedy = remedies.remedy(play.operation, details["Code"], details["Message"])
-        return {**shown, "problem": {**details, "remedy": remedy}}
+        problem = remedies.explained(error)
+        if problem["Code"] == "DryRunOperationException":
+            return {**shown, "dry_run": problem["Message"]}
+        return {**shown, "problem": problem}
     except ParamValidationError as error:
         return {**shown, "problem": {"Code": "ParamValidation", "Message": str(error), "remedy": ""}}
     answer.pop("ResponseMetadata")

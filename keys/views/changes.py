@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore import xform_name
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
 from keys import call, service
@@ -22,6 +22,11 @@ class Change:
     done: str
     danger: bool = False
     service: str = "iam"
+
+
+def asked(request: HttpRequest) -> QueryDict:
+    """What the form says: sent to be done, or only looked at."""
+    return request.POST if request.method == "POST" else request.GET
 
 
 def previews(request: HttpRequest) -> bool:
@@ -42,14 +47,17 @@ def carry_out(request: HttpRequest, change: Change | None, back: str, after: str
         client = service.client(request, change.service)
         done = attempt(request, lambda: send(client, change.calls), change.done)
         return redirect(after if done and after else back)
-    given = request.POST if request.method == "POST" else request.GET
     return render(
         request,
         "keys/change.html",
         {
             "change": change,
             "call": call.show_all(request, change.calls, change.service),
-            "given": [(name, value) for name, value in given.items() if name not in ("csrfmiddlewaretoken", "preview")],
+            "given": [
+                (name, value)
+                for name, value in asked(request).items()
+                if name not in ("csrfmiddlewaretoken", "preview")
+            ],
             "back": back,
         },
     )

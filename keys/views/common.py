@@ -15,16 +15,16 @@ from keys import remedies, service
 
 def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpResponse:
     """A page that could not be filled: AWS's error whole, with what would mend it."""
-    details = error.response["Error"]
-    missing = details["Code"] == "NotFoundException"
+    problem = remedies.explained(error)
+    missing = problem["Code"] == "NotFoundException"
     return render(
         request,
         "keys/problem.html",
         {
             "title": title,
-            "code": details["Code"],
-            "message": details.get("Message", ""),
-            "remedy": remedies.remedy(error.operation_name, details["Code"], details.get("Message", "")),
+            "code": problem["Code"],
+            "message": problem["Message"],
+            "remedy": problem["remedy"],
         },
         status=403 if service.denied(error) else 404 if missing else 400,
     )

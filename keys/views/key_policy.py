@@ -21,7 +21,7 @@ from engine.iam.policy import MalformedPolicy
 from keys import call, policies, policy_history, service
 from keys.access import decisions, household, keyside, operations, policydoc
 from keys.views import policy_editor
-from keys.views.changes import Change, carry_out
+from keys.views.changes import Change, asked, carry_out
 from keys.views.common import optional, problem_page
 
 VIEWS = ("default", "json")
@@ -85,7 +85,7 @@ def change(request: HttpRequest, key_id: str) -> HttpResponse:
 
 def _changed(request: HttpRequest, view: policydoc.DefaultView) -> policydoc.DefaultView | None:
     """The view that the form asks for; None, with a message, if it asks for nothing possible."""
-    given = request.POST if request.method == "POST" else request.GET
+    given = asked(request)
     if "deletion" in given:
         return replace(view, administrators_delete=given["deletion"] == "yes")
     add = "add" in given

@@ -109,7 +109,7 @@ def page(request: HttpRequest) -> HttpResponse:
     except NotSendable as reason:
         shown["wrong"] = dict([reason.args])
     except ClientError as error:
-        shown["problem"] = _problem(error)
+        shown["problem"] = remedies.explained(error)
     refused = "wrong" in shown or "problem" in shown
     return render(
         request,
@@ -197,7 +197,7 @@ def _ask(
     try:
         opened = service.client(request).decrypt(**attempt.parameters)
     except ClientError as error:
-        problem = _problem(error)
+        problem = remedies.explained(error)
         if problem["Code"] == "DryRunOperationException":
             return {**answer, "would_open": problem["Message"]}
         expected = problem["Code"] in ("InvalidCiphertextException", "IncorrectKeyException") and attempt.why
@@ -208,12 +208,6 @@ def _ask(
         "material": opened.get("KeyMaterialId", ""),
         "plaintext": encodings.show(opened["Plaintext"]),
     }
-
-
-def _problem(error: ClientError) -> dict[str, Any]:
-    details = error.response["Error"]
-    remedy = remedies.remedy(error.operation_name, details["Code"], details.get("Message", ""))
-    return {"Code": details["Code"], "Message": details.get("Message", ""), "remedy": remedy}
 
 
 def _attempt(
@@ -293,7 +287,7 @@ def _about(request: HttpRequest, blob: bytes, shown: dict[str, Any]) -> dict[str
         "reading": reading,
         "dump": _dump(blob, reading, None),
         "rsa": ciphertext.RSA_LENGTHS.get(len(blob), ""),
-        "like_aws": blob[:2] == b"\x01\x02",
+        "like_aws": blob[:2] == ciphertext.MAGIC,
     }
     if reading is not None:
         about["parts"] = [(part, *PARTS[part.name][:2], _value(blob, part, reading)) for part in reading.parts]

@@ -56,9 +56,7 @@ def _page(request: HttpRequest) -> Any:
         elif step == "open":
             return _open(request, shown)
     except ClientError as error:
-        details = error.response["Error"]
-        remedy = remedies.remedy(error.operation_name, details["Code"], details["Message"])
-        shown.update(_carried(request), problem={**details, "remedy": remedy})
+        shown.update(_carried(request), problem=remedies.explained(error))
     return _show(request, shown)
 
 

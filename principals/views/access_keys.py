@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 
 from keys import service
 from keys.call import Call
-from keys.views.changes import Change, carry_out, previews
+from keys.views.changes import Change, asked, carry_out, previews
 from principals.views.common import problem_page
 
 
@@ -35,7 +35,7 @@ def create(request: HttpRequest, name: str) -> HttpResponse:
 
 def change(request: HttpRequest, name: str, key_id: str) -> HttpResponse:
     """`do` is activate, deactivate or delete."""
-    given = request.POST if request.method == "POST" else request.GET
+    given = asked(request)
     return carry_out(request, _change(given.get("do", ""), name, key_id), reverse("user", args=[name]))
 
 

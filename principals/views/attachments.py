@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from keys import service
-from keys.views.changes import Change, carry_out
+from keys.views.changes import Change, asked, carry_out
 from principals.views.common import all_pages
 from principals.views.policies import KINDS, Kind
 
@@ -42,11 +42,7 @@ def _owner(kind: str) -> Kind:
 def change(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     """`attach` or `detach` a managed policy by ARN."""
     owner = _owner(kind)
-    return carry_out(request, _attachment(_given(request), owner, name), reverse(owner.page, args=[name]))
-
-
-def _given(request: HttpRequest) -> QueryDict:
-    return request.POST if request.method == "POST" else request.GET
+    return carry_out(request, _attachment(asked(request), owner, name), reverse(owner.page, args=[name]))
 
 
 def _attachment(given: QueryDict, owner: Kind, name: str) -> Change | None:
@@ -67,7 +63,7 @@ def boundary(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     if owner.word == "group":
         raise Http404
     whose = {owner.parameter: name}
-    if arn := _given(request).get("arn"):
+    if arn := asked(request).get("arn"):
         policy = {"policy": arn.rpartition("/")[2], "owner": name}
         made = Change(
             _("Make %(policy)s the permissions boundary of %(owner)s") % policy,
@@ -88,7 +84,7 @@ def tag(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     owner = _owner(kind)
     if owner.word == "group":
         raise Http404
-    given, whose, made = _given(request), {owner.parameter: name}, None
+    given, whose, made = asked(request), {owner.parameter: name}, None
     if key := given.get("remove"):
         made = Change(
             _("Remove tag %(key)s of %(owner)s") % {"key": key, "owner": name},

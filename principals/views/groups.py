@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from keys import call, service
 from keys.call import Call
-from keys.views.changes import Change, carry_out, previews, send
+from keys.views.changes import Change, asked, carry_out, previews, send
 from principals.forms import GroupForm
 from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt_on_form, problem_page
@@ -73,7 +73,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
 
 def members(request: HttpRequest, name: str) -> HttpResponse:
     """`add` or `remove` a user."""
-    given = request.POST if request.method == "POST" else request.GET
+    given = asked(request)
     made = None
     if user := given.get("add"):
         made = membership("AddUserToGroup", user, name)

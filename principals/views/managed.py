@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from keys import call, service
 from keys.access import policydoc, whatif
 from keys.views import policy_editor
-from keys.views.changes import Change, carry_out, previews
+from keys.views.changes import Change, asked, carry_out, previews
 from principals.forms import ManagedPolicyForm, PolicyVersionForm
 from principals.views.attachments import PRACTICE_PATH
 from principals.views.common import all_pages, attempt_on_form, problem_page
@@ -143,7 +143,7 @@ def new_version(request: HttpRequest) -> HttpResponse:
 def version(request: HttpRequest) -> HttpResponse:
     """Of a version: make it the default (`default`) or delete it (`delete`)."""
     arn = request.GET.get("arn", "")
-    given, made = request.POST if request.method == "POST" else request.GET, None
+    given, made = asked(request), None
     words = {"version": given.get("default") or given.get("delete"), "policy": arn.rpartition("/")[2]}
     which = {"PolicyArn": arn, "VersionId": words["version"]}
     if given.get("default"):

@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from keys import call, service
 from keys.call import Call
-from keys.views.changes import Change, carry_out, previews, send
+from keys.views.changes import Change, asked, carry_out, previews, send
 from principals.forms import PasswordForm, UserForm
 from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt_on_form, problem_page
@@ -180,7 +180,7 @@ def password(request: HttpRequest, name: str) -> HttpResponse:
 
 def join(request: HttpRequest, name: str) -> HttpResponse:
     """Add the user to a group (`add`) or take it out of one (`remove`)."""
-    given = request.POST if request.method == "POST" else request.GET
+    given = asked(request)
     made = None
     if group := given.get("add"):
         made = membership("AddUserToGroup", name, group)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
-from keys.access import words
+from keys.access import allkeys, words
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 
 
@@ -420,6 +420,21 @@ def test_an_explicit_deny_is_read_from_awss_sentence() -> None:
 
 def test_other_errors_are_no_denials() -> None:
     assert words.denial("NotFoundException: Key 'x' does not exist") is None
+
+
+def test_keys_that_may_not_be_read_take_no_more_of_a_page_than_others(
+    account: TestAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allkeys, "_AT_LEAST", 2)
+    monkeypatch.setattr(allkeys, "BUDGET", 0.0)
+    for _ in range(5):
+        account.create_key()
+    sees = document(
+        allow(["kms:*", "iam:*", "tag:*"]), {"Effect": "Deny", "Action": "kms:GetKeyPolicy", "Resource": "*"}
+    )
+    browser = sign_in_browser(person(account, "blind-bo", sees))
+    held = ask(browser, principal=account.administrator.arn).context["held"]
+    assert (held.unread, held.hidden) == (3, 2)
 
 
 def test_many_keys_at_once_are_answered_as_each_by_itself(account: TestAccount, signed_in: Client) -> None:

@@ -106,7 +106,10 @@ def test_a_session_token_goes_with_the_http_request(server: Server) -> None:
 
 
 def test_each_boto3_source_runs_as_printed(server: Server, key_id: str) -> None:
-    script = "\n\n".join(call.boto3_source(*each, REGION, server.url) for each in requests(key_id, "by-boto3"))
+    script = "\n\n".join(
+        call.boto3_script(service_name, [(operation, parameters)], REGION, server.url)
+        for service_name, operation, parameters in requests(key_id, "by-boto3")
+    )
     done = subprocess.run([sys.executable, "-c", script], env=server.cli_environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert wanted("by-boto3") <= effects(server, "by-boto3")
@@ -163,8 +166,8 @@ def test_terraform_applies_each_configuration_as_printed(server: Server, key_id:
 @pytest.mark.skipif(not shutil.which("terraform") or not mirror(), reason="terraform or its AWS provider is not here")
 def test_an_argument_of_a_key_is_applied_to_a_key_made_elsewhere(server: Server, tmp_path: Path) -> None:
     made = server.client().create_key()["KeyMetadata"]["KeyId"]
-    text = terraform.configuration("kms", "DisableKey", {"KeyId": made}, REGION, server.url, ACCOUNT)
-    assert text is not None
+    text = terraform.configurations("kms", [("DisableKey", {"KeyId": made})], REGION, server.url, ACCOUNT)
+    assert text
     (tmp_path / "main.tf").write_text(text)
     (tmp_path / "rc").write_text(
         f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror()}"\n  }}\n}}\n'
@@ -178,7 +181,7 @@ def test_an_argument_of_a_key_is_applied_to_a_key_made_elsewhere(server: Server,
 
 
 def test_an_operation_without_a_resource_has_no_configuration() -> None:
-    assert terraform.configuration("kms", "GenerateRandom", {"NumberOfBytes": 8}, REGION, "", ACCOUNT) is None
+    assert terraform.configurations("kms", [("GenerateRandom", {"NumberOfBytes": 8})], REGION, "", ACCOUNT) == ""
 
 
 def test_real_aws_is_named_by_its_own_address() -> None:
