@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -113,18 +114,28 @@ def make_client(
     service: str, region: str, access_key_id: str, secret: str, token: str | None = None, *, endpoint: str = ""
 ) -> Any:
     """A boto3 client whose requests go to `endpoint`, or to the engine in this process, signed and checked as over a socket."""
-    client = clients.make(
+    if not endpoint:
+        return _in_process(service, region, access_key_id, secret, token)
+    return _client(service, region, access_key_id, secret, token, endpoint)
+
+
+@lru_cache(maxsize=64)  # a test asks for the same one again and again, and making one takes longer than most calls
+def _in_process(service: str, region: str, access_key_id: str, secret: str, token: str | None) -> Any:
+    client = _client(service, region, access_key_id, secret, token, "http://engine.local")
+    inprocess.attach(client, source_ip="127.0.0.1")
+    return client
+
+
+def _client(service: str, region: str, access_key_id: str, secret: str, token: str | None, endpoint: str) -> Any:
+    return clients.make(
         service,
         region_name=region,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret,
         aws_session_token=token,
-        endpoint_url=endpoint or "http://engine.local",
+        endpoint_url=endpoint,
         config=Config(retries={"total_max_attempts": 1}),
     )
-    if not endpoint:
-        inprocess.attach(client, source_ip="127.0.0.1")
-    return client
 
 
 # What waits for other processes comes first, so that no worker is left with it when the others have nothing more to do.
