@@ -64,7 +64,14 @@ _NAVIGATION = (
             Entry(_("Keys on a date"), "audit-keys", "calendar-days"),
         ),
     ),
-    Group(_("Learn"), (Entry(_("Labs"), "labs", "academic-cap"),)),
+    Group(
+        _("Learn"),
+        (
+            Entry(_("Lessons"), "learn", "academic-cap"),
+            Entry(_("Classes"), "classes", "users"),
+            Entry(_("Labs"), "labs", "beaker"),
+        ),
+    ),
     Group(
         _("Settings"),
         (Entry(_("Endpoints"), "endpoints", "globe-alt"), Entry(_("Your profile"), "profile", "user-circle")),
@@ -82,6 +89,7 @@ _ACTIONS = (
     Entry(_("Encrypt a file under a data key"), "lab-envelope", "academic-cap"),
     Entry(_("What a ciphertext tells"), "lab-ciphertext", "academic-cap"),
     Entry(_("Integrated services"), "lab-services", "academic-cap"),
+    Entry(_("Create class"), "class-new", "user-group"),
     Entry(_("Create user"), "user-new", "user-plus"),
     Entry(_("Create group"), "group-new", "user-plus"),
     Entry(_("Check the audit record"), "audit-verify", "shield-check"),

@@ -14,6 +14,7 @@ urlpatterns = [
     path("access/", include("keys.access_urls")),
     path("play/", include("keys.play.urls")),
     path("lab/", include("labs.urls")),
+    path("learn/", include("labs.learn_urls")),
     path("principals/", include("principals.urls")),
     path("audit/", include("audit.urls")),
     path("settings/endpoints/", include("keys.endpoints_urls")),

@@ -137,7 +137,7 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         "settings/endpoints/<int:pk>/delete/": [],
         "search/": [f"/search/?q={name}"],
     }
-    given = {"key_id": key, "name": name, "kind": "users", "policy": name, "event_id": made.event}
+    given = {"lesson": "rotation", "key_id": key, "name": name, "kind": "users", "policy": name, "event_id": made.event}
     for route, pattern in patterns():
         if route not in wanted:
             names = {each for each in pattern.pattern.converters if each not in pattern.default_args}
