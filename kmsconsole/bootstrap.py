@@ -17,7 +17,6 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from engine import clock
 from engine.iam import accounts
 from engine.iam.models import Account
 from engine.store import cache
@@ -70,8 +69,6 @@ def _prepare() -> FirstAdministrator | None:
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):  # asked first, since the command takes its time
         call_command("migrate", interactive=False, verbosity=0)
     _open_root_key()
-    for account_id, seconds in Account.objects.exclude(clock_offset=0).values_list("account_id", "clock_offset"):
-        clock.set_offset(account_id, seconds)
     verify.recover()
     return None if Account.objects.exists() else _first_administrator()
 

@@ -46,7 +46,8 @@ from django.test.utils import setup_test_environment
 from django.utils import translation
 
 from engine import clock, inprocess
-from engine.iam import accounts
+from engine.iam import accounts, clocks
+from engine.store import cache, transaction
 from kmsconsole import bootstrap
 from tests.support import clients
 
@@ -107,7 +108,11 @@ class TestAccount:
 
     def move_clock(self, **delta: float) -> None:
         """Move this account's clock forward: `move_clock(days=31)`."""
-        clock.set_offset(self.account_id, clock.offset(self.account_id) + timedelta(**delta).total_seconds())
+        cache.synchronise()
+        begin = clock.offset(self.account_id)
+        with transaction.write():
+            clocks.move(self.account_id, begin, begin + timedelta(**delta).total_seconds())
+        cache.synchronise()
 
 
 def make_client(
@@ -179,10 +184,8 @@ def english() -> Iterator[None]:
 
 
 @pytest.fixture
-def account(prepared: Path) -> Iterator[TestAccount]:
-    made = new_account()
-    yield made
-    clock.set_offset(made.account_id, 0)
+def account(prepared: Path) -> TestAccount:
+    return new_account()
 
 
 @pytest.fixture

@@ -212,7 +212,7 @@ def _actions(statement: dict[str, Any], path: Path, kind: Kind) -> Iterator[Foun
                     _("There is no service “%(service)s”.") % {"service": service},
                     vocabulary.nearest_action(action),
                 )
-            elif service.lower() in vocabulary.SERVICES and not vocabulary.matching(action):
+            elif service.lower() in (*vocabulary.SERVICES, vocabulary.CONSOLE) and not vocabulary.matching(action):
                 yield (
                     place,
                     False,

@@ -154,8 +154,9 @@ POLICIES: tuple[PracticePolicy, ...] = (
     ),
     _policy(
         "KeyTeacher",
-        "Does everything with keys; makes students (users under /students/) who cannot become more than students.",
+        "Does everything with keys, and moves the account's clock; makes students (users under /students/) who cannot become more than students.",
         _statement("Allow", "AllKeys", ["kms:*"]),
+        _statement("Allow", "ShowTheFuture", ["kmsconsole:MoveClock"]),
         _statement("Allow", "SeeEvents", ["cloudtrail:LookupEvents"]),
         _statement(
             "Allow", "SeePrincipals", ["iam:Get*", "iam:List*", "iam:Simulate*", "iam:GenerateCredentialReport"]

@@ -17,6 +17,9 @@ from engine.iam import patterns
 from engine.iam.conditions import OPERATORS
 
 SERVICES = ("kms", "iam", "sts", "cloudtrail")
+# What this console asks policies for besides: actions of its own, which are no calls of AWS's.
+CONSOLE = "kmsconsole"
+_CONSOLE_ACTIONS = ("ChangeDeletionRule", "ManageConnections", "MoveClock", "UseConnection")
 _PERMISSION_ONLY = {
     "kms": ("ReEncryptFrom", "ReEncryptTo", "SynchronizeMultiRegionKey"),
     "iam": ("PassRole",),
@@ -58,6 +61,8 @@ _OPEN = (
 @cache
 def actions(service: str) -> tuple[str, ...]:
     """Every action of a service as service:Name, sorted; none for a service that is not here."""
+    if service == CONSOLE:
+        return tuple(f"{CONSOLE}:{name}" for name in _CONSOLE_ACTIONS)
     if service not in SERVICES:
         return ()
     names = set(get_session().get_service_model(service).operation_names)
@@ -68,7 +73,7 @@ def actions(service: str) -> tuple[str, ...]:
 @cache
 def known_services() -> frozenset[str]:
     """Prefixes that are some AWS service's: those here, and whatever botocore has a model for."""
-    return frozenset((*SERVICES, *get_session().get_available_services()))
+    return frozenset((*SERVICES, CONSOLE, *get_session().get_available_services()))
 
 
 @cache
@@ -76,7 +81,7 @@ def matching(pattern: str) -> tuple[str, ...]:
     """The actions, of the services that are here, that an Action element takes in."""
     service = pattern.partition(":")[0].lower()
     wanted = patterns.glob(pattern.lower())
-    within = SERVICES if "*" in service or "?" in service else (service,)
+    within = (*SERVICES, CONSOLE) if "*" in service or "?" in service else (service,)
     return tuple(action for each in within for action in actions(each) if wanted.fullmatch(action.lower()))
 
 
@@ -115,7 +120,8 @@ def nearest(word: str, among: Iterable[str]) -> str:
 def nearest_action(action: str) -> str:
     """The nearest existing action, the service's spelling included; a wildcard at the end stays."""
     service, _colon, name = action.partition(":")
-    near_service = service.lower() if service.lower() in SERVICES else nearest(service, SERVICES)
+    ours = (*SERVICES, CONSOLE)
+    near_service = service.lower() if service.lower() in ours else nearest(service, ours)
     if not near_service:
         return ""
     if name.endswith("*"):

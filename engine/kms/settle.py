@@ -26,7 +26,7 @@ def settle(account_id: str, region: str, key_id: str) -> None:
             return
         changed(key_entity(account_id, region, key_id))
         if row.deletion_date is not None and row.deletion_date <= now:
-            delete(row, now)
+            delete(row, row.deletion_date)
             return
         _expire(row, now)
         rotate_as_due(row, now)
@@ -73,8 +73,8 @@ def rotate_as_due(row: models.Key, now: datetime) -> None:
     row.save(update_fields=["next_rotation"])
 
 
-def delete(row: models.Key, now: datetime) -> None:
-    """Destroy the key and its material, with its aliases. The last replica's going starts its primary's waiting period."""
+def delete(row: models.Key, when: datetime) -> None:
+    """Destroy the key and its material, with its aliases, as of its date. The last replica's going starts its primary's waiting period."""
     models.Alias.objects.filter(account_id=row.account_id, region=row.region, target_key_id=row.key_id).delete()
     others = material.related(row)[1:]
     changed(
@@ -85,5 +85,5 @@ def delete(row: models.Key, now: datetime) -> None:
     if len(others) == 1 and others[0].primary_region == others[0].region:
         primary = others[0]
         if primary.pending_window_days is not None and primary.deletion_date is None:
-            primary.deletion_date = now + timedelta(days=primary.pending_window_days)
+            primary.deletion_date = when + timedelta(days=primary.pending_window_days)
             primary.save(update_fields=["deletion_date"])

@@ -182,7 +182,11 @@ def _shared() -> tuple[Watch, Turns]:
 def _apply(changes_after: Callable[[int], list[tuple[int, str]]]) -> None:
     global _generation
     with _lock:
-        if _generation < 0:  # first look of this process: nothing is cached yet that earlier rows could concern
+        if (
+            _generation < 0
+        ):  # first look of this process: what start-up has cached may be older than the rows it leaves out
+            for cache in _caches:
+                cache.clear()
             _generation = changes_after(_LATEST)[-1][0]
             return
         for generation, entity in changes_after(_generation):

@@ -84,7 +84,9 @@ def service_event(
     name: str,
     now: datetime,
     principal: Principal | None = None,
+    error_code: str = "",
     error_message: str = "",
+    parameters: dict[str, Any] | None = None,
     details: dict[str, Any] | None = None,
     response: dict[str, Any] | None = None,
     source_ip: str = "AWS Internal",
@@ -92,7 +94,7 @@ def service_event(
     event_type: str = "AwsServiceEvent",
     resources: list[dict[str, str]] | None = None,
 ) -> bytes:
-    """A record of something that is no API call: a console sign-in, a rotation by the clock, a record that was voided."""
+    """A record of something that is no API call: a console sign-in, a clock that was moved, a record that was voided."""
     event: dict[str, Any] = {
         "eventVersion": "1.11",
         "userIdentity": identity(principal) if principal else {"accountId": account_id, "invokedBy": "AWS Internal"},
@@ -102,9 +104,11 @@ def service_event(
         "awsRegion": region,
         "sourceIPAddress": source_ip,
         "userAgent": user_agent,
-        "requestParameters": None,
+        "requestParameters": parameters,
         "responseElements": response,
     }
+    if error_code:
+        event["errorCode"] = error_code
     if error_message:
         event["errorMessage"] = error_message
     event["eventID"] = new_id()

@@ -76,7 +76,7 @@ def void(event_id: str, account_id: str, region: str, reason: str) -> None:
                 region=region,
                 source="kms.amazonaws.com",
                 name="EventVoided",
-                now=clock.real_now(),
+                now=clock.now(account_id),
                 details={"voidedEventID": event_id, "reason": reason},
             )
         ]

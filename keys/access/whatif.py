@@ -91,7 +91,7 @@ def _elsewhere(before: Subject, after: Subject, asked: Asked, region: str) -> li
     context = decisions.context_of(before, None, asked, region)
     about_keys = set(operations.key_actions())
     found = []
-    for service in vocabulary.SERVICES:
+    for service in (*vocabulary.SERVICES, vocabulary.CONSOLE):
         for action in vocabulary.actions(service):
             if action in about_keys:
                 continue

@@ -74,6 +74,6 @@ def _event(account_id: str, old: str, new: str) -> bytes:
         region="us-east-1",
         source="kms.amazonaws.com",
         name="RootKeyRotated",
-        now=clock.real_now(),
+        now=clock.now(account_id),
         details={"previousRootKeyID": old, "rootKeyID": new},
     )

@@ -10,7 +10,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from engine import clock
 from tests.conftest import new_account
 from tests.engine.kms.test_life import bring
 
@@ -38,9 +37,6 @@ class KeyLife(RuleBasedStateMachine):
         self.here: set[bytes] = set(self.materials)
         self.pending: bytes | None = None
         self.sealed: list[tuple[bytes, bytes]] = []
-
-    def teardown(self) -> None:
-        clock.set_offset(self.account.account_id, 0)
 
     # --- what the model expects
 

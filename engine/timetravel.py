@@ -1,0 +1,196 @@
+"""Moving an account's clock forward: what it will do to the account's keys, who may, and the record of it.
+
+It is no call of AWS's, so it has no wire form; else it is decided, stored and recorded as any call that changes something: by the one
+decision function for `kmsconsole:MoveClock`, in one transaction with its record, and a refusal is recorded too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError
+from django.db.models import Min
+
+from engine import clock, sight
+from engine.iam import authorize as iam
+from engine.iam import clocks
+from engine.kms import models
+from engine.kms.settle import rotates
+from engine.store import cache, transaction
+from engine.trail import record, recorder
+from engine.trail.facts import Facts
+from engine.trail.groupcommit import TrailUnavailable
+from engine.wire.errors import AWSError
+
+LONGEST_MOVE, FARTHEST = clocks.LONGEST_MOVE, clocks.FARTHEST
+MOVE = "kmsconsole:MoveClock"
+_SOURCE = "kmsconsole"
+_REGION = "us-east-1"  # a clock is the whole account's: recorded where IAM's events are
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What time does to one key by itself. `times`: how often, by then (a rotation). `alias` is the first one, "" where it has none."""
+
+    region: str
+    key_id: str
+    when: datetime
+    times: int = 1
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """All events of a kind: how many keys, those to show (the earliest), and how many of these the viewer may not describe."""
+
+    number: int
+    shown: list[Event]
+    unseen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    destroyed: Kind
+    expiring: Kind
+    rotating: Kind
+
+
+def offset(account_id: str) -> float:
+    """Seconds that the account's clock is ahead, as of this moment in every worker."""
+    cache.synchronise()
+    return clock.offset(account_id)
+
+
+def move(who: sight.Viewer, begin: float, seconds: float, *, user_agent: str = "") -> None:
+    """Move the clock of the viewer's account from `begin` to `seconds` ahead of the machine's.
+
+    Raises AWSError: AccessDeniedException, or what engine.iam.clocks.move refuses; KMSInternalException if it cannot be recorded.
+    """
+    try:
+        try:
+            _move(who, begin, seconds, user_agent)
+        except AWSError as error:
+            recorder.record([_event(who, begin, seconds, user_agent, error)])
+            raise
+    except TrailUnavailable as reason:
+        raise AWSError("KMSInternalException", "The clock was not moved: that could not be recorded.") from reason
+
+
+def _move(who: sight.Viewer, begin: float, seconds: float, user_agent: str) -> None:
+    event, recorded = _event(who, begin, seconds, user_agent), False
+    try:
+        with transaction.write():
+            iam.authorize(who.context, MOVE)
+            clocks.move(who.context.account_id, begin, seconds)
+            recorded = recorder.record_change([event])
+    except DatabaseError:
+        if recorded:
+            event_id = Facts.of(event).event_id
+            recorder.void(event_id, who.context.account_id, _REGION, "the change could not be committed")
+        raise
+
+
+def _event(who: sight.Viewer, begin: float, seconds: float, user_agent: str, error: AWSError | None = None) -> bytes:
+    context = who.context
+    real = clock.real_now()
+    return record.service_event(
+        account_id=context.account_id,
+        region=_REGION,
+        source=_SOURCE,
+        name=MOVE.partition(":")[2],
+        now=clock.now(context.account_id),
+        principal=context.principal,
+        error_code=error.code.removesuffix("Exception") if error is not None else "",
+        error_message=error.message if error is not None else "",
+        parameters={"from": _said(real, begin), "to": _said(real, seconds), "secondsAhead": seconds},
+        source_ip=context.source_ip,
+        user_agent=user_agent,
+        event_type="AwsConsoleAction",
+    )
+
+
+def _said(real: datetime, seconds: float) -> str:
+    return f"{real + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+
+
+# --- what it will do
+
+_SHOWN = 50
+
+
+def forecast(who: sight.Viewer, to: datetime) -> Forecast:
+    """What will have happened to the account's keys, in all Regions, when its clock shows `to`; by stored facts alone."""
+    account_id = who.context.account_id
+    now = clock.now(account_id)
+    return Forecast(
+        _kind(who, list(_destroyed(account_id, now, to))),
+        _kind(who, list(_expiring(account_id, now, to))),
+        _kind(who, list(_rotating(account_id, now, to))),
+    )
+
+
+def _destroyed(account_id: str, now: datetime, to: datetime) -> Iterator[Event]:
+    keys = models.Key.objects.filter(account_id=account_id)
+    dated = keys.filter(deletion_date__gt=now, deletion_date__lte=to)
+    for region, key_id, when in dated.values_list("region", "key_id", "deletion_date"):
+        if when is not None:
+            yield Event(region, key_id, when)
+    # A primary that waits for its replicas begins its own waiting period when the last of them goes.
+    for primary in keys.filter(deletion_date=None, pending_window_days__isnull=False):
+        replicas = keys.filter(key_id=primary.key_id).exclude(pk=primary.pk).values_list("deletion_date", flat=True)
+        dates = [each for each in replicas if each is not None]
+        if dates and len(dates) == len(replicas):
+            when = max(dates) + timedelta(days=primary.pending_window_days or 0)
+            if when <= to:
+                yield Event(primary.region, primary.key_id, when)
+
+
+def _expiring(account_id: str, now: datetime, to: datetime) -> Iterator[Event]:
+    """Keys that lose imported material and are still there then."""
+    rows = (
+        models.Material.objects.filter(key__account_id=account_id, valid_to__gt=now, valid_to__lte=to)
+        .exclude(wrapped=b"")
+        .exclude(key__deletion_date__lte=to)
+        .values_list("key__region", "key__key_id")
+        .annotate(first=Min("valid_to"))
+        .order_by()
+    )
+    for region, key_id, when in rows:
+        yield Event(region, key_id, when)
+
+
+def _rotating(account_id: str, now: datetime, to: datetime) -> Iterator[Event]:
+    due = models.Key.objects.filter(account_id=account_id, rotation_enabled=True, next_rotation__lte=to)
+    for row in due.iterator():
+        when = row.next_rotation
+        if when is None or not rotates(row):
+            continue
+        period = timedelta(days=row.rotation_period_days)
+        if when <= now:  # was due already, and nobody has looked since
+            when += ((now - when) // period + 1) * period
+        if when <= to:
+            yield Event(row.region, row.key_id, when, times=(to - when) // period + 1)
+
+
+def _kind(who: sight.Viewer, events: list[Event]) -> Kind:
+    shown = sorted(events, key=lambda event: event.when)[:_SHOWN]
+    seen = []
+    for region in {event.region for event in shown}:
+        there = replace(who, context=replace(who.context, region=region))
+        within = [event for event in shown if event.region == region]
+        hidden = {key_id for key_id, _ in sight.lacking(there, ("DescribeKey",), [event.key_id for event in within])}
+        aliases = dict(
+            models.Alias.objects.filter(
+                account_id=who.context.account_id, region=region, target_key_id__in=[event.key_id for event in within]
+            )
+            .order_by("-name")
+            .values_list("target_key_id", "name")
+        )
+        seen += [
+            replace(event, alias=aliases.get(event.key_id, "").removeprefix("alias/"))
+            for event in within
+            if event.key_id not in hidden
+        ]
+    return Kind(len(events), sorted(seen, key=lambda event: event.when), len(shown) - len(seen))
