@@ -15,6 +15,7 @@ urlpatterns = [
     path("play/", include("keys.play.urls")),
     path("lab/", include("labs.urls")),
     path("learn/", include("labs.learn_urls")),
+    path("classes/", include("labs.class_urls")),
     path("principals/", include("principals.urls")),
     path("audit/", include("audit.urls")),
     path("settings/endpoints/", include("keys.endpoints_urls")),

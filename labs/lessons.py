@@ -16,9 +16,10 @@ from labs.checks import Check, Record, by_program, done, given, looks_by, opened
 
 KEY = "KEY"  # in a link's arguments: the learner's key, once there is one
 EVENTS = "EVENTS"  # as a link: the audit page with the events of that key
-_TO_FILE = " --query CiphertextBlob --output text | base64 --decode > "
-_ENCRYPT = "aws kms encrypt --key-id {alias} --plaintext fileb://secret.txt"
-_DECRYPT = "aws kms decrypt --ciphertext-blob fileb://%s --query Plaintext --output text | base64 --decode"
+_NEXT = " \\\n    "  # the shell's way to go on in the next line
+_TO_FILE = f"{_NEXT}--query CiphertextBlob --output text |\n    base64 --decode > "
+_ENCRYPT = f"aws kms encrypt --key-id {{alias}}{_NEXT}--plaintext fileb://secret.txt"
+_DECRYPT = f"aws kms decrypt --ciphertext-blob fileb://%s{_NEXT}--query Plaintext --output text |\n    base64 --decode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ LESSONS: tuple[Lesson, ...] = (
         "first-key",
         _("A first key"),
         _("A symmetric key, a name for it, its owner, and the policy that decides who may use it."),
-        ("CreateKey", "CreateAlias", "TagResource", "GetKeyPolicy"),
+        ("CreateKey", "CreateAlias", "TagResource", "PutKeyPolicy"),
         (
             Step(
                 _("Create a symmetric key"),
@@ -164,14 +165,16 @@ LESSONS: tuple[Lesson, ...] = (
                 "aws kms tag-resource --key-id {key} --tags TagKey=owner,TagValue={user}",
             ),
             Step(
-                _("Read its key policy"),
-                _("Look for the statement that trusts the account: it is what lets IAM's policies have a say."),
+                _("Read its key policy, and change it"),
+                _(
+                    "Look for the statement that trusts the account: it lets IAM's policies have a say. Give it a Sid of your own, such as “Trust the account”, and save."
+                ),
                 _("Without its key policy nobody may do anything with a key, the account's administrators included."),
-                "GetKeyPolicy",
-                done("GetKeyPolicy"),
-                ("key-tab", KEY, "policy"),
-                _("Key policy"),
-                "aws kms get-key-policy --key-id {key} --query Policy --output text",
+                "PutKeyPolicy",
+                done("PutKeyPolicy"),
+                ("key-policy-edit", KEY),
+                _("Edit key policy"),
+                "aws kms get-key-policy --key-id {key} --query Policy --output text > policy.json\n# edit policy.json, then\naws kms put-key-policy --key-id {key} --policy file://policy.json",
             ),
         ),
     ),
@@ -203,7 +206,7 @@ LESSONS: tuple[Lesson, ...] = (
                 done("Encrypt", where=by_program),
                 ("play", "encrypt"),
                 _("The same in the playground"),
-                "printf 'the launch code is 1234' > secret.txt\n" + _ENCRYPT + " \\\n   " + _TO_FILE + "secret.enc",
+                "printf 'the launch code is 1234' > secret.txt\n" + _ENCRYPT + _TO_FILE + "secret.enc",
             ),
             Step(
                 _("Decrypt it"),
@@ -227,7 +230,7 @@ LESSONS: tuple[Lesson, ...] = (
                 done("Encrypt", where=lambda record: bool(given(record).get("encryptionContext"))),
                 ("play", "encrypt"),
                 _("The same in the playground"),
-                _ENCRYPT + " \\\n    --encryption-context purpose=lesson" + " \\\n   " + _TO_FILE + "bound.enc",
+                _ENCRYPT + _NEXT + "--encryption-context purpose=lesson" + _TO_FILE + "bound.enc",
             ),
             Step(
                 _("Leave the purpose out"),
@@ -266,7 +269,7 @@ LESSONS: tuple[Lesson, ...] = (
                 done("Encrypt"),
                 ("play", "encrypt"),
                 _("Encrypt"),
-                _ENCRYPT + " \\\n   " + _TO_FILE + "old.enc",
+                _ENCRYPT + _TO_FILE + "old.enc",
             ),
             Step(
                 _("Rotate now"),
@@ -346,7 +349,7 @@ LESSONS: tuple[Lesson, ...] = (
                 checks.used_again,
                 ("play", "encrypt"),
                 _("Encrypt"),
-                _ENCRYPT + " --query KeyId",
+                _ENCRYPT + _NEXT + "--query KeyId",
             ),
         ),
     ),
@@ -374,7 +377,7 @@ LESSONS: tuple[Lesson, ...] = (
                 done("GenerateDataKey", where=lambda record: not through_service(record)),
                 ("lab-envelope",),
                 _("Envelope lab"),
-                "aws kms generate-data-key --key-id {alias} --key-spec AES_256 \\\n   " + _TO_FILE + "data-key.enc",
+                "aws kms generate-data-key --key-id {alias} --key-spec AES_256" + _TO_FILE + "data-key.enc",
             ),
             Step(
                 _("Get the data key back"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from typing import Any
 
 from django import forms
@@ -14,7 +15,10 @@ from keys.views import policy_editor
 
 
 def legal_name(name: str) -> str:
-    """The nearest name that IAM accepts: "MY KMS GROUP" becomes "MY-KMS-GROUP"."""
+    """The nearest name that IAM accepts: "MY KMS GROUP" becomes "MY-KMS-GROUP", "Jürgen" becomes "Jurgen"."""
+    if not re.fullmatch(r"[\w+=,.@-]+", name, flags=re.ASCII):
+        plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+        name = "".join(each for each in plain if not unicodedata.combining(each))
     return re.sub(r"[^\w+=,.@-]+", "-", name.strip(), flags=re.ASCII).strip("-")
 
 

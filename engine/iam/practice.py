@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PATH = "/practice/"
-STUDENTS = "/students/"  # the path of the users that a teacher may make
+STUDENTS = "/students/"  # the path of the groups and users that a teacher may make
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ _LOOK = [
 ]
 _OWN_USER = ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:user/*/${aws:username}"]
 _STUDENT_USERS = f"arn:aws:iam::*:user{STUDENTS}*"
+_STUDENT_GROUPS = f"arn:aws:iam::*:group{STUDENTS}*"
 
 
 def _practice(*names: str) -> list[str]:
@@ -154,7 +155,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
     ),
     _policy(
         "KeyTeacher",
-        "Does everything with keys, and moves the account's clock; makes students (users under /students/) who cannot become more than students.",
+        "Does everything with keys, and moves the account's clock; makes classes of students (under /students/) who cannot become more than students.",
         _statement("Allow", "AllKeys", ["kms:*"]),
         _statement("Allow", "ShowTheFuture", ["kmsconsole:MoveClock"]),
         _statement("Allow", "SeeEvents", ["cloudtrail:LookupEvents"]),
@@ -174,6 +175,19 @@ POLICIES: tuple[PracticePolicy, ...] = (
             ["iam:AttachUserPolicy", "iam:DetachUserPolicy"],
             _STUDENT_USERS,
             Condition={"ArnLike": {"iam:PolicyARN": _practice("KeyStudent", "KeyOperator", "KeyAuditor")}},
+        ),
+        _statement(
+            "Allow",
+            "MakeClasses",
+            ["iam:CreateGroup", "iam:DeleteGroup", "iam:AddUserToGroup", "iam:RemoveUserFromGroup"],
+            _STUDENT_GROUPS,
+        ),
+        _statement(
+            "Allow",
+            "GiveClassesTheirPolicy",
+            ["iam:AttachGroupPolicy", "iam:DetachGroupPolicy"],
+            _STUDENT_GROUPS,
+            Condition={"ArnLike": {"iam:PolicyARN": _practice("KeyStudent")}},
         ),
         _statement(
             "Allow",

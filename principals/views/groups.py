@@ -92,7 +92,7 @@ def membership(operation: str, user: str, group: str) -> Change:
 
 def delete(request: HttpRequest, name: str) -> HttpResponse:
     try:
-        calls = _deletion(service.client(request, "iam"), name)
+        calls = deletion(service.client(request, "iam"), name)
     except ClientError as error:
         return problem_page(request, name, error)
     made = Change(
@@ -104,7 +104,7 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
     return carry_out(request, made, reverse("group", args=[name]), after=reverse("groups"))
 
 
-def _deletion(iam: Any, name: str) -> list[Call]:
+def deletion(iam: Any, name: str) -> list[Call]:
     """What takes everything that hangs on the group away, and then the group."""
     which = {"GroupName": name}
     users = [each["UserName"] for each in all_pages(iam, "get_group", "Users", **which)]

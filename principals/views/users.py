@@ -129,7 +129,7 @@ def _has_password(iam: Any, name: str) -> bool:
 def delete(request: HttpRequest, name: str) -> HttpResponse:
     """Confirm, then take everything that hangs on the user away and delete it."""
     try:
-        calls = _deletion(service.client(request, "iam"), name)
+        calls = deletion(service.client(request, "iam"), name)
     except ClientError as error:
         return problem_page(request, name, error)
     made = Change(
@@ -141,7 +141,7 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
     return carry_out(request, made, reverse("user", args=[name]), after=reverse("users"))
 
 
-def _deletion(iam: Any, name: str) -> list[Call]:
+def deletion(iam: Any, name: str) -> list[Call]:
     which = {"UserName": name}
     keys = [each["AccessKeyId"] for each in all_pages(iam, "list_access_keys", "AccessKeyMetadata", **which)]
     groups = [each["GroupName"] for each in all_pages(iam, "list_groups_for_user", "Groups", **which)]

@@ -36,6 +36,7 @@ NO_CALL = {
     "endpoint-delete": "a connection is the console's own",
     "endpoint-switch": "the browser session",
     "endpoint-refresh": "reads an endpoint's list again",
+    "class-hand-out": "hands back as a file what the page holds",
 }
 # Forms that lead to a page which shows the call, or are a step on the way to one, or beside the form that shows it.
 LEADS_ON = {
@@ -123,6 +124,19 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
             (f"{group}/users/", preview | {"add": "admin"}, "AddUserToGroup"),
             (f"{group}/users/?remove={name}", None, "RemoveUserFromGroup"),
         ],
+        "class-new": [
+            ("/classes/new/", preview | {"name": "spring", "students": "ann\nben", "access_keys": "on"},
+             "CreateGroup, AttachGroupPolicy, CreateUser, AddUserToGroup, CreateLoginProfile, CreateAccessKey"),
+        ],
+        "class-students": [
+            (f"/classes/{name}/students/", preview | {"students": f"{name}-student\nann"},
+             "AttachGroupPolicy, CreateLoginProfile, CreateUser, AddUserToGroup"),
+        ],
+        "class-password": [(f"/classes/{name}/students/{name}-student/password/", None, "CreateLoginProfile")],
+        "class-remove": [
+            (f"/classes/{name}/students/{name}-student/remove/", None, "RemoveUserFromGroup, DeleteUser"),
+        ],
+        "class-close": [(f"/classes/{name}/close/", None, "RemoveUserFromGroup, DeleteUser, DeleteGroup")],
         "role-new": [
             ("/principals/roles/new/", preview | {"name": "ops", "trusted": "this", "document": TRUST, "policies": arn},
              "CreateRole, AttachRolePolicy"),

@@ -65,7 +65,7 @@ def test_a_teacher_makes_a_group_and_a_user(account: TestAccount, signed_in: Cli
         assert ticked(signed_in, "users-and-a-group") == expected
 
 
-def test_a_first_key_has_an_alias_an_owner_and_a_policy_that_was_read(sam: TestUser) -> None:
+def test_a_first_key_has_an_alias_an_owner_and_a_policy_that_was_changed(sam: TestUser) -> None:
     kms, browser = sam.client(), sign_in_browser(sam)
     kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
     assert ticked(browser, "first-key") == [False] * 4
@@ -73,7 +73,9 @@ def test_a_first_key_has_an_alias_an_owner_and_a_policy_that_was_read(sam: TestU
     kms.tag_resource(KeyId=key, Tags=[{"TagKey": "owner", "TagValue": "someone-else"}])
     assert ticked(browser, "first-key") == [True, True, False, False]
     key = kms.create_key(Tags=[{"TagKey": "owner", "TagValue": "sam"}])["KeyMetadata"]["KeyId"]
-    kms.get_key_policy(KeyId=key)
+    policy = kms.get_key_policy(KeyId=key)["Policy"]
+    assert ticked(browser, "first-key") == [True, True, True, False]
+    kms.put_key_policy(KeyId=key, Policy=policy)
     assert ticked(browser, "first-key") == [True] * 4
 
 

@@ -57,6 +57,9 @@ def make(client: Callable[[str], Any], name: str = "sample") -> Samples:
     iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=POLICY)
     iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=arn)
     event = client("cloudtrail").lookup_events(MaxResults=1)["Events"][0]["EventId"]
+    iam.create_group(GroupName=f"{name}-class", Path=f"/students/{name}/")
+    iam.create_user(UserName=f"{name}-student", Path=f"/students/{name}/")
+    iam.add_user_to_group(GroupName=f"{name}-class", UserName=f"{name}-student")
     return Samples(key["KeyId"], primary, external, doomed, grant, name, access_key, arn, event)
 
 
@@ -133,11 +136,21 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         "principals/<str:kind>/<str:name>/attached/": [f"/principals/users/{name}/attached/?detach={arn}"],
         "principals/<str:kind>/<str:name>/boundary/": [f"/principals/users/{name}/boundary/?arn={arn}"],
         "principals/<str:kind>/<str:name>/tags/": [f"/principals/users/{name}/tags/?{urlencode({'remove': 'team'})}"],
+        "classes/new/hand-out.csv": [],
         "settings/endpoints/<int:pk>/": [],
         "settings/endpoints/<int:pk>/delete/": [],
         "search/": [f"/search/?q={name}"],
     }
-    given = {"lesson": "rotation", "key_id": key, "name": name, "kind": "users", "policy": name, "event_id": made.event}
+    given = {
+        "lesson": "rotation",
+        "slug": name,
+        "student": f"{name}-student",
+        "key_id": key,
+        "name": name,
+        "kind": "users",
+        "policy": name,
+        "event_id": made.event,
+    }
     for route, pattern in patterns():
         if route not in wanted:
             names = {each for each in pattern.pattern.converters if each not in pattern.default_args}

@@ -98,7 +98,35 @@ def fill(server: Server) -> dict[str, str]:
     refused(clients["cleo"].decrypt, CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext=context)
     refused(clients["ann"].schedule_key_deletion, KeyId=card_data)
     kms.schedule_key_deletion(KeyId=keys["old-reports"], PendingWindowInDays=14)
+    learn(server)
     return keys
+
+
+def learn(server: Server) -> None:
+    """A class of four, of whom three have begun with the lessons and one has come to the fourth."""
+    iam, path, policy = server.client("iam"), "/students/spring/", f"{PRACTICE}/KeyStudent"
+    iam.create_group(GroupName="SPRING-CLASS", Path=path)
+    iam.attach_group_policy(GroupName="SPRING-CLASS", PolicyArn=policy)
+    for behind, name in enumerate(("ada-miller", "ben-okafor", "cleo-dubois", "deniz-kaya")):
+        iam.create_user(UserName=name, Path=path, PermissionsBoundary=policy)
+        iam.add_user_to_group(GroupName="SPRING-CLASS", UserName=name)
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        key = {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}
+        kms = server.client(**key)
+        if behind < 3:
+            own = kms.create_key(Tags=[{"TagKey": "owner", "TagValue": name}])["KeyMetadata"]["KeyId"]
+            kms.create_alias(AliasName=f"alias/{name}-key", TargetKeyId=own)
+        if behind < 2:
+            kms.put_key_policy(KeyId=own, Policy=kms.get_key_policy(KeyId=own)["Policy"])
+            server.client("sts", **key).get_caller_identity()
+            sealed = kms.encrypt(KeyId=own, Plaintext=b"the launch code is 1234")["CiphertextBlob"]
+            kms.decrypt(CiphertextBlob=sealed)
+        if behind < 1:
+            kms.encrypt(KeyId=own, Plaintext=b"1234", EncryptionContext={"purpose": "lesson"})
+            kms.rotate_key_on_demand(KeyId=own)
+            kms.decrypt(CiphertextBlob=sealed)
+            kms.enable_key_rotation(KeyId=own)
+            kms.generate_data_key(KeyId=own, KeySpec="AES_256")
 
 
 def tags(**pairs: str) -> list[dict[str, str]]:
@@ -127,6 +155,16 @@ def palette(page: Page) -> None:
     page.keyboard.press("Control+k")
     page.keyboard.type("payments")
     page.locator("dialog[open] [data-answers=payments] a").first.wait_for()
+
+
+def new_class(page: Page) -> None:
+    """A class of its own for each size and theme, since names are given once."""
+    number = page.context.request.get("/classes/").text().count("/students/")
+    page.locator("[name=name]").fill(f"AUTUMN-CLASS-{number}")
+    page.locator("[name=students]").fill("\n".join(f"{name}-{number}" for name in ("emil", "fatima", "grace")))
+    page.locator("[name=access_keys]").check()
+    page.locator("form .button-primary").click()
+    page.locator(".handout").wait_for()
 
 
 def new_data_key(page: Page) -> None:
@@ -176,6 +214,10 @@ def pictures(keys: dict[str, str]) -> list[Picture]:
         Picture("pending-deletion", f"{reports}/", kept=()),
         Picture("import", f"/keys/{keys['brought-material']}/import/"),
         Picture("playground", "/play/encrypt/", encrypt, kept=("", "-phone")),
+        Picture("learn", "/learn/"),
+        Picture("lesson", "/learn/encrypt-a-secret/", kept=("", "-phone")),
+        Picture("class", "/classes/spring/"),
+        Picture("hand-out", "/classes/new/", new_class),
         Picture("envelope", "/lab/envelope/", new_data_key),
         Picture("ciphertext", "/lab/ciphertext/", flipped_bit, whole=True),
         Picture("services", "/lab/services/", ticked_services, whole=True),

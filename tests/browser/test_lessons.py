@@ -1,0 +1,62 @@
+"""A teacher makes a class, a student signs in with what the hand-out says, does the first steps, and the pages of both tick them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.server import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def test_from_a_class_to_a_ticked_step(visit: Callable[..., Page], server: Server, tmp_path: Path) -> None:
+    teacher = visit()
+    teacher.goto("/classes/new/")
+    teacher.get_by_label("Class name").fill("LESSON CLASS")
+    teacher.get_by_label("Students").fill("Lea Learner")
+    teacher.get_by_label("An access key for each").check()
+    teacher.get_by_role("button", name="Create class").click()
+    teacher.get_by_role("button", name="Take the names that would do").click()
+    expect(teacher.get_by_label("Class name")).to_have_value("LESSON-CLASS")
+    teacher.get_by_role("button", name="Create class").click()
+    card = teacher.locator(".handout li")
+    given = dict(zip(card.locator("dt").all_inner_texts(), card.locator("dd").all_inner_texts(), strict=True))
+
+    student = visit(given["User name"], given["Password"])
+    student.goto("/learn/first-key/")
+    expect(student.locator(".lab-done")).to_have_count(0)
+    access_key = {"access_key_id": given["Access key ID"], "secret_access_key": given["Secret access key"]}
+    kms = server.client(**access_key)
+    kms.create_alias(AliasName="alias/lea-key", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    student.get_by_role("link", name="Check again").click()
+    expect(student.locator(".lab-done")).to_have_count(2)
+    expect(student.locator(".lab-done").first.get_by_role("link", name="CreateKey")).to_be_visible()
+
+    # The commands of the lesson as they stand on the page, in a shell that knows the access key of the hand-out.
+    student.goto("/learn/encrypt-a-secret/")
+    blocks = [
+        student.locator(".lesson-terminal pre").inner_text(),
+        *student.locator(".lesson-command pre").all_inner_texts(),
+    ]
+    commands = "\n".join(blocks).replace("aws configure\n", "")
+    environment = server.cli_environment(*access_key.values())
+    environment.pop("AWS_ENDPOINT_URL", None)  # the page says it
+    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    ran = subprocess.run(["bash", "-c", commands], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "the launch code is 1234" in ran.stdout, ran.stderr
+    assert "InvalidCiphertextException" in ran.stderr
+    student.get_by_role("link", name="Check again").click()
+    expect(student.locator(".lab-done")).to_have_count(5)
+
+    teacher.get_by_role("link", name="Done").click()
+    row = teacher.get_by_role("row", name=re.compile("Lea-Learner"))
+    expect(row).to_contain_text("2/4")
+    expect(row).to_contain_text("5/5")
