@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Max, Min, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -37,7 +38,7 @@ Place = tuple[str, str]
 _FEW = 500  # keys that a query names
 _AT_LEAST = 25  # keys that are asked about however late it is: a small account is never answered in pieces
 
-_sides: dict[Place, dict[str, tuple[datetime, KeySide]]] = {}
+_sides: dict[Place, dict[str, tuple[str, KeySide]]] = {}
 _refused: dict[
     tuple[str, str, str], float
 ] = {}  # (reader's access key ID, Region, key ID) → until when not to ask again
@@ -153,9 +154,10 @@ def _sides_of(
     """Compiled and kept in this process; only what was read since the last time is made anew, while the budget lasts. Beside them
     how many had to wait."""
     before = _sides.get(place, {})
-    query = KeyAccess.objects.filter(account_id=place[0], region=place[1])
-    stamps = {key_id: read for key_id, read in query.values_list("key_id", "read") if key_id in key_ids}
-    kept = {key_id: before[key_id] for key_id, read in stamps.items() if before.get(key_id, (None,))[0] == read}
+    # As text, for it is only compared: 10,000 times made of it would be a fifth of a page's time.
+    query = KeyAccess.objects.filter(account_id=place[0], region=place[1]).annotate(stamp=Cast("read", TextField()))
+    stamps = {key_id: stamp for key_id, stamp in query.values_list("key_id", "stamp") if key_id in key_ids}
+    kept = {key_id: before[key_id] for key_id, stamp in stamps.items() if before.get(key_id, (None,))[0] == stamp}
     missing = sorted(set(stamps) - set(kept))
     deadline, waiting = time.monotonic() + budget, 0
     for start in range(0, len(missing), _FEW):
@@ -167,11 +169,11 @@ def _sides_of(
         for row in query.filter(key_id__in=named):
             if row.key_id in rows:
                 try:
-                    kept[row.key_id] = (row.read, _side(rows[row.key_id], row))
+                    kept[row.key_id] = (row.stamp, _side(rows[row.key_id], row))
                 except MalformedPolicy:
                     continue  # a policy of another endpoint that is not understood: counted as hidden
     _sides[place] = kept
-    return [side for _read_at, side in kept.values()], waiting
+    return [side for _stamp, side in kept.values()], waiting
 
 
 _OF_A_SIDE = ("key_id", "arn", "spec", "usage", "origin", "regionality", "tags", "aliases")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
-from engine.iam.decide import CONTEXT_ACTIONS, Decision, GrantView, Policies, Request, decide
+from engine.iam.decide import CONTEXT_ACTIONS, Decision, GrantView, Policies, Request, decide, grants_to
 from engine.iam.policy import CompiledPolicy, Statement
 from keys.access import facts
 from keys.access.facts import Values
@@ -181,7 +181,7 @@ def matrix(household: Household, key: KeySide, actions: Sequence[str], asked: As
 
 
 class ManyKeys:
-    """Answers of one subject on many keys. Where no variable, no grant and no condition that can be judged takes part, keys of one
+    """Answers of one subject on many keys. Where no variable, no grant to it and no condition that can be judged takes part, keys of one
     policy whose ARNs the same statements take in get one and the same answer, which is worked out once."""
 
     __slots__ = ("_about", "_answers", "_asked", "_given", "_own", "_plain", "_subject")
@@ -209,7 +209,8 @@ class ManyKeys:
 
     def cells(self, key: KeySide, actions: Sequence[str]) -> tuple[str, ...]:
         policy, wanted = key.policy, tuple(actions)
-        if key.grants or not self._is_plain(policy, wanted):
+        mine = any(grants_to(grant, self._subject.principal) for grant in key.grants)
+        if mine or not self._is_plain(policy, wanted):
             return self._ask(key, wanted)
         taken_in = tuple(statement.about_resource(key.arn, {}) for statement in self._about)
         place = (id(policy), key.account_id, wanted, taken_in)
