@@ -49,6 +49,11 @@ class Kind:
     shown: list[Event]
     unseen: int
 
+    @property
+    def more(self) -> int:
+        """Events that are too many to show."""
+        return self.number - len(self.shown) - self.unseen
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:

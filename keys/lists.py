@@ -15,10 +15,8 @@ from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from engine import clock
 from keys import describe, inventory, service, sight
 from keys.models import InventoryCount, InventoryKey, InventoryTag
 
@@ -119,8 +117,7 @@ class Listing:
     @cached_property
     def now(self) -> datetime:
         """The endpoint's time: an account of the embedded engine has a clock of its own."""
-        embedded = service.backend(self.request).embedded
-        return clock.now(inventory.place(self.request)["account_id"]) if embedded else timezone.now()
+        return service.now(self.request)
 
     # --- what the address says
 

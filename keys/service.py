@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import os
 import threading
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from django.db.models import Case, When
 from django.http import HttpRequest
+from django.utils import timezone
 
-from engine import inprocess, sight
+from engine import inprocess, sight, timetravel
 from engine.iam import forward
 from engine.wire.errors import AWSError
 from keys import approvals, backends
 from keys.backends import AWS, EMBEDDED
 from principals import session
 
-__all__ = ["AWS", "EMBEDDED", "sight"]
+__all__ = ["AWS", "EMBEDDED", "sight", "timetravel"]
 USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own credentials for another endpoint
 _lock = threading.Lock()
 _CLIENTS_KEPT = 256
@@ -75,6 +77,27 @@ def viewer(request: HttpRequest) -> sight.Viewer:
         return sight.viewer(access_key_id, token, region, source_ip, secure=False)  # as the in-process transport says
     except AWSError as error:
         raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "DescribeKey") from error
+
+
+def now(request: HttpRequest) -> datetime:
+    """The time that the endpoint's keys go by: an account of the embedded engine has a clock of its own."""
+    return timezone.now() + timedelta(seconds=clock_ahead(request))
+
+
+def clock_ahead(request: HttpRequest) -> float:
+    """Seconds that the account's clock is ahead of the machine's; 0 at an endpoint that keeps its own time."""
+    if not backends.current(request).embedded:
+        return 0.0
+    return timetravel.offset(request.signed_in.account_id)  # type: ignore[attr-defined]
+
+
+def move_clock(request: HttpRequest, begin: float, seconds: float) -> None:
+    """As `engine.timetravel.move`, by the signed-in principal. Raises ClientError."""
+    user_agent = request.headers.get("User-Agent", "")[:512]
+    try:
+        timetravel.move(viewer(request), begin, seconds, user_agent=user_agent)
+    except AWSError as error:
+        raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "MoveClock") from error
 
 
 def opened(request: HttpRequest, chosen: backends.Backend) -> dict[str, str]:

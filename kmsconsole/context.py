@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
-from keys import backends
+from keys import backends, clockwords
 from keys.awsmodel import regions
 from principals import session
 
@@ -74,7 +74,11 @@ _NAVIGATION = (
     ),
     Group(
         _("Settings"),
-        (Entry(_("Endpoints"), "endpoints", "globe-alt"), Entry(_("Your profile"), "profile", "user-circle")),
+        (
+            Entry(_("Endpoints"), "endpoints", "globe-alt"),
+            Entry(_("Clock"), "clock", "clock"),
+            Entry(_("Your profile"), "profile", "user-circle"),
+        ),
     ),
 )
 
@@ -95,6 +99,7 @@ _ACTIONS = (
     Entry(_("Check the audit record"), "audit-verify", "shield-check"),
     Entry(_("Export keys"), "keys-export", "arrow-down-tray"),
     Entry(_("Connect another endpoint"), "endpoint-new", "plus"),
+    Entry(_("Move the clock forward"), "clock", "clock"),
 )
 
 
@@ -143,6 +148,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "endpoint_kind": backend.kind,
         "signed_in": signed_in,
         "other_sessions": session.others(request) if hasattr(request, "session") else (),
+        "clock_ahead": clockwords.ahead(request) if signed_in else "",
         "regions": regions("kms") if signed_in else (),
         "theme": request.COOKIES.get("theme", "system"),
     }

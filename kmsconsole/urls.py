@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from keys.views import overview
+from keys.views import clock, overview
 from kmsconsole import search, views
 from principals.views import profile
 
@@ -19,6 +19,7 @@ urlpatterns = [
     path("principals/", include("principals.urls")),
     path("audit/", include("audit.urls")),
     path("settings/endpoints/", include("keys.endpoints_urls")),
+    path("settings/clock/", clock.page, name="clock"),
     path("settings/profile/", profile.page, name="profile"),
     path("styleguide/", views.styleguide, name="styleguide"),
     path("theme/", views.theme, name="theme"),

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest
-from django.utils import timezone
 
+from keys import service
 from keys.access import decisions, household, keyside, operations
 from keys.views.explorer import Question
 
@@ -20,13 +20,13 @@ def load(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     side = keyside.of(kms, key)
     columns = operations.columns(side.spec, side.usage)
     rows = decisions.matrix(
-        people, side, [column.action for column in columns], decisions.Asked({}, {}, timezone.now())
+        people, side, [column.action for column in columns], decisions.Asked({}, {}, service.now(request))
     )
     everyone = request.GET.get("all") == "1"
     text = request.GET.get("q", "").strip().lower()
     shown = [row for row in rows if (everyone or row.any) and text in row.subject.arn.lower()]
     page = Paginator(shown, _PAGE).get_page(request.GET.get("page"))
-    question = Question("", "", side.key_id, {}, {})
+    question = Question("", "", side.key_id, {}, {}, service.now(request))
     return {
         "columns": [
             (column, sum(row.cells[number] != decisions.NO for row in rows)) for number, column in enumerate(columns)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +16,6 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engine.iam.policy import MalformedPolicy
@@ -37,10 +37,11 @@ class Question:
     key: str
     pairs: dict[str, str]
     conditions: dict[str, str]
+    now: datetime
 
     def asked(self) -> decisions.Asked:
         values: dict[str, str | tuple[str, ...]] = {name.lower(): value for name, value in self.conditions.items()}
-        return decisions.Asked(values, self.pairs, timezone.now())
+        return decisions.Asked(values, self.pairs, self.now)
 
     def address(self, **changes: str) -> str:
         """The explorer's address for this question with some of it changed."""
@@ -61,6 +62,7 @@ def read_question(request: HttpRequest) -> Question:
         key=given.get("key", "").strip(),
         pairs=_mapping(given.getlist("ec_name"), given.getlist("ec_value")),
         conditions=_mapping(given.getlist("ck_name"), given.getlist("ck_value")),
+        now=service.now(request),
     )
 
 

@@ -13,7 +13,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -156,7 +155,7 @@ def _preview(request: HttpRequest, kms: Any, key: dict[str, Any], before: str, a
     except MalformedPolicy:
         return {**shown, "preview_problem": _("This policy would be refused: see what is said beside it.")}
     actions = operations.actions_for(old.spec, old.usage)
-    changes = decisions.differences(people, old, new, actions, decisions.Asked({}, {}, timezone.now()))
+    changes = decisions.differences(people, old, new, actions, decisions.Asked({}, {}, service.now(request)))
     return {**shown, "changes": changes}
 
 

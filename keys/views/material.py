@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -215,7 +215,7 @@ def parameters(request: HttpRequest, key_id: str) -> HttpResponse:
         "keys/import_readme.txt",
         {
             "key": key,
-            "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
+            "made": f"{service.now(request).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
             "until": f"{given['ParametersValidTo'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
             "wrapping_spec": spec,
             "algorithm": algorithm,

@@ -12,7 +12,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engine.iam.policy import MalformedPolicy
@@ -99,7 +98,7 @@ def preview(request: HttpRequest, change: Callable[[], whatif.Replace]) -> dict[
     try:
         people = household.of(request)
         held = allkeys.readable(request, people)
-        asked = decisions.Asked({}, {}, timezone.now())
+        asked = decisions.Asked({}, {}, service.now(request))
         region = request.signed_in.region  # type: ignore[attr-defined]
         found = whatif.changes(people, held.keys, change(), asked, region)
     except ClientError as error:

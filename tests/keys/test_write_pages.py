@@ -38,6 +38,8 @@ NO_CALL = {
     "endpoint-refresh": "reads an endpoint's list again",
     "class-hand-out": "hands back as a file what the page holds",
 }
+# Pages that change something which AWS has no call for at all; each says so in the place of the call.
+NO_SUCH_CALL = {"clock": "/settings/clock/?by=1&unit=hours"}
 # Forms that lead to a page which shows the call, or are a step on the way to one, or beside the form that shows it.
 LEADS_ON = {
     "keys-bulk",
@@ -234,9 +236,16 @@ def samples_left(account: TestAccount, made: Samples) -> bool:
     return key["KeyState"] == "Enabled" and "eve" not in users and access_key["Status"] == "Active" and bool(attached)
 
 
+def test_a_page_that_aws_has_no_call_for_says_so(world: World) -> None:
+    for address in NO_SUCH_CALL.values():
+        answer = world.browser.get(address)
+        assert len(shown(answer)) == 1
+        assert "There is none: AWS has no call" in answer.content.decode()
+
+
 def test_no_write_page_is_forgotten(world: World) -> None:
     """A view that reads a POST, or that a form of any page is sent to, is in one of the tables above."""
-    known = {*NO_CALL, *ELSEWHERE, *asked(world.made)}
+    known = {*NO_CALL, *NO_SUCH_CALL, *ELSEWHERE, *asked(world.made)}
     writes = {
         pattern.name or route
         for route, pattern in samples.patterns()
