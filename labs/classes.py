@@ -121,8 +121,11 @@ def members(iam: Any, name: str) -> set[str]:
 
 
 def missing(iam: Any, wanted: Wanted) -> tuple[list[Call], dict[str, list[Call]]]:
-    """(the group's calls, each student's) that are still to be made. A password is left empty here. Raises ClientError."""
+    """(the group's calls, each student's) that are still to be made. A password is left empty here. Names are taken as IAM has them:
+    it does not tell capitals from small letters. Raises ClientError."""
     there = find(iam, wanted.slug)
+    if there is not None:
+        wanted = replace(wanted, name=there.name)
     group = {"GroupName": wanted.name}
     calls: list[Call] = []
     if there is None:
@@ -130,9 +133,10 @@ def missing(iam: Any, wanted: Wanted) -> tuple[list[Call], dict[str, list[Call]]
     attached = all_pages(iam, "list_attached_group_policies", "AttachedPolicies", **group) if there else []
     if wanted.policy_arn not in [each["PolicyArn"] for each in attached]:
         calls.append(("AttachGroupPolicy", {**group, "PolicyArn": wanted.policy_arn}))
-    known = {user["UserName"] for user in students(iam, wanted.slug)}
+    known = {user["UserName"].casefold(): user["UserName"] for user in students(iam, wanted.slug)}
     inside = members(iam, wanted.name) if there else set()
-    return calls, {name: _missing_of(iam, wanted, name, name in known, name in inside) for name in wanted.students}
+    names = {known.get(name.casefold(), name): name.casefold() in known for name in wanted.students}
+    return calls, {name: _missing_of(iam, wanted, name, there, name in inside) for name, there in names.items()}
 
 
 def _missing_of(iam: Any, wanted: Wanted, name: str, known: bool, inside: bool) -> list[Call]:

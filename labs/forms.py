@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from labs import classes
 from principals.forms import NameField, legal_name, name_limit
 
+USUAL_DAYS = 30  # as AWS has it where no waiting period is given
 _RESERVED = ("new",)  # addresses beside those of the classes
 
 
@@ -110,7 +111,7 @@ class CloseForm(forms.Form):
         label=_("Waiting period of the keys"),
         min_value=7,
         max_value=30,
-        initial=30,
+        initial=USUAL_DAYS,
         help_text=_("7 to 30 days, in which their deletion can be cancelled."),
     )
     confirm = forms.CharField(

@@ -22,7 +22,7 @@ from keys.views.changes import previews, send
 from keys.views.common import optional
 from labs import classes
 from labs.classes import Class
-from labs.forms import CloseForm
+from labs.forms import USUAL_DAYS, CloseForm
 from principals.views.common import problem_page
 
 _MOST = 10_000
@@ -55,11 +55,15 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     posted = request.method == "POST"
     chosen = [key for key in keys if not posted or key.key_id in request.POST.getlist("key")]
     form = CloseForm(request.POST if posted else None, slug=slug)
-    days = form.cleaned_data.get("days", 30) if form.is_bound and form.is_valid() else 30
+    confirmed = form.is_valid()
+    days = form.cleaned_data.get("days", USUAL_DAYS) if posted else USUAL_DAYS
+    looks = posted and previews(request)
+    if looks:
+        form.errors.pop("confirm", None)  # not asked for yet
     deletions: list[Call] = [
         ("ScheduleKeyDeletion", {"KeyId": key.key_id, "PendingWindowInDays": days}) for key in chosen
     ]
-    if not previews(request) and form.is_valid():
+    if confirmed and not looks:
         try:
             send(service.client(request), deletions)
             send(iam, calls)
@@ -79,8 +83,8 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
             "chosen": {key.key_id for key in chosen},
             "elsewhere": elsewhere,
             "problem": problem,
-            "key_call": call.show_all(request, deletions) if deletions else None,
-            "call": call.show_all(request, calls, "iam"),
+            "key_call": call.show_all(request, deletions) if deletions and looks else None,
+            "call": call.show_all(request, calls, "iam") if looks else None,
         },
         status=422 if form.errors else 200,
     )

@@ -138,7 +138,7 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
         "class-remove": [
             (f"/classes/{name}/students/{name}-student/remove/", None, "RemoveUserFromGroup, DeleteUser"),
         ],
-        "class-close": [(f"/classes/{name}/close/", None, "RemoveUserFromGroup, DeleteUser, DeleteGroup")],
+        "class-close": [(f"/classes/{name}/close/", preview, "RemoveUserFromGroup, DeleteUser, DeleteGroup")],
         "role-new": [
             ("/principals/roles/new/", preview | {"name": "ops", "trusted": "this", "document": TRUST, "policies": arn},
              "CreateRole, AttachRolePolicy"),

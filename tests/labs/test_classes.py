@@ -140,6 +140,25 @@ def test_names_of_another_class_or_group_are_taken(account: TestAccount, browser
     assert "not this class's" in make(browser, slug="autumn").context["form"].errors["name"][0]
 
 
+def test_a_name_in_other_letters_is_the_same_one(account: TestAccount, browser: Client) -> None:
+    make(browser)
+    again = make(browser, name="spring-class", students="ANN\ncleo")
+    assert [each.name for each in again.context["students"]] == ["cleo"]
+    assert users_of(account) == ["ann", "ben", "cleo"]
+
+
+def test_a_class_says_who_is_not_in_its_group_and_leads_to_what_is_missing(
+    account: TestAccount, browser: Client
+) -> None:
+    make(browser)
+    account.client("iam").remove_user_from_group(GroupName="SPRING-CLASS", UserName="ann")
+    page = browser.get("/classes/spring/").content.decode()
+    assert "Not in the group yet, so without its policy: ann." in " ".join(page.split())
+    form = browser.get("/classes/spring/students/?students=ann").content.decode()
+    assert re.search(r"<textarea[^>]*>\s*ann</textarea>", form)
+    assert browser.post("/classes/spring/students/", {"students": "ann"}).context["outcome"].done == ["AddUserToGroup"]
+
+
 def test_a_short_name_is_made_of_the_name(browser: Client) -> None:
     make(browser, slug="")
     assert browser.get("/classes/spring-class/").status_code == 200
@@ -266,6 +285,16 @@ def test_closing_wants_the_short_name_and_then_takes_keys_users_and_group(
     assert kms.describe_key(KeyId=gone)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     assert kms.describe_key(KeyId=kept)["KeyMetadata"]["KeyState"] == "Enabled"
     assert kms.describe_key(KeyId=mine)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+def test_closing_shows_its_calls_before_anything_is_confirmed(account: TestAccount, browser: Client) -> None:
+    ann = student(account, make(browser, access_keys="on").context["students"][0])
+    key = ann.client().create_key()["KeyMetadata"]["KeyId"]
+    answer = browser.post("/classes/spring/close/", {"key": key, "days": "9", "preview": "1"})
+    assert answer.status_code == 200
+    assert "--pending-window-in-days 9" in answer.content.decode()
+    assert "aws iam delete-group" in answer.content.decode()
+    assert users_of(account) == ["ann", "ben"]
 
 
 def test_closing_that_was_refused_goes_on_from_there(account: TestAccount, browser: Client) -> None:

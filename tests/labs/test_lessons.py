@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from django.test import Client
 
+from keys.awsmodel import service_model
 from labs.lessons import LESSONS
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 
@@ -200,6 +203,22 @@ def test_commands_name_this_server_and_the_learners_own_key(sam: TestUser) -> No
     assert "aws kms encrypt --key-id alias/mine" in words
     assert f"aws kms rotate-key-on-demand --key-id {key}" in words
     assert f'href="/keys/{key}/tab/material/"' in page
+
+
+def test_every_command_is_one_that_the_cli_knows() -> None:
+    everywhere = {"query", "output"}
+    checked = 0
+    for command in [step.command for lesson in LESSONS for step in lesson.steps]:
+        for line in re.findall(r"aws (?!configure).*?(?=[|)\n]|$)", command.replace("\\\n", " ")):
+            _aws, service, operation, *rest = shlex.split(line)
+            model = service_model(service)
+            (known,) = (each for each in model.operation_names if xform_name(each, "-") == operation)
+            shape = model.operation_model(known).input_shape
+            members = {xform_name(each, "-") for each in (shape.members if shape else ())}
+            options = {each.removeprefix("--") for each in rest if each.startswith("--")}
+            assert options <= members | everywhere | {"max-results"}, line
+            checked += 1
+    assert checked > 25
 
 
 def test_who_may_not_look_events_up_is_told_so(account: TestAccount) -> None:

@@ -184,6 +184,21 @@ def test_a_teachers_students_are_never_more_than_students(staff: Staff) -> None:
     assert may(iam.delete_login_profile, UserName="eve")
 
 
+def test_a_teachers_groups_give_no_more_than_a_student_may(staff: Staff) -> None:
+    iam, account = staff.users["teacher"].client("iam"), staff.account
+    account.client("iam").create_group(GroupName="staff")
+    assert not may(iam.create_group, GroupName="class")
+    assert may(iam.create_group, GroupName="class", Path="/students/class/")
+    assert may(iam.attach_group_policy, GroupName="class", PolicyArn=policy_arn(account, "student"))
+    assert not may(iam.attach_group_policy, GroupName="class", PolicyArn=policy_arn(account, "auditor"))
+    assert not may(iam.attach_group_policy, GroupName="class", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    assert not may(iam.put_group_policy, GroupName="class", PolicyName="p", PolicyDocument=ALL)
+    assert not may(iam.add_user_to_group, GroupName="staff", UserName="student")
+    assert not may(iam.delete_group, GroupName="staff")
+    assert may(iam.detach_group_policy, GroupName="class", PolicyArn=policy_arn(account, "student"))
+    assert may(iam.delete_group, GroupName="class")
+
+
 @pytest.mark.parametrize("policy", practice.POLICIES, ids=lambda policy: policy.name)
 def test_each_policy_is_one_that_iam_takes(policy: practice.PracticePolicy) -> None:
     grammar.check_managed(policy.document)
