@@ -13,12 +13,10 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit import record, states
 from audit.forms import AsOfForm
-from engine import clock
 from keys import service
 from keys.views.common import problem_page
 from keys.views.export import Echo, cell
@@ -30,7 +28,7 @@ _COLUMNS = ("as_of", "arn", "state", "since", "by", "event_id", "spec", "usage",
 def page(request: HttpRequest) -> HttpResponseBase:
     form = AsOfForm(request.GET)
     form.is_valid()
-    now = _now(request)
+    now = service.record_now(request)
     as_of = form.cleaned_data.get("as_of") or now
     if form.errors:
         return _render(request, form, as_of, now, [], status=422)
@@ -43,11 +41,6 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if request.GET.get("format") == "csv":
         return _export(_chosen(listed, form), as_of)
     return _render(request, form, as_of, now, listed)
-
-
-def _now(request: HttpRequest) -> datetime:
-    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
-    return clock.now(account_id) if service.backend(request).kind != service.AWS else timezone.now()
 
 
 def _chosen(listed: list[tuple[states.KeyThen, str]], form: AsOfForm) -> list[tuple[states.KeyThen, str]]:

@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from engine import clock
 from keys import backends, call, remedies, service
 from labs.models import Protected
 from labs.services import SERVICES, Resource, Service, Step, parameters, resource
@@ -94,7 +93,7 @@ def protect(request: HttpRequest, row: Service, key: str) -> list[Made]:
             "key_arn": key_arn,
             "sealed": sealed,
             "grant_id": grant_id,
-            "since": clock.now(request.signed_in.account_id),  # type: ignore[attr-defined]
+            "since": service.record_now(request),
         },
     )
     return made

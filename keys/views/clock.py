@@ -27,7 +27,7 @@ _FARTHEST = timetravel.FARTHEST.total_seconds()
 
 class ByForm(forms.Form):
     by = forms.IntegerField(
-        label=gettext_lazy("By"), min_value=1, max_value=timetravel.LONGEST_MOVE.days * 24, initial=90
+        label=gettext_lazy("How far"), min_value=1, max_value=timetravel.LONGEST_MOVE.days * 24, initial=90
     )
     unit = forms.ChoiceField(
         label=gettext_lazy("Unit"), choices=[("days", gettext_lazy("days")), ("hours", gettext_lazy("hours"))]

@@ -11,7 +11,6 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from engine import clock
 from keys import charts, service, trail, usage
 from keys.views.common import optional
 
@@ -21,16 +20,9 @@ IMPACT_DAYS = 90
 RECENT_DAYS = 30
 
 
-def now_for(request: HttpRequest) -> datetime:
-    """The time the endpoint's record goes by: the account's own clock, which a teacher may have moved, unless it is AWS's."""
-    if service.backend(request).kind == service.AWS:
-        return timezone.now()
-    return clock.now(request.signed_in.account_id)  # type: ignore[attr-defined]
-
-
 def use(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     days = next((each for each in PERIODS if str(each) == request.GET.get("days")), _DEFAULT_PERIOD)
-    now = now_for(request)
+    now = service.record_now(request)
     step = timedelta(hours=1) if days == 1 else timedelta(days=1)
     end = timezone.localtime(now).replace(minute=0, second=0, microsecond=0)
     end = end + step if days == 1 else end.replace(hour=0) + step
@@ -66,7 +58,7 @@ def use(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
 
 
 def timeline(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
-    now = now_for(request)
+    now = service.record_now(request)
     events = trail.of_key(request, key["Arn"])
     found = usage.changes(events.found)
     states = [(change.event.time, change.state) for change in found]
@@ -102,13 +94,13 @@ def last_use(request: HttpRequest, kms: Any, key: dict[str, Any]) -> LastUse | N
     found = kms.get_key_last_usage(KeyId=key["KeyId"]).get("KeyLastUsage")
     if not found:
         return None
-    recent = now_for(request) - found["Timestamp"] < timedelta(days=RECENT_DAYS)
+    recent = service.record_now(request) - found["Timestamp"] < timedelta(days=RECENT_DAYS)
     return LastUse(found["Timestamp"], found["Operation"], found.get("CloudTrailEventId", ""), recent)
 
 
 def impact(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     """What would go, or stop working, with the key. Each part that may not be read says so; the others are shown."""
-    since = now_for(request) - timedelta(days=IMPACT_DAYS)
+    since = service.record_now(request) - timedelta(days=IMPACT_DAYS)
     used, used_problem = optional(lambda: last_use(request, kms, key))
     events, events_problem = optional(lambda: trail.of_key(request, key["Arn"], since=since))
     aliases, aliases_problem = optional(

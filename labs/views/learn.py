@@ -10,7 +10,6 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from audit import record
-from engine import clock
 from keys import service
 from keys.views.common import problem_page
 from labs import lessons, progress
@@ -86,7 +85,7 @@ def _seen(
     """(who learns, their records of these lessons, whether that is all of them). Raises ClientError."""
     arn = progress.learner_arn(request)
     names = dict.fromkeys(["CreateAlias", *lessons.operations(rows)])
-    start = clock.now(service.account_id(request)) - timedelta(days=days)
+    start = service.record_now(request) - timedelta(days=days)
     found = record.since(request, names, start, user=arn.rpartition("/")[2])
     own = progress.of(arn, found.records)
     return progress.learner(arn, own), own, found.whole

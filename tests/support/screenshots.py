@@ -228,6 +228,7 @@ def pictures(keys: dict[str, str]) -> list[Picture]:
         Picture("access", f"/access/?principal={who}&action=kms:Decrypt&key={key_arn}", whole=True),
         Picture("audit-keys", "/audit/keys/"),
         Picture("endpoints", "/settings/endpoints/"),
+        Picture("clock", "/settings/clock/?by=90&unit=days", whole=True),
         Picture("profile", "/settings/profile/"),
     ]
 
