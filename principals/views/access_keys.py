@@ -22,7 +22,7 @@ def create(request: HttpRequest, name: str) -> HttpResponse:
         return carry_out(
             request,
             Change(_("Create an access key of %(user)s") % {"user": name}, calls, ""),
-            reverse("user", args=[name]),
+            _back(request, name),
         )
     iam = service.client(request, "iam")
     ((_operation, parameters),) = calls
@@ -30,13 +30,20 @@ def create(request: HttpRequest, name: str) -> HttpResponse:
         made = iam.create_access_key(**parameters)["AccessKey"]
     except ClientError as error:
         return problem_page(request, name, error)
-    return render(request, "principals/access_key_made.html", {"access_key": made, "name": name})
+    return render(
+        request, "principals/access_key_made.html", {"access_key": made, "name": name, "back": _back(request, name)}
+    )
 
 
 def change(request: HttpRequest, name: str, key_id: str) -> HttpResponse:
     """`do` is activate, deactivate or delete."""
     given = asked(request)
-    return carry_out(request, _change(given.get("do", ""), name, key_id), reverse("user", args=[name]))
+    return carry_out(request, _change(given.get("do", ""), name, key_id), _back(request, name))
+
+
+def _back(request: HttpRequest, name: str) -> str:
+    """The user's page, or one's own profile where that led here: who may manage its own keys need not be allowed to read users."""
+    return reverse("profile") if request.GET.get("from") == "profile" else reverse("user", args=[name])
 
 
 def _change(wanted: str, name: str, key_id: str) -> Change | None:

@@ -82,3 +82,18 @@ def test_a_role_has_no_password(account: TestAccount, signed_in: Client) -> None
     assert "A role has no password" in page
     assert change(signed_in, account.administrator.password).status_code == 409
     assert sign_in_browser(account.administrator)
+
+
+def test_who_may_manage_only_its_own_access_keys_does_so_from_here(account: TestAccount) -> None:
+    ann = person(account, "iam:ListAccessKeys", "iam:CreateAccessKey", "iam:UpdateAccessKey", "iam:DeleteAccessKey")
+    browser = sign_in_browser(ann)
+    assert 'action="/principals/users/ann/access-keys/new/?from=profile"' in text(browser.get(PAGE))
+    made = browser.post("/principals/users/ann/access-keys/new/?from=profile")
+    assert f'<a class="button" href="{PAGE}">' in text(made)
+    key = made.context["access_key"]["AccessKeyId"]
+    off = browser.post(f"/principals/users/ann/access-keys/{key}/?from=profile", {"do": "deactivate"})
+    assert off["Location"] == PAGE
+    page = text(browser.get(PAGE))
+    assert "Inactive" in page
+    assert browser.post(f"/principals/users/ann/access-keys/{key}/?from=profile", {"do": "delete"})["Location"] == PAGE
+    assert [each["AccessKeyId"] for each in browser.get(PAGE).context["access_keys"]] == [ann.access_key_id]
