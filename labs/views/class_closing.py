@@ -20,7 +20,7 @@ from keys import call, service
 from keys.call import Call
 from keys.views.changes import previews, send
 from keys.views.common import optional
-from labs import classes
+from labs import classes, progress
 from labs.classes import Class
 from labs.forms import USUAL_DAYS, CloseForm
 from principals.views.common import problem_page
@@ -50,7 +50,13 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         students = classes.students(iam, slug)
     except ClientError as error:
         return problem_page(request, slug, error)
-    looked, problem = optional(lambda: _keys(request, found))
+    if progress.countable(request):
+        looked, problem = optional(lambda: _keys(request, found))
+    else:
+        looked, problem = (
+            None,
+            _("this endpoint is not the one they were made at. Switch to the embedded engine first."),
+        )
     keys, elsewhere = looked or ([], 0)
     posted = request.method == "POST"
     chosen = [key for key in keys if not posted or key.key_id in request.POST.getlist("key")]

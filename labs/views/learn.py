@@ -50,7 +50,7 @@ def page(request: HttpRequest, lesson: str) -> HttpResponse:
         who, records, whole = _seen(request, [row], days)
     except ClientError as error:
         return problem_page(request, row.title, error)
-    place = lessons.LESSONS.index(row)
+    place, countable = lessons.LESSONS.index(row), progress.countable(request)
     steps = progress.steps(row, who, records)
     return render(
         request,
@@ -62,12 +62,12 @@ def page(request: HttpRequest, lesson: str) -> HttpResponse:
             "done": sum(step.proof is not None for step in steps),
             "now": next((place for place, step in enumerate(steps, 1) if step.proof is None), 0),
             "who": who,
-            "state": progress.key_now(request, who),
+            "state": progress.key_now(request, who) if countable else {},
             "terminal": progress.terminal(request) if any(step.command for step in steps) else "",
             "whole": whole,
             "days": days,
             "periods": PERIODS,
-            "countable": progress.countable(request),
+            "countable": countable,
             "before": lessons.LESSONS[place - 1] if place else None,
             "after": lessons.LESSONS[place + 1] if place + 1 < len(lessons.LESSONS) else None,
         },

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from django.test import Client
+from django.test import Client, override_settings
 
 from labs import classes
 from tests.conftest import TestAccount, TestUser, sign_in_browser
@@ -295,6 +295,16 @@ def test_closing_shows_its_calls_before_anything_is_confirmed(account: TestAccou
     assert "--pending-window-in-days 9" in answer.content.decode()
     assert "aws iam delete-group" in answer.content.decode()
     assert users_of(account) == ["ann", "ben"]
+
+
+def test_at_another_endpoint_closing_says_why_it_cannot_tell_the_keys(account: TestAccount, browser: Client) -> None:
+    ann = student(account, make(browser, access_keys="on").context["students"][0])
+    ann.client().create_key()
+    with override_settings(BACKEND="http://127.0.0.1:9"):
+        page = browser.get("/classes/spring/close/")
+        assert page.context["keys"] == []
+        assert "Switch to the embedded engine first." in page.content.decode()
+        assert "no step will be ticked" in browser.get("/classes/spring/").content.decode()
 
 
 def test_closing_that_was_refused_goes_on_from_there(account: TestAccount, browser: Client) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from django.test import Client
+from django.test import Client, override_settings
 
+from audit import record
+from keys import service
 from keys.awsmodel import service_model
+from keys.backends import Backend
 from labs.lessons import LESSONS
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 
@@ -249,6 +252,33 @@ def test_the_list_of_lessons_says_how_far_one_is_and_what_comes_next(sam: TestUs
     assert {row.lesson.slug: row.done for row in answer.context["rows"]}["first-key"] == 2
     assert answer.context["next"].slug == "first-key"
     assert "2 of 4 steps" in answer.content.decode()
+
+
+def test_at_another_endpoint_the_page_says_that_nothing_can_be_ticked(sam: TestUser) -> None:
+    with_alias(sam.client())
+    browser = sign_in_browser(sam)
+    with override_settings(BACKEND="http://127.0.0.1:9"):
+        page = browser.get("/learn/rotation/").content.decode()
+    assert "no step will be ticked" in page
+    assert "export AWS_ENDPOINT_URL=http://127.0.0.1:9" in re.sub(r"<[^>]+>", "", page)
+
+
+def test_on_aws_the_record_is_walked_by_lookup_events_alone(
+    account: TestAccount, sam: TestUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine stands in for AWS: its LookupEvents answers, and the embedded trail is not touched."""
+    kms, browser = sam.client(), sign_in_browser(sam)
+    key = with_alias(kms)
+    with_alias(account.client(), "alias/theirs")
+    for _number in range(60):  # more than a page of events
+        kms.encrypt(KeyId=key, Plaintext=SECRET)
+    monkeypatch.setattr(service, "backend", lambda request: Backend("aws", service.AWS, "AWS"))
+    monkeypatch.setattr(record, "trail", None)
+    assert ticked(browser, "first-key") == [True, True, False, False]
+    assert ticked(browser, "rotation") == [True, False, False, False]
+    page = browser.get("/learn/rotation/").content.decode()
+    assert "AWS_ENDPOINT_URL" not in page
+    assert "alias/sam-key" in page
 
 
 def test_there_is_no_other_lesson(signed_in: Client) -> None:
