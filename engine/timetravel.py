@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError
-from django.db.models import Min
 
 from engine import clock, sight
 from engine.iam import authorize as iam
 from engine.iam import clocks
 from engine.kms import models
-from engine.kms.settle import rotates
+from engine.kms.settle import ROTATING
 from engine.store import cache, transaction
 from engine.trail import record, recorder
 from engine.trail.facts import Facts
@@ -123,16 +122,18 @@ def _said(real: datetime, seconds: float) -> str:
 # --- what it will do
 
 _SHOWN = 50
+_ASKED_AT_ONCE = 10_000  # keys that one query names
 
 
 def forecast(who: sight.Viewer, to: datetime) -> Forecast:
     """What will have happened to the account's keys, in all Regions, when its clock shows `to`; by stored facts alone."""
     account_id = who.context.account_id
     now = clock.now(account_id)
+    destroyed, expiring = list(_destroyed(account_id, now, to)), list(_expiring(account_id, now, to))
     return Forecast(
-        _kind(who, list(_destroyed(account_id, now, to))),
-        _kind(who, list(_expiring(account_id, now, to))),
-        _kind(who, list(_rotating(account_id, now, to))),
+        _kind(who, len(destroyed), destroyed),
+        _kind(who, len(expiring), expiring),
+        _kind(who, *_rotating(account_id, now, to)),
     )
 
 
@@ -154,32 +155,39 @@ def _destroyed(account_id: str, now: datetime, to: datetime) -> Iterator[Event]:
 
 def _expiring(account_id: str, now: datetime, to: datetime) -> Iterator[Event]:
     """Keys that lose imported material and are still there then."""
-    rows = (
-        models.Material.objects.filter(key__account_id=account_id, valid_to__gt=now, valid_to__lte=to)
-        .exclude(wrapped=b"")
-        .exclude(key__deletion_date__lte=to)
-        .values_list("key__region", "key__key_id")
-        .annotate(first=Min("valid_to"))
-        .order_by()
-    )
-    for region, key_id, when in rows:
-        yield Event(region, key_id, when)
+    materials = models.Material.objects.filter(valid_to__gt=now, valid_to__lte=to).exclude(wrapped=b"")
+    first = dict(materials.order_by("-valid_to").values_list("key_id", "valid_to"))  # the earliest of a key comes last
+    keys = models.Key.objects.filter(account_id=account_id).exclude(deletion_date__lte=to)
+    losing = list(first)
+    for begin in range(0, len(losing), _ASKED_AT_ONCE):
+        some = keys.filter(pk__in=losing[begin : begin + _ASKED_AT_ONCE])
+        for pk, region, key_id in some.values_list("pk", "region", "key_id"):
+            when = first[pk]
+            if when is not None:
+                yield Event(region, key_id, when)
 
 
-def _rotating(account_id: str, now: datetime, to: datetime) -> Iterator[Event]:
-    due = models.Key.objects.filter(account_id=account_id, rotation_enabled=True, next_rotation__lte=to)
-    for row in due.iterator():
-        when = row.next_rotation
-        if when is None or not rotates(row):
-            continue
-        period = timedelta(days=row.rotation_period_days)
-        if when <= now:  # was due already, and nobody has looked since
+def _rotating(account_id: str, now: datetime, to: datetime) -> tuple[int, list[Event]]:
+    """(how many keys, the earliest of them): there may be very many, and only those that are shown are looked at one by one."""
+    keys = models.Key.objects.filter(ROTATING, account_id=account_id, next_rotation__lte=to)
+    fields = ("region", "key_id", "next_rotation", "rotation_period_days")
+    coming = keys.filter(next_rotation__gt=now)
+    number, events = coming.count(), []
+    for region, key_id, when, days in coming.order_by("next_rotation").values_list(*fields)[:_SHOWN]:
+        if when is not None:
+            events.append(Event(region, key_id, when, times=(to - when) // timedelta(days=days) + 1))
+    for region, key_id, when, days in keys.filter(next_rotation__lte=now).values_list(*fields):
+        if when is not None:  # was due already, and nobody has looked at the key since
+            period = timedelta(days=days)
             when += ((now - when) // period + 1) * period
-        if when <= to:
-            yield Event(row.region, row.key_id, when, times=(to - when) // period + 1)
+            if when <= to:
+                number += 1
+                events.append(Event(region, key_id, when, times=(to - when) // period + 1))
+    return number, events
 
 
-def _kind(who: sight.Viewer, events: list[Event]) -> Kind:
+def _kind(who: sight.Viewer, number: int, events: list[Event]) -> Kind:
+    """`events` hold at least the earliest that are to be shown."""
     shown = sorted(events, key=lambda event: event.when)[:_SHOWN]
     seen = []
     for region in {event.region for event in shown}:
@@ -198,4 +206,4 @@ def _kind(who: sight.Viewer, events: list[Event]) -> Kind:
             for event in within
             if event.key_id not in hidden
         ]
-    return Kind(len(events), sorted(seen, key=lambda event: event.when), len(shown) - len(seen))
+    return Kind(number, sorted(seen, key=lambda event: event.when), len(shown) - len(seen))

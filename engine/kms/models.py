@@ -44,6 +44,33 @@ class Key(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "region", "key_id"], name="key_identity")]
+        indexes = [  # what time brings, for a forecast over an account's keys
+            models.Index(
+                fields=["account_id", "deletion_date"],
+                condition=models.Q(deletion_date__isnull=False),
+                name="key_deletion",
+            ),
+            models.Index(
+                # with all that a count of them asks for (engine.kms.settle.ROTATING)
+                fields=[
+                    "account_id",
+                    "next_rotation",
+                    "rotation_enabled",
+                    "enabled",
+                    "pending_window_days",
+                    "multi_region",
+                    "primary_region",
+                    "region",
+                ],
+                condition=models.Q(rotation_enabled=True),
+                name="key_rotation",
+            ),
+            models.Index(
+                fields=["account_id"],
+                condition=models.Q(deletion_date__isnull=True, pending_window_days__isnull=False),
+                name="key_waits_for_replicas",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.arn
@@ -71,6 +98,9 @@ class Material(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["key", "material_id"], name="material_identity")]
+        indexes = [
+            models.Index(fields=["valid_to"], condition=models.Q(valid_to__isnull=False), name="material_expiry")
+        ]
         ordering = ["number"]
 
     def __str__(self) -> str:

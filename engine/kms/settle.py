@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db.models import F, Q
+
 from engine import clock
 from engine.kms import material, models
 from engine.store import transaction
@@ -48,6 +50,11 @@ def rotates(row: models.Key) -> bool:
         and row.pending_window_days is None
         and (not row.multi_region or row.primary_region == row.region)
     )
+
+
+ROTATING = Q(rotation_enabled=True, enabled=True, pending_window_days=None) & (
+    Q(multi_region=False) | Q(primary_region=F("region"))
+)  # `rotates`, for a query
 
 
 def _due(row: models.Key, now: datetime) -> bool:

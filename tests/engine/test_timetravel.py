@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from engine import clock, sight, timetravel
+from engine.kms import models
+from engine.kms.settle import ROTATING, rotates
 from engine.trail import query
 from engine.wire.errors import AWSError
 from tests.conftest import TestAccount, TestUser
@@ -177,6 +180,21 @@ def test_the_forecast_follows_a_primary_after_its_last_replica(account: TestAcco
     for client in (there, kms):
         with pytest.raises(kms.exceptions.NotFoundException):
             client.describe_key(KeyId=primary)
+
+
+def test_a_query_for_keys_that_rotate_finds_those_that_do(account: TestAccount) -> None:
+    rows = [
+        models.Key(
+            account_id=account.account_id, region="us-east-1", key_id=f"{number}", created=datetime.now(UTC),
+            rotation_enabled=on, enabled=enabled, pending_window_days=window, multi_region=multi, primary_region=primary,
+        )
+        for number, (on, enabled, window, multi, primary) in enumerate(
+            itertools.product((True, False), (True, False), (None, 7), (True, False), ("us-east-1", "eu-west-1"))
+        )
+    ]  # fmt: skip
+    models.Key.objects.bulk_create(rows)
+    found = models.Key.objects.filter(ROTATING, account_id=account.account_id)
+    assert {row.key_id for row in found} == {row.key_id for row in rows if rotates(row)}
 
 
 def test_the_forecast_names_no_key_that_the_viewer_may_not_see(account: TestAccount, kms: Any) -> None:
