@@ -222,7 +222,7 @@ def motos() -> Iterator[Contestant]:
 def report(we: Figures, they: Figures, untracked: Figures) -> list[str]:
     lines = [
         f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}; "
-        + ", ".join(f"{name} {version(name)}" for name in ("granian", "django", "cryptography", "moto"))
+        + ", ".join(f"{name} {version(name)}" for name in ("uvicorn", "uvloop", "django", "cryptography", "moto"))
         + ".",
         "",
         "Ours: SigV4 checked, key policy of three statements and group policy of two evaluated, audit record durable before the answer.",

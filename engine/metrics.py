@@ -71,6 +71,11 @@ def begin() -> None:
     _mine.sheet.begun += 1
 
 
+def put_back() -> None:
+    """The request that has come is begun anew elsewhere."""
+    _mine.sheet.begun -= 1
+
+
 def count(service: str, operation: str, outcome: str, seconds: float) -> None:
     """One answered request. `outcome` is "OK" or AWS's error code."""
     sheet = _mine.sheet

@@ -1,18 +1,20 @@
 """One call, from bytes to bytes: recognise → authenticate → validate → operate (which authorizes) → record durably → answer.
 
-Every caller comes through `handle`: programs over the socket, and the console's pages over the in-process transport. A call is
+Every caller comes through `begin` and `finish`, with what was to be recorded made durable between them: one call at a time by
+`handle` (pages over the in-process transport, and what needs a thread), or many together by the front door. A call is
 answered only when its audit record is durable; a changing call's record and change become durable together or not at all.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from django.db import DatabaseError, DataError
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import DatabaseError, DataError, connection
 
 from engine import clock, metrics, quotas
 from engine.context import CallContext, new_id
@@ -20,7 +22,7 @@ from engine.iam import credentials
 from engine.store import cache, transaction
 from engine.trail import record, recorder
 from engine.trail.groupcommit import TrailUnavailable, underway
-from engine.wire import protocol, sigv4
+from engine.wire import protocol, services, sigv4
 from engine.wire.errors import AWSError
 from engine.wire.http import HttpRequest, HttpResponse
 from engine.wire.recognise import Call, recognise
@@ -39,10 +41,12 @@ Run = Callable[[CallContext, dict[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A row of a service's operation table. `writes`: it changes stored state, so it runs in one transaction with its record."""
+    """A row of a service's operation table. `writes`: it changes stored state, so it runs in one transaction with its record.
+    `quick`: caches answer it in well under a millisecond, so that a server may carry it out between two looks at its sockets."""
 
     run: Run
     writes: bool = False
+    quick: bool = False
 
 
 def operations() -> Mapping[str, Mapping[str, Operation]]:
@@ -58,6 +62,23 @@ def operations() -> Mapping[str, Mapping[str, Operation]]:
 _tables: Mapping[str, Mapping[str, Operation]] = {}
 
 
+def is_quick(target: str) -> bool:
+    """Whether the operation that an X-Amz-Target header names is one that caches answer. On PostgreSQL none is: there every call
+    asks the database whether anything was changed."""
+    known = _quick.get(target)
+    if known is None:
+        prefix, _, name = target.rpartition(".")
+        service = services.BY_TARGET_PREFIX.get(prefix)
+        row = operations()[service.name].get(name) if service is not None else None
+        if row is None:
+            return False  # not remembered: such names are without number
+        known = _quick[target] = row.quick and connection.vendor == "sqlite"
+    return known
+
+
+_quick: dict[str, bool] = {}
+
+
 def _operation(call: Call) -> Operation:
     global _tables
     if not _tables:
@@ -68,46 +89,98 @@ def _operation(call: Call) -> Operation:
     return operation
 
 
+class Held:
+    """A call that was carried out. Its answer is held back until its records are durable, and then `finish` releases it."""
+
+    __slots__ = ("began", "call", "outcome", "records", "request", "request_id", "response")
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self.request_id = new_id()
+        self.began = perf_counter()
+        self.call: Call | None = None
+        self.outcome = "OK"
+        self.records: list[bytes] = []
+        self.response: HttpResponse
+
+    def refuse(self, error: AWSError) -> None:
+        self.outcome = error.code
+        self.response = protocol.refuse(self.call, error, self.request_id, self.request)
+
+    def withhold(self, reason: Exception) -> None:
+        """The records could not be made durable: whatever the answer was, it is not given."""
+        if not isinstance(reason, TrailUnavailable):
+            logger.error("request %s failed", self.request_id, exc_info=reason, extra={"request_id": self.request_id})
+        self.refuse(_internal(reason))
+
+
 def handle(request: HttpRequest) -> HttpResponse:
     """The answer to one AWS request. Never raises: what is not an AWS error is logged and answered as an internal failure."""
-    request_id = new_id()
-    call: Call | None = None
-    outcome = "OK"
-    began = perf_counter()
-    metrics.begin()
     underway.append(None)
     try:
-        call = recognise(request)
-        context = _authenticate(call, request, request_id)
-        return _perform(call, context, request)
-    except AWSError as error:
-        outcome = error.code
-        return protocol.refuse(call, error, request_id, request)
-    except Exception as reason:
-        outcome = _INTERNAL
-        logger.exception("request %s failed", request_id, extra={"request_id": request_id})
-        return protocol.refuse(call, _internal(reason), request_id, request)
+        held = begin(request)
+        make_durable([held])
+        return finish(held)
     finally:
         underway.pop()
-        service, operation = (call.service, call.operation.name) if call is not None else ("none", "none")
-        seconds = perf_counter() - began
-        metrics.count(service, operation, outcome, seconds)
-        if access_log.isEnabledFor(logging.INFO):
-            access_log.info(
-                "%s %s %s %.2f ms",
-                service,
-                operation,
-                outcome,
-                seconds * 1000,
-                extra={
-                    "request_id": request_id,
-                    "service": service,
-                    "operation": operation,
-                    "outcome": outcome,
-                    "milliseconds": round(seconds * 1000, 2),
-                    "source_ip": request.source_ip,
-                },
-            )
+
+
+def make_durable(calls: Sequence[Held]) -> None:
+    """Make what several calls have to record durable, all at once. What cannot be recorded is withheld."""
+    try:
+        recorder.record([record for held in calls for record in held.records])
+    except Exception as reason:
+        for held in calls:
+            if held.records:
+                held.withhold(reason)
+
+
+def begin(request: HttpRequest) -> Held:
+    """Carry a call out, as far as its answer and the records that must be durable before it; a change's are already.
+
+    Raises SynchronousOnlyOperation where it runs in an event loop and caches do not answer it: nothing has then happened, and a
+    thread is to begin it again.
+    """
+    metrics.begin()
+    held = Held(request)
+    try:
+        call = held.call = recognise(request)
+        context = _authenticate(call, request, held.request_id)
+        held.response = _perform(held, call, context, request)
+    except SynchronousOnlyOperation:
+        metrics.put_back()
+        raise
+    except AWSError as error:
+        held.refuse(error)
+    except Exception as reason:
+        logger.exception("request %s failed", held.request_id, extra={"request_id": held.request_id})
+        held.refuse(_internal(reason))
+    return held
+
+
+def finish(held: Held) -> HttpResponse:
+    """Count and log a call; its answer, to be sent now."""
+    call = held.call
+    service, operation = (call.service, call.operation.name) if call is not None else ("none", "none")
+    seconds = perf_counter() - held.began
+    metrics.count(service, operation, held.outcome, seconds)
+    if access_log.isEnabledFor(logging.INFO):
+        access_log.info(
+            "%s %s %s %.2f ms",
+            service,
+            operation,
+            held.outcome,
+            seconds * 1000,
+            extra={
+                "request_id": held.request_id,
+                "service": service,
+                "operation": operation,
+                "outcome": held.outcome,
+                "milliseconds": round(seconds * 1000, 2),
+                "source_ip": held.request.source_ip,
+            },
+        )
+    return held.response
 
 
 def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallContext:
@@ -133,7 +206,7 @@ def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallCont
     )
 
 
-def _perform(call: Call, context: CallContext, request: HttpRequest) -> HttpResponse:
+def _perform(held: Held, call: Call, context: CallContext, request: HttpRequest) -> HttpResponse:
     parameters: dict[str, Any] | None = None
     writes = False
     try:
@@ -146,22 +219,24 @@ def _perform(call: Call, context: CallContext, request: HttpRequest) -> HttpResp
         result = operation.run(context, parameters)
         answer = protocol.answer(call, result, context.request_id)
     except AWSError as error:
-        _record(record.build(context, call.operation, parameters, error=error, writes=writes))
+        held.records = record.build(context, call.operation, parameters, error=error, writes=writes)
         raise
     except TrailUnavailable as reason:
         raise _internal(reason) from reason
     except DataError as reason:  # PostgreSQL keeps no NUL characters, for one
         refused = AWSError("ValidationException", "A value has characters that cannot be stored.")
-        _record(record.build(context, call.operation, parameters, error=refused, writes=writes))
+        held.records = record.build(context, call.operation, parameters, error=refused, writes=writes)
         raise refused from reason
+    except SynchronousOnlyOperation:
+        raise
     except Exception as reason:
         logger.exception(
             "request %s (%s) failed", context.request_id, context.operation, extra={"request_id": context.request_id}
         )
         fault = _internal(reason)
-        _record(record.build(context, call.operation, parameters, error=fault, writes=writes))
+        held.records = record.build(context, call.operation, parameters, error=fault, writes=writes)
         raise fault from reason
-    _record(record.build(context, call.operation, parameters, result=result))
+    held.records = record.build(context, call.operation, parameters, result=result)
     return answer
 
 
@@ -191,13 +266,6 @@ def _change_once(call: Call, context: CallContext, operation: Operation, paramet
             recorder.void(context.event_id, context.account_id, context.region, "the change could not be committed")
         raise
     return answer
-
-
-def _record(records: list[bytes]) -> None:
-    try:
-        recorder.record(records)
-    except TrailUnavailable as reason:
-        raise _internal(reason) from reason
 
 
 def _internal(reason: Exception) -> AWSError:

@@ -13,7 +13,7 @@ VARIABLES: Mapping[str, str] = {
     "KMSCONSOLE_DATABASE_URL": "Control-plane database: `postgres://user:password@host:port/name`. Default SQLite in the data folder.",
     "KMSCONSOLE_DATABASE_TIMEOUT": "Seconds a call waits for the database before it fails. Default 10.",
     "KMSCONSOLE_WORKERS": "Worker processes. Default the number of cores.",
-    "KMSCONSOLE_THREADS": "Request threads of each worker at most; idle ones go. Default 256, with PostgreSQL 32 (a connection each).",
+    "KMSCONSOLE_THREADS": "Threads of each worker for pages and calls that need the database or time; with PostgreSQL a connection each. Default 32.",
     "KMSCONSOLE_QUOTAS": "Request quotas: `default`, `aws`, `off`, `NAME=RATE`, comma-separated. Default `default`.",
     "KMSCONSOLE_LOG": "`text` (default) or `json`; with `,requests` one line for each AWS request.",
     "KMSCONSOLE_METRICS_TOKEN": "Bearer token that `/metrics` asks for. Without one it answers this machine only.",

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import gc
 import os
 import signal
-from pathlib import Path
 
 from django.conf import settings
 
 from engine import quotas
-from kmsconsole import bodies, metrics
+from kmsconsole import metrics
 
 _PR_SET_PDEATHSIG = 1
-_places: list[int] = []  # descriptors whose locks say which place this worker has; held as long as it lives
 
 
-def begin() -> None:
+def settle() -> None:
+    """In the server, before its workers are forked: what is loaded now stays, so no collection needs to walk through it while requests
+    wait, nor to write into memory that the workers share."""
+    gc.collect()
+    gc.freeze()
+
+
+def begin(place: int) -> None:
+    """`place`: which of the server's workers this is, from 0."""
     workers = int(os.environ.get("KMSCONSOLE_WORKERS", 1))
     quotas.configure(settings.QUOTAS, workers)
     server = int(os.environ.get("KMSCONSOLE_SERVER_PID", 0))
     if server and server != os.getpid():
         _die_with(server)
-        _take_a_core(workers)
+        _take_a_core(place, workers)
         metrics.publish_always()
-        bodies.watch_always()
-    gc.collect()
-    gc.freeze()  # what is loaded now stays: a collection need not walk through it while requests wait
+    gc.freeze()
 
 
 def _die_with(server: int) -> None:
@@ -38,7 +41,7 @@ def _die_with(server: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _take_a_core(workers: int) -> None:
+def _take_a_core(place: int, workers: int) -> None:
     """With a worker for each core, each keeps to one of its own.
 
     The threads of a worker take turns (Python lets one run at a time); on two cores each turn would find its memory in the other
@@ -49,19 +52,4 @@ def _take_a_core(workers: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if workers < len(cores) or len(cores) < 2:
         return
-    place = _place(workers)
-    if place is not None:
-        os.sched_setaffinity(0, {cores[place % len(cores)]})
-
-
-def _place(workers: int) -> int | None:
-    """The first place that no living worker of this server has; None while the one this worker follows is still going."""
-    descriptor = os.open(Path(settings.DATA) / "workers.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    _places.append(descriptor)
-    for place in range(workers):
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-        except OSError:
-            continue
-        return place
-    return None
+    os.sched_setaffinity(0, {cores[place % len(cores)]})

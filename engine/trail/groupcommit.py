@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from time import perf_counter
 
 from engine import metrics
@@ -49,19 +50,26 @@ class GroupCommit(ABC):
 
     def append(self, record: bytes) -> int:
         """Make `record` (JSON without newlines) durable and return its sequence number. Raises TrailUnavailable."""
-        ticket = Ticket(record)
+        return self.append_all([record])
+
+    def append_all(self, records: Sequence[bytes]) -> int:
+        """Make the records durable, in order and together; the sequence number of the last. Raises TrailUnavailable."""
+        if not records:
+            return 0
+        tickets = [Ticket(record) for record in records]
+        first = tickets[0]
         with self._mutex:
-            self._pending.append(ticket)
+            self._pending += tickets
             lead = not self._busy
             self._busy = True
         if not lead:
-            ticket.done.acquire()
-            lead = ticket.leads
+            first.done.acquire()
+            lead = first.leads
         if lead:
             self._lead()
-        if ticket.error is not None:
-            raise TrailUnavailable(str(ticket.error)) from ticket.error
-        return ticket.sequence
+        if first.error is not None:  # all waited in one batch: what failed one failed all
+            raise TrailUnavailable(str(first.error)) from first.error
+        return tickets[-1].sequence
 
     @abstractmethod
     def recover(self) -> int:

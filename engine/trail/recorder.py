@@ -49,10 +49,7 @@ def _open(folder: Path) -> GroupCommit:
 
 def record(records: list[bytes]) -> int:
     """Make the records durable, in order; the sequence number of the last. Raises TrailUnavailable."""
-    sequence = 0
-    for each in records:
-        sequence = journal().append(each)
-    return sequence
+    return journal().append_all(records) if records else 0
 
 
 def record_change(records: list[bytes]) -> bool:

@@ -8,21 +8,23 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings
-from granian.server import Server
 
 from engine import quotas
 from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
-from kmsconsole import bootstrap, metrics
+from kmsconsole import bootstrap, metrics, supervisor, worker
 from kmsconsole.bootstrap import FirstAdministrator
+from kmsconsole.bridge import Application
 from kmsconsole.datafolder import DataFolderError, hold
+from kmsconsole.frontdoor import CONNECTIONS, FrontDoor
+from kmsconsole.wsgi import application
 
-CONNECTIONS = 1024  # that a worker holds at a time; more wait in the kernel's queue
+BACKLOG = 1024  # connections that wait in the kernel's queue until a worker takes them
+KEEP_ALIVE_SECONDS = 75  # that a connection may idle
 STOP_SECONDS = 2  # what requests get to end in; with the start of the stop it stays under the 5 s of the contract
 
 
@@ -55,27 +57,14 @@ class Command(BaseCommand):
         metrics.clear()
         self._greet(administrator)
         bootstrap.close_connections()
-        for name in [name for name in os.environ if name.startswith(("KMSCONSOLE_BOOTSTRAP_", "HTTP_"))]:
-            del os.environ[name]  # WSGI environments are made of it: no secret, and nothing that looks like a header
+        for name in [name for name in os.environ if name.startswith("KMSCONSOLE_BOOTSTRAP_")]:
+            del os.environ[name]  # no secret in what workers inherit
         _allow_files(threads + CONNECTIONS)
         os.environ["KMSCONSOLE_SERVER_PID"] = str(os.getpid())
         os.environ["KMSCONSOLE_WORKERS"] = str(workers)
-        server = Server(
-            "kmsconsole.wsgi:application",
-            address=host,
-            port=port,
-            interface=Interfaces.WSGI,
-            workers=workers,
-            # Threads that wait for a slow client's body cost little; they come when they are needed and go when they are not.
-            blocking_threads=threads,
-            backpressure=CONNECTIONS,
-            http1_settings=HTTP1Settings(header_read_timeout=10_000),
-            websockets=False,
-            log_level="error",  # type: ignore[arg-type]
-            workers_kill_timeout=STOP_SECONDS,
-            respawn_failed_workers=True,
-        )
-        server.serve()
+        doors = _listen(host, port, workers)
+        worker.settle()
+        supervisor.run(workers, lambda place: _serve(doors, place, threads), stop_seconds=STOP_SECONDS + 1)
         del lock
 
     def _greet(self, administrator: FirstAdministrator | None) -> None:
@@ -95,9 +84,49 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+def _listen(host: str, port: int, workers: int) -> list[socket.socket]:
+    """A socket for each worker, all of one port: the kernel deals new connections out among them. They are the server's own, so that
+    nobody is refused while a worker is replaced."""
+    _refuse_busy_port(host, port)
+    doors = []
+    for _ in range(workers):
+        door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        door.bind((host, port))
+        door.listen(BACKLOG)
+        doors.append(door)
+    return doors
+
+
+def _serve(doors: list[socket.socket], place: int, threads: int) -> None:
+    """What a worker does, from its start to its end."""
+    worker.begin(place)
+    for other in doors:
+        if other is not doors[place]:
+            other.close()
+    config = uvicorn.Config(
+        Application(application, threads),
+        http=FrontDoor,
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,  # whoever connects is whose address is judged and recorded
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[doors[place]])
+
+
 def _threads() -> int:
-    """Each thread that works keeps a connection to PostgreSQL, which has 100 by default; SQLite does not mind."""
-    return 32 if connection.vendor == "postgresql" else 256
+    """Each thread that works keeps a connection to PostgreSQL, which has 100 by default."""
+    return 32
 
 
 def _count(name: str, otherwise: int) -> int:

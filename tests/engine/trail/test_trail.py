@@ -103,7 +103,7 @@ def test_nothing_is_answered_or_changed_when_the_trail_cannot_be_written(
         raise TrailUnavailable("no space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(recorder.journal(), "append", broken)
+        patched.setattr(recorder.journal(), "append_all", broken)
         for call, parameters in (
             (kms.encrypt, {"KeyId": key_id, "Plaintext": b"x"}),
             (kms.disable_key, {"KeyId": key_id}),
