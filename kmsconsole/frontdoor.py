@@ -82,7 +82,7 @@ class FrontDoor(HttpToolsProtocol):
     # httptools calls these as it reads; an answer that is owed on this connection goes out before a later one is worked on elsewhere
     def on_message_begin(self) -> None:
         self._begun = True
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False  # no more: a quick call needs no ASGI scope
 
     def on_headers_complete(self) -> None:
         self._quick = self._headers_of_a_quick_call()
@@ -135,6 +135,10 @@ class FrontDoor(HttpToolsProtocol):
         """To a thread, as uvicorn hands a request to its application."""
         if self._owing:
             answer_all()
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers  # the list that the scope holds
         super().on_headers_complete()
 
     def release(self, held: service.Held, keep: bool) -> None:
@@ -144,12 +148,12 @@ class FrontDoor(HttpToolsProtocol):
         response = service.finish(held)
         if self.transport.is_closing():
             return
-        lines = [STATUS_LINE[response.status]]
-        lines += [b"%s: %s\r\n" % header for header in self.server_state.default_headers]
-        lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in response.headers]
-        lines.append(b"\r\n" if keep else b"connection: close\r\n\r\n")
-        lines.append(response.body)
-        self.transport.write(b"".join(lines))
+        lines = [b"%s: %s\r\n" % header for header in self.server_state.default_headers]
+        named = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+        end = b"\r\n" if keep else b"connection: close\r\n\r\n"
+        self.transport.write(
+            b"".join([STATUS_LINE[response.status], *lines, named.encode("latin-1"), end, response.body])
+        )
         if not keep:
             self.transport.close()
         elif not self._owing and not self._begun:
