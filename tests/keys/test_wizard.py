@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 from django.test import Client
 
-from keys.views import wizard
+from keys import wizard_forms
 from tests.conftest import TestAccount
 
 REGION = "us-east-1"
@@ -45,9 +45,9 @@ def go_through(browser: Client, configure: dict[str, str], alias: str) -> Any:
 
 COMBINATIONS = [
     (kind, usage, spec)
-    for kind, usages in wizard.USAGES.items()
+    for kind, usages in wizard_forms.USAGES.items()
     for usage in usages
-    for spec in wizard.specs_for(kind, usage, REGION)
+    for spec in wizard_forms.specs_for(kind, usage, REGION)
     if spec != "ML_KEM_512"  # not in the cryptography package; the engine says so
 ]
 
@@ -55,12 +55,12 @@ COMBINATIONS = [
 def test_every_spec_of_the_model_is_offered_with_some_usage() -> None:
     offered = {
         spec
-        for kind, usages in wizard.USAGES.items()
+        for kind, usages in wizard_forms.USAGES.items()
         for usage in usages
-        for spec in wizard.specs_for(kind, usage, REGION)
+        for spec in wizard_forms.specs_for(kind, usage, REGION)
     }
     assert offered == set(get_session().get_service_model("kms").shape_for("KeySpec").enum) - {"SM2"}
-    assert "SM2" in wizard.specs_for("asymmetric", "SIGN_VERIFY", "cn-north-1")
+    assert "SM2" in wizard_forms.specs_for("asymmetric", "SIGN_VERIFY", "cn-north-1")
 
 
 @pytest.mark.parametrize(("kind", "usage", "spec"), COMBINATIONS)
@@ -80,7 +80,7 @@ def test_what_cannot_be_imported_is_what_the_engine_refuses(account: TestAccount
         refused = False
     except ClientError:
         refused = True
-    assert bool(wizard.not_imported(spec)) == refused
+    assert bool(wizard_forms.not_imported(spec)) == refused
 
 
 def test_an_external_multi_region_key_goes_on_to_the_import_page(account: TestAccount, signed_in: Client) -> None:
