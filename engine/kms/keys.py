@@ -14,6 +14,7 @@ from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
 DEFAULT_WAITING_DAYS = 30
+WAITING_DAYS = range(7, 31)  # the service model says 1 to 365, the reference and the service 7 to 30
 
 
 def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +166,8 @@ def schedule_key_deletion(context: CallContext, parameters: dict[str, Any]) -> d
     """Source: AWS KMS API Reference, ScheduleKeyDeletion. A primary with replicas waits for them without a date."""
     key, row = for_change(context, parameters)
     days = parameters.get("PendingWindowInDays", DEFAULT_WAITING_DAYS)
+    if days not in WAITING_DAYS:
+        raise AWSError("ValidationException", "PendingWindowInDays must be between 7 and 30")
     row.pending_window_days = days
     row.deletion_scheduled = context.now
     answer: dict[str, Any] = {"KeyId": key.arn, "PendingWindowInDays": days}

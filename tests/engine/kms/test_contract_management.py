@@ -225,6 +225,16 @@ def test_a_key_has_one_policy(aws: Any, keys: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize("days", [1, 6, 31, 365])
+def test_deletion_waits_for_7_to_30_days(aws: Any, days: int) -> None:
+    key_id = aws.create_key()["KeyMetadata"]["KeyId"]
+    assert refusal(aws.schedule_key_deletion, KeyId=key_id, PendingWindowInDays=days) == (
+        "ValidationException",
+        "PendingWindowInDays must be between 7 and 30",
+    )
+    assert aws.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
 def test_deletion_is_scheduled_once_and_cancelled(aws: Any) -> None:
     key = aws.create_key()["KeyMetadata"]
     answer = aws.schedule_key_deletion(KeyId=key["KeyId"])

@@ -127,9 +127,12 @@ def test_an_asymmetric_key_has_no_context_to_constrain(account: TestAccount) -> 
 @pytest.mark.parametrize("principal", ["nobody", "arn:aws:iam::{account}:user/nobody", "arn:aws:s3:::bucket"])
 @pytest.mark.parametrize("role", ["GranteePrincipal", "RetiringPrincipal"])
 def test_a_principal_that_cannot_be_is_refused(account: TestAccount, principal: str, role: str) -> None:
-    request = {"GranteePrincipal": account.root_arn, role: principal.format(account=account.account_id)}
-    code, _ = refusal(account.client().create_grant, KeyId=account.create_key(), Operations=["Encrypt"], **request)
-    assert code == "InvalidArnException"
+    named = principal.format(account=account.account_id)
+    request = {"GranteePrincipal": account.root_arn, role: named}
+    assert refusal(account.client().create_grant, KeyId=account.create_key(), Operations=["Encrypt"], **request) == (
+        "InvalidArnException",
+        f"ARN does not refer to a valid principal: {named}",  # what callers that wait for a new role look for
+    )
 
 
 def test_a_grantee_is_a_principal_or_a_service(account: TestAccount) -> None:
