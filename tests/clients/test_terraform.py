@@ -5,30 +5,14 @@ Runs where the `terraform` binary and the provider (from a filesystem mirror) ar
 
 from __future__ import annotations
 
-import glob
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.support.server import ACCESS_KEY_ID, SECRET, Server
+from tests.support.terraform import Terraform, needs_terraform, said
 
-MIRRORS = [os.path.expanduser("~/.terraform.d/plugins"), "/usr/share/terraform/plugins", *glob.glob("/opt/*")]
-
-
-def mirror() -> str | None:
-    return next((each for each in MIRRORS if glob.glob(f"{each}/registry.terraform.io/hashicorp/aws/*")), None)
-
-
-pytestmark = [
-    pytest.mark.client,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not shutil.which("terraform") or not mirror(), reason="terraform or its AWS provider is not here"
-    ),
-]
+pytestmark = [pytest.mark.client, pytest.mark.slow, needs_terraform]
 
 CONFIGURATION = """
 terraform {
@@ -158,27 +142,13 @@ def test_terraform_applies_plans_nothing_more_and_destroys(server: Server, tmp_p
     given = {"access_key": ACCESS_KEY_ID, "secret": SECRET, "url": server.url}
     providers = PROVIDER % {**given, "alias": "", "region": "us-east-1"}
     providers += PROVIDER % {**given, "alias": 'alias = "elsewhere"', "region": "eu-west-1"}
-    (tmp_path / "main.tf").write_text(CONFIGURATION % {"providers": providers})
-    (tmp_path / "terraformrc").write_text(
-        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror()}"\n  }}\n}}\n'
+    terraform = Terraform(server, tmp_path, CONFIGURATION % {"providers": providers})
+    steps = (
+        "init -input=false",
+        "apply -auto-approve -input=false",
+        "plan -detailed-exitcode -input=false",  # fails where anything is left to change
+        "destroy -auto-approve -input=false",
     )
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-        "TF_CLI_CONFIG_FILE": str(tmp_path / "terraformrc"),
-        "TF_IN_AUTOMATION": "1",
-        "CHECKPOINT_DISABLE": "1",
-    }
-
-    def terraform(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["terraform", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-        )
-
-    done = terraform("init", "-input=false", "-no-color")
-    assert done.returncode == 0, done.stdout + done.stderr
-    done = terraform("apply", "-auto-approve", "-input=false", "-no-color")
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
-    done = terraform("plan", "-detailed-exitcode", "-input=false", "-no-color")
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
-    done = terraform("destroy", "-auto-approve", "-input=false", "-no-color")
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
+    for step in steps:
+        done = terraform.run(step)
+        assert done.returncode == 0, said(done)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import glob
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +13,7 @@ import pytest
 
 from keys import call, terraform
 from tests.support.server import ACCOUNT, Server
+from tests.support.terraform import Terraform, needs_terraform, said
 
 REGION = "us-east-1"
 POLICY = json.dumps(
@@ -29,11 +27,6 @@ TRUST = json.dumps(
         ],
     }
 )
-MIRRORS = [os.path.expanduser("~/.terraform.d/plugins"), "/usr/share/terraform/plugins", *glob.glob("/opt/*")]
-
-
-def mirror() -> str | None:
-    return next((each for each in MIRRORS if glob.glob(f"{each}/registry.terraform.io/hashicorp/aws/*")), None)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +119,7 @@ def test_each_cli_command_runs_as_printed(server: Server, key_id: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.client
-@pytest.mark.skipif(not shutil.which("terraform") or not mirror(), reason="terraform or its AWS provider is not here")
+@needs_terraform
 def test_terraform_applies_each_configuration_as_printed(server: Server, key_id: str, tmp_path: Path) -> None:
     """The texts of all requests that a resource sends, in one folder: each is the printed one but for its label."""
     texts, sent = [], []
@@ -138,23 +131,14 @@ def test_terraform_applies_each_configuration_as_printed(server: Server, key_id:
         texts.append(terraform.block(found, parameters, REGION, ACCOUNT, f"r{number}"))
     assert sent == ["CreateKey", "CreateAlias", "CreateGrant", "Encrypt", "CreateKey", "CreateUser", "PutUserPolicy",
                     "CreateGroup", "AddUserToGroup", "CreateRole", "CreatePolicy", "AttachRolePolicy"]  # fmt: skip
-    (tmp_path / "main.tf").write_text("\n\n".join([terraform.provider(REGION, server.url), *texts]))
-    (tmp_path / "rc").write_text(
-        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror()}"\n  }}\n}}\n'
-    )
-    environment = {**server.cli_environment(), "TF_CLI_CONFIG_FILE": str(tmp_path / "rc"), "CHECKPOINT_DISABLE": "1"}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["terraform", *arguments, "-no-color"], cwd=tmp_path, env=environment, capture_output=True,
-                              text=True, timeout=300)  # fmt: skip
-
-    assert run("init", "-input=false").returncode == 0
+    here = Terraform(server, tmp_path, "\n\n".join([terraform.provider(REGION, server.url), *texts]))
+    assert here.run("init -input=false").returncode == 0
     # Requests that follow one another on a page are resources that do not name each other here: one after another, twice if need be.
     for _attempt in range(3):
-        done = run("apply", "-auto-approve", "-input=false", "-parallelism=1")
+        done = here.run("apply -auto-approve -input=false -parallelism=1")
         if done.returncode == 0:
             break
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.returncode == 0, said(done)
     assert wanted("by-terraform") <= effects(server, "by-terraform")
     described = [key["KeyId"] for key in server.client().list_keys(Limit=1000)["Keys"]]
     texts_of_keys = {server.client().describe_key(KeyId=each)["KeyMetadata"]["Description"] for each in described}
@@ -163,20 +147,15 @@ def test_terraform_applies_each_configuration_as_printed(server: Server, key_id:
 
 @pytest.mark.slow
 @pytest.mark.client
-@pytest.mark.skipif(not shutil.which("terraform") or not mirror(), reason="terraform or its AWS provider is not here")
+@needs_terraform
 def test_an_argument_of_a_key_is_applied_to_a_key_made_elsewhere(server: Server, tmp_path: Path) -> None:
     made = server.client().create_key()["KeyMetadata"]["KeyId"]
     text = terraform.configurations("kms", [("DisableKey", {"KeyId": made})], REGION, server.url, ACCOUNT)
     assert text
-    (tmp_path / "main.tf").write_text(text)
-    (tmp_path / "rc").write_text(
-        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror()}"\n  }}\n}}\n'
-    )
-    environment = {**server.cli_environment(), "TF_CLI_CONFIG_FILE": str(tmp_path / "rc"), "CHECKPOINT_DISABLE": "1"}
     (printed,) = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# terraform import")]
     script = f"terraform init -input=false && {printed} && terraform apply -auto-approve -input=false"
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    done = Terraform(server, tmp_path, text).shell(script)
+    assert done.returncode == 0, said(done)
     assert server.client().describe_key(KeyId=made)["KeyMetadata"]["KeyState"] == "Disabled"
 
 

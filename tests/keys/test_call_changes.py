@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 import pytest
 
 from keys import call, terraform
-from tests.keys.test_call import POLICY, REGION, TRUST, mirror
+from tests.keys.test_call import POLICY, REGION, TRUST
 from tests.support.server import ACCOUNT, Server
+from tests.support.terraform import Terraform, needs_terraform, said
 
 OTHER = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "kms:*", "Resource": "*"}]})
 
@@ -155,7 +155,7 @@ def test_cli_commands_run_as_printed(server: Server) -> None:
 
 @pytest.mark.slow
 @pytest.mark.client
-@pytest.mark.skipif(not shutil.which("terraform") or not mirror(), reason="terraform or its AWS provider is not here")
+@needs_terraform
 def test_terraform_changes_what_was_made_elsewhere(server: Server, tmp_path: Path) -> None:
     """Arguments of resources that are taken over with the printed import commands, and new resources in the order of their calls."""
     made = prepare(server, "changes-tf")
@@ -169,18 +169,11 @@ def test_terraform_changes_what_was_made_elsewhere(server: Server, tmp_path: Pat
         ("AddUserToGroup", {"GroupName": "changes-tf", "UserName": "changes-tf-new"}),
     ]
     text = terraform.configurations("iam", changes, REGION, server.url, ACCOUNT)
-    (tmp_path / "main.tf").write_text(text)
-    (tmp_path / "rc").write_text(
-        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror()}"\n  }}\n}}\n'
-    )
     imports = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# terraform import")]
     assert len(imports) == 4
     steps = ["terraform init -input=false", *imports, "terraform apply -auto-approve -input=false"]
-    environment = {**server.cli_environment(), "TF_CLI_CONFIG_FILE": str(tmp_path / "rc"), "CHECKPOINT_DISABLE": "1"}
-    done = subprocess.run(
-        ["bash", "-c", " && ".join(steps)], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    done = Terraform(server, tmp_path, text).shell(" && ".join(steps))
+    assert done.returncode == 0, said(done)
     iam = server.client("iam")
     assert iam.get_user(**user)["User"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == made["arn"]
     assert iam.list_access_keys(**user)["AccessKeyMetadata"][0]["Status"] == "Inactive"
