@@ -60,6 +60,11 @@ class SignInForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # After a refusal the name stays and the password is typed anew.
+        self.fields["password" if self.is_bound else "user_name"].widget.attrs["autofocus"] = True
+
 
 class UserForm(forms.Form):
     name = NameField("userNameType", label=_("User name"))

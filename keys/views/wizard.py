@@ -56,6 +56,8 @@ def step(request: HttpRequest, step: str) -> HttpResponse:
     if step == "review":
         return _review(request, draft, wizard_id)
     form = _FORMS[step](request, draft)
+    if step == "labels" and request.method == "GET":
+        form.fields["alias"].widget.attrs["autofocus"] = True
     searches = request.method == "POST" and "search" in request.POST
     rows = tag_rows.changed(request.POST) if request.method == "POST" and step == "labels" else None
     if searches:

@@ -155,6 +155,9 @@ def field(bound: BoundField) -> dict[str, Any]:
         attributes["aria-describedby"] = " ".join(described)
     if bound.errors:
         attributes["aria-invalid"] = "true"
+        # Whoever sent a form that is refused goes on at the first field that is wrong.
+        if bound.name == next(iter(bound.form.errors)) and not isinstance(widget, RadioSelect | CheckboxSelectMultiple):
+            attributes["autofocus"] = True
     return {
         "bound": bound,
         "control": bound.as_widget(attrs=attributes),
