@@ -335,7 +335,7 @@ def access_denied_message(decision: Decision, request: Request) -> str:
         f"User: {principal.arn or principal.invoked_by or 'anonymous'} is not authorized to perform: {request.action}"
     )
     if decision.lacking == "resource" and principal.account_id and principal.account_id != request.resource_account:
-        return f"{start} {NOT_THERE_OR_NOT_ALLOWED}"
+        return f"{start} on this resource {NOT_THERE_OR_NOT_ALLOWED}"
     where = KIND_WORDS[decision.lacking]
     start += f" on resource: {request.resource}"
     if decision.reason == "explicit-deny":
@@ -345,7 +345,7 @@ def access_denied_message(decision: Decision, request: Request) -> str:
 
 
 NOT_THERE_OR_NOT_ALLOWED = (
-    "on this resource because the resource does not exist in this Region, no resource-based policies allow access, "
+    "because the resource does not exist in this Region, no resource-based policies allow access, "
     "or a resource-based policy explicitly denies access"
 )
 

@@ -106,6 +106,15 @@ def _owner_only(context: CallContext, key: KmsKey, action: str) -> AWSError:
     )
 
 
+def not_here(context: CallContext, action: str) -> AWSError:
+    """Of a ciphertext's key that is destroyed or in another Region KMS says no more than that it cannot be used here."""
+    return AWSError(
+        "AccessDeniedException",
+        f"User: {context.principal.arn} is not authorized to perform: kms:{action or context.operation} "
+        f"on the resource associated with this ciphertext {decide.NOT_THERE_OR_NOT_ALLOWED}",
+    )
+
+
 def authorize_new(
     context: CallContext, action: str, conditions: Mapping[str, str | tuple[str, ...]] | None = None
 ) -> None:

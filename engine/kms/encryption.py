@@ -121,7 +121,7 @@ def unseal(
             "IncorrectKeyException",
             "The key ID in the request does not identify a CMK that can perform this operation.",
         )
-    key = named if named is not None else _key_of(context, reference)
+    key = named if named is not None else _key_of(context, reference, action)
     using.check_use(
         context,
         key,
@@ -157,14 +157,16 @@ def _authorize_named(
     )
 
 
-def _key_of(context: CallContext, reference: Reference) -> KmsKey:
-    """The key a ciphertext names, in the caller's Region. A reference to no key here may be a forged one: it is no ciphertext."""
+def _key_of(context: CallContext, reference: Reference, action: str) -> KmsKey:
+    """The key a ciphertext names, in the caller's Region. A reference to a key that never was is a forged one: no ciphertext."""
     try:
         return keyring.get(reference.account_id, context.region, reference.key_id)
     except AWSError as error:
-        if error.code == "NotFoundException":
-            raise ciphertext.invalid() from error
-        raise
+        if error.code != "NotFoundException":
+            raise
+        if keyring.was_ever(reference.account_id, reference.key_id):
+            raise access.not_here(context, action) from error
+        raise ciphertext.invalid() from error
 
 
 def _unseal_asymmetric(

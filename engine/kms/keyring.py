@@ -180,6 +180,12 @@ def row(key: KmsKey) -> models.Key:
     return found
 
 
+def was_ever(account_id: str, key_id: str) -> bool:
+    """Whether this key is in any Region, or was until it was destroyed."""
+    identity = {"account_id": account_id, "key_id": key_id}
+    return models.Key.objects.filter(**identity).exists() or models.DestroyedKey.objects.filter(**identity).exists()
+
+
 def not_found(arn: str) -> AWSError:
     return AWSError("NotFoundException", f"Key '{arn}' does not exist")
 

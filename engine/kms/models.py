@@ -80,6 +80,23 @@ class Key(models.Model):
         return f"arn:{partition(self.region)}:kms:{self.region}:{self.account_id}:key/{self.key_id}"
 
 
+class DestroyedKey(models.Model):
+    """That a key was here, so that its ciphertexts are told from what never was one."""
+
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    key_id = models.CharField(max_length=64)
+    destroyed = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "key_id", "region"], name="destroyed_key_identity")
+        ]
+
+    def __str__(self) -> str:
+        return self.key_id
+
+
 class Material(models.Model):
     """One key material of a key. `wrapped` is empty once the material is deleted or before an import is repeated."""
 

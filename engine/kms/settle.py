@@ -88,6 +88,9 @@ def delete(row: models.Key, when: datetime) -> None:
         aliases_entity(row.account_id, row.region),
         *(key_entity(each.account_id, each.region, each.key_id) for each in others),
     )
+    models.DestroyedKey.objects.update_or_create(
+        account_id=row.account_id, region=row.region, key_id=row.key_id, defaults={"destroyed": when}
+    )
     row.delete()
     if len(others) == 1 and others[0].primary_region == others[0].region:
         primary = others[0]

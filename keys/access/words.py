@@ -191,7 +191,7 @@ def _with(policies: Policies, added: tuple[Suggestion, ...]) -> Policies:
 
 _DENIED = re.compile(
     r"User: (?P<principal>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)"
-    r"(?: on resource: (?P<resource>\S+)| on this resource)?(?P<rest>.*)",
+    r"(?: on resource: (?P<resource>\S+)| on this resource| on the resource associated with this ciphertext)?(?P<rest>.*)",
     re.DOTALL,
 )
 

@@ -20,7 +20,7 @@ _LIMITS = {
     "UpdateCustomKeyStore": "CustomKeyStoreNotFoundException: there are no stores yet",
     "DescribeCustomKeyStores": "an empty list: there are no stores yet",
     "CreateKey": "origins AWS_CLOUDHSM and EXTERNAL_KEY_STORE are refused; SM2 in China Regions only, and refused there too",
-    "Decrypt": "Recipient (Nitro Enclaves) is refused; a ciphertext of a key that is gone is InvalidCiphertextException",
+    "Decrypt": "Recipient (Nitro Enclaves) is refused",
     "GenerateDataKey": "Recipient (Nitro Enclaves) is refused",
     "GenerateDataKeyPair": "Recipient (Nitro Enclaves) is refused",
     "GenerateRandom": "Recipient (Nitro Enclaves) is refused; no custom key store",

@@ -24,6 +24,18 @@ def replicated(account: TestAccount) -> tuple[Any, Any, str]:
     return here, there, key_id
 
 
+def test_a_ciphertext_is_opened_in_its_keys_regions_only(account: TestAccount) -> None:
+    here, there = account.client(), account.client(region="eu-west-1")
+    blob = here.encrypt(KeyId=account.create_key(), Plaintext=b"x")["CiphertextBlob"]
+    code, message = refusal(there.decrypt, CiphertextBlob=blob)
+    assert code == "AccessDeniedException"
+    assert "because the resource does not exist in this Region" in message
+    beyond = there.create_key()["KeyMetadata"]["KeyId"]
+    code, message = refusal(there.re_encrypt, CiphertextBlob=blob, DestinationKeyId=beyond)
+    assert code == "AccessDeniedException"
+    assert "kms:ReEncryptFrom on the resource associated with this ciphertext" in message
+
+
 def test_description_tags_and_state_are_each_keys_own(replicated: tuple[Any, Any, str]) -> None:
     here, there, key_id = replicated
     there.disable_key(KeyId=key_id)

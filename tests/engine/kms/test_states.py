@@ -451,7 +451,11 @@ def test_a_key_is_gone_for_good_at_its_deletion_date(account: TestAccount) -> No
     account.move_clock(days=8)
     with pytest.raises(kms.exceptions.NotFoundException):
         kms.describe_key(KeyId=key_id)
-    with pytest.raises(kms.exceptions.InvalidCiphertextException):
-        kms.decrypt(CiphertextBlob=blob)
+    assert refusal(kms.decrypt, CiphertextBlob=blob) == (
+        "AccessDeniedException",
+        f"User: {account.administrator.arn} is not authorized to perform: kms:Decrypt on the resource associated with this "
+        "ciphertext because the resource does not exist in this Region, no resource-based policies allow access, or a "
+        "resource-based policy explicitly denies access",
+    )
     assert key_id not in [key["KeyId"] for key in kms.list_keys()["Keys"]]
     assert not [alias for alias in kms.list_aliases()["Aliases"] if alias["AliasName"] == "alias/gone"]
