@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kmsconsole.frontdoor import CONNECTIONS
 from tests.faults.mixed import workers
 from tests.support.server import Server
 
@@ -109,3 +110,19 @@ def test_more_clients_at_once_than_threads_are_all_answered(narrow: Server) -> N
     with ThreadPoolExecutor(24) as pool:
         answers = list(pool.map(lambda _: client.list_keys(), range(200)))
     assert len(answers) == 200
+
+
+def test_beyond_its_connections_a_worker_says_so_and_goes_on(narrow: Server) -> None:
+    asks = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    held = [connect(narrow, b"") for _ in range(CONNECTIONS)]
+    try:
+        refused = connect(narrow, asks).recv(4096)
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in refused
+    finally:
+        for connection in held:
+            connection.close()
+    deadline = time.monotonic() + 10
+    while not (served := connect(narrow, asks).recv(4096)).startswith(b"HTTP/1.1 200 "):
+        assert time.monotonic() < deadline, served
+        time.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.forms import Browser
 from tests.support.postgres import Postgres
-from tests.support.server import ACCOUNT, ROOT, Server
+from tests.support.server import ACCOUNT, PASSWORD, ROOT, Server
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +78,22 @@ def test_any_node_answers_for_the_whole_trail(nodes: tuple[Server, Server]) -> N
     assert not usage["KeyLastUsage"]
     first.client().encrypt(KeyId=key["KeyId"], Plaintext=b"x")
     assert second.client().get_key_last_usage(KeyId=key["KeyId"])["KeyLastUsage"]["Operation"] == "Encrypt"
+
+
+def test_a_clock_moved_on_one_node_is_moved_on_the_other_with_the_next_request(nodes: tuple[Server, Server]) -> None:
+    first, second = nodes
+    key_id = second.client().create_key()["KeyMetadata"]["KeyId"]
+    second.client().enable_key_rotation(KeyId=key_id, RotationPeriodInDays=90)
+    sealed = second.client().encrypt(KeyId=key_id, Plaintext=b"before")["CiphertextBlob"]
+    browser = Browser(first.url)
+    browser.get("/principals/sign-in/")
+    browser.post(account=ACCOUNT, user_name="admin", password=PASSWORD, next="/")
+    browser.get("/settings/clock/?by=100&unit=days")
+    asked = dict(re.findall(r'<input type="hidden" name="(begin|seconds)" value="([^"]+)"', browser.page))
+    browser.post("/settings/clock/", **asked)
+    for each in (second, first):
+        assert len(each.client().list_key_rotations(KeyId=key_id)["Rotations"]) == 1
+        assert each.client().decrypt(CiphertextBlob=sealed)["Plaintext"] == b"before"
 
 
 def user_with_key(server: Server, name: str, policy: dict[str, Any] | None) -> dict[str, str]:
