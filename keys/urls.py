@@ -30,4 +30,6 @@ urlpatterns = [
     path("<str:key_id>/import/", material.import_page, name="key-import"),
     path("<str:key_id>/import/parameters/", material.parameters, name="key-import-parameters"),
     path("<str:key_id>/do/<slug:action>/", actions.perform, name="key-action"),
+    path("<str:key_id>/policy/diff/", key.elsewhere, {"name": "policy/history"}, name="key-policy-diff"),
+    path("<str:key_id>/<slug:name>/", key.elsewhere, name="key-elsewhere"),
 ]

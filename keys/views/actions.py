@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from keys import answers, call, inventory, service
 from keys.awsmodel import regions
-from keys.views.common import problem_page
+from keys.views.common import name_of, problem_page
 
 Data = dict[str, Any]
 
@@ -280,6 +280,7 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
         "keys/action.html",
         {
             "key": key,
+            "key_name": name_of(kms, key),
             "action": found,
             "slug": action,
             "form": form,

@@ -30,6 +30,12 @@ def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpRe
     )
 
 
+def name_of(kms: Any, key: dict[str, Any]) -> str:
+    """What people call a key: its first alias, or its ID where it has none or the principal may not list aliases."""
+    found, _problem = optional(lambda: kms.list_aliases(KeyId=key["KeyId"], Limit=1)["Aliases"])
+    return found[0]["AliasName"].removeprefix("alias/") if found else str(key["KeyId"])
+
+
 def attempt(request: HttpRequest, call: Callable[[], Any], success: str) -> bool:
     """Do it and say so, or show AWS's error. Whether it was done."""
     try:

@@ -89,7 +89,7 @@ def page(request: HttpRequest, key_id: str) -> HttpResponse:
         "keys/deletion.html",
         {
             "key": key,
-            "title": names[0] if names else key["KeyId"],
+            "key_name": names[0] if names else key["KeyId"],
             "form": form,
             "two_persons": two_persons,
             "waiting": approvals.waiting_for(request, key["KeyId"]),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from keys import answers, call, grants, service
-from keys.views.common import optional, problem_page
+from keys.views.common import name_of, optional, problem_page
 
 CONSTRAINTS = ("", "EncryptionContextSubset", "EncryptionContextEquals")
 
@@ -120,6 +120,7 @@ def create(request: HttpRequest, key_id: str) -> HttpResponse:
         "keys/grant.html",
         {
             "key": key,
+            "key_name": name_of(kms, key),
             "form": form,
             "pairs": [*pairs, ("", "")],
             "principals": _principals(request),

@@ -7,7 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from keys import answers, approvals, grants, pem, service
@@ -123,6 +124,7 @@ def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse
             "key": key,
             "names": names,
             "title": names[0] if names else key["KeyId"],
+            "key_name": names[0] if names else key["KeyId"],
             "tab": tab,
             "tabs": [(slug, words) for slug, (words, _load, there) in TABS.items() if there(key)],
             "problem": problem,
@@ -133,6 +135,20 @@ def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse
             **(loaded or {}),
         },
     )
+
+
+def elsewhere(request: HttpRequest, key_id: str, name: str) -> HttpResponse:
+    """A tab or an action by the address one would guess for it: sent on to its own, with what was asked."""
+    if name in TABS:
+        address = reverse("key-tab", args=[key_id, name])
+    elif name in actions.ACTIONS:
+        address = reverse("key-action", args=[key_id, name])
+    elif name == "policy/history":
+        address = reverse("key-policy-history", args=[key_id])
+    else:
+        raise Http404
+    asked = request.META.get("QUERY_STRING", "")
+    return redirect(f"{address}?{asked}" if asked else address, permanent=True)
 
 
 def public_key_pem(request: HttpRequest, key_id: str, form: str = "pem") -> HttpResponse:

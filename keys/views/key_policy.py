@@ -21,7 +21,7 @@ from keys import call, policies, policy_history, service
 from keys.access import decisions, household, keyside, operations, policydoc
 from keys.views import policy_editor
 from keys.views.changes import Change, asked, carry_out
-from keys.views.common import optional, problem_page
+from keys.views.common import name_of, optional, problem_page
 
 VIEWS = ("default", "json")
 
@@ -122,7 +122,8 @@ def edit(request: HttpRequest, key_id: str) -> HttpResponse:
             messages.success(request, _("The key policy is in force."))
             return redirect("key-tab", key_id=key_id, tab="policy")
     editor = policy_editor.attach(request, form, "policy", "resource", key["Arn"])
-    shown: dict[str, Any] = {"form": form, "key_id": key_id, "editor": editor, "restored": bool(restored)}
+    shown: dict[str, Any] = {"form": form, "key_id": key_id, "key_name": name_of(kms, key), "editor": editor}
+    shown["restored"] = bool(restored)
     if preview and (form.is_valid() or restored):
         new = form.cleaned_data["policy"] if form.is_bound else restored
         shown |= {"preview": True, **_preview(request, kms, key, before, str(new))}
@@ -176,6 +177,7 @@ def history(request: HttpRequest, key_id: str) -> HttpResponse:
         "keys/policy_history.html",
         {
             "key": key,
+            "key_name": name_of(kms, key),
             "history": found,
             "rows": [
                 (

@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from keys import answers, call, inventory, service, wrapping
-from keys.views.common import problem_page
+from keys.views.common import name_of, problem_page
 
 _LARGEST = 64 * 1024  # bytes of an uploaded file; AWS takes 6,144
 
@@ -142,6 +142,7 @@ def import_page(request: HttpRequest, key_id: str) -> HttpResponse:
         "keys/import.html",
         {
             "key": key,
+            "key_name": name_of(kms, key),
             "chosen": chosen if chosen.is_bound else ParametersForm(key_spec=key["KeySpec"]),
             "spec": spec,
             "algorithm": algorithm,

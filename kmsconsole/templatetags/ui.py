@@ -16,9 +16,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from heroicons.templatetags.heroicons import heroicon_mini
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer, TextLexer
+
+from kmsconsole.crumbs import above
 
 register = template.Library()
 
@@ -71,14 +74,27 @@ def when(moment: datetime | None, *, precise: bool = False, day: bool = False) -
     )
 
 
+@register.inclusion_tag("components/crumbs.html", takes_context=True)
+def crumbs(context: dict[str, Any], here: Any) -> dict[str, Any]:
+    """The pages above this one, by its address, and what this one is called."""
+    key = context.get("key")
+    names = {"key": context.get("key_name"), "key_manager": key.get("KeyManager") if isinstance(key, dict) else ""}
+    higher = [(address, words) for address, words in above(context["request"], names) if words != here]
+    return {"above": higher, "here": here}
+
+
 @register.simple_tag
-def copyable(text: str) -> SafeString:
-    """An identifier with a copy button, which works where scripts do; the text can be selected in any case."""
+def copyable(text: str, short: int = 0) -> SafeString:
+    """An identifier with a copy button, which works where scripts do; the text can be selected in any case, unless it is cut `short`."""
+    cut = short and len(text) > short
     return format_html(
-        '<span class="copyable"><code>{}</code><button class="button button-icon" type="button" data-copy="{}">{}</button></span>',
-        text,
+        '<span class="copyable">{}'
+        '<button class="button-copy" type="button" data-copy="{}" aria-label="{} {}">{}</button></span>',
+        format_html('<code title="{}">{}…</code>', text, text[:short]) if cut else format_html("<code>{}</code>", text),
         text,
         _("Copy"),
+        text,
+        heroicon_mini("clipboard-document", size=16, aria_hidden="true"),
     )
 
 

@@ -7,13 +7,24 @@ if (zone && !document.cookie.split("; ").includes("tz=" + zone)) {
   document.cookie = "tz=" + zone + "; path=/; max-age=31536000; samesite=lax" + (location.protocol === "https:" ? "; secure" : "");
 }
 
+// Without https, and not on this machine, browsers have no clipboard to write to: there what is selected is copied.
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea"), from = document.activeElement;
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+  from.focus();
+}
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) {
-    await navigator.clipboard.writeText(button.dataset.copy);
-    const label = button.textContent;
-    button.textContent = "✓";
-    setTimeout(() => { button.textContent = label; }, 1200);
+    await copy(button.dataset.copy);
+    button.classList.add("copied");
+    setTimeout(() => { button.classList.remove("copied"); }, 1200);
   }
   // The link alone would leave "#main" in the address, which goes along through forms and keeps a later page from its first field.
   if (event.target.closest(".skip")) { event.preventDefault(); document.getElementById("main").focus(); }

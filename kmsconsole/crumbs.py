@@ -1,0 +1,50 @@
+"""The way to a page, read off its address: the pages that stand above it there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import Resolver404, resolve, reverse
+
+from kmsconsole.context import navigation
+
+# Pages that others stand under, by the name of their pattern, and the argument they are called by; "" for those of the navigation.
+_ABOVE = {
+    "keys": "",
+    "key": "key_id",
+    "users": "",
+    "user": "name",
+    "groups": "",
+    "group": "name",
+    "roles": "",
+    "role": "name",
+    "policies": "",
+    "audit": "",
+    "labs": "",
+    "learn": "",
+    "classes": "",
+    "endpoints": "",
+}
+
+
+def above(request: HttpRequest, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(address, words) from the top down. `names` has what an object is called where that is not what its address says."""
+    words = {entry.url: entry.label for group in navigation() for entry in group.entries}
+    parts = request.path.strip("/").split("/")
+    for number in range(1, len(parts)):
+        address = "/" + "/".join(parts[:number]) + "/"
+        try:
+            match = resolve(address)
+        except Resolver404:
+            continue
+        name = match.url_name or ""
+        if name not in _ABOVE:
+            continue
+        if name == "keys" and names.get("key_manager") == "AWS":
+            address = reverse("aws-keys")
+        yield address, names.get(name) or (match.kwargs[_ABOVE[name]] if _ABOVE[name] else words[address])
+    if "/principals/policies/one/" in request.path and (arn := request.GET.get("arn")) and len(parts) > 3:
+        yield f"{reverse('policy')}?{urlencode({'arn': arn})}", arn.rsplit("/", 1)[-1]
