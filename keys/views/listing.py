@@ -47,7 +47,7 @@ def _list(request: HttpRequest, manager: str) -> HttpResponse:
             "manager": manager,
             "listing": listing,
             "rows": rows,
-            "first": first + 1,
+            "first": first + 1 if rows else 0,
             "last": first + len(rows),
             "columns": [(column, _direction(listing.sort, column.field)) for column in listing.columns],
             "all_columns": [(column, column in listing.columns) for column in COLUMNS],

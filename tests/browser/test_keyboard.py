@@ -250,6 +250,31 @@ def test_a_used_keys_deletion_is_confirmed_by_typing_its_name(page: Page, server
     assert server.client().describe_key(KeyId=keys["oak04"])["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
 
+def test_a_call_that_is_asked_for_is_where_the_page_goes_on(page: Page, keys: dict[str, str]) -> None:
+    content(page, f"/keys/{keys['oak06']}/do/describe/")
+    press(page, page.get_by_role("button", name="Show the call"))
+    page.get_by_text("aws kms update-key-description").wait_for()
+    expect(page.locator(".call summary")).to_be_focused()
+
+
+def test_an_answer_of_the_playground_is_where_the_page_goes_on(page: Page) -> None:
+    content(page, "/play/generate-random/")
+    tab_to(page, page.get_by_role("textbox").or_(page.get_by_role("spinbutton")).first)
+    page.keyboard.press("Enter")
+    expect(page.locator("#blob-Plaintext")).to_be_visible()
+    expect(page.locator("#result")).to_be_focused()
+
+
+def test_an_identifier_is_copied_also_where_browsers_have_no_clipboard(page: Page, keys: dict[str, str]) -> None:
+    content(page, f"/keys/{keys['oak07']}/")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.evaluate("addEventListener('copy', () => { window.copied = document.activeElement.value; })")
+    button = page.get_by_role("button", name=f"Copy {keys['oak07']}", exact=True)
+    press(page, button)
+    page.wait_for_function("id => window.copied === id", arg=keys["oak07"])
+    expect(button).to_be_focused()
+
+
 def test_the_region_changes_when_it_is_chosen_not_at_every_arrow(page: Page) -> None:
     page.goto("/keys/")
     tab_to(page, page.locator("#region"))
