@@ -78,9 +78,11 @@ def language(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def region(request: HttpRequest) -> HttpResponse:
-    """Pages speak to another Region from now on; a key's page of the old Region would not be found there, so go to the list."""
+    """Pages speak to another Region from now on. A key's page of the old Region would not be found there, so go to the list,
+    unless it is said to have the `same` key: a multi-Region key goes by one ID everywhere."""
     wanted = request.POST.get("region", "")
-    answer = redirect(reverse("keys") if "/keys/" in _back(request) else _back(request))
+    elsewhere = "/keys/" in _back(request) and "same" not in request.POST
+    answer = redirect(reverse("keys") if elsewhere else _back(request))
     if wanted in regions("kms"):
         session.store(request, replace(request.signed_in, region=wanted))  # type: ignore[attr-defined]
         answer.set_cookie("region", wanted, max_age=365 * 86400, samesite="Lax", httponly=True)
