@@ -42,6 +42,7 @@ django.setup()
 import pytest
 from botocore.config import Config
 from django.conf import settings
+from django.test.signals import template_rendered
 from django.test.utils import setup_test_environment
 from django.utils import translation
 
@@ -153,6 +154,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return _FIRST.index(room) if room in _FIRST else len(_FIRST)
 
     items.sort(key=turn)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pages_shown(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A page's test module shows every template of its view (tests/kmsconsole/test_layout.py), if all of it is run."""
+    from tests.support.layout import pages_of
+
+    expected = pages_of(request.path)
+    if not expected or request.config.option.keyword or "::" in " ".join(request.config.invocation_params.args):
+        yield
+        return
+    shown: set[str] = set()
+
+    def note(template: Any, **_: Any) -> None:
+        shown.add(template.name)
+
+    template_rendered.connect(note)
+    failed = request.session.testsfailed
+    yield
+    template_rendered.disconnect(note)
+    if request.session.testsfailed == failed:
+        assert expected <= shown, f"{request.path.name} never shows {sorted(expected - shown)}"
 
 
 @pytest.fixture(scope="session", autouse=True)

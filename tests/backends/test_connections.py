@@ -25,34 +25,8 @@ from django.test import Client
 from keys import backends, diagnosis
 from keys.models import Connection, InventoryMark
 from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support.connections import connect, form, kinds
 from tests.support.server import ACCESS_KEY_ID, SECRET, Server, free_port
-
-
-def form(url: str, **changes: str) -> dict[str, str]:
-    return {
-        "name": "moto",
-        "kind": "url",
-        "url": url,
-        "region": "",
-        "method": "keys",
-        "access_key_id": "AKIAMOTO",
-        "secret": "the/secret/of/moto",
-        "token": "",
-        "profile": "",
-        "role_arn": "",
-        "sealing_key": "new",
-        **changes,
-    }
-
-
-def connect(browser: Client, url: str, **changes: str) -> Connection:
-    answer = browser.post("/settings/endpoints/new/", form(url, **changes))
-    assert answer.status_code == 302, answer.context["form"].errors
-    return Connection.objects.get(pk=answer["Location"].strip("/").rpartition("/")[2])
-
-
-def kinds(connection: Connection) -> list[str]:
-    return [finding["kind"] for finding in connection.facts["findings"]]
 
 
 def their_client(moto: str) -> Any:
@@ -204,45 +178,12 @@ def test_a_reading_that_fails_says_so_and_goes_on_later(signed_in: Client, moto:
     assert "stopped after 40 keys: ThrottlingException" in signed_in.get("/keys/").content.decode()
 
 
-def test_an_endpoint_that_is_away_is_a_page_that_says_so(signed_in: Client) -> None:
-    connection = connect(signed_in, f"http://127.0.0.1:{free_port()}")
-    assert kinds(connection) == ["refused"]
-    signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
-    page = signed_in.get("/keys/")
-    assert page.status_code == 502
-    assert "The connection is refused" in page.content.decode()
-    assert signed_in.get("/settings/endpoints/").status_code == 200, "there must be a way back"
-
-
 def test_a_connection_is_forgotten(signed_in: Client, moto: str) -> None:
     connection = connect(signed_in, moto)
     signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
     signed_in.post(f"/settings/endpoints/{connection.pk}/delete/")
     assert not Connection.objects.filter(pk=connection.pk).exists()
     assert signed_in.get("/keys/").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"url": ""}, "url"),
-        ({"url": "ftp://host"}, "url"),
-        ({"url": "http://user:password@host"}, "url"),
-        ({"secret": ""}, "secret"),
-        ({"method": "profile"}, "profile"),
-        ({"name": ""}, "name"),
-        ({"sealing_key": "alias/none"}, "sealing_key"),
-    ],
-)
-def test_a_form_with_a_mistake_says_where_and_keeps_what_was_typed(
-    signed_in: Client, changes: dict[str, str], field: str
-) -> None:
-    answer = signed_in.post("/settings/endpoints/new/", {**form("http://127.0.0.1:1", role_arn="arn:kept"), **changes})
-    assert answer.status_code == 422
-    assert list(answer.context["form"].errors) == [field]
-    page = answer.content.decode()
-    assert "arn:kept" in page
-    assert "the/secret/of/moto" not in page
 
 
 # --- what is wrong

@@ -13,6 +13,7 @@ from django.utils import timezone
 from keys import bulk
 from keys.models import BulkItem, BulkJob
 from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support.answers import text
 
 
 def state(account: TestAccount, key_id: str) -> str:
@@ -134,3 +135,12 @@ def test_a_long_job_goes_on_behind_the_page(
 def test_nothing_chosen_is_said(signed_in: Client) -> None:
     page = signed_in.post("/keys/bulk/", {"action": "disable"}, follow=True)
     assert "Choose keys and an action first." in page.content.decode()
+
+
+def test_many_keys_are_disabled_after_a_preview(account: TestAccount, signed_in: Client) -> None:
+    one, two = account.create_key(), account.create_key()
+    account.client().schedule_key_deletion(KeyId=two)
+    preview = text(signed_in.post("/keys/bulk/", {"action": "disable", "key": [one, two]}))
+    assert "is pending deletion." in preview
+    signed_in.post("/keys/bulk/", {"action": "disable", "key": [one], "confirmed": "1"})
+    assert account.client().describe_key(KeyId=one)["KeyMetadata"]["KeyState"] == "Disabled"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from keys import call, terraform
+from keys.call import cli
 from tests.support.server import ACCOUNT, Server
 from tests.support.terraform import Terraform, needs_terraform, said
 
@@ -166,3 +167,16 @@ def test_an_operation_without_a_resource_has_no_configuration() -> None:
 def test_real_aws_is_named_by_its_own_address() -> None:
     assert "https://kms.eu-west-1.amazonaws.com/" in call.http("kms", "ListKeys", {}, "eu-west-1", "")
     assert '"aws:amz:us-east-1:iam"' in call.http("iam", "ListUsers", {}, "eu-west-1", "")
+
+
+def test_the_shown_call_runs_as_printed(server: Server) -> None:
+    key_id = server.client().create_key()["KeyMetadata"]["KeyId"]
+    parameters = {"KeyId": key_id, "Plaintext": b"it's \n bytes", "EncryptionContext": {"it's": "a $test"}}
+    command = cli("kms", "Encrypt", parameters, "us-east-1", server.url)
+    aws = Path(sys.executable).parent
+    environment = {**server.cli_environment(), "PATH": f"{aws}:/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    blob = base64.b64decode(json.loads(done.stdout)["CiphertextBlob"])
+    opened = server.client().decrypt(CiphertextBlob=blob, EncryptionContext=parameters["EncryptionContext"])
+    assert opened["Plaintext"] == parameters["Plaintext"]

@@ -11,7 +11,8 @@ from django.test import Client
 from keys import policies
 from keys.access.policydoc import read_default_view
 from tests.conftest import TestAccount, sign_in_browser
-from tests.keys.test_access import allow, document, person, text, trusting
+from tests.support.answers import text
+from tests.support.policies import allow, document, person, trusting
 
 
 def wizard(account: TestAccount, administrators: list[str], users: list[str], accounts: list[str] | None = None) -> str:
@@ -256,3 +257,12 @@ def test_who_may_not_read_the_trail_gets_the_error(account: TestAccount) -> None
     ann = person(account, "ann", document(allow(["kms:DescribeKey", "kms:GetKeyPolicy"])))
     answer = sign_in_browser(ann).get(f"/keys/{key_id}/policy/history/")
     assert (answer.status_code, "cloudtrail:LookupEvents" in text(answer)) == (403, True)
+
+
+def test_a_refused_policy_keeps_what_was_typed_with_awss_error_beside_it(
+    account: TestAccount, signed_in: Client
+) -> None:
+    answer = signed_in.post(f"/keys/{account.create_key()}/policy/edit/", {"policy": '{"Version": "2012-10-17"'})
+    assert answer.status_code == 422
+    assert "MalformedPolicyDocumentException" in text(answer)
+    assert "2012-10-17" in text(answer)

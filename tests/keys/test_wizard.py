@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -10,14 +11,11 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 from django.test import Client
 
-from keys import wizard_forms
+from keys import policies, wizard_forms
 from tests.conftest import TestAccount
+from tests.support.answers import text
 
 REGION = "us-east-1"
-
-
-def text(answer: Any) -> str:
-    return answer.content.decode()
 
 
 def begin(browser: Client) -> str:
@@ -144,3 +142,73 @@ def test_principals_are_searched_and_the_chosen_stay(account: TestAccount, signe
         f"/keys/new/administrators/?{draft}", {"chosen": [arns["ann"], arns["carol"]], "deletion": "on"}
     )
     assert done.status_code == 302
+
+
+ALICE, BOB = "arn:aws:iam::111122223333:user/alice", "arn:aws:iam::111122223333:user/bob"
+
+
+def test_the_wizards_policy_is_statement_by_statement_the_consoles() -> None:
+    made = json.loads(
+        policies.wizard_policy(
+            "111122223333",
+            spec="SYMMETRIC_DEFAULT",
+            usage="ENCRYPT_DECRYPT",
+            origin="AWS_KMS",
+            multi_region=False,
+            administrators=[ALICE],
+            users=[BOB],
+            other_accounts=["444455556666"],
+            administrators_delete=False,
+        )
+    )
+    assert made["Id"] == "key-consolepolicy-3"
+    root, administer, use, attach = made["Statement"]
+    assert root["Action"] == "kms:*"
+    assert "kms:ScheduleKeyDeletion" not in administer["Action"]
+    assert "kms:Delete*" in administer["Action"]
+    assert use["Principal"]["AWS"] == [BOB, "arn:aws:iam::444455556666:root"]
+    assert use["Action"] == ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+    assert attach["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+
+
+def test_a_statement_without_principals_is_left_out() -> None:
+    made = json.loads(
+        policies.wizard_policy(
+            "111122223333",
+            spec="HMAC_256",
+            usage="GENERATE_VERIFY_MAC",
+            origin="AWS_KMS",
+            multi_region=False,
+            administrators=[],
+            users=[BOB],
+            other_accounts=[],
+            administrators_delete=True,
+        )
+    )
+    assert [statement["Sid"] for statement in made["Statement"]] == [
+        "Enable IAM User Permissions",
+        "Allow use of the key",
+    ]
+
+
+def test_the_wizard_says_at_once_that_an_alias_is_taken(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    account.client().create_alias(AliasName="alias/taken", TargetKeyId=key_id)
+    labels = signed_in.post(
+        signed_in.get("/keys/new/")["Location"],
+        {"kind": "symmetric", "usage": "ENCRYPT_DECRYPT", "spec": "SYMMETRIC_DEFAULT", "origin": "AWS_KMS", "regionality": "single"},
+    )["Location"]  # fmt: skip
+    for typed, words in (
+        ("taken", f"Key {key_id} has this alias already."),
+        ("alias/taken", f"Key {key_id} has this alias already."),
+        ("alias/", "This field is required."),
+    ):
+        answer = signed_in.post(labels, {"alias": typed, "description": "kept"})
+        assert answer.status_code == 422
+        assert answer.context["form"].errors["alias"] == [words]
+        assert "kept</textarea>" in text(answer)
+    assert signed_in.post(labels, {"alias": "free", "description": ""}).status_code == 302
+    assert (
+        signed_in.post(labels.replace("labels", "store")).headers["Location"] == labels
+    )  # a step that is not shown yet
+    assert len(account.client().list_keys()["Keys"]) == 1

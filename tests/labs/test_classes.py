@@ -5,52 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
-from django.test import Client, override_settings
+from django.test import Client
 
 from labs import classes
-from tests.conftest import TestAccount, TestUser, sign_in_browser
-
-SPRING = {"name": "SPRING-CLASS", "slug": "spring", "students": "ann\nben"}
-
-
-@pytest.fixture
-def teacher(account: TestAccount) -> TestUser:
-    """Whoever has KeyTeacher and no more."""
-    iam = account.client("iam")
-    made = account.create_user("tess")
-    made.password = "teach the class"
-    iam.create_login_profile(UserName="tess", Password=made.password)
-    iam.attach_user_policy(UserName="tess", PolicyArn=policy(account, "KeyTeacher"))
-    return made
-
-
-@pytest.fixture
-def browser(teacher: TestUser) -> Client:
-    signed_in: Client = sign_in_browser(teacher)
-    return signed_in
-
-
-def policy(account: TestAccount, name: str) -> str:
-    return f"arn:aws:iam::{account.account_id}:policy/practice/{name}"
-
-
-def student(account: TestAccount, made: Any) -> TestUser:
-    """Who a hand-out is for."""
-    arn = f"arn:aws:iam::{account.account_id}:user/students/spring/{made.name}"
-    return TestUser(account, made.name, arn, made.access_key_id, made.secret_access_key, made.password)
-
-
-def make(browser: Client, **changes: str) -> Any:
-    return browser.post("/classes/new/", {**SPRING, **changes})
-
-
-def users_of(account: TestAccount) -> list[str]:
-    found = account.client("iam").list_users(PathPrefix="/students/spring/")["Users"]
-    return [user["UserName"] for user in found]
+from tests.conftest import TestAccount, sign_in_browser
+from tests.support.classes import make, policy, student, users_of
 
 
 def test_a_teacher_makes_a_class_whose_students_can_sign_in_and_call(account: TestAccount, browser: Client) -> None:
@@ -263,60 +224,3 @@ def test_these_pages_change_no_user_of_another_class(account: TestAccount, signe
     for page in ("password", "remove"):
         assert signed_in.post(f"/classes/spring/students/admin/{page}/").status_code == 404
     assert signed_in.get("/classes/no-such-class/").status_code == 404
-
-
-def test_closing_wants_the_short_name_and_then_takes_keys_users_and_group(
-    account: TestAccount, browser: Client
-) -> None:
-    ann, ben = (student(account, each) for each in make(browser, access_keys="on").context["students"])
-    kept, gone = (each.client().create_key()["KeyMetadata"]["KeyId"] for each in (ann, ben))
-    mine = account.create_key()
-    page = browser.get("/classes/spring/close/")
-    assert {key.key_id for key in page.context["keys"]} == {kept, gone}
-    assert mine not in page.content.decode()
-    refused = browser.post("/classes/spring/close/", {"key": gone, "days": "7", "confirm": "autumn"})
-    assert refused.status_code == 422
-    assert users_of(account) == ["ann", "ben"]
-    browser.post("/classes/spring/close/", {"key": gone, "days": "7", "confirm": "spring"})
-    iam, kms = account.client("iam"), account.client()
-    assert users_of(account) == []
-    with pytest.raises(ClientError, match="NoSuchEntity"):
-        iam.get_group(GroupName="SPRING-CLASS")
-    assert kms.describe_key(KeyId=gone)["KeyMetadata"]["KeyState"] == "PendingDeletion"
-    assert kms.describe_key(KeyId=kept)["KeyMetadata"]["KeyState"] == "Enabled"
-    assert kms.describe_key(KeyId=mine)["KeyMetadata"]["KeyState"] == "Enabled"
-
-
-def test_closing_shows_its_calls_before_anything_is_confirmed(account: TestAccount, browser: Client) -> None:
-    ann = student(account, make(browser, access_keys="on").context["students"][0])
-    key = ann.client().create_key()["KeyMetadata"]["KeyId"]
-    answer = browser.post("/classes/spring/close/", {"key": key, "days": "9", "preview": "1"})
-    assert answer.status_code == 200
-    assert "--pending-window-in-days 9" in answer.content.decode()
-    assert "aws iam delete-group" in answer.content.decode()
-    assert users_of(account) == ["ann", "ben"]
-
-
-def test_at_another_endpoint_closing_says_why_it_cannot_tell_the_keys(account: TestAccount, browser: Client) -> None:
-    ann = student(account, make(browser, access_keys="on").context["students"][0])
-    ann.client().create_key()
-    with override_settings(BACKEND="http://127.0.0.1:9"):
-        page = browser.get("/classes/spring/close/")
-        assert page.context["keys"] == []
-        assert "Switch to the embedded engine first." in page.content.decode()
-        assert "no step will be ticked" in browser.get("/classes/spring/").content.decode()
-
-
-def test_closing_that_was_refused_goes_on_from_there(account: TestAccount, browser: Client) -> None:
-    make(browser)
-    account.client("iam").put_group_policy(
-        GroupName="SPRING-CLASS",
-        PolicyName="extra",
-        PolicyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]}',
-    )
-    answer = browser.post("/classes/spring/close/", {"days": "7", "confirm": "spring"})
-    assert answer.status_code == 422
-    assert "iam:DeleteGroupPolicy" in answer.content.decode()
-    assert users_of(account) == []
-    account.client("iam").delete_group_policy(GroupName="SPRING-CLASS", PolicyName="extra")
-    assert browser.post("/classes/spring/close/", {"days": "7", "confirm": "spring"}).status_code == 302

@@ -17,12 +17,9 @@ from hypothesis import strategies as some
 from labs import envelope
 from labs.views import envelope as view
 from tests.conftest import TestAccount
+from tests.support.answers import text
 
 CONTEXT = {"context_name": ["tenant"], "context_value": ["blue"]}
-
-
-def text(answer: Any) -> str:
-    return answer.content.decode()
 
 
 def generate(account: TestAccount, signed_in: Client) -> dict[str, Any]:

@@ -9,13 +9,10 @@ import pytest
 from django.test import Client
 
 from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support.answers import text
 
 PAGE = "/settings/profile/"
 NEW = "an entirely new staple"
-
-
-def text(answer: Any) -> str:
-    return answer.content.decode()
 
 
 def person(account: TestAccount, *actions: str) -> TestUser:

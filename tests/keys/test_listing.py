@@ -17,6 +17,7 @@ from keys import describe, follow
 from keys.lists import COLUMNS
 from keys.models import InventoryCount, InventoryKey, InventoryMark
 from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support.answers import body, text
 
 
 def rows(browser: Client, address: str) -> list[Any]:
@@ -30,11 +31,6 @@ def facet(browser: Client, address: str, name: str) -> dict[str, int | None]:
     return {}
 
 
-def body(answer: Any) -> str:
-    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
-    return content.decode()
-
-
 def person(account: TestAccount, name: str, *actions: str, resource: str = "*") -> Client:
     statements = [
         {"Effect": "Allow", "Action": ["kms:ListKeys", "kms:ListAliases"], "Resource": "*"},
@@ -43,23 +39,6 @@ def person(account: TestAccount, name: str, *actions: str, resource: str = "*") 
     user = account.create_user(name, json.dumps({"Version": "2012-10-17", "Statement": statements}))
     account.client("iam").create_login_profile(UserName=name, Password="long enough")
     return sign_in_browser(TestUser(account, name, user.arn, "", "", "long enough"))
-
-
-@pytest.fixture
-def household(account: TestAccount) -> dict[str, str]:
-    kms = account.client()
-    made = {
-        "blue": account.create_key(Description="Payments", Tags=[{"TagKey": "team", "TagValue": "blue"}]),
-        "red": account.create_key(
-            Description="Archive", Tags=[{"TagKey": "team", "TagValue": "red"}], MultiRegion=True
-        ),
-        "sign": account.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY"),
-        "mac": account.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC"),
-    }
-    kms.create_alias(AliasName="alias/payments", TargetKeyId=made["blue"])
-    kms.enable_key_rotation(KeyId=made["blue"])
-    kms.disable_key(KeyId=made["red"])
-    return made
 
 
 def test_each_facet_is_counted_among_what_the_others_leave(household: dict[str, str], signed_in: Client) -> None:
@@ -238,22 +217,6 @@ def test_a_view_is_its_owners_alone(account: TestAccount, household: dict[str, s
     assert not person(account, "ann").get("/keys/").context["views"]
 
 
-def test_an_export_has_the_lists_filter_and_order(household: dict[str, str], signed_in: Client) -> None:
-    answer = signed_in.get("/keys/export/?kind=Symmetric&sort=-alias")
-    assert answer["Content-Disposition"] == 'attachment; filename="keys.csv"'
-    listed = list(csv.DictReader(io.StringIO(body(answer))))
-    assert [line["key_id"] for line in listed] == [household["blue"], household["red"]]
-    assert listed[0]["tags"] == "team=blue"
-    as_json = json.loads(body(signed_in.get("/keys/export/?format=json&q=payments")))
-    assert [(each["aliases"], each["tags"]) for each in as_json] == [(["payments"], {"team": "blue"})]
-
-
-def test_an_export_holds_no_formula(account: TestAccount, signed_in: Client) -> None:
-    account.create_key(Description="=HYPERLINK(1)")
-    (line,) = csv.DictReader(io.StringIO(body(signed_in.get("/keys/export/"))))
-    assert line["description"] == "'=HYPERLINK(1)"
-
-
 def test_a_reading_whose_worker_died_goes_on_where_it_was(
     account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,3 +333,63 @@ def test_a_stale_writer_does_not_undo_a_later_reading(account: TestAccount, sign
     assert rows(signed_in, "/keys/")[0].state == "Disabled"
     describe.write(account.account_id, "us-east-1", {key_id: old}, change=0)
     assert InventoryKey.objects.get(account_id=account.account_id, key_id=key_id).state == "Disabled"
+
+
+def test_the_list_filters_sorts_and_counts(account: TestAccount, signed_in: Client) -> None:
+    kms = account.client()
+    for name in ("apple", "pear"):
+        kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=account.create_key(Description=f"about {name}"))
+    account.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY", Tags=[{"TagKey": "team", "TagValue": "blue"}])
+    assert "(3)" in text(signed_in.get("/keys/"))
+    assert [row.alias for row in signed_in.get("/keys/?q=PEAR").context["rows"]] == ["pear"]
+    assert [row.spec for row in signed_in.get("/keys/?q=team").context["rows"]] == ["RSA_2048"]
+    assert [row.spec for row in signed_in.get("/keys/?spec=RSA_2048").context["rows"]] == ["RSA_2048"]
+    assert [row.alias for row in signed_in.get("/keys/?sort=alias").context["rows"]] == ["apple", "pear", ""]
+    assert [row.alias for row in signed_in.get("/keys/?sort=-alias").context["rows"]] == ["pear", "apple", ""]
+
+
+def test_the_list_pages(account: TestAccount, signed_in: Client) -> None:
+    for _ in range(27):
+        account.create_key()
+    assert len(signed_in.get("/keys/").context["rows"]) == 25
+    assert len(signed_in.get("/keys/?page=2").context["rows"]) == 2
+
+
+def test_a_change_by_a_program_is_in_the_list_at_once(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    assert signed_in.get("/keys/").context["rows"][0].state == "Enabled"
+    account.client().disable_key(KeyId=key_id)
+    assert signed_in.get("/keys/").context["rows"][0].state == "Disabled"
+    (state,) = [facet for facet in signed_in.get("/keys/?state=Disabled").context["facets"] if facet.name == "state"]
+    assert [(each.value, each.number, each.chosen) for each in state.values] == [("Disabled", 1, True)]
+
+
+def test_who_may_not_list_keys_gets_awss_error_and_not_the_inventory(account: TestAccount, signed_in: Client) -> None:
+    account.create_key(Description="a secret project")
+    signed_in.get("/keys/")
+    iam = account.client("iam")
+    iam.create_user(UserName="ann")
+    iam.create_login_profile(UserName="ann", Password="long enough")
+    browser = sign_in_browser(TestUser(account, "ann", "", "", "", "long enough"))
+    answer = browser.get("/keys/")
+    assert answer.status_code == 403
+    assert "is not authorized to perform: kms:ListKeys" in text(answer)
+    assert "a secret project" not in text(answer)
+
+
+def test_a_key_that_may_not_be_described_shows_its_id_only(account: TestAccount, signed_in: Client) -> None:
+    account.create_key(Description="a secret project")
+    signed_in.get("/keys/")
+    user = account.create_user(
+        "ann",
+        json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": ["kms:ListKeys", "kms:ListAliases"], "Resource": "*"}],
+            }
+        ),
+    )
+    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
+    user.password = "long enough"
+    (row,) = sign_in_browser(user).get("/keys/?cols=alias&cols=key_id&cols=state").context["rows"]
+    assert (row.readable, row.description, row.spec) == (False, "", "")

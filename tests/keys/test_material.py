@@ -132,3 +132,9 @@ def test_an_rsa_key_is_not_offered_what_cannot_carry_it(account: TestAccount, si
     page = signed_in.get(f"/keys/{external(account, 'RSA_2048')}/import/").content.decode()
     assert "RSA_AES_KEY_WRAP_SHA_256" in page
     assert "RSAES_OAEP" not in page
+
+
+def test_imported_material_is_wrapped_for_training(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key(Origin="EXTERNAL")
+    signed_in.post(f"/keys/{key_id}/import/", {"train": "1", "material": "00" * 32})
+    assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "Enabled"

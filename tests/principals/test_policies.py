@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote
 
 from django.test import Client
 
@@ -46,21 +45,6 @@ def test_a_groups_policy_concerns_its_users(account: TestAccount, signed_in: Cli
     found = changes(signed_in.post("/principals/groups/readers/policies/use/", given))
     assert set(found) == {"ann", "bob"}
     assert [(each.action, each.gained) for each in found["ann"]] == [("kms:ListAliases", True), ("kms:ListKeys", False)]
-
-
-def test_a_managed_policy_concerns_whom_it_is_attached_to(account: TestAccount, signed_in: Client) -> None:
-    iam = account.client("iam")
-    account.create_user("ann")
-    account.create_user("bob")
-    key_id = account.create_key()
-    arn = iam.create_policy(PolicyName="use", PolicyDocument=document("kms:Decrypt"))["Policy"]["Arn"]
-    iam.attach_user_policy(UserName="ann", PolicyArn=arn)
-    address = f"/principals/policies/one/edit/?arn={quote(arn)}"
-    answer = signed_in.post(address, {"document": document("kms:Decrypt", effect="Deny"), "preview": "1"})
-    (change,) = changes(answer)["ann"]
-    assert (change.action, change.gained, [key.key_id for key in change.keys]) == ("kms:Decrypt", False, [key_id])
-    assert list(changes(answer)) == ["ann"]
-    assert iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == "v1"
 
 
 def test_a_policy_that_would_be_refused_says_so(account: TestAccount, signed_in: Client) -> None:

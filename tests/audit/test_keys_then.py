@@ -1,12 +1,10 @@
-"""The audit pages: filters, ranges, exports, what state every key was in on a date, and whether the record is complete."""
+"""Keys on a date: what state every key was in, who brought it there, and a page of the past that offers no change."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -14,7 +12,8 @@ from django.test import Client
 
 from audit import states
 from engine import clock
-from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.conftest import TestAccount
+from tests.support.answers import body
 
 
 def now(account: TestAccount) -> datetime:
@@ -26,10 +25,6 @@ def keys_then(browser: Client, moment: datetime | None = None, **query: str) -> 
         query["as_of"] = moment.isoformat()
     page = browser.get("/audit/keys/", query).context["page"]
     return {key.key_id: state for key, state in page.object_list}
-
-
-def body(answer: Any) -> str:
-    return b"".join(answer.streaming_content).decode()
 
 
 def test_the_state_of_every_key_is_told_for_each_date(account: TestAccount, signed_in: Client) -> None:
@@ -126,58 +121,7 @@ def test_a_page_of_the_past_says_so_and_offers_no_change(account: TestAccount, s
         assert 'method="post"' not in main
 
 
-def test_events_are_of_the_range_that_was_asked_for(account: TestAccount, signed_in: Client) -> None:
-    first = account.create_key()
-    between = now(account) + timedelta(days=1)
-    account.move_clock(days=2)
-    account.create_key()
-    early = signed_in.get("/audit/", {"operation": "CreateKey", "end": between.isoformat()}).context["events"]
-    assert [event["keys"] for event in early] == [[first]]
-    late = signed_in.get("/audit/", {"operation": "CreateKey", "start": between.isoformat()}).context["events"]
-    assert len(late) == 1
-    as_of = signed_in.get("/audit/", {"operation": "CreateKey", "as_of": between.isoformat()}).context["events"]
-    assert [event["keys"] for event in as_of] == [[first]]
-
-
-def test_a_range_that_ends_before_it_begins_is_refused_beside_the_field(signed_in: Client) -> None:
-    answer = signed_in.get("/audit/", {"start": "2026-02-01", "end": "2026-01-01"})
-    assert answer.status_code == 422
-    assert "The end is before the beginning." in answer.content.decode()
-    assert 'value="2026-02-01T00:00"' in answer.content.decode()
-
-
-def test_a_date_that_is_none_is_refused(signed_in: Client) -> None:
-    assert signed_in.get("/audit/keys/", {"as_of": "yesterday"}).status_code == 422
-
-
-def test_events_are_exported_with_the_filter(account: TestAccount, signed_in: Client) -> None:
-    key = account.create_key(Description="=1+1")
-    account.create_key()
-    lines = list(csv.DictReader(io.StringIO(body(signed_in.get("/audit/export/", {"key": key})))))
-    assert [line["eventName"] for line in lines] == ["CreateKey"]
-    assert lines[0]["principal"] == account.administrator.arn
-    text = body(signed_in.get("/audit/export/", {"operation": "CreateKey", "format": "json"}))
-    assert [json.loads(line)["eventName"] for line in text.splitlines()] == ["CreateKey"] * 2
-
-
 def test_keys_on_a_date_are_exported(account: TestAccount, signed_in: Client) -> None:
     key = account.create_key()
     (line,) = csv.DictReader(io.StringIO(body(signed_in.get("/audit/keys/", {"format": "csv"}))))
     assert (line["arn"].rpartition("/")[2], line["state"]) == (key, "Enabled")
-
-
-def test_who_may_not_look_events_up_sees_none(account: TestAccount, signed_in: Client) -> None:
-    account.create_key(Description="secret project")
-    allowed = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
-    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
-    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
-    ann = sign_in_browser(TestUser(account, "ann", user.arn, "", "", "long enough"))
-    for address in ("/audit/", "/audit/keys/", "/audit/export/", "/audit/keys/?format=csv"):
-        answer = ann.get(address)
-        assert answer.status_code == 403, address
-        assert "secret project" not in answer.content.decode()
-
-
-def test_the_record_is_whole(account: TestAccount, signed_in: Client) -> None:
-    account.create_key()
-    assert "The chain is whole." in signed_in.post("/audit/verify/").content.decode()

@@ -19,14 +19,11 @@ from keys import remedies
 from keys.play import recipe
 from keys.play.table import CHAINS, GROUPS, LABELS, PLAYS
 from tests.conftest import TestAccount, sign_in_browser
+from tests.support.answers import text
 from tests.support.server import Server
 
 MODEL = get_session().get_service_model("kms")
 SECRET = "the launch code is 1234"
-
-
-def text(answer: Any) -> str:
-    return answer.content.decode()
 
 
 def b64(data: bytes) -> str:
@@ -355,3 +352,29 @@ def test_the_recipe_runs_as_printed(account: TestAccount, server: Server, tmp_pa
     if kind == "cli":
         assert b64(b"some secret bytes") in done.stdout
         assert '"SignatureValid": true' in done.stdout
+
+
+def test_the_playground_explains_what_went_wrong(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    blob = account.client().encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext={"a": "b"})["CiphertextBlob"]
+    answer = signed_in.post("/play/decrypt/", {"CiphertextBlob": blob.hex(), "CiphertextBlob_as": "hex"})
+    assert "InvalidCiphertextException" in text(answer)
+    assert "encryption context" in text(answer)
+    assert "no-store" in answer["Cache-Control"]
+    wrong = signed_in.post("/play/encrypt/", {"KeyId": key_id, "Plaintext": "xyz", "Plaintext_as": "hex"})
+    assert wrong.status_code == 422
+    assert "This is not hexadecimal" in text(wrong)
+
+
+def test_a_file_too_large_to_encrypt_directly_is_refused(account: TestAccount, signed_in: Client) -> None:
+    upload = SimpleUploadedFile("large.bin", b"x" * 4097)
+    answer = signed_in.post(
+        "/play/encrypt/", {"KeyId": account.create_key(), "Plaintext_as": "text", "Plaintext_file": upload}
+    )
+    assert "4,097 bytes; this operation takes 4,096 at most" in text(answer)
+
+
+def test_the_playground_begins_with_every_operation(signed_in: Client) -> None:
+    page = text(signed_in.get("/play/"))
+    for slug in PLAYS:
+        assert f'href="/play/{slug}/"' in page

@@ -15,13 +15,10 @@ from django.test import Client, RequestFactory
 
 from kmsconsole import context, views
 from tests.conftest import TestAccount
+from tests.support.answers import text
 from tests.support.server import PASSWORD, Server
 
 FIRST_LOAD = 60 * 1024  # bytes, compressed
-
-
-def text(answer: object) -> str:
-    return answer.content.decode()  # type: ignore[attr-defined]
 
 
 def test_the_language_is_chosen_in_the_footer_and_kept(signed_in: Client) -> None:
@@ -53,27 +50,6 @@ def test_a_zone_that_does_not_exist_is_utc(signed_in: Client, zone: str) -> None
     page = signed_in.get("/audit/")
     assert page.status_code == 200
     assert re.search(r"foot-zone[^<]*<?[^<]*UTC", text(page))
-
-
-def test_search_finds_keys_pages_and_actions(account: TestAccount, signed_in: Client) -> None:
-    key_id = account.create_key(Description="Nightly backups", Tags=[{"TagKey": "team", "TagValue": "blue"}])
-    account.client().create_alias(AliasName="alias/vault", TargetKeyId=key_id)
-    for typed in ("vault", key_id[:13], "nightly", "blue", "BACK team"):
-        assert [row.key_id for row in signed_in.get("/search/", {"q": typed}).context["found"].keys] == [key_id], typed
-    found = signed_in.get("/search/", {"q": "key"}).context["found"]
-    assert "Create key" in [str(entry.label) for entry in found.actions]
-    assert "Customer managed keys" in [str(entry.label) for entry in found.pages]
-
-
-def test_the_palette_is_given_the_results_alone(signed_in: Client) -> None:
-    part = text(signed_in.get("/search/", {"q": "audit"}, headers={"HX-Request": "true"}))
-    assert "<html" not in part
-    assert 'data-answers="audit"' in part
-
-
-def test_every_page_and_action_of_the_palette_is_there(signed_in: Client) -> None:
-    for entry in [*(entry for group in context.navigation() for entry in group.entries), *context.actions()]:
-        assert signed_in.get(entry.url, follow=True).status_code == 200, entry.url
 
 
 @pytest.mark.parametrize(
@@ -181,3 +157,9 @@ def test_a_first_visit_loads_less_than_sixty_kilobytes(server: Server) -> None:
     assert len(parts) >= 4
     total = len(page) + sum(len(load(part)) for part in parts)
     assert total < FIRST_LOAD, f"{total:,} bytes"
+
+
+def test_the_style_guide_shows_every_state_of_a_key(signed_in: Client) -> None:
+    page = text(signed_in.get("/styleguide/"))
+    for state in ("Enabled", "Disabled", "Pending deletion", "Pending import", "Unavailable"):
+        assert state in page

@@ -1,0 +1,77 @@
+"""The audit pages: filters, ranges, exports, what state every key was in on a date, and whether the record is complete."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+from datetime import timedelta
+
+from django.test import Client
+
+from engine import clock
+from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support.answers import body
+
+
+def test_events_are_of_the_range_that_was_asked_for(account: TestAccount, signed_in: Client) -> None:
+    first = account.create_key()
+    between = clock.now(account.account_id) + timedelta(days=1)
+    account.move_clock(days=2)
+    account.create_key()
+    early = signed_in.get("/audit/", {"operation": "CreateKey", "end": between.isoformat()}).context["events"]
+    assert [event["keys"] for event in early] == [[first]]
+    late = signed_in.get("/audit/", {"operation": "CreateKey", "start": between.isoformat()}).context["events"]
+    assert len(late) == 1
+    as_of = signed_in.get("/audit/", {"operation": "CreateKey", "as_of": between.isoformat()}).context["events"]
+    assert [event["keys"] for event in as_of] == [[first]]
+
+
+def test_a_range_that_ends_before_it_begins_is_refused_beside_the_field(signed_in: Client) -> None:
+    answer = signed_in.get("/audit/", {"start": "2026-02-01", "end": "2026-01-01"})
+    assert answer.status_code == 422
+    assert "The end is before the beginning." in answer.content.decode()
+    assert 'value="2026-02-01T00:00"' in answer.content.decode()
+
+
+def test_a_date_that_is_none_is_refused(signed_in: Client) -> None:
+    assert signed_in.get("/audit/keys/", {"as_of": "yesterday"}).status_code == 422
+
+
+def test_events_are_exported_with_the_filter(account: TestAccount, signed_in: Client) -> None:
+    key = account.create_key(Description="=1+1")
+    account.create_key()
+    lines = list(csv.DictReader(io.StringIO(body(signed_in.get("/audit/export/", {"key": key})))))
+    assert [line["eventName"] for line in lines] == ["CreateKey"]
+    assert lines[0]["principal"] == account.administrator.arn
+    text = body(signed_in.get("/audit/export/", {"operation": "CreateKey", "format": "json"}))
+    assert [json.loads(line)["eventName"] for line in text.splitlines()] == ["CreateKey"] * 2
+
+
+def test_who_may_not_look_events_up_sees_none(account: TestAccount, signed_in: Client) -> None:
+    account.create_key(Description="secret project")
+    allowed = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
+    ann = sign_in_browser(TestUser(account, "ann", user.arn, "", "", "long enough"))
+    for address in ("/audit/", "/audit/keys/", "/audit/export/", "/audit/keys/?format=csv"):
+        answer = ann.get(address)
+        assert answer.status_code == 403, address
+        assert "secret project" not in answer.content.decode()
+
+
+def test_the_record_is_whole(account: TestAccount, signed_in: Client) -> None:
+    account.create_key()
+    assert "The chain is whole." in signed_in.post("/audit/verify/").content.decode()
+
+
+def test_an_event_is_shown_whole(account: TestAccount, signed_in: Client) -> None:
+    key = account.create_key(Description="what it is for")
+    (found,) = account.client("cloudtrail").lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreateKey"}]
+    )["Events"]
+    page = signed_in.get(f"/audit/{found['EventId']}/").content.decode()
+    for shown in ("CreateKey", account.administrator.arn, key, "what it is for", found["EventId"]):
+        assert shown in page
+    assert signed_in.get(f"/audit/{uuid.uuid4()}/").status_code == 404

@@ -1,0 +1,34 @@
+"""A connection to another endpoint, made through its page."""
+
+from __future__ import annotations
+
+from django.test import Client
+
+from keys.models import Connection
+
+
+def form(url: str, **changes: str) -> dict[str, str]:
+    return {
+        "name": "moto",
+        "kind": "url",
+        "url": url,
+        "region": "",
+        "method": "keys",
+        "access_key_id": "AKIAMOTO",
+        "secret": "the/secret/of/moto",
+        "token": "",
+        "profile": "",
+        "role_arn": "",
+        "sealing_key": "new",
+        **changes,
+    }
+
+
+def connect(browser: Client, url: str, **changes: str) -> Connection:
+    answer = browser.post("/settings/endpoints/new/", form(url, **changes))
+    assert answer.status_code == 302, answer.context["form"].errors
+    return Connection.objects.get(pk=answer["Location"].strip("/").rpartition("/")[2])
+
+
+def kinds(connection: Connection) -> list[str]:
+    return [finding["kind"] for finding in connection.facts["findings"]]
