@@ -114,7 +114,7 @@ def test_an_earlier_policy_is_compared_and_restored(visit: Callable[..., Page], 
     page = visit()
     page.goto(f"/keys/{key_id}/policy/history/")
     expect(page.locator(".diff .added").filter(has_text=arn)).to_have_count(1)
-    page.get_by_role("link", name="Restore").click()
+    page.get_by_role("link", name="Restore version").click()
     expect(page.get_by_role("heading", name="What saving would change")).to_be_visible()
     expect(page.locator(".lost", has_text="kms:Decrypt")).to_be_visible()
     no_violation(page)
