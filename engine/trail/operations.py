@@ -30,8 +30,11 @@ def lookup_events(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     start, end = parameters.get("StartTime"), parameters.get("EndTime")
     if start is not None and end is not None and start > end:
         raise AWSError("InvalidTimeRangeException", "Start time must be before or equal to end time.")
+    attributes = parameters.get("LookupAttributes", [])
+    if len(attributes) > 1:  # API Reference, LookupEvents: "Currently the list can contain only one item."
+        raise AWSError("InvalidLookupAttributesException", "You can specify only one lookup attribute.")
     wanted: dict[str, Any] = {}
-    for attribute in parameters.get("LookupAttributes", []):
+    for attribute in attributes:
         name, value = attribute["AttributeKey"], attribute["AttributeValue"]
         if name == "ReadOnly":
             wanted["read_only"] = value == "true"

@@ -76,6 +76,13 @@ def test_time_ranges_include_their_ends_and_a_wrong_one_is_refused(used: TestAcc
     assert refused.value.response["Error"]["Code"] == "InvalidTimeRangeException"
 
 
+def test_events_are_found_by_one_attribute_at_a_time(used: TestAccount) -> None:
+    wanted = [{"AttributeKey": name, "AttributeValue": "Encrypt"} for name in ("EventName", "Username")]
+    with pytest.raises(ClientError) as refused:
+        look(used, LookupAttributes=wanted)
+    assert refused.value.response["Error"]["Code"] == "InvalidLookupAttributesException"
+
+
 @pytest.mark.parametrize("token", ["?", base64.b64encode(b"keys|5").decode(), base64.b64encode(b"events|x").decode()])
 def test_a_token_of_something_else_is_refused(used: TestAccount, token: str) -> None:
     with pytest.raises(ClientError) as refused:
