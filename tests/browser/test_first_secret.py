@@ -54,25 +54,6 @@ def test_from_the_address_to_a_first_secret(chromium: Browser, server: Server, s
     context.close()
 
 
-def test_the_same_way_by_keyboard_alone(visit: Any) -> None:
-    page = visit()
-    page.goto("/keys/new/")
-    page.get_by_label("Asymmetric").focus()
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("Enter")  # a form is sent by Enter: Next, not a button that only searches or adds a row
-    page.get_by_label("Alias", exact=True).focus()
-    page.keyboard.type("by-keyboard")
-    for step in ("administrators", "users", "policy"):
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"**/{step}/**")
-        page.get_by_role("button", name="Next").focus()
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/review/**")
-    page.get_by_role("button", name="Finish").focus()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("by-keyboard")
-
-
 def test_a_type_shows_only_what_goes_with_it_without_scripts(visit: Any) -> None:
     page = visit(java_script_enabled=False)
     page.goto("/keys/new/")

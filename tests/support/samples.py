@@ -101,8 +101,8 @@ def addresses(made: Samples) -> dict[str, list[str]]:
             f"/keys/{made.primary}/tab/regions/",
             f"/keys/{made.external}/tab/material/",
         ],
-        "keys/<str:key_id>/policy/diff/": [f"{keys}/policy/diff/"],
-        "keys/<str:key_id>/<slug:name>/": [f"{keys}/tags/", f"{keys}/rotate/"],
+        "keys/<str:key_id>/policy/diff/": [],  # these two lead to pages that are here already
+        "keys/<str:key_id>/<slug:name>/": [],
         "keys/<str:key_id>/policy/change/": [f"{keys}/policy/change/?deletion=no"],
         "keys/<str:key_id>/import/": [f"/keys/{made.external}/import/"],
         "keys/<str:key_id>/import/parameters/": [],
