@@ -37,6 +37,12 @@ _REMEDIES: dict[str, Any] = {
     "KeyUnavailableException": _(
         "The key cannot be reached just now. Try again; a custom key store may be disconnected."
     ),
+    "CustomKeyStoreNotFoundException": _(
+        "There is no custom key store with this ID in this account and Region. Choose one of the list of custom key stores."
+    ),
+    "CustomKeyStoreInvalidStateException": _(
+        "The custom key store's connection does not allow this now. See on its page whether it is connected, or still connecting."
+    ),
     "DependencyTimeoutException": _("The service did not answer in time. The same call can be sent again."),
     "KMSInternalException": _("The service failed within itself. The same call can be sent again."),
     "DryRunOperationException": _("The dry run passed: without it the call would have been carried out."),

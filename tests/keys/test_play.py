@@ -271,8 +271,6 @@ def test_every_error_a_form_can_meet_is_explained() -> None:
     for play in PLAYS.values():
         for shape in MODEL.operation_model(play.operation).error_shapes:
             code = shape.metadata.get("error", {}).get("code", shape.name)
-            if code.startswith("CustomKeyStore"):
-                continue
             assert remedies.remedy(play.operation, code, ""), (play.operation, code)
 
 
