@@ -114,11 +114,15 @@ def _pin(name: str, is_service: bool) -> str:
     if is_service or name.endswith(".amazonaws.com"):
         return ""
     if _PRINCIPAL.fullmatch(name) is None:
-        raise AWSError("InvalidArnException", f"ARN does not refer to a valid principal: {name}")
+        raise _no_principal(name)
     try:
         return pins.pin([name]).get(name, "")
     except pins.UnknownPrincipal as reason:
-        raise AWSError("InvalidArnException", f"ARN does not refer to a valid principal: {name}") from reason
+        raise _no_principal(name) from reason
+
+
+def _no_principal(name: str) -> AWSError:
+    return AWSError("InvalidArnException", f"ARN does not refer to a valid principal: {name}")
 
 
 def _check_constraints(key: KmsKey, constraints: dict[str, Any]) -> None:
@@ -222,7 +226,7 @@ def list_retirable_grants(context: CallContext, parameters: dict[str, Any]) -> d
     if not is_service:
         match = _PRINCIPAL.fullmatch(retiring)
         if match is None or context.account_id not in (match[1], match[3]):
-            raise AWSError("InvalidArnException", f"ARN does not refer to a valid principal: {retiring}")
+            raise _no_principal(retiring)
     rows = models.Grant.objects.select_related("key").filter(
         retiring=retiring, retiring_is_service=is_service, key__region=context.region
     )

@@ -44,7 +44,9 @@ class Key(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "region", "key_id"], name="key_identity")]
-        indexes = [  # what time brings, for a forecast over an account's keys
+        indexes = [
+            models.Index(fields=["account_id", "key_id"], name="key_in_any_region"),
+            # what time brings, for a forecast over an account's keys
             models.Index(
                 fields=["account_id", "deletion_date"],
                 condition=models.Q(deletion_date__isnull=False),

@@ -122,8 +122,13 @@ def edit(request: HttpRequest, key_id: str) -> HttpResponse:
             messages.success(request, _("The key policy is in force."))
             return redirect("key-tab", key_id=key_id, tab="policy")
     editor = policy_editor.attach(request, form, "policy", "resource", key["Arn"])
-    shown: dict[str, Any] = {"form": form, "key_id": key_id, "key_name": name_of(kms, key), "editor": editor}
-    shown["restored"] = bool(restored)
+    shown: dict[str, Any] = {
+        "form": form,
+        "key_id": key_id,
+        "key_name": name_of(kms, key),
+        "editor": editor,
+        "restored": bool(restored),
+    }
     if preview and (form.is_valid() or restored):
         new = form.cleaned_data["policy"] if form.is_bound else restored
         shown |= {"preview": True, **_preview(request, kms, key, before, str(new))}

@@ -33,8 +33,12 @@ document.addEventListener("click", async (event) => {
   if (all) { for (const box of document.querySelectorAll("input[name=" + all.dataset.selectAll + "]")) box.checked = all.checked; countSelected(); }
   const dialog = event.target.closest("dialog");
   if (dialog && event.target === dialog) dialog.close();
-  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  closeOtherMenus(event);
 });
+
+function closeOtherMenus(event) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+}
 
 // How many of a list's boxes are ticked, beside what can be done with them.
 function countSelected() {
@@ -104,9 +108,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 // A menu that focus has left is closed: it would cover what comes next.
-document.addEventListener("focusin", (event) => {
-  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
-});
+document.addEventListener("focusin", closeOtherMenus);
 
 // The tab of this page is in view, also where tabs have to be scrolled.
 function showTab() {
