@@ -36,6 +36,8 @@ PAGES = {
     "sort: status": "/keys/?sort=state",
     "sort: last used": "/keys/?sort=-last_used",
     "sort: deletion date": "/keys/?sort=deletion_date",
+    "sort: description": "/keys/?sort=-description",
+    "sort: tags": "/keys/?sort=tags",
     "page in the middle": "/keys/?page={middle}",
     "last page": "/keys/?page=999999",
     "due: unused": "/keys/?due=unused",
@@ -88,6 +90,7 @@ def fill(account: Any, number: int) -> None:
                     models.Alias(**place, name=f"alias/{alias}", target_key_id=key_id, created=created, updated=created)
                 )
             names = [alias] if alias else []
+            description_order, tags_order = describe.order_of(description, tags)
             rows.append(
                 InventoryKey(
                     **facts,
@@ -96,6 +99,8 @@ def fill(account: Any, number: int) -> None:
                     aliases=names,
                     has_alias=bool(names),
                     description=description,
+                    description_order=description_order,
+                    tags_order=tags_order,
                     state="PendingDeletion" if doomed else "Enabled" if enabled else "Disabled",
                     kind=describe.kind(spec),
                     origin="AWS_KMS",

@@ -25,6 +25,7 @@ CUBE = ("manager", "state", "kind", "spec", "usage", "origin", "regionality", "r
 READS = ("DescribeKey", "ListResourceTags", "GetKeyRotationStatus", "GetKeyPolicy", "GetKeyLastUsage")
 DESCRIBE, TAGS, ROTATION, POLICY, LAST_USE = (1 << number for number in range(len(READS)))
 ALL = (1 << len(READS)) - 1
+_ORDERED = 96  # characters of a text that the list sorts by
 _SEPARATOR = "\x1f"
 _NOT_THERE = ("NotFoundException", "NotFound")
 _NOT_OFFERED = ("UnsupportedOperationException", "KMSInvalidStateException")
@@ -240,12 +241,19 @@ def _store(place: dict[str, str], key_id: str, known: InventoryKey | None, value
     for name, value in values.items():
         setattr(known, name, value)
     known.search = " ".join([key_id, *known.aliases, known.description, *known.tags, *known.tags.values()]).lower()
+    known.description_order, known.tags_order = order_of(known.description, known.tags)
     known.save()
     counts.update(_counted(known))
     if known.tags != tags_before:
         known.tag_rows.all().delete()
         InventoryTag.objects.bulk_create([InventoryTag(key=known, name=n, value=v) for n, v in known.tags.items()])
     return counts
+
+
+def order_of(description: str, tags: dict[str, str]) -> tuple[str | None, str | None]:
+    """What a description and tags sort by: the beginning of what the list shows of them, whatever its letters' case."""
+    shown = ", ".join(f"{name}={value}" for name, value in sorted(tags.items()))
+    return description.strip().lower()[:_ORDERED] or None, shown.lower()[:_ORDERED] or None
 
 
 def _counted(row: InventoryKey) -> list[tuple[str, str]]:

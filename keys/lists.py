@@ -29,12 +29,12 @@ _TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list g
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the list: its words, whether it is shown unless asked otherwise, whether it sorts, what must be readable for it."""
+    """A column of the list: its words, whether it is shown unless asked otherwise, what it sorts by, what must be readable for it."""
 
     field: str
     label: Any
     shown: bool = True
-    sorts: bool = True
+    by: str = ""  # the column of the table that it sorts by, if another
     empty: bool = False  # whether a key may have none, which then sorts last
     needs: int = describe.DESCRIBE
 
@@ -55,8 +55,8 @@ COLUMNS = (
     Column("next_rotation", _("Next rotation"), shown=False, empty=True, needs=describe.DESCRIBE | describe.ROTATION),
     Column("valid_to", _("Material expires"), shown=False, empty=True),
     Column("public", _("Anyone can use it"), shown=False, needs=describe.DESCRIBE | describe.POLICY),
-    Column("description", _("Description"), shown=False, sorts=False),
-    Column("tags", _("Tags"), shown=False, sorts=False, needs=describe.DESCRIBE | describe.TAGS),
+    Column("description", _("Description"), shown=False, by="description_order", empty=True),
+    Column("tags", _("Tags"), shown=False, by="tags_order", empty=True, needs=describe.DESCRIBE | describe.TAGS),
 )
 BY_FIELD = {column.field: column for column in COLUMNS}
 
@@ -147,8 +147,7 @@ class Listing:
     def sort(self) -> str:
         default = "alias" if self.manager == "AWS" else "-created"
         sort = self.query.get("sort", default)
-        column = BY_FIELD.get(sort.removeprefix("-"))
-        return sort if column is not None and column.sorts else default
+        return sort if sort.removeprefix("-") in BY_FIELD else default
 
     @cached_property
     def columns(self) -> list[Column]:
@@ -199,11 +198,12 @@ class Listing:
             return self.rows.order_by("-has_alias", f"{minus}alias", f"{minus}key_id")
         if name == "key_id":
             return self.rows.order_by(f"{minus}key_id")
-        if BY_FIELD[name].empty:
-            column = F(name)
-            order = column.desc(nulls_last=True) if down else column.asc(nulls_last=True)
+        column = BY_FIELD[name]
+        by = column.by or name
+        if column.empty:
+            order = F(by).desc(nulls_last=True) if down else F(by).asc(nulls_last=True)
             return self.rows.order_by(order, f"{minus}key_id")
-        return self.rows.order_by(f"{minus}{name}", f"{minus}key_id")
+        return self.rows.order_by(f"{minus}{by}", f"{minus}key_id")
 
     def shown(self) -> list[InventoryKey]:
         """The rows of the page; keys that may be listed but not described come last, by their IDs alone."""

@@ -7,9 +7,11 @@ import io
 import json
 from collections import Counter
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.utils import timezone
 
@@ -78,11 +80,49 @@ def test_a_tag_narrows_the_list(household: dict[str, str], signed_in: Client) ->
     assert not rows(signed_in, "/keys/?tag=team%3Dgreen")
 
 
-@pytest.mark.parametrize("column", [column.field for column in COLUMNS if column.sorts])
+@pytest.mark.parametrize("column", [column.field for column in COLUMNS])
 def test_the_list_sorts_by_every_column_both_ways(household: dict[str, str], signed_in: Client, column: str) -> None:
     up = [row.key_id for row in rows(signed_in, f"/keys/?sort={column}")]
     down = [row.key_id for row in rows(signed_in, f"/keys/?sort=-{column}")]
     assert sorted(up) == sorted(down) == sorted(household.values())
+
+
+def test_descriptions_and_tags_sort_as_they_are_shown_and_keys_without_them_come_last(
+    account: TestAccount, signed_in: Client
+) -> None:
+    told: dict[str, tuple[str, dict[str, str]]] = {
+        "b": ("Billing", {"team": "red"}),
+        "a": ("accounts", {"stage": "test", "Owner": "me"}),
+        "none": ("", {}),
+        "c": ("billing, old", {"team": "Blue"}),
+    }
+    kms, made = account.client(), {}
+    for name, (description, tags) in told.items():
+        listed = [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
+        made[kms.create_key(Description=description, Tags=listed)["KeyMetadata"]["KeyId"]] = name
+    for sort, expected in (
+        ("description", ["a", "b", "c", "none"]),
+        ("-description", ["c", "b", "a", "none"]),
+        ("tags", ["a", "c", "b", "none"]),
+        ("-tags", ["b", "c", "a", "none"]),
+    ):
+        assert [made[row.key_id] for row in rows(signed_in, f"/keys/?sort={sort}")] == expected, sort
+    key_id = next(each for each, name in made.items() if name == "none")
+    kms.update_key_description(KeyId=key_id, Description="Aardvark")
+    assert [made[row.key_id] for row in rows(signed_in, "/keys/?sort=description")] == ["none", "a", "b", "c"]
+
+
+def test_a_column_that_sorts_nothing_yet_is_filled_when_an_older_installation_is_migrated(
+    account: TestAccount, signed_in: Client
+) -> None:
+    kms = account.client()
+    made = kms.create_key(Description="Old", Tags=[{"TagKey": "team", "TagValue": "Red"}])["KeyMetadata"]["KeyId"]
+    signed_in.get("/keys/")
+    InventoryKey.objects.filter(key_id=made).update(description_order=None, tags_order=None)
+    migration = import_module("keys.migrations.0006_list_order")
+    migration.fill(apps, None)
+    row = InventoryKey.objects.get(key_id=made)
+    assert (row.description_order, row.tags_order) == ("old", "team=red")
 
 
 def test_unknown_members_of_the_address_are_left_out(household: dict[str, str], signed_in: Client) -> None:

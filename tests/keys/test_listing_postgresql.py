@@ -30,6 +30,8 @@ def test_the_list_is_searched_sorted_and_followed(postgres: Any, tmp_path: Path)
         browser.get("/principals/sign-in/")
         browser.post(account="", user_name="admin", password=PASSWORD, next="/keys/")
         assert listed(browser.get("/keys/?sort=alias")) == [made["almond"], made["hazel"], made["walnut"]]
+        assert listed(browser.get("/keys/?sort=-description")) == [made["walnut"], made["hazel"], made["almond"]]
+        assert listed(browser.get("/keys/?sort=tags")) == [made["almond"], made["hazel"], made["walnut"]]
         assert listed(browser.get("/keys/?sort=-last_used&q=ALMOND")) == [made["almond"]]
         assert listed(browser.get("/keys/?tag=nut%3Dhazel")) == [made["hazel"]]
         kms.disable_key(KeyId=made["walnut"])
