@@ -26,6 +26,7 @@ urlpatterns = [
     path("language/", views.language, name="language"),
     path("region/", views.region, name="region"),
     path("search/", search.search, name="search"),
+    path("favicon.ico", views.favicon, name="favicon"),
 ]
 
 handler400 = "kmsconsole.views.bad_request"

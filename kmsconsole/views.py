@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template import loader
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -87,6 +88,11 @@ def region(request: HttpRequest) -> HttpResponse:
         session.store(request, replace(request.signed_in, region=wanted))  # type: ignore[attr-defined]
         answer.set_cookie("region", wanted, max_age=365 * 86400, samesite="Lax", httponly=True)
     return answer
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask for it where no page says which picture it is: beside an export, for one."""
+    return redirect(static("img/favicon.svg"), permanent=True)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

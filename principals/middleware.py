@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 
 from principals import session
 
-OPEN = frozenset({"sign-in", "sign-out", "use-session", "styleguide", "theme", "language"})
+OPEN = frozenset({"sign-in", "sign-out", "use-session", "styleguide", "theme", "language", "favicon"})
 
 
 def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

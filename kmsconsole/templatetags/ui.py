@@ -15,7 +15,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from heroicons.templatetags.heroicons import heroicon_mini
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -70,7 +70,8 @@ def when(moment: datetime | None, *, precise: bool = False, day: bool = False) -
         moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         local.strftime("%Y-%m-%d %H:%M:%S")
         if precise
-        else date_format(local, "DATE_FORMAT" if day else "DATETIME_FORMAT"),
+        # Translators: a day in a table, short, in the letters of Django's date filter
+        else date_format(local, pgettext("day", "N j, Y") if day else "DATETIME_FORMAT"),
     )
 
 

@@ -12,7 +12,7 @@ async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea"), from = document.activeElement;
   field.value = text;
-  document.body.append(field);
+  (document.querySelector("dialog[open]") || document.body).append(field); // behind a dialog nothing can be selected
   field.select();
   document.execCommand("copy");
   field.remove();
@@ -34,6 +34,28 @@ document.addEventListener("click", async (event) => {
   const dialog = event.target.closest("dialog");
   if (dialog && event.target === dialog) dialog.close();
   closeOtherMenus(event);
+});
+
+// What asks first on a page of its own asks here, in front of this page: the same form, fetched from there. Where that fails, and
+// for who wants a new tab, it is the page.
+document.addEventListener("click", async (event) => {
+  if (event.target.closest("dialog [data-cancel]")) { event.preventDefault(); event.target.closest("dialog").close(); return; }
+  const link = event.target.closest("a[data-dialog]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  const answer = await fetch(link.href).catch(() => null);
+  const asked = answer && answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-ask]");
+  if (!asked) { location.assign(link.href); return; }
+  if (document.querySelector("dialog[open]")) return; // the link was pressed twice
+  const dialog = document.createElement("dialog");
+  dialog.className = "ask";
+  dialog.setAttribute("aria-labelledby", asked.querySelector("h1").id);
+  dialog.append(document.adoptNode(asked));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+  // Enter held down on the link must not say yes.
+  dialog.querySelector(":is(input:not([type=hidden]), select, textarea, [data-cancel])").focus();
 });
 
 function closeOtherMenus(event) {

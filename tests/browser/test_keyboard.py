@@ -176,6 +176,44 @@ def test_a_key_is_selected_with_space_and_disabled(page: Page, server: Server, k
     assert server.client().describe_key(KeyId=keys["oak02"])["KeyMetadata"]["KeyState"] == "Disabled"
 
 
+def test_disabling_a_key_asks_in_a_dialog_that_escape_leaves(page: Page, server: Server, keys: dict[str, str]) -> None:
+    def state() -> str:
+        return str(server.client().describe_key(KeyId=keys["oak05"])["KeyMetadata"]["KeyState"])
+
+    content(page, f"/keys/{keys['oak05']}/")
+    link, dialog = page.get_by_role("link", name="Disable", exact=True), page.get_by_role("dialog", name="Disable key")
+    press(page, link)
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()  # Enter, held down, says no
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    for _ in range(8):  # Tab stays in front
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+    page.keyboard.press("Escape")
+    expect(link).to_be_focused()
+    assert state() == "Enabled"
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("The key is disabled.")
+    assert state() == "Disabled"
+
+
+def test_where_the_dialog_cannot_be_fetched_its_page_asks(page: Page, keys: dict[str, str]) -> None:
+    content(page, f"/keys/{keys['oak06']}/")
+    page.route(
+        "**/do/disable/", lambda route: route.abort() if route.request.resource_type == "fetch" else route.continue_()
+    )
+    press(page, page.get_by_role("link", name="Disable", exact=True))
+    page.wait_for_url("**/do/disable/")
+    expect(page.get_by_role("heading", level=1, name="Disable key")).to_be_visible()
+    page.unroute("**/do/disable/")
+
+
 def test_the_tabs_of_a_key_are_walked_from_one_to_the_next(page: Page, keys: dict[str, str]) -> None:
     content(page, f"/keys/{keys['oak03']}/")
     for turn, slug in enumerate(("aliases", "tags", "use"), 1):

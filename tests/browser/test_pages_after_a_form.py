@@ -45,6 +45,16 @@ def test_the_wizard_with_tags_in_rows(visit: Callable[..., Page]) -> None:
     assert not found
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_dialog_that_asks(visit: Callable[..., Page], server: Server, scheme: str) -> None:
+    key_id = server.client().create_key(Description="asked about")["KeyMetadata"]["KeyId"]
+    page = visit(viewport=PHONE, color_scheme=scheme)
+    page.goto(f"/keys/{key_id}/")
+    page.get_by_role("link", name="Disable", exact=True).click()
+    page.get_by_role("dialog", name="Disable key").get_by_text("Programs that use it will fail.").wait_for()
+    assert not wrong(page)
+
+
 def test_changes_that_are_looked_at_first(visit: Callable[..., Page], server: Server) -> None:
     key_id = server.client().create_key(Description="looked at")["KeyMetadata"]["KeyId"]
     page = visit(viewport=PHONE)

@@ -159,6 +159,11 @@ def test_a_first_visit_loads_less_than_sixty_kilobytes(server: Server) -> None:
     assert total < FIRST_LOAD, f"{total:,} bytes"
 
 
+def test_a_browser_that_asks_for_a_favicon_of_its_own_accord_gets_the_consoles() -> None:
+    answer = Client().get("/favicon.ico")
+    assert (answer.status_code, answer["Location"]) == (301, "/static/img/favicon.svg")
+
+
 def test_the_style_guide_shows_every_state_of_a_key(signed_in: Client) -> None:
     page = text(signed_in.get("/styleguide/"))
     for state in ("Enabled", "Disabled", "Pending deletion", "Pending import", "Unavailable"):
