@@ -157,6 +157,11 @@ def palette(page: Page) -> None:
     page.locator("dialog[open] [data-answers=payments] a").first.wait_for()
 
 
+def asked(page: Page) -> None:
+    page.locator("a[data-dialog]").first.click()
+    page.locator("dialog[open] [data-cancel]").wait_for()
+
+
 def new_class(page: Page) -> None:
     """A class of its own for each size and theme, since names are given once."""
     number = page.context.request.get("/classes/").text().count("/students/")
@@ -201,6 +206,7 @@ def pictures(keys: dict[str, str]) -> list[Picture]:
         Picture("keys", "/keys/", kept=("", "-phone")),
         Picture("wizard", "/keys/new/"),
         Picture("key", f"{card_data}/"),
+        Picture("disable", f"{card_data}/", asked),
         Picture("policy-edit", f"{card_data}/policy/edit/", kept=()),
         Picture("policy-history", f"{card_data}/policy/history/"),
         Picture("material", f"{card_data}/tab/material/", kept=("-dark",)),
