@@ -265,7 +265,7 @@ def report(
         "Ours: SigV4 checked, key policy of three statements and group policy of two evaluated, audit record durable before the answer.",
         "moto: none of these. One load generator (wrk, one thread, signed requests over a pool of distinct bodies) on the same machine,",
         f"each operation in turns, {rounds} × {seconds} s each, medians of the rounds: a figure of ours stands beside moto's of the same minute. Last",
-        "column: our rate as a share of our rate with the trail switched off (bench/untracked.py).",
+        "columns: our rate as a share of our rate with the trail switched off (bench/untracked.py), and how far p99 is from p50 there.",
         "",
         f"To write one record's bytes and sync them takes this disk {sync:.0f} µs, with nothing else going on: each answer of ours at one",
         f"connection waits at least that long, so more than {1e6 / sync:,.0f} req/s there are not to be had from it.",
@@ -281,14 +281,14 @@ def report(
             if slow
             else []
         ),
-        "| operation | connections | ours req/s | p50 ms | p99 ms | p99/p50 | moto req/s | p50 ms | p99 ms | ours/moto | of untracked |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| operation | connections | ours req/s | p50 ms | p99 ms | p99/p50 | moto req/s | p50 ms | p99 ms | ours/moto | of untracked | its p99/p50 |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for (operation, connections), a in we.items():
         b, c = they[operation, connections], untracked[operation, connections]
         lines.append(
             f"| {operation} | {connections} | {a.rate:,.0f} | {a.p50:.2f} | {a.p99:.2f} | {a.p99 / a.p50:.1f} | {b.rate:,.0f} | {b.p50:.2f} "
-            f"| {b.p99:.2f} | **{a.rate / b.rate:.1f}×** | {a.rate / c.rate * 100:.0f} % |"
+            f"| {b.p99:.2f} | **{a.rate / b.rate:.1f}×** | {a.rate / c.rate * 100:.0f} % | {c.p99 / c.p50:.1f} |"
         )
     return lines
 
