@@ -13,7 +13,7 @@ def test_the_short_bench_measures_beside_moto_and_without_the_trail() -> None:
         [sys.executable, "-m", "bench.run", "--short"], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    rows = [line for line in done.stdout.splitlines() if line.startswith("| ") and " % | " in line]
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ") and " % |" in line]
     measured = {tuple(cell.strip() for cell in row.split("|")[1:3]) for row in rows}
     assert {(name, at) for name in ("Encrypt", "DescribeKey") for at in ("1", "16")} <= measured
     assert any(row.startswith("| audit: durable |") for row in rows)
