@@ -69,6 +69,7 @@ def load(folder: Path, nodes: list[Server], seconds: int) -> dict[tuple[str, int
                 rate=sum(part.rate for part in parts),
                 p50=statistics.mean(part.p50 for part in parts),
                 p99=max(part.p99 for part in parts),
+                steady=max(part.steady for part in parts),
                 failures=sum(part.failures for part in parts),
             )
     return figures

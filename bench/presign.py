@@ -36,8 +36,13 @@ function response(status)
   if status ~= 200 then failures = failures + 1 end
 end
 function done(summary, latency, _)
-  io.write(string.format("RESULT {\\"requests\\": %%d, \\"microseconds\\": %%d, \\"p50\\": %%d, \\"p99\\": %%d, \\"not200\\": %%d, \\"socket\\": %%d}\\n",
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), summary.errors.status,
+  local times = {}
+  for index = 1, #latency do
+    local value, count = latency(index)
+    times[index] = string.format("[%%d, %%d]", value, count)
+  end
+  io.write(string.format("RESULT {\\"requests\\": %%d, \\"microseconds\\": %%d, \\"times\\": [%%s], \\"not200\\": %%d, \\"socket\\": %%d}\\n",
+    summary.requests, summary.duration, table.concat(times, ", "), summary.errors.status,
     summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
 end
 """
@@ -46,7 +51,9 @@ end
 def write_script(
     folder: Path, name: str, endpoint: str, credentials: Credentials, calls: list[tuple[str, dict[str, Any]]]
 ) -> Path:
-    """A wrk script that sends `calls` (operation, JSON parameters) round and round, and prints one RESULT line of JSON."""
+    """A wrk script that sends `calls` (operation, JSON parameters) round and round, and prints one RESULT line of JSON.
+
+    `times` in it are wrk's [microseconds, requests], see bench.latency."""
     pool = folder / f"{name}.pool"
     with open(pool, "w") as file:
         for operation, parameters in calls:
