@@ -231,16 +231,22 @@ class Listing:
         """How many keys have each combination of facet values, before facets narrow the list."""
         counted: Counter[tuple[str, ...]] = Counter()
         if self.text or self.tag or self.due or self.eyes.lacks:
-            grouped = self._searched().values_list(*describe.CUBE).annotate(number=Count("pk")).order_by()
+            grouped = self._searched(indexed=False).values_list(*describe.CUBE).annotate(number=Count("pk")).order_by()
             for *values, number in grouped:
                 counted[tuple(values)] += number
         else:
-            rows = InventoryCount.objects.filter(**inventory.place(self.request), facet="cube")
-            for value, number in rows.values_list("value", "number"):
-                values = describe.cube_values(value)
-                if values["manager"] == self.manager:
-                    counted[tuple(values.values())] += number
+            counted = self._kept({"manager": self.manager})
         return [(dict(zip(describe.CUBE, values, strict=True)), number) for values, number in counted.items()]
+
+    def _kept(self, wanted: dict[str, str]) -> Counter[tuple[str, ...]]:
+        """The inventory's own counts of the combinations that have these values: of all keys, whoever may see them."""
+        counted: Counter[tuple[str, ...]] = Counter()
+        rows = InventoryCount.objects.filter(**inventory.place(self.request), facet="cube")
+        for value, number in rows.values_list("value", "number"):
+            values = describe.cube_values(value)
+            if all(values[name] == value for name, value in wanted.items()):
+                counted[tuple(values.values())] += number
+        return counted
 
     def _number(self, wanted: dict[str, str]) -> int:
         return sum(n for values, n in self._cube if all(values[name] == value for name, value in wanted.items()))
@@ -263,6 +269,8 @@ class Listing:
         """Keys of the list when nothing narrows it."""
         if not self.narrowed:
             return self.total
+        if not self.eyes.lacks:
+            return sum(self._kept({"manager": self.manager}).values())
         return self.eyes.may_all(
             InventoryKey.objects.filter(**inventory.place(self.request), manager=self.manager)
         ).count()
@@ -273,10 +281,7 @@ class Listing:
             return self.matching
         if self.text or self.tag or self.due or self.eyes.lacks:
             return None
-        wanted = {**self.chosen, "manager": manager}
-        rows = InventoryCount.objects.filter(**inventory.place(self.request), facet="cube")
-        cubes = ((describe.cube_values(value), number) for value, number in rows.values_list("value", "number"))
-        return sum(number for values, number in cubes if all(values[name] == value for name, value in wanted.items()))
+        return sum(self._kept({**self.chosen, "manager": manager}).values())
 
     def counts(self, name: str) -> list[tuple[str, int]]:
         """(value, how many keys have it) of a facet, the most frequent first."""

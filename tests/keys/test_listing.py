@@ -15,7 +15,7 @@ from django.apps import apps
 from django.test import Client
 from django.utils import timezone
 
-from keys import describe, follow
+from keys import describe, follow, inventory
 from keys.lists import COLUMNS
 from keys.models import InventoryCount, InventoryKey, InventoryMark
 from tests.conftest import TestAccount, TestUser, sign_in_browser
@@ -123,6 +123,23 @@ def test_a_column_that_sorts_nothing_yet_is_filled_when_an_older_installation_is
     migration.fill(apps, None)
     row = InventoryKey.objects.get(key_id=made)
     assert (row.description_order, row.tags_order) == ("old", "team=red")
+
+
+@pytest.mark.parametrize("words", ["key", "team blue", "b", "no such words", 'a"b', "team=blue"])
+def test_a_text_finds_and_counts_the_same_keys_whether_few_or_many_hold_it(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    kms = account.client()
+    for number, team in enumerate(("blue", "red", "blue")):
+        kms.create_key(Description=f"key {number}", Tags=[{"TagKey": "team", "TagValue": team}])
+    found = []
+    for few in (inventory._FEW, 0):
+        monkeypatch.setattr(inventory, "_FEW", few)
+        page = signed_in.get("/keys/", {"q": words})
+        counts = {each.name: [(value.value, value.number) for value in each.values] for each in page.context["facets"]}
+        found.append(([row.key_id for row in page.context["rows"]], counts, page.context["listing"].total))
+    assert found[0] == found[1]
+    assert len(found[0][0]) == found[0][2] == {"key": 3, "team blue": 2, "b": found[0][2]}.get(words, 0)
 
 
 def test_unknown_members_of_the_address_are_left_out(household: dict[str, str], signed_in: Client) -> None:
