@@ -43,7 +43,7 @@ def played(server: Server, number: int, trail: Trail, chance: random.Random) -> 
     calls = changes = 0
     for turn in range(number):
         with Load(server, f"{SEED}-{turn}") as load:
-            load.wait_for(chance.randrange(1, 40))
+            load.wait_for(chance.randrange(1, 40) if turn else 40)  # at first so many that two rounds are enough to tell
             if chance.random() < 0.4:
                 kill_a_worker(server, chance)  # the others go on, and a new one takes its place
                 load.wait_for(len(load.said.requests) + chance.randrange(10, 40))
