@@ -43,7 +43,8 @@ def played(server: Server, number: int, trail: Trail, chance: random.Random) -> 
     calls = changes = 0
     for turn in range(number):
         with Load(server, f"{SEED}-{turn}") as load:
-            load.wait_for(chance.randrange(1, 40) if turn else 40)  # at first so many that two rounds are enough to tell
+            # At first so many that two rounds are enough to tell.
+            load.wait_for(chance.randrange(1, 40) if turn else 40)
             if chance.random() < 0.4:
                 kill_a_worker(server, chance)  # the others go on, and a new one takes its place
                 load.wait_for(len(load.said.requests) + chance.randrange(10, 40))
