@@ -4,15 +4,21 @@ from django.db import migrations, models
 
 
 def fill(apps, schema_editor):
-    """The rows that are there, as keys.describe.order_of has it at the time of this migration."""
-    rows = apps.get_model('keys', 'InventoryKey').objects
-    changed = []
-    for row in rows.only('description', 'tags').iterator(chunk_size=1_000):
-        tags = ', '.join(f'{name}={value}' for name, value in sorted(row.tags.items()))
-        row.description_order = row.description.strip().lower()[:96] or None
-        row.tags_order = tags.lower()[:96] or None
-        changed.append(row)
-    rows.bulk_update(changed, ['description_order', 'tags_order'], batch_size=200)
+    """The rows that are there, as keys.describe.order_of has it at the time of this migration. A server waits for it to start."""
+    rows = apps.get_model('keys', 'InventoryKey').objects.order_by('pk').values_list('pk', 'description', 'tags')
+    last = 0
+    with schema_editor.connection.cursor() as cursor:
+        while chunk := list(rows.filter(pk__gt=last)[:1_000]):
+            cursor.executemany(
+                'UPDATE keys_inventorykey SET description_order = %s, tags_order = %s WHERE id = %s',
+                [(*order_of(description, tags), pk) for pk, description, tags in chunk],
+            )
+            last = chunk[-1][0]
+
+
+def order_of(description, tags):
+    shown = ', '.join(f'{name}={value}' for name, value in sorted(tags.items()))
+    return description.strip().lower()[:96] or None, shown.lower()[:96] or None
 
 
 class Migration(migrations.Migration):

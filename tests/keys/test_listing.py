@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -120,7 +121,7 @@ def test_a_column_that_sorts_nothing_yet_is_filled_when_an_older_installation_is
     signed_in.get("/keys/")
     InventoryKey.objects.filter(key_id=made).update(description_order=None, tags_order=None)
     migration = import_module("keys.migrations.0006_list_order")
-    migration.fill(apps, None)
+    migration.fill(apps, connection.schema_editor())
     row = InventoryKey.objects.get(key_id=made)
     assert (row.description_order, row.tags_order) == ("old", "team=red")
 
