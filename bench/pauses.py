@@ -17,7 +17,7 @@ from typing import Any
 
 _EVERY = 0.004  # seconds; a piece of work is under a hundredth of it
 _SLOW = 4  # times the usual
-WORK = range(600)
+_WORK = range(600)
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def _watch(core: int, end: Event, figures: Any) -> None:
     while not end.is_set():
         time.sleep(_EVERY)
         began = time.perf_counter()
-        for _ in WORK:
+        for _ in _WORK:
             pass
         times.append(time.perf_counter() - began)
     usual = statistics.median(times)

@@ -159,22 +159,27 @@ def compare(
     contestants: list[Contestant],
     folder: Path,
     seconds: int,
-    operations: tuple[str, ...] = OPERATIONS,
-    rounds: int = 1,
+    operations: tuple[str, ...],
+    rounds: int,
 ) -> dict[str, Figures]:
     """Each operation of each contestant in turns, so that what slows the machine for a while slows all of them; of several rounds
     the medians."""
     figures: dict[str, Figures] = {each.name: {} for each in contestants}
     for operation in operations:
         for connections in CONNECTIONS:
+            scripts = [
+                (
+                    each,
+                    write_script(folder, f"{each.name}-{operation}", each.url, each.credentials, each.pools[operation]),
+                )
+                for each in contestants
+            ]
+            if seconds > 1:
+                for each, script in scripts:
+                    measure(script, each.url, connections, 1)
             found: dict[str, list[Figure]] = {each.name: [] for each in contestants}
-            for number in range(rounds):
-                for each in contestants:
-                    script = write_script(
-                        folder, f"{each.name}-{operation}", each.url, each.credentials, each.pools[operation]
-                    )
-                    if seconds > 1 and not number:
-                        measure(script, each.url, connections, 1)
+            for _ in range(rounds):
+                for each, script in scripts:
                     found[each.name].append(measure(script, each.url, connections, seconds))
             for name, several in found.items():
                 figure = figures[name][operation, connections] = middle(several)

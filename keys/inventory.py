@@ -83,13 +83,11 @@ def matching(
         return rows
     rows = eyes.may_all(rows, describe.TAGS)
     long = [word for word in words if len(word) >= _TRIGRAM] if connection.vendor == "sqlite" else []
-    if long:
-        few = _few(long)
-        if few is not None:
-            rows, words = rows.filter(pk__in=few), [word for word in words if word not in long]
-        elif indexed:
-            found = RawSQL("SELECT rowid FROM keys_search WHERE keys_search MATCH %s", [_phrases(long)])
-            rows, words = rows.filter(pk__in=found), [word for word in words if word not in long]
+    found: list[int] | RawSQL | None = _few(long) if long else None
+    if found is None and long and indexed:
+        found = RawSQL("SELECT rowid FROM keys_search WHERE keys_search MATCH %s", [_phrases(long)])
+    if found is not None:
+        rows, words = rows.filter(pk__in=found), [word for word in words if word not in long]
     for word in words:
         rows = rows.filter(search__contains=word)
     return rows
