@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from audit.forms import AsOfForm, FilterForm
 from engine.trail import verify as trail
+from engine.trail.checkpoints import CheckpointError
 from keys import service
 from keys.views.common import problem_page
 from keys.views.export import Echo, cell
@@ -175,5 +176,8 @@ def verify(request: HttpRequest) -> HttpResponse:
             service.client(request, "cloudtrail").lookup_events(MaxResults=1)
         except ClientError as error:
             return problem_page(request, _("Is the record complete?"), error)
-        return render(request, "audit/verify.html", {"verdict": trail.verify()})
+        try:
+            return render(request, "audit/verify.html", {"verdict": trail.verify()})
+        except CheckpointError as reason:
+            return render(request, "audit/verify.html", {"unknown": reason})
     return render(request, "audit/verify.html")

@@ -26,7 +26,7 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
-from engine.trail import verify
+from engine.trail import checkpoints, verify
 from engine.trail.journal import Journal
 from engine.vault import hierarchy, keeper
 
@@ -149,8 +149,16 @@ def _snapshot(target: Path) -> tuple[int, int, str]:
     return end, records, last.hex()
 
 
-def restore(path: Path, *, root_key: Path | None = None) -> str:
-    """Make this installation of a backup. Only into an empty one. Returns the ID of the root key it needs. Raises BackupError."""
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The ID of the root key that the data needs, and what this node's checkpoint says is missing since the backup (empty: nothing)."""
+
+    root_key_id: str
+    missing: str
+
+
+def restore(path: Path, *, root_key: Path | None = None) -> Restored:
+    """Make this installation of a backup. Only into an empty one. Raises BackupError."""
     try:
         archive = tarfile.open(path, "r:")  # noqa: SIM115
     except (OSError, tarfile.TarError) as reason:
@@ -162,16 +170,17 @@ def restore(path: Path, *, root_key: Path | None = None) -> str:
                 f"the backup is of a {manifest['database']} database, this installation uses {connection.vendor}"
             )
         _check_root(manifest, archive, root_key)
+        missing = ""
         if connection.vendor == "sqlite":
             _restore_files(archive, manifest)
         else:
-            _restore_dump(archive, manifest)
+            missing = _restore_dump(archive, manifest)
         if not keeper.root_path().exists():
             if root_key is not None:
                 _put(keeper.root_path(), io.BytesIO(root_key.read_bytes()))
             elif _ROOT in manifest["members"]:
                 _put(keeper.root_path(), _member(archive, _ROOT))
-    return str(manifest["rootKeyID"])
+    return Restored(str(manifest["rootKeyID"]), missing)
 
 
 def _manifest(archive: tarfile.TarFile, path: Path) -> dict[str, Any]:
@@ -226,10 +235,24 @@ def _restore_files(archive: tarfile.TarFile, manifest: dict[str, Any]) -> None:
     _put(database, _member(archive, _DATABASE))
     with closing(sqlite3.connect(database)) as copy:
         said = copy.execute("PRAGMA integrity_check").fetchone()[0]
-    if said != "ok":
+        wrong = f"its database is damaged: {said}" if said != "ok" else _beyond(copy, journal)
+    if wrong:
         database.unlink()
         journal.unlink()
-        raise BackupError(f"the database of the backup is damaged: {said}")
+        raise BackupError(f"the backup is not whole: {wrong}")
+
+
+def _beyond(database: sqlite3.Connection, journal: Path) -> str:
+    """What the checkpoint in a backup's database names and its journal does not hold, as a sentence; empty if nothing."""
+    columns = {row[1] for row in database.execute("PRAGMA table_info(store_trailmark)")}
+    if "checkpoint" not in columns:
+        return ""  # a backup from before there were checkpoints
+    row = database.execute("SELECT checkpoint FROM store_trailmark").fetchone()
+    try:
+        gap = verify.gap_in_journal(journal, checkpoints.unchecked(row[0] if row else ""))
+    except checkpoints.CheckpointError as reason:
+        return str(reason)
+    return "" if gap is None else gap.sentence()
 
 
 def _put(path: Path, content: IO[bytes]) -> None:
@@ -251,7 +274,8 @@ def _dump(target: Path) -> None:
     _run("pg_dump", "--format=custom", "--no-owner", f"--file={target}")
 
 
-def _restore_dump(archive: tarfile.TarFile, manifest: dict[str, Any]) -> None:
+def _restore_dump(archive: tarfile.TarFile, manifest: dict[str, Any]) -> str:
+    """What this node's checkpoint names and the restored trail does not hold, as a sentence; empty if nothing."""
     with connection.cursor() as cursor:
         if connection.introspection.table_names(cursor):
             raise BackupError("the database has tables already: restore only into an empty one")
@@ -259,6 +283,8 @@ def _restore_dump(archive: tarfile.TarFile, manifest: dict[str, Any]) -> None:
         shutil.copyfileobj(_member(archive, _DUMP), file, _CHUNK)
         file.flush()
         _run("pg_restore", "--no-owner", "--single-transaction", "--exit-on-error", f"--dbname={_name()}", file.name)
+    gap = verify.gap_in_database(checkpoints.unchecked(checkpoints.stored_text()))
+    return "" if gap is None else gap.sentence()
 
 
 def _name() -> str:

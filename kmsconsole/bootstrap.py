@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
@@ -21,6 +22,7 @@ from engine.iam import accounts
 from engine.iam.models import Account
 from engine.store import cache
 from engine.trail import verify
+from engine.trail.journal import has_records
 from engine.vault import hierarchy, keeper
 from engine.vault.models import DomainKey
 from kmsconsole.datafolder import DataFolderError
@@ -65,12 +67,52 @@ def _alone() -> Iterator[None]:
 
 
 def _prepare() -> FirstAdministrator | None:
+    _refuse_lost_database()
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):  # asked first, since the command takes its time
         call_command("migrate", interactive=False, verbosity=0)
+    if not Account.objects.exists() and (found := _what_is_left()):
+        raise DataFolderError(_LOST_DATABASE.format(database=_database(), found=found))
     _open_root_key()
     verify.recover()
     return None if Account.objects.exists() else _first_administrator()
+
+
+_LOST_DATABASE = (
+    "the database {database} is missing or empty, and {found} of an installation is there: put the database back or restore "
+    "a backup (a new installation needs an empty data folder)"
+)
+
+
+def _refuse_lost_database() -> None:
+    """Before anything is made: keys are in the database, and a new one beside what is left of the old would hide that they are gone."""
+    if said := lost_database():
+        raise DataFolderError(said)
+
+
+def lost_database() -> str:
+    """What is wrong where the database's file is gone and the rest of an installation is there; empty if that is not so."""
+    if connection.vendor != "sqlite":
+        return ""  # a new node has a root key before it has anything else
+    database = Path(settings.DATABASES["default"]["NAME"])
+    if database.exists() and database.stat().st_size:
+        return ""
+    found = _what_is_left() or ("the root key" if keeper.root_path().exists() else "")
+    return _LOST_DATABASE.format(database=database, found=found) if found else ""
+
+
+def _what_is_left() -> str:
+    """Of an installation that has recorded something, beside its database."""
+    journal, checkpoint = Path(settings.DATA) / "trail" / "journal", Path(settings.DATA) / "trail.checkpoint"
+    if journal.exists() and has_records(journal):
+        return "the audit journal"
+    return "a checkpoint of the audit trail" if checkpoint.exists() else ""
+
+
+def _database() -> str:
+    if connection.vendor == "sqlite":
+        return str(settings.DATABASES["default"]["NAME"])
+    return f"{settings.DATABASES['default']['NAME']} of KMSCONSOLE_DATABASE_URL"
 
 
 def _open_root_key() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import stat
 import time
 from pathlib import Path
 
@@ -23,6 +24,38 @@ def make(folder: Path) -> None:
         raise DataFolderError(f"the data folder {folder} cannot be made: {reason.strerror}") from reason
     if not os.access(folder, os.W_OK | os.X_OK):
         raise DataFolderError(f"the data folder {folder} is not writable")
+
+
+def secure(folder: Path) -> None:
+    """Make the data folder and all that lies in it its owner's alone: folders 0700, files 0600, also what is made from now on.
+
+    Raises DataFolderError where that cannot be done, and for a folder that is everybody's (/tmp), which is nobody's data folder.
+    """
+    os.umask(0o077)
+    if folder.stat().st_mode & stat.S_ISVTX:
+        raise DataFolderError(
+            f"the data folder {folder} is one that all users share: give the data a folder of its own"
+        )
+    for path in open_to_others(folder):
+        try:
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & 0o700)
+        except FileNotFoundError:
+            continue  # of a worker that is just ending
+        except OSError as reason:
+            raise DataFolderError(
+                f"{path} is open to other users and cannot be closed to them: {reason.strerror}"
+            ) from reason
+
+
+# What a data folder holds; other files in it are not ours to change.
+_NAMES = ("root.key", "console.secret", "kmsconsole.sqlite3", "serve.lock", "trail", "metrics")
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    """The data folder and what is ours in it, as far as others than its owner may read, write or enter it."""
+    ours = [path for path in sorted(folder.iterdir()) if path.name.startswith(_NAMES)]
+    every = [folder, *ours, *(path for each in ours if each.is_dir() for path in sorted(each.rglob("*")))]
+    return [path for path in every if not path.is_symlink() and path.stat().st_mode & 0o077]
 
 
 def hold(folder: Path) -> int:

@@ -17,11 +17,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from engine import quotas
-from engine.trail import changes
+from engine.trail import verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal
 from engine.vault import hierarchy, keeper
 from engine.vault.models import DomainKey
+from kmsconsole import bootstrap, datafolder
 from kmsconsole.environment import SERVER_PID, VARIABLES
 
 ERROR, WARNING, FINE = "error", "warning", "ok"
@@ -43,6 +44,9 @@ def examine() -> Iterator[Finding]:
     """Every finding, the good ones too. Never raises for what is wrong with the installation: that is a finding."""
     yield from _environment()
     yield from _data_folder()
+    if said := bootstrap.lost_database():
+        yield Finding(ERROR, "database", said, "a start refuses to make a new one")
+        return
     if not keeper.root_path().exists() and not _has_data():
         yield Finding(FINE, "installation", "new: the first start makes root key, database and administrator")
         return
@@ -73,10 +77,8 @@ def _data_folder() -> Iterator[Finding]:
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o077:
         yield Finding(ERROR, "data folder", f"{folder} is open to others (mode {mode:o})", f"chmod 700 {folder}")
-    for name in ("root.key", "root.key.next", "console.secret"):
-        path = folder / name
-        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            yield Finding(ERROR, "data folder", f"{path} is open to others", f"chmod 600 {path}")
+    for path in datafolder.open_to_others(folder):
+        yield Finding(ERROR, "data folder", f"{path} is open to others", "the next start closes it (or chmod go= it)")
     free = shutil.disk_usage(folder).free
     if free < _LITTLE:
         level = ERROR if free < _TOO_LITTLE else WARNING
@@ -181,25 +183,25 @@ def _root_key() -> Iterator[Finding]:
 
 
 def _trail() -> Iterator[Finding]:
+    remedy = "put back what is missing or restore a backup; manage.py accept_lost_records goes on without it, and records that"
+    try:
+        gap = verify.missing()
+    except (TrailUnavailable, OSError) as reason:
+        yield Finding(ERROR, "audit trail", str(reason), "find out with manage.py verify_trail; restore a backup")
+        return
+    except (hierarchy.RootKeyError, DatabaseError):
+        return  # told of the root key, or of the database
+    if gap is not None:
+        yield Finding(ERROR, "audit trail", gap.sentence(), remedy)
+        return
     if connection.vendor != "sqlite":
         yield Finding(FINE, "audit trail", "in the database; manage.py verify_trail checks every record")
         return
     try:
-        with closing(Journal(Path(settings.DATA) / "trail")) as journal:
+        with closing(Journal(Path(settings.DATA) / "trail", create=False)) as journal:
             size, records, _ = journal.position()
-        mark = changes.committed()
     except (TrailUnavailable, OSError) as reason:
         yield Finding(ERROR, "audit trail", str(reason), "find out with manage.py verify_trail; restore a backup")
-        return
-    except DatabaseError:
-        return  # told of the database
-    if records < mark:
-        yield Finding(
-            ERROR,
-            "audit trail",
-            f"it ends at record {records}, but record {mark} was acknowledged: records were lost",
-            "restore the journal from a backup, and ask who cut it",
-        )
     else:
         yield Finding(
             FINE, "audit trail", f"{records} records, {size} bytes; manage.py verify_trail checks every record"

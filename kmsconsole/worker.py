@@ -10,6 +10,8 @@ import signal
 from django.conf import settings
 
 from engine import quotas
+from engine.trail import recorder
+from engine.trail.checkpoint_timer import CheckpointTimer
 from kmsconsole import metrics
 
 _PR_SET_PDEATHSIG = 1
@@ -32,6 +34,9 @@ def begin(place: int) -> None:
         _take_a_core(place, workers)
         metrics.publish_always()
     gc.freeze()
+    recorder.expect_journal()
+    if place == 0:
+        CheckpointTimer()
 
 
 def _die_with(server: int) -> None:

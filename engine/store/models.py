@@ -22,9 +22,12 @@ class TrailMark(models.Model):
     """The journal sequence number of the last audit record whose change was committed (one row, id 1).
 
     A record of a change beyond it belongs to a transaction that never committed: recovery marks it rolled back.
+    `checkpoint` is what the journal must reach at least, a signed note (engine.trail.checkpoints), and `reached` its number.
     """
 
     sequence = models.BigIntegerField(default=0)
+    reached = models.BigIntegerField(default=0)
+    checkpoint = models.TextField(default="")
 
     def __str__(self) -> str:
         return str(self.sequence)

@@ -18,6 +18,7 @@ from pathlib import Path
 import orjson
 
 from engine.store.models import TrailMark
+from engine.trail import checkpoints
 from engine.trail.journal import Journal, position_after, read
 
 _BYTES = 8
@@ -37,10 +38,9 @@ def record_change(journal: Journal, records: list[bytes], void: Void) -> None:
     if int.from_bytes(shared[:_BYTES]) > mark:
         void_uncommitted(journal, mark, void, "its transaction was never committed")
     shared[:_BYTES] = (journal.position()[1] + 1).to_bytes(_BYTES)
-    sequence = mark
     for each in records:
-        sequence = journal.append(each)
-    TrailMark.objects.update_or_create(id=1, defaults={"sequence": sequence})
+        last = journal.append_all([each])
+    checkpoints.mark_change(last.sequence, last.digest)
 
 
 @cache

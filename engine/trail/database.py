@@ -19,6 +19,7 @@ import psycopg
 from django.db import connection
 
 from engine.store.postgresql.base import Connection, connect
+from engine.trail.checkpoints import FLUSH
 from engine.trail.facts import Facts
 from engine.trail.groupcommit import GroupCommit, Ticket
 
@@ -41,8 +42,6 @@ _RESOURCES = (
     "INSERT INTO trail_resource (account, arn, sequence, used) "
     "SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::smallint[])"
 )
-# A WAL record of its own in a transaction that waits for the disk: everything committed before it is on disk after it.
-_FLUSH = "SELECT pg_logical_emit_message(true, 'kmsconsole', '')"
 
 _Execute = Callable[[str, tuple[Any, ...]], Any]
 
@@ -63,7 +62,7 @@ class DatabaseJournal(GroupCommit):
             with link.pipeline():
                 _write(link.execute, chained)
                 link.execute("COMMIT")
-                link.execute(_FLUSH)
+                link.execute(FLUSH)
         except BaseException:
             self.close()  # and with it an open transaction
             raise

@@ -29,7 +29,7 @@ class TrailUnavailable(Exception):
 class Ticket:
     """One waiting record. `done` is locked until its batch is durable, has failed, or the ticket must lead the next batch."""
 
-    __slots__ = ("done", "error", "leads", "record", "sequence")
+    __slots__ = ("digest", "done", "error", "leads", "record", "sequence")
 
     def __init__(self, record: bytes) -> None:
         self.record = record
@@ -37,6 +37,7 @@ class Ticket:
         self.done.acquire()
         self.leads = False
         self.sequence = 0
+        self.digest = b""  # of the chain behind this record, where the journal has one chain
         self.error: Exception | None = None
 
 
@@ -50,12 +51,10 @@ class GroupCommit(ABC):
 
     def append(self, record: bytes) -> int:
         """Make `record` (JSON without newlines) durable and return its sequence number. Raises TrailUnavailable."""
-        return self.append_all([record])
+        return self.append_all([record]).sequence
 
-    def append_all(self, records: Sequence[bytes]) -> int:
-        """Make the records durable, in order and together; the sequence number of the last. Raises TrailUnavailable."""
-        if not records:
-            return 0
+    def append_all(self, records: Sequence[bytes]) -> Ticket:
+        """Make the records (at least one) durable, in order and together; where the last stands. Raises TrailUnavailable."""
         tickets = [Ticket(record) for record in records]
         first = tickets[0]
         with self._mutex:
@@ -69,7 +68,7 @@ class GroupCommit(ABC):
             self._lead()
         if first.error is not None:  # all waited in one batch: what failed one failed all
             raise TrailUnavailable(str(first.error)) from first.error
-        return tickets[-1].sequence
+        return tickets[-1]
 
     @abstractmethod
     def recover(self) -> int:

@@ -1,10 +1,13 @@
 """The index over the journal: an SQLite file that can be thrown away and rebuilt, brought up to date before every question.
 
-It holds what events are looked up by and where each lies in the journal; the record itself is read from the journal.
+It holds what events are looked up by and where each lies in the journal; the record itself is read from the journal. An index that does
+not fit the journal that is there (exchanged, cut, put back from a backup) is made anew before it answers. A record of a damaged
+journal that cannot be read is not found, and the log tells of it; whether the trail is whole is engine.trail.verify's to say.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -17,7 +20,11 @@ import orjson
 
 from engine.trail import journal
 from engine.trail.facts import Facts
+from engine.trail.groupcommit import TrailUnavailable
 
+logger = logging.getLogger(__name__)
+
+_VERSION = 2  # of the tables; an index of another one is made anew
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
   sequence INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL, event_id TEXT NOT NULL, time INTEGER NOT NULL,
@@ -36,9 +43,12 @@ CREATE TABLE IF NOT EXISTS resource (
 CREATE TABLE IF NOT EXISTS last_use (
   kind TEXT NOT NULL, subject TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (kind, subject)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS position (id INTEGER PRIMARY KEY CHECK (id = 1), offset INTEGER NOT NULL);
-INSERT OR IGNORE INTO position VALUES (1, 0);
+CREATE TABLE IF NOT EXISTS position (
+  id INTEGER PRIMARY KEY CHECK (id = 1), offset INTEGER NOT NULL, start INTEGER NOT NULL, head BLOB NOT NULL
+);
+INSERT OR IGNORE INTO position VALUES (1, 0, 0, x'');
 """
+_TABLES = ("event", "resource", "last_use")
 _BATCH = 5_000
 _local = threading.local()
 
@@ -46,42 +56,115 @@ _local = threading.local()
 def connection(folder: Path) -> sqlite3.Connection:
     """This thread's connection to the index of a trail folder, brought up to date with its journal."""
     path = folder / "index.sqlite3"
+    try:
+        return _connection(path)
+    except sqlite3.DatabaseError as reason:
+        if isinstance(reason, sqlite3.OperationalError):
+            raise  # locked, or no room: the file itself is not what is wrong
+        logger.warning("the index %s is damaged (%s): it is made anew", path, reason)
+        _local.found = None
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+            (folder / name).unlink(missing_ok=True)
+    return _connection(path)
+
+
+def _connection(path: Path) -> sqlite3.Connection:
     found: sqlite3.Connection | None = getattr(_local, "found", None)
     if found is None or _local.path != path:
         found = sqlite3.connect(path, isolation_level=None, timeout=30)
-        found.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+        _prepare(found)
         _local.found, _local.path = found, path
-    catch_up(found, folder / "journal")
+    catch_up(found, path.parent / "journal")
     return found
+
+
+def _prepare(index: sqlite3.Connection) -> None:
+    index.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
+    if index.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+        return
+    index.execute("BEGIN IMMEDIATE")
+    try:
+        if index.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            for table in (*_TABLES, "position"):
+                index.execute(f"DROP TABLE IF EXISTS {table}")
+            for statement in _SCHEMA.split(";\n"):
+                index.execute(statement)
+            index.execute(f"PRAGMA user_version = {_VERSION}")
+        index.execute("COMMIT")
+    except BaseException:
+        index.execute("ROLLBACK")
+        raise
 
 
 def catch_up(index: sqlite3.Connection, path: Path) -> None:
     """Index what the journal holds beyond the index's position, in batches; safe with any number of processes."""
-    if not path.exists():
-        return
-    while journal.has_more(path, index.execute("SELECT offset FROM position").fetchone()[0]):
+    while _state(index, path) != _UP_TO_DATE:
         index.execute("BEGIN IMMEDIATE")
         try:
-            offset = index.execute("SELECT offset FROM position").fetchone()[0]
-            done = _index_batch(index, path, offset)
-            index.execute("UPDATE position SET offset = ?", (done,))
+            state, done = _state(index, path), True
+            if state == _STRANGE:
+                _forget(index, path)
+                done = False
+            elif state == _BEHIND:
+                done = not _index_batch(index, path)
             index.execute("COMMIT")
         except BaseException:
             index.execute("ROLLBACK")
             raise
-        if done == offset:  # only an incomplete line is left: its writer is still at it, or died
+        if done:  # only an incomplete line is left: its writer is still at it, or died
             return
 
 
-def _index_batch(index: sqlite3.Connection, path: Path, offset: int) -> int:
-    for entry in islice(journal.read(path, offset), _BATCH):
-        _index_entry(index, entry)
-        offset = entry.end
-    return offset
+_UP_TO_DATE, _BEHIND, _STRANGE = range(3)
 
 
-def _index_entry(index: sqlite3.Connection, entry: journal.Entry) -> None:
-    facts = Facts.of(entry.record)
+def _state(index: sqlite3.Connection, path: Path) -> int:
+    """How the index stands to the journal: what it was made of must still be there, and there may be more."""
+    offset, start, head = index.execute("SELECT offset, start, head FROM position").fetchone()
+    if not path.exists():
+        return _STRANGE if offset else _UP_TO_DATE
+    with open(path, "rb", buffering=0) as file:
+        if head and os.pread(file.fileno(), len(head), start) != head:
+            return _STRANGE
+        return _BEHIND if os.pread(file.fileno(), 1, offset).strip(b"\0") else _UP_TO_DATE
+
+
+def _forget(index: sqlite3.Connection, path: Path) -> None:
+    """Empty the index, to be filled anew. Inside a transaction."""
+    logger.warning("the index of %s does not fit it: it is made anew", path)
+    for table in _TABLES:
+        index.execute(f"DELETE FROM {table}")  # noqa: S608
+    index.execute("UPDATE position SET offset = 0, start = 0, head = x''")
+
+
+def _index_batch(index: sqlite3.Connection, path: Path) -> bool:
+    """Index the next lines of the journal. Whether there were any."""
+    offset = index.execute("SELECT offset FROM position").fetchone()[0]
+    last = None
+    for last in islice(journal.lines(path, offset), _BATCH):
+        _index_line(index, path, last)
+    if last is None:
+        return False
+    index.execute(
+        "UPDATE position SET offset = ?, start = ?, head = ?", (last.end, last.start, last.text[:_HEAD_BYTES])
+    )
+    return True
+
+
+_HEAD_BYTES = 90  # of a line: its number, its hash, and how its record begins
+
+
+def _index_line(index: sqlite3.Connection, path: Path, line: journal.Line) -> None:
+    try:
+        entry = line.entry(path)
+        facts = Facts.of(entry.record)
+    except (TrailUnavailable, ValueError, LookupError, TypeError, AttributeError) as reason:
+        logger.error("audit journal %s: the line at byte %d cannot be read: %r", path, line.start, reason)
+        return
+    _index_entry(index, entry, facts)
+
+
+def _index_entry(index: sqlite3.Connection, entry: journal.Entry, facts: Facts) -> None:
     if facts.voids:
         index.execute("UPDATE event SET voided = 1 WHERE event_id = ?", (facts.voids,))
     index.execute(
@@ -127,12 +210,25 @@ class Shelf:
 
     def records(self, rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
         with open(self._folder / "journal", "rb") as file:
-            for _, start, end, voided in rows:
-                line = os.pread(file.fileno(), end - start, start)
-                record = orjson.loads(line[:-1].split(b" ", 2)[2])
+            for sequence, start, end, voided in rows:
+                record = _record(os.pread(file.fileno(), end - start, start), sequence) or self._found_again(sequence)
+                if record is None:
+                    continue
                 if voided:
                     record["voided"] = True
                 yield record
+
+    def _found_again(self, sequence: int) -> dict[str, Any] | None:
+        """A record that does not lie where the index says: the index is made anew. None if it cannot be read at all."""
+        index = connection(self._folder)
+        index.execute("BEGIN IMMEDIATE")
+        _forget(index, self._folder / "journal")
+        index.execute("COMMIT")
+        sql = "SELECT start, end FROM event WHERE sequence = ?"
+        for start, end in connection(self._folder).execute(sql, (sequence,)):
+            with open(self._folder / "journal", "rb") as file:
+                return _record(os.pread(file.fileno(), end - start, start), sequence)
+        return None
 
     def last_use(self, kind: str, account_id: str, subject: str) -> list[tuple[Any, ...]]:
         del account_id  # a subject has one owner
@@ -149,3 +245,15 @@ class Shelf:
             "WHERE kind = 'key' AND subject >= ? AND subject < ? AND last_use.sequence > ?",
             (arn_prefix, arn_prefix + "~", after),
         )
+
+
+def _record(line: bytes, sequence: int) -> dict[str, Any] | None:
+    """The record of a journal line, if the line is that of this number and whole."""
+    number, _, rest = line.partition(b" ")
+    if number != b"%d" % sequence or not line.endswith(b"\n"):
+        return None
+    try:
+        record: dict[str, Any] = orjson.loads(rest.partition(b" ")[2])
+    except ValueError:
+        return None
+    return record

@@ -33,22 +33,31 @@ GENESIS = bytes(32)
 # as not holding before a write and set after it, so a worker that dies in between leaves a mark and not a lie.
 _TAIL = struct.Struct("<B7xQQQ32s")
 _HOLDS = 1
-# Beside it: up to where a sync is known to have succeeded (at least), and whether one has failed since.
-_SYNCED = struct.Struct("<QB7x")
+# Beside it: up to where a sync is known to have succeeded (at least), whether one has failed since, and whether the file was
+# found to be another one than the one that is written.
+_SYNCED = struct.Struct("<QBB6x")
 _SUSPECT = _TAIL.size + 8
+_EXCHANGED = _TAIL.size + 9
 _SHARED = _TAIL.size + _SYNCED.size  # bytes
 _AHEAD = 1 << 20  # bytes of zeros written ahead at a time
 _READ = 1 << 20
 _BACK = 1 << 16
+_ALL = 1 << 63  # a number above every record's
 
 
 class Journal(GroupCommit):
-    """The journal in `folder`, opened by each worker; safe for any number of threads and processes of one machine."""
+    """The journal in `folder`, opened by each worker; safe for any number of threads and processes of one machine.
 
-    def __init__(self, folder: Path) -> None:
+    Raises TrailUnavailable if it is not there and may not be made (`create`).
+    """
+
+    def __init__(self, folder: Path, *, create: bool = True) -> None:
         super().__init__()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / "journal"
+        if create:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        elif not self.path.exists():
+            raise TrailUnavailable(f"audit journal {self.path}: the file was removed while it was written")
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock_file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if os.fstat(self._lock_file).st_size < _SHARED:
@@ -79,7 +88,7 @@ class Journal(GroupCommit):
                 sequence += 1
                 link = sha256(digest + ticket.record)
                 digest = link.digest()
-                ticket.sequence = sequence
+                ticket.sequence, ticket.digest = sequence, digest
                 lines.append(b"%d %s %s\n" % (sequence, link.hexdigest().encode(), ticket.record))
             data = b"".join(lines)
             self._tail[0] = 0
@@ -101,7 +110,7 @@ class Journal(GroupCommit):
         last good sync is read, checked against the chain, and written through a descriptor that has seen no error. Raises
         TrailUnavailable or OSError, and then nothing is appended until it succeeds.
         """
-        start, _ = _SYNCED.unpack_from(self._tail, _TAIL.size)
+        start = _SYNCED.unpack_from(self._tail, _TAIL.size)[0]
         before = record_before(self.path, start)
         if before is None:
             start, sequence, digest = 0, 0, GENESIS
@@ -122,7 +131,7 @@ class Journal(GroupCommit):
         os.close(self._file)
         self._file = fresh
         self._set_tail(end, end, sequence, digest)
-        self._tail[_TAIL.size :] = _SYNCED.pack(end, 0)
+        self._tail[_TAIL.size :] = _SYNCED.pack(end, 0, self._tail[_EXCHANGED])
         logger.warning("audit journal: wrote %d bytes again after a failed sync", end - start)
 
     def _write_ahead(self, end: int, size: int) -> int:
@@ -142,11 +151,40 @@ class Journal(GroupCommit):
         self._tail[: _TAIL.size] = _TAIL.pack(_HOLDS, end, size, sequence, digest)
 
     def _end(self) -> tuple[int, int, int, bytes]:
-        """(end of the records, file size, sequence, hash) of the last whole record. Called with the lock held."""
+        """(end of the records, file size, sequence, hash) of the last whole record. Called with the lock held.
+
+        Raises TrailUnavailable if the file was removed, exchanged or cut while it was used: what is appended would not be found again.
+        """
         holds, end, size, sequence, digest = _TAIL.unpack_from(self._tail)
-        if holds == _HOLDS and self._recovered and size == os.fstat(self._file).st_size:
+        status = os.fstat(self._file)
+        if not status.st_nlink or self._tail[_EXCHANGED]:
+            raise TrailUnavailable(f"audit journal {self.path}: the file was removed or exchanged while it was written")
+        if holds == _HOLDS and self._recovered and size == status.st_size:
             return end, size, sequence, digest
-        return self._recover()
+        found = self._recover()
+        if found[0] < _SYNCED.unpack_from(self._tail, _TAIL.size)[0]:
+            self._recovered = False
+            raise TrailUnavailable(f"audit journal {self.path}: records that were acknowledged were cut off")
+        return found
+
+    def check_place(self) -> None:
+        """Whether the file that is written is still the one of this name. If not, no worker appends any more.
+
+        Raises TrailUnavailable.
+        """
+        mine = os.fstat(self._file)
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            there = None
+        if there is None or (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
+            self._tail[_EXCHANGED] = 1
+            raise TrailUnavailable(f"audit journal {self.path}: the file was removed or exchanged while it was written")
+
+    def durable_end(self) -> tuple[int, bytes]:
+        """(records, last hash) up to where a sync is known to have succeeded; (0, GENESIS) if none is."""
+        last = record_before(self.path, _SYNCED.unpack_from(self._tail, _TAIL.size)[0])
+        return (0, GENESIS) if last is None else (last.sequence, last.digest)
 
     def _recover(self) -> tuple[int, int, int, bytes]:
         """Read on from the last end that is known to the last whole record; a torn tail is cut off and reported, damage raises."""
@@ -188,9 +226,13 @@ class Journal(GroupCommit):
     def recover(self) -> int:
         """At start-up: find the end of the chain, cut off a torn tail, and return the last sequence number."""
         with self._turn:
+            self._tail[_EXCHANGED] = 0
             if self._tail[_SUSPECT]:
                 self._rewrite()
-            return self._recover()[2]
+            end, _, sequence, _ = self._recover()
+            os.fdatasync(self._file)  # a server that was killed may have written what it did not sync
+            self._tail[_TAIL.size :] = _SYNCED.pack(end, 0, 0)
+            return sequence
 
     def close(self) -> None:
         """Give back what was written ahead, and let go of the files."""
@@ -237,19 +279,41 @@ class Entry:
         self.start, self.end, self.sequence, self.digest, self.record = start, end, sequence, digest, record
 
 
-def read(path: Path, start: int = 0) -> Iterator[Entry]:
-    """Whole lines from byte `start`, in order; stops before what is no whole line at the end. Hashes are the caller's to check.
+class Line:
+    """A line of the journal: where it lies and what it says."""
 
-    A record holds no zero byte: one in a line is where a write was torn. Raises TrailUnavailable for a whole line that is not a
-    journal line.
+    __slots__ = ("start", "text")
+
+    def __init__(self, start: int, text: bytes) -> None:
+        self.start, self.text = start, text
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    def entry(self, path: Path) -> Entry:
+        """Raises TrailUnavailable if it is not a journal line."""
+        return _entry(path, self.text, self.start)
+
+
+def lines(path: Path, start: int = 0) -> Iterator[Line]:
+    """Whole lines from byte `start`, in order, whatever they say; stops before what is no whole line at the end.
+
+    A record holds no zero byte: one in a line is where a write was torn.
     """
     with open(path, "rb", buffering=_READ) as file:
         file.seek(start)
-        for line in file:
-            if not line.endswith(b"\n") or b"\0" in line:
+        for text in file:
+            if not text.endswith(b"\n") or b"\0" in text:
                 return
-            yield _entry(path, line, start)
-            start += len(line)
+            yield Line(start, text)
+            start += len(text)
+
+
+def read(path: Path, start: int = 0) -> Iterator[Entry]:
+    """The records from byte `start`, in order. Hashes are the caller's to check. Raises TrailUnavailable for a line that is none."""
+    for line in lines(path, start):
+        yield line.entry(path)
 
 
 def _entry(path: Path, line: bytes, start: int) -> Entry:
@@ -262,6 +326,26 @@ def _entry(path: Path, line: bytes, start: int) -> Entry:
 
 def record_before(path: Path, end: int) -> Entry | None:
     """The record that ends at byte `end`, or None if none does."""
+    start, line = _line_before(path, end)
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return _entry(path, line, start)
+    except TrailUnavailable:
+        return None
+
+
+def last_record(path: Path) -> Entry | None:
+    """The last whole record; what a torn write left behind it is passed over. None if there is none, or no file."""
+    if not path.exists():
+        return None
+    end = position_after(path, _ALL)
+    start, line = _line_before(path, end)
+    return record_before(path, end if line.endswith(b"\n") else start)
+
+
+def _line_before(path: Path, end: int) -> tuple[int, bytes]:
+    """(where it begins, its bytes) of what lies between byte `end` and the end of the line before."""
     with open(path, "rb", buffering=0) as file:
         start, line = end, b""
         while start > 0:
@@ -271,14 +355,8 @@ def record_before(path: Path, end: int) -> Entry | None:
             line = file.read(step) + line
             at = line.rfind(b"\n", 0, -1)
             if at >= 0:
-                start, line = start + at + 1, line[at + 1 :]
-                break
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        return _entry(path, line, start)
-    except TrailUnavailable:
-        return None
+                return start + at + 1, line[at + 1 :]
+    return start, line
 
 
 def position_after(path: Path, sequence: int) -> int:
@@ -298,10 +376,9 @@ def position_after(path: Path, sequence: int) -> int:
     return low
 
 
-def has_more(path: Path, start: int) -> bool:
-    """Whether something is written from byte `start` on, whole or not."""
+def has_records(path: Path) -> bool:
+    """Whether anything was ever written to a journal file."""
     with open(path, "rb", buffering=0) as file:
-        file.seek(start)
         return file.read(1).strip(b"\0") != b""
 
 

@@ -1,5 +1,5 @@
-"""The trail in the control-plane database, for PostgreSQL: every node reads and writes the same one. On SQLite the tables stay empty,
-since there the journal is a file (engine.trail.journal).
+"""The trail in the control-plane database, for PostgreSQL: every node reads and writes the same one. On SQLite its tables stay empty,
+since there the journal is a file (engine.trail.journal). The key that signs checkpoints is here for both.
 """
 
 from __future__ import annotations
@@ -65,3 +65,14 @@ class Resource(models.Model):
 
     def __str__(self) -> str:
         return f"{self.arn} {self.sequence}"
+
+
+class SigningKey(models.Model):
+    """The Ed25519 key that signs this installation's checkpoints (one row): the public key in hexadecimal, the private one sealed."""
+
+    public_key = models.CharField(max_length=64)
+    sealed = models.BinaryField()
+    created = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.public_key

@@ -7,20 +7,27 @@ import threading
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from engine import clock
-from engine.trail import changes
+from engine.trail import changes, checkpoints
 from engine.trail.groupcommit import GroupCommit
 from engine.trail.journal import Journal
 from engine.trail.record import service_event
 
 _journal: GroupCommit | None = None
 _opening = threading.Lock()
+_may_create = True
+
+
+def expect_journal() -> None:
+    """In a server's workers: the journal was found at the start. If it is gone it is lost, and is not begun anew."""
+    global _may_create
+    _may_create = False
 
 
 def journal() -> GroupCommit:
-    """This process's handle on the journal: the data folder's file, or on PostgreSQL the database."""
+    """This process's handle on the journal: the data folder's file, or on PostgreSQL the database. Raises TrailUnavailable."""
     global _journal
     found = _journal
     if found is None:
@@ -44,12 +51,12 @@ def _open(folder: Path) -> GroupCommit:
         from engine.trail.database import DatabaseJournal
 
         return DatabaseJournal()
-    return Journal(folder)
+    return Journal(folder, create=_may_create)
 
 
 def record(records: list[bytes]) -> int:
     """Make the records durable, in order; the sequence number of the last. Raises TrailUnavailable."""
-    return journal().append_all(records) if records else 0
+    return journal().append_all(records).sequence if records else 0
 
 
 def record_change(records: list[bytes]) -> bool:
@@ -61,6 +68,7 @@ def record_change(records: list[bytes]) -> bool:
     from engine.trail.database import append_in_transaction
 
     append_in_transaction(records)
+    transaction.on_commit(checkpoints.advance_in_file, robust=True)  # committed as it is; the timer tries again
     return False
 
 

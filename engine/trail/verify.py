@@ -1,32 +1,39 @@
-"""Is the record complete and unchanged? Walks the whole chain; at a server's start also tells which changes never took place."""
+"""Is the record complete and unchanged? Walks the whole chain, and compares it with the stored checkpoint (engine.trail.checkpoints).
+
+A start walks only what was written last, compares as well, and refuses to go on where records are missing; it also tells which
+changes never took place.
+"""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
+import orjson
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from engine.trail import changes, recorder
+from engine import clock
+from engine.trail import changes, checkpoints, recorder
+from engine.trail.checkpoints import Checkpoint
 from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.journal import GENESIS, Journal, read, torn_bytes
-
-logger = logging.getLogger(__name__)
+from engine.trail.journal import GENESIS, Journal, last_record, position_after, read, torn_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`broken_at` is the sequence number at which the chain first breaks (0: nowhere); `torn` the bytes of an unfinished last line."""
+    """`broken_at` is the sequence number at which the chain first breaks or ends too early (0: nowhere); `torn` the bytes of an unfinished
+    last line; `missing` how many records the trail must have held and does not."""
 
     records: int
     last_hash: str
     broken_at: int
     reason: str
     torn: int
+    missing: int = 0
 
     @property
     def whole(self) -> bool:
@@ -34,10 +41,23 @@ class Verdict:
 
 
 def verify(path: Path | None = None) -> Verdict:
-    """Read every record and compare every hash: of the file at `path`, else of this installation's trail."""
-    if path is None and connection.vendor == "postgresql":
-        return _verify_database()
-    path = path or Path(settings.DATA) / "trail" / "journal"
+    """Read every record and compare every hash: of the file at `path` alone, else of this installation's trail, and then with its
+    checkpoint too. Raises CheckpointError."""
+    if path is not None:
+        return _verify_file(path)
+    checkpoint = checkpoints.stored()
+    if connection.vendor == "postgresql":
+        verdict = _verify_database()
+        gap = gap_in_database(checkpoint)
+    else:
+        verdict = _verify_file(_journal_path())
+        gap = gap_in_journal(_journal_path(), checkpoint)
+    if not verdict.whole or gap is None:
+        return verdict
+    return replace(verdict, broken_at=gap.first, reason=gap.sentence(), missing=gap.missing)
+
+
+def _verify_file(path: Path) -> Verdict:
     if not path.exists():
         return Verdict(0, GENESIS.hex(), 0, "", 0)
     sequence, digest, end = 0, GENESIS, 0
@@ -82,33 +102,141 @@ def _verify_database() -> Verdict:
             return _broken(
                 records, previous, last + 1, account, _("it is missing: the chain ended at %(end)d") % {"end": end[0]}
             )
-    total = sha256(b"".join(account.encode() + heads[account][1] for account in sorted(heads)))
-    return Verdict(records, total.hexdigest(), 0, "", 0)
+    return Verdict(records, checkpoints.total(heads).hex(), 0, "", 0)
 
 
 def _broken(records: int, digest: bytes, sequence: int, account: str, reason: str) -> Verdict:
-    said = _("account %(account)s: %(problem)s") % {"account": account, "problem": reason}
-    return Verdict(records, digest.hex(), sequence, said, 0)
+    return Verdict(records, digest.hex(), sequence, _in_account(account, reason), 0)
+
+
+def _in_account(account: str, problem: str) -> str:
+    return _("account %(account)s: %(problem)s") % {"account": account, "problem": problem}
 
 
 def _out_of_place(sequence: int, expected: int) -> str:
     return _("record %(sequence)d stands where %(expected)d should") % {"sequence": sequence, "expected": expected}
 
 
+# --- what the checkpoint names and the trail does not hold
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Records from number `first` on that the checkpoint names and the trail does not hold. None is missing where the trail is as long
+    as it must be, and is another one."""
+
+    first: int
+    missing: int
+    since: str  # the time of the last record that is there; empty if none is
+    until: datetime
+    account: str = ""  # where each account has a chain of its own
+
+    def sentence(self) -> str:
+        """What is missing, as one sentence."""
+        values = {
+            "first": self.first,
+            "last": self.first + self.missing - 1,
+            "missing": self.missing,
+            "since": self.since or _("the beginning"),
+            "until": self.until.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        }
+        if not self.missing:
+            said = _("record %(first)d is not the one that was recorded: the trail was exchanged before %(until)s")
+        elif self.missing == 1:
+            said = _("1 record is missing: number %(first)d, recorded between %(since)s and %(until)s")
+        else:
+            said = _(
+                "%(missing)d records are missing: numbers %(first)d to %(last)d, recorded between %(since)s and %(until)s"
+            )
+        sentence = said % values
+        return _in_account(self.account, sentence) if self.account else sentence
+
+
+def gap_in_journal(path: Path, checkpoint: Checkpoint | None) -> Gap | None:
+    """What the file journal at `path` lacks of what `checkpoint` names."""
+    if checkpoint is None or not checkpoint.records:
+        return None
+    if path.exists():
+        found = next(read(path, position_after(path, checkpoint.records - 1)), None)
+        if found is not None and (found.sequence, found.digest) == (checkpoint.records, checkpoint.digest):
+            return None
+        if found is not None:
+            return Gap(checkpoint.records, 0, "", checkpoint.time)
+    return _end_of(path, checkpoint.records, checkpoint.time)
+
+
+def _end_of(path: Path, expected: int, until: datetime) -> Gap | None:
+    """The gap of a journal that ends before its record `expected`."""
+    last = last_record(path)
+    held, since = (last.sequence, _time_of(last.record)) if last is not None else (0, "")
+    return Gap(held + 1, expected - held, since, until) if held < expected else None
+
+
+def _time_of(record: bytes | str) -> str:
+    return str(orjson.loads(record)["eventTime"])
+
+
+def gap_in_database(checkpoint: Checkpoint | None) -> Gap | None:
+    """What the accounts' chains in the database lack of what `checkpoint` names: of the first account that lacks something."""
+    from engine.trail.models import Event
+
+    if checkpoint is None:
+        return None
+    for account, (number, digest) in sorted(checkpoint.accounts.items()):
+        chain = Event.objects.filter(account=account)
+        found = chain.filter(sequence=number).values_list("digest", flat=True).first()
+        if found is not None and bytes(found) == digest:
+            continue
+        last = chain.filter(sequence__lte=number).order_by("-sequence").values_list("sequence", "record").first()
+        held, since = (last[0], _time_of(last[1])) if last is not None else (0, "")
+        return Gap(max(held, 1) if held == number else held + 1, number - held, since, checkpoint.time, account)
+    return None
+
+
+def _journal_path() -> Path:
+    return Path(settings.DATA) / "trail" / "journal"
+
+
+class RecordsMissing(TrailUnavailable):
+    """The trail does not hold what was acknowledged: a start refuses to go on."""
+
+
 def recover() -> int:
     """At a server's start: cut off a torn tail, and void the records of changes whose transaction never committed.
 
-    Returns how many records were voided. Raises TrailUnavailable if the chain is broken.
+    Returns how many records were voided. Raises TrailUnavailable if the chain is broken or what it must hold is missing.
     """
+    gap = missing()
+    if gap is not None:
+        raise RecordsMissing(
+            f"the audit trail in {settings.DATA} is not complete: {gap.sentence()}. Put the missing part back or restore a "
+            "backup; `manage.py accept_lost_records` goes on without it and records that"
+        )
     journal = recorder.journal()
     last = journal.recover()
     if not isinstance(journal, Journal):
+        checkpoints.advance_in_file()
         return 0  # in a database a record stands or falls with its change
     mark = changes.committed()
-    if last < mark:
-        logger.error(
-            "audit journal: it ends at record %d, and record %d was acknowledged: records are lost", last, mark
-        )
-    if last <= mark:
-        return 0
-    return changes.void_uncommitted(journal, mark, recorder.void, "the server stopped before the change was committed")
+    voided = 0
+    if last > mark:
+        reason = "the server stopped before the change was committed"
+        voided = changes.void_uncommitted(journal, mark, recorder.void, reason)
+    checkpoints.advance(*journal.durable_end())
+    return voided
+
+
+def missing() -> Gap | None:
+    """What this installation's trail lacks of what its checkpoint names, without reading all of it. Raises TrailUnavailable."""
+    try:
+        checkpoint = checkpoints.stored()
+    except checkpoints.CheckpointError as reason:
+        raise RecordsMissing(
+            f"{reason}: whether the audit trail is complete cannot be told. Restore a backup; "
+            "`manage.py accept_lost_records` goes on and records that"
+        ) from reason
+    if connection.vendor == "postgresql":
+        return gap_in_database(checkpoint)
+    if checkpoint is None and (mark := changes.committed()):  # an installation older than checkpoints
+        return _end_of(_journal_path(), mark, clock.real_now())
+    return gap_in_journal(_journal_path(), checkpoint)

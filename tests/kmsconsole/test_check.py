@@ -75,7 +75,7 @@ def change_trail(folder: Path) -> None:
         (lambda folder: (folder / "root.key").unlink(), "root.key is missing"),
         (lambda folder: (folder / "root.key").write_text("x"), "root.key is damaged"),
         (damage_database, "database:"),
-        (cut_trail, "records were lost"),
+        (cut_trail, "is missing: number 2"),
         (change_trail, "does not follow the chain"),
     ],
 )

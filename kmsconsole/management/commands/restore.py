@@ -11,7 +11,7 @@ from django.db import DatabaseError
 
 from engine.vault import keeper
 from kmsconsole import backup
-from kmsconsole.datafolder import hold
+from kmsconsole.datafolder import DataFolderError, hold, secure
 
 
 class Command(BaseCommand):
@@ -25,14 +25,25 @@ class Command(BaseCommand):
         parser.add_argument("--root-key", type=Path, help="the root.key that the backup was made with")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        held = hold(Path(settings.DATA))
         try:
-            needed = backup.restore(options["file"], root_key=options["root_key"])
+            held = hold(Path(settings.DATA))
+            secure(Path(settings.DATA))
+        except DataFolderError as reason:
+            raise CommandError(str(reason)) from reason
+        try:
+            restored = backup.restore(options["file"], root_key=options["root_key"])
         except backup.BackupError as reason:
             raise CommandError(str(reason)) from reason
         except (DatabaseError, OSError) as reason:
             raise CommandError(f"the backup cannot be restored: {reason}") from reason
         del held
         self.stdout.write(f"{options['file']} is restored to {settings.DATA}.")
+        if restored.missing:
+            self.stdout.write(
+                f"The audit trail is older than this data folder's checkpoint: {restored.missing}. A start refuses that until "
+                "`manage.py accept_lost_records` has recorded it."
+            )
         if not keeper.root_path().exists():
-            self.stdout.write(f"Put the root key with ID {needed} at {keeper.root_path()} before you start the server.")
+            self.stdout.write(
+                f"Put the root key with ID {restored.root_key_id} at {keeper.root_path()} before you start the server."
+            )

@@ -14,12 +14,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
 from engine import quotas
+from engine.trail import checkpoint_timer
 from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
 from kmsconsole import bootstrap, metrics, supervisor, worker
 from kmsconsole.bootstrap import FirstAdministrator
 from kmsconsole.bridge import Application
-from kmsconsole.datafolder import DataFolderError, hold
+from kmsconsole.datafolder import DataFolderError, hold, secure
 from kmsconsole.frontdoor import CONNECTIONS, FrontDoor
 from kmsconsole.wsgi import application
 
@@ -45,6 +46,10 @@ class Command(BaseCommand):
         except quotas.QuotaError as reason:
             raise CommandError(str(reason)) from reason
         lock = hold(Path(settings.DATA))
+        try:
+            secure(Path(settings.DATA))
+        except DataFolderError as reason:
+            raise CommandError(str(reason)) from reason
         _refuse_busy_port(host, port)
         try:
             administrator = bootstrap.prepare()
@@ -65,6 +70,7 @@ class Command(BaseCommand):
         doors = _listen(host, port, workers)
         worker.settle()
         supervisor.run(workers, lambda place: _serve(doors, place, threads), stop_seconds=STOP_SECONDS + 1)
+        checkpoint_timer.move()  # of what was recorded since the last second
         del lock
 
     def _greet(self, administrator: FirstAdministrator | None) -> None:

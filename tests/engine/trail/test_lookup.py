@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from engine.trail import query, verify
 from engine.trail.journal import Journal
@@ -137,14 +136,3 @@ def test_a_verdict_says_what_is_wrong(tmp_path: Path, damage: Callable[[list[byt
 def test_a_journal_that_is_not_there_is_whole_and_empty(tmp_path: Path) -> None:
     verdict = verify.verify(tmp_path / "journal")
     assert (verdict.whole, verdict.records, verdict.torn) == (True, 0, 0)
-
-
-@pytest.mark.skipif(connection.vendor == "postgresql", reason="of the file journal's start")
-def test_a_trail_that_lost_acknowledged_records_is_told_in_the_log(
-    used: TestAccount, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from engine.trail import changes
-
-    monkeypatch.setattr(changes, "committed", lambda: 10**9)
-    assert verify.recover() == 0
-    assert "records are lost" in caplog.text

@@ -1,0 +1,98 @@
+"""Going on after records of the audit trail were lost: what is missing is recorded, and the checkpoint begins anew.
+
+Only an administrator on the machine asks for it (`manage.py accept_lost_records`), with no server running.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+from engine import clock
+from engine.store import transaction
+from engine.trail import checkpoints, recorder, verify
+from engine.trail.groupcommit import TrailUnavailable
+from engine.trail.journal import GENESIS, Journal, read
+from engine.trail.record import service_event
+
+_REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What was missing, and where the journal is kept as it was found (file journal)."""
+
+    sentence: str
+    kept: Path | None
+
+
+def accept(reason: str, accounts: Sequence[str]) -> Accepted | None:
+    """Record in `accounts` what is missing and let the trail go on from what is there. None if nothing is missing.
+
+    Raises TrailUnavailable, OSError or DatabaseError.
+    """
+    if not _missing():
+        return None
+    kept = None
+    if connection.vendor != "postgresql":
+        kept = _keep_what_is_whole(Path(settings.DATA) / "trail")
+    sentence = _missing()  # of what is kept: behind a break in the chain nothing can be appended
+    journal = recorder.journal()
+    journal.recover()
+    details = {"missing": sentence, "reason": reason, "checkpointNotReached": checkpoints.stored_text()}
+    records = [
+        service_event(
+            account_id=account_id,
+            region=_REGION,
+            source="kms.amazonaws.com",
+            name="AuditRecordsLost",
+            now=clock.now(account_id),
+            details=details,
+        )
+        for account_id in accounts
+    ]
+    with transaction.write():
+        if isinstance(journal, Journal):
+            checkpoints.restart(*journal.durable_end())
+        recorder.record_change(records)
+    return Accepted(sentence, kept)
+
+
+def _missing() -> str:
+    """What is missing as a sentence; empty if nothing is."""
+    try:
+        gap = verify.missing()
+    except verify.RecordsMissing as reason:
+        return str(reason.__cause__)
+    return "" if gap is None else gap.sentence()
+
+
+def _keep_what_is_whole(trail: Path) -> Path | None:
+    """Cut the journal where its chain first breaks; it is copied before as it was found. The copy's path; None if there is no journal."""
+    journal, kept = trail / "journal", None
+    if journal.exists():
+        kept = trail / f"journal.found-{datetime.now().strftime('%Y%m%dT%H%M%S')}"
+        shutil.copy2(journal, kept)
+        with open(journal, "r+b") as file:
+            file.truncate(_whole_bytes(journal))
+    (trail / "lock").unlink(missing_ok=True)  # what it says of the journal is of another one
+    return kept
+
+
+def _whole_bytes(journal: Path) -> int:
+    sequence, digest, end = 0, GENESIS, 0
+    try:
+        for entry in read(journal):
+            if (entry.sequence, entry.digest) != (sequence + 1, sha256(digest + entry.record).digest()):
+                break
+            sequence, digest, end = entry.sequence, entry.digest, entry.end
+    except TrailUnavailable:
+        return end
+    return end
