@@ -185,14 +185,14 @@ def _root_key() -> Iterator[Finding]:
 def _trail() -> Iterator[Finding]:
     remedy = "put back what is missing or restore a backup; manage.py accept_lost_records goes on without it, and records that"
     try:
-        gap = verify.missing()
+        said = verify.missing()
     except (TrailUnavailable, OSError) as reason:
         yield Finding(ERROR, "audit trail", str(reason), "find out with manage.py verify_trail; restore a backup")
         return
     except (hierarchy.RootKeyError, DatabaseError):
         return  # told of the root key, or of the database
-    if gap is not None:
-        yield Finding(ERROR, "audit trail", gap.sentence(), remedy)
+    if said:
+        yield Finding(ERROR, "audit trail", said, remedy)
         return
     if connection.vendor != "sqlite":
         yield Finding(FINE, "audit trail", "in the database; manage.py verify_trail checks every record")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -57,13 +58,40 @@ def _shared(process: int, folder: Path) -> mmap.mmap:
 
 def void_uncommitted(journal: Journal, mark: int, void: Void, reason: str) -> int:
     """Void each record of a change beyond `mark` that is not voided yet. Returns how many. No change may be under way."""
-    uncommitted: dict[str, tuple[str, str]] = {}
-    for entry in read(journal.path, position_after(journal.path, mark)):
+    found = uncommitted(journal.path, mark)
+    for each in found:
+        void(each.event_id, each.account_id, each.region, reason)
+    return len(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Uncommitted:
+    """A record of a change that was not committed. Records of one change have the same `change`."""
+
+    event_id: str
+    account_id: str
+    region: str
+    change: str
+    time: str
+
+
+# What is recorded inside a change's transaction: calls of the API and of the console, and these events of the service itself.
+_CHANGING_TYPES = ("AwsApiCall", "AwsConsoleAction")
+_CHANGING_EVENTS = ("RootKeyRotated",)
+
+
+def uncommitted(path: Path, mark: int) -> list[Uncommitted]:
+    """The records of changes beyond `mark` that are not voided, in order."""
+    found: dict[str, Uncommitted] = {}
+    for entry in read(path, position_after(path, mark)):
         event = orjson.loads(entry.record)
-        if event["eventName"] == "EventVoided":
-            uncommitted.pop(event["serviceEventDetails"]["voidedEventID"], None)
-        elif event["eventType"] == "AwsApiCall" and not event["readOnly"] and "errorCode" not in event:
-            uncommitted[event["eventID"]] = (event["recipientAccountId"], event["awsRegion"])
-    for event_id, (account_id, region) in uncommitted.items():
-        void(event_id, account_id, region, reason)
-    return len(uncommitted)
+        name, event_id = event["eventName"], event["eventID"]
+        if name == "EventVoided":
+            found.pop(event["serviceEventDetails"]["voidedEventID"], None)
+        elif name in _CHANGING_EVENTS or (
+            event["eventType"] in _CHANGING_TYPES and not event["readOnly"] and "errorCode" not in event
+        ):
+            change = event.get("requestID") or (name if name in _CHANGING_EVENTS else event_id)
+            account_id = event["recipientAccountId"]
+            found[event_id] = Uncommitted(event_id, account_id, event["awsRegion"], change, event["eventTime"])
+    return list(found.values())

@@ -17,7 +17,7 @@ from django.db import connection
 
 from engine import clock
 from engine.store import transaction
-from engine.trail import checkpoints, recorder, verify
+from engine.trail import changes, checkpoints, recorder, verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import GENESIS, Journal, read
 from engine.trail.record import service_event
@@ -46,6 +46,10 @@ def accept(reason: str, accounts: Sequence[str]) -> Accepted | None:
     sentence = _missing()  # of what is kept: behind a break in the chain nothing can be appended
     journal = recorder.journal()
     journal.recover()
+    if isinstance(journal, Journal):  # of a database that was exchanged for an older one
+        changes.void_uncommitted(
+            journal, changes.committed(), recorder.void, "the database that held the change is lost"
+        )
     details = {"missing": sentence, "reason": reason, "checkpointNotReached": checkpoints.stored_text()}
     records = [
         service_event(
@@ -68,10 +72,9 @@ def accept(reason: str, accounts: Sequence[str]) -> Accepted | None:
 def _missing() -> str:
     """What is missing as a sentence; empty if nothing is."""
     try:
-        gap = verify.missing()
+        return verify.missing()
     except verify.RecordsMissing as reason:
         return str(reason.__cause__)
-    return "" if gap is None else gap.sentence()
 
 
 def _keep_what_is_whole(trail: Path) -> Path | None:

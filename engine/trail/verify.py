@@ -206,10 +206,10 @@ def recover() -> int:
 
     Returns how many records were voided. Raises TrailUnavailable if the chain is broken or what it must hold is missing.
     """
-    gap = missing()
-    if gap is not None:
+    said = missing()
+    if said:
         raise RecordsMissing(
-            f"the audit trail in {settings.DATA} is not complete: {gap.sentence()}. Put the missing part back or restore a "
+            f"the data in {settings.DATA} is not complete: {said}. Put the missing part back or restore a "
             "backup; `manage.py accept_lost_records` goes on without it and records that"
         )
     journal = recorder.journal()
@@ -226,8 +226,11 @@ def recover() -> int:
     return voided
 
 
-def missing() -> Gap | None:
-    """What this installation's trail lacks of what its checkpoint names, without reading all of it. Raises TrailUnavailable."""
+def missing() -> str:
+    """What this installation lacks of what it acknowledged, as a sentence, without reading all of the trail; empty if nothing.
+
+    Raises TrailUnavailable.
+    """
     try:
         checkpoint = checkpoints.stored()
     except checkpoints.CheckpointError as reason:
@@ -236,7 +239,26 @@ def missing() -> Gap | None:
             "`manage.py accept_lost_records` goes on and records that"
         ) from reason
     if connection.vendor == "postgresql":
-        return gap_in_database(checkpoint)
-    if checkpoint is None and (mark := changes.committed()):  # an installation older than checkpoints
-        return _end_of(_journal_path(), mark, clock.real_now())
-    return gap_in_journal(_journal_path(), checkpoint)
+        gap = gap_in_database(checkpoint)
+        return "" if gap is None else gap.sentence()
+    path, mark = _journal_path(), changes.committed()
+    # Without a checkpoint it is an installation older than checkpoints.
+    gap = gap_in_journal(path, checkpoint) if checkpoint else _end_of(path, mark, clock.real_now())
+    if gap is not None:
+        return gap.sentence()
+    return _changes_missing(path, mark) if path.exists() else ""
+
+
+def _changes_missing(path: Path, mark: int) -> str:
+    """Changes that the journal records as made and the database does not know, as a sentence; empty if there are none.
+
+    A crash leaves one at the most, since changes take turns. More than one: the database is an older one than the journal.
+    """
+    found = changes.uncommitted(path, mark)
+    number = len({each.change for each in found})
+    if number < 2:
+        return ""
+    said = _(
+        "the database is older than the audit trail: %(number)d changes, recorded between %(since)s and %(until)s, are not in it"
+    )
+    return said % {"number": number, "since": found[0].time, "until": found[-1].time}

@@ -8,9 +8,11 @@ import json
 import uuid
 from datetime import timedelta
 
+import pytest
 from django.test import Client
 
 from engine import clock
+from engine.trail import checkpoints
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import body
 
@@ -64,6 +66,30 @@ def test_who_may_not_look_events_up_sees_none(account: TestAccount, signed_in: C
 def test_the_record_is_whole(account: TestAccount, signed_in: Client) -> None:
     account.create_key()
     assert "The chain is whole." in signed_in.post("/audit/verify/").content.decode()
+
+
+def test_a_record_that_does_not_reach_its_checkpoint_is_not_called_whole(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.create_key()
+    beyond = checkpoints.Checkpoint(10**9, bytes(32), clock.real_now(), {account.account_id: (10**9, bytes(32))})
+    monkeypatch.setattr(checkpoints, "stored", lambda: beyond)
+    page = signed_in.post("/audit/verify/").content.decode()
+    assert "The record is not complete." in page
+    assert "records are missing: numbers" in page
+    assert "The chain is whole." not in page
+
+
+def test_a_checkpoint_that_cannot_be_read_leaves_the_question_open(
+    signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> None:
+        raise checkpoints.CheckpointError("the stored checkpoint of the audit trail is gone")
+
+    monkeypatch.setattr(checkpoints, "stored", gone)
+    page = signed_in.post("/audit/verify/").content.decode()
+    assert "Whether the record is complete cannot be told." in page
+    assert "The chain is whole." not in page
 
 
 def test_an_event_is_shown_whole(account: TestAccount, signed_in: Client) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.postgres import Postgres
 from tests.support.server import ROOT, Server
 
 
@@ -279,6 +280,54 @@ def test_an_emptied_database_of_this_version_is_refused_too(used: Server, tmp_pa
     assert manage(elsewhere, "migrate").returncode == 0
     shutil.copy(elsewhere.folder / "kmsconsole.sqlite3", used.folder)
     assert "is missing or empty, and the audit journal of an installation is there" in refusal(used)
+
+
+def test_a_database_that_is_older_than_the_trail_is_refused_and_what_it_lacks_is_voided(
+    used: Server, tmp_path: Path
+) -> None:
+    older = tmp_path / "older"
+    older.mkdir()
+    for each in used.folder.glob("kmsconsole.sqlite3*"):
+        shutil.copy(each, older)
+    with used:
+        made = [used.client().create_key()["KeyMetadata"]["KeyId"] for _ in range(3)]
+    for each in used.folder.glob("kmsconsole.sqlite3*"):
+        each.unlink()
+    shutil.copytree(older, used.folder, dirs_exist_ok=True)
+    for code, text in commands(used, "serve", "check").values():
+        assert code == 1
+        assert "the database is older than the audit trail: 3 changes, recorded between" in text
+    assert manage(used, "accept_lost_records", "--reason", "a test").returncode == 0
+    with used:
+        found = events(used)
+        assert len(used.client().list_keys()["Keys"]) == 1
+    assert sum(event.get("voided", False) for event in found) == len(made)
+    assert [event["eventName"] for event in found].count("AuditRecordsLost") == 1
+
+
+def test_on_postgresql_a_trail_that_was_rolled_back_is_refused_and_gone_on_with(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    import psycopg
+
+    url = postgres.database()
+    server = Server(tmp_path / "data", KMSCONSOLE_WORKERS="1", KMSCONSOLE_DATABASE_URL=url)
+    with server:
+        server.client().create_key()
+        for _ in range(5):
+            server.client().list_keys()
+    with psycopg.connect(url) as database:
+        database.execute("DELETE FROM trail_event WHERE sequence > 2")
+        database.execute(
+            "UPDATE trail_head SET sequence = 2, digest = (SELECT digest FROM trail_event WHERE sequence = 2)"
+        )
+    for code, text in commands(server, "serve", "verify_trail", "check").values():
+        assert code == 1
+        assert "account 111122223333: 4 records are missing: numbers 3 to 6, recorded between" in text
+    assert manage(server, "accept_lost_records", "--reason", "a test").returncode == 0
+    with server:
+        assert [event["eventName"] for event in events(server)].count("AuditRecordsLost") == 1
+        assert manage(server, "verify_trail").returncode == 0
 
 
 def test_a_data_folder_is_closed_to_other_users_at_the_start(used: Server) -> None:
