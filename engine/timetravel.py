@@ -1,7 +1,6 @@
 """Moving an account's clock forward: what it will do to the account's keys, who may, and the record of it.
 
-It is no call of AWS's, so it has no wire form; else it is decided, stored and recorded as any call that changes something: by the one
-decision function for `kmsconsole:MoveClock`, in one transaction with its record, and a refusal is recorded too.
+It is no call of AWS's but an action of the console's own, `kmsconsole:MoveClock`: see engine.console_actions.
 """
 
 from __future__ import annotations
@@ -10,23 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError
-
-from engine import clock, sight
-from engine.iam import authorize as iam
+from engine import clock, console_actions, sight
 from engine.iam import clocks
 from engine.kms import models
 from engine.kms.settle import ROTATING
-from engine.store import cache, transaction
-from engine.trail import record, recorder
-from engine.trail.facts import Facts
-from engine.trail.groupcommit import TrailUnavailable
-from engine.wire.errors import AWSError
+from engine.store import cache
 
 LONGEST_MOVE, FARTHEST = clocks.LONGEST_MOVE, clocks.FARTHEST
 MOVE = "kmsconsole:MoveClock"
-_SOURCE = "kmsconsole"
-_REGION = "us-east-1"  # a clock is the whole account's: recorded where IAM's events are
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,46 +62,13 @@ def move(who: sight.Viewer, begin: float, seconds: float, *, user_agent: str = "
 
     Raises AWSError: AccessDeniedException, or what engine.iam.clocks.move refuses; KMSInternalException if it cannot be recorded.
     """
-    try:
-        try:
-            _move(who, begin, seconds, user_agent)
-        except AWSError as error:
-            recorder.record([_event(who, begin, seconds, user_agent, error)])
-            raise
-    except TrailUnavailable as reason:
-        raise AWSError("KMSInternalException", "The clock was not moved: that could not be recorded.") from reason
-
-
-def _move(who: sight.Viewer, begin: float, seconds: float, user_agent: str) -> None:
-    event, recorded = _event(who, begin, seconds, user_agent), False
-    try:
-        with transaction.write():
-            iam.authorize(who.context, MOVE)
-            clocks.move(who.context.account_id, begin, seconds)
-            recorded = recorder.record_change([event])
-    except DatabaseError:
-        if recorded:
-            event_id = Facts.of(event).event_id
-            recorder.void(event_id, who.context.account_id, _REGION, "the change could not be committed")
-        raise
-
-
-def _event(who: sight.Viewer, begin: float, seconds: float, user_agent: str, error: AWSError | None = None) -> bytes:
-    context = who.context
     real = clock.real_now()
-    return record.service_event(
-        account_id=context.account_id,
-        region=_REGION,
-        source=_SOURCE,
-        name=MOVE.partition(":")[2],
-        now=clock.now(context.account_id),
-        principal=context.principal,
-        error_code=error.code.removesuffix("Exception") if error is not None else "",
-        error_message=error.message if error is not None else "",
+    console_actions.perform(
+        who.context,
+        MOVE,
+        lambda: clocks.move(who.context.account_id, begin, seconds),
         parameters={"from": _said(real, begin), "to": _said(real, seconds), "secondsAhead": seconds},
-        source_ip=context.source_ip,
         user_agent=user_agent,
-        event_type="AwsConsoleAction",
     )
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -16,7 +17,7 @@ from django.db.models import Case, When
 from django.http import HttpRequest
 from django.utils import timezone
 
-from engine import inprocess, sight, timetravel
+from engine import console_actions, inprocess, sight, timetravel
 from engine.iam import forward
 from engine.wire.errors import AWSError
 from keys import approvals, backends
@@ -25,6 +26,7 @@ from principals import session
 
 __all__ = ["AWS", "EMBEDDED", "sight", "timetravel"]
 USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own credentials for another endpoint
+T = TypeVar("T")
 _lock = threading.Lock()
 _CLIENTS_KEPT = 256
 _clients: dict[tuple[str, ...], Any] = {}
@@ -97,6 +99,27 @@ def clock_ahead(request: HttpRequest) -> float:
     if not backends.current(request).embedded:
         return 0.0
     return timetravel.offset(request.signed_in.account_id)  # type: ignore[attr-defined]
+
+
+def console_action(
+    request: HttpRequest,
+    action: str,
+    what: Callable[[], T],
+    *,
+    resource: str = "*",
+    parameters: dict[str, Any] | None = None,
+) -> T:
+    """As `engine.console_actions.perform`, by the signed-in principal. Raises ClientError."""
+    user_agent = request.headers.get("User-Agent", "")[:512]
+    context = viewer(request).context
+    try:
+        return console_actions.perform(
+            context, action, what, resource=resource, parameters=parameters, user_agent=user_agent
+        )
+    except AWSError as error:
+        raise ClientError(
+            {"Error": {"Code": error.code, "Message": error.message}}, action.partition(":")[2]
+        ) from error
 
 
 def move_clock(request: HttpRequest, begin: float, seconds: float) -> None:

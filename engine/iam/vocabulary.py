@@ -13,13 +13,12 @@ from functools import cache
 
 from botocore.session import get_session
 
+from engine import console_actions
 from engine.iam import patterns
 from engine.iam.conditions import OPERATORS
 
 SERVICES = ("kms", "iam", "sts", "cloudtrail")
-# What this console asks policies for besides: actions of its own, which are no calls of AWS's.
-CONSOLE = "kmsconsole"
-_CONSOLE_ACTIONS = ("ChangeDeletionRule", "ManageConnections", "MoveClock", "UseConnection")
+CONSOLE = console_actions.SERVICE  # what this console asks policies for besides: no calls of AWS's
 _PERMISSION_ONLY = {
     "kms": ("ReEncryptFrom", "ReEncryptTo", "SynchronizeMultiRegionKey"),
     "iam": ("PassRole",),
@@ -62,7 +61,7 @@ _OPEN = (
 def actions(service: str) -> tuple[str, ...]:
     """Every action of a service as service:Name, sorted; none for a service that is not here."""
     if service == CONSOLE:
-        return tuple(f"{CONSOLE}:{name}" for name in _CONSOLE_ACTIONS)
+        return tuple(sorted(console_actions.BY_ACTION))
     if service not in SERVICES:
         return ()
     names = set(get_session().get_service_model(service).operation_names)

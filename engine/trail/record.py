@@ -93,6 +93,7 @@ def service_event(
     user_agent: str = "AWS Internal",
     event_type: str = "AwsServiceEvent",
     resources: list[dict[str, str]] | None = None,
+    read_only: bool = False,
 ) -> bytes:
     """A record of something that is no API call: a console sign-in, a clock that was moved, a record that was voided."""
     event: dict[str, Any] = {
@@ -112,7 +113,7 @@ def service_event(
     if error_message:
         event["errorMessage"] = error_message
     event["eventID"] = new_id()
-    event["readOnly"] = False
+    event["readOnly"] = read_only
     if resources:
         event["resources"] = resources
     event["eventType"] = event_type

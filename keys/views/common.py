@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -28,6 +29,23 @@ def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpRe
         },
         status=403 if service.denied(error) else 404 if missing else 400,
     )
+
+
+def requires(action: str, title: Any) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """For a view that shows what an action of the console's own reads: decided and recorded first, AWS's refusal as a page instead."""
+
+    def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **arguments: Any) -> HttpResponse:
+            try:
+                service.console_action(request, action, lambda: None, parameters=dict(arguments) or None)
+            except ClientError as error:
+                return problem_page(request, title, error)
+            return view(request, *args, **arguments)
+
+        return answer
+
+    return guarded
 
 
 def name_of(kms: Any, key: dict[str, Any]) -> str:

@@ -1,0 +1,136 @@
+"""The actions that this console has beyond AWS's: one row each, decided by the engine's one decision function and recorded.
+
+They have no wire form. Policies allow and deny them as they do any action (`kmsconsole:MoveClock`); a call that changes something is
+stored in one transaction with its record, a refusal is recorded too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.db import DatabaseError
+
+from engine import clock
+from engine.context import CallContext
+from engine.iam import authorize as iam
+from engine.store import transaction
+from engine.trail import record, recorder
+from engine.trail.facts import Facts
+from engine.trail.groupcommit import TrailUnavailable
+from engine.wire.errors import AWSError
+
+SERVICE = "kmsconsole"
+REGION = "us-east-1"  # what belongs to the whole account is recorded where IAM's events are
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleAction:
+    """`resource`: the type of resource that a policy's Resource element may name, "" where it is about the account as a whole ("*")."""
+
+    name: str
+    description: str
+    resource: str = ""
+    reads: bool = False
+
+    @property
+    def action(self) -> str:
+        """As policies say it."""
+        return f"{SERVICE}:{self.name}"
+
+
+# Sorted by name. A new action is a row here; docs/roles-in-practice.md shows the table.
+ACTIONS: tuple[ConsoleAction, ...] = (
+    ConsoleAction("ChangeDeletionRule", "Switch on, and with a second person off, that deletions need two persons."),
+    ConsoleAction("ListConnections", "See the connections to other endpoints and what is known of them.", reads=True),
+    ConsoleAction("ManageConnections", "Connect another endpoint, test and forget connections."),
+    ConsoleAction("MoveClock", "Move the account's clock forward."),
+    ConsoleAction("UseConnection", "Use a connection that borrows the server's own credentials."),
+)
+BY_ACTION = {each.action: each for each in ACTIONS}
+
+
+def arn(account_id: str, resource_type: str, name: str) -> str:
+    """What a policy's Resource element names for a resource of the console's own."""
+    return f"arn:aws:{SERVICE}:{REGION}:{account_id}:{resource_type}/{name}"
+
+
+def authorize(context: CallContext, action: str, *, resource: str = "*") -> None:
+    """Raise AccessDeniedException, in AWS's words, unless the principal may do `action` (a row of the table)."""
+    iam.authorize(context, BY_ACTION[action].action, resource=resource)
+
+
+def perform(
+    context: CallContext,
+    action: str,
+    what: Callable[[], T],
+    *,
+    resource: str = "*",
+    parameters: dict[str, Any] | None = None,
+    user_agent: str = "",
+) -> T:
+    """Decide `action`, do `what`, and record it: a change in one transaction with its record, a reading before it is shown.
+
+    Raises AWSError: AccessDeniedException, what `what` raises, KMSInternalException if it cannot be recorded. These refusals are
+    recorded. `what` calls no other system: it runs while other changes wait.
+    """
+    made = _Call(context, BY_ACTION[action], parameters, user_agent)
+    try:
+        try:
+            if made.action.reads:
+                authorize(context, action, resource=resource)
+                found = what()
+                recorder.record([made.event()])
+                return found
+            return _change(made, what, resource)
+        except AWSError as error:
+            recorder.record([made.event(error)])
+            raise
+    except TrailUnavailable as reason:
+        raise AWSError("KMSInternalException", "Nothing was done: it could not be recorded.") from reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    context: CallContext
+    action: ConsoleAction
+    parameters: dict[str, Any] | None
+    user_agent: str
+
+    def event(self, error: AWSError | None = None) -> bytes:
+        context = self.context
+        return record.service_event(
+            account_id=context.account_id,
+            region=REGION,
+            source=SERVICE,
+            name=self.action.name,
+            now=clock.now(context.account_id),
+            principal=context.principal,
+            error_code=error.code.removesuffix("Exception") if error is not None else "",
+            error_message=error.message if error is not None else "",
+            parameters=self.parameters,
+            source_ip=context.source_ip,
+            user_agent=self.user_agent,
+            event_type="AwsConsoleAction",
+            read_only=self.action.reads,
+        )
+
+
+def _change(made: _Call, what: Callable[[], T], resource: str) -> T:
+    # Dated before the change: a move of the clock is recorded at the time that it was made.
+    event, recorded = made.event(), False
+    try:
+        with transaction.write():
+            authorize(made.context, made.action.action, resource=resource)
+            found = what()
+            recorded = recorder.record_change([event])
+    except DatabaseError:
+        if recorded:
+            recorder.void(
+                Facts.of(event).event_id, made.context.account_id, REGION, "the change could not be committed"
+            )
+        raise
+    return found
