@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.context import CallContext
 from engine.iam import authorize as iam
 from engine.iam import decide
+from engine.iam.policy import compile_policy
 from engine.kms import keyring
 from engine.kms.keyring import KmsKey
 from engine.kms.specs import SYMMETRIC_DEFAULT
@@ -69,32 +70,76 @@ def authorize(
     """Raise AccessDeniedException unless the caller may do `action` (default: the operation) on `key`.
 
     `params` are the request's members, `encryption_context` the one that counts where it is not `params["EncryptionContext"]`,
-    `identifier` the key identifier as the caller wrote it (for kms:RequestAlias).
+    `identifier` the key identifier as the caller wrote it (for kms:RequestAlias). What is said of another account's key is said
+    whether it is there or not (`_refused_elsewhere`).
     """
     action = action or context.operation
     parameters = params or {}
-    context.touches_key(key.arn, key.account_id)
-    if key.account_id != context.account_id and context.operation not in CROSS_ACCOUNT:
+    elsewhere = key.account_id != context.account_id
+    if elsewhere and context.operation not in CROSS_ACCOUNT:
+        context.touches_key(key.arn, key.account_id)
         raise _owner_only(context, key, action)
     check_tokens(parameters.get("GrantTokens", ()))
     given = parameters.get("EncryptionContext") if encryption_context is None else encryption_context
-    return iam.authorize(
-        context,
-        f"kms:{action}",
-        resource=key.arn,
-        resource_account=key.account_id,
-        resource_policy=key.policy,
-        grants=key.grants,
-        conditions=lambda: {
-            **key_conditions(context, key),
+    written = identifier or parameters.get("KeyId", "")
+
+    def of_request() -> Conditions:
+        return {
             **request_conditions(parameters),
-            **_operation_conditions(context, key, action, parameters),
             **context_conditions(given),
-            **alias_condition(identifier or parameters.get("KeyId", "")),
+            **alias_condition(written),
             **(conditions or {}),
-        },
-        encryption_context=given,
+        }
+
+    try:
+        decision = iam.authorize(
+            context,
+            f"kms:{action}",
+            resource=key.arn,
+            resource_account=key.account_id,
+            resource_policy=key.policy,
+            grants=key.grants,
+            conditions=lambda: {
+                **key_conditions(context, key),
+                **_operation_conditions(context, key, action, parameters),
+                **of_request(),
+            },
+            encryption_context=given,
+        )
+    except AWSError as error:
+        if not elsewhere or error.code != "AccessDeniedException":
+            context.touches_key(key.arn, key.account_id)
+            raise
+        raise _refused_elsewhere(context, key, action, written, of_request, given) from error
+    context.touches_key(key.arn, key.account_id)
+    return decision
+
+
+_NOBODY = compile_policy(keyring.NOBODY, name="default", kind="resource")
+
+
+def _refused_elsewhere(
+    context: CallContext,
+    key: KmsKey,
+    action: str,
+    written: str,
+    conditions: Callable[[], Conditions],
+    encryption_context: Mapping[str, str] | None,
+) -> AWSError:
+    """The refusal of another account's key, as if it were not there: made of the request and the caller's own policies alone.
+
+    So neither its words nor its record tell whether there is such a key or alias, or which key an alias points to.
+    """
+    by_ciphertext = not written and context.operation in ("Decrypt", "ReEncrypt")  # which tells the key's ARN itself
+    resource = written or (key.arn if by_ciphertext else "*")
+    context.touches_key(resource, key.account_id)
+    request, policies = iam.question(
+        context, f"kms:{action}", resource, key.account_id, _NOBODY, (), conditions, encryption_context
     )
+    decision = decide.decide(request, policies)
+    if by_ciphertext and decision.lacking == "resource":
+        return not_here(context, action)
+    return AWSError("AccessDeniedException", decide.access_denied_message(decision, request))
 
 
 def _owner_only(context: CallContext, key: KmsKey, action: str) -> AWSError:
@@ -106,8 +151,15 @@ def _owner_only(context: CallContext, key: KmsKey, action: str) -> AWSError:
     )
 
 
+def refuse_elsewhere(context: CallContext, key: KmsKey) -> None:
+    """For an operation that is about the caller's own keys alone and asks for no permission on the key itself, or not first."""
+    if key.account_id != context.account_id:
+        context.touches_key(key.arn, key.account_id)
+        raise _owner_only(context, key, context.operation)
+
+
 def not_here(context: CallContext, action: str) -> AWSError:
-    """Of a ciphertext's key that is destroyed or in another Region KMS says no more than that it cannot be used here."""
+    """Of a ciphertext's key that is destroyed, in another Region or another account's KMS says no more than that it cannot be used here."""
     return AWSError(
         "AccessDeniedException",
         f"User: {context.principal.arn} is not authorized to perform: kms:{action or context.operation} "

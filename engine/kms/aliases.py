@@ -75,7 +75,9 @@ def _target(context: CallContext, parameters: dict[str, Any]) -> KmsKey:
     identifier = parameters["TargetKeyId"]
     if identifier.startswith("alias/") or ":alias/" in identifier:
         raise AWSError("ValidationException", "Aliases must refer to keys. Not aliases")
-    return keyring.find(context, identifier, aliases=False)
+    key = keyring.find(context, identifier, aliases=False)
+    access.refuse_elsewhere(context, key)
+    return key
 
 
 def _check_quota(key: KmsKey) -> None:
@@ -141,6 +143,7 @@ def list_aliases(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     rows = models.Alias.objects.filter(account_id=context.account_id, region=context.region)
     if "KeyId" in parameters:
         key = keyring.find(context, parameters["KeyId"], aliases=False)
+        access.refuse_elsewhere(context, key)
         rows = rows.filter(target_key_id=key.key_id)
         predefined = []
     else:

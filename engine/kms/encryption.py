@@ -158,12 +158,17 @@ def _authorize_named(
 
 
 def _key_of(context: CallContext, reference: Reference, action: str) -> KmsKey:
-    """The key a ciphertext names, in the caller's Region. A reference to a key that never was is a forged one: no ciphertext."""
+    """The key a ciphertext names, in the caller's Region. A reference to a key that never was is a forged one: no ciphertext.
+
+    Of another account's not even that is told: what is not there lets nobody in.
+    """
     try:
         return keyring.get(reference.account_id, context.region, reference.key_id)
     except AWSError as error:
         if error.code != "NotFoundException":
             raise
+        if reference.account_id != context.account_id:
+            return keyring.absent(reference.account_id, context.region, f"key/{reference.key_id}")
         if keyring.was_ever(reference.account_id, reference.key_id):
             raise access.not_here(context, action) from error
         raise ciphertext.invalid() from error

@@ -264,6 +264,8 @@ def retire_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
             models.Grant.objects.select_related("key").filter(key_id=named.pk, grant_id=parameters["GrantId"]).first()
         )
         if grant is None:
+            if named.account_id != context.account_id:
+                access.authorize(context, named, params=parameters)  # else it would tell whether there is such a grant
             raise AWSError("NotFoundException", f"Grant ID {parameters['GrantId']} not found")
     key = keyring.get(grant.key.account_id, grant.key.region, grant.key.key_id)
     if _may_retire(grant, context.principal):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,12 @@ from engine.vault import keeper
 from engine.wire.errors import AWSError
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z|mrk-[0-9a-fA-F]{32}\Z")
+
+# The policy of a key that is not there. A policy has a statement: this one is about an action that there is not.
+NOBODY = (
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Nothing", "Resource": "*", '
+    '"Principal": {"AWS": "000000000000"}}]}'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,8 @@ def find(context: CallContext, identifier: str, *, aliases: bool = True) -> KmsK
     """The key that `identifier` names: key ID or key ARN, and with `aliases` an alias name or alias ARN.
 
     Raises NotFoundException or InvalidArnException with AWS's messages. Whether the caller may use the key is not asked here.
+    What is not there of another account is a key that lets nobody in (`absent`): who may not use it learns no more of it than of one
+    that is there.
     """
     account_id, region = context.account_id, context.region
     if identifier.startswith("arn:"):
@@ -128,13 +136,18 @@ def find(context: CallContext, identifier: str, *, aliases: bool = True) -> KmsK
             raise _no_aliases()
         if parts[3] != region:
             raise AWSError("NotFoundException", f"Invalid arn {parts[3]}")
-        if resource.startswith("alias/"):
-            return get(account_id, region, alias_target(account_id, region, resource))
-        if not resource.startswith("key/"):
+        if not resource.startswith(("alias/", "key/")):
             raise AWSError("InvalidArnException", f"Invalid arn {identifier}")
-        if not UUID.match(resource[4:]):
+        if resource.startswith("key/") and not UUID.match(resource[4:]):
             raise AWSError("NotFoundException", f"Invalid keyId {resource[4:]}")
-        return get(account_id, region, resource[4:])
+        try:
+            if resource.startswith("alias/"):
+                return get(account_id, region, alias_target(account_id, region, resource))
+            return get(account_id, region, resource[4:])
+        except AWSError as error:
+            if account_id == context.account_id or error.code != "NotFoundException":
+                raise
+            return absent(account_id, region, resource)
     if identifier.startswith("alias/"):
         if not aliases:
             raise _no_aliases()
@@ -170,6 +183,46 @@ def get(account_id: str, region: str, key_id: str) -> KmsKey:
         settle.settle(account_id, region, key_id)
         key = _load(*identity)[0]
     return key
+
+
+def absent(account_id: str, region: str, resource: str) -> KmsKey:
+    """Stands for a key or alias of another account that is not there: a key whose policy allows nobody anything."""
+    return KmsKey(
+        pk=0,
+        account_id=account_id,
+        region=region,
+        key_id=resource.partition("/")[2],
+        arn=f"arn:{partition(region)}:kms:{region}:{account_id}:{resource}",
+        spec="",
+        usage="",
+        origin="",
+        manager="",
+        description="",
+        enabled=False,
+        created=datetime.fromtimestamp(0, UTC),
+        tags={},
+        deletion_date=None,
+        pending_window_days=None,
+        rotation_enabled=False,
+        rotation_period_days=0,
+        next_rotation=None,
+        on_demand_rotations=0,
+        multi_region=False,
+        primary_region="",
+        replica_regions=(),
+        creating_until=None,
+        updating_until=None,
+        custom_key_store_id="",
+        cloudhsm_cluster_id="",
+        xks_key_id="",
+        policy_text=NOBODY,
+        policy_pins=(),
+        aliases=(),
+        grants=(),
+        materials={},
+        current_material_id="",
+        changes_at=None,
+    )
 
 
 def row(key: KmsKey) -> models.Key:

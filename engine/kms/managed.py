@@ -44,7 +44,7 @@ _SERVICE_OF_ALIAS = {"elasticfilesystem": "elasticfilesystem", "ebs": "ec2"}
 
 def find_or_create(context: CallContext, identifier: str) -> KmsKey:
     """As keyring.find, but an alias of SERVICES that points nowhere yet gets its key, as AWS does on DescribeKey."""
-    name = identifier.split(":", 5)[5] if identifier.startswith("arn:") and ":alias/" in identifier else identifier
+    name = identifier.removeprefix(f"arn:{partition(context.region)}:kms:{context.region}:{context.account_id}:")
     if name in SERVICES:
         row = models.Alias.objects.filter(account_id=context.account_id, region=context.region, name=name).first()
         if row is None or not row.target_key_id:

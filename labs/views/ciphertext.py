@@ -73,6 +73,9 @@ PARTS: dict[str, tuple[Any, Any, Any]] = {
 }
 
 
+_DUE = ("InvalidCiphertextException", "IncorrectKeyException")  # what a changed call is refused with
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One Decrypt: what was changed before it, in words, and what to say of the refusal that is due."""
@@ -81,6 +84,7 @@ class Attempt:
     changed: str
     why: str = ""
     place: int | None = None
+    due: tuple[str, ...] = _DUE
 
 
 class NotSendable(ValueError):
@@ -200,7 +204,7 @@ def _ask(
         problem = remedies.explained(error)
         if problem["Code"] == "DryRunOperationException":
             return {**answer, "would_open": problem["Message"]}
-        expected = problem["Code"] in ("InvalidCiphertextException", "IncorrectKeyException") and attempt.why
+        expected = problem["Code"] in attempt.due and attempt.why
         return {**answer, "error": problem, "why": attempt.why if expected else problem["remedy"]}
     return {
         **answer,
@@ -250,12 +254,14 @@ def _flipped(request: HttpRequest, blob: bytes, shown: dict[str, Any], pairs: li
     number = int(place)
     reading = ciphertext.read(blob)
     changed = ciphertext.flip(blob, number, int(bit))
+    part = reading.part_of(number).name if reading else ""
     words = _("Bit %(bit)s of byte %(byte)s: %(before)s became %(after)s")
     return Attempt(
         {"CiphertextBlob": changed, **_context(pairs)},
         words % {"bit": bit, "byte": place, "before": f"{blob[number]:02x}", "after": f"{changed[number]:02x}"},
-        str(PARTS[reading.part_of(number).name][2]) if reading else _("Every bit of a ciphertext is authenticated."),
+        str(PARTS[part][2]) if part else _("Every bit of a ciphertext is authenticated."),
         number,
+        ("AccessDeniedException",) if part == "account" else _DUE,
     )
 
 

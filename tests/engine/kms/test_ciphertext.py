@@ -92,7 +92,10 @@ def test_every_single_bit_flip_is_refused(kms: Any) -> None:
         flipped[position // 8] ^= 1 << position % 8
         with pytest.raises(ClientError) as refused:
             kms.decrypt(CiphertextBlob=bytes(flipped), EncryptionContext={"a": "b"})
-        assert refused.value.response["Error"]["Code"] == "InvalidCiphertextException", position
+        code = refused.value.response["Error"]["Code"]
+        # With another account's number it names a key there, of which nobody learns whether there is one.
+        elsewhere = position // 8 in range(3, 9) and int.from_bytes(flipped[3:9], "big") < 10**12
+        assert code == ("AccessDeniedException" if elsewhere else "InvalidCiphertextException"), position
 
 
 @pytest.mark.parametrize("context", [{}, {"a": "c"}, {"A": "b"}, {"a": "b", "c": "d"}])
