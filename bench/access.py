@@ -186,7 +186,8 @@ def _read_by_the_console(account: str, keys: list[Any], grants: list[Any]) -> No
     """The console's own rows of these keys, as it would have read them through the API a few hundred at a time."""
     from engine import sight
     from keys import describe
-    from keys.models import InventoryKey, InventoryMark, KeyAccess
+    from keys.access.models import KeyAccess
+    from keys.inventory_models import InventoryKey, InventoryMark
 
     granted = {
         grant.key_id: [{"GrantId": grant.grant_id, "GranteePrincipal": grant.grantee, "Operations": grant.operations}]

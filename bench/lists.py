@@ -55,7 +55,7 @@ def fill(account: Any, number: int) -> None:
     from engine import sight
     from engine.kms import models
     from keys import describe
-    from keys.models import InventoryKey, InventoryMark, InventoryTag
+    from keys.inventory_models import InventoryKey, InventoryMark, InventoryTag
 
     chance = random.Random(number)
     now = timezone.now()

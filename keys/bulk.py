@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,7 +23,10 @@ from django.utils.translation import gettext_lazy as _
 
 from keys import approvals, inventory, service
 from keys.answers import refused as refused_actions
-from keys.models import BulkItem, BulkJob, InventoryKey
+from keys.models import BulkItem, BulkJob
+
+if TYPE_CHECKING:
+    from keys.inventory import Row
 
 logger = logging.getLogger(__name__)
 
@@ -73,13 +76,13 @@ def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> lis
         refused = {key_id: f"AccessDeniedException: {sentence}" for key_id, sentence in sentences.items()}
     if action.operation == "ScheduleKeyDeletion" and approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
         refused = dict.fromkeys(key_ids, approvals.sentence())
-    rows = {row.key_id: row for row in InventoryKey.objects.filter(**inventory.place(request), key_id__in=key_ids)}
+    rows = {row.key_id: row for row in inventory.refreshed(request).filter(key_id__in=key_ids)}
     kms = service.client(request)
     return [_expected(kms, action, key_id, rows.get(key_id), refused, len(key_ids) <= DESCRIBED) for key_id in key_ids]
 
 
 def _expected(
-    kms: Any, action: BulkAction, key_id: str, row: InventoryKey | None, refused: dict[str, str], ask: bool
+    kms: Any, action: BulkAction, key_id: str, row: Row | None, refused: dict[str, str], ask: bool
 ) -> Expected:
     alias = row.alias if row is not None else ""
     if ask or row is None:

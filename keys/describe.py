@@ -18,7 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from keys import service
-from keys.models import InventoryCount, InventoryKey, InventoryTag
+from keys.inventory_models import InventoryCount, InventoryKey, InventoryTag
 
 # The facets whose combination is counted; each is a column of the inventory.
 CUBE = ("manager", "state", "kind", "spec", "usage", "origin", "regionality", "rotation", "public")

@@ -22,7 +22,7 @@ from django.utils import timezone
 from engine import clock
 from engine.trail import query as trail
 from keys import describe, service
-from keys.models import InventoryKey, InventoryMark, Unseen
+from keys.inventory_models import InventoryKey, InventoryMark, Unseen
 
 logger = logging.getLogger(__name__)
 

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Q
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from keys import describe, inventory, service, sight
-from keys.models import InventoryCount, InventoryKey, InventoryTag
+
+if TYPE_CHECKING:
+    from keys.inventory import Row
 
 SIZES = (25, 50, 100)
 LONGEST_TEXT = 256
@@ -108,7 +110,7 @@ class Listing:
     request: HttpRequest
     manager: str
     query: QueryDict
-    base: QuerySet[InventoryKey] = field(init=False)
+    base: inventory.VisibleKeys = field(init=False)
 
     def __post_init__(self) -> None:
         self.base = inventory.refreshed(self.request).filter(manager=self.manager)
@@ -172,24 +174,23 @@ class Listing:
     # --- rows
 
     @cached_property
-    def rows(self) -> QuerySet[InventoryKey]:
+    def rows(self) -> inventory.VisibleKeys:
         return self._searched(indexed=not self.text or self.matching <= _BROAD).filter(**self.chosen)
 
-    def _searched(self, *, indexed: bool = True) -> QuerySet[InventoryKey]:
+    def _searched(self, *, indexed: bool = True) -> inventory.VisibleKeys:
         """What text, tag and date conditions leave; facets not yet."""
         needs = describe.DESCRIBE | (describe.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
         for name in {*self.chosen, self.sort.removeprefix("-")}:
             needs |= BY_FIELD[name].needs
-        rows = inventory.matching(self.request, self.eyes.may_all(self.base, needs), self.text, indexed=indexed)
+        rows = self.base.readable(needs).matching(self.text, indexed=indexed)
         if self.tag:
             name, equals, value = self.tag.partition("=")
-            tags = InventoryTag.objects.filter(name=name, **({"value": value} if equals else {}))
-            rows = rows.filter(pk__in=tags.values("key"))
+            rows = rows.tagged(name, value if equals else None)
         if self.due:
             rows = rows.filter(DUE[self.due][1](self.now))
         return rows
 
-    def ordered(self) -> QuerySet[InventoryKey]:
+    def ordered(self) -> inventory.VisibleKeys:
         name, down = self.sort.removeprefix("-"), self.sort.startswith("-")
         if name == "alias" and not self.eyes.lists_aliases:
             name = "key_id"
@@ -205,7 +206,7 @@ class Listing:
             return self.rows.order_by(order, f"{minus}key_id")
         return self.rows.order_by(f"{minus}{by}", f"{minus}key_id")
 
-    def shown(self) -> list[InventoryKey]:
+    def shown(self) -> list[Row]:
         """The rows of the page; keys that may be listed but not described come last, by their IDs alone."""
         first = (self.page - 1) * self.size
         rows = list(self.ordered()[first : first + self.size]) if first < self.matching else []
@@ -215,9 +216,9 @@ class Listing:
         return inventory.visible(self.request, rows)
 
     @cached_property
-    def _hidden(self) -> QuerySet[InventoryKey]:
+    def _hidden(self) -> inventory.VisibleKeys:
         if self.manager != "CUSTOMER" or self.narrowed:
-            return InventoryKey.objects.none()
+            return self.base.none()
         return inventory.not_permitted(self.request)
 
     @cached_property
@@ -239,11 +240,9 @@ class Listing:
         return [(dict(zip(describe.CUBE, values, strict=True)), number) for values, number in counted.items()]
 
     def _kept(self, wanted: dict[str, str]) -> Counter[tuple[str, ...]]:
-        """The inventory's own counts of the combinations that have these values: of all keys, whoever may see them."""
+        """The inventory's own counts of the combinations that have these values; for who may read all that it counts."""
         counted: Counter[tuple[str, ...]] = Counter()
-        rows = InventoryCount.objects.filter(**inventory.place(self.request), facet="cube")
-        for value, number in rows.values_list("value", "number"):
-            values = describe.cube_values(value)
+        for values, number in inventory.counted(self.request) or ():
             if all(values[name] == value for name, value in wanted.items()):
                 counted[tuple(values.values())] += number
         return counted
@@ -271,9 +270,7 @@ class Listing:
             return self.total
         if not self.eyes.lacks:
             return sum(self._kept({"manager": self.manager}).values())
-        return self.eyes.may_all(
-            InventoryKey.objects.filter(**inventory.place(self.request), manager=self.manager)
-        ).count()
+        return self.base.count()
 
     def managed_by(self, manager: str) -> int | None:
         """How many keys AWS, or the customer, manages among those the facets leave; None where that is not counted."""
@@ -314,19 +311,13 @@ class Listing:
     def _tags(self) -> list[Value]:
         if self.eyes.lacks & describe.TAGS:
             return []
-        place = inventory.place(self.request)
         narrowed = self.narrowed or self.eyes.lacks
+        found = []
         if narrowed and self.matching <= _TAGS_COUNTED:
-            rows = InventoryTag.objects.filter(key__in=self.rows.values("pk")).values_list("name", "value")
-            found = [
-                Value(f"{name}={value}", number, f"{name}={value}" == self.tag)
-                for name, value, number in rows.annotate(number=Count("pk")).order_by("-number", "name")[:_TAGS_SHOWN]
-            ]
+            counts = self.rows.tags().annotate(number=Count("pk")).order_by("-number", "name")[:_TAGS_SHOWN]
+            found = [Value(f"{name}={value}", number, f"{name}={value}" == self.tag) for name, value, number in counts]
         else:
-            counts = InventoryCount.objects.filter(**place, facet="tag", value__startswith=f"{self.manager}\x1f")
-            found = []
-            for text, number in counts.order_by("-number", "value").values_list("value", "number")[:_TAGS_SHOWN]:
-                _manager, name, value = describe.tag_value(text)
+            for name, value, number in inventory.tags_counted(self.request, self.manager, _TAGS_SHOWN) or ():
                 found.append(Value(f"{name}={value}", None if narrowed else number, f"{name}={value}" == self.tag))
         if self.tag and not any(value.chosen for value in found):
             found.insert(0, Value(self.tag, self.matching, True))
@@ -334,17 +325,6 @@ class Listing:
 
     # --- all of it
 
-    def export(self) -> Iterator[InventoryKey]:
+    def export(self) -> Iterator[Row]:
         """Every row that matches, in order, without what this principal may not read."""
-        chunk: list[InventoryKey] = []
-        for row in self.ordered().iterator(chunk_size=1_000):
-            chunk.append(row)
-            if len(chunk) == 1_000:
-                yield from self._masked(chunk)
-                chunk = []
-        yield from self._masked(chunk)
-
-    def _masked(self, rows: list[InventoryKey]) -> Iterator[InventoryKey]:
-        lacks = self.eyes.lacking([row.key_id for row in rows])
-        for row in rows:
-            yield inventory.masked(row, lacks.get(row.key_id, 0), aliases=self.eyes.lists_aliases)
+        yield from self.ordered().iterator()

@@ -241,7 +241,7 @@ def keys_for_picker(request: HttpRequest, usage: str) -> list[tuple[str, str]]:
     """
     from keys import inventory
 
-    found = inventory.refreshed(request).filter(usage=usage)
-    order = ("-manager", Case(When(state="Enabled", then=0), default=1), "-has_alias", "alias", "key_id")
-    rows = found.order_by(*order)[:500]
+    enabled_first = Case(When(state="Enabled", then=0), default=1)
+    found = inventory.refreshed(request).filter(usage=usage).by_name()
+    rows = found.order_by("-manager", enabled_first, *found.query.order_by)[:500]
     return [(row.key_id, f"{row.alias or row.key_id} — {row.spec}, {row.state}") for row in rows]

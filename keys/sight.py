@@ -7,15 +7,17 @@ policies). Another endpoint decides for its own credentials, which filled the li
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
 from keys import describe, service
-from keys.models import InventoryKey, Sight, Unseen
+from keys.inventory_models import InventoryKey, Sight, Unseen
 
 _CHANGES_AT_ONCE = 2_000
+Keys = TypeVar("Keys", bound=QuerySet[InventoryKey])
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,14 @@ class Eyes:
     lacks: int
     unseen: int
 
-    def may_all(self, rows: QuerySet[InventoryKey], needs: int = describe.DESCRIBE) -> QuerySet[InventoryKey]:
+    def may_all(self, rows: Keys, needs: int) -> Keys:
         """The rows of which all that `needs` names may be read."""
         if self.pk is None or not self.lacks & needs:
             return rows
         hidden = Unseen.objects.filter(sight_id=self.pk).annotate(hit=F("lacks").bitand(needs)).filter(hit__gt=0)
         return rows.exclude(key_id__in=hidden.values("key_id"))
 
-    def unseen_rows(self, rows: QuerySet[InventoryKey]) -> QuerySet[InventoryKey]:
+    def unseen_rows(self, rows: Keys) -> Keys:
         if self.pk is None or not self.unseen:
             return rows.none()
         hidden = Unseen.objects.filter(sight_id=self.pk).annotate(hit=F("lacks").bitand(describe.DESCRIBE))

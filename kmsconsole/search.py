@@ -41,9 +41,7 @@ def _find(request: HttpRequest, text: str) -> Found:
     )
     if words:
         try:
-            rows = inventory.matching(request, inventory.refreshed(request), text).order_by(
-                "-has_alias", "alias", "key_id"
-            )
+            rows = inventory.refreshed(request).matching(text).by_name()
             listed = list(rows[: KEYS_SHOWN + 1])
         except ClientError as error:
             found.problem = service.sentence(error)

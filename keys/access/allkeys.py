@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from django.db.models import Max, Min, QuerySet, TextField
+from django.db.models import Max, Min, TextField
 from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
@@ -24,7 +24,10 @@ from keys import inventory, service
 from keys.access import decisions, keyside
 from keys.access.household import Household
 from keys.access.keyside import KeySide
-from keys.models import InventoryKey, KeyAccess
+from keys.access.models import KeyAccess
+
+if TYPE_CHECKING:
+    from keys.inventory import Row
 
 BUDGET = 0.3  # seconds a page spends on reading keys, and on compiling their policies: its answer is to come within one
 _FRESH_FOR = timedelta(minutes=5)  # for another endpoint, which tells nobody of its changes
@@ -149,7 +152,7 @@ _READ = ("policy", "grants", "grants_known", "change", "read")
 
 
 def _sides_of(
-    place: Place, key_ids: set[str], listed: QuerySet[InventoryKey], budget: float
+    place: Place, key_ids: set[str], listed: inventory.VisibleKeys, budget: float
 ) -> tuple[list[KeySide], int]:
     """Compiled and kept in this process; only what was read since the last time is made anew, while the budget lasts. Beside them
     how many had to wait."""
@@ -179,7 +182,7 @@ def _sides_of(
 _OF_A_SIDE = ("key_id", "arn", "spec", "usage", "origin", "regionality", "tags", "aliases")
 
 
-def _side(row: InventoryKey, kept: KeyAccess) -> KeySide:
+def _side(row: Row, kept: KeyAccess) -> KeySide:
     multi_region = row.regionality != "SINGLE"
     metadata: dict[str, Any] = {
         "KeyId": row.key_id,

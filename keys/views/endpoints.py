@@ -15,8 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from keys import backends, connections, service
-from keys.models import Connection, InventoryCount, InventoryKey, InventoryMark
+from keys import backends, connections, inventory, service
+from keys.models import Connection
 from principals import back
 
 
@@ -25,17 +25,14 @@ class Line:
     """An endpoint with what is known of its keys in the page's Region."""
 
     backend: backends.Backend
-    mark: InventoryMark | None
+    mark: Any
     keys: int
 
 
 def index(request: HttpRequest) -> HttpResponse:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
     lines = []
     for backend in backends.choices(request):
-        place = {"account_id": backend.scope or signed_in.account_id, "region": signed_in.region}
-        shown = InventoryKey.objects.filter(**place).count() if backend.scope else 0
-        lines.append(Line(backend, InventoryMark.objects.filter(**place).first(), shown))
+        lines.append(Line(backend, *inventory.known_of(request, backend.scope)))
     return render(
         request, "keys/endpoints/index.html", {"lines": lines, "manages": connections.may(request, connections.MANAGE)}
     )
@@ -82,9 +79,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     connection = _connection(request, pk)
     if refused := _refused(request):
         return refused
-    scope = f"c{connection.pk}"
-    for model in (InventoryKey, InventoryCount, InventoryMark):
-        model.objects.filter(account_id=scope).delete()
+    inventory.drop(f"c{connection.pk}")
     name = connection.name
     connection.delete()
     messages.success(request, _("The connection %(name)s is forgotten, its secret with it.") % {"name": name})
@@ -109,11 +104,7 @@ def switch(request: HttpRequest) -> HttpResponse:
 @require_POST
 def refresh(request: HttpRequest) -> HttpResponse:
     """Read the current endpoint's whole list again."""
-    signed_in = request.signed_in  # type: ignore[attr-defined]
-    scope = service.backend(request).scope or signed_in.account_id
-    InventoryMark.objects.filter(account_id=scope, region=signed_in.region, started=None).update(
-        synchronised=None, problem="", problem_at=None
-    )
+    inventory.read_again(request)
     return redirect("keys")
 
 

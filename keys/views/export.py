@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from django.http import HttpRequest, StreamingHttpResponse
@@ -14,8 +14,10 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from keys.lists import COLUMNS, Listing
-from keys.models import InventoryKey
 from keys.views.common import problem_page
+
+if TYPE_CHECKING:
+    from keys.inventory import Row
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -35,7 +37,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     return answer
 
 
-def values(row: InventoryKey) -> dict[str, Any]:
+def values(row: Row) -> dict[str, Any]:
     """A key's columns by their names; times in ISO 8601, UTC."""
     found: dict[str, Any] = {"arn": row.arn}
     for column in COLUMNS:
@@ -53,10 +55,9 @@ class Echo:
         return text
 
 
-def _csv(rows: Iterator[InventoryKey]) -> Iterator[str]:
+def _csv(rows: Iterator[Row]) -> Iterator[str]:
     writer = csv.writer(Echo())
-    names = list(values(InventoryKey()))
-    yield writer.writerow(names)
+    yield writer.writerow(["arn", *("aliases" if column.field == "alias" else column.field for column in COLUMNS)])
     for row in rows:
         yield writer.writerow([cell(value) for value in values(row).values()])
 
@@ -71,7 +72,7 @@ def cell(value: Any) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _json(rows: Iterator[InventoryKey]) -> Iterator[str]:
+def _json(rows: Iterator[Row]) -> Iterator[str]:
     yield "["
     for number, row in enumerate(rows):
         yield ("," if number else "") + "\n" + json.dumps(values(row), ensure_ascii=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -17,8 +17,10 @@ from django.utils.translation import gettext_lazy
 from engine.trail import query as trail
 from keys import inventory, service
 from keys.lists import Listing
-from keys.models import InventoryKey
 from keys.views.common import problem_page
+
+if TYPE_CHECKING:
+    from keys.inventory import Row
 
 SHOWN = 5
 CHARTS = (
@@ -37,7 +39,7 @@ class Matter:
     nothing: Any
     query: str
     number: int
-    rows: list[tuple[InventoryKey, int | None]]
+    rows: list[tuple[Row, int | None]]
     column: str
 
     @property
@@ -84,7 +86,7 @@ def _matter(request: HttpRequest, slug: str, title: Any, nothing: Any, query: st
     return Matter(slug, title, nothing, query, number, [(row, _days(row, column, listing.now)) for row in rows], column)
 
 
-def _days(row: InventoryKey, column: str, now: datetime) -> int | None:
+def _days(row: Row, column: str, now: datetime) -> int | None:
     """Days from now to the moment in a column (negative: ago)."""
     moment = getattr(row, column) if column else None
     return (moment - now).days if moment else None

@@ -23,7 +23,8 @@ from cryptography.x509.oid import NameOID
 from django.test import Client
 
 from keys import backends, diagnosis
-from keys.models import Connection, InventoryMark
+from keys.inventory_models import InventoryMark
+from keys.models import Connection
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.connections import connect, form, kinds
 from tests.support.server import ACCESS_KEY_ID, SECRET, Server, free_port

@@ -17,8 +17,8 @@ from django.test import Client
 from django.utils import timezone
 
 from keys import describe, follow, inventory
+from keys.inventory_models import InventoryCount, InventoryKey, InventoryMark
 from keys.lists import COLUMNS
-from keys.models import InventoryCount, InventoryKey, InventoryMark
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import body, text
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from django.test import Client
 from django.utils import timezone
 
-from keys.models import InventoryKey
+from keys.inventory_models import InventoryKey
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 
 
