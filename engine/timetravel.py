@@ -151,13 +151,12 @@ def _kind(who: sight.Viewer, number: int, events: list[Event]) -> Kind:
         there = replace(who, context=replace(who.context, region=region))
         within = [event for event in shown if event.region == region]
         hidden = {key_id for key_id, _ in sight.lacking(there, ("DescribeKey",), [event.key_id for event in within])}
-        aliases = dict(
-            models.Alias.objects.filter(
-                account_id=who.context.account_id, region=region, target_key_id__in=[event.key_id for event in within]
-            )
-            .order_by("-name")
-            .values_list("target_key_id", "name")
+        named = models.Alias.objects.filter(
+            account_id=who.context.account_id, region=region, target_key_id__in=[event.key_id for event in within]
         )
+        if not sight.may(there, "kms:ListAliases"):
+            named = named.none()
+        aliases = dict(named.order_by("-name").values_list("target_key_id", "name"))
         seen += [
             replace(event, alias=aliases.get(event.key_id, "").removeprefix("alias/"))
             for event in within

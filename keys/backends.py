@@ -24,10 +24,12 @@ from botocore.utils import parse_timestamp
 from django.conf import settings
 from django.http import HttpRequest
 
+from keys import viewer
 from keys.models import Connection
 
 EMBEDDED, AWS, URL = "embedded", "aws", "url"
 SESSION_KEY = "connection"
+LIST_CONNECTIONS = "kmsconsole:ListConnections"
 DEFAULT = "default"
 _CLIENTS_KEPT = 128
 _lock = threading.Lock()
@@ -70,12 +72,15 @@ def of_connection(row: Connection) -> Backend:
 
 
 def choices(request: HttpRequest) -> list[Backend]:
-    """Every endpoint that this session may switch to, the default first; the current one is marked."""
+    """Every endpoint that this session may switch to, the default first; the current one is marked. Of connections nothing is known
+    to who may not list them, so a session that loses that goes back to the default."""
     signed_in = request.signed_in  # type: ignore[attr-defined]
     listed = [default()]
     if not listed[0].embedded:
         listed.append(Backend(EMBEDDED, EMBEDDED, ""))
-    listed += [of_connection(row) for row in Connection.objects.filter(account_id=signed_in.account_id)]
+    connections = [of_connection(row) for row in Connection.objects.filter(account_id=signed_in.account_id)]
+    if connections and viewer.may(request, LIST_CONNECTIONS):
+        listed += connections
     chosen = request.session.get(SESSION_KEY, "")
     at = next((number for number, each in enumerate(listed) if each.slug == chosen), 0)
     marked = [replace(each, current=number == at) for number, each in enumerate(listed)]

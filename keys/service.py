@@ -22,9 +22,10 @@ from engine.iam import forward
 from engine.wire.errors import AWSError
 from keys import approvals, backends
 from keys.backends import AWS, EMBEDDED
+from keys.viewer import viewer
 from principals import session
 
-__all__ = ["AWS", "EMBEDDED", "sight", "timetravel"]
+__all__ = ["AWS", "EMBEDDED", "sight", "timetravel", "viewer"]
 USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own credentials for another endpoint
 T = TypeVar("T")
 _lock = threading.Lock()
@@ -70,17 +71,6 @@ def embedded(request: HttpRequest, service: str = "kms", region: str | None = No
     return _embedded(request, service, region or request.signed_in.region)  # type: ignore[attr-defined]
 
 
-def viewer(request: HttpRequest) -> sight.Viewer:
-    """The signed-in principal, as the engine decides for it now. Raises ClientError for credentials that ended."""
-    access_key_id, _secret, token = session.credentials(request)
-    region = request.signed_in.region  # type: ignore[attr-defined]
-    source_ip = request.META.get("REMOTE_ADDR", "")
-    try:
-        return sight.viewer(access_key_id, token, region, source_ip, secure=False)  # as the in-process transport says
-    except AWSError as error:
-        raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "DescribeKey") from error
-
-
 def now(request: HttpRequest) -> datetime:
     """The time that the endpoint's keys go by: an account of the embedded engine has a clock of its own."""
     return timezone.now() + timedelta(seconds=clock_ahead(request))
@@ -120,6 +110,15 @@ def console_action(
         raise ClientError(
             {"Error": {"Code": error.code, "Message": error.message}}, action.partition(":")[2]
         ) from error
+
+
+def refusal(request: HttpRequest, action: str) -> ClientError | None:
+    """AWS's refusal of an action of the console's own, where it would be refused; nothing is done or recorded."""
+    try:
+        console_actions.authorize(viewer(request).context, action)
+    except AWSError as error:
+        return ClientError({"Error": {"Code": error.code, "Message": error.message}}, action.partition(":")[2])
+    return None
 
 
 def move_clock(request: HttpRequest, begin: float, seconds: float) -> None:

@@ -42,11 +42,12 @@ class Eyes:
         hidden = Unseen.objects.filter(sight_id=self.pk).annotate(hit=F("lacks").bitand(describe.DESCRIBE))
         return rows.filter(key_id__in=hidden.filter(hit__gt=0).values("key_id"))
 
-    def lacking(self, key_ids: list[str]) -> dict[str, int]:
-        """Key ID → what may not be read of it, of those where anything may not."""
+    def lacking(self, key_ids: list[str] | None) -> dict[str, int]:
+        """Key ID → what may not be read of it, of those where anything may not; of all keys, or those named."""
         if self.pk is None or not self.lacks:
             return {}
-        return dict(Unseen.objects.filter(sight_id=self.pk, key_id__in=key_ids).values_list("key_id", "lacks"))
+        named = {} if key_ids is None else {"key_id__in": key_ids}
+        return dict(Unseen.objects.filter(sight_id=self.pk, **named).values_list("key_id", "lacks"))
 
 
 WHOLE = Eyes(None, True, 0, 0)

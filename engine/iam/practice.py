@@ -122,6 +122,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         ),
         _statement("Allow", "ChoosePrincipals", ["iam:ListUsers", "iam:ListRoles", "iam:ListGroups"]),
         _statement("Allow", "SeeEvents", ["cloudtrail:LookupEvents"]),
+        _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
         _statement("Deny", "NeverUse", [*_USE, "kms:CreateGrant"]),
         _OWN_CREDENTIALS,
     ),
@@ -130,6 +131,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         "Uses keys for every kind of cryptography and lets AWS services use them on its behalf; changes none.",
         _statement("Allow", "Use", [*_USE, "kms:GenerateRandom"]),
         _statement("Allow", "FindKeys", ["kms:ListKeys", "kms:ListAliases", "kms:DescribeKey", "kms:GetPublicKey"]),
+        _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
         _statement(
             "Allow",
             "GrantsForServices",
@@ -151,6 +153,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
             ["cloudtrail:LookupEvents", "cloudtrail:Describe*", "cloudtrail:Get*", "cloudtrail:List*"],
         ),
         _statement("Allow", "WhoHasThisAccessKey", ["sts:GetAccessKeyInfo"]),
+        _statement("Allow", "ReadConsole", ["kmsconsole:List*"]),
         _OWN_CREDENTIALS,
     ),
     _policy(
@@ -158,6 +161,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         "Does everything with keys, and moves the account's clock; makes classes of students (under /students/) who cannot become more than students.",
         _statement("Allow", "AllKeys", ["kms:*"]),
         _statement("Allow", "ShowTheFuture", ["kmsconsole:MoveClock"]),
+        _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
         _statement("Allow", "SeeEvents", ["cloudtrail:LookupEvents"]),
         _statement(
             "Allow", "SeePrincipals", ["iam:Get*", "iam:List*", "iam:Simulate*", "iam:GenerateCredentialReport"]

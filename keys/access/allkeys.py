@@ -41,7 +41,8 @@ Place = tuple[str, str]
 _FEW = 500  # keys that a query names
 _AT_LEAST = 25  # keys that are asked about however late it is: a small account is never answered in pieces
 
-_sides: dict[Place, dict[str, tuple[str, KeySide]]] = {}
+# By what is known of the keys: who may not list aliases is told none. A side is kept with when it was read and what its reader lacks.
+_sides: dict[tuple[Place, bool], dict[str, tuple[tuple[str, int], KeySide]]] = {}
 _refused: dict[
     tuple[str, str, str], float
 ] = {}  # (reader's access key ID, Region, key ID) → until when not to ask again
@@ -156,10 +157,16 @@ def _sides_of(
 ) -> tuple[list[KeySide], int]:
     """Compiled and kept in this process; only what was read since the last time is made anew, while the budget lasts. Beside them
     how many had to wait."""
-    before = _sides.get(place, {})
+    shared = (place, listed.eyes.lists_aliases)
+    before = _sides.get(shared, {})
     # As text, for it is only compared: 10,000 times made of it would be a fifth of a page's time.
     query = KeyAccess.objects.filter(account_id=place[0], region=place[1]).annotate(stamp=Cast("read", TextField()))
-    stamps = {key_id: stamp for key_id, stamp in query.values_list("key_id", "stamp") if key_id in key_ids}
+    lacks = listed.eyes.lacking(None)
+    stamps = {
+        key_id: (stamp, lacks.get(key_id, 0))
+        for key_id, stamp in query.values_list("key_id", "stamp")
+        if key_id in key_ids
+    }
     kept = {key_id: before[key_id] for key_id, stamp in stamps.items() if before.get(key_id, (None,))[0] == stamp}
     missing = sorted(set(stamps) - set(kept))
     deadline, waiting = time.monotonic() + budget, 0
@@ -172,10 +179,10 @@ def _sides_of(
         for row in query.filter(key_id__in=named):
             if row.key_id in rows:
                 try:
-                    kept[row.key_id] = (row.stamp, _side(rows[row.key_id], row))
+                    kept[row.key_id] = (stamps[row.key_id], _side(rows[row.key_id], row))
                 except MalformedPolicy:
                     continue  # a policy of another endpoint that is not understood: counted as hidden
-    _sides[place] = kept
+    _sides[shared] = kept
     return [side for _stamp, side in kept.values()], waiting
 
 

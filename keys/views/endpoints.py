@@ -11,12 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from keys import backends, connections, inventory, service
 from keys.models import Connection
+from keys.views.common import problem_page, requires
 from principals import back
 
 
@@ -29,6 +31,10 @@ class Line:
     keys: int
 
 
+_listed = requires(backends.LIST_CONNECTIONS, gettext_lazy("Endpoints"))
+
+
+@_listed
 def index(request: HttpRequest) -> HttpResponse:
     lines = []
     for backend in backends.choices(request):
@@ -59,6 +65,7 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "keys/endpoints/new.html", {"form": form}, status=422 if form.errors else 200)
 
 
+@_listed
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """A connection and what its last test found; POST tests it again."""
     connection = _connection(request, pk)
@@ -76,9 +83,9 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
-    connection = _connection(request, pk)
     if refused := _refused(request):
         return refused
+    connection = _connection(request, pk)
     inventory.drop(f"c{connection.pk}")
     name = connection.name
     connection.delete()
@@ -117,12 +124,13 @@ def _connection(request: HttpRequest, pk: int) -> Connection:
 
 
 def _refused(request: HttpRequest) -> HttpResponse | None:
-    if connections.may(request, connections.MANAGE):
-        return None
-    context: dict[str, Any] = {
-        "title": _("Endpoints"),
-        "code": "AccessDeniedException",
-        "message": service.missing_permission(request, connections.MANAGE),
-        "remedy": "",
-    }
-    return render(request, "keys/problem.html", context, status=403)
+    """AWS's refusal to who may not manage connections. What a form sends is recorded, with what it is about."""
+    if request.method != "POST":
+        error = service.refusal(request, connections.MANAGE)
+        return problem_page(request, _("Endpoints"), error) if error is not None else None
+    asked = {"address": request.path, "name": request.POST.get("name", "")[:64]}
+    try:
+        service.console_action(request, connections.MANAGE, lambda: None, parameters=asked)
+    except ClientError as error:
+        return problem_page(request, _("Endpoints"), error)
+    return None

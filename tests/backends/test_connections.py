@@ -101,7 +101,7 @@ def test_the_servers_own_credentials_are_for_those_who_may_use_them(
     account: TestAccount, signed_in: Client, moto: str
 ) -> None:
     connection = connect(signed_in, moto, method="server")
-    allowed = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    allowed = {"Effect": "Allow", "Action": ["kms:*", "kmsconsole:ListConnections"], "Resource": "*"}
     user = account.create_user("bob", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
     account.client("iam").create_login_profile(UserName="bob", Password="long enough")
     bob = sign_in_browser(TestUser(account, "bob", user.arn, "", "", "long enough"))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.test import Client
 
 from keys.models import Connection
-from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import text
 from tests.support.connections import connect, form, kinds
+from tests.support.policies import allow, document, person
 from tests.support.server import free_port
 
 
@@ -63,11 +66,61 @@ def test_a_connection_is_tested_again_and_forgotten(signed_in: Client) -> None:
     assert not Connection.objects.filter(pk=connection.pk).exists()
 
 
-def test_who_may_not_manage_connections_sees_them_and_is_refused(account: TestAccount) -> None:
-    account.create_user("ann")
-    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
-    ann = sign_in_browser(TestUser(account, "ann", "", "", "", "long enough"))
-    assert ann.get("/settings/endpoints/").status_code == 200
-    refused = ann.get("/settings/endpoints/new/")
-    assert refused.status_code == 403
-    assert "kmsconsole:ManageConnections" in text(refused)
+def test_who_may_not_manage_connections_sees_them_and_is_refused(account: TestAccount, signed_in: Client) -> None:
+    connection = connect(signed_in, f"http://127.0.0.1:{free_port()}")
+    ann = sign_in_browser(person(account, "ann", document(allow("kmsconsole:ListConnections"))))
+    assert "moto" in text(ann.get("/settings/endpoints/"))
+    assert ann.get(f"/settings/endpoints/{connection.pk}/").status_code == 200
+    for refused in (
+        ann.get("/settings/endpoints/new/"),
+        ann.post("/settings/endpoints/new/", form("http://127.0.0.1:1")),
+        ann.post(f"/settings/endpoints/{connection.pk}/"),
+        ann.post(f"/settings/endpoints/{connection.pk}/delete/"),
+    ):
+        assert refused.status_code == 403
+        assert "kmsconsole:ManageConnections" in text(refused)
+    assert Connection.objects.filter(pk=connection.pk).exists()
+
+
+def test_who_may_not_list_connections_learns_of_none(account: TestAccount, signed_in: Client) -> None:
+    connection = connect(signed_in, f"http://127.0.0.1:{free_port()}")
+    ann = sign_in_browser(person(account, "ann", document(allow("kms:*"))))
+    for address in ("/settings/endpoints/", f"/settings/endpoints/{connection.pk}/"):
+        refused = ann.get(address)
+        assert refused.status_code == 403
+        assert "kmsconsole:ListConnections" in text(refused)
+    assert "moto" not in text(ann.get("/keys/"))
+    answer = ann.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk)}, follow=True)
+    assert "moto" not in text(answer)
+
+
+def test_a_session_goes_back_to_the_embedded_engine_when_it_may_not_list_connections(
+    account: TestAccount, signed_in: Client
+) -> None:
+    connection = connect(signed_in, f"http://127.0.0.1:{free_port()}")
+    ann = sign_in_browser(person(account, "ann", document(allow("*"))))
+    ann.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk)})
+    assert ann.get("/play/").context["endpoint"] == "moto"
+    denied = {"Effect": "Deny", "Action": "kmsconsole:ListConnections", "Resource": "*"}
+    account.client("iam").put_user_policy(UserName="ann", PolicyName="no", PolicyDocument=document(denied))
+    page = ann.get("/play/")
+    assert page.context["endpoint_kind"] == "embedded"
+    assert "moto" not in text(page)
+
+
+def test_looking_and_managing_are_recorded(account: TestAccount, signed_in: Client) -> None:
+    connection = connect(signed_in, f"http://127.0.0.1:{free_port()}")
+    signed_in.get("/settings/endpoints/")
+    signed_in.post(f"/settings/endpoints/{connection.pk}/delete/")
+    found = [
+        json.loads(event["CloudTrailEvent"])
+        for name in ("ManageConnections", "ListConnections")
+        for event in account.client("cloudtrail").lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}]
+        )["Events"]
+    ]
+    asked = [(each["eventName"], each["requestParameters"]) for each in found]
+    deleted = {"address": f"/settings/endpoints/{connection.pk}/delete/", "name": ""}
+    assert ("ManageConnections", deleted) in asked
+    assert ("ManageConnections", {"address": "/settings/endpoints/new/", "name": "moto"}) in asked
+    assert ("ListConnections", None) in asked

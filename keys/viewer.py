@@ -1,0 +1,30 @@
+"""The signed-in principal as the embedded engine decides for it now, and what it may do besides AWS's API."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+from django.http import HttpRequest
+
+from engine import sight
+from engine.wire.errors import AWSError
+from principals import session
+
+
+def viewer(request: HttpRequest) -> sight.Viewer:
+    """Raises ClientError for credentials that ended."""
+    access_key_id, _secret, token = session.credentials(request)
+    region = request.signed_in.region  # type: ignore[attr-defined]
+    source_ip = request.META.get("REMOTE_ADDR", "")
+    try:
+        return sight.viewer(access_key_id, token, region, source_ip, secure=False)  # as the in-process transport says
+    except AWSError as error:
+        raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "DescribeKey") from error
+
+
+def may(request: HttpRequest, action: str) -> bool:
+    """Whether it may do an action that is about no key; who is nobody any more may not."""
+    try:
+        who = viewer(request)
+    except ClientError:
+        return False
+    return sight.may(who, action)
