@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,3 +67,9 @@ def test_a_policy_may_name_the_resource(account: TestAccount) -> None:
 
 def test_the_linter_knows_them_all() -> None:
     assert vocabulary.actions("kmsconsole") == tuple(sorted(each.action for each in console_actions.ACTIONS))
+
+
+def test_the_documentation_lists_them_all() -> None:
+    words = (Path(__file__).parents[2] / "docs" / "roles-in-practice.md").read_text()
+    for each in console_actions.ACTIONS:
+        assert f"| `{each.action}` | {each.description} |" in words
