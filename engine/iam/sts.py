@@ -50,14 +50,12 @@ def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
     """Source: AWS STS API Reference, AssumeRole; IAM User Guide, "Pass session tags in AWS STS" and "Role chaining"."""
     arn, name = parameters["RoleArn"], parameters["RoleSessionName"]
     role = _role(arn)
-    if role is None:  # not told apart from a role that is there and may not be assumed
-        raise AWSError(
-            "AccessDenied",
-            f"User: {context.principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}",
-        )
     given = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags", [])}
     source_identity = _source_identity(context, parameters)
-    _permit(context, role, parameters, given)
+    if role is None or role.account_id != context.account_id:
+        role = _permit_elsewhere(context, arn, role, parameters, given)
+    else:
+        _permit(context, role, parameters, given)
     duration = _duration(context, role, parameters)
     inherited = _inherited(context)
     _check_tags(parameters, inherited)
@@ -93,6 +91,36 @@ def _role(arn: str) -> Role | None:
         raise AWSError("ValidationError", f"{arn} is invalid")
     path, _, name = parts[5].removeprefix("role").rpartition("/")
     return Role.objects.filter(account_id=parts[4], path=path + "/", name=name).first()
+
+
+def _permit_elsewhere(
+    context: CallContext, arn: str, role: Role | None, parameters: dict[str, Any], tags: dict[str, str]
+) -> Role:
+    """As `_permit`; of another account's role the refusal is the same whether it is there or not."""
+    account_id = arn.split(":")[4]
+    try:
+        if role is not None:
+            _permit(context, role, parameters, tags)
+            return role
+    except AWSError as error:
+        if not error.code.startswith("AccessDenied"):
+            raise
+    if account_id != context.account_id:
+        path, _, name = arn.split(":", 5)[5].removeprefix("role").rpartition("/")
+        _permit(
+            context, Role(account_id=account_id, path=f"{path}/", name=name, trust_policy=_NOBODY), parameters, tags
+        )
+    raise AWSError(
+        "AccessDenied",
+        f"User: {context.principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}",
+    )
+
+
+# The trust policy of a role that is not there. A policy has a statement: this one is about an action that there is not.
+_NOBODY = (
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:Nothing", '
+    '"Principal": {"AWS": "000000000000"}}]}'
+)
 
 
 def _permit(context: CallContext, role: Role, parameters: dict[str, Any], tags: dict[str, str]) -> None:

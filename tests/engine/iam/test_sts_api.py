@@ -141,6 +141,24 @@ def test_across_accounts_both_must_allow(account: TestAccount, other_account: Te
     assert refused(assume, client=account.client("sts"), arn=arn)[0] == "AccessDenied"
 
 
+@pytest.mark.parametrize("policy", [allow("*"), allow("iam:GetUser")])
+def test_nobody_learns_whether_another_account_has_a_role(
+    account: TestAccount, other_account: TestAccount, policy: str
+) -> None:
+    statements = [
+        {"Effect": effect, "Principal": {"AWS": other_account.root_arn}, "Action": "sts:AssumeRole"}
+        for effect in ("Allow", "Deny")
+    ]
+    there = [role(account), role(account, "closed", AssumeRolePolicyDocument=document(*statements))]
+    sts = other_account.create_user("bob", policy).client("sts")
+    answers = []
+    for arn in (*there, f"arn:aws:iam::{account.account_id}:role/nothing", "arn:aws:iam::000011112222:role/nothing"):
+        code, words = refused(assume, client=sts, arn=arn)
+        answers.append((code, words.replace(arn, "it")))
+    assert len(set(answers)) == 1
+    assert answers[0][0] == "AccessDenied"
+
+
 @pytest.mark.parametrize(
     ("condition", "right", "wrong"),
     [
