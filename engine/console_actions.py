@@ -45,6 +45,7 @@ class ConsoleAction:
 # Sorted by name. A new action is a row here; docs/roles-in-practice.md shows the table.
 ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("ChangeDeletionRule", "Switch on, and with a second person off, that deletions need two persons."),
+    ConsoleAction("EndConsoleSessions", "End a user's sign-ins to the console.", resource="user"),
     ConsoleAction("ListConnections", "See the connections to other endpoints and what is known of them.", reads=True),
     ConsoleAction("ManageConnections", "Connect another endpoint, test and forget connections."),
     ConsoleAction("MoveClock", "Move the account's clock forward."),

@@ -21,6 +21,7 @@ urlpatterns = [
     path("settings/endpoints/", include("keys.endpoints_urls")),
     path("settings/clock/", clock.page, name="clock"),
     path("settings/profile/", profile.page, name="profile"),
+    path("settings/profile/sessions/", profile.end_sessions, name="own-sessions"),
     path("styleguide/", views.styleguide, name="styleguide"),
     path("theme/", views.theme, name="theme"),
     path("language/", views.language, name="language"),

@@ -10,6 +10,7 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
 
+from engine.iam import console_sessions
 from principals import session
 
 OPEN = frozenset({"sign-in", "sign-out", "use-session", "styleguide", "theme", "language", "favicon"})
@@ -24,6 +25,12 @@ def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> C
             if request.headers.get("HX-Request"):  # a part of a page was asked for: the whole page has to go
                 return HttpResponse(status=204, headers={"HX-Redirect": sign_in})
             return redirect(sign_in)
+        if request.signed_in is not None:  # type: ignore[attr-defined]
+            console_sessions.seen(
+                request.signed_in.session_id,  # type: ignore[attr-defined]
+                request.META.get("REMOTE_ADDR", ""),
+                request.headers.get("User-Agent", ""),
+            )
         response = get_response(request)
         if not response.has_header("Cache-Control"):
             add_never_cache_headers(response)  # pages show what policies allow this principal: no cache keeps them

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -25,6 +26,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 from django.utils import timezone
+
+from engine.iam import console_sessions, signin
 
 _KEY = "signed_in"
 _USER = "signed_in_user"  # while a user acts as a role: the user
@@ -45,6 +48,7 @@ class SignedIn:
     session_token: str
     expires: datetime
     role_name: str = ""
+    session_id: str = ""  # of the engine's console session: ended there, the credentials are refused
 
     def __repr__(self) -> str:  # no secret in a traceback
         return f"<SignedIn {self.arn}>"
@@ -53,12 +57,11 @@ class SignedIn:
 def begin(request: HttpRequest, signed_in: SignedIn, *, beside: bool = False) -> None:
     """Start a session for `signed_in`; the session key changes, so a planted one is worth nothing.
 
-    `beside`: the sign-ins that the browser holds are put aside, save another of the same user.
+    `beside`: the sign-ins that the browser holds are put aside, save another of the same user. What is not kept has ended.
     """
-    aside = {}
-    if beside:
-        held = {**_aside(request), **_in_use(request)}
-        aside = {each: content for each, content in held.items() if _user(content) != signed_in.arn}
+    held = {**_aside(request), **_in_use(request)}
+    aside = {each: content for each, content in held.items() if beside and _user(content) != signed_in.arn}
+    _end_sessions(content for each, content in held.items() if each not in aside)
     _renew(request, {_KEY: _seal(signed_in)}, aside)
 
 
@@ -100,17 +103,25 @@ def end(request: HttpRequest, aside_id: str = "") -> None:
     """Sign out of the sign-in in use, or of one put aside."""
     if aside_id:
         aside = _aside(request)
-        aside.pop(aside_id, None)
+        _end_sessions([aside.pop(aside_id, {})])
         request.session[_ASIDE] = aside
         _expire(request)
     else:
+        _end_sessions(_in_use(request).values())
         _forget(request)
         rotate_token(request)
 
 
 def end_all(request: HttpRequest) -> None:
+    _end_sessions({**_aside(request), **_in_use(request)}.values())
     request.session.flush()
     rotate_token(request)
+
+
+def _end_sessions(contents: Iterable[dict[str, Any]]) -> None:
+    """End them in the engine too: a copy of the cookie or of the credentials is worth nothing any more."""
+    found = [_read(content[_KEY]) for content in contents if _KEY in content]
+    console_sessions.end([each.session_id for each in found if each is not None])
 
 
 def _forget(request: HttpRequest) -> None:
@@ -192,9 +203,9 @@ def back_to_user(request: HttpRequest) -> str:
 
 
 def current(request: HttpRequest) -> SignedIn | None:
-    """Who is signed in, or None: signed out, expired, or from before the console's secret was changed.
+    """Who is signed in, or None: signed out, expired, ended elsewhere (signin.is_valid), or from before the console's secret was changed.
 
-    A role whose hour is over leaves the user who took it. Where others are put aside none of them steps in: the person chooses.
+    A role that is over or gone leaves the user who took it. Where others are put aside none of them steps in: the person chooses.
     """
     sealed = request.session.get(_KEY)
     if sealed is None:
@@ -216,12 +227,20 @@ def _seal(signed_in: SignedIn) -> str:
 
 
 def _open(sealed: str) -> SignedIn | None:
+    """Who it is, if the engine takes its credentials."""
+    found = _read(sealed)
+    if found is None or found.expires <= timezone.now() or not found.session_id:
+        return None
+    return found if signin.is_valid(found.access_key_id, found.session_token) else None
+
+
+def _read(sealed: str) -> SignedIn | None:
     try:
         content = json.loads(_fernet().decrypt(sealed.encode()))
     except InvalidToken:
         return None
     content["expires"] = datetime.fromisoformat(content["expires"])
-    return None if content["expires"] <= timezone.now() else SignedIn(**content)
+    return SignedIn(**content)
 
 
 def credentials(request: HttpRequest) -> tuple[str, str, str]:

@@ -15,6 +15,7 @@ urlpatterns = [
     path("users/<str:name>/", users.detail, name="user"),
     path("users/<str:name>/delete/", users.delete, name="user-delete"),
     path("users/<str:name>/password/", users.password, name="user-password"),
+    path("users/<str:name>/sessions/", users.end_sessions, name="user-sessions"),
     path("users/<str:name>/groups/", users.join, name="user-groups"),
     path("users/<str:name>/access-keys/new/", access_keys.create, name="access-key-new"),
     path("users/<str:name>/access-keys/<str:key_id>/", access_keys.change, name="access-key"),

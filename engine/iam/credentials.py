@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from engine import clock
+from engine.iam import console_sessions
 from engine.iam.models import AccessKey, Role, User
 from engine.iam.policy import compile_policy
 from engine.iam.principal import Principal, SessionFacts
@@ -143,8 +144,12 @@ def create_session(
     mfa: bool = False,
     source_identity: str = "",
     transitive: Sequence[str] = (),
+    console_session: str = "",
 ) -> TemporaryCredentials:
-    """Temporary credentials for a user (GetSessionToken, the console's sign-in) or a role (AssumeRole). `policies`: session policies as JSON."""
+    """Temporary credentials for a user (GetSessionToken, the console's sign-in) or a role (AssumeRole). `policies`: session policies as JSON.
+
+    With a `console_session` they are worth something as long as that has not ended.
+    """
     expires = clock.real_now().replace(microsecond=0) + duration
     content = {
         "principal": principal.unique_id,
@@ -156,6 +161,7 @@ def create_session(
         "mfa": mfa,
         "source_identity": source_identity,
         "transitive": list(transitive),
+        "console_session": console_session,
     }
     return seal_token(principal.account_id, content)
 
@@ -188,11 +194,18 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
         tags=content["tags"],
         source_identity=content["source_identity"],
         transitive=tuple(content.get("transitive", ())),  # tokens of earlier versions have none
+        console_session=content.get("console_session", ""),
     )
+    entities = [iam_entity(account_id)]
+    if session.console_session:
+        try:
+            entities.append(iam_entity(console_sessions.account_of(session.console_session)))
+        except LookupError as reason:
+            raise unrecognized() from reason
     principal = _session_principal(account_id, content["principal"], session, access_key_id)
     if content.get("invoked_by"):
         principal = replace(principal, invoked_by=content["invoked_by"])
-    return Credentials(access_key_id, content["secret"], principal, session.expires), [iam_entity(account_id)]
+    return Credentials(access_key_id, content["secret"], principal, session.expires), entities
 
 
 def _session_principal(account_id: str, unique_id: str, session: SessionFacts, access_key_id: str) -> Principal:

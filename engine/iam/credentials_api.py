@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.hashers import check_password, make_password
 
 from engine.context import CallContext
-from engine.iam import credentials, entities, quotas
+from engine.iam import console_sessions, credentials, entities, quotas
 from engine.iam.entities import USER
 from engine.iam.models import AccessKey, Account, User
 from engine.trail import query
@@ -134,6 +134,7 @@ def update_login_profile(context: CallContext, parameters: dict[str, Any]) -> An
     if "Password" in parameters:
         check_new_password(parameters["Password"])
         user.password = make_password(parameters["Password"])
+        console_sessions.end_of_user(user, but=_own_session(context))
     user.password_reset_required = parameters.get("PasswordResetRequired", user.password_reset_required)
     user.save(update_fields=["password", "password_reset_required"])
     return {}
@@ -143,6 +144,7 @@ def delete_login_profile(context: CallContext, parameters: dict[str, Any]) -> An
     user = _with_profile(context, parameters)
     user.password, user.password_created, user.password_reset_required = "", None, False
     user.save(update_fields=["password", "password_created", "password_reset_required"])
+    console_sessions.end_of_user(user)
     return {}
 
 
@@ -155,7 +157,14 @@ def change_password(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user.password = make_password(parameters["NewPassword"])
     user.password_reset_required = False
     user.save(update_fields=["password", "password_reset_required"])
+    console_sessions.end_of_user(user, but=_own_session(context))
     return {}
+
+
+def _own_session(context: CallContext) -> str:
+    """The console session that the call is made from, which a new password leaves; empty for a program's call."""
+    session = context.principal.session
+    return session.console_session if session is not None else ""
 
 
 def create_account_alias(context: CallContext, parameters: dict[str, Any]) -> Answer:

@@ -93,6 +93,21 @@ class User(_Entity):
         return f"arn:aws:iam::{self.account_id}:user{self.path}{self.name}"
 
 
+class ConsoleSession(models.Model):
+    """A sign-in to the console's pages that has not ended (engine.iam.console_sessions)."""
+
+    session_id = models.CharField(max_length=32, primary_key=True, help_text="named by its temporary credentials")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="console_sessions")
+    begun = models.DateTimeField()
+    seen = models.DateTimeField(help_text="last use, to a few minutes")
+    expires = models.DateTimeField(db_index=True)
+    source_ip = models.CharField(max_length=64, blank=True)
+    user_agent = models.CharField(max_length=512, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.begun:%Y-%m-%d %H:%M}"
+
+
 class Role(_Entity):
     description = models.CharField(max_length=1000, blank=True)
     trust_policy = models.TextField()

@@ -16,7 +16,7 @@ class SessionFacts:
     """What temporary credentials carry. `issuer_arn` and `issuer_id` are the role's (or the user's) the session was made of.
 
     `created` is on the account's clock, as aws:CurrentTime is; `expires` on the real one. `transitive` names the tags that a
-    session made from this one takes over.
+    session made from this one takes over. `console_session` is the sign-in to the console that it was made for, and ends with.
     """
 
     name: str
@@ -29,6 +29,7 @@ class SessionFacts:
     tags: Mapping[str, str] = field(default_factory=dict)
     source_identity: str = ""
     transitive: tuple[str, ...] = ()
+    console_session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

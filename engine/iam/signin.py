@@ -6,23 +6,28 @@ together, in every worker; attempts at the same moment count each other.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 
 from django.contrib.auth.hashers import check_password, make_password
 
 from engine import clock
-from engine.iam import credentials
+from engine.iam import console_sessions, credentials
 from engine.iam.models import Account, SignInAttempt, User
-from engine.store import transaction
+from engine.store import cache, transaction
 from engine.store.transaction import changed, iam_entity
 from engine.trail import record, recorder
+from engine.wire.errors import AWSError
 
 SESSION_HOURS = 12
 ATTEMPTS = 5
 WINDOW = timedelta(minutes=5)
+_REFUSED = "Account, user name or password is not right."
 _SOURCE = "signin.amazonaws.com"
+_CONSOLE = "kmsconsole"
+_REGION = "us-east-1"
 
 
 class SignInRefused(Exception):
@@ -35,6 +40,7 @@ class SignedInUser:
     user_name: str
     arn: str
     credentials: credentials.TemporaryCredentials
+    session_id: str
 
 
 def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user_agent: str) -> SignedInUser:
@@ -52,17 +58,76 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
     if user is None or not user.password or not right:
         if found is not None:
             _record(found.account_id, user, source_ip, user_agent, "Failed authentication")
-        raise SignInRefused("Account, user name or password is not right.")
+        raise SignInRefused(_REFUSED)
     SignInAttempt.objects.filter(who=who).delete()
-    _record(user.account_id, user, source_ip, user_agent, "")
+    ends = timedelta(hours=SESSION_HOURS)
+    session_id = ""
     with transaction.write():
-        User.objects.filter(pk=user.pk).update(password_last_used=clock.now(user.account_id))
-        changed(iam_entity(user.account_id))
-    made = credentials.create_session(user, timedelta(hours=SESSION_HOURS))
-    return SignedInUser(user.account_id, user.name, user.arn, made)
+        if User.objects.filter(pk=user.pk, password=user.password).exists():  # not changed since it was looked at
+            session_id = console_sessions.begin(
+                user, clock.real_now() + ends, source_ip=source_ip, user_agent=user_agent
+            )
+            User.objects.filter(pk=user.pk).update(password_last_used=clock.now(user.account_id))
+            changed(iam_entity(user.account_id))
+    _record(user.account_id, user, source_ip, user_agent, "" if session_id else "Failed authentication")
+    if not session_id:
+        raise SignInRefused(_REFUSED)
+    made = credentials.create_session(user, ends, console_session=session_id)
+    return SignedInUser(user.account_id, user.name, user.arn, made, session_id)
 
 
-@cache
+def is_valid(access_key_id: str, session_token: str) -> bool:
+    """Whether the engine takes these credentials now: neither they nor their console session ended, and their principal is there."""
+    cache.synchronise()
+    try:
+        credentials.find(access_key_id, session_token)
+    except AWSError:
+        return False
+    return True
+
+
+def end_own_sessions(own: str, ended: Collection[str], *, source_ip: str, user_agent: str) -> int:
+    """End those of `ended` that are sessions of the user whose session `own` is; how many they were. It is in the trail."""
+    theirs = [each.id for each in console_sessions.of_same_user(own) if each.id in ended]
+    user = User.objects.filter(console_sessions__session_id=own).first()
+    number = console_sessions.end(theirs)
+    if user is not None and number:
+        event = record.service_event(
+            account_id=user.account_id,
+            region=_REGION,
+            source=_CONSOLE,
+            name="EndConsoleSessions",
+            now=clock.now(user.account_id),
+            principal=credentials.user_principal(user),
+            parameters={"userName": user.name, "sessions": number},
+            source_ip=source_ip,
+            user_agent=user_agent,
+            event_type="AwsConsoleAction",
+        )
+        recorder.record([event])
+    return number
+
+
+def end_sessions_of(account_id: str, user_name: str) -> int:
+    """End all console sessions of a user; how many those were. Raises AWSError if there is no such user. The caller decides and records."""
+    user = _named(account_id, user_name)
+    if user is None:
+        raise AWSError("NoSuchEntity", f"The user with name {user_name} cannot be found.")
+    with transaction.write():
+        return console_sessions.end_of_user(user)
+
+
+def user_arn(account_id: str, user_name: str) -> str:
+    """What a policy names the user by; "*" for one that does not exist."""
+    user = _named(account_id, user_name)
+    return user.arn if user is not None else "*"
+
+
+def _named(account_id: str, user_name: str) -> User | None:
+    return User.objects.filter(account_id=account_id, name__iexact=user_name).first()
+
+
+@functools.cache
 def _nobody() -> str:
     """Compared when there is no such user, so that the answer takes as long."""
     return make_password("nobody's password")
@@ -73,7 +138,7 @@ def _record(account_id: str, user: User | None, source_ip: str, user_agent: str,
         [
             record.service_event(
                 account_id=account_id,
-                region="us-east-1",
+                region=_REGION,
                 source=_SOURCE,
                 name="ConsoleLogin",
                 now=clock.now(account_id),

@@ -69,6 +69,7 @@ def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
         tags={**inherited, **given},
         transitive=[*inherited, *parameters.get("TransitiveTagKeys", [])],
         source_identity=source_identity,
+        console_session=context.principal.session.console_session if context.principal.session is not None else "",
     )
     answer: Answer = {
         "Credentials": _entry(made),

@@ -19,6 +19,7 @@ from hashlib import sha256
 from urllib.parse import quote, unquote
 
 from engine import clock
+from engine.region_names import is_region_name
 from engine.wire.errors import AWSError
 from engine.wire.http import HttpRequest
 
@@ -272,11 +273,11 @@ def _check_scope(claim: Claim, service: str) -> None:
         and claim.terminator == TERMINATOR
         and claim.timestamp.startswith(claim.date)
         and len(claim.date) == 8
-        and _valid_region(claim.region)
+        and is_region_name(claim.region)
     ):
         return
     wrong = []
-    if not _valid_region(claim.region):
+    if not is_region_name(claim.region):
         wrong.append("Credential should be scoped to a valid region. ")
     if claim.service != service:
         wrong.append(f"Credential should be scoped to correct service: '{service}'. ")
@@ -288,12 +289,6 @@ def _check_scope(claim: Claim, service: str) -> None:
             f"'{claim.date}' != '{claim.timestamp[:8]}', from '{claim.timestamp}'."
         )
     raise _invalid("".join(wrong))
-
-
-@lru_cache(maxsize=256)
-def _valid_region(region: str) -> bool:
-    """Any Region name is served; it becomes part of ARNs, so it must look like one."""
-    return region.isascii() and region.replace("-", "").isalnum() and region == region.lower() and len(region) <= 32
 
 
 def canonical_request(request: HttpRequest, signed: tuple[str, ...], body_hash: str) -> bytes:

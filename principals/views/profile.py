@@ -12,10 +12,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
 
+from engine.iam import console_sessions, signin
 from keys import call, service
 from keys.views.common import optional
+from principals import browsers, session
 from principals.forms import OwnPasswordForm
 from principals.views.common import all_pages
 
@@ -27,7 +31,7 @@ def page(request: HttpRequest) -> HttpResponse:
     acting = bool(signed_in.role_name)
     form = OwnPasswordForm(request.POST if request.method == "POST" and not acting else None)
     if form.is_bound and form.is_valid() and _changed(iam, form):
-        messages.success(request, _("Your password is changed. Other sessions stay signed in until they end."))
+        messages.success(request, _("Your password is changed. Your other console sessions are ended."))
         return redirect("profile")
     own_keys, problem = (
         (None, "") if acting else optional(lambda: all_pages(iam, "list_access_keys", "AccessKeyMetadata[]"))
@@ -40,10 +44,42 @@ def page(request: HttpRequest) -> HttpResponse:
             "acting": acting,
             "access_keys": own_keys,
             "access_keys_problem": problem,
+            "sessions": _sessions(request),
             "call": call.show(request, "ChangePassword", {"OldPassword": "", "NewPassword": ""}, "iam"),
         },
         status=422 if form.errors else 409 if request.method == "POST" else 200,
     )
+
+
+def _sessions(request: HttpRequest) -> list[dict[str, Any]]:
+    """One's console sessions in all browsers, the last used first."""
+    own = request.signed_in.session_id  # type: ignore[attr-defined]
+    return [
+        {"session": each, "own": each.id == own, "browser": browsers.name(each.user_agent)}
+        for each in console_sessions.of_same_user(own)
+    ]
+
+
+@require_POST
+def end_sessions(request: HttpRequest) -> HttpResponse:
+    """End one console session of one's own (`session`), or all but the one in use (`others`)."""
+    own = request.signed_in.session_id  # type: ignore[attr-defined]
+    listed = {each.id for each in console_sessions.of_same_user(own)}
+    ended = listed - {own} if request.POST.get("others") else listed & {request.POST.get("session", "")}
+    number = signin.end_own_sessions(
+        own,
+        ended,
+        source_ip=request.META.get("REMOTE_ADDR", ""),
+        user_agent=request.headers.get("User-Agent", "")[:512],
+    )
+    if own in ended:
+        session.end(request)
+        return redirect("sign-in")
+    messages.success(
+        request,
+        ngettext("%(number)d session is ended.", "%(number)d sessions are ended.", number) % {"number": number},
+    )
+    return redirect("profile")
 
 
 def _changed(iam: Any, form: OwnPasswordForm) -> bool:

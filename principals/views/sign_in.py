@@ -40,7 +40,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         except signin.SignInRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            region = request.COOKIES.get("region", settings.DEFAULT_REGION)
+            region = request.COOKIES.get("region") or settings.DEFAULT_REGION
             made = session.SignedIn(
                 account_id=found.account_id,
                 user_name=found.user_name,
@@ -50,6 +50,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 secret_access_key=found.credentials.secret_access_key,
                 session_token=found.credentials.session_token,
                 expires=found.credentials.expiration,
+                session_id=found.session_id,
             )
             session.begin(request, made, beside=beside)
             answer = redirect(back.safe(request, after))

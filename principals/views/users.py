@@ -10,8 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
 
+from engine.iam import signin
 from keys import call, service
 from keys.call import Call
 from keys.views.changes import Change, asked, carry_out, previews, send
@@ -19,6 +22,8 @@ from principals.forms import PasswordForm, UserForm
 from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt_on_form, problem_page
 from principals.views.groups import membership
+
+END_SESSIONS = "kmsconsole:EndConsoleSessions"
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -86,6 +91,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         groups = [group["GroupName"] for group in all_pages(iam, "list_groups", "Groups")]
     except ClientError as error:
         return problem_page(request, name, error)
+    has_password = _has_password(iam, name)
     return render(
         request,
         "principals/user.html",
@@ -96,11 +102,12 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
             "access_keys": [(key, _last_used(iam, key["AccessKeyId"])) for key in keys],
             "inline": inline,
             "attached": attached,
-            "has_password": _has_password(iam, name),
+            "has_password": has_password,
             "choices": managed_choices(iam, without=attached),
             "boundary": user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
             "tags": user.get("Tags", []),
             "kind": "users",
+            "ends_sessions": has_password and _may_end_sessions(request),
         },
     )
 
@@ -176,6 +183,31 @@ def password(request: HttpRequest, name: str) -> HttpResponse:
         {"form": form, "name": name, "call": call.show(request, operation, parameters, "iam")},
         status=422 if form.errors else 200,
     )
+
+
+def _may_end_sessions(request: HttpRequest) -> bool:
+    return service.backend(request).kind != service.AWS and service.sight.may(service.viewer(request), END_SESSIONS)
+
+
+@require_POST
+def end_sessions(request: HttpRequest, name: str) -> HttpResponse:
+    """End all of a user's console sessions. They are the embedded engine's, whichever endpoint the pages speak to."""
+    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+    try:
+        number = service.console_action(
+            request,
+            END_SESSIONS,
+            lambda: signin.end_sessions_of(account_id, name),
+            resource=signin.user_arn(account_id, name),
+            parameters={"userName": name},
+        )
+    except ClientError as error:
+        return problem_page(request, name, error)
+    messages.success(
+        request,
+        ngettext("%(number)d session is ended.", "%(number)d sessions are ended.", number) % {"number": number},
+    )
+    return redirect("user", name=name)
 
 
 def join(request: HttpRequest, name: str) -> HttpResponse:

@@ -35,6 +35,8 @@ NO_CALL = {
     "endpoint": "tests a connection of the console's own",
     "endpoint-delete": "a connection is the console's own",
     "endpoint-switch": "the browser session",
+    "own-sessions": "console sessions have no API",
+    "user-sessions": "console sessions have no API",
     "endpoint-refresh": "reads an endpoint's list again",
     "class-hand-out": "hands back as a file what the page holds",
 }

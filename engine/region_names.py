@@ -1,0 +1,17 @@
+"""What a Region name may be. It becomes part of host names, ARNs and the key hierarchy, so nothing else is taken for one, anywhere.
+
+Any well-formed name is served by the embedded engine, not only those that AWS has. AWS's Regions are in botocore's endpoint data.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+LONGEST = 32
+_FORM = re.compile(r"(?![0-9]+\Z)[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)  # a host label, as botocore asks for
+
+
+@lru_cache(maxsize=256)
+def is_region_name(text: str) -> bool:
+    return _FORM.fullmatch(text) is not None
