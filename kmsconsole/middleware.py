@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from keys import diagnosis
 from keys.views.common import problem_page
+from kmsconsole.cookies import zone_of
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -22,7 +22,7 @@ def TimeZoneMiddleware(get_response: Handler) -> Handler:
     """Times are shown in the zone that the page's script found out (cookie `tz`, an IANA name), in UTC without it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        zone = _zone(request.COOKIES.get("tz", ""))
+        zone = zone_of(request.COOKIES.get("tz", ""))
         if zone is None:
             timezone.deactivate()
             return get_response(request)
@@ -30,13 +30,6 @@ def TimeZoneMiddleware(get_response: Handler) -> Handler:
             return get_response(request)
 
     return middleware
-
-
-def _zone(name: str) -> zoneinfo.ZoneInfo | None:
-    try:
-        return zoneinfo.ZoneInfo(name) if name else None
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # a cookie may hold anything, a folder's name too
-        return None
 
 
 def NoNulMiddleware(get_response: Handler) -> Handler:

@@ -15,9 +15,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from keys.awsmodel import regions
+from kmsconsole.cookies import THEMES
 from principals import back, session
 
-THEMES = ("system", "light", "dark")
 STATES = (
     "Enabled",
     "Disabled",

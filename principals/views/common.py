@@ -41,7 +41,9 @@ def attempt_on_form(form: forms.Form, call: Callable[[], Any], field: str | None
 def problem_page(request: HttpRequest, title: str, error: ClientError) -> HttpResponse:
     """A page that could not be filled: AWS's error, whole."""
     details = error.response["Error"]
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)  # a refusal of the console's own has none
+    status = error.response.get("ResponseMetadata", {}).get(
+        "HTTPStatusCode", 400
+    )  # a refusal of the console's own has none
     denied = details["Code"].startswith("AccessDenied")
     return render(
         request,
