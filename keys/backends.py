@@ -18,13 +18,14 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, InvalidRegionError, NoCredentialsError
 from botocore.session import get_session
 from botocore.utils import parse_timestamp
 from django.conf import settings
 from django.http import HttpRequest
 
-from keys import viewer
+from engine.region_names import is_region_name
+from keys import outbound, viewer
 from keys.models import Connection
 
 EMBEDDED, AWS, URL = "embedded", "aws", "url"
@@ -129,24 +130,26 @@ def remote_client(
     backend: Backend, service: str, region: str, secret: Callable[[], dict[str, str]], config: Config = REMOTE
 ) -> Any:
     """A client of another endpoint. `secret` opens the connection's credentials; it is called for each request that comes here."""
-    if backend.connection is None:
-        return _client(("server", backend.url, service, region), lambda: _make(session(), backend.url, service, region))
     connection = backend.connection
+    region = region if connection is None else connection.region or region
+    if not is_region_name(region):
+        raise InvalidRegionError(region_name=region)
+    if connection is None:
+        return _client(("server", backend.url, service, region), lambda: _make(session(), backend, service, region))
     _lacks[backend.slug] = frozenset(connection.lacks)
-    region = connection.region or region
     opened = secret() if connection.sealed else {}
     identity = hashlib.sha256(
         json.dumps([opened, connection.profile, connection.role_arn], sort_keys=True).encode()
     ).hexdigest()
     key = (backend.slug, connection.method, backend.url, service, region, identity, str(config is REMOTE))
     if connection.role_arn:
-        role = _role(key, connection, opened, region)
+        role = _role(key, backend, connection, opened, region)
         made = boto3.session.Session(**_session_arguments(role))
         return _client(
-            (*key, role["access_key_id"]), lambda: _knowing(backend, _make(made, backend.url, service, region, config))
+            (*key, role["access_key_id"]), lambda: _knowing(backend, _make(made, backend, service, region, config))
         )
     own = own_session(connection, opened)
-    return _client(key, lambda: _knowing(backend, _make(own, backend.url, service, region, config)))
+    return _client(key, lambda: _knowing(backend, _make(own, backend, service, region, config)))
 
 
 def _knowing(backend: Backend, client: Any) -> Any:
@@ -162,7 +165,12 @@ def _knowing(backend: Backend, client: Any) -> Any:
 
 
 def own_session(connection: Connection, opened: dict[str, str]) -> boto3.session.Session:
-    """Where the connection's own credentials come from, before any role. Raises botocore's ProfileNotFound."""
+    """Where the connection's own credentials come from, before any role. Raises botocore's ProfileNotFound.
+
+    With access keys of its own nothing else is looked for: not the environment, and no metadata service.
+    """
+    if connection.method == "keys" and not opened:
+        raise NoCredentialsError
     if connection.method == "profile" or (connection.profile and not opened):
         return boto3.session.Session(profile_name=connection.profile)
     return boto3.session.Session(**_session_arguments(opened)) if opened else session()
@@ -176,14 +184,14 @@ def _session_arguments(found: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _role(key: tuple[str, ...], connection: Connection, opened: dict[str, str], region: str) -> dict[str, str]:
+def _role(
+    key: tuple[str, ...], backend: Backend, connection: Connection, opened: dict[str, str], region: str
+) -> dict[str, str]:
     """Temporary credentials of the connection's role, kept until five minutes before they expire."""
     found = _roles.get(key)
     if found is not None and found[1] > datetime.now(UTC):
         return found[0]
-    sts = own_session(connection, opened).client(
-        "sts", region_name=region, endpoint_url=connection.url or None, config=REMOTE
-    )
+    sts = _make(own_session(connection, opened), backend, "sts", region)
     given = sts.assume_role(RoleArn=connection.role_arn, RoleSessionName="kmsconsole")["Credentials"]
     role = {
         "access_key_id": given["AccessKeyId"],
@@ -194,8 +202,32 @@ def _role(key: tuple[str, ...], connection: Connection, opened: dict[str, str], 
     return role
 
 
-def _make(made: boto3.session.Session, url: str, service: str, region: str, config: Config = REMOTE) -> Any:
-    return made.client(service, region_name=region, endpoint_url=url or None, config=config)
+def _make(made: boto3.session.Session, backend: Backend, service: str, region: str, config: Config = REMOTE) -> Any:
+    """Every client of another endpoint is made here, and goes to allowed addresses alone.
+
+    What KMSCONSOLE_BACKEND names may be private whatever KMSCONSOLE_ENDPOINTS says: one hand has written both.
+    """
+    client = made.client(service, region_name=region, endpoint_url=backend.url or None, config=config)
+    connection = backend.connection
+    return outbound.keep_to_allowed(
+        client,
+        private=connection is None,
+        proxied=may_go_by_proxy(backend),
+        profile=connection.profile if connection is not None else "",
+    )
+
+
+def may_go_by_proxy(backend: Backend) -> bool:
+    """AWS's own hosts and what the installation names; never an address that a person entered, which the proxy would look up unchecked."""
+    return backend.connection is None or backend.kind == AWS
+
+
+def address(backend: Backend, region: str) -> str:
+    """The URL that KMS is asked at."""
+    if backend.url:
+        return backend.url
+    found = get_session().get_component("endpoint_resolver").construct_endpoint("kms", region)
+    return f"https://{found['hostname'] if found else f'kms.{region}.amazonaws.com'}"
 
 
 def _client(key: tuple[str, ...], make: Callable[[], Any]) -> Any:

@@ -14,14 +14,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from django.db import connections
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from keys import approvals, inventory, service
+from keys import approvals, diagnosis, inventory, service
 from keys.answers import refused as refused_actions
 from keys.models import BulkItem, BulkJob
 
@@ -134,7 +134,7 @@ def _go_on(kms: Any, job: BulkJob) -> None:
     try:
         while _take(job, mine=True) and _step(kms, job):
             time.sleep(0.001)  # pages come first
-    except BotoCoreError as error:
+    except diagnosis.FAILURES as error:
         logger.warning("bulk job %s stopped: %s", job.pk, error)
     except Exception:
         logger.exception("bulk job %s stopped", job.pk)

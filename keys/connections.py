@@ -12,15 +12,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, InvalidRegionError
 from botocore.model import Shape
+from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from keys import backends, diagnosis, service
+from engine.region_names import is_region_name
+from keys import backends, diagnosis, outbound, service
 from keys.diagnosis import Finding
 from keys.models import Connection
 
@@ -117,12 +119,17 @@ class ConnectionForm(forms.Form):
 
     def clean_url(self) -> str:
         url = str(self.cleaned_data["url"]).strip().rstrip("/")
-        parts = urlsplit(url)
-        if url and (parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query):
+        if url and not is_endpoint_url(url):
             raise forms.ValidationError(
                 _("An address begins with http:// or https:// and a host, and holds no password.")
             )
         return url
+
+    def clean_region(self) -> str:
+        region = str(self.cleaned_data["region"]).strip()
+        if region and not is_region_name(region):
+            raise forms.ValidationError(_("A Region name has lower-case letters, digits and hyphens: eu-central-1."))
+        return region
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -135,6 +142,22 @@ class ConnectionForm(forms.Form):
         if data.get("method") == "profile" and not data.get("profile"):
             self.add_error("profile", _("Enter the profile's name."))
         return data
+
+
+def is_endpoint_url(url: str) -> bool:
+    """http or https, a host, perhaps a port and a path; nothing that another reader of URLs could take for another host."""
+    try:
+        parts = urlsplit(url)
+        _port = parts.port  # raises ValueError for one that is none
+    except ValueError:
+        return False
+    plain = parts.scheme in ("http", "https") and not parts.query and not parts.fragment and "@" not in parts.netloc
+    return bool(plain and parts.hostname) and (is_valid_endpoint_url(url) or is_valid_ipv6_endpoint_url(url))
+
+
+def failure(request: HttpRequest, error: Exception) -> Finding:
+    """What this request's principal is shown of an endpoint that could not be asked."""
+    return diagnosis.for_reader(error, manages=may(request, MANAGE))
 
 
 def make(request: HttpRequest, data: dict[str, Any]) -> Connection:
@@ -207,16 +230,23 @@ def test(request: HttpRequest, connection: Connection) -> list[Finding]:
 
 def _steps(request: HttpRequest, connection: Connection) -> Iterator[Finding]:
     region = connection.region or request.signed_in.region  # type: ignore[attr-defined]
-    url = connection.url or f"https://kms.{region}.amazonaws.com"
-    reached = diagnosis.reach(url)
-    yield reached
-    if not reached.good:
-        return
-    connection.lacks = []  # to be asked anew
     backend = backends.of_connection(connection)
     try:
+        if not is_region_name(region):
+            raise InvalidRegionError(region_name=region)
+        url, bundle = backends.address(backend, region), outbound.ca_bundle(connection.profile)
+    except BotoCoreError as error:
+        yield diagnosis.of_exception(error)
+        return
+    if not (backends.may_go_by_proxy(backend) and outbound.goes_by_proxy(url)):
+        reached = diagnosis.reach(url, bundle=bundle)
+        yield reached
+        if not reached.good:
+            return
+    connection.lacks = []  # to be asked anew
+    try:
         kms = backends.remote_client(backend, "kms", region, lambda: service.opened(request, backend), backends.ONCE)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, *diagnosis.FAILURES) as error:
         finding = diagnosis.of_exception(error)
         if isinstance(error, ClientError) and error.operation_name == "Decrypt":
             finding = Finding("denied", _("The stored secret cannot be opened"), service.sentence(error))
@@ -229,7 +259,7 @@ def _steps(request: HttpRequest, connection: Connection) -> Iterator[Finding]:
         if listed:
             kms.describe_key(KeyId=listed[0]["KeyId"])
             yield Finding("ok", _("It describes keys"))
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, *diagnosis.FAILURES) as error:
         yield diagnosis.of_exception(error)
         return
     if connection.kind == backends.URL:
@@ -251,7 +281,7 @@ def _not_offered(kms: Any) -> Iterator[str]:
         except ClientError as error:
             if service.unknown_operation(error) or error.response["Error"]["Code"] == "UnsupportedOperationException":
                 yield name
-        except BotoCoreError:
+        except diagnosis.FAILURES:
             yield name
 
 

@@ -12,15 +12,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
+from botocore.httpsession import get_cert_path
+from botocore.parsers import ResponseParserError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from keys import outbound
+
+UNREACHABLE = gettext_noop("The endpoint cannot be reached.")
+FAILURES = (BotoCoreError, ResponseParserError)
 TIMEOUT = 5  # seconds for each step of a test
 _SKEW = 300  # seconds that AWS allows a clock to be off
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step of a test: `kind` names it (dns, refused, timeout, tls, skew, key, denied, profile, credentials, other, ok)."""
+    """One step of a test: `kind` names it (dns, address, refused, timeout, tls, skew, key, denied, profile, credentials,
+    unreachable, other, ok)."""
 
     kind: str
     title: str
@@ -32,24 +40,26 @@ class Finding:
         return self.kind == "ok"
 
 
-def reach(url: str) -> Finding:
-    """Whether the endpoint's name resolves, its port answers and its certificate is good."""
+def reach(url: str, *, private: bool = False, bundle: str | bool = True) -> Finding:
+    """Whether the endpoint's name resolves, to allowed addresses, its port answers and its certificate is good."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as reason:
+        with outbound.connect(host, port, TIMEOUT, private=private) as raw:
+            address = raw.getpeername()[0]
+            if parts.scheme == "https":
+                context = ssl.create_default_context(cafile=get_cert_path(bundle))
+                with context.wrap_socket(raw, server_hostname=host):
+                    pass
+    except outbound.AddressNotAllowedError as reason:
+        return _not_allowed(reason)
+    except socket.gaierror as reason:
         return Finding(
             "dns",
             _("The name does not resolve"),
             f"{host}: {reason}",
             _("Check the spelling, or the network's name service."),
         )
-    try:
-        with socket.create_connection((host, port), timeout=TIMEOUT) as raw:
-            if parts.scheme == "https":
-                with ssl.create_default_context().wrap_socket(raw, server_hostname=host):
-                    pass
     except ssl.SSLError as reason:
         return _tls(reason)
     except TimeoutError:
@@ -63,7 +73,34 @@ def reach(url: str) -> Finding:
             f"{host}:{port}: {reason}",
             _("Nothing listens there. Check the port, and that the service runs."),
         )
-    return Finding("ok", _("The endpoint answers"), f"{addresses[0][4][0]}:{port}")
+    return Finding("ok", _("The endpoint answers"), f"{address}:{port}")
+
+
+def _not_allowed(reason: Exception) -> Finding:
+    return Finding(
+        "address",
+        _("The address is not allowed"),
+        str(reason),
+        _("Link-local and metadata addresses never are; private ones depend on the server's KMSCONSOLE_ENDPOINTS."),
+    )
+
+
+def failed(error: Exception) -> bool:
+    """Whether an error says that an endpoint could not be asked, or that what answered is no AWS API: no refusal of AWS's."""
+    if isinstance(error, ClientError):
+        return str(error.response["Error"]["Code"]).isdigit()  # an HTTP status: the answer named no error
+    return isinstance(error, FAILURES)
+
+
+def for_reader(error: Exception, *, manages: bool) -> Finding:
+    """What is shown of a failure: who may not manage connections gets one sentence for all, so that no port is told from another."""
+    if manages:
+        return of_exception(error)
+    return Finding(
+        "unreachable",
+        _(UNREACHABLE),
+        remedy=_("Try again later. If it stays so, ask who manages the connections to test this one."),
+    )
 
 
 def _tls(reason: Exception) -> Finding:
@@ -91,6 +128,8 @@ def of_exception(error: Exception) -> Finding:
             _("The server's environment, profile and role give none. Connect with access keys instead."),
         )
     kinds = _chain(error)
+    if refused := next((each for each in kinds if isinstance(each, outbound.AddressNotAllowedError)), None):
+        return _not_allowed(refused)
     if any(isinstance(each, ssl.SSLError) for each in kinds) or "SSL" in type(error).__name__:
         return _tls(error)
     if any(isinstance(each, socket.gaierror) for each in kinds) or "resolve" in str(error):

@@ -14,14 +14,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from django.db import connections
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from engine import clock
 from engine.trail import query as trail
-from keys import describe, service
+from keys import describe, diagnosis, service
 from keys.inventory_models import InventoryKey, InventoryMark, Unseen
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class Follower:
                 if time.monotonic() > end:
                     threading.Thread(target=self._go_on, args=(step,), daemon=True, name="inventory").start()
                     return
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, *diagnosis.FAILURES) as error:
             self._release()
             if self.ours:
                 raise
@@ -98,15 +98,16 @@ class Follower:
             raise
         self._release()
 
-    def _note(self, error: Exception) -> None:
-        text = service.sentence(error) if isinstance(error, ClientError) else str(error)
+    def _note(self, error: Any) -> None:
+        refusal = isinstance(error, ClientError) and not diagnosis.failed(error)
+        text = service.sentence(error) if refusal else diagnosis.UNREACHABLE  # all who look at the list read it
         InventoryMark.objects.filter(**self.place).update(problem=text, problem_at=timezone.now())
 
     def _go_on(self, step: Callable[[], bool]) -> None:
         try:
             while self._take_lease(mine=True) and step():
                 time.sleep(0.001)  # pages come first
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, *diagnosis.FAILURES) as error:
             self._note(error)
         except Exception:
             logger.exception("reading the inventory of %s in %s stopped", self.account_id, self.region)

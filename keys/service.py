@@ -16,11 +16,12 @@ from botocore.exceptions import ClientError
 from django.db.models import Case, When
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from engine import console_actions, inprocess, sight, timetravel
 from engine.iam import forward
 from engine.wire.errors import AWSError
-from keys import approvals, backends
+from keys import approvals, backends, diagnosis
 from keys.backends import AWS, EMBEDDED
 from keys.viewer import viewer
 from principals import session
@@ -203,7 +204,9 @@ def account_id(request: HttpRequest) -> str:
 
 
 def sentence(error: ClientError) -> str:
-    """AWS's error as one line: code and message."""
+    """AWS's error as one line: code and message. An answer that is none of AWS's tells no more than that."""
+    if diagnosis.failed(error):
+        return gettext(diagnosis.UNREACHABLE)
     details = error.response["Error"]
     return f"{details['Code']}: {details['Message']}" if details.get("Message") else str(details["Code"])
 

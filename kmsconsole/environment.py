@@ -10,6 +10,7 @@ VARIABLES: Mapping[str, str] = {
     "KMSCONSOLE_PUBLIC_URL": "The address that browsers and programs use when it is not the one listened on (a proxy).",
     "KMSCONSOLE_ALLOWED_HOSTS": "Host names the console answers to, comma-separated. Default localhost and the listen address.",
     "KMSCONSOLE_BACKEND": "`embedded` (default), `aws`, or an endpoint URL: what the console manages.",
+    "KMSCONSOLE_ENDPOINTS": "Where connections to other endpoints may go: `any` (default), `public`, or `public` and networks (`public,10.20.0.0/16`).",
     "KMSCONSOLE_DATABASE_URL": "Control-plane database: `postgres://user:password@host:port/name`. Default SQLite in the data folder.",
     "KMSCONSOLE_DATABASE_TIMEOUT": "Seconds a call waits for the database before it fails. Default 10.",
     "KMSCONSOLE_WORKERS": "Worker processes. Default the number of cores.",

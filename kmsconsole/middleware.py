@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from keys import diagnosis
-from keys.views.common import problem_page
+from keys.views.common import problem_page, unreachable_page
 from kmsconsole.cookies import zone_of
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -67,14 +67,8 @@ class EndpointMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if diagnosis.failed(exception):
+            return unreachable_page(request, exception)
         if isinstance(exception, ClientError):
             return problem_page(request, _("The endpoint refused"), exception)
-        if isinstance(exception, BotoCoreError):
-            finding = diagnosis.of_exception(exception)
-            return render(
-                request,
-                "keys/problem.html",
-                {"title": finding.title, "code": "", "message": str(exception), "remedy": finding.remedy},
-                status=502,
-            )
         return None

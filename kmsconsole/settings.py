@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 import dj_database_url
@@ -20,6 +21,17 @@ LISTEN = os.environ.get("KMSCONSOLE_LISTEN") or "127.0.0.1:8000"
 BACKEND = os.environ.get("KMSCONSOLE_BACKEND") or "embedded"
 if BACKEND not in ("embedded", "aws") and not BACKEND.startswith(("http://", "https://")):
     raise DataFolderError(f"KMSCONSOLE_BACKEND must be embedded, aws or an http(s) URL, not {BACKEND!r}")
+# Where connections to other endpoints may go (keys.outbound): "any", or "public" with the private networks that are allowed beside.
+_ENDPOINTS = [part.strip() for part in (os.environ.get("KMSCONSOLE_ENDPOINTS") or "any").split(",")]
+PRIVATE_ENDPOINTS = _ENDPOINTS == ["any"]
+try:
+    if not PRIVATE_ENDPOINTS and _ENDPOINTS[0] != "public":
+        raise ValueError("it begins with neither")
+    ENDPOINT_NETWORKS = tuple(ip_network(part) for part in _ENDPOINTS[1:])
+except ValueError as reason:
+    raise DataFolderError(
+        f"KMSCONSOLE_ENDPOINTS must be any, public, or public and networks such as public,10.0.0.0/8: {reason}"
+    ) from reason
 
 SECRET_KEY = console_secret(DATA)
 DEBUG = False

@@ -11,11 +11,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keys import remedies, service
+from keys import connections, diagnosis, remedies, service
 
 
 def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpResponse:
     """A page that could not be filled: AWS's error whole, with what would mend it."""
+    if diagnosis.failed(error):
+        return unreachable_page(request, error)
     problem = remedies.explained(error)
     missing = problem["Code"] == "NotFoundException"
     return render(
@@ -29,6 +31,13 @@ def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpRe
         },
         status=403 if service.denied(error) else 404 if missing else 400,
     )
+
+
+def unreachable_page(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The endpoint could not be asked: why, to who manages connections; the same for all reasons to anybody else."""
+    finding = connections.failure(request, error)
+    context = {"title": finding.title, "code": "", "message": finding.detail, "remedy": finding.remedy}
+    return render(request, "keys/problem.html", context, status=502)
 
 
 def requires(action: str, title: Any) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:

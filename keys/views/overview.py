@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from engine.trail import query as trail
-from keys import inventory, service
+from keys import connections, diagnosis, inventory, service
 from keys.lists import Listing
 from keys.views.common import problem_page
 
@@ -109,10 +109,8 @@ def _refused_calls(request: HttpRequest, now: datetime) -> tuple[list[dict[str, 
         else:
             cloudtrail.lookup_events(MaxResults=1)  # the permission is LookupEvents', and so is the record of looking
             records = trail.lookup(signed_in.account_id, region=signed_in.region, errors_only=True, start=since).events
-    except ClientError as error:
-        return [], service.sentence(error)
-    except BotoCoreError as error:
-        return [], str(error)
+    except (ClientError, *diagnosis.FAILURES) as error:
+        return [], connections.failure(request, error).title if diagnosis.failed(error) else service.sentence(error)
     denied = [record for record in records if str(record.get("errorCode", "")).startswith("AccessDenied")]
     return [
         {

@@ -11,6 +11,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from keys import diagnosis, service
+from keys.views.common import unreachable_page
+
 
 def all_pages(client: Any, operation: str, member: str, **parameters: Any) -> list[Any]:
     """Every item of a paged list operation."""
@@ -22,7 +25,7 @@ def attempt(request: HttpRequest, call: Callable[[], Any], success: str) -> bool
     try:
         call()
     except ClientError as error:
-        messages.error(request, _sentence(error))
+        messages.error(request, service.sentence(error))
         return False
     messages.success(request, success)
     return True
@@ -33,13 +36,15 @@ def attempt_on_form(form: forms.Form, call: Callable[[], Any], field: str | None
     try:
         call()
     except ClientError as error:
-        form.add_error(field, _sentence(error))
+        form.add_error(field, service.sentence(error))
         return False
     return True
 
 
 def problem_page(request: HttpRequest, title: str, error: ClientError) -> HttpResponse:
     """A page that could not be filled: AWS's error, whole."""
+    if diagnosis.failed(error):
+        return unreachable_page(request, error)
     details = error.response["Error"]
     status = error.response.get("ResponseMetadata", {}).get(
         "HTTPStatusCode", 400
@@ -51,7 +56,3 @@ def problem_page(request: HttpRequest, title: str, error: ClientError) -> HttpRe
         {"title": title, "code": details["Code"], "message": details["Message"]},
         status=403 if denied else 404 if details["Code"] == "NoSuchEntity" else max(status, 400),
     )
-
-
-def _sentence(error: ClientError) -> str:
-    return f"{error.response['Error']['Code']}: {error.response['Error']['Message']}"
