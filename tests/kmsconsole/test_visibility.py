@@ -22,6 +22,7 @@ from engine import console_actions
 from engine.iam import models as iam_models
 from engine.kms import models as kms_models
 from engine.store import transaction
+from keys import inventory
 from keys.inventory_models import InventoryKey
 from keys.models import Connection
 from tests.conftest import TestAccount, new_account, sign_in_browser
@@ -53,6 +54,7 @@ CASES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("iam:ListUserTags", "iam:GetUser", IAM): ("hidden-tag-of-a-user",),
     ("kmsconsole:ListConnections",): ("secret-connection", "secret.example"),
 }
+_FRAME = 60  # a word that more pages show is part of each page's frame
 KEYS = sorted({each for denied in CASES for each in denied if each.startswith("kms:")})
 PEOPLE = sorted({each for denied in CASES for each in denied if each.startswith("iam:")})
 ALL_WORDS = tuple(word for words in CASES.values() for word in words)
@@ -214,30 +216,21 @@ def test_no_page_shows_what_a_missing_permission_alone_reveals(
     world: World, telling: dict[str, list[str]], denied: tuple[str, ...]
 ) -> None:
     world.without(*map(deny, denied))
-    assert not world.seen(CASES[denied], {page for word in CASES[denied] for page in telling[word]})
+    pages = sorted({page for word in CASES[denied] for page in telling[word]})
+    if len(pages) > _FRAME:  # the frame of each page shows it: a few of them tell, and the room that it belongs to
+        pages = pages[:: _FRAME // 6] + [each for each in pages if each.startswith("/settings/")]
+    assert not world.seen(CASES[denied], pages)
+
+
+PARTS = [each for each in KEYS if each not in ("kms:ListKeys", "kms:DescribeKey")] + PEOPLE
+OF_PARTS = [word for denied, words in CASES.items() if set(denied) <= set(PARTS) for word in words]
 
 
 @pytest.mark.parametrize(
     ("denied", "hidden"),
-    [
-        pytest.param(["*"], ALL_WORDS, id="everything"),
-        pytest.param(
-            [each for each in KEYS if each not in ("kms:ListKeys", "kms:DescribeKey")],
-            [
-                word
-                for case, words in CASES.items()
-                if case[0] in KEYS
-                for word in words
-                if "description" not in word and word != "QUIET KEY"
-            ],
-            id="what hangs on keys",
-        ),
-        pytest.param(
-            PEOPLE, [word for case, words in CASES.items() if case[0] in PEOPLE for word in words], id="principals"
-        ),
-    ],
+    [pytest.param(["*"], ALL_WORDS, id="everything"), pytest.param(PARTS, OF_PARTS, id="all but lists of keys")],
 )
-def test_no_page_at_all_shows_what_is_denied_together(world: World, denied: list[str], hidden: tuple[str, ...]) -> None:
+def test_no_page_at_all_shows_what_is_denied_together(world: World, denied: list[str], hidden: Iterable[str]) -> None:
     """Every page, also those that show it to nobody who may read it: what stands in for a part that is refused must not tell either."""
     world.without(deny(*denied))
     assert not world.seen(hidden)
@@ -247,6 +240,23 @@ def test_a_key_that_may_not_be_described_is_nowhere_described(world: World, tell
     world.without({**deny("kms:DescribeKey"), "Resource": world.described})
     words = ("secret-description", "secret-tag-value", "1537 days", "2011-07-13")
     assert not world.seen(words, {page for word in words for page in telling[word]})
+
+
+def test_a_preview_of_a_change_names_no_alias_to_who_may_not_list_them(world: World) -> None:
+    world.without(deny("kms:ListAliases"))
+    key_id = world.described.rpartition("/")[2]
+    for sent in ({"key": [key_id]}, {"all": "1", "query": "q=description"}):
+        answer = world.browser.post("/keys/bulk/", {"action": "disable", **sent})
+        page = answer.content.decode()
+        assert key_id in page
+        assert "secret-alias" not in page
+
+
+def test_columns_that_nothing_masks_are_not_handed_out() -> None:
+    rows = inventory.VisibleKeys(InventoryKey)
+    for take in (lambda: rows.values_list("alias"), lambda: rows.values("tags"), lambda: rows.values_list()):
+        with pytest.raises(TypeError, match="take the rows"):
+            take()
 
 
 def deny(*actions: str) -> dict[str, Any]:
