@@ -24,7 +24,7 @@ from engine.kms import models as kms_models
 from engine.store import transaction
 from keys import inventory
 from keys.inventory_models import InventoryKey
-from keys.models import Connection
+from keys.models import Connection, DeletionRequest
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support import samples
 from tests.support.policies import allow, document, person, trusting
@@ -54,6 +54,9 @@ CASES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("iam:ListUserTags", "iam:GetUser", IAM): ("hidden-tag-of-a-user",),
     ("kmsconsole:ListConnections",): ("secret-connection", "secret.example"),
 }
+# Who asked for a deletion and why: asked for once the console has that action.
+if (requests := "kmsconsole:ListKeyDeletionRequests") in console_actions.BY_ACTION:
+    CASES[requests,] = ("secret-reason",)
 _FRAME = 60  # a word that more pages show is part of each page's frame
 KEYS = sorted({each for denied in CASES for each in denied if each.startswith("kms:")})
 PEOPLE = sorted({each for denied in CASES for each in denied if each.startswith("iam:")})
@@ -110,6 +113,17 @@ def world(prepared: object) -> World:
         url="https://secret.example",
         method="server",
         created=timezone.now(),
+    )
+    DeletionRequest.objects.create(
+        account_id=account.account_id,
+        region="us-east-1",
+        key_id=made.symmetric,
+        label="sample",
+        days=7,
+        reason="secret-reason",
+        asked_by=account.administrator.arn,
+        asked_user="admin",
+        asked=timezone.now(),
     )
     addresses = [address for each in samples.addresses(made).values() for address in each]
     columns = "&".join(f"cols={name}" for name in ("alias", "tags", "description", "rotation", "last_used", "public"))
