@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError, InvalidRegionError, NoCredentialsError
 from botocore.session import get_session
@@ -226,8 +227,8 @@ def address(backend: Backend, region: str) -> str:
     """The URL that KMS is asked at."""
     if backend.url:
         return backend.url
-    found = get_session().get_component("endpoint_resolver").construct_endpoint("kms", region)
-    return f"https://{found['hostname'] if found else f'kms.{region}.amazonaws.com'}"
+    unsigned = session().client("kms", region_name=region, config=Config(signature_version=UNSIGNED))
+    return str(unsigned.meta.endpoint_url)
 
 
 def _client(key: tuple[str, ...], make: Callable[[], Any]) -> Any:

@@ -51,6 +51,8 @@ _NEVER = tuple(
     )
 )
 _NAT64 = ip_network("64:ff9b::/96")
+# An endpoint that answers these with a bare HTTP error page speaks no KMS; other operations it may only not offer.
+_EVERYWHERE = ("ListKeys", "ListAliases", "DescribeKey")
 _LOOPBACK6 = IPv6Address("::1")
 
 
@@ -180,12 +182,22 @@ def keep_to_allowed(client: Any, *, private: bool, proxied: bool, profile: str =
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         answer = session.send(request)
-        if speaks_json and answer.status_code == 200 and not _is_json(answer.content):
+        if (
+            speaks_json
+            and (answer.status_code < 400 or _asked(request) in _EVERYWHERE)
+            and not _is_json(answer.content)
+        ):
             raise HTTPClientError(error=ValueError("the answer is not one of this API"))
         return answer
 
     client.meta.events.register("before-send", send)
     return client
+
+
+def _asked(request: AWSPreparedRequest) -> str:
+    """The operation, as AWS's JSON protocols name it."""
+    target = request.headers.get("X-Amz-Target", "")
+    return str(target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
 
 
 def _is_json(content: bytes) -> bool:
