@@ -4,15 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help run test check lint types layers bench requirements clean
+.PHONY: help run test check lint types layers bench requirements
 help:
 	@echo "make run    set up what is missing and serve (KMSCONSOLE_LISTEN, default 127.0.0.1:8000)"
 	@echo "make test   set up what is missing and run all checks and tests"
 	@echo "make messages  collect and compile the translations (locale/)"
 	@echo "make screenshots  picture the pages for docs/console.md"
 	@echo "make faults kill, starve and pause the server, the long form"
+	@echo "make fuzz   send made-up requests, policies and ciphertexts, the long form"
 	@echo "make coverage  show which lines and branches of engine/ no test runs"
 	@echo "make bench  measure beside moto's server, write bench/results.md"
+	@echo "make clean  remove caches and .venv; the data folder stays"
 
 $(VENV)/.runtime: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kmsconsole needs Python 3.11 or newer")'
@@ -54,6 +56,11 @@ layers: $(VENV)/.dev
 faults: $(VENV)/.dev system
 	FAULT_ROUNDS=$${FAULT_ROUNDS:-100} $(BIN)/python -m pytest tests/faults tests/nodes -q -s
 
+# The long form of tests/fuzz: FUZZ_EXAMPLES examples a test, other ones each time. What fails is kept in .hypothesis and tried first.
+.PHONY: fuzz
+fuzz: $(VENV)/.dev
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(BIN)/python -m pytest tests/fuzz -n 3 -q
+
 # Lines and branches of engine/ that all tests but those of browser and clients run, in their own and in server processes.
 .PHONY: coverage
 coverage: $(VENV)/.dev system
@@ -79,5 +86,10 @@ requirements: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -o requirements.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
 
+# What the other targets make and can make again. Never the data folder: it holds the only copy of the keys.
+.PHONY: clean
 clean:
-	rm -rf $(VENV) var
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov staticfiles
+	rm -rf tests/clients/js/node_modules
+	find audit bench engine keys kmsconsole labs principals tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "The data folder is left as it is: $${KMSCONSOLE_DATA:-var}"
