@@ -57,21 +57,19 @@ def make(path: Path, *, with_root_key: bool = False) -> Made:
     """Write a backup to a new file of mode 0600, durable before its name appears. Raises BackupError."""
     if path.exists():
         raise BackupError(f"{path} exists: a backup never replaces a file")
-    part = path.with_name(path.name + ".part")
     try:
         with tempfile.TemporaryDirectory(prefix=".backup-", dir=path.parent) as scratch:
-            descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            part = Path(scratch) / "part"
+            descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 records = _write(file, Path(scratch), with_root_key)
                 file.flush()
                 os.fsync(file.fileno())
-        os.link(part, path)
+            os.link(part, path)
     except FileExistsError as reason:
         raise BackupError(f"{path} exists: a backup never replaces a file") from reason
     except (OSError, sqlite3.Error) as reason:
         raise BackupError(f"the backup cannot be written: {reason}") from reason
-    finally:
-        part.unlink(missing_ok=True)
     return Made(path, path.stat().st_size, records, with_root_key)
 
 
@@ -223,7 +221,8 @@ def _check_root(manifest: dict[str, Any], archive: tarfile.TarFile, given: Path 
 
 def _restore_files(archive: tarfile.TarFile, manifest: dict[str, Any]) -> None:
     database, journal = Path(settings.DATABASES["default"]["NAME"]), _trail() / "journal"
-    for existing in (database, journal):
+    left = database.with_name(database.name + "-wal")  # SQLite would read what it holds into the restored database
+    for existing in (database, left, journal):
         if existing.exists() and existing.stat().st_size:
             raise BackupError(f"{existing} is there already: restore only into an empty data folder")
     journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -140,11 +140,15 @@ def test_a_backup_is_its_owners_alone_and_holds_no_root_key_unless_asked(made: A
 
 def test_a_backup_never_replaces_a_file(made: Any) -> None:
     server, plain, _, _ = made
+    beside = plain.with_name("next.tar.part")
+    beside.write_bytes(b"somebody's")
     before = plain.read_bytes()
     done = manage(server, "backup", str(plain))
     assert done.returncode != 0
     assert "never replaces" in done.stderr
     assert plain.read_bytes() == before
+    assert manage(server, "backup", str(plain.with_name("next.tar"))).returncode == 0
+    assert beside.read_bytes() == b"somebody's"
 
 
 def test_a_backup_with_the_root_key_is_all_that_a_new_place_needs(made: Any, tmp_path: Path) -> None:
@@ -181,6 +185,10 @@ def test_it_refuses_another_root_key_existing_data_a_running_server_and_damage(m
     assert "is not the one of this backup" in stranger.stderr
     occupied = manage(server, "restore", str(plain))
     assert "restore only into an empty data folder" in occupied.stderr
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "kmsconsole.sqlite3-wal").write_bytes(b"changes of a database that was here")
+    left = manage(Server(tmp_path / "c"), "restore", str(plain))
+    assert "restore only into an empty data folder" in left.stderr
     content = bytearray(plain.read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "damaged.tar").write_bytes(content)
@@ -189,7 +197,7 @@ def test_it_refuses_another_root_key_existing_data_a_running_server_and_damage(m
     (tmp_path / "nothing.tar").write_bytes(b"no archive at all")
     nothing = manage(Server(tmp_path / "b"), "restore", str(tmp_path / "nothing.tar"))
     assert "is not a backup" in nothing.stderr
-    for done in (running, existing, stranger, occupied, damaged, nothing):
+    for done in (running, existing, stranger, occupied, left, damaged, nothing):
         assert done.returncode != 0
         assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "b" / "kmsconsole.sqlite3").exists()
