@@ -99,7 +99,8 @@ def metadata(key: KmsKey, context: CallContext) -> dict[str, Any]:
         result["ExpirationModel"] = "KEY_MATERIAL_EXPIRES" if expiring else "KEY_MATERIAL_DOES_NOT_EXPIRE"
         if expiring:
             result["ValidTo"] = min(expiring)
-    if key.spec == specs.SYMMETRIC_DEFAULT and current is not None and key.manager == "CUSTOMER":
+    symmetric = key.spec == specs.SYMMETRIC_DEFAULT and key.manager == "CUSTOMER"
+    if symmetric and current is not None and state != states.CREATING:  # a replica has none yet while it is Creating
         result["CurrentKeyMaterialId"] = current.material_id
     if key.multi_region:
         result["MultiRegionConfiguration"] = multi_region_configuration(key)

@@ -95,7 +95,7 @@ def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> d
 
 def _refuse_non_primary(key: KmsKey) -> None:
     if not key.is_primary:
-        raise AWSError("UnsupportedOperationException", f"{key.arn} is not a multi-Region primary key.")
+        raise AWSError("UnsupportedOperationException", f"{key.arn} is not a multi-region primary key.")
 
 
 def _announce(row: models.Key) -> None:

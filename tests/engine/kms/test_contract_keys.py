@@ -62,6 +62,7 @@ def test_a_multi_region_key_lists_its_regions(contract: TestAccount, aws: Any) -
     replica = answer["ReplicaKeyMetadata"]
     assert (replica["Arn"], replica["Description"], replica["Enabled"]) == (missing, "", False)
     assert (replica["KeyState"], "ReplicaTags" in answer) == ("Creating", False)
+    assert set(replica) == BASE | {"EncryptionAlgorithms", "MultiRegionConfiguration"}  # no CurrentKeyMaterialId yet
     assert replica["MultiRegionConfiguration"] == {
         "MultiRegionKeyType": "REPLICA",
         "PrimaryKey": here,
@@ -69,14 +70,14 @@ def test_a_multi_region_key_lists_its_regions(contract: TestAccount, aws: Any) -
     }
     assert refusal(there.replicate_key, KeyId=made["KeyId"], ReplicaRegion="eu-west-1") == (
         "UnsupportedOperationException",
-        f"{missing} is not a multi-Region primary key.",
+        f"{missing} is not a multi-region primary key.",
     )
 
 
 def test_a_key_of_one_region_is_not_replicated(aws: Any, keys: dict[str, Any]) -> None:
     assert refusal(aws.replicate_key, KeyId=keys["symmetric"]["KeyId"], ReplicaRegion="eu-west-1") == (
         "UnsupportedOperationException",
-        f"{keys['symmetric']['Arn']} is not a multi-Region primary key.",
+        f"{keys['symmetric']['Arn']} is not a multi-region primary key.",
     )
 
 

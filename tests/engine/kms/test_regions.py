@@ -24,6 +24,17 @@ def replicated(account: TestAccount) -> tuple[Any, Any, str]:
     return here, there, key_id
 
 
+def test_a_replica_names_its_current_material_once_it_is_created(account: TestAccount) -> None:
+    here, there = account.client(), account.client(region="eu-west-1")
+    key_id = account.create_key(MultiRegion=True)
+    here.replicate_key(KeyId=key_id, ReplicaRegion="eu-west-1")
+    creating = there.describe_key(KeyId=key_id)["KeyMetadata"]
+    assert (creating["KeyState"], "CurrentKeyMaterialId" in creating) == ("Creating", False)
+    account.move_clock(seconds=5)
+    current = [kms.describe_key(KeyId=key_id)["KeyMetadata"]["CurrentKeyMaterialId"] for kms in (here, there)]
+    assert current[0] == current[1]
+
+
 def test_a_ciphertext_is_opened_in_its_keys_regions_only(account: TestAccount) -> None:
     here, there = account.client(), account.client(region="eu-west-1")
     blob = here.encrypt(KeyId=account.create_key(), Plaintext=b"x")["CiphertextBlob"]

@@ -30,7 +30,7 @@ ANSWERS: dict[int, tuple[str, str]] = {
     7: ("UnsupportedOperationException", ""),
     11: ("KMSInvalidStateException", "{arn} is unavailable."),
     13: ("KMSInvalidStateException", "No available key material pending rotation for the key: {arn}."),
-    14: ("UnsupportedOperationException", "{arn} is not a multi-Region primary key."),
+    14: ("UnsupportedOperationException", "{arn} is not a multi-region primary key."),
     15: ("KMSInvalidStateException", "{arn} is creating."),
     16: ("KMSInvalidStateException", "{arn} is updating."),
 }
