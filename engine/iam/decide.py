@@ -296,7 +296,7 @@ def is_named(name: str, unique_id: str, principal: Principal) -> bool:
         return unique_id == principal.unique_id.partition(":")[0]
     if not principal.arn:
         return False
-    if name == principal.arn or (name.endswith(":root") and name.split(":", 5)[4] == principal.account_id):
+    if name == principal.arn or (name.endswith(":root") and name.split(":", 5)[4:5] == [principal.account_id]):
         return True
     return principal.session is not None and name == principal.session.issuer_arn
 

@@ -103,9 +103,12 @@ def page(parameters: Mapping[str, Any], items: list[Any], key: str) -> dict[str,
     start = 0
     if "Marker" in parameters:
         try:
-            start = int(base64.b64decode(parameters["Marker"], validate=True))
-        except ValueError as reason:
-            raise AWSError("ValidationError", f"Invalid Marker: {parameters['Marker']}") from reason
+            marker = base64.b64decode(parameters["Marker"], validate=True)
+        except ValueError:
+            marker = b""
+        if not marker.isdigit():
+            raise AWSError("ValidationError", f"Invalid Marker: {parameters['Marker']}")
+        start = int(marker)
     end = start + int(parameters.get("MaxItems", 100))
     answer: dict[str, Any] = {key: items[start:end], "IsTruncated": len(items) > end}
     if len(items) > end:

@@ -150,7 +150,8 @@ def _results(principal: Principal, policies: Policies, parameters: dict[str, Any
     values = {**principal_conditions(principal), **_given(parameters.get("ContextEntries", ()))}
     owner = parameters.get("ResourceOwner", "").split(":")
     scene = _Scene(principal, policies, values, owner[4] if len(owner) > 4 else "".join(owner))
-    resources = parameters.get("ResourceArns", ["*"])
+    named = parameters.get("ResourceArns", ())
+    resources = named or ("*",)  # API Reference, SimulateCustomPolicy, ResourceArns: "defaults to *"
     results = []
     for action in parameters["ActionNames"]:
         each = [_result(scene, action, resource) for resource in resources]
@@ -163,7 +164,7 @@ def _results(principal: Principal, policies: Policies, parameters: dict[str, Any
             "EvalResourceName": resources[0] if len(resources) == 1 else "*",
             "EvalDecision": worst,
         }
-        if "ResourceArns" in parameters:
+        if named:
             merged["ResourceSpecificResults"] = each
         results.append(merged)
     return entities.page(parameters, results, "EvaluationResults")

@@ -209,7 +209,15 @@ def _check_tags(parameters: dict[str, Any], inherited: dict[str, str]) -> None:
 
 def _session_policies(role: Role, parameters: dict[str, Any]) -> list[str]:
     """The documents that narrow the session. Raises MalformedPolicyDocument."""
-    arns = [entry["arn"] for entry in parameters.get("PolicyArns", [])]
+    arns = []
+    for number, entry in enumerate(parameters.get("PolicyArns", ()), 1):
+        if "arn" not in entry:  # the model does not require it
+            raise AWSError(
+                "ValidationError",
+                f"1 validation error detected: Value null at 'policyArns.{number}.member.arn' failed to satisfy constraint: "
+                "Member must not be null",
+            )
+        arns.append(entry["arn"])
     if len(arns) > _POLICY_ARNS:
         raise AWSError(
             "ValidationError",

@@ -287,11 +287,8 @@ def context_conditions(encryption_context: Mapping[str, str] | None) -> Conditio
 
 def alias_condition(identifier: str) -> Conditions:
     """kms:RequestAlias, when the key was named by an alias."""
-    if identifier.startswith("alias/"):
-        return {"kms:requestalias": identifier}
-    if identifier.startswith("arn:") and ":alias/" in identifier:
-        return {"kms:requestalias": identifier.split(":", 5)[5]}
-    return {}
+    alias = keyring.alias_name(identifier)
+    return {"kms:requestalias": alias} if alias else {}
 
 
 TOKEN_PREFIX = b"kmsconsole-grant\x01"

@@ -157,6 +157,14 @@ def find(context: CallContext, identifier: str, *, aliases: bool = True) -> KmsK
     return get(account_id, region, identifier)
 
 
+def alias_name(identifier: str) -> str:
+    """The alias that a key identifier names, by its name or its ARN; empty if it names none."""
+    if identifier.startswith("arn:"):
+        parts = identifier.split(":", 5)
+        identifier = parts[5] if len(parts) == 6 else ""
+    return identifier if identifier.startswith("alias/") else ""
+
+
 def _no_aliases() -> AWSError:
     return AWSError("InvalidArnException", "Key Aliases are not supported for this operation.")
 

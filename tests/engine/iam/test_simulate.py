@@ -65,6 +65,16 @@ def test_policies_are_decided_together(account: TestAccount, policies: list[str]
     )
 
 
+def test_no_resources_are_every_resource(account: TestAccount) -> None:
+    result = simulate(account, ALLOW, ResourceArns=[])
+    assert (result["EvalResourceName"], result["EvalDecision"]) == ("*", "allowed")
+    assert "ResourceSpecificResults" not in result
+    answer = account.client("iam").simulate_principal_policy(
+        PolicySourceArn=account.administrator.arn, ActionNames=["kms:Decrypt"], ResourceArns=[]
+    )
+    assert [each["EvalResourceName"] for each in answer["EvaluationResults"]] == ["*"]
+
+
 def test_the_statements_that_decided_are_named_with_their_place(account: TestAccount) -> None:
     text = '{"Version": "2012-10-17", "Statement": [' + json.dumps(statement()) + "]}"
     (matched,) = simulate(account, READ, text)["MatchedStatements"]

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from engine.wire.services import SERVICES
 from tests.conftest import TestAccount, make_client
+from tests.support import members, raw
 
 
 def document(*statements: dict[str, Any]) -> str:
@@ -283,6 +285,14 @@ def test_only_transitive_tags_go_along_a_chain_of_roles(account: TestAccount) ->
             "InvalidParameterValue",
             "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.",
         )
+
+
+def test_a_session_policy_without_an_arn_is_refused(account: TestAccount) -> None:
+    sent = [("RoleArn", role(account)), ("RoleSessionName", "s1"), ("PolicyArns.member.1.name", "x")]
+    body = members.form("AssumeRole", SERVICES["sts"].version, sent)
+    answer = raw.send(account.administrator, "sts", "AssumeRole", body)
+    assert (answer.status, answer.code) == (400, "ValidationError")
+    assert "Value null at 'policyArns.1.member.arn'" in answer.message
 
 
 def test_bad_session_tags_are_refused(account: TestAccount) -> None:
