@@ -1,12 +1,18 @@
-"""Whatever is sent to whichever form: no page answers 500, and one that comes back keeps what was typed. Forms are found in the URLconf."""
+"""Whatever is sent to whichever form or address: no page answers 500, and a form that comes back keeps what was typed.
+
+Forms are found in the URLconf; which parameters a page's address has is watched while it is shown.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from django.core.handlers import wsgi
+from django.http import QueryDict
 from django.test import Client
 from django.urls import resolve
 from hypothesis import HealthCheck, given, settings
@@ -35,11 +41,52 @@ ODD = [
 ]  # fmt: skip
 
 
+# What a parameter of an address is sent as, and how many times.
+PARAMETERS: dict[str, list[str]] = {
+    "absent": [],
+    "empty": [""],
+    "twice": ["x", "1"],
+    "empty, then something": ["", "a"],
+    "not a number": ["²"],
+    "negative": ["-1"],
+    "huge": ["9" * 30],
+    "longer than int() reads": ["9" * 5000],
+    "long": ["a" * 20_000],
+    "NUL": ["\0"],
+    "part of an ARN": ["arn:"],
+}
+# Each parameter is sent as every sixth of them, as all of them by `make fuzz`.
+STEP = 1 if os.environ.get("FUZZ_EXAMPLES") else 6
+
+
+class Watched(QueryDict):
+    """A query string that knows what it was asked for."""
+
+    asked: set[str] = set()
+
+    def __contains__(self, key: object) -> bool:
+        self.asked.add(str(key))
+        return super().__contains__(key)
+
+    def __getitem__(self, key: str) -> Any:
+        self.asked.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return super().get(key, default)
+
+    def getlist(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return super().getlist(key, default)
+
+
 @dataclass(frozen=True)
 class World:
     browser: Client
     forms: list[Form]
     addresses: list[str]
+    parameters: dict[tuple[str, str], str]  # (route, parameter) → an address of such a page
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +95,18 @@ def world(prepared: object) -> World:
     made, browser = samples.make(account.client), sign_in_browser(account.administrator)
     browser.raise_request_exception = False
     found: dict[object, Form] = {}
+    parameters: dict[tuple[str, str], str] = {}
     addresses = [address for each in samples.addresses(made).values() for address in each]
     for address in addresses:
-        answer = browser.get(address)
+        Watched.asked.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wsgi, "QueryDict", Watched)
+            answer = browser.get(address)
+        path, _question, query = address.partition("?")
+        match = resolve(path)
+        route = f"{match.route} {match.kwargs.get('action', '')} {match.kwargs.get('tab', '')}"
+        for name in sorted(Watched.asked | {name for name, _value in parse_qsl(query)}):
+            parameters.setdefault((route, name), address)
         if answer.streaming:
             continue
         for form in htmlforms.forms(address, answer.content.decode(errors="replace")):
@@ -59,7 +115,7 @@ def world(prepared: object) -> World:
                 names = tuple(each.name for each in form.fields), tuple(name for name, _value in form.buttons)
                 found[(match.url_name or match.route, match.kwargs.get("action"), form.method, names)] = form
     assert len(found) > 60
-    return World(browser, list(found.values()), addresses)
+    return World(browser, list(found.values()), addresses, parameters)
 
 
 typed = st.one_of(st.sampled_from(ODD), st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace").decode()))
@@ -132,3 +188,32 @@ def test_no_address_answers_500(world: World, data: st.DataObject) -> None:
     odd = {name: data.draw(typed) for name, _value in pairs}
     answer = world.browser.get("/" + "/".join(parts) + "/", odd)
     assert answer.status_code < 500, (parts, odd)
+
+
+def test_the_parameters_of_addresses_are_found(world: World) -> None:
+    names = {name for _route, name in world.parameters}
+    assert {"q", "page", "sort", "from", "to", "arn", "days", "w", "after", "format"} <= names, names
+
+
+@pytest.mark.parametrize("kind", PARAMETERS)
+def test_no_parameter_of_an_address_answers_500(world: World, kind: str) -> None:
+    failed = []
+    first = list(PARAMETERS).index(kind) % STEP
+    for (_route, name), address in list(world.parameters.items())[first::STEP]:
+        path, _question, query = address.partition("?")
+        others = [pair for pair in parse_qsl(query) if pair[0] != name]
+        sent = f"{path}?{urlencode([*others, *((name, value) for value in PARAMETERS[kind])])}"
+        if world.browser.get(sent).status_code >= 500:
+            failed.append(sent[:200])
+    assert not failed, failed
+
+
+def test_no_query_that_cannot_be_decoded_answers_500(world: World) -> None:
+    queries = ("%ff=%ff&=&&%00=%00", "q=%ed%a0%80&page=%ff", ";=&?" * 50)
+    addresses = sorted({address.partition("?")[0] for address in world.parameters.values()})
+    failed = []
+    for number, address in enumerate(addresses):
+        query = queries[number % len(queries)]
+        if world.browser.get(address, QUERY_STRING=query).status_code >= 500:
+            failed.append(f"{address}?{query}")
+    assert not failed, failed
