@@ -56,10 +56,11 @@ layers: $(VENV)/.dev
 faults: $(VENV)/.dev system
 	FAULT_ROUNDS=$${FAULT_ROUNDS:-100} $(BIN)/python -m pytest tests/faults tests/nodes -q -s
 
-# The long form of tests/fuzz: FUZZ_EXAMPLES examples a test, other ones each time. What fails is kept in .hypothesis and tried first.
+# The long form of tests/fuzz: FUZZ_EXAMPLES examples a test, other ones each time, about ten minutes on two cores. What fails is kept
+# in .hypothesis and tried first the next time.
 .PHONY: fuzz
 fuzz: $(VENV)/.dev
-	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(BIN)/python -m pytest tests/fuzz -n 3 -q
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(BIN)/python -m pytest tests/fuzz -n 3 -q
 
 # Lines and branches of engine/ that all tests but those of browser and clients run, in their own and in server processes.
 .PHONY: coverage

@@ -35,8 +35,9 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     if region not in partition_regions(partition(context.region)) or region == context.region:
         raise AWSError("ValidationException", f"Invalid replica Region {region}.")
     if region in primary.replica_regions:
-        arn = primary.arn.replace(f":{primary.region}:", f":{region}:", 1)
-        raise AWSError("AlreadyExistsException", f"{arn} already exists.")
+        raise AWSError(  # as pulumi-aws-native's issue 184 quotes it
+            "AlreadyExistsException", "You can create only one replica of each primary key in each AWS Region."
+        )
     conditions = {"kms:replicaregion": region, **access.request_conditions(parameters)}
     access.authorize_new(context, "CreateKey", conditions)
     source = keyring.row(primary)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES") or 20_000)
+_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES") or 5_000)
 _shared: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 settings.register_profile("short", settings.get_profile("default"), max_examples=60, derandomize=True, **_shared)
 settings.register_profile("fuzz", settings.get_profile("default"), max_examples=_EXAMPLES, print_blob=True, **_shared)

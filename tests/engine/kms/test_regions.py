@@ -35,6 +35,14 @@ def test_a_replica_names_its_current_material_once_it_is_created(account: TestAc
     assert current[0] == current[1]
 
 
+def test_a_region_takes_one_replica(replicated: tuple[Any, Any, str]) -> None:
+    here, _, key_id = replicated
+    assert refusal(here.replicate_key, KeyId=key_id, ReplicaRegion="eu-west-1") == (
+        "AlreadyExistsException",
+        "You can create only one replica of each primary key in each AWS Region.",
+    )
+
+
 def test_a_ciphertext_is_opened_in_its_keys_regions_only(account: TestAccount) -> None:
     here, there = account.client(), account.client(region="eu-west-1")
     blob = here.encrypt(KeyId=account.create_key(), Plaintext=b"x")["CiphertextBlob"]
