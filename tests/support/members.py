@@ -15,8 +15,7 @@ from botocore.model import Shape
 from engine.wire.services import pattern
 
 SLOW = {"RSA_3072", "RSA_4096"}  # making such a key takes longer than all the rest of a request
-MANY = 101  # members of a list or map, and
-LONG = 3000  # characters of a string, whose model names no limit
+MANY, LONG = 101, 3000  # members of a list or map and characters of a string whose model names no limit
 _CANDIDATES = (
     "a", "1", "12", "/a/", "/", "example", "alias/example", "111122223333", "us-east-1", "123456",
     "arn:aws:iam::aws:policy/ReadOnlyAccess", "cks-1234567890abcdef0", "sts.amazonaws.com",
@@ -109,10 +108,7 @@ def variants(shape: Shape, name: str, given: Mapping[str, Any]) -> Iterator[Any]
         yield from (each for each in shape.metadata.get("enum", ()) if each not in SLOW)
         yield from (each for ends, odd in ODD.items() if name.endswith(ends) for each in odd)
         sound = sample(shape, name, given)
-        longest = min(most or LONG, 140_000)
-        yield from (sound, sound.ljust(longest, "a"), "a" * longest, "a" * (longest + 1))
-        if least:
-            yield "a" * (least - 1)
+        yield from (sound, sound.ljust(_longest(shape), "a"), *_at_limits(shape))
     elif kind == "blob":
         yield from ("", "AA==", "not base64", _blob(most or LONG), _blob((most or LONG) + 1))
     elif kind in ("integer", "long", "float", "double"):
@@ -126,7 +122,7 @@ def variants(shape: Shape, name: str, given: Mapping[str, Any]) -> Iterator[Any]
     elif kind == "list":
         one, limit = sample(shape.member, name + _ELEMENT, given), min(most or MANY - 1, 1000)
         yield from ([], [one], [one, one], [one, None], [""], [{}])
-        yield from ([one] * limit, [one] * (limit + 1))
+        yield from (_distinct(one, limit), _distinct(one, limit + 1))
     elif kind == "map":
         value, limit = sample(shape.value, "", given), min(most or MANY - 1, 1000)
         yield from ({}, {"a": value}, {"": value}, {"a": value, "b": None}, {"a": ""}, {"a" * LONG: value})
@@ -136,13 +132,29 @@ def variants(shape: Shape, name: str, given: Mapping[str, Any]) -> Iterator[Any]
         yield from ({}, whole, {"": ""}, dict.fromkeys(whole))
 
 
+def _longest(shape: Shape) -> int:
+    return int(min(shape.metadata.get("max", LONG), 140_000))
+
+
+def _at_limits(shape: Shape) -> Iterator[str]:
+    yield from ("a" * _longest(shape), "a" * (_longest(shape) + 1))
+    if shape.metadata.get("min"):
+        yield "a" * (shape.metadata["min"] - 1)
+
+
+def _distinct(one: Any, size: int) -> list[Any]:
+    """So many of a list's members; tags and context entries, which are known by their names, by different ones."""
+    names = {"Key", "TagKey", "ContextKeyName"} & set(one) if isinstance(one, dict) else set()
+    return [{**one, **{name: f"{one[name]}{number}" for name in names}} if names else one for number in range(size)]
+
+
 def cases(shape: Shape, base: dict[str, Any], given: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """(what was changed, parameters) for every member of a request at any depth; all other members are as in `base`, as it is then."""
     given = ChainMap(dict(given)).new_child(base)  # what `base` holds counts first, whatever it comes to hold
     for path, member, name in _places(shape, (), ()):
         top = str(path[0])
         nested = len(path) > 1  # what a scalar may hold is tried where it is a member of the request itself
-        few = ("", "a", "\0") if nested and member.type_name == "string" else None
+        few = ("", "a", "\0", *_at_limits(member)) if nested and member.type_name == "string" else None
         for value in (ABSENT, *WRONG_TYPES, *(few or variants(member, name, given))):
             changed = copy.deepcopy(dict(base))
             if len(path) > 1 or top not in changed:
