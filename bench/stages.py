@@ -104,7 +104,7 @@ class _Door:
         config = uvicorn.Config(
             bridge.Application(Mock(), 1), interface="asgi3", loop="asyncio", ws="none", lifespan="off", log_config=None
         )
-        loop: Any = Mock()
+        loop: Any = Mock(time=time.monotonic)
         self._connection = frontdoor.FrontDoor(config=config, server_state=ServerState(), app_state={}, _loop=loop)
         self._connection.connection_made(Mock(get_extra_info=lambda name, default=None: default))
         self._owed = frontdoor._owed

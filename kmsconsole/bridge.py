@@ -16,6 +16,7 @@ from typing import Any
 from asgiref.wsgi import WsgiToAsgiInstance
 
 from engine import service
+from engine.remembered import Remembered
 from engine.wire.http import MAX_BODY, HttpRequest
 from engine.wire.recognise import is_aws_request
 
@@ -27,18 +28,8 @@ _TOO_MUCH = bytes(MAX_BODY + 1)
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-class _Names(dict[bytes, str]):
-    """Header names as text, remembered, since clients send the same few."""
-
-    def __missing__(self, name: bytes) -> str:
-        text = name.decode("latin-1")
-        if len(self) < _MOST_NAMES:
-            self[name] = text
-        return text
-
-
-_MOST_NAMES = 2_000
-_names = _Names()
+# Header names as text: clients send the same few.
+_names: Remembered[bytes, str] = Remembered(lambda name: name.decode("latin-1"), entries=2_000, longest=64)
 
 
 def header_map(headers: Headers) -> dict[str, str]:
@@ -56,6 +47,7 @@ class Application:
     def __init__(self, pages: Callable[..., Iterable[bytes]], threads: int) -> None:
         self._pages = pages
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._health = ThreadPoolExecutor(1, thread_name_prefix="health")  # asked too while every other thread is taken
 
     async def __call__(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         loop = asyncio.get_running_loop()
@@ -81,9 +73,10 @@ class Application:
                 response = await loop.run_in_executor(self._threads, service.handle, request)
                 await answer.whole(response.status, response.headers, response.body)
             elif whole:
-                await loop.run_in_executor(self._threads, self._run, scope, body, answer)
+                threads = self._health if path == "/healthz" else self._threads
+                await loop.run_in_executor(threads, self._run, scope, body, answer)
             else:
-                await answer.whole(413, [("Content-Length", "0")], b"")
+                await answer.whole(413, [], b"")
 
     def _run(self, scope: Any, body: Any, answer: _Answer) -> None:
         environ = _Environ(scope).of(body)
@@ -145,9 +138,9 @@ class _Answer:
         self._begin(int(status[:3]), headers)
 
     def _begin(self, status: int, headers: list[tuple[str, str]]) -> None:
-        named = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        named = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         if self._close:
-            named.append((b"connection", b"close"))
+            named.append((b"Connection", b"close"))
         self._start = {"type": "http.response.start", "status": status, "headers": named}
 
     def write(self, piece: bytes) -> None:
@@ -166,7 +159,7 @@ class _Answer:
     async def _say(self, body: bytes, more: bool) -> None:
         if self._start is not None:
             start, self._start = self._start, None
-            await self._send(start)
+            await self._send(start)  # which waits for the body
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def whole(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import socket
@@ -17,15 +18,18 @@ from engine import quotas
 from engine.trail import checkpoint_timer
 from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
-from kmsconsole import bootstrap, metrics, supervisor, worker
+from kmsconsole import bootstrap, frontdoor, metrics, supervisor, worker
 from kmsconsole.bootstrap import FirstAdministrator
 from kmsconsole.bridge import Application
+from kmsconsole.connection_table import Limits
 from kmsconsole.datafolder import DataFolderError, hold, secure
-from kmsconsole.frontdoor import CONNECTIONS, FrontDoor
+from kmsconsole.frontdoor import FrontDoor
 from kmsconsole.wsgi import application
 
+logger = logging.getLogger(__name__)
+
 BACKLOG = 1024  # connections that wait in the kernel's queue until a worker takes them
-KEEP_ALIVE_SECONDS = 75  # that a connection may idle
+_OTHER_FILES = 128  # that a worker has open besides connections and what its threads use
 STOP_SECONDS = 2  # what requests get to end in; with the start of the stop it stays under the 5 s of the contract
 
 
@@ -64,12 +68,12 @@ class Command(BaseCommand):
         bootstrap.close_connections()
         for name in [name for name in os.environ if name.startswith("KMSCONSOLE_BOOTSTRAP_")]:
             del os.environ[name]  # no secret in what workers inherit
-        _allow_files(threads + CONNECTIONS)
+        limits = _limits(threads)
         os.environ["KMSCONSOLE_SERVER_PID"] = str(os.getpid())
         os.environ["KMSCONSOLE_WORKERS"] = str(workers)
         doors = _listen(host, port, workers)
         worker.settle()
-        supervisor.run(workers, lambda place: _serve(doors, place, threads), stop_seconds=STOP_SECONDS + 1)
+        supervisor.run(workers, lambda place: _serve(doors, place, threads, limits), stop_seconds=STOP_SECONDS + 1)
         checkpoint_timer.move()  # of what was recorded since the last second
         del lock
 
@@ -105,9 +109,10 @@ def _listen(host: str, port: int, workers: int) -> list[socket.socket]:
     return doors
 
 
-def _serve(doors: list[socket.socket], place: int, threads: int) -> None:
+def _serve(doors: list[socket.socket], place: int, threads: int, limits: Limits) -> None:
     """What a worker does, from its start to its end."""
     worker.begin(place)
+    frontdoor.configure(limits)
     for other in doors:
         if other is not doors[place]:
             other.close()
@@ -124,7 +129,6 @@ def _serve(doors: list[socket.socket], place: int, threads: int) -> None:
         proxy_headers=False,  # whoever connects is whose address is judged and recorded
         server_header=False,
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[doors[place]])
@@ -150,12 +154,26 @@ def _address(listen: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _allow_files(wanted: int) -> None:
-    """Every connection is an open file: take as many as the system lets us have, up to what can be used."""
+def _limits(threads: int) -> Limits:
+    """What each worker allows its clients. Every connection is an open file: as many as the system lets us have, up to four times
+    what can be used, since workers come and go."""
+    usual = Limits()
+    connections = _count("KMSCONSOLE_CONNECTIONS", usual.connections)
+    wanted = 4 * (threads + connections)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    usable = 4 * wanted if hard == resource.RLIM_INFINITY else min(4 * wanted, hard)
+    usable = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft < usable:
         resource.setrlimit(resource.RLIMIT_NOFILE, (usable, hard))
+    allowed = max(max(soft, usable) - 2 * threads - _OTHER_FILES, 1)
+    if allowed < connections:
+        logger.warning("a worker may open %d files only: it holds %d connections", max(soft, usable), allowed)
+        connections = allowed
+    share = max(connections // 2, 1)
+    return Limits(
+        connections=connections,
+        per_address=min(_count("KMSCONSOLE_CONNECTIONS_PER_ADDRESS", share), connections),
+        seconds=_count("KMSCONSOLE_REQUEST_SECONDS", int(usual.seconds)),
+    )
 
 
 def _refuse_busy_port(host: str, port: int) -> None:
