@@ -147,8 +147,7 @@ class FrontDoor(HttpToolsProtocol):
         return self._due
 
     def overdue(self, now: float) -> None:
-        own = self._own_exchange()
-        kept_waiting = self.flow.read_paused or (self._busy() and self._running is not own)
+        kept_waiting = self.flow.read_paused or self._kept_busy(self._own_exchange())
         moves = self._stage == _IN_BODY and self._got >= table.limits.window
         if kept_waiting or moves:
             self._give_time(now)
@@ -161,6 +160,10 @@ class FrontDoor(HttpToolsProtocol):
     def _busy(self) -> bool:
         """Whether a thread has yet to answer."""
         return self._running is not None and not self._running.response_complete
+
+    def _kept_busy(self, own: Exchange | None) -> bool:
+        """Whether that is so of another request than the one that is not whole."""
+        return self._busy() and self._running is not own
 
     def _own_exchange(self) -> Exchange | None:
         """The exchange of the request whose body is still coming, if a thread answers it."""
@@ -209,11 +212,13 @@ class FrontDoor(HttpToolsProtocol):
         self.transport.abort()
 
     def drop(self) -> None:
-        idle = self.headers is None or self._stage == _BETWEEN
-        if idle or self._owing or self._busy() or self.unsent():
+        own = self._own_exchange()
+        if self.headers is None or not self._stage or self._owing or self.unsent() or self._kept_busy(own):
             self.abort()
             return
         self._deaf = True
+        if own is not None:
+            own.abandon()
         self.transport.write(refusal(503, date_line(self.server_state.default_headers)))
         self.transport.close()
 
@@ -417,10 +422,10 @@ class FrontDoor(HttpToolsProtocol):
     def shutdown(self) -> None:
         if self._owing:
             answer_all()
-        if self._running is not None and not self._running.response_complete:
+        if self._running is not None and self._kept_busy(self._own_exchange()):
             self._running.keep_alive = False
         else:
-            self.transport.close()
+            self.transport.close()  # a request that is not whole is not waited for
 
 
 def answer_all() -> None:

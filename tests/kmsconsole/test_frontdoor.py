@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
 from collections.abc import Iterator
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
-from tests.support.server import ACCESS_KEY_ID, SECRET, Server
+from tests.support import rawhttp
+from tests.support.server import Server
 
 pytestmark = pytest.mark.slow
 
@@ -28,55 +24,26 @@ def key_id(door: Server) -> str:
     return str(door.client().create_key()["KeyMetadata"]["KeyId"])
 
 
-def signed(door: Server, operation: str, parameters: dict[str, str], version: str = "1.1", *more: str) -> bytes:
-    """A signed request as bytes."""
-    body = json.dumps(parameters).encode()
-    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"TrentService.{operation}"}
-    request = AWSRequest("POST", f"{door.url}/", headers=headers, data=body)
-    SigV4Auth(Credentials(ACCESS_KEY_ID, SECRET), "kms", "us-east-1").add_auth(request)
-    lines = [f"POST / HTTP/{version}", f"Host: 127.0.0.1:{door.port}", *more]
-    lines += [f"{name}: {value}" for name, value in request.headers.items()]
-    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+def signed(door: Server, operation: str, parameters: dict[str, object], version: str = "1.1", *more: str) -> bytes:
+    return rawhttp.signed(door.port, operation, parameters, *more, version=version)
 
 
-class Client:
-    """One connection, read answer by answer."""
-
-    def __init__(self, door: Server) -> None:
-        self.connection = socket.create_connection(("127.0.0.1", door.port), timeout=20)
-        self._file = self.connection.makefile("rb")
-
-    def send(self, *requests: bytes) -> None:
-        self.connection.sendall(b"".join(requests))
-
-    def answer(self) -> tuple[int, http.client.HTTPMessage, bytes]:
-        status = int(self._file.readline().split()[1])
-        headers = http.client.parse_headers(self._file)
-        if headers.get("Transfer-Encoding") == "chunked":
-            body = b""
-            while size := int(self._file.readline(), 16):
-                body += self._file.read(size)
-                self._file.readline()
-            self._file.readline()
-            return status, headers, body
-        return status, headers, self._file.read(int(headers.get("Content-Length", 0)))
-
-    def ended(self) -> bool:
-        return self._file.read() == b""
+def connect(door: Server) -> rawhttp.Client:
+    return rawhttp.Client(door.port)
 
 
 def test_a_connection_serves_call_after_call(door: Server, key_id: str) -> None:
-    client = Client(door)
+    client = connect(door)
     for _ in range(3):
         client.send(signed(door, "DescribeKey", {"KeyId": key_id}))
         status, headers, body = client.answer()
         assert (status, json.loads(body)["KeyMetadata"]["KeyId"]) == (200, key_id)
-        assert headers["x-amzn-requestid"]
-        assert headers["date"]
+        assert headers["x-amzn-RequestId"]
+        assert headers["Date"]
 
 
 def test_requests_sent_ahead_are_answered_in_their_order(door: Server, key_id: str) -> None:
-    client = Client(door)
+    client = connect(door)
     page = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{door.port}\r\n\r\n".encode()
     describe, listing = signed(door, "DescribeKey", {"KeyId": key_id}), signed(door, "ListKeys", {})
     client.send(describe, describe, page, describe, listing, page, describe)
@@ -86,7 +53,7 @@ def test_requests_sent_ahead_are_answered_in_their_order(door: Server, key_id: s
 
 
 def test_a_call_that_comes_byte_by_byte_is_answered(door: Server, key_id: str) -> None:
-    client = Client(door)
+    client = connect(door)
     for byte in signed(door, "DescribeKey", {"KeyId": key_id}):
         client.send(bytes([byte]))
     assert client.answer()[0] == 200
@@ -96,24 +63,24 @@ def test_a_call_that_comes_byte_by_byte_is_answered(door: Server, key_id: str) -
 def test_a_connection_is_closed_where_the_client_asks_for_it(
     door: Server, key_id: str, version: str, more: tuple[str, ...]
 ) -> None:
-    client = Client(door)
+    client = connect(door)
     client.send(signed(door, "DescribeKey", {"KeyId": key_id}, version, *more))
     status, headers, _body = client.answer()
-    assert (status, headers["connection"]) == (200, "close")
+    assert (status, headers["Connection"]) == (200, "close")
     assert client.ended()
 
 
 def test_a_body_in_chunks_is_a_body(door: Server, key_id: str) -> None:
     head, _, body = signed(door, "DescribeKey", {"KeyId": key_id}).partition(b"\r\n\r\n")
     lines = [line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length")]
-    client = Client(door)
+    client = connect(door)
     client.send(b"\r\n".join([*lines, b"Transfer-Encoding: chunked", b"", b"%x" % len(body), body, b"0", b"", b""]))
     assert client.answer()[0] == 200
 
 
 def test_a_client_may_wait_to_be_told_to_go_on(door: Server, key_id: str) -> None:
     head, _, body = signed(door, "DescribeKey", {"KeyId": key_id}).partition(b"\r\n\r\n")
-    client = Client(door)
+    client = connect(door)
     client.send(head + b"\r\nExpect: 100-continue\r\n\r\n")
     assert client.answer()[0] == 100
     client.send(body)
@@ -121,16 +88,16 @@ def test_a_client_may_wait_to_be_told_to_go_on(door: Server, key_id: str) -> Non
 
 
 def test_what_is_no_http_is_refused(door: Server) -> None:
-    client = Client(door)
+    client = connect(door)
     client.send(b"\x16\x03\x01 this is no request\r\n\r\n")
     assert client.answer()[0] == 400
     assert client.ended()
 
 
 def test_a_forwarded_address_is_not_believed(door: Server, key_id: str) -> None:
-    client = Client(door)
+    client = connect(door)
     client.send(signed(door, "DescribeKey", {"KeyId": key_id}, "1.1", "X-Forwarded-For: 203.0.113.9"))
-    request_id = client.answer()[1]["x-amzn-requestid"]
+    request_id = client.answer()[1]["x-amzn-RequestId"]
     events = door.client("cloudtrail").lookup_events(MaxResults=10)["Events"]
     records = [json.loads(event["CloudTrailEvent"]) for event in events]
     assert [each["sourceIPAddress"] for each in records if each["requestID"] == request_id] == ["127.0.0.1"]
@@ -139,7 +106,7 @@ def test_a_forwarded_address_is_not_believed(door: Server, key_id: str) -> None:
 def test_a_change_made_meanwhile_holds_for_the_next_call_of_the_same_connection(door: Server) -> None:
     kms = door.client()
     key = kms.create_key()["KeyMetadata"]["KeyId"]
-    client = Client(door)
+    client = connect(door)
     asked = signed(door, "GenerateDataKey", {"KeyId": key, "KeySpec": "AES_256"})
     client.send(asked)
     assert client.answer()[0] == 200
