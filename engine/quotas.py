@@ -130,6 +130,6 @@ def take(account_id: str, region: str, service: str, operation: str) -> None:
     bucket[0] = tokens - 1
 
 
-_MOST = 100_000
+_MOST = 20_000
 _UNLIMITED = (_family("", 0, 0), 0.0)
 configure("")

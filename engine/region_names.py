@@ -6,12 +6,15 @@ Any well-formed name is served by the embedded engine, not only those that AWS h
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+
+from engine.remembered import Remembered
 
 LONGEST = 32
 _FORM = re.compile(r"(?![0-9]+\Z)[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)  # a host label, as botocore asks for
 
 
-@lru_cache(maxsize=256)
+_known: Remembered[str, bool] = Remembered(lambda text: _FORM.fullmatch(text) is not None, entries=256, longest=LONGEST)
+
+
 def is_region_name(text: str) -> bool:
-    return _FORM.fullmatch(text) is not None
+    return len(text) <= LONGEST and _known[text]

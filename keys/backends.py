@@ -34,6 +34,7 @@ SESSION_KEY = "connection"
 LIST_CONNECTIONS = "kmsconsole:ListConnections"
 DEFAULT = "default"
 _CLIENTS_KEPT = 128
+_MOST_LACKS = 1_000
 _lock = threading.Lock()
 _clients: dict[tuple[str, ...], Any] = {}
 _lacks: dict[
@@ -137,6 +138,8 @@ def remote_client(
         raise InvalidRegionError(region_name=region)
     if connection is None:
         return _client(("server", backend.url, service, region), lambda: _make(session(), backend, service, region))
+    if len(_lacks) >= _MOST_LACKS:
+        _lacks.clear()
     _lacks[backend.slug] = frozenset(connection.lacks)
     opened = secret() if connection.sealed else {}
     identity = hashlib.sha256(
@@ -199,6 +202,8 @@ def _role(
         "secret_access_key": given["SecretAccessKey"],
         "session_token": given["SessionToken"],
     }
+    while len(_roles) >= _CLIENTS_KEPT:
+        _roles.pop(next(iter(_roles)), None)
     _roles[key] = (role, given["Expiration"] - timedelta(minutes=5))
     return role
 

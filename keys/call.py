@@ -10,7 +10,6 @@ import pprint
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +20,7 @@ from botocore.regions import EndpointResolver
 from botocore.serialize import create_serializer
 from django.http import HttpRequest
 
+from engine.remembered import Remembered
 from keys import service, terraform
 from keys.awsmodel import service_model
 
@@ -141,7 +141,7 @@ def http(service_name: str, operation: str, parameters: dict[str, Any], region: 
     made = _serialised(model, operation, said)
     headers = {name: value for name, value in dict(made["headers"]).items() if name.lower() != "content-length"}
     headers.setdefault("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-    signing_region, address = _address(service_name, region)
+    signing_region, address = _address[service_name, region]
     lines = [
         f"curl {shlex.quote((endpoint or address).rstrip('/') + made['url_path'])}",
         f'--aws-sigv4 "aws:amz:{signing_region}:{model.signing_name}"',
@@ -178,11 +178,14 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else urlencode(content)
 
 
-@cache
-def _address(service_name: str, region: str) -> tuple[str, str]:
+def _find_address(service_and_region: tuple[str, str]) -> tuple[str, str]:
     """(Region of the signature, URL) of a service on real AWS."""
+    service_name, region = service_and_region
     resolver = EndpointResolver(Loader(include_default_search_paths=True).load_data("endpoints"))
     partition = resolver.get_partition_for_region(region)
     found = resolver.construct_endpoint(service_name, region, partition_name=partition)
     scope = found.get("credentialScope", {})
     return scope.get("region", region), f"https://{found['hostname']}/"
+
+
+_address = Remembered(_find_address, entries=256, longest=64)

@@ -31,6 +31,7 @@ _NOT_THERE = ("NotFoundException", "NotFound")
 _NOT_OFFERED = ("UnsupportedOperationException", "KMSInvalidStateException")
 _not_offered: dict[tuple[str, str], float] = {}  # (endpoint, method) it was found not to know → when to ask again
 _ASK_AGAIN = 600  # seconds
+_MOST_NOT_OFFERED = 1_000
 
 Row = dict[str, Any]
 
@@ -103,6 +104,8 @@ class _Rest:
                 self.refused = True
                 return None
             if service.unknown_operation(error):
+                if len(_not_offered) >= _MOST_NOT_OFFERED:
+                    _not_offered.clear()
                 _not_offered[asked] = time.monotonic() + _ASK_AGAIN  # not for every key, nor never again
                 return otherwise
             if error.response["Error"]["Code"] in (*_NOT_OFFERED, *_NOT_THERE):

@@ -6,14 +6,20 @@ from collections.abc import Iterable
 
 from engine.iam import aws_managed
 from engine.iam.models import Attachment, Group, InlinePolicy, ManagedPolicyVersion, Role, User
-from engine.iam.policy import CompiledPolicy, Kind, compile_policy
+from engine.iam.policy import COMPILED, CompiledPolicy, Kind, compile_policy
 from engine.iam.principal import Principal
 from engine.store.cache import Cache
 from engine.store.transaction import iam_entity
 
 Attached = tuple[tuple[CompiledPolicy, ...], CompiledPolicy | None]
 
-_attached: Cache[tuple[str, str], Attached] = Cache("policies", limit=20_000)
+
+def _weight(_key: tuple[str, str], attached: Attached) -> int:
+    policies, boundary = attached
+    return 500 + COMPILED * sum(len(policy.text) for policy in (*policies, boundary) if policy is not None)
+
+
+_attached: Cache[tuple[str, str], Attached] = Cache("policies", limit=20_000, weigh=_weight)
 
 
 def policies_of(principal: Principal) -> Attached:

@@ -9,6 +9,7 @@ from engine.iam import attached
 from engine.iam.decide import UNCONDITIONAL, Decision, GrantView, Policies, Request, access_denied_message, decide
 from engine.iam.policy import CompiledPolicy
 from engine.iam.principal import Principal
+from engine.store import cache
 from engine.wire.errors import AWSError
 
 ContextValues = Mapping[str, str | tuple[str, ...]]
@@ -55,6 +56,7 @@ def authorize(
         if len(memo) >= _MOST_REMEMBERED:
             memo.clear()
         memo[action, resource] = (resource_policy, decision)
+        cache.note_beside()
     return decision
 
 

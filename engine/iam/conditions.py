@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 
 from django.utils.translation import gettext as _
 
 from engine.iam import patterns
 from engine.iam.patterns import Values
+from engine.remembered import Remembered
 
 Test = Callable[[str, str], bool]  # (value of the request, value of the policy)
 
@@ -38,9 +38,12 @@ def _date(test: Callable[[datetime, datetime], bool]) -> Test:
     return compare
 
 
-@lru_cache(maxsize=4096)
 def parse_date(text: str) -> datetime | None:
     """An ISO 8601 date or date and time, or seconds since the epoch; None for anything else."""
+    return _dates[text]
+
+
+def _read_date(text: str) -> datetime | None:
     if re.fullmatch(r"-?\d+(\.\d+)?", text):
         try:
             return datetime.fromtimestamp(float(text), UTC)
@@ -51,6 +54,9 @@ def parse_date(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_dates = Remembered(_read_date, entries=4096, longest=64)
 
 
 def _like(given: str, wanted: str) -> bool:
@@ -64,11 +70,10 @@ def _arn_like(given: str, wanted: str) -> bool:
 
 
 def _ip(given: str, wanted: str) -> bool:
-    network, address = _network(wanted), _address(given)
+    network, address = _networks[wanted], _addresses[given]
     return network is not None and address is not None and address in network
 
 
-@lru_cache(maxsize=4096)
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     try:
         return ipaddress.ip_network(text, strict=False)
@@ -76,12 +81,17 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
         return None
 
 
-@lru_cache(maxsize=4096)
+_networks = Remembered(_network, entries=4096, longest=64)
+
+
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
+
+
+_addresses = Remembered(_address, entries=4096, longest=64)
 
 
 def _binary(given: str, wanted: str) -> bool:

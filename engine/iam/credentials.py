@@ -20,7 +20,7 @@ import orjson
 from engine import clock
 from engine.iam import console_sessions
 from engine.iam.models import AccessKey, Role, User
-from engine.iam.policy import compile_policy
+from engine.iam.policy import COMPILED, compile_policy
 from engine.iam.principal import Principal, SessionFacts
 from engine.store.cache import Cache
 from engine.store.transaction import iam_entity
@@ -51,7 +51,13 @@ class TemporaryCredentials:
     expiration: datetime
 
 
-_found: Cache[tuple[str, str], Credentials] = Cache("credentials", limit=20_000)
+def _weight(key: tuple[str, str], found: Credentials) -> int:
+    session = found.principal.session
+    policies = sum(len(policy.text) for policy in session.policies) if session is not None else 0
+    return 2_000 + 2 * len(key[1]) + COMPILED * policies
+
+
+_found: Cache[tuple[str, str], Credentials] = Cache("credentials", limit=20_000, weigh=_weight, most=32 << 20)
 
 
 def find(access_key_id: str, session_token: str) -> Credentials:

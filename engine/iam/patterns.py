@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+
+from engine.remembered import Remembered
 
 Values = Mapping[str, "str | tuple[str, ...]"]
 
@@ -16,11 +17,26 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _LITERAL = {"*": "*", "?": "?", "$": "$"}
 
 
-@lru_cache(maxsize=8192)
 def glob(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str]:
     """The regular expression of a pattern with wildcards, to be used with `fullmatch`."""
-    parts = [".*" if c == "*" else "." if c == "?" else re.escape(c) for c in re.sub(r"\*+", "*", pattern)]
-    return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+    return _globs[pattern, ignore_case]
+
+
+def _glob(pattern_and_case: tuple[str, bool]) -> re.Pattern[str]:
+    pattern, ignore_case = pattern_and_case
+    return _regular(re.sub(r"\*+", "*", pattern), ignore_case)
+
+
+def _regular(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+    parts = [".*" if c == "*" else "." if c == "?" else re.escape(literal(c)) for c in pattern]
+    compiled = re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+    if len(pattern) > _LONGEST:
+        re.purge()  # re remembers hundreds of patterns however long they are
+    return compiled
+
+
+_LONGEST = 512  # characters of a pattern that is remembered
+_globs = Remembered(_glob, entries=4096, longest=_LONGEST, total=512 << 10)
 
 
 def has_variable(text: str) -> bool:
@@ -71,7 +87,5 @@ def literal(text: str) -> str:
 def matches_expanded(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
     """Whether `text` matches an expanded pattern, in which escaped wildcards are literal."""
     if _ESCAPES["*"] in pattern or _ESCAPES["?"] in pattern:
-        parts = [".*" if c == "*" else "." if c == "?" else re.escape(literal(c)) for c in pattern]
-        flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-        return re.fullmatch("".join(parts), text, flags) is not None
+        return _regular(pattern, ignore_case).fullmatch(text) is not None
     return glob(pattern, ignore_case=ignore_case).fullmatch(text) is not None

@@ -9,12 +9,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Literal
 
 from engine.iam import conditions, patterns
 from engine.iam.conditions import Condition
 from engine.iam.principal import Principal
+from engine.remembered import Remembered
 
 Kind = Literal["identity", "resource", "boundary", "session", "trust"]
 VERSIONS = ("2012-10-17", "2008-10-17")
@@ -189,16 +189,24 @@ class CompiledPolicy:
         found = self._by_action.get(action)
         if found is None:
             found = tuple(statement for statement in self.statements if statement.about_action(action))
-            self._by_action[action] = found
+            if len(self._by_action) < _MOST_ACTIONS:
+                self._by_action[action] = found
         return found
+
+
+_MOST_ACTIONS = 1_000  # all of the services here; a simulation may ask about others
 
 
 Pins = tuple[tuple[str, str], ...]
 
 
-@lru_cache(maxsize=20_000)
 def compile_policy(text: str, *, name: str, kind: Kind, pins: Pins = (), source: str = "") -> CompiledPolicy:
     """Raises MalformedPolicy. `pins`: who stored principals are (engine.iam.pins); `source`: the policy's ARN, or its owner's if inline."""
+    return _policies[text, name, kind, pins, source]
+
+
+def _compile(written_as: tuple[str, str, Kind, Pins, str]) -> CompiledPolicy:
+    text, name, kind, pins, source = written_as
     document = parse(text)
     version = document.get("Version", VERSIONS[1])
     if version not in VERSIONS:
@@ -218,6 +226,10 @@ def compile_policy(text: str, *, name: str, kind: Kind, pins: Pins = (), source:
         raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
     conditional = any(statement.conditions or statement.variables for statement in statements)
     return CompiledPolicy(name, kind, text, statements, conditional, source)
+
+
+COMPILED = 10  # bytes of a compiled policy for each of its text, measured
+_policies = Remembered(_compile, entries=20_000, longest=64 << 10, total=8 << 20)
 
 
 def parse(text: str) -> dict[str, Any]:

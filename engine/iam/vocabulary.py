@@ -16,6 +16,7 @@ from botocore.session import get_session
 from engine import console_actions
 from engine.iam import patterns
 from engine.iam.conditions import OPERATORS
+from engine.remembered import Remembered
 
 SERVICES = ("kms", "iam", "sts", "cloudtrail")
 CONSOLE = console_actions.SERVICE  # what this console asks policies for besides: no calls of AWS's
@@ -57,9 +58,12 @@ _OPEN = (
 )
 
 
-@cache
 def actions(service: str) -> tuple[str, ...]:
     """Every action of a service as service:Name, sorted; none for a service that is not here."""
+    return _actions[service]
+
+
+def _list_actions(service: str) -> tuple[str, ...]:
     if service == CONSOLE:
         return tuple(sorted(console_actions.BY_ACTION))
     if service not in SERVICES:
@@ -69,19 +73,28 @@ def actions(service: str) -> tuple[str, ...]:
     return tuple(sorted(f"{service}:{name}" for name in names))
 
 
+_actions = Remembered(_list_actions, entries=64, longest=64)
+
+
 @cache
 def known_services() -> frozenset[str]:
     """Prefixes that are some AWS service's: those here, and whatever botocore has a model for."""
     return frozenset((*SERVICES, CONSOLE, *get_session().get_available_services()))
 
 
-@cache
 def matching(pattern: str) -> tuple[str, ...]:
     """The actions, of the services that are here, that an Action element takes in."""
+    return _matching[pattern]
+
+
+def _find_matching(pattern: str) -> tuple[str, ...]:
     service = pattern.partition(":")[0].lower()
     wanted = patterns.glob(pattern.lower())
     within = (*SERVICES, CONSOLE) if "*" in service or "?" in service else (service,)
     return tuple(action for each in within for action in actions(each) if wanted.fullmatch(action.lower()))
+
+
+_matching = Remembered(_find_matching, entries=2048, longest=128)
 
 
 @cache

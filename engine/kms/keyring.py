@@ -16,7 +16,7 @@ from typing import Any
 from engine import clock
 from engine.context import CallContext
 from engine.iam.decide import GrantView
-from engine.iam.policy import CompiledPolicy, Pins, compile_policy
+from engine.iam.policy import COMPILED, CompiledPolicy, Pins, compile_policy
 from engine.kms import models, settle
 from engine.kms.partitions import partition
 from engine.store.cache import Cache
@@ -115,7 +115,11 @@ class KmsKey:
         return {}
 
 
-_keys: Cache[tuple[str, str, str], KmsKey] = Cache("keys", limit=20_000)
+def _weight(_key: tuple[str, str, str], key: KmsKey) -> int:
+    return 4_000 + COMPILED * len(key.policy_text)
+
+
+_keys: Cache[tuple[str, str, str], KmsKey] = Cache("keys", limit=20_000, weigh=_weight, most=256 << 20)
 _aliases: Cache[tuple[str, str, str], str] = Cache("aliases", limit=20_000)
 
 

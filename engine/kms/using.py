@@ -8,6 +8,7 @@ from typing import Any
 from engine.context import CallContext
 from engine.kms import access, algorithms, keyring, specs, states
 from engine.kms.keyring import KeyMaterial, KmsKey
+from engine.store import cache
 from engine.wire.errors import AWSError
 
 
@@ -50,6 +51,7 @@ def check_use(
         if len(key.memo) >= _MOST_REMEMBERED:
             key.memo.clear()
         key.memo[use] = context.principal
+        cache.note_beside()
 
 
 _MOST_REMEMBERED = 1_000

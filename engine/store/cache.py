@@ -33,12 +33,19 @@ _local = threading.local()
 
 
 class Cache(Generic[K, V]):
-    """Values by key, each dropped when one of the entities it was made from changes. Bounded: the oldest go first."""
+    """Values by key, each dropped when one of the entities it was made from changes. Bounded in number and bytes: the oldest go first.
 
-    def __init__(self, name: str, limit: int) -> None:
+    `weigh` estimates the bytes of a key and its value, `most` is the sum of all.
+    """
+
+    def __init__(
+        self, name: str, limit: int, *, weigh: Callable[[K, V], int] = lambda key, value: 500, most: int = 64 << 20
+    ) -> None:
         self.name, self.hits, self.misses = name, 0, 0
-        self._limit = limit
+        self.limit, self.most, self.weight = limit, most, 0
+        self._weigh = weigh
         self._values: dict[K, V] = {}
+        self._made_of: dict[K, tuple[int, tuple[str, ...]]] = {}  # weight, entities
         self._entities: dict[str, set[K]] = {}
         self._drops = 0
         _caches.append(self)
@@ -56,23 +63,46 @@ class Cache(Generic[K, V]):
         value, entities = load()
         with _lock:
             if drops == self._drops and not connection.in_atomic_block:
-                while len(self._values) >= self._limit:
-                    self._values.pop(next(iter(self._values)))
-                self._values[key] = value
-                for entity in entities:
-                    self._entities.setdefault(entity, set()).add(key)
+                self._keep(key, value, tuple(entities))
         return value
+
+    def _keep(self, key: K, value: V, entities: tuple[str, ...]) -> None:
+        weight = self._weigh(key, value)
+        self._forget(key)
+        if weight > self.most:
+            return
+        while self._values and (len(self._values) >= self.limit or self.weight + weight > self.most):
+            self._forget(next(iter(self._values)))
+        self._values[key] = value
+        self._made_of[key] = (weight, entities)
+        self.weight += weight
+        for entity in entities:
+            self._entities.setdefault(entity, set()).add(key)
+
+    def _forget(self, key: K) -> None:
+        """A key that was pushed out leaves nothing behind: its entity may never change."""
+        self._values.pop(key, None)
+        weight, entities = self._made_of.pop(key, (0, ()))
+        self.weight -= weight
+        for entity in entities:
+            keys = self._entities.get(entity)
+            if keys is not None:
+                keys.discard(key)
+                if not keys:
+                    del self._entities[entity]
 
     def drop(self, entity: str) -> None:
         """Forget what depends on `entity`. Called with the module's lock held."""
         self._drops += 1
-        for key in self._entities.pop(entity, ()):
-            self._values.pop(key, None)
+        for key in tuple(self._entities.get(entity, ())):
+            self._forget(key)
 
     def clear(self) -> None:
         self._drops += 1
         self._values.clear()
+        self._made_of.clear()
         self._entities.clear()
+        self.weight = 0
 
     def __len__(self) -> int:
         return len(self._values)
@@ -149,6 +179,19 @@ def clear_all() -> None:
         for cache in _caches:
             cache.clear()
 
+
+def note_beside() -> None:
+    """Something more is remembered on what a cache holds (a decision on its principal, on its key). When that is too much in all, every
+    cache begins anew, and what hung on its values goes with them."""
+    global _beside
+    _beside += 1
+    if _beside > MOST_BESIDE:
+        _beside = 0
+        clear_all()
+
+
+MOST_BESIDE = 200_000  # of some 400 bytes each
+_beside = 0
 
 _LATEST = -1
 _CHANGES = "SELECT id, entity FROM store_change WHERE id > ? ORDER BY id"

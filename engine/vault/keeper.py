@@ -44,22 +44,29 @@ def retired_root_path(root_key_id: str) -> Path:
     return Path(settings.DATA) / f"root.key.retired-{root_key_id[:12]}"
 
 
-def domain_key(account_id: str, region: str) -> bytes:
-    """The domain key of an account in a Region, made on first use."""
+_MOST_DOMAINS = 20_000  # Region names are the callers' to choose
+
+
+def domain_key(account_id: str, region: str, *, make: bool = False) -> bytes:
+    """The domain key of an account in a Region. Raises UnwrapError if there is none, unless it is to be made."""
     found = _domains.get((account_id, region))
     if found is None:
         try:
-            found = _opened(account_id, region)
+            found = _opened(account_id, region, make)
         except hierarchy.RootKeyError:  # a rotation ended between the row and the file: both are the new ones now
-            found = _opened(account_id, region)
+            found = _opened(account_id, region, make)
         if not connection.in_atomic_block:  # a row of an open transaction may still be rolled back
+            if len(_domains) >= _MOST_DOMAINS:
+                _domains.clear()
             _domains[account_id, region] = found
     return found
 
 
-def _opened(account_id: str, region: str) -> bytes:
+def _opened(account_id: str, region: str, make: bool) -> bytes:
     row = DomainKey.objects.filter(account_id=account_id, region=region).first()
     if row is None:
+        if not make:
+            raise hierarchy.UnwrapError("no domain key")
         row = _new_domain_key(account_id, region)
     return hierarchy.unwrap_domain_key(_root_named(row.root_key_id), account_id, region, bytes(row.wrapped))
 
@@ -144,8 +151,9 @@ def settle() -> Path | None:
 
 
 def seal(kind: str, account_id: str, region: str, key_id: str, item_id: str, secret: bytes) -> bytes:
-    return hierarchy.wrap(domain_key(account_id, region), kind, account_id, region, key_id, item_id, secret)
+    return hierarchy.wrap(domain_key(account_id, region, make=True), kind, account_id, region, key_id, item_id, secret)
 
 
 def open_(kind: str, account_id: str, region: str, key_id: str, item_id: str, wrapped: bytes) -> bytes:
+    """Raises UnwrapError for what was not sealed here. Makes no domain key: whose a token says to be is nobody's word."""
     return hierarchy.unwrap(domain_key(account_id, region), kind, account_id, region, key_id, item_id, wrapped)

@@ -14,12 +14,13 @@ from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from hashlib import sha256
+from typing import cast
 from urllib.parse import quote, unquote
 
 from engine import clock
 from engine.region_names import is_region_name
+from engine.remembered import Remembered
 from engine.wire.errors import AWSError
 from engine.wire.http import HttpRequest
 
@@ -82,7 +83,7 @@ def _invalid(message: str = _MISMATCH) -> AWSError:
 def _from_header(request: HttpRequest, header: str) -> Claim:
     before, _, last = header.rpartition(", Signature=")
     timestamp = request.headers.get("x-amz-date") or _basic_date(request.headers.get("date", ""))
-    usual = _usual(before) if timestamp and len(last) == 64 else None
+    usual = _usual[before] if timestamp and len(last) == 64 else None
     if usual is not None:  # what stands before the signature is the same in all requests of a client on one day
         return Claim(*usual, last, timestamp, request.headers.get("x-amz-security-token", ""))
     algorithm, _, rest = header.partition(" ")
@@ -112,7 +113,7 @@ def _from_header(request: HttpRequest, header: str) -> Claim:
         region,
         service,
         terminator,
-        _signed_headers(signed),
+        _signed_headers[signed],
         signature,
         timestamp,
         request.headers.get("x-amz-security-token", ""),
@@ -124,11 +125,13 @@ _USUAL = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
-def _usual(before: str) -> tuple[str, str, str, str, str, tuple[str, ...]] | None:
+def _read_usual(before: str) -> tuple[str, str, str, str, str, tuple[str, ...]] | None:
     """(access key ID, date, Region, service, terminator, signed headers) of a header as every SDK writes it, else None."""
     found = _USUAL.fullmatch(before)
-    return None if found is None else (found[1], found[2], found[3], found[4], found[5], _signed_headers(found[6]))
+    return None if found is None else (found[1], found[2], found[3], found[4], found[5], _signed_headers[found[6]])
+
+
+_usual = Remembered(_read_usual, entries=4096, longest=512)
 
 
 def _hashed(header: str) -> str:
@@ -158,7 +161,7 @@ def _from_query(request: HttpRequest) -> Claim:
         region,
         service,
         terminator,
-        _signed_headers(parameters["X-Amz-SignedHeaders"]),
+        _signed_headers[parameters["X-Amz-SignedHeaders"]],
         parameters["X-Amz-Signature"],
         parameters["X-Amz-Date"],
         parameters.get("X-Amz-Security-Token", "") or request.headers.get("x-amz-security-token", ""),
@@ -181,10 +184,12 @@ def _scope(credential: str) -> list[str]:
     return parts
 
 
-@lru_cache(maxsize=256)
-def _signed_headers(listed: str) -> tuple[str, ...]:
+def _read_signed_headers(listed: str) -> tuple[str, ...]:
     """Lower-case and sorted, as they are in the canonical request."""
     return tuple(sorted({name.strip().lower() for name in listed.split(";")}))
+
+
+_signed_headers = Remembered(_read_signed_headers, entries=256, longest=512)
 
 
 def _basic_date(value: str) -> str:
@@ -201,8 +206,7 @@ def _basic(epoch: float) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-@lru_cache(maxsize=256)
-def _epoch(timestamp: str) -> float | None:
+def _read_epoch(timestamp: str) -> float | None:
     """Seconds since the epoch of YYYYMMDDTHHMMSSZ, None for anything else."""
     if len(timestamp) != 16 or not timestamp.isascii() or timestamp[8] != "T" or timestamp[15] != "Z":
         return None
@@ -215,8 +219,11 @@ def _epoch(timestamp: str) -> float | None:
         return None
 
 
+_epoch = Remembered(_read_epoch, entries=256, longest=16)
+
+
 def _check_current(claim: Claim) -> None:
-    signed_at = _epoch(claim.timestamp)
+    signed_at = _epoch[claim.timestamp]
     if signed_at is None:
         raise _incomplete(
             f"Date must be in ISO-8601 'basic format'. Got '{claim.timestamp}'. "
@@ -246,7 +253,7 @@ def verify(claim: Claim, request: HttpRequest, secret: str, service: str) -> Non
     signed = claim.signed_headers
     if "host" not in signed:
         raise _invalid("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
-    if unsigned := _unsigned(signed, frozenset(headers)):
+    if unsigned := _unsigned[signed, frozenset(headers)]:
         raise _invalid(f"'{unsigned}' must be a 'SignedHeader' in the AWS Authorization.")
     body_hash = sha256(request.body).hexdigest()
     # Nothing that is served takes an unsigned or a chunked payload: whatever the header says must be the hash of this very body.
@@ -255,16 +262,19 @@ def verify(claim: Claim, request: HttpRequest, secret: str, service: str) -> Non
     canonical = canonical_request(request, signed, body_hash)
     scope = f"{claim.date}/{claim.region}/{claim.service}/{TERMINATOR}"
     to_sign = f"{ALGORITHM}\n{claim.timestamp}\n{scope}\n{sha256(canonical).hexdigest()}"
-    key = _signing_key(secret, claim.date, claim.region, claim.service)
+    key = _signing_key[secret, claim.date, claim.region, claim.service]
     expected = hmac.digest(key, to_sign.encode(), "sha256").hex()
     if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
         raise _invalid()
 
 
-@lru_cache(maxsize=256)
-def _unsigned(signed: tuple[str, ...], names: frozenset[str]) -> str:
+def _find_unsigned(signed_and_sent: tuple[tuple[str, ...], frozenset[str]]) -> str:
     """A header that has to be signed and is not, or none; a client sends the same names with each request."""
+    signed, names = signed_and_sent
     return next((name for name in sorted(names) if name not in signed and name.startswith("x-amz-")), "")
+
+
+_unsigned = Remembered(_find_unsigned, entries=256, longest=2048)
 
 
 def _check_scope(claim: Claim, service: str) -> None:
@@ -296,22 +306,24 @@ def canonical_request(request: HttpRequest, signed: tuple[str, ...], body_hash: 
     values = tuple(map(request.headers.get, signed))
     if None in values:
         raise _invalid()
-    head = (
-        _canonical_head if not request.query_string else _canonical_head.__wrapped__
-    )  # a query may hold what none keeps
-    text = head(request.method, request.path, request.query_string, signed, values) + body_hash
+    asked = (request.method, request.path, request.query_string, signed, cast(tuple[str, ...], values))
+    # A query may hold what none is to keep.
+    text = (_canonical_head[asked] if not request.query_string else _write_canonical_head(asked)) + body_hash
     try:
         return text.encode("latin-1")  # header values are octets, each read as one character
     except UnicodeEncodeError:
         return text.encode()
 
 
-@lru_cache(maxsize=1024)
-def _canonical_head(method: str, path: str, query: str, signed: tuple[str, ...], values: tuple[str, ...]) -> str:
+def _write_canonical_head(asked: tuple[str, str, str, tuple[str, ...], tuple[str, ...]]) -> str:
     """All but the body's hash: a client's requests of one second share it."""
+    method, path, query, signed, values = asked
     lines = [method, _canonical_path(path), _canonical_query(query)]
-    lines += [f"{name}:{' '.join(value.split())}" for name, value in zip(signed, values, strict=True)]
+    lines += [f"{name}:{' '.join((value or '').split())}" for name, value in zip(signed, values, strict=True)]
     return "\n".join(lines) + f"\n\n{';'.join(signed)}\n"
+
+
+_canonical_head = Remembered(_write_canonical_head, entries=1024, longest=4096, total=2 << 20)
 
 
 def _canonical_path(path: str) -> str:
@@ -350,9 +362,12 @@ def _canonical_query(query: str) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(encoded))
 
 
-@lru_cache(maxsize=4096)
-def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+def _derive_signing_key(secret_and_scope: tuple[str, str, str, str]) -> bytes:
+    secret, date, region, service = secret_and_scope
     key = f"AWS4{secret}".encode()
     for part in (date, region, service, TERMINATOR):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
+
+
+_signing_key = Remembered(_derive_signing_key, entries=4096, longest=256)

@@ -41,6 +41,8 @@ Place = tuple[str, str]
 _FEW = 500  # keys that a query names
 _AT_LEAST = 25  # keys that are asked about however late it is: a small account is never answered in pieces
 
+_PLACES, _KEYS = 32, 150_000  # that are kept: accounts and Regions, the keys in all of them
+_MOST_REFUSED = 20_000
 # By what is known of the keys: who may not list aliases is told none. A side is kept with when it was read and what its reader lacks.
 _sides: dict[tuple[Place, bool], dict[str, tuple[tuple[str, int], KeySide]]] = {}
 _refused: dict[
@@ -101,6 +103,8 @@ def _bring_up_to_date(request: HttpRequest, place: Place, key_ids: set[str], bud
                 found.append(read)
             else:
                 gone.append(key_id)
+                if len(_refused) >= _MOST_REFUSED:
+                    _refused.clear()
                 _refused[asked] = time.monotonic() + _REFUSED_FOR
     mine.filter(key_id__in=gone).delete()
     KeyAccess.objects.bulk_create(found, update_conflicts=True, unique_fields=_IDENTITY, update_fields=_READ)
@@ -182,6 +186,9 @@ def _sides_of(
                     kept[row.key_id] = (stamps[row.key_id], _side(rows[row.key_id], row))
                 except MalformedPolicy:
                     continue  # a policy of another endpoint that is not understood: counted as hidden
+    _sides.pop(shared, None)
+    while len(_sides) >= _PLACES or (_sides and len(kept) + sum(map(len, _sides.values())) > _KEYS):
+        _sides.pop(next(iter(_sides)), None)
     _sides[shared] = kept
     return [side for _stamp, side in kept.values()], waiting
 

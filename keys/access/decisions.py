@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 
 from engine.iam.decide import CONTEXT_ACTIONS, Decision, GrantView, Policies, Request, decide, grants_to
 from engine.iam.policy import CompiledPolicy, Statement
+from engine.remembered import Remembered, texts
 from keys.access import facts
 from keys.access.facts import Values
 from keys.access.household import Household, Subject
@@ -132,15 +132,24 @@ def _unconstrained(grant: GrantView) -> GrantView:
     return replace(grant, operations=grant.operations - CONTEXT_ACTIONS)
 
 
-@lru_cache(maxsize=50_000)
 def _variant(policy: CompiledPolicy, lenient: bool, given: frozenset[str]) -> CompiledPolicy:
     """The policy as if every condition on a key that is not known did hold (lenient for Allow, strict for Deny), or did not."""
-    if not policy.has_conditions:
-        return policy
+    return _variants[policy, lenient, given] if policy.has_conditions else policy
+
+
+def _vary(asked: tuple[CompiledPolicy, bool, frozenset[str]]) -> CompiledPolicy:
+    policy, lenient, given = asked
     statements = tuple(
         changed for statement in policy.statements if (changed := _bent(statement, lenient, given)) is not None
     )
     return policy if statements == policy.statements else replace(policy, statements=statements, _by_action={})
+
+
+def _size(asked: tuple[CompiledPolicy, bool, frozenset[str]]) -> int:
+    return len(asked[0].text) + texts(asked[2])
+
+
+_variants = Remembered(_vary, entries=50_000, longest=64 << 10, total=32 << 20, size=_size)
 
 
 def _bent(statement: Statement, lenient: bool, given: frozenset[str]) -> Statement | None:

@@ -138,7 +138,10 @@ def _role_session(
     )
 
 
-_kept: Cache[str, Household] = Cache("households", limit=32)
+_ACCOUNTS = 32
+_kept: Cache[str, Household] = Cache(
+    "households", limit=_ACCOUNTS, weigh=lambda account_id, kept: 5_000 * (1 + len(kept.subjects)), most=256 << 20
+)
 _remote: dict[str, tuple[datetime, Household]] = {}
 _lock = threading.Lock()
 
@@ -155,6 +158,8 @@ def of(request: HttpRequest) -> Household:
     if found is None or read is None or timezone.now() - read > _FRESH_FOR:
         found = _read(iam, account_id)
         with _lock:
+            while len(_remote) >= _ACCOUNTS:
+                _remote.pop(next(iter(_remote)))
             _remote[account_id] = (timezone.now(), found)
     return found
 

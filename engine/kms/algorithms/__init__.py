@@ -6,13 +6,13 @@ Private material is PKCS#8 DER (asymmetric) or raw bytes (symmetric, HMAC); publ
 from __future__ import annotations
 
 import secrets
-from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
 from engine.kms.algorithms import ecc, ed25519, mldsa, mlkem, rsa
 from engine.kms.specs import KeySpec
+from engine.remembered import Remembered
 from engine.wire.errors import AWSError
 
 _GENERATORS = {
@@ -48,10 +48,12 @@ def public_der(private: Any) -> bytes:
     return encoded
 
 
-@lru_cache(maxsize=2048)
 def load_public(der: bytes) -> Any:
     """A public key object; loading costs more than most verifications."""
-    return serialization.load_der_public_key(der)
+    return _public[der]
+
+
+_public: Remembered[bytes, Any] = Remembered(serialization.load_der_public_key, entries=2048, longest=1024)
 
 
 def load_private(der: bytes) -> Any:

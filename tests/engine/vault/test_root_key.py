@@ -114,7 +114,7 @@ def test_a_domain_key_under_a_root_that_is_not_here_opens_nothing(account: TestA
     account.create_key()
     DomainKey.objects.filter(account_id=account.account_id).update(root_key_id="0" * 32)
     with pytest.raises(hierarchy.RootKeyError, match="is not the one that this data was made with"):
-        keeper.domain_key(account.account_id, "us-east-1")
+        keeper.domain_key(account.account_id, "us-east-1", make=True)
 
 
 @pytest.mark.parametrize(
