@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from engine.iam.decide import Decision, Policies, TraceLine, decide
-from engine.iam.policy import compile_policy
+from engine.iam.policy import Kind, compile_policy
 from engine.iam.principal import Principal
 from keys.access.household import UNSEEN, Subject
 
@@ -180,7 +180,7 @@ def _with(policies: Policies, added: tuple[Suggestion, ...]) -> Policies:
                 changed, identity=(*changed.identity, compile_policy(text, name="added", kind="identity"))
             )
             continue
-        kind = "boundary" if each.kind == "boundary" else "trust" if each.kind == "trust" else "resource"
+        kind: Kind = "boundary" if each.kind == "boundary" else "trust" if each.kind == "trust" else "resource"
         before = changed.boundary if kind == "boundary" else changed.resource
         assert before is not None
         extra = compile_policy(text, name="added", kind=kind)

@@ -1,0 +1,236 @@
+"""Everything that is remembered from one request to the next is bounded, in bytes, whoever sends what."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.iam import credentials
+from engine.remembered import Remembered, texts
+from engine.store.cache import Cache
+from engine.vault.models import DomainKey
+from engine.wire import sigv4
+from engine.wire.errors import AWSError
+from tests.conftest import TestAccount
+from tests.support.server import ROOT
+
+FINITE = "what the service models and this program name"
+ONE = "one value"
+
+# Every memory of the program, module:name → what bounds it. A new one fails here until it is written down.
+BOUNDS = {
+    "engine.iam.clocks:_offsets": "accounts that are here; 20,000 × 500 bytes",
+    "engine.iam.attached:_attached": "weighed, 64 MiB",
+    "engine.iam.conditions:_addresses": "4,096 × 64 characters",
+    "engine.iam.conditions:_dates": "4,096 × 64 characters",
+    "engine.iam.conditions:_networks": "4,096 × 64 characters",
+    "engine.iam.credentials:_found": "weighed, 32 MiB; only what a signature may be checked with: a guess is not kept",
+    "engine.iam.decide:UNCONDITIONAL": "never written to",
+    "engine.iam.patterns:_globs": "512 Ki characters of patterns",
+    "engine.iam.policy:_policies": "8 Mi characters of policies, ten times that compiled",
+    "engine.iam.signin:_nobody": ONE,
+    "engine.iam.vocabulary:_actions": "64 × 64 characters",
+    "engine.iam.vocabulary:_beginnings": FINITE,
+    "engine.iam.vocabulary:_matching": "2,048 × 128 characters",
+    "engine.iam.vocabulary:condition_keys": ONE,
+    "engine.iam.vocabulary:known_services": ONE,
+    "engine.iam.vocabulary:operators": ONE,
+    "engine.kms.algorithms:_public": "2,048 × 1,024 bytes",
+    "engine.kms.ciphertext:_unpack": "20,000 × 57 bytes: a header has one length",
+    "engine.kms.keyring:_aliases": "aliases that are here; 20,000 × 500 bytes",
+    "engine.kms.keyring:_keys": "weighed, 256 MiB; what hangs on keys and principals is counted by engine.store.cache.note_beside",
+    "engine.kms.regions:partition_regions": FINITE,
+    "engine.metrics:_sheets": "threads; in each, operations × error codes",
+    "engine.quotas:_buckets": "20,000 of some 400 bytes: Region names have at most 32 characters",
+    "engine.quotas:_rates": FINITE,
+    "engine.service:_quick": "operations that are there; another name is not kept",
+    "engine.service:_tables": FINITE,
+    "engine.store.cache:_caches": "the caches of this table",
+    "engine.store.cache:_shared": ONE,
+    "engine.trail.changes:_shared": "one for each process",
+    "engine.trail.groupcommit:underway": "requests under way",
+    "engine.trail.record:_views": FINITE,
+    "engine.vault.keeper:_domains": "20,000 × 32 bytes; only domain keys that are stored",
+    "engine.vault.keeper:_roots": "root keys of a rotation",
+    "engine.vault.keeper:root": ONE,
+    "engine.wire.json11:_readers": FINITE,
+    "engine.wire.json11:_writers": FINITE,
+    "engine.wire.query:_readers": FINITE,
+    "engine.wire.query:_writers": FINITE,
+    "engine.wire.recognise:_targets": "operations that are there; another name is not kept",
+    "engine.wire.services:_description": FINITE,
+    "engine.wire.services:_operation_names": FINITE,
+    "engine.wire.services:error_shapes": FINITE,
+    "engine.wire.services:model": FINITE,
+    "engine.wire.services:pattern": FINITE,
+    "engine.wire.sigv4:_canonical_head": "2 Mi characters, none longer than 4,096",
+    "engine.wire.sigv4:_epoch": "256 × 16 characters",
+    "engine.wire.sigv4:_signed_headers": "256 × 512 characters",
+    "engine.wire.sigv4:_signing_key": "4,096 × 256 characters",
+    "engine.wire.sigv4:_unsigned": "256 × 2,048 characters",
+    "engine.wire.sigv4:_usual": "4,096 × 512 characters",
+    "engine.wire.sigv4:_valid_region": "256 × 32 characters",
+    "engine.wire.validate:_compiled": FINITE,
+    "keys.access.allkeys:_refused": "20,000 of some 300 bytes",
+    "keys.access.allkeys:_sides": "32 accounts and Regions, 150,000 keys in all",
+    "keys.access.decisions:_variants": "32 Mi characters of policies",
+    "keys.access.household:_kept": "weighed, 256 MiB",
+    "keys.access.household:_remote": "32 accounts",
+    "keys.access.operations:key_actions": ONE,
+    "keys.awsmodel:regions": FINITE,
+    "keys.awsmodel:service_model": FINITE,
+    "keys.backends:_clients": "128 clients of connections that are stored",
+    "keys.backends:_lacks": "1,000 sets of operation names",
+    "keys.backends:_roles": "128 temporary credentials",
+    "keys.backends:session": ONE,
+    "keys.call:_address": "256 × 64 characters",
+    "keys.describe:_not_offered": "1,000 pairs of an endpoint and an operation",
+    "keys.service:_clients": "256 clients of principals that are signed in",
+    "kmsconsole.bridge:_names": "2,000 × 64 bytes",
+    "kmsconsole.context:actions": ONE,
+    "kmsconsole.context:navigation": ONE,
+    "kmsconsole.frontdoor:_owed": "calls since the loop last looked: 64 of a connection",
+    "principals.session:_fernet": ONE,
+}
+
+_MAKERS = {"dict", "list", "set", "deque", "defaultdict", "OrderedDict", "Counter", "WeakValueDictionary", "Remembered"}
+_MAKERS |= {"WeakKeyDictionary", "LRUCache", "TTLCache", "Cache", "local"}
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Call | ast.Subscript):
+        return _name(node.func if isinstance(node, ast.Call) else node.value)
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _memories(path: Path) -> Iterator[str]:
+    """Names of what a module may remember: functions with a cache, and containers that are empty when it is imported."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and {_name(each) for each in node.decorator_list} & {"cache", "lru_cache"}:
+            yield node.name
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            value = statement.value
+            target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+            empty = isinstance(value, ast.Dict | ast.List) and not (
+                value.keys if isinstance(value, ast.Dict) else value.elts
+            )
+            made = isinstance(value, ast.Call) and _name(value) in _MAKERS
+            filled = made and bool(value.args) and _name(value) in {"dict", "list", "set"}
+            if isinstance(target, ast.Name) and (empty or (made and not filled)):
+                yield target.id
+
+
+def _modules() -> Iterator[tuple[str, Path]]:
+    for room in ("engine", "kmsconsole", "keys", "principals", "audit", "labs"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if "migrations" not in path.parts:
+                yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path
+
+
+THREADS_OWN = {"engine.store.cache:_local", "engine.trail.index:_local"}  # connections, one a thread
+
+
+def test_every_memory_of_the_program_has_its_bound_written_down() -> None:
+    found = {f"{module}:{name}" for module, path in _modules() for name in _memories(path)}
+    assert found - THREADS_OWN == set(BOUNDS)
+
+
+def test_what_only_counts_entries_holds_nothing_of_a_callers_length() -> None:
+    counting = [
+        f"{module}:{node.name}"
+        for module, path in _modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and "lru_cache" in {_name(each) for each in node.decorator_list}
+    ]
+    assert counting == ["engine.kms.ciphertext:_unpack"]
+
+
+def test_what_is_remembered_of_callers_texts_stays_small_in_all() -> None:
+    memories = [getattr(importlib.import_module(name.partition(":")[0]), name.partition(":")[2]) for name in BOUNDS]
+    unauthenticated = [
+        each for each, name in zip(memories, BOUNDS, strict=True) if name.startswith(("engine.wire", "kmsconsole"))
+    ]
+    assert sum(each.total for each in unauthenticated if isinstance(each, Remembered)) < 8 << 20
+    assert sum(each.total for each in memories if isinstance(each, Remembered)) < 64 << 20
+    assert sum(each.most for each in memories if isinstance(each, Cache)) < 768 << 20
+
+
+def test_a_long_argument_is_computed_and_not_remembered() -> None:
+    asked: list[str] = []
+
+    def compute(text: str) -> int:
+        asked.append(text)
+        return len(text)
+
+    lengths = Remembered(compute, entries=10, longest=5)
+    assert [lengths["short"], lengths["short"], lengths["longer"], lengths["longer"]] == [5, 5, 6, 6]
+    assert asked == ["short", "longer", "longer"]
+
+
+def test_what_is_full_begins_anew() -> None:
+    lengths = Remembered(lambda text: len(text), entries=10, longest=5)
+    for number in range(1000):
+        assert lengths[str(number)] == len(str(number))
+        assert len(lengths) <= 10
+    total = Remembered(lambda text: len(text), entries=1000, longest=100, total=250)
+    for number in range(1000):
+        assert total["x" * (number % 100)] == number % 100
+        assert sum(map(len, total)) == total.held <= 250
+
+
+def test_texts_are_counted_however_deep_they_lie() -> None:
+    assert texts(("abc", 7, None, ("de", (b"f",)), frozenset({"gh"}))) == 8
+
+
+def test_a_cache_of_the_store_is_bounded_by_weight_and_by_number() -> None:
+    kept: Cache[int, str] = Cache("test-weight", limit=50, weigh=lambda key, value: len(value), most=1000)
+    for number in range(500):
+        kept.get(number, lambda number=number: ("x" * (number % 200), ["same", f"own-{number}"]))
+        assert 1 <= len(kept) <= 50
+        assert kept.weight <= 1000
+    kept.get(1000, lambda: ("y" * 5000, ["same"]))
+    assert kept.weight <= 1000
+
+
+def test_what_a_cache_of_the_store_pushed_out_leaves_nothing_behind() -> None:
+    kept: Cache[int, str] = Cache("test-entities", limit=10)
+    for number in range(500):
+        kept.get(number, lambda number=number: ("value", ["same", f"own-{number}"]))
+    assert len(kept._made_of) == 10
+    assert {len(keys) for keys in kept._entities.values()} == {10, 1}
+    assert len(kept._entities) == 11
+    kept.drop("same")
+    assert (len(kept), kept._made_of, kept._entities, kept.weight) == (0, {}, {}, 0)
+
+
+def test_a_guessed_access_key_is_not_remembered(account: TestAccount) -> None:
+    before = len(credentials._found)
+    for number in range(50):
+        with pytest.raises(AWSError, match="UnrecognizedClient"):
+            credentials.find(f"AKIA{number:016d}", "")
+    assert len(credentials._found) == before
+
+
+def test_a_forged_session_token_makes_no_domain_key(account: TestAccount) -> None:
+    import base64
+
+    before = DomainKey.objects.count()
+    for number in range(20):
+        token = base64.b64encode(b"\x01" + f"{990_000_000_000 + number}".encode() + b"\x01" + bytes(60)).decode()
+        with pytest.raises(AWSError, match="UnrecognizedClient"):
+            credentials.find("ASIAAAAAAAAAAAAAAAAA", token)
+    assert DomainKey.objects.count() == before
+
+
+def test_a_signature_of_any_length_leaves_nothing_of_it(account: TestAccount) -> None:
+    held = [each for each in vars(sigv4).values() if isinstance(each, Remembered)]
+    assert len(held) == 7
+    for each in held:
+        assert each.total <= 2 << 20
+        assert all(texts(argument) <= each.longest for argument in each)
