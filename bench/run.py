@@ -305,7 +305,7 @@ def report(
 
 
 def sections(folder: Path, seconds: int, *, short: bool) -> list[tuple[str, list[str]]]:
-    from bench import scale, signing, stages
+    from bench import attack, scale, signing, stages
 
     sync = sync_alone(folder)
     with (
@@ -331,6 +331,7 @@ def sections(folder: Path, seconds: int, *, short: bool) -> list[tuple[str, list
     with Server(place / "data") as server:
         credentials = Credentials(ACCESS_KEY_ID, SECRET)
         found.append(("Signing", signing.run(server.client(), folder, server.url, credentials, 4, measure)))
+    found.append(("Memory and connections under attack", attack.run(folder)))
     found.append(("Size", scale.run(folder, 3, measure)))
     found.append(("The console's lists", _table("bench.lists")))
     found.append(("Who may do what: 1,000 principals, 10,000 keys", _table("bench.access")))
