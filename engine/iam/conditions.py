@@ -1,156 +1,275 @@
-"""Condition operators: one row each. Source: IAM User Guide, "Condition operators" and "Multivalued context keys"."""
+"""Condition operators: one row each. Source: IAM User Guide, "Condition operators" and "Multivalued context keys".
+
+What a policy writes is compiled once; a request's value is then compared in time linear in both (engine.iam.patterns). Nothing here
+raises for any text: what is no number, date, address or ARN matches nothing.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import ipaddress
+import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engine.iam import patterns
-from engine.iam.patterns import Values
-from engine.remembered import Remembered
+from engine.iam import variables as policy_variables
+from engine.iam.dates import parse_date
+from engine.iam.patterns import Glob, Piece, Wildcards, wildcards
+from engine.iam.variables import Template, Values, are_text
 
-Test = Callable[[str, str], bool]  # (value of the request, value of the policy)
-
-
-def _number(test: Callable[[Decimal, Decimal], bool]) -> Test:
-    def compare(given: str, wanted: str) -> bool:
-        try:
-            return test(Decimal(given), Decimal(wanted))
-        except InvalidOperation:
-            return False
-
-    return compare
+Test = Callable[[str], bool]  # whether a value of the request matches one of the policy's
+Matcher = Callable[[Values], Test]  # the test for a request, whose values stand for the variables
 
 
-def _date(test: Callable[[datetime, datetime], bool]) -> Test:
-    def compare(given: str, wanted: str) -> bool:
-        a, b = parse_date(given), parse_date(wanted)
-        return a is not None and b is not None and test(a, b)
-
-    return compare
-
-
-def parse_date(text: str) -> datetime | None:
-    """An ISO 8601 date or date and time, or seconds since the epoch; None for anything else."""
-    return _dates[text]
-
-
-def _read_date(text: str) -> datetime | None:
-    if re.fullmatch(r"-?\d+(\.\d+)?", text):
-        try:
-            return datetime.fromtimestamp(float(text), UTC)
-        except (OverflowError, OSError, ValueError):
-            return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _split(values: Iterable[str], variables: bool) -> tuple[list[str], list[Template]]:
+    """(those without variables, those with)."""
+    plain, dynamic = [], []
+    for value in values:
+        template = policy_variables.template(value) if variables and "${" in value else None
+        if template is None or template.is_plain:
+            plain.append(value)
+        else:
+            dynamic.append(template)
+    return plain, dynamic
 
 
-_dates = Remembered(_read_date, entries=4096, longest=64)
+def _always(test: Test) -> Matcher:
+    return lambda context: test
 
 
-def _like(given: str, wanted: str) -> bool:
-    return patterns.matches_expanded(wanted, given)
+def _equals(values: Sequence[str], variables: bool) -> Matcher:
+    plain, dynamic = _split(values, variables)
+    known = frozenset(plain)
+    if not dynamic:
+        return _always(known.__contains__)
+
+    def match(context: Values) -> Test:
+        found = [pieces for each in dynamic if (pieces := each.pieces(context)) is not None]
+        return lambda given: given in known or any(are_text(pieces, given) for pieces in found)
+
+    return match
 
 
-def _arn_like(given: str, wanted: str) -> bool:
+def _equals_ignore_case(values: Sequence[str], variables: bool) -> Matcher:
+    plain, dynamic = _split(values, variables)
+    known = frozenset(value.lower() for value in plain)
+
+    def match(context: Values) -> Test:
+        found = [_lowered(pieces) for each in dynamic if (pieces := each.pieces(context)) is not None]
+
+        def test(given: str) -> bool:
+            lower = given.lower()
+            return lower in known or any(are_text(pieces, lower) for pieces in found)
+
+        return test
+
+    return match
+
+
+def _lowered(pieces: list[Piece]) -> list[Piece]:
+    known = {text: text.lower() for text, _wild in pieces}  # one of each, however often a variable comes
+    return [(known[text], wild) for text, wild in pieces]
+
+
+def _like(values: Sequence[str], variables: bool) -> Matcher:
+    plain, dynamic = _split(values, variables)
+    known = wildcards(plain)
+    if not dynamic:
+        return _always(known.match)
+
+    def match(context: Values) -> Test:
+        found = [pattern for each in dynamic if (pattern := each.glob(context)) is not None]
+        return lambda given: known.match(given) or any(pattern.match(given) for pattern in found)
+
+    return match
+
+
+Arn = tuple[Wildcards | Glob, ...]
+
+
+def _arn_like(values: Sequence[str], variables: bool) -> Matcher:
     """Each of the six parts of an ARN is matched by itself, so a wildcard does not reach over a colon of the first five."""
-    a, b = given.split(":", 5), wanted.split(":", 5)
-    return len(a) == len(b) == 6 and all(patterns.matches_expanded(y, x) for x, y in zip(a, b, strict=True))
+    plain: list[Arn] = []
+    dynamic: list[tuple[Template, ...]] = []
+    for value in dict.fromkeys(values):
+        parts = policy_variables.arn_templates(value) if variables and "${" in value else None
+        if parts is not None and not all(part.is_plain for part in parts):
+            dynamic.append(parts)
+        elif len(written := value.split(":", 5)) == 6:
+            plain.append(tuple([_part(part) for part in written]))
+
+    if not dynamic:
+        return _always(lambda given: _any_arn(plain, given))
+
+    def match(context: Values) -> Test:
+        known = [*plain]
+        for parts in dynamic:
+            expanded = tuple([pattern for part in parts if (pattern := part.glob(context)) is not None])
+            if len(expanded) == len(parts):
+                known.append(expanded)
+        return lambda given: _any_arn(known, given)
+
+    return match
 
 
-def _ip(given: str, wanted: str) -> bool:
-    network, address = _networks[wanted], _addresses[given]
-    return network is not None and address is not None and address in network
+def _any_arn(patterns: Iterable[Arn], given: str) -> bool:
+    parts = given.split(":", 5)
+    return len(parts) == 6 and any(_arn_matches(pattern, parts) for pattern in patterns)
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+def _arn_matches(pattern: Arn, parts: list[str]) -> bool:
+    for each, part in zip(pattern, parts, strict=True):  # noqa: SIM110 - a generator would cost more than what it does
+        if not each.match(part):
+            return False
+    return True
+
+
+def _part(part: str) -> Wildcards:
+    """ARNs share most of their parts."""
+    return _known_part(part) if len(part) <= _SHORT_PART else wildcards((part,))
+
+
+_SHORT_PART = 32
+
+
+@lru_cache(maxsize=1024)
+def _known_part(part: str) -> Wildcards:
+    return wildcards((part,))
+
+
+Order = Callable[[Any, Any], bool]
+
+
+def _compared(parse: Callable[[str], Any], order: Order) -> Callable[[Sequence[str], bool], Matcher]:
+    """Values that are read first. Variables are plain text in them, as AWS has it, so such a value is none and matches nothing."""
+
+    def compiled(values: Sequence[str], variables: bool) -> Matcher:
+        wanted = [value for value in map(parse, values) if value is not None]
+
+        def test(given: str) -> bool:
+            value = parse(given)
+            return value is not None and any(order(value, each) for each in wanted)
+
+        return _always(test)
+
+    return compiled
+
+
+_LONGEST_NUMBER = 128
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
+
+
+def _number(text: str) -> Decimal | None:
+    if len(text) > _LONGEST_NUMBER or _NUMBER.fullmatch(text) is None:
+        return None
+    return Decimal(text)
+
+
+def _lower(text: str) -> str:
+    return text.lower()
+
+
+def _binary(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_LONGEST_ADDRESS = 100
+
+
+def _ip(values: Sequence[str], variables: bool) -> Matcher:
+    networks = [network for network in map(_network, values) if network is not None]
+
+    def test(given: str) -> bool:
+        address = _address(given)
+        return address is not None and any(address in network for network in networks)
+
+    return _always(test)
+
+
+def _network(text: str) -> Network | None:
+    if len(text) > _LONGEST_ADDRESS:
+        return None
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
         return None
 
 
-_networks = Remembered(_network, entries=4096, longest=64)
-
-
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    return _read_address(text) if len(text) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=4096)
+def _read_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
 
 
-_addresses = Remembered(_address, entries=4096, longest=64)
-
-
-def _binary(given: str, wanted: str) -> bool:
-    try:
-        return base64.b64decode(given, validate=True) == base64.b64decode(wanted, validate=True)
-    except binascii.Error:
-        return False
-
-
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A row: how one value of the request is compared with one of the policy; `negated` operators hold when none matches."""
+    """A row: how the policy's values are compiled; `negated` operators hold when none matches; `variables`: whether it takes them."""
 
     name: str
-    test: Test
+    compile: Callable[[Sequence[str], bool], Matcher]
     negated: bool = False
+    variables: bool = False
 
 
+def _ordered(family: str, parse: Callable[[str], Any]) -> Iterator[Operator]:
+    yield Operator(f"{family}Equals", _compared(parse, operator.eq))
+    yield Operator(f"{family}NotEquals", _compared(parse, operator.eq), negated=True)
+    yield Operator(f"{family}LessThan", _compared(parse, operator.lt))
+    yield Operator(f"{family}LessThanEquals", _compared(parse, operator.le))
+    yield Operator(f"{family}GreaterThan", _compared(parse, operator.gt))
+    yield Operator(f"{family}GreaterThanEquals", _compared(parse, operator.ge))
+
+
+# Variables are for string and ARN operators only (IAM User Guide, "Variables and tags", "Condition element").
 OPERATORS: dict[str, Operator] = {
     row.name.lower(): row
     for row in (
-        Operator("StringEquals", lambda a, b: a == patterns.literal(b)),
-        Operator("StringNotEquals", lambda a, b: a == patterns.literal(b), negated=True),
-        Operator("StringEqualsIgnoreCase", lambda a, b: a.lower() == patterns.literal(b).lower()),
-        Operator("StringNotEqualsIgnoreCase", lambda a, b: a.lower() == patterns.literal(b).lower(), negated=True),
-        Operator("StringLike", _like),
-        Operator("StringNotLike", _like, negated=True),
-        Operator("NumericEquals", _number(lambda a, b: a == b)),
-        Operator("NumericNotEquals", _number(lambda a, b: a == b), negated=True),
-        Operator("NumericLessThan", _number(lambda a, b: a < b)),
-        Operator("NumericLessThanEquals", _number(lambda a, b: a <= b)),
-        Operator("NumericGreaterThan", _number(lambda a, b: a > b)),
-        Operator("NumericGreaterThanEquals", _number(lambda a, b: a >= b)),
-        Operator("DateEquals", _date(lambda a, b: a == b)),
-        Operator("DateNotEquals", _date(lambda a, b: a == b), negated=True),
-        Operator("DateLessThan", _date(lambda a, b: a < b)),
-        Operator("DateLessThanEquals", _date(lambda a, b: a <= b)),
-        Operator("DateGreaterThan", _date(lambda a, b: a > b)),
-        Operator("DateGreaterThanEquals", _date(lambda a, b: a >= b)),
-        Operator("Bool", lambda a, b: a.lower() == b.lower()),
-        Operator("BinaryEquals", _binary),
+        Operator("StringEquals", _equals, variables=True),
+        Operator("StringNotEquals", _equals, negated=True, variables=True),
+        Operator("StringEqualsIgnoreCase", _equals_ignore_case, variables=True),
+        Operator("StringNotEqualsIgnoreCase", _equals_ignore_case, negated=True, variables=True),
+        Operator("StringLike", _like, variables=True),
+        Operator("StringNotLike", _like, negated=True, variables=True),
+        *_ordered("Numeric", _number),
+        *_ordered("Date", parse_date),
+        Operator("Bool", _compared(_lower, operator.eq)),
+        Operator("BinaryEquals", _compared(_binary, operator.eq)),
         Operator("IpAddress", _ip),
         Operator("NotIpAddress", _ip, negated=True),
-        Operator("ArnEquals", _arn_like),
-        Operator("ArnLike", _arn_like),
-        Operator("ArnNotEquals", _arn_like, negated=True),
-        Operator("ArnNotLike", _arn_like, negated=True),
+        Operator("ArnEquals", _arn_like, variables=True),
+        Operator("ArnLike", _arn_like, variables=True),
+        Operator("ArnNotEquals", _arn_like, negated=True, variables=True),
+        Operator("ArnNotLike", _arn_like, negated=True, variables=True),
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One operator on one key: `Operator: {key: values}` of a Condition block, compiled."""
+    """One operator on one key: `Operator: {key: values}` of a Condition block, compiled. `match` is None for the Null operator."""
 
     written: str
-    operator: Operator | None  # None: the Null operator
     key: str
     values: tuple[str, ...]
+    match: Matcher | None
+    negated: bool
     if_exists: bool
     set_operator: str  # "", "ForAllValues" or "ForAnyValue"
     variables: bool
@@ -158,24 +277,21 @@ class Condition:
 
     def holds(self, context: Values) -> bool:
         given = context.get(self.key)
-        if self.operator is None:
+        if self.match is None:
             return ("true" if given is None or given == () else "false") in self.values
         if given is None or given == ():
-            if self.set_operator == "ForAllValues":
-                return True
-            if self.set_operator == "ForAnyValue":
-                return self.if_exists
-            return self.if_exists or self.operator.negated
+            if self.set_operator:
+                # ForAnyValue needs a value, with IfExists too: the set operator is looked at first.
+                return self.set_operator == "ForAllValues"
+            return self.if_exists or self.negated
         if self.equals is not None and isinstance(given, str) and not self.set_operator:
-            return (given in self.equals) != self.operator.negated
-        wanted = self.values
-        if self.variables:
-            expanded = (patterns.expand(value, context) for value in wanted)
-            wanted = tuple(value for value in expanded if value is not None)
-        test, negated = self.operator.test, self.operator.negated
-        each = (given,) if isinstance(given, str) else given
-        results = (any(test(value, other) for other in wanted) != negated for value in each)
-        # Without a set operator a key of several values holds as ForAnyValue does; a negated one as ForAllValues.
+            return (given in self.equals) != self.negated
+        test, negated = self.match(context), self.negated
+        if isinstance(given, str):
+            return test(given) != negated
+        # Without a set operator a key of several values holds as ForAnyValue does; a negated one as ForAllValues. AWS says only that
+        # such a key needs a set operator (Access Analyzer, "Missing qualifier"), not what happens without.
+        results = (test(value) != negated for value in given)
         if self.set_operator == "ForAllValues" or (not self.set_operator and negated):
             return all(results)
         return any(results)
@@ -193,9 +309,12 @@ class Condition:
 def exists(written: str) -> bool:
     """Whether there is an operator of this name, set operator and IfExists included."""
     set_operator, colon, name = written.rpartition(":")
-    if colon and set_operator not in ("ForAllValues", "ForAnyValue"):
+    if colon and set_operator not in SET_OPERATORS:
         return False
     return name.lower() == "null" or name.lower().removesuffix("ifexists") in OPERATORS
+
+
+SET_OPERATORS = ("ForAllValues", "ForAnyValue")
 
 
 def compile_condition(written: str, key: str, values: tuple[str, ...], *, variables: bool) -> Condition:
@@ -206,15 +325,21 @@ def compile_condition(written: str, key: str, values: tuple[str, ...], *, variab
     if name.lower() == "null":
         if not values or any(value.lower() not in ("true", "false") for value in values):
             raise ValueError(written)
-        return Condition(
-            written, None, key.lower(), tuple(value.lower() for value in values), False, set_operator, False
-        )
-    if_exists = name.lower().endswith("ifexists")
-    operator = OPERATORS[name.lower().removesuffix("ifexists")]
-    dynamic = variables and any(patterns.has_variable(value) for value in values)
-    plain = not dynamic and operator.name in ("StringEquals", "StringNotEquals")
-    equals = frozenset(values) if plain else None
-    return Condition(written, operator, key.lower(), values, if_exists, set_operator, dynamic, equals)
+        lower = tuple(value.lower() for value in values)
+        return Condition(written, key.lower(), lower, None, False, False, set_operator, False)
+    row = OPERATORS[name.lower().removesuffix("ifexists")]
+    dynamic = variables and row.variables and any("${" in value for value in values)
+    return Condition(
+        written=written,
+        key=key.lower(),
+        values=values,
+        match=row.compile(values, dynamic),
+        negated=row.negated,
+        if_exists=name.lower().endswith("ifexists"),
+        set_operator=set_operator,
+        variables=dynamic,
+        equals=frozenset(values) if row.compile is _equals and not dynamic else None,
+    )
 
 
 def compile_block(block: Mapping[str, Mapping[str, object]], *, variables: bool) -> tuple[Condition, ...]:

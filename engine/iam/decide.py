@@ -15,9 +15,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engine.iam.patterns import Values
 from engine.iam.policy import ACCOUNT, DIRECT, CompiledPolicy, Statement
 from engine.iam.principal import Principal
+from engine.iam.variables import Values
 
 # Grant operations whose constraints are compared with the request's encryption context.
 CONTEXT_ACTIONS = frozenset(

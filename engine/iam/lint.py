@@ -243,7 +243,7 @@ def _resources(statement: dict[str, Any], path: Path, kind: Kind, about: About) 
         if resource == "*" or "${" in resource:
             continue
         if kind == "resource":
-            if not about.key_arn or not patterns.glob(resource).fullmatch(about.key_arn):
+            if not about.key_arn or not patterns.glob(resource).match(about.key_arn):
                 yield (
                     place,
                     False,
@@ -256,7 +256,7 @@ def _resources(statement: dict[str, Any], path: Path, kind: Kind, about: About) 
             yield place, False, ERROR, "resource", _("A resource is an ARN or “*”."), "*"
         elif actions and all(action.startswith("kms:") for action in actions):
             parts = resource.split(":", 5)
-            if len(parts) == 6 and not patterns.glob(parts[2]).fullmatch("kms"):
+            if len(parts) == 6 and not patterns.glob(parts[2]).match("kms"):
                 yield (
                     place,
                     False,

@@ -1,91 +1,205 @@
-"""Wildcards and policy variables of IAM policies.
+"""Wildcards of IAM policies, matched in time linear in pattern × text, whatever a caller writes.
 
-`*` is any run of characters, `?` any one. With Version 2012-10-17, `${name}` stands for a condition key's value, `${name, 'x'}` has
-a default, and `${*}`, `${?}`, `${$}` are the characters themselves. Source: IAM User Guide, "Policy elements: Variables and tags".
+`*` is any run of characters, `?` any one. There is no backtracking: between two stars the leftmost place is always right, so each
+segment of a pattern is looked for once, from where the last one ended. A segment with `?` in it is looked for with the text's
+characters as bits of integers (bit 5 of `places["a"]` is set if text[5] is "a"), so that one `&` compares a character with the whole text.
+Source: IAM User Guide, "Policy elements: Resource" and "Condition operators".
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
-from engine.remembered import Remembered
+Piece = tuple[str, bool]  # a part of a pattern, and whether its * and ? are wildcards
+Runs = tuple[tuple[int, str], ...]  # the plain characters of a segment, by their offset; what is between them is ?
 
-Values = Mapping[str, "str | tuple[str, ...]"]
-
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_LITERAL = {"*": "*", "?": "?", "$": "$"}
-
-
-def glob(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str]:
-    """The regular expression of a pattern with wildcards, to be used with `fullmatch`."""
-    return _globs[pattern, ignore_case]
+_WILD = re.compile(r"[*?]+")
 
 
-def _glob(pattern_and_case: tuple[str, bool]) -> re.Pattern[str]:
-    pattern, ignore_case = pattern_and_case
-    return _regular(re.sub(r"\*+", "*", pattern), ignore_case)
+class Segment(NamedTuple):
+    """What stands between two stars. `gap`: how many characters must come before it at least (the ? of `*??abc`)."""
+
+    gap: int
+    length: int
+    runs: Runs
 
 
-def _regular(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    parts = [".*" if c == "*" else "." if c == "?" else re.escape(literal(c)) for c in pattern]
-    compiled = re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
-    if len(pattern) > _LONGEST:
-        re.purge()  # re remembers hundreds of patterns however long they are
-    return compiled
+_NOTHING = Segment(0, 0, ())
 
 
-_LONGEST = 512  # characters of a pattern that is remembered
-_globs = Remembered(_glob, entries=4096, longest=_LONGEST, total=512 << 10)
+class Glob(NamedTuple):
+    """A compiled pattern. `last` is None if there is no star: then `first` is all there is; `gap` is that of `last`."""
+
+    least: int  # characters that a text has at least
+    first: Segment
+    middle: tuple[Segment, ...]
+    last: Segment | None
+
+    def match(self, text: str) -> bool:
+        """Whether the whole of `text` matches."""
+        length = len(text)
+        if length < self.least or not _stands(self.first.runs, text, 0):
+            return False
+        if self.last is None:
+            return length == self.least
+        end = length - self.last.length
+        if not _stands(self.last.runs, text, end):
+            return False
+        at = self.first.length
+        for segment in self.middle:
+            at += segment.gap
+            found = _find(segment, text, at, end)
+            if found < 0:
+                return False
+            at = found + segment.length
+        return at + self.last.gap <= end
 
 
-def has_variable(text: str) -> bool:
-    return "${" in text
+def glob(pattern: str) -> Glob:
+    if "?" in pattern:
+        return glob_of(((pattern, True),))
+    parts = pattern.split("*")
+    first = _plain(parts[0])
+    if len(parts) == 1:
+        return Glob(len(pattern), first, (), None)
+    middle = tuple([_plain(part) for part in parts[1:-1] if part])
+    return Glob(len(pattern) - len(parts) + 1, first, middle, _plain(parts[-1]))
 
 
-def expand(text: str, values: Values) -> str | None:
-    """`text` with its variables replaced by request values; None when one has no value (the element then matches nothing).
-
-    What a request brings in is literal: its wildcards are escaped as `glob` understands (they match themselves only).
-    """
-    missing = False
-
-    def value(match: re.Match[str]) -> str:
-        nonlocal missing
-        inside = match[1].strip()
-        if inside in _LITERAL:
-            return _escape(_LITERAL[inside])
-        name, _, default = inside.partition(",")
-        found = values.get(name.strip().lower())
-        if isinstance(found, tuple):
-            found = found[0] if len(found) == 1 else None
-        if found is None:
-            default = default.strip()
-            if len(default) >= 2 and default[0] == default[-1] == "'":
-                return _escape(default[1:-1])
-            missing = True
-            return ""
-        return _escape(found)
-
-    expanded = _VARIABLE.sub(value, text)
-    return None if missing else expanded
+def _plain(text: str) -> Segment:
+    return Segment(0, len(text), ((0, text),)) if text else _NOTHING
 
 
-# Private-use characters stand for literal wildcards between `expand` and `matches_expanded`.
-_ESCAPES = {"*": "\ue000", "?": "\ue001"}
+def glob_of(pieces: Iterable[Piece]) -> Glob:
+    """The pattern that `pieces` are in a row. None of them is copied, so long ones that come again and again cost nothing."""
+    segments: list[Segment] = []
+    gap = length = least = 0
+    runs: list[tuple[int, str]] = []
+    for text, wild in pieces:
+        at = 0
+        for found in _WILD.finditer(text) if wild else ():
+            start, end = found.span()
+            if start > at:
+                runs.append((length, text[at:start]))
+                length += start - at
+            at = end
+            questions = text.count("?", start, end)
+            if questions == end - start:
+                if length or not segments:
+                    length += questions
+                else:
+                    gap += questions
+                continue
+            least += length + gap
+            segments.append(Segment(gap, length, tuple(runs)) if length or gap else _NOTHING)
+            gap, length, runs = questions, 0, []
+        if at < len(text):
+            runs.append((length, text[at:] if at else text))
+            length += len(text) - at
+    last = Segment(gap, length, tuple(runs)) if length or gap else _NOTHING
+    least += length + gap
+    if not segments:
+        return Glob(least, last, (), None)
+    return Glob(least, segments[0], tuple(_joined(segments[1:])) if len(segments) > 1 else (), last)
 
 
-def _escape(text: str) -> str:
-    return text.replace("*", _ESCAPES["*"]).replace("?", _ESCAPES["?"])
+def _joined(segments: Iterable[Segment]) -> Iterable[Segment]:
+    """Without the empty ones: `*?*?*a` is `*??a`."""
+    gap = 0
+    for segment in segments:
+        gap += segment.gap
+        if segment.length:
+            yield Segment(gap, segment.length, segment.runs) if gap != segment.gap else segment
+            gap = 0
+    if gap:
+        yield Segment(gap, 0, ())
 
 
-def literal(text: str) -> str:
-    """An expanded text with its escaped characters put back, for comparisons without wildcards."""
-    return text.replace(_ESCAPES["*"], "*").replace(_ESCAPES["?"], "?")
+def _stands(runs: Runs, text: str, at: int) -> bool:
+    """Whether a segment stands at a place."""
+    for offset, run in runs:  # noqa: SIM110 - a generator would cost more than what it does
+        if not text.startswith(run, at + offset):
+            return False
+    return True
 
 
-def matches_expanded(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
-    """Whether `text` matches an expanded pattern, in which escaped wildcards are literal."""
-    if _ESCAPES["*"] in pattern or _ESCAPES["?"] in pattern:
-        return _regular(pattern, ignore_case).fullmatch(text) is not None
-    return glob(pattern, ignore_case=ignore_case).fullmatch(text) is not None
+def _find(segment: Segment, text: str, start: int, end: int) -> int:
+    """The leftmost place of a segment within text[start:end], or -1."""
+    if start + segment.length > end:
+        return -1
+    runs = segment.runs
+    if len(runs) == 1 and len(runs[0][1]) == segment.length:
+        return text.find(runs[0][1], start, end)
+    if not runs:
+        return start
+    places = _places(text)
+    candidates = (1 << (end - segment.length - start + 1)) - 1
+    for offset, run in runs:
+        for number, character in enumerate(run, start + offset):
+            candidates &= places[character] >> number
+            if not candidates:
+                return -1
+    return start + (candidates & -candidates).bit_length() - 1
+
+
+class _Places(dict[str, int]):
+    """Where each character stands in a text, as the bits of a number, made when asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __missing__(self, character: str) -> int:
+        text = self._text
+        bits = bytearray(len(text) // 8 + 1)
+        at = text.find(character)
+        while at >= 0:
+            bits[at >> 3] |= 1 << (at & 7)
+            at = text.find(character, at + 1)
+        found = int.from_bytes(bits, "little")
+        if len(self) < _MOST_CHARACTERS:
+            self[character] = found
+        return found
+
+
+_MOST_CHARACTERS = 256  # kept of a text: what is remembered stays below 32 bytes a character
+
+
+@lru_cache(maxsize=8)
+def _places(text: str) -> _Places:
+    """Many patterns are tried on the same text, one after the other."""
+    return _Places(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcards:
+    """Patterns with `*` and `?`, the plain ones apart so that most texts are decided by a set look-up."""
+
+    exact: frozenset[str]
+    prefixes: tuple[str, ...]
+    others: tuple[Glob, ...]
+
+    def match(self, text: str) -> bool:
+        if text in self.exact or (self.prefixes and text.startswith(self.prefixes)):
+            return True
+        for pattern in self.others:  # noqa: SIM110 - see _stands
+            if pattern.match(text):
+                return True
+        return False
+
+
+def wildcards(written: Iterable[str]) -> Wildcards:
+    exact, prefixes, others = set(), set(), set()
+    for pattern in written:
+        head = pattern[:-1]
+        if "*" not in head and "?" not in pattern:
+            if pattern.endswith("*"):
+                prefixes.add(head)
+            else:
+                exact.add(pattern)
+        else:
+            others.add(pattern)
+    return Wildcards(frozenset(exact), tuple(prefixes), tuple(glob(pattern) for pattern in others))

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from engine.iam import conditions, patterns
+from engine.iam import conditions
+from engine.iam.bounded import BoundedCache
 from engine.iam.conditions import Condition
+from engine.iam.patterns import Wildcards, wildcards
 from engine.iam.principal import Principal
-from engine.remembered import Remembered
+from engine.iam.variables import Template, Values, resource_template
 
 Kind = Literal["identity", "resource", "boundary", "session", "trust"]
 VERSIONS = ("2012-10-17", "2008-10-17")
@@ -106,34 +108,6 @@ class Principals:
 
 
 @dataclass(frozen=True, slots=True)
-class Wildcards:
-    """Patterns with `*` and `?`, the plain ones apart so that most texts are decided by a set look-up."""
-
-    exact: frozenset[str]
-    prefixes: tuple[str, ...]
-    others: tuple[re.Pattern[str], ...]
-
-    def match(self, text: str) -> bool:
-        if text in self.exact or (self.prefixes and text.startswith(self.prefixes)):
-            return True
-        return bool(self.others) and any(pattern.fullmatch(text) is not None for pattern in self.others)
-
-
-def wildcards(written: Iterable[str]) -> Wildcards:
-    exact, prefixes, others = set(), [], []
-    for pattern in written:
-        head = pattern[:-1]
-        if "*" not in head and "?" not in pattern:
-            if pattern.endswith("*"):
-                prefixes.append(head)
-            else:
-                exact.add(pattern)
-        else:
-            others.append(patterns.glob(pattern))
-    return Wildcards(frozenset(exact), tuple(prefixes), tuple(others))
-
-
-@dataclass(frozen=True, slots=True)
 class Statement:
     """`resources` are without variables; `dynamic` those with."""
 
@@ -144,7 +118,7 @@ class Statement:
     actions: Wildcards
     not_action: bool
     resources: Wildcards
-    dynamic: tuple[str, ...]
+    dynamic: tuple[Template, ...]
     not_resource: bool
     any_resource: bool
     conditions: tuple[Condition, ...]
@@ -157,19 +131,15 @@ class Statement:
         """`action` in lower case."""
         return self.actions.match(action) != self.not_action
 
-    def about_resource(self, resource: str, context: patterns.Values) -> bool:
+    def about_resource(self, resource: str, context: Values) -> bool:
         if self.any_resource:
             return not self.not_resource
         found = self.resources.match(resource)
         if not found and self.dynamic:
-            found = any(self._dynamic(pattern, resource, context) for pattern in self.dynamic)
+            found = any(pattern.like(resource, context) for pattern in self.dynamic)
         return found != self.not_resource
 
-    def _dynamic(self, pattern: str, resource: str, context: patterns.Values) -> bool:
-        expanded = patterns.expand(pattern, context)
-        return expanded is not None and patterns.matches_expanded(expanded, resource)
-
-    def holds(self, context: patterns.Values) -> bool:
+    def holds(self, context: Values) -> bool:
         """Whether all of its conditions hold."""
         return all(condition.holds(context) for condition in self.conditions)
 
@@ -185,7 +155,7 @@ class CompiledPolicy:
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
 
     def about(self, action: str) -> tuple[Statement, ...]:
-        """The statements whose Action or NotAction takes in `action`; remembered, since there are only so many actions."""
+        """The statements whose Action or NotAction takes in `action`; remembered, as far as such actions exist at all."""
         found = self._by_action.get(action)
         if found is None:
             found = tuple(statement for statement in self.statements if statement.about_action(action))
@@ -194,19 +164,27 @@ class CompiledPolicy:
         return found
 
 
-_MOST_ACTIONS = 1_000  # all of the services here; a simulation may ask about others
-
+_MOST_ACTIONS = 1_000  # simulations ask about actions that do not exist
 
 Pins = tuple[tuple[str, str], ...]
+
+_compiled: BoundedCache[tuple[str, str, Kind, Pins, str], CompiledPolicy] = BoundedCache(room=100_000_000)
+_PER_WILDCARD = 200  # bytes that a wildcard takes up once compiled, more or less
+_PER_POLICY = 3_000
 
 
 def compile_policy(text: str, *, name: str, kind: Kind, pins: Pins = (), source: str = "") -> CompiledPolicy:
     """Raises MalformedPolicy. `pins`: who stored principals are (engine.iam.pins); `source`: the policy's ARN, or its owner's if inline."""
-    return _policies[text, name, kind, pins, source]
+    key = (text, name, kind, pins, source)
+    found = _compiled.get(key)
+    if found is None:
+        found = _compile(text, name, kind, pins, source)
+        size = 4 * len(text) + _PER_WILDCARD * (text.count("*") + text.count("?") + text.count("${")) + _PER_POLICY
+        _compiled.put(key, found, size)
+    return found
 
 
-def _compile(written_as: tuple[str, str, Kind, Pins, str]) -> CompiledPolicy:
-    text, name, kind, pins, source = written_as
+def _compile(text: str, name: str, kind: Kind, pins: Pins, source: str) -> CompiledPolicy:
     document = parse(text)
     version = document.get("Version", VERSIONS[1])
     if version not in VERSIONS:
@@ -220,16 +198,13 @@ def _compile(written_as: tuple[str, str, Kind, Pins, str]) -> CompiledPolicy:
     if not isinstance(written, list) or not written:
         raise MalformedPolicy("Policy must contain at least one statement.")
     variables = version == VERSIONS[0]
-    statements = tuple(_statement(number, each, kind, variables, dict(pins)) for number, each in enumerate(written))
+    ids = dict(pins)
+    statements = tuple(_statement(number, each, kind, variables, ids) for number, each in enumerate(written))
     sids = [statement.sid for statement in statements if statement.sid]
     if kind != "resource" and len(sids) != len(set(sids)):
         raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
     conditional = any(statement.conditions or statement.variables for statement in statements)
     return CompiledPolicy(name, kind, text, statements, conditional, source)
-
-
-COMPILED = 10  # bytes of a compiled policy for each of its text, measured
-_policies = Remembered(_compile, entries=20_000, longest=64 << 10, total=8 << 20)
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -250,11 +225,11 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
-        raise MalformedPolicy(f"Syntax error in policy: duplicate element {double}")
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise MalformedPolicy(f"Syntax error in policy: duplicate element {name}")
+        members[name] = value
     return members
 
 
@@ -278,7 +253,10 @@ def _statement(number: int, written: Any, kind: Kind, variables: bool, pins: Map
             if with_principal
             else "Policy document should not specify a principal."
         )
-    actions = _one_of(written, "Action", "NotAction", "actions")
+    required = (
+        kind != "resource"
+    )  # a key policy's statement without an Action or a Resource is taken, and never matches
+    actions = _one_of(written, "Action", "NotAction", "actions", required=required)
     for action in actions:
         if not _ACTION.fullmatch(action):
             raise MalformedPolicy(
@@ -291,11 +269,11 @@ def _statement(number: int, written: Any, kind: Kind, variables: bool, pins: Map
         if "Resource" in written or "NotResource" in written:
             raise MalformedPolicy("Has prohibited field Resource")
     else:
-        resources = _one_of(written, "Resource", "NotResource", "resources")
+        resources = _one_of(written, "Resource", "NotResource", "resources", required=required)
         for resource in resources:
             if kind != "resource" and resource != "*" and not resource.startswith(("arn:", "*", "${")):
                 raise MalformedPolicy(f'Resource {resource} must be in ARN format or "*".')
-    dynamic = tuple(each for each in resources if variables and patterns.has_variable(each))
+    plain, dynamic = _resources(resources, kind, variables)
     return Statement(
         index=number,
         sid=sid,
@@ -303,18 +281,44 @@ def _statement(number: int, written: Any, kind: Kind, variables: bool, pins: Map
         principals=_principals(written, pins) if with_principal else None,
         actions=wildcards(action.lower() for action in actions),
         not_action="NotAction" in written,
-        resources=wildcards(each for each in resources if each not in dynamic),
-        dynamic=dynamic,
+        resources=wildcards(plain),
+        dynamic=tuple(dynamic),
         not_resource="NotResource" in written,
         any_resource="*" in resources,
         conditions=_conditions(written.get("Condition"), variables),
     )
 
 
-def _one_of(written: Mapping[str, Any], name: str, negated: str, word: str) -> tuple[str, ...]:
+def _resources(written: Iterable[str], kind: Kind, variables: bool) -> tuple[list[str], list[Template]]:
+    """(those without variables, those with)."""
+    plain, dynamic = [], []
+    for resource in dict.fromkeys(written):
+        complete = resource if kind == "resource" else completed(resource)
+        template = resource_template(complete) if variables and "${" in complete else None
+        if template is None or template.is_plain:
+            plain.append(complete)
+        else:
+            dynamic.append(template)
+    return plain, dynamic
+
+
+def completed(resource: str) -> str:
+    """An ARN of fewer than six parts in an identity policy means any of those that lack (IAM User Guide, "Resource")."""
+    lacking = _ARN_COLONS - resource.count(":")
+    return resource + ":*" * lacking if lacking > 0 and resource.startswith("arn:") else resource
+
+
+_ARN_COLONS = 5
+
+
+def _one_of(
+    written: Mapping[str, Any], name: str, negated: str, word: str, *, required: bool = True
+) -> tuple[str, ...]:
     if name in written and negated in written:
         raise MalformedPolicy(f"Syntax error in policy: a statement has both {name} and {negated}")
     if name not in written and negated not in written:
+        if not required:
+            return ()
         raise MalformedPolicy(f"Policy statement must contain {word}.")
     return _strings(written.get(name, written.get(negated)), name)
 

@@ -226,7 +226,7 @@ def _session_policies(role: Role, parameters: dict[str, Any]) -> list[str]:
         )
     documents = []
     if "Policy" in parameters:
-        grammar.check_identity(parameters["Policy"])
+        grammar.check_session(parameters["Policy"])
         documents.append(parameters["Policy"])
     for arn in arns:
         try:

@@ -91,7 +91,7 @@ def _find_matching(pattern: str) -> tuple[str, ...]:
     service = pattern.partition(":")[0].lower()
     wanted = patterns.glob(pattern.lower())
     within = (*SERVICES, CONSOLE) if "*" in service or "?" in service else (service,)
-    return tuple(action for each in within for action in actions(each) if wanted.fullmatch(action.lower()))
+    return tuple(action for each in within for action in actions(each) if wanted.match(action.lower()))
 
 
 _matching = Remembered(_find_matching, entries=2048, longest=128)

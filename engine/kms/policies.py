@@ -63,6 +63,7 @@ def check(context: CallContext, policy: str, *, bypass: bool) -> dict[str, str]:
         raise AWSError("MalformedPolicyDocumentException", reason.reason) from reason
     if any(each.allows and each.principals and each.principals.negated for each in compiled.statements):
         raise AWSError("MalformedPolicyDocumentException", "NotPrincipal is not supported with Effect Allow.")
+    _check_set_operators(compiled)
     try:
         found = pins.pin_policy(compiled)
     except pins.UnknownPrincipal as reason:
@@ -72,6 +73,30 @@ def check(context: CallContext, policy: str, *, bypass: bool) -> dict[str, str]:
     if not bypass:
         _check_lockout(context, compiled)
     return found
+
+
+# Single-valued keys with which ForAllValues lets in what it seems to keep out, and AWS's sentence. Source: KMS Developer Guide,
+# "Using set operators with condition keys" and "kms:EncryptionContext:context-key".
+_OVERLY_PERMISSIVE = {
+    "kms:encryptioncontext:": (
+        "OverlyPermissiveCondition:EncryptionContext: Using the ForAllValues set operator with a single-valued condition key matches "
+        "requests without the specified encryption context or with an unspecified encryption context. To fix, remove ForAllValues."
+    ),
+    "aws:requesttag/": (
+        "OverlyPermissiveCondition: Using the ForAllValues set operator with a single-valued condition key matches requests without "
+        "the specified tag or with an unspecified tag. To fix, remove ForAllValues."
+    ),
+}
+
+
+def _check_set_operators(policy: CompiledPolicy) -> None:
+    for statement in policy.statements:
+        for condition in statement.conditions:
+            if condition.set_operator != "ForAllValues":
+                continue
+            for start, sentence in _OVERLY_PERMISSIVE.items():
+                if condition.key.startswith(start):
+                    raise AWSError("MalformedPolicyDocumentException", sentence)
 
 
 def _check_lockout(context: CallContext, policy: CompiledPolicy) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.iam import patterns
 from engine.iam.policy import MalformedPolicy, compile_policy
+from engine.iam.variables import template
 from tests.engine.iam.tables import ACCOUNT, ALICE, KEY, OTHER, Row, allow, compiled, deny, told
 
 Listed = str | list[str]
@@ -159,8 +159,8 @@ def test_a_policy_without_version_is_of_2008() -> None:
     ],
 )
 def test_what_a_variable_brings_in_is_literal(text: str, expanded: str | None) -> None:
-    found = patterns.expand(text, KNOWN)
-    assert (patterns.literal(found) if found is not None else None) == expanded
+    pieces = template(text).pieces(KNOWN)
+    assert (None if pieces is None else "".join(piece for piece, _wild in pieces)) == expanded
 
 
 MALFORMED: list[Any] = [

@@ -36,6 +36,12 @@ def one(**members: Any) -> str:
     return document(statement(**members))
 
 
+DATES = (
+    *("2026-01", "2026-01-01", "-2026", "2026-1-1", "2026-01-01T10", "2026-01-01T10:30", "2026-01-01T10:30Z"),
+    *("2026-01-01T10:30:15", "2026-01-01T10:30:15Z", "2026-01-01t10:30:15.123456789z", "2026-01-01T10:30:15+01:00"),
+    *("2026-01-01T10:30:15.5-0530", "20260-01-01", "0", "1767225600", "9223372036854775807"),
+)
+
 # fmt: off
 REFUSED: list[tuple[str, str, str]] = [
     ("no JSON", "{", SYNTAX),
@@ -92,6 +98,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("an unknown set operator", one(Condition={"ForAnyValue::StringEquals": {"a:b": "c"}}), SYNTAX),
     ("a condition value that is an object", one(Condition={"StringEquals": {"a:b": {}}}), SYNTAX),
     ("a date that is none", one(Condition={"DateLessThan": {"aws:CurrentTime": "soon"}}), LEGACY),
+    ("a date by a variable", one(Condition={"DateLessThan": {"aws:CurrentTime": "${aws:PrincipalTag/until}"}}), LEGACY),
     ("a date that is none comes before an unknown partition", one(Resource="arn:x:s3:::b", Condition={"DateLessThan": {"aws:CurrentTime": "soon"}}), LEGACY),
     ("Null with a text", one(Condition={"Null": {"a:b": "x"}}), "Invalid value for Condition type Null"),
 ]
@@ -112,7 +119,13 @@ TAKEN: list[tuple[str, str]] = [
     ("an operator without keys", one(Condition={"Whatever": {}})),
     ("a key without values", one(Condition={"StringEquals": {"a:b": []}})),
     ("numbers and booleans", one(Condition={"Bool": {"a:b": True}, "NumericLessThan": {"a:c": 7}})),
-    ("a date by a variable", one(Condition={"DateLessThan": {"aws:CurrentTime": "${aws:PrincipalTag/until}"}})),
+    ("a Region of a service", one(Resource="arn:aws:kms:eu-west-1:*")),
+    ("all of a service", one(Resource=["arn:aws:logs:*:*", "arn:aws:sqs"])),
+    ("an access point of S3", one(Resource="arn:aws:s3:eu-west-1:111122223333:accesspoint/a/object/*")),
+    ("a job of S3", one(Resource="arn:aws:s3:eu-west-1:111122223333:job/0123")),
+    ("a storage lens", one(Resource="arn:aws:s3:*:111122223333:storage-lens/*")),
+    ("whatever of S3 is in a Region", one(Resource="arn:aws:s3:eu-west-1:111122223333:*")),
+    *((f"the date {date}", one(Condition={"DateLessThan": {"aws:CurrentTime": date}})) for date in DATES),
     ("a date in seconds", one(Condition={"DateLessThan": {"aws:CurrentTime": "1767225600"}})),
     ("an operator with IfExists and a set", one(Condition={"ForAnyValue:StringLikeIfExists": {"a:b": "c*"}})),
 ]
