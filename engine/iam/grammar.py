@@ -136,7 +136,9 @@ def _legacy(statement: Mapping[str, Any]) -> None:
         raise _refuse(_LEGACY)
     for resource in _listed(statement, "Resource", "NotResource"):
         parts = resource.split(":", 5)
-        cut_short = len(parts) < 6 and "::" in resource  # without an empty part a short ARN is completed (policy.completed)
+        cut_short = (
+            len(parts) < 6 and "::" in resource
+        )  # without an empty part a short ARN is completed (policy.completed)
         if len(parts) > 3 and _partition(parts[1]) and (cut_short or not parts[2]):
             raise _refuse(_LEGACY)
     for operator, keys in statement.get("Condition", {}).items():

@@ -170,13 +170,13 @@ def not_here(context: CallContext, action: str) -> AWSError:
 def authorize_new(
     context: CallContext, action: str, conditions: Mapping[str, str | tuple[str, ...]] | None = None
 ) -> None:
-    """Permission for what has no key yet or is about none: CreateKey, ListKeys, GenerateRandom…"""
-    iam.authorize(
-        context,
-        f"kms:{action}",
-        resource="*",
-        conditions=lambda: {"kms:calleraccount": context.account_id, **_via(context), **(conditions or {})},
-    )
+    """Permission for what has no key yet or is about none: CreateKey, ListKeys, GenerateRandom… It has no kms:CallerAccount."""
+    iam.authorize(context, f"kms:{action}", resource="*", conditions=lambda: {**_via(context), **(conditions or {})})
+
+
+def authorize_store(context: CallContext) -> None:
+    """Permission for an operation on custom key stores."""
+    authorize_new(context, context.operation, {"kms:calleraccount": context.principal.account_id})
 
 
 def authorize_tags_of_new(
@@ -283,6 +283,19 @@ def context_conditions(encryption_context: Mapping[str, str] | None) -> Conditio
     values: Conditions = {f"kms:encryptioncontext:{name.lower()}": value for name, value in encryption_context.items()}
     values["kms:encryptioncontextkeys"] = tuple(encryption_context)
     return values
+
+
+def constraint_conditions(constraints: Mapping[str, Any]) -> Conditions:
+    """A grant's constraints, for CreateGrant and RetireGrant: their types, and the encryption context that they ask for."""
+    if not constraints:
+        return {}
+    asked: dict[str, str] = {}
+    for name in CONTEXT_CONSTRAINTS:
+        asked.update(constraints.get(name, {}))
+    return {**context_conditions(asked), "kms:grantconstrainttype": tuple(constraints)}
+
+
+CONTEXT_CONSTRAINTS = ("EncryptionContextEquals", "EncryptionContextSubset")
 
 
 def alias_condition(identifier: str) -> Conditions:

@@ -21,7 +21,6 @@ from engine.wire.errors import AWSError
 PER_KEY = 50_000
 PAIRS_PER_CONSTRAINT = 8
 CHARACTERS_PER_VALUE = 384
-_CONTEXT_CONSTRAINTS = ("EncryptionContextEquals", "EncryptionContextSubset")
 _PRINCIPAL = re.compile(
     r"arn:aws[a-z-]*:iam::(\d{12}):(root|user/.+|role/.+)|arn:aws[a-z-]*:sts::(\d{12}):(assumed-role/.+/.+|federated-user/.+)"
 )
@@ -55,7 +54,7 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
         params=parameters,
         conditions={
             "kms:grantoperations": tuple(operations),
-            **({"kms:grantconstrainttype": tuple(constraints)} if constraints else {}),
+            **access.constraint_conditions(constraints),
             **({"kms:grantconstraintsourcearn": constraints["SourceArn"]} if "SourceArn" in constraints else {}),
         },
     )
@@ -128,7 +127,7 @@ def _no_principal(name: str) -> AWSError:
 def _check_constraints(key: KmsKey, constraints: dict[str, Any]) -> None:
     if not constraints:
         return
-    contexts = [constraints[name] for name in _CONTEXT_CONSTRAINTS if name in constraints]
+    contexts = [constraints[name] for name in access.CONTEXT_CONSTRAINTS if name in constraints]
     if contexts and key.spec != specs.SYMMETRIC_DEFAULT:
         raise AWSError(
             "ValidationException", "Encryption context constraints are only valid for symmetric encryption keys."
@@ -163,7 +162,7 @@ def _as_strict(parent: Mapping[str, Any], child: Mapping[str, Any]) -> bool:
     equals, subset = parent.get("EncryptionContextEquals"), parent.get("EncryptionContextSubset")
     if equals and child.get("EncryptionContextEquals") != equals:
         return False
-    return not subset or any(subset.items() <= child.get(name, {}).items() for name in _CONTEXT_CONSTRAINTS)
+    return not subset or any(subset.items() <= child.get(name, {}).items() for name in access.CONTEXT_CONSTRAINTS)
 
 
 def _same_by_name(
@@ -271,7 +270,7 @@ def retire_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     if _may_retire(grant, context.principal):
         context.touches_key(key.arn, key.account_id)
     else:
-        access.authorize(context, key, params=parameters)
+        access.authorize(context, key, params=parameters, conditions=access.constraint_conditions(grant.constraints))
     access.dry_run(parameters)
     _remove(grant, key)
     return {}

@@ -25,12 +25,12 @@ def check_new_key(parameters: dict[str, Any], origin: str) -> None:
 
 
 def create_custom_key_store(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    access.authorize_new(context, context.operation)
+    access.authorize_store(context)
     raise AWSError("UnsupportedOperationException", "Custom key stores are not available in this key service yet.")
 
 
 def describe_custom_key_stores(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    access.authorize_new(context, context.operation)
+    access.authorize_store(context)
     if "CustomKeyStoreId" in parameters or "CustomKeyStoreName" in parameters:
         raise AWSError("CustomKeyStoreNotFoundException", "")
     if "Marker" in parameters:
@@ -40,5 +40,5 @@ def describe_custom_key_stores(context: CallContext, parameters: dict[str, Any])
 
 def no_such_store(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Connect, disconnect, update and delete, which all name a store."""
-    access.authorize_new(context, context.operation)
+    access.authorize_store(context)
     raise AWSError("CustomKeyStoreNotFoundException", "")

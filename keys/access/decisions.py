@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from engine.iam.bounded import BoundedCache
 from engine.iam.decide import CONTEXT_ACTIONS, Decision, GrantView, Policies, Request, decide, grants_to
 from engine.iam.policy import CompiledPolicy, Statement
-from engine.remembered import Remembered, texts
 from keys.access import facts
 from keys.access.facts import Values
 from keys.access.household import Household, Subject
@@ -31,9 +31,13 @@ class Asked:
     now: datetime
 
 
-def context_of(subject: Subject, key: KeySide | None, asked: Asked, region: str) -> Values:
+def context_of(
+    subject: Subject, key: KeySide | None, asked: Asked, region: str, *, action: str = "", resource: str = ""
+) -> Values:
+    """`action` and `resource` where there is no key."""
     return {
         **facts.of_principal(subject.principal, region, asked.now),
+        **facts.caller_account(subject.principal, action, resource if key is None else key.arn),
         **(key.facts if key is not None else {}),
         **facts.of_encryption_context(asked.encryption_context),
         **asked.values,
@@ -69,7 +73,8 @@ def explain_other(
     """The same for what is no key: an IAM entity, a list, a role to assume (with its trust policy)."""
     parts = resource.split(":", 5)
     owner = parts[4] if len(parts) == 6 and parts[4] else account_id
-    request = Request(subject.principal, action, resource, owner, context_of(subject, None, asked, region))
+    context = context_of(subject, None, asked, region, action=action, resource=resource)
+    request = Request(subject.principal, action, resource, owner, context)
     return decide(request, policies_for(subject, trust))
 
 
@@ -132,24 +137,26 @@ def _unconstrained(grant: GrantView) -> GrantView:
     return replace(grant, operations=grant.operations - CONTEXT_ACTIONS)
 
 
+_variants: BoundedCache[tuple[CompiledPolicy, bool, frozenset[str]], CompiledPolicy] = BoundedCache(room=20_000_000)
+
+
 def _variant(policy: CompiledPolicy, lenient: bool, given: frozenset[str]) -> CompiledPolicy:
     """The policy as if every condition on a key that is not known did hold (lenient for Allow, strict for Deny), or did not."""
-    return _variants[policy, lenient, given] if policy.has_conditions else policy
+    if not policy.has_conditions:
+        return policy
+    key = (policy, lenient, given)
+    found = _variants.get(key)
+    if found is None:
+        found = _made_variant(policy, lenient, given)
+        _variants.put(key, found, len(policy.text))
+    return found
 
 
-def _vary(asked: tuple[CompiledPolicy, bool, frozenset[str]]) -> CompiledPolicy:
-    policy, lenient, given = asked
+def _made_variant(policy: CompiledPolicy, lenient: bool, given: frozenset[str]) -> CompiledPolicy:
     statements = tuple(
         changed for statement in policy.statements if (changed := _bent(statement, lenient, given)) is not None
     )
     return policy if statements == policy.statements else replace(policy, statements=statements, _by_action={})
-
-
-def _size(asked: tuple[CompiledPolicy, bool, frozenset[str]]) -> int:
-    return len(asked[0].text) + texts(asked[2])
-
-
-_variants = Remembered(_vary, entries=50_000, longest=64 << 10, total=32 << 20, size=_size)
 
 
 def _bent(statement: Statement, lenient: bool, given: frozenset[str]) -> Statement | None:

@@ -71,8 +71,13 @@ def of_principal(principal: Principal, region: str, now: datetime) -> Values:
         source_ip="",
         user_agent="",
     )
-    values = {name: value for name, value in global_conditions(context).items() if name not in _OF_THE_REQUEST}
-    return {**values, "kms:calleraccount": principal.account_id}
+    return {name: value for name, value in global_conditions(context).items() if name not in _OF_THE_REQUEST}
+
+
+def caller_account(principal: Principal, action: str, resource: str) -> Values:
+    """kms:CallerAccount goes with operations on keys, aliases and key stores only."""
+    has_it = (resource.startswith("arn:aws") and ":kms:" in resource) or "customkeystore" in action.lower()
+    return {"kms:calleraccount": principal.account_id} if has_it else {}
 
 
 def of_key(metadata: Mapping[str, Any], tags: Mapping[str, str], aliases: Iterable[str]) -> Values:

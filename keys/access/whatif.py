@@ -88,13 +88,16 @@ def _gained(old: str, new: str) -> bool:
 
 def _elsewhere(before: Subject, after: Subject, asked: Asked, region: str) -> list[Change]:
     """What identity policies alone decide, asked for every resource at once."""
-    context = decisions.context_of(before, None, asked, region)
+    contexts = [
+        decisions.context_of(before, None, asked, region, action=action) for action in ("", "kms:CreateCustomKeyStore")
+    ]
     about_keys = set(operations.key_actions())
     found = []
     for service in (*vocabulary.SERVICES, vocabulary.CONSOLE):
         for action in vocabulary.actions(service):
             if action in about_keys:
                 continue
+            context = contexts["CustomKeyStore" in action]
             request = Request(before.principal, action, "*", before.principal.account_id, context)
             old, new = (decide(request, decisions.policies_for(each, None)).allowed for each in (before, after))
             if old != new:

@@ -146,13 +146,26 @@ def new(**more: Any) -> Call:
 
 CONTEXT = {"AppName": "Shop", "Stage": "prod"}
 with_context: Call = lambda lab, kms: encrypt(lab, kms, EncryptionContext=CONTEXT)  # noqa: E731
+with_constraint: Call = lambda lab, kms: grant(lab, kms, Constraints={"EncryptionContextSubset": CONTEXT})  # noqa: E731
+
+
+def retire(lab: Lab, kms: Any) -> Any:
+    """A grant with a constraint, made by the administrator; neither its grantee nor its retiring principal is the caller."""
+    made = with_constraint(lab, lab.account.client())
+    return kms.retire_grant(KeyId=lab.keys["symmetric"], GrantId=made["GrantId"])
+
+
 # fmt: off
 # condition key, operator, a value with which the call is let through, one with which it is denied, the call
 ROWS: list[tuple[str, str, Any, Any, Call]] = [
     ("kms:BypassPolicyLockoutSafetyCheck", "Bool", "true", "false", put_policy),
     ("kms:BypassPolicyLockoutSafetyCheck", "Bool", "true", "false", new(BypassPolicyLockoutSafetyCheck=True)),
     ("kms:CallerAccount", "StringEquals", "ACCOUNT", "111122223333", encrypt),
-    ("kms:CallerAccount", "StringEquals", "ACCOUNT", "111122223333", lambda lab, kms: kms.list_keys()),
+    ("kms:CallerAccount", "StringEquals", "ACCOUNT", "111122223333", lambda lab, kms: kms.describe_custom_key_stores()),
+    ("kms:CallerAccount", "Null", "true", "false", lambda lab, kms: kms.list_keys()),
+    ("kms:CallerAccount", "Null", "true", "false", lambda lab, kms: kms.list_aliases()),
+    ("kms:CallerAccount", "Null", "true", "false", lambda lab, kms: kms.generate_random(NumberOfBytes=1)),
+    ("kms:CallerAccount", "Null", "true", "false", new()),
     ("kms:CustomerMasterKeySpec", "StringEquals", "SYMMETRIC_DEFAULT", "RSA_2048", encrypt),
     ("kms:CustomerMasterKeyUsage", "StringEquals", "ENCRYPT_DECRYPT", "SIGN_VERIFY", encrypt),
     ("kms:DataKeyPairSpec", "StringEquals", "ECC_NIST_P256", "RSA_2048", on("symmetric", "generate_data_key_pair", KeyPairSpec="ECC_NIST_P256")),
@@ -171,6 +184,12 @@ ROWS: list[tuple[str, str, Any, Any, Call]] = [
     ("kms:ExpirationModel", "StringEquals", "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE", import_material),
     ("kms:GrantConstraintType", "StringEquals", "EncryptionContextEquals", "EncryptionContextSubset", lambda lab, kms: grant(lab, kms, Constraints={"EncryptionContextEquals": {"a": "b"}})),
     ("kms:GrantConstraintType", "Null", "true", "false", grant),
+    ("kms:EncryptionContext:AppName", "StringEquals", "Shop", "Other", with_constraint),
+    ("kms:EncryptionContextKeys", "ForAllValues:StringEquals", ["AppName", "Stage"], ["AppName"], with_constraint),
+    ("kms:EncryptionContextKeys", "Null", "true", "false", grant),
+    ("kms:GrantConstraintType", "StringEquals", "EncryptionContextSubset", "EncryptionContextEquals", retire),
+    ("kms:EncryptionContext:AppName", "StringEquals", "Shop", "Other", retire),
+    ("kms:EncryptionContextKeys", "ForAnyValue:StringEquals", ["Stage"], ["Other"], retire),
     ("kms:GrantIsForAWSResource", "Bool", "false", "true", grant),
     ("kms:GrantIsForAWSResource", "Bool", "false", "true", on("symmetric", "list_grants")),
     ("kms:GrantOperations", "ForAllValues:StringEquals", ["Encrypt", "Decrypt", "Sign"], ["Encrypt"], grant),
