@@ -19,7 +19,7 @@ from engine.context import CallContext
 from engine.iam import attached, credentials
 from engine.iam import authorize as iam
 from engine.iam.decide import Decision, GrantView, Request, access_denied_message, decide
-from engine.iam.policy import CompiledPolicy, compile_policy
+from engine.iam.policy import CompiledPolicy, stored_policy
 from engine.kms import models
 from engine.store import cache
 from engine.store.models import Change
@@ -105,7 +105,7 @@ def lacking(
 
 def _for_all_keys(who: Viewer, action: str, text: str) -> bool | None:
     """The decision if it is the same for every key with this policy: nothing that takes part has conditions or names a key."""
-    policy = compile_policy(text, name="default", kind="resource")
+    policy = stored_policy(text, name="default", kind="resource")
     identity, boundary = attached.policies_of(who.context.principal)
     session = who.context.principal.session
     taking_part: list[CompiledPolicy] = [
@@ -125,7 +125,7 @@ def _for_all_keys(who: Viewer, action: str, text: str) -> bool | None:
 def _for_key(who: Viewer, action: str, key_id: str, grants: tuple[GrantView, ...]) -> bool:
     account_id, region = who.context.account_id, who.context.region
     row = models.Key.objects.get(account_id=account_id, region=region, key_id=key_id)
-    policy = compile_policy(row.policy, name="default", kind="resource")
+    policy = stored_policy(row.policy, name="default", kind="resource")
     return _decided(who, action, row.arn, policy, grants, _conditions(who, row))
 
 
@@ -200,7 +200,7 @@ def refusals(who: Viewer, action: str, key_ids: Iterable[str]) -> dict[str, str]
     for key_id, _actions in lacking(who, (action,), key_ids):
         row = models.Key.objects.filter(account_id=account_id, region=region, key_id=key_id).first()
         if row is not None:
-            policy = compile_policy(row.policy, name="default", kind="resource")
+            policy = stored_policy(row.policy, name="default", kind="resource")
             granted = _grants(who).get(key_id, ())
             decision, request = _decision(who, action, row.arn, policy, granted, _conditions(who, row))
             found[key_id] = access_denied_message(decision, request)

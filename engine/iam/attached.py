@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from engine.iam import aws_managed
 from engine.iam.models import Attachment, Group, InlinePolicy, ManagedPolicyVersion, Role, User
-from engine.iam.policy import COMPILED, CompiledPolicy, Kind, compile_policy
+from engine.iam.policy import COMPILED, CompiledPolicy, Kind, stored_policy
 from engine.iam.principal import Principal
 from engine.store.cache import Cache
 from engine.store.transaction import iam_entity
@@ -58,7 +58,7 @@ def _inline(owners: dict[str, list[int]]) -> Iterable[CompiledPolicy]:
     for kind, ids in owners.items():
         rows = InlinePolicy.objects.filter(**{f"{kind}_id__in": ids}).select_related(kind).order_by("pk")
         for row in rows:
-            yield compile_policy(row.document, name=row.name, kind="identity", source=getattr(row, kind).arn)
+            yield stored_policy(row.document, name=row.name, kind="identity", source=getattr(row, kind).arn)
 
 
 def _attachments(owners: dict[str, list[int]]) -> list[str]:
@@ -70,7 +70,7 @@ def _attachments(owners: dict[str, list[int]]) -> list[str]:
 
 def managed(account_id: str, arn: str, *, kind: Kind = "identity") -> CompiledPolicy:
     """The default version of a managed policy, AWS's or the account's own. Raises LookupError if there is none of that ARN."""
-    return compile_policy(managed_document(account_id, arn), name=arn.rpartition("/")[2], kind=kind, source=arn)
+    return stored_policy(managed_document(account_id, arn), name=arn.rpartition("/")[2], kind=kind, source=arn)
 
 
 def managed_document(account_id: str, arn: str) -> str:

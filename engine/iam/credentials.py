@@ -20,7 +20,7 @@ import orjson
 from engine import clock
 from engine.iam import console_sessions
 from engine.iam.models import AccessKey, Role, User
-from engine.iam.policy import COMPILED, compile_policy
+from engine.iam.policy import COMPILED, stored_policy
 from engine.iam.principal import Principal, SessionFacts
 from engine.store.cache import Cache
 from engine.store.transaction import iam_entity
@@ -196,7 +196,7 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
         created=datetime.fromtimestamp(content["created"], UTC),
         expires=datetime.fromtimestamp(content["expires"], UTC),
         mfa=content["mfa"],
-        policies=tuple(compile_policy(text, name="session policy", kind="session") for text in content["policies"]),
+        policies=tuple(stored_policy(text, name="session policy", kind="session") for text in content["policies"]),
         tags=content["tags"],
         source_identity=content["source_identity"],
         transitive=tuple(content.get("transitive", ())),  # tokens of earlier versions have none

@@ -205,6 +205,8 @@ def check_trust(text: str) -> dict[str, str]:
         document = parse(text)
     except MalformedPolicy as reason:
         raise _refuse("This policy contains invalid Json") from reason
+    if not isinstance(document.get("Id", ""), str):
+        raise _refuse(_SYNTAX)
     written = document.get("Statement")
     for statement in written if isinstance(written, list) else [written]:
         if not isinstance(statement, dict):

@@ -10,18 +10,20 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engine.iam import patterns, vocabulary
-from engine.iam.decide import CONTEXT_ACTIONS
-from engine.iam.jsonplaces import Path, line_and_column, places
+from engine.iam import lint_conditions, patterns, vocabulary
+from engine.iam.jsonplaces import Lines, Path, places
+from engine.iam.lint_words import ERROR, HINT, WARNING, Found, strings
 from engine.iam.policy import ACCOUNT, STATEMENT_MEMBERS, CompiledPolicy, Kind, MalformedPolicy, compile_policy
 from engine.iam.principal import Principal
 
-ERROR, WARNING, HINT = "error", "warning", "hint"
 _ORDER = {ERROR: 0, WARNING: 1, HINT: 2}
+_LONGEST = 131_072  # characters: what IAM reads of a policy at most
+_MOST = 100  # findings: nobody reads more, and each may cost a search for the nearest word
 
 _DOCUMENT = ("Version", "Id", "Statement")
 _STATEMENT = STATEMENT_MEMBERS
@@ -30,7 +32,6 @@ _PRINCIPALS = ("AWS", "Service", "Federated", "CanonicalUser")
 _SAYS_WHO = re.compile(
     r"aws:Principal|aws:Source(Account|Arn|Org|Ip|Vpc)|aws:userid|kms:CallerAccount|kms:ViaService", re.IGNORECASE
 )
-_WITHOUT_CONTEXT = "kms:encryptioncontext"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,10 @@ class About:
     key_arn: str = ""
 
 
-Found = tuple[Path, bool, str, str, str, str]  # path, whether its name is meant, severity, code, message, suggestion
-
-
 def lint(text: str, kind: Kind, about: About | None = None) -> list[Finding]:
     """Findings of a policy, in the order of its text; an error is what would be refused."""
+    if len(text) > _LONGEST:
+        return [Finding(1, 1, ERROR, "long", _("This is longer than any policy may be."))]
     try:
         document = json.loads(text)
     except json.JSONDecodeError as reason:
@@ -71,18 +71,19 @@ def lint(text: str, kind: Kind, about: About | None = None) -> list[Finding]:
     if not isinstance(document, dict):
         return [Finding(1, 1, ERROR, "json", _("A policy is an object: { … }."))]
     names, values = places(text)
-    findings = []
-    for path, of_name, severity, code, message, suggestion in _document(document, kind, about or About()):
+    lines, findings = Lines(text), []
+    found = islice(_document(document, kind, about or About()), _MOST)
+    for path, of_name, severity, code, message, suggestion in found:
         offset = (names if of_name else values).get(path)
         while offset is None:
             path = path[:-1]
             offset = values.get(path)
-        findings.append(Finding(*line_and_column(text, offset), severity, code, message, suggestion))
+        findings.append(Finding(*lines.line_and_column(offset), severity, code, message, suggestion))
     try:
         compiled = compile_policy(text, name="", kind=kind)
     except MalformedPolicy as reason:
         if not any(finding.severity == ERROR for finding in findings):
-            findings.append(Finding(*line_and_column(text, reason.position), ERROR, "refused", reason.reason))
+            findings.append(Finding(*lines.line_and_column(reason.position), ERROR, "refused", reason.reason))
     else:
         findings += _whole(compiled, kind, about or About())
     return sorted(findings, key=lambda finding: (finding.line, finding.column, _ORDER[finding.severity]))
@@ -109,14 +110,14 @@ def _document(document: dict[str, Any], kind: Kind, about: About) -> Iterator[Fo
     listed = written if isinstance(written, list) else [written]
     if not listed:
         yield ("Statement",), False, ERROR, "statement", _("A policy needs at least one statement."), ""
-    seen: list[Any] = []
+    seen: set[str] = set()
     for number, statement in enumerate(listed):
         path: Path = ("Statement", number) if isinstance(written, list) else ("Statement",)
         if not isinstance(statement, dict):
             yield path, False, ERROR, "statement", _("A statement is an object: { … }."), ""
             continue
         yield from _statement(statement, path, kind, about)
-        bare = {name: value for name, value in statement.items() if name != "Sid"}
+        bare = json.dumps({name: value for name, value in statement.items() if name != "Sid"}, sort_keys=True)
         if bare in seen:
             yield (
                 path,
@@ -126,7 +127,7 @@ def _document(document: dict[str, Any], kind: Kind, about: About) -> Iterator[Fo
                 _("The same statement stands further up; this one changes nothing."),
                 "",
             )
-        seen.append(bare)
+        seen.add(bare)
 
 
 def _unknown(members: dict[str, Any], known: tuple[str, ...], path: Path) -> Iterator[Found]:
@@ -134,10 +135,6 @@ def _unknown(members: dict[str, Any], known: tuple[str, ...], path: Path) -> Ite
         if name not in known:
             near = vocabulary.nearest(name, known)
             yield (*path, name), True, ERROR, "element", _("There is no element “%(name)s”.") % {"name": name}, near
-
-
-def _strings(value: Any) -> list[str]:
-    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
 
 
 def _each(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
@@ -158,7 +155,8 @@ def _statement(statement: dict[str, Any], path: Path, kind: Kind, about: About) 
         near = vocabulary.nearest(str(effect or ""), ("Allow", "Deny"))
         yield place, False, ERROR, "effect", _("A statement has an Effect, which is Allow or Deny."), near or "Allow"
     yield from _actions(statement, path, kind)
-    yield from _resources(statement, path, kind, about)
+    actions = frozenset(action for each in strings(statement.get("Action")) for action in vocabulary.matching(each))
+    yield from _resources(statement, path, kind, about, actions)
     if kind in ("resource", "trust"):
         yield from _principals(statement, path, kind, about)
     else:
@@ -172,12 +170,15 @@ def _statement(statement: dict[str, Any], path: Path, kind: Kind, about: About) 
                     _("This kind of policy is about whom it is attached to: it names no principal."),
                     "",
                 )
-    yield from _conditions(statement, path)
+    yield from lint_conditions.of_statement(statement, path, kind, actions)
 
 
 def _actions(statement: dict[str, Any], path: Path, kind: Kind) -> Iterator[Found]:
     if "Action" not in statement and "NotAction" not in statement:
-        yield path, False, ERROR, "action", _("A statement has an Action or a NotAction."), ""
+        severity, message = ERROR, _("A statement has an Action or a NotAction.")
+        if kind == "resource":
+            severity, message = WARNING, _("Without an Action this statement has no effect.")
+        yield path, False, severity, "action", message, ""
     for member in ("Action", "NotAction"):
         for place, action in _each(statement.get(member), (*path, member)):
             if action == "*":
@@ -223,7 +224,9 @@ def _actions(statement: dict[str, Any], path: Path, kind: Kind) -> Iterator[Foun
                 )
 
 
-def _resources(statement: dict[str, Any], path: Path, kind: Kind, about: About) -> Iterator[Found]:
+def _resources(
+    statement: dict[str, Any], path: Path, kind: Kind, about: About, actions: frozenset[str]
+) -> Iterator[Found]:
     if kind == "trust":
         for member in ("Resource", "NotResource"):
             if member in statement:
@@ -237,10 +240,15 @@ def _resources(statement: dict[str, Any], path: Path, kind: Kind, about: About) 
                 )
         return
     if "Resource" not in statement and "NotResource" not in statement:
-        yield path, False, ERROR, "resource", _("A statement has a Resource."), "*"
-    actions = {action for each in _strings(statement.get("Action")) for action in vocabulary.matching(each)}
+        severity, message = ERROR, _("A statement has a Resource.")
+        if kind == "resource":
+            severity, message = WARNING, _("Without a Resource this statement has no effect.")
+        yield path, False, severity, "resource", message, "*"
     for place, resource in _each(statement.get("Resource"), (*path, "Resource")):
         if resource == "*" or "${" in resource:
+            if "${" in ":".join(resource.split(":", 5)[:5]):
+                message = _("A variable before the fifth colon of an ARN is not replaced; this never matches.")
+                yield place, False, WARNING, "never", message, ""
             continue
         if kind == "resource":
             if not about.key_arn or not patterns.glob(resource).match(about.key_arn):
@@ -297,7 +305,7 @@ def _principals(statement: dict[str, Any], path: Path, kind: Kind, about: About)
         return
     if isinstance(value, dict):
         yield from _unknown(value, _PRINCIPALS, place)
-    narrowed = bool(_SAYS_WHO.search(json.dumps(list(_condition_names(statement)))))
+    narrowed = bool(_SAYS_WHO.search(json.dumps(list(lint_conditions.names(statement)))))
     aws = value.get("AWS") if isinstance(value, dict) else value
     aws_path = (*place, "AWS") if isinstance(value, dict) else place
     for where, name in _each(aws, aws_path):
@@ -348,97 +356,6 @@ def _principal_exists(where: Path, name: str, about: About) -> Iterator[Found]:
             _("This is no principal: an account ID, or the ARN of an account, user, role or role session."),
             "",
         )
-
-
-def _condition_names(statement: dict[str, Any]) -> Iterator[str]:
-    block = statement.get("Condition")
-    for keys in block.values() if isinstance(block, dict) else ():
-        if isinstance(keys, dict):
-            yield from keys
-
-
-def _conditions(statement: dict[str, Any], path: Path) -> Iterator[Found]:
-    block = statement.get("Condition")
-    if block is None:
-        return
-    place = (*path, "Condition")
-    if not isinstance(block, dict):
-        yield place, False, ERROR, "condition", _("A Condition is an object of operators."), ""
-        return
-    for written, keys in block.items():
-        yield from _operator(written, (*place, written))
-        if not isinstance(keys, dict):
-            yield (*place, written), False, ERROR, "condition", _("An operator holds an object of condition keys."), ""
-            continue
-        for key, value in keys.items():
-            where = (*place, written, key)
-            if not vocabulary.is_condition_key(key):
-                yield (
-                    where,
-                    True,
-                    WARNING,
-                    "condition-key",
-                    _("There is no condition key “%(key)s”.") % {"key": key},
-                    vocabulary.nearest_condition_key(key),
-                )
-            yield from _value(written, key, value, where, statement)
-
-
-def _operator(written: str, where: Path) -> Iterator[Found]:
-    set_operator, colon, name = written.rpartition(":")
-    bare = name[: -len("IfExists")] if name.lower().endswith("ifexists") else name
-    known = vocabulary.operators()
-    if bare.lower() in {each.lower() for each in known} and (
-        not colon or set_operator in ("ForAllValues", "ForAnyValue")
-    ):
-        return
-    near = vocabulary.nearest(bare, known)
-    if near:
-        near = (f"{vocabulary.nearest(set_operator, ('ForAllValues', 'ForAnyValue'))}:" if colon else "") + near
-        near += "IfExists" if bare != name else ""
-    yield where, True, ERROR, "operator", _("There is no condition operator “%(name)s”.") % {"name": written}, near
-
-
-def _value(written: str, key: str, value: Any, where: Path, statement: dict[str, Any]) -> Iterator[Found]:
-    name = written.rpartition(":")[2].lower()
-    if name.startswith("stringequals") and any(re.search(r"[*?]", text.replace("${", "")) for text in _strings(value)):
-        like = written.replace("Equals", "Like").replace("IgnoreCase", "")
-        yield (
-            where,
-            False,
-            WARNING,
-            "wildcard",
-            _("%(operator)s takes * and ? for themselves.") % {"operator": written},
-            like,
-        )
-    if written.startswith("ForAllValues:") and statement.get("Effect") == "Allow":
-        yield (
-            where,
-            True,
-            HINT,
-            "for-all",
-            _(
-                "ForAllValues also holds for a request that does not bring this key at all; add a Null condition if it must."
-            ),
-            "",
-        )
-    if (
-        key.lower().startswith(_WITHOUT_CONTEXT)
-        and statement.get("Effect") == "Allow"
-        and not name.endswith("ifexists")
-        and name != "null"
-    ):
-        actions = {action for each in _strings(statement.get("Action")) for action in vocabulary.matching(each)}
-        takes_context = {f"kms:{action}" for action in CONTEXT_ACTIONS} | {"kms:CreateGrant", "kms:RetireGrant"}
-        if actions and not actions & takes_context:
-            yield (
-                where,
-                True,
-                WARNING,
-                "never",
-                _("None of this statement's actions has an encryption context, so it never matches."),
-                "",
-            )
 
 
 def _whole(policy: CompiledPolicy, kind: Kind, about: About) -> Iterator[Finding]:

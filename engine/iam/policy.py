@@ -6,6 +6,7 @@ Source: IAM User Guide, "Grammar of the IAM JSON policy language" and "Policy el
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from engine.iam.conditions import Condition
 from engine.iam.patterns import Wildcards, wildcards
 from engine.iam.principal import Principal
 from engine.iam.variables import Template, Values, resource_template
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal["identity", "resource", "boundary", "session", "trust"]
 VERSIONS = ("2012-10-17", "2008-10-17")
@@ -182,6 +185,20 @@ def compile_policy(text: str, *, name: str, kind: Kind, pins: Pins = (), source:
         size = 4 * len(text) + _PER_WILDCARD * (text.count("*") + text.count("?") + text.count("${")) + _PER_POLICY
         _compiled.put(key, found, size)
     return found
+
+
+def stored_policy(text: str, *, name: str, kind: Kind, pins: Pins = (), source: str = "") -> CompiledPolicy:
+    """A policy that is in force. It never raises: one that cannot be read (a later version's, say) lets nothing through, since what it
+    denied is not known; the account's root user, whom identity policies do not bind, can replace it."""
+    try:
+        return compile_policy(text, name=name, kind=kind, pins=pins, source=source)
+    except MalformedPolicy as reason:
+        logger.error("the %s policy %s of %s cannot be read: %s", kind, name, source or "?", reason.reason)
+        refusing = compile_policy(_DENY_ALL, name=name, kind="identity").statements if kind == "identity" else ()
+        return CompiledPolicy(name, kind, text, refusing, False, source)
+
+
+_DENY_ALL = '{"Statement": [{"Sid": "UnreadablePolicy", "Effect": "Deny", "Action": "*", "Resource": "*"}]}'
 
 
 def _compile(text: str, name: str, kind: Kind, pins: Pins, source: str) -> CompiledPolicy:

@@ -11,7 +11,7 @@ from engine.context import CallContext
 from engine.iam import attached, credentials, grammar
 from engine.iam.authorize import authorize
 from engine.iam.models import AccessKey, Role, User
-from engine.iam.policy import compile_policy
+from engine.iam.policy import stored_policy
 from engine.service import Operation
 from engine.wire.errors import AWSError
 
@@ -126,7 +126,7 @@ _NOBODY = (
 
 def _permit(context: CallContext, role: Role, parameters: dict[str, Any], tags: dict[str, str]) -> None:
     """The caller's policies and the role's trust policy must allow AssumeRole, and what else the call does to the session."""
-    trust = compile_policy(
+    trust = stored_policy(
         role.trust_policy,
         name=f"trust policy of {role.name}",
         kind="trust",

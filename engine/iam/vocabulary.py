@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from botocore.session import get_session
 
@@ -114,7 +114,12 @@ def is_condition_key(name: str) -> bool:
     service = lower.partition(":")[0]
     if service not in ("kms", "aws", "iam", "sts"):
         return ":" in lower and service in known_services() | {"saml", "graph.facebook.com", "accounts.google.com"}
-    return lower in {known.lower() for known in condition_keys()}
+    return lower in _lower_keys()
+
+
+@cache
+def _lower_keys() -> frozenset[str]:
+    return frozenset(known.lower() for known in condition_keys())
 
 
 @cache
@@ -122,8 +127,13 @@ def operators() -> tuple[str, ...]:
     return (*(operator.name for operator in OPERATORS.values()), "Null")
 
 
+_LONGEST_WORD = 128  # characters; the time that difflib takes grows with their square
+
+
 def nearest(word: str, among: Iterable[str]) -> str:
     """The most similar of `among`, without regard to case; empty if none is at all similar."""
+    if len(word) > _LONGEST_WORD:
+        return ""
     by_lower = {each.lower(): each for each in among}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else ""

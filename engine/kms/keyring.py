@@ -16,7 +16,7 @@ from typing import Any
 from engine import clock
 from engine.context import CallContext
 from engine.iam.decide import GrantView
-from engine.iam.policy import COMPILED, CompiledPolicy, Pins, compile_policy
+from engine.iam.policy import COMPILED, CompiledPolicy, Pins, stored_policy
 from engine.kms import models, settle
 from engine.kms.partitions import partition
 from engine.store.cache import Cache
@@ -91,7 +91,7 @@ class KmsKey:
 
     @cached_property
     def policy(self) -> CompiledPolicy:
-        return compile_policy(self.policy_text, name="default", kind="resource", pins=self.policy_pins, source=self.arn)
+        return stored_policy(self.policy_text, name="default", kind="resource", pins=self.policy_pins, source=self.arn)
 
     @property
     def material(self) -> KeyMaterial | None:

@@ -8,8 +8,9 @@ from typing import Any
 from engine.context import CallContext
 from engine.iam import pins
 from engine.iam.authorize import global_conditions
+from engine.iam.conditions import OVERLY_PERMISSIVE
 from engine.iam.decide import Policies, Request, decide
-from engine.iam.policy import CompiledPolicy, MalformedPolicy, compile_policy
+from engine.iam.policy import CompiledPolicy, MalformedPolicy, compile_policy, parse
 from engine.kms import access, keyring, keys, models, paging
 from engine.kms.partitions import partition
 from engine.wire.errors import AWSError
@@ -61,6 +62,8 @@ def check(context: CallContext, policy: str, *, bypass: bool) -> dict[str, str]:
         compiled = compile_policy(policy, name=NAME, kind="resource")
     except MalformedPolicy as reason:
         raise AWSError("MalformedPolicyDocumentException", reason.reason) from reason
+    if not isinstance(parse(policy).get("Id", ""), str):
+        raise AWSError("MalformedPolicyDocumentException", "Syntax error in policy: Id must be a string")
     if any(each.allows and each.principals and each.principals.negated for each in compiled.statements):
         raise AWSError("MalformedPolicyDocumentException", "NotPrincipal is not supported with Effect Allow.")
     _check_set_operators(compiled)
@@ -75,26 +78,12 @@ def check(context: CallContext, policy: str, *, bypass: bool) -> dict[str, str]:
     return found
 
 
-# Single-valued keys with which ForAllValues lets in what it seems to keep out, and AWS's sentence. Source: KMS Developer Guide,
-# "Using set operators with condition keys" and "kms:EncryptionContext:context-key".
-_OVERLY_PERMISSIVE = {
-    "kms:encryptioncontext:": (
-        "OverlyPermissiveCondition:EncryptionContext: Using the ForAllValues set operator with a single-valued condition key matches "
-        "requests without the specified encryption context or with an unspecified encryption context. To fix, remove ForAllValues."
-    ),
-    "aws:requesttag/": (
-        "OverlyPermissiveCondition: Using the ForAllValues set operator with a single-valued condition key matches requests without "
-        "the specified tag or with an unspecified tag. To fix, remove ForAllValues."
-    ),
-}
-
-
 def _check_set_operators(policy: CompiledPolicy) -> None:
     for statement in policy.statements:
         for condition in statement.conditions:
             if condition.set_operator != "ForAllValues":
                 continue
-            for start, sentence in _OVERLY_PERMISSIVE.items():
+            for start, sentence in OVERLY_PERMISSIVE.items():
                 if condition.key.startswith(start):
                     raise AWSError("MalformedPolicyDocumentException", sentence)
 

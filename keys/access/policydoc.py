@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from keys import policies
+from keys.access import linediff
+from keys.access.linediff import DiffLine
 
 ADMINISTRATORS, USERS, ATTACHMENT = (
     "Allow access for Key Administrators",
@@ -54,7 +55,9 @@ def read_default_view(text: str, key: Mapping[str, Any]) -> tuple[DefaultView | 
     """(the view, "") of a policy that the wizard could have written for this key, or (None, why it could not)."""
     try:
         document = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
+        return None, _("it is no JSON")
+    if not isinstance(document, dict):
         return None, _("it is no JSON")
     written = document.get("Statement", [])
     written = written if isinstance(written, list) else [written]
@@ -113,11 +116,27 @@ def _normal(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+_DEEPEST = 32  # levels; no policy has as many, and writing a deep one with indents takes time by size × depth
+
+
 def pretty(text: str) -> str:
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return text
+    return text if _is_deep(value) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _level in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return bool(level)
 
 
 def same(one: str, other: str) -> bool:
@@ -125,14 +144,5 @@ def same(one: str, other: str) -> bool:
     return pretty(one) == pretty(other)
 
 
-@dataclass(frozen=True, slots=True)
-class DiffLine:
-    """`mark` is + (only in the newer), - (only in the older) or a blank."""
-
-    mark: str
-    text: str
-
-
 def difference(older: str, newer: str) -> list[DiffLine]:
-    lines = difflib.ndiff(pretty(older).splitlines(), pretty(newer).splitlines())
-    return [DiffLine(line[0], line[2:]) for line in lines if line[0] != "?"]
+    return list(linediff.difference(pretty(older).splitlines(), pretty(newer).splitlines()))

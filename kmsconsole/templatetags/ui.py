@@ -150,12 +150,11 @@ def usage_words(usage: str) -> Any:
 @register.filter
 def pretty_json(value: Any) -> str:
     """A JSON text or value, indented; a text that is no JSON as it is."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return str(value)
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    try:
+        read = json.loads(value) if isinstance(value, str) else value
+        return json.dumps(read, indent=2, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        return str(value)
 
 
 @register.inclusion_tag("components/field.html")

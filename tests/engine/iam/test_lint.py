@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.iam.jsonplaces import line_and_column, places
+from engine.iam.jsonplaces import Lines, places
 from engine.iam.lint import About, lint
 from engine.iam.policy import MalformedPolicy, compile_policy
 from keys.policies import wizard_policy
@@ -225,4 +225,4 @@ def test_every_place_of_a_text_is_found() -> None:
         ("e",): "{",
         ("e", "f"): "n",
     }
-    assert line_and_column(text, names["e", "f"]) == (2, 8)
+    assert Lines(text).line_and_column(names["e", "f"]) == (2, 8)
