@@ -22,8 +22,9 @@ from engine.iam.policy import ACCOUNT, STATEMENT_MEMBERS, CompiledPolicy, Kind, 
 from engine.iam.principal import Principal
 
 _ORDER = {ERROR: 0, WARNING: 1, HINT: 2}
-_LONGEST = 131_072  # characters: what IAM reads of a policy at most
-_MOST = 100  # findings: nobody reads more, and each may cost a search for the nearest word
+_LONGEST = 32_768  # characters without white space: what the longest policy there is, a key's, may have
+_MOST_ACTIONS = 200  # of a statement: beyond them nothing is said that follows from what its actions are together
+_MOST = 50  # findings: nobody reads more, and each may cost a search for the nearest word
 
 _DOCUMENT = ("Version", "Id", "Statement")
 _STATEMENT = STATEMENT_MEMBERS
@@ -57,7 +58,7 @@ class About:
 
 def lint(text: str, kind: Kind, about: About | None = None) -> list[Finding]:
     """Findings of a policy, in the order of its text; an error is what would be refused."""
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST and sum(map(len, text.split())) > _LONGEST:
         return [Finding(1, 1, ERROR, "long", _("This is longer than any policy may be."))]
     try:
         document = json.loads(text)
@@ -155,7 +156,9 @@ def _statement(statement: dict[str, Any], path: Path, kind: Kind, about: About) 
         near = vocabulary.nearest(str(effect or ""), ("Allow", "Deny"))
         yield place, False, ERROR, "effect", _("A statement has an Effect, which is Allow or Deny."), near or "Allow"
     yield from _actions(statement, path, kind)
-    actions = frozenset(action for each in strings(statement.get("Action")) for action in vocabulary.matching(each))
+    written = set(strings(statement.get("Action")))
+    known = written if len(written) <= _MOST_ACTIONS else ()
+    actions = frozenset(action for each in known for action in vocabulary.matching(each))
     yield from _resources(statement, path, kind, about, actions)
     if kind in ("resource", "trust"):
         yield from _principals(statement, path, kind, about)

@@ -136,6 +136,11 @@ def _find(segment: Segment, text: str, start: int, end: int) -> int:
         return text.find(runs[0][1], start, end)
     if not runs:
         return start
+    if (end - start) * len(runs) <= _SHORT:
+        for at in range(start, end - segment.length + 1):
+            if _stands(runs, text, at):
+                return at
+        return -1
     places = _places(text)
     candidates = (1 << (end - segment.length - start + 1)) - 1
     for offset, run in runs:
@@ -165,6 +170,7 @@ class _Places(dict[str, int]):
         return found
 
 
+_SHORT = 64  # below this trying every place costs less than making the bits
 _MOST_CHARACTERS = 256  # kept of a text: what is remembered stays below 32 bytes a character
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +31,7 @@ _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):(user|group|role)/(?:.*/)
 _VARIABLE = re.compile(r"\$\{([^},]+)")
 _DECISIONS = {True: "explicitDeny", False: "implicitDeny"}
 _RESOURCE_POLICY = "ResourcePolicy"
+_MOST_CALLS = 1_000  # each is decided by all of the policies, which may be long
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ class _Scene:
     policies: Policies
     values: Values
     owner: str
+    spans: dict[CompiledPolicy, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def span(self, policy: CompiledPolicy, index: int) -> tuple[int, int]:
+        """Where a statement of a policy stands; each policy is read once."""
+        if policy not in self.spans:
+            self.spans[policy] = statement_spans(policy.text)
+        return self.spans[policy][index]
 
 
 def simulate_principal_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -152,9 +160,12 @@ def _results(principal: Principal, policies: Policies, parameters: dict[str, Any
     scene = _Scene(principal, policies, values, owner[4] if len(owner) > 4 else "".join(owner))
     named = parameters.get("ResourceArns", ())
     resources = named or ("*",)  # API Reference, SimulateCustomPolicy, ResourceArns: "defaults to *"
+    if len(parameters["ActionNames"]) * len(resources) > _MOST_CALLS:
+        raise AWSError("InvalidInput", f"A request simulates up to {_MOST_CALLS} calls: actions times resources.")
     results = []
     for action in parameters["ActionNames"]:
-        each = [_result(scene, action, resource) for resource in resources]
+        missing = _missing(scene, action)
+        each = [_result(scene, action, resource, missing) for resource in resources]
         decisions = [result["EvalResourceDecision"] for result in each]
         worst = next((name for name in ("explicitDeny", "implicitDeny") if name in decisions), "allowed")
         first = next(result for result in each if result["EvalResourceDecision"] == worst)
@@ -184,7 +195,7 @@ def _given(entries: Sequence[dict[str, Any]]) -> Values:
     return values
 
 
-def _result(scene: _Scene, action: str, resource: str) -> Answer:
+def _result(scene: _Scene, action: str, resource: str, missing: list[str]) -> Answer:
     parts = resource.split(":", 5)
     account = scene.owner or (parts[4] if len(parts) == 6 and parts[4].isdigit() else scene.principal.account_id)
     request = Request(scene.principal, action, resource, account, scene.values)
@@ -192,8 +203,8 @@ def _result(scene: _Scene, action: str, resource: str) -> Answer:
     result: Answer = {
         "EvalResourceName": resource,
         "EvalResourceDecision": "allowed" if decision.allowed else _DECISIONS[decision.reason == "explicit-deny"],
-        "MatchedStatements": list(_matched(decision)),
-        "MissingContextValues": _missing(scene, action),
+        "MatchedStatements": list(_matched(scene, decision)),
+        "MissingContextValues": missing,
     }
     if scene.policies.boundary is not None:
         alone = decide(request, Policies(identity=(scene.policies.boundary,)))
@@ -225,7 +236,7 @@ def _each_side(request: Request, policies: Policies) -> dict[str, str]:
     }
 
 
-def _matched(decision: Decision) -> Iterator[Answer]:
+def _matched(scene: _Scene, decision: Decision) -> Iterator[Answer]:
     """The statements that made the decision: the denying one, or all that allow."""
     if decision.allowed:
         policies = [
@@ -237,7 +248,7 @@ def _matched(decision: Decision) -> Iterator[Answer]:
     else:
         found = [(ref.policy, ref.statement) for ref in decision.deciding]
     for policy, statement in found:
-        start, end = statement_spans(policy.text)[statement.index]
+        start, end = scene.span(policy, statement.index)
         yield {
             "SourcePolicyId": policy.name,
             "SourcePolicyType": "Resource Policy" if policy.kind == "resource" else "IAM Policy",

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
+from heapq import nsmallest
 
 from botocore.session import get_session
 
@@ -90,8 +91,14 @@ def matching(pattern: str) -> tuple[str, ...]:
 def _find_matching(pattern: str) -> tuple[str, ...]:
     service = pattern.partition(":")[0].lower()
     wanted = patterns.glob(pattern.lower())
-    within = (*SERVICES, CONSOLE) if "*" in service or "?" in service else (service,)
-    return tuple(action for each in within for action in actions(each) if wanted.match(action.lower()))
+    ours = (*SERVICES, CONSOLE)
+    within = ours if "*" in service or "?" in service else (service,) if service in ours else ()
+    return tuple(action for each in within for lower, action in _by_lower(each) if wanted.match(lower))
+
+
+@cache
+def _by_lower(service: str) -> tuple[tuple[str, str], ...]:
+    return tuple((action.lower(), action) for action in actions(service))
 
 
 _matching = Remembered(_find_matching, entries=2048, longest=128)
@@ -127,6 +134,7 @@ def operators() -> tuple[str, ...]:
     return (*(operator.name for operator in OPERATORS.values()), "Null")
 
 
+_MOST_COMPARED = 200  # words, of an account's users say: those of about the same length
 _LONGEST_WORD = 128  # characters; the time that difflib takes grows with their square
 
 
@@ -135,6 +143,10 @@ def nearest(word: str, among: Iterable[str]) -> str:
     if len(word) > _LONGEST_WORD:
         return ""
     by_lower = {each.lower(): each for each in among}
+    if len(by_lower) > _MOST_COMPARED:
+        by_lower = {
+            each: by_lower[each] for each in nsmallest(_MOST_COMPARED, by_lower, key=lambda e: abs(len(e) - len(word)))
+        }
     found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else ""
 
