@@ -98,23 +98,24 @@ def _arn_like(values: Sequence[str], variables: bool) -> Matcher:
     """Each of the six parts of an ARN is matched by itself, so a wildcard does not reach over a colon of the first five."""
     plain: list[Arn] = []
     dynamic: list[tuple[Template, ...]] = []
+    known: dict[str, Wildcards] = {}  # ARNs share most of their parts
     for value in dict.fromkeys(values):
         parts = policy_variables.arn_templates(value) if variables and "${" in value else None
         if parts is not None and not all(part.is_plain for part in parts):
             dynamic.append(parts)
         elif len(written := value.split(":", 5)) == 6:
-            plain.append(tuple([_part(part) for part in written]))
+            plain.append(tuple([known.get(part) or known.setdefault(part, wildcards((part,))) for part in written]))
 
     if not dynamic:
         return _always(lambda given: _any_arn(plain, given))
 
     def match(context: Values) -> Test:
-        known = [*plain]
+        found = [*plain]
         for parts in dynamic:
             expanded = tuple([pattern for part in parts if (pattern := part.glob(context)) is not None])
             if len(expanded) == len(parts):
-                known.append(expanded)
-        return lambda given: _any_arn(known, given)
+                found.append(expanded)
+        return lambda given: _any_arn(found, given)
 
     return match
 
@@ -129,19 +130,6 @@ def _arn_matches(pattern: Arn, parts: list[str]) -> bool:
         if not each.match(part):
             return False
     return True
-
-
-def _part(part: str) -> Wildcards:
-    """ARNs share most of their parts."""
-    return _known_part(part) if len(part) <= _SHORT_PART else wildcards((part,))
-
-
-_SHORT_PART = 32
-
-
-@lru_cache(maxsize=1024)
-def _known_part(part: str) -> Wildcards:
-    return wildcards((part,))
 
 
 Order = Callable[[Any, Any], bool]
@@ -163,7 +151,7 @@ def _compared(parse: Callable[[str], Any], order: Order) -> Callable[[Sequence[s
 
 
 _LONGEST_NUMBER = 128
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
 
 
 def _number(text: str) -> Decimal | None:

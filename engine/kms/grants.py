@@ -22,7 +22,7 @@ PER_KEY = 50_000
 PAIRS_PER_CONSTRAINT = 8
 CHARACTERS_PER_VALUE = 384
 _PRINCIPAL = re.compile(
-    r"arn:aws[a-z-]*:iam::(\d{12}):(root|user/.+|role/.+)|arn:aws[a-z-]*:sts::(\d{12}):(assumed-role/.+/.+|federated-user/.+)"
+    r"arn:aws[a-z-]*:iam::(\d{12}):(root|user/.+|role/.+)|arn:aws[a-z-]*:sts::(\d{12}):(assumed-role/[^/]+/.+|federated-user/.+)"
 )
 
 # Operations that a grant may allow on a key of each usage, beyond those that go with every key.
