@@ -18,7 +18,15 @@ from django.utils.translation import gettext as _
 from engine.iam import lint_conditions, patterns, vocabulary
 from engine.iam.jsonplaces import Lines, Path, places
 from engine.iam.lint_words import ERROR, HINT, WARNING, Found, strings
-from engine.iam.policy import ACCOUNT, STATEMENT_MEMBERS, CompiledPolicy, Kind, MalformedPolicy, compile_policy
+from engine.iam.policy import (
+    ACCOUNT,
+    STATEMENT_MEMBERS,
+    CompiledPolicy,
+    Kind,
+    MalformedPolicy,
+    compile_policy,
+    is_unicode,
+)
 from engine.iam.principal import Principal
 
 _ORDER = {ERROR: 0, WARNING: 1, HINT: 2}
@@ -69,6 +77,8 @@ def lint(text: str, kind: Kind, about: About | None = None) -> list[Finding]:
         return [Finding(1, 1, ERROR, "json", _("This is nested too deeply."))]
     except ValueError:
         return [Finding(1, 1, ERROR, "json", _("A number is too long."))]
+    if not is_unicode(document):
+        return [Finding(1, 1, ERROR, "json", _("This holds half a character (\\ud800 to \\udfff)."))]
     if not isinstance(document, dict):
         return [Finding(1, 1, ERROR, "json", _("A policy is an object: { … }."))]
     names, values = places(text)

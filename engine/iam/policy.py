@@ -238,7 +238,18 @@ def parse(text: str) -> dict[str, Any]:
         raise MalformedPolicy("Syntax error in policy: a number is too long") from reason
     if not isinstance(document, dict):
         raise MalformedPolicy("Syntax error in policy: the document is not an object")
+    if "\\u" in text and not is_unicode(document):
+        raise MalformedPolicy("Syntax error in policy: half a character")
     return document
+
+
+def is_unicode(document: Any) -> bool:
+    """JSON can write half a character (\\ud800), which no database, error or log can."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from engine.iam.policy import is_unicode
 from keys import policies
 from keys.access import linediff
 from keys.access.linediff import DiffLine
@@ -124,7 +125,9 @@ def pretty(text: str) -> str:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return text if _is_deep(value) else json.dumps(value, indent=2, ensure_ascii=False)
+    if _is_deep(value) or not is_unicode(value):
+        return text
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _is_deep(value: Any) -> bool:

@@ -152,9 +152,11 @@ def pretty_json(value: Any) -> str:
     """A JSON text or value, indented; a text that is no JSON as it is."""
     try:
         read = json.loads(value) if isinstance(value, str) else value
-        return json.dumps(read, indent=2, ensure_ascii=False, default=str)
+        written = json.dumps(read, indent=2, ensure_ascii=False, default=str)
+        written.encode()  # JSON can write half a character, a page cannot
     except (ValueError, RecursionError):
         return str(value)
+    return written
 
 
 @register.inclusion_tag("components/field.html")

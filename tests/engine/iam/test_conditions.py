@@ -44,6 +44,15 @@ SAMPLES = {
     "ArnNotLike": ("arn:aws:iam::*:role/a*", "arn:aws:iam::1:user/app", "arn:aws:iam::1:role/app", "arn:aws:s3:::x"),
 }
 
+KNOWN = {
+    "n:seven": "7",
+    "n:date": "2026-06-01",
+    "n:address": "203.0.113.7",
+    "n:true": "true",
+    "n:letter": "a",
+    "n:colon": "1:2",
+}
+
 Case = tuple[
     str, Any, Any, bool
 ]  # operator as written, policy value(s), request value(s) or None for a missing key, holds
@@ -120,6 +129,26 @@ SPECIAL: list[Case] = [
     ("DateLessThan", "2026-01-01T00:00:00Z", "never", False),
     ("DateGreaterThan", "2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.6Z", True),
     ("DateNotEquals", "2026-01-01", "tomorrow", True),
+    ("DateLessThan", "2026", "1970-01-01T00:33:45Z", True),  # without a dash it is a number of seconds
+    ("DateEquals", "2026-06", "2026-06-01T00:00:00Z", True),
+    ("DateEquals", "2026-06-01T10:30", "2026-06-01T10:30:00Z", True),
+    ("DateEquals", "2026-06-01T10:30-05:30", "2026-06-01T16:00:00Z", True),
+    ("DateEquals", "2026-06-01t10z", "1780308000", True),
+    ("DateLessThan", "20260-01-01", "2026-01-01", True),
+    ("DateGreaterThan", "-2026", "2026-01-01", True),
+    ("DateEquals", "2000-03-01", "951868800", True),
+    # Variables are for string and ARN operators
+    ("NumericEquals", "${n:seven}", "7", False),
+    ("NumericNotEquals", "${n:seven}", "7", True),
+    ("DateLessThan", "${n:date}", "2026-01-01", False),
+    ("IpAddress", "${n:address}", "203.0.113.7", False),
+    ("Bool", "${n:true}", "true", False),
+    ("StringLike", "${n:seven}*", "7a", True),
+    ("StringEqualsIgnoreCase", "${n:letter}B", "Ab", True),
+    ("ArnLike", "arn:aws:iam::${n:seven}:role/${n:letter}*", "arn:aws:iam::7:role/ab", True),
+    ("ArnLike", "arn:aws:iam::${n:colon}:role/a", "arn:aws:iam::1:2:role/a", False),
+    ("ArnLike", "arn:aws:iam::7:${n:none}", "arn:aws:iam::7:role/a", False),
+    ("StringLike", "\ue000", "*", False),  # no character is read as another
     ("Bool", True, "true", True),
     ("Bool", False, "false", True),
     ("Bool", "TRUE", "true", True),
@@ -205,7 +234,7 @@ CASES = [case for name in SAMPLES for case in cases_of(name)] + SPECIAL
 @pytest.mark.parametrize(("operator", "wanted", "given", "holds"), CASES)
 def test_conditions_hold(operator: str, wanted: Any, given: Any, holds: bool) -> None:
     (condition,) = compile_block({operator: {"test:Key": wanted}}, variables=True)
-    assert condition.holds({} if given is None else {"test:key": given}) is holds
+    assert condition.holds({**KNOWN, **({} if given is None else {"test:key": given})}) is holds
 
 
 @pytest.mark.parametrize("row", EXAMPLES, ids=str)

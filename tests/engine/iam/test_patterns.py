@@ -51,7 +51,7 @@ ACTIONS: list[tuple[str, Listed, str, bool]] = [
     ("NotAction", "*", "kms:Encrypt", False),
 ]
 
-KNOWN = {"aws:username": "alice", "aws:principaltag/team": "blue", "aws:userid": "AIDA:one", "kind": "key", "empty": "", "star": "*", "many": ("a", "b"), "single": ("key",)}
+KNOWN = {"region": "us-east-1", "account": "1", "arn": "arn:aws:kms:us-east-1:1:key/x", "aws:username": "alice", "aws:principaltag/team": "blue", "aws:userid": "AIDA:one", "kind": "key", "empty": "", "star": "*", "many": ("a", "b"), "single": ("key",)}
 ANY_KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/*"
 
 # Resource (or NotResource), the resource asked for, whether the statement is about it
@@ -81,6 +81,19 @@ RESOURCES: list[tuple[str, Listed, str, bool]] = [
     ("NotResource", f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/*", KEY, True),
     ("NotResource", "*", KEY, False),
     ("NotResource", ["arn:aws:s3:::b", KEY], KEY, False),
+    # An ARN of fewer than six parts is completed
+    ("Resource", "arn:aws:kms", KEY, True),
+    ("Resource", "arn:aws:sqs", KEY, False),
+    ("Resource", "arn:aws:kms:us-east-1", KEY, True),
+    ("Resource", "arn:aws:kms:us-east-1:*", KEY, True),
+    ("Resource", "arn:aws:kms:eu-west-1:*", KEY, False),
+    ("NotResource", "arn:aws:kms", KEY, False),
+    # Variables before the fifth colon are plain text
+    ("Resource", "arn:aws:kms:${region}:*:key/*", "arn:aws:kms:us-east-1:1:key/x", False),
+    ("Resource", "arn:aws:kms:${region}:*:key/*", "arn:aws:kms:${region}:1:key/x", True),
+    ("Resource", "arn:aws:kms:us-east-1:${account}:${kind}/*", "arn:aws:kms:us-east-1:1:key/x", False),
+    ("Resource", "${arn}", "arn:aws:kms:us-east-1:1:key/x", False),
+    ("NotResource", "arn:aws:kms:${region}:*:key/*", "arn:aws:kms:us-east-1:1:key/x", True),
     # Variables of a policy of version 2012-10-17
     ("Resource", "arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::1:user/alice", True),
     ("Resource", "arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::1:user/bob", False),

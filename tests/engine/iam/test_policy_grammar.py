@@ -208,3 +208,27 @@ def test_white_space_does_not_count(account: TestAccount) -> None:
         grammar.check_managed(one(Resource=arns * 2))
     with pytest.raises(AWSError, match="Cannot exceed quota for ACLSizePerRole: 2048"):
         grammar.check_trust(trusting(Condition={"ArnLike": {"aws:SourceArn": arns}}))
+
+
+@pytest.mark.parametrize("resource", ["arn:aws:kms", "arn:aws:kms:us-east-1:*"])
+def test_a_session_policy_has_complete_arns(resource: str) -> None:
+    grammar.check_session(one())
+    with pytest.raises(AWSError, match=LEGACY):
+        grammar.check_session(one(Resource=resource))
+
+
+def test_a_simulation_is_of_a_thousand_calls(account: TestAccount) -> None:
+    iam = account.client("iam")
+    actions = [f"kms:Action{number}" for number in range(101)]
+    keys = [f"arn:aws:kms:us-east-1:1:key/{number}" for number in range(10)]
+    with pytest.raises(ClientError) as refused:
+        iam.simulate_custom_policy(PolicyInputList=[one()], ActionNames=actions, ResourceArns=keys)
+    assert refused.value.response["Error"]["Code"] == "InvalidInput"
+    assert (
+        len(
+            iam.simulate_custom_policy(PolicyInputList=[one()], ActionNames=actions[:100], ResourceArns=keys)[
+                "EvaluationResults"
+            ]
+        )
+        == 100
+    )
