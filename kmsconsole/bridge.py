@@ -144,7 +144,9 @@ class _Answer:
         self._start = {"type": "http.response.start", "status": status, "headers": named}
 
     def write(self, piece: bytes) -> None:
-        if self._size >= _PIECE:  # and it is not the last: an answer in one piece is sent as one, and no thread waits for its reader
+        if (
+            self._size >= _PIECE
+        ):  # and it is not the last: an answer in one piece is sent as one, and no thread waits for its reader
             self._tell(more=True)
         self._pieces.append(piece)
         self._size += len(piece)

@@ -14,7 +14,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -23,6 +22,7 @@ from engine.iam import variables as policy_variables
 from engine.iam.dates import parse_date
 from engine.iam.patterns import Glob, Piece, Wildcards, wildcards
 from engine.iam.variables import Template, Values, are_text
+from engine.remembered import Remembered
 
 Test = Callable[[str], bool]  # whether a value of the request matches one of the policy's
 Matcher = Callable[[Values], Test]  # the test for a request, whose values stand for the variables
@@ -194,16 +194,21 @@ def _network(text: str) -> Network | None:
         return None
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    return _read_address(text) if len(text) <= _LONGEST_ADDRESS else None
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address | None
 
 
-@lru_cache(maxsize=4096)
-def _read_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(text: str) -> _Address:
+    return _addresses[text] if len(text) <= _LONGEST_ADDRESS else None
+
+
+def _read_address(text: str) -> _Address:
     try:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
+
+
+_addresses = Remembered(_read_address, entries=4096, longest=64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.iam import conditions
-from engine.iam.bounded import BoundedCache
 from engine.iam.conditions import Condition
 from engine.iam.patterns import Wildcards, wildcards
 from engine.iam.principal import Principal
 from engine.iam.variables import Template, Values, resource_template
+from engine.remembered import Remembered
 
 logger = logging.getLogger(__name__)
 
@@ -171,20 +171,21 @@ _MOST_ACTIONS = 1_000  # simulations ask about actions that do not exist
 
 Pins = tuple[tuple[str, str], ...]
 
-_compiled: BoundedCache[tuple[str, str, Kind, Pins, str], CompiledPolicy] = BoundedCache(room=100_000_000)
+COMPILED = 10  # bytes of a compiled policy for each character of its text, measured
 _PER_WILDCARD = 200  # bytes that a wildcard takes up once compiled, more or less
 _PER_POLICY = 3_000
+
+_Written = tuple[str, str, Kind, Pins, str]
+
+
+def _size(written: _Written) -> int:
+    text = written[0]
+    return 4 * len(text) + _PER_WILDCARD * (text.count("*") + text.count("?") + text.count("${")) + _PER_POLICY
 
 
 def compile_policy(text: str, *, name: str, kind: Kind, pins: Pins = (), source: str = "") -> CompiledPolicy:
     """Raises MalformedPolicy. `pins`: who stored principals are (engine.iam.pins); `source`: the policy's ARN, or its owner's if inline."""
-    key = (text, name, kind, pins, source)
-    found = _compiled.get(key)
-    if found is None:
-        found = _compile(text, name, kind, pins, source)
-        size = 4 * len(text) + _PER_WILDCARD * (text.count("*") + text.count("?") + text.count("${")) + _PER_POLICY
-        _compiled.put(key, found, size)
-    return found
+    return _compiled[text, name, kind, pins, source]
 
 
 def stored_policy(text: str, *, name: str, kind: Kind, pins: Pins = (), source: str = "") -> CompiledPolicy:
@@ -201,7 +202,8 @@ def stored_policy(text: str, *, name: str, kind: Kind, pins: Pins = (), source: 
 _DENY_ALL = '{"Statement": [{"Sid": "UnreadablePolicy", "Effect": "Deny", "Action": "*", "Resource": "*"}]}'
 
 
-def _compile(text: str, name: str, kind: Kind, pins: Pins, source: str) -> CompiledPolicy:
+def _compile(written_as: _Written) -> CompiledPolicy:
+    text, name, kind, pins, source = written_as
     document = parse(text)
     version = document.get("Version", VERSIONS[1])
     if version not in VERSIONS:
@@ -222,6 +224,9 @@ def _compile(text: str, name: str, kind: Kind, pins: Pins, source: str) -> Compi
         raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
     conditional = any(statement.conditions or statement.variables for statement in statements)
     return CompiledPolicy(name, kind, text, statements, conditional, source)
+
+
+_compiled = Remembered(_compile, entries=20_000, longest=8 << 20, total=64 << 20, size=_size)
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache
 from heapq import nsmallest
 
 from botocore.session import get_session

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.iam.bounded import BoundedCache
 from engine.iam.decide import CONTEXT_ACTIONS, Decision, GrantView, Policies, Request, decide, grants_to
 from engine.iam.policy import CompiledPolicy, Statement
+from engine.remembered import Remembered, texts
 from keys.access import facts
 from keys.access.facts import Values
 from keys.access.household import Household, Subject
@@ -137,26 +137,25 @@ def _unconstrained(grant: GrantView) -> GrantView:
     return replace(grant, operations=grant.operations - CONTEXT_ACTIONS)
 
 
-_variants: BoundedCache[tuple[CompiledPolicy, bool, frozenset[str]], CompiledPolicy] = BoundedCache(room=20_000_000)
-
-
 def _variant(policy: CompiledPolicy, lenient: bool, given: frozenset[str]) -> CompiledPolicy:
     """The policy as if every condition on a key that is not known did hold (lenient for Allow, strict for Deny), or did not."""
-    if not policy.has_conditions:
-        return policy
-    key = (policy, lenient, given)
-    found = _variants.get(key)
-    if found is None:
-        found = _made_variant(policy, lenient, given)
-        _variants.put(key, found, len(policy.text))
-    return found
+    return _variants[policy, lenient, given] if policy.has_conditions else policy
 
 
-def _made_variant(policy: CompiledPolicy, lenient: bool, given: frozenset[str]) -> CompiledPolicy:
+_Asked = tuple[CompiledPolicy, bool, frozenset[str]]
+
+
+def _vary(asked: _Asked) -> CompiledPolicy:
+    policy, lenient, given = asked
     statements = tuple(
         changed for statement in policy.statements if (changed := _bent(statement, lenient, given)) is not None
     )
     return policy if statements == policy.statements else replace(policy, statements=statements, _by_action={})
+
+
+_variants: Remembered[_Asked, CompiledPolicy] = Remembered(
+    _vary, entries=20_000, longest=64 << 10, total=20 << 20, size=lambda asked: len(asked[0].text) + texts(asked[2])
+)
 
 
 def _bent(statement: Statement, lenient: bool, given: frozenset[str]) -> Statement | None:

@@ -85,7 +85,11 @@ def test_who_may_not_decrypt_the_secret_cannot_use_the_connection(
     account: TestAccount, signed_in: Client, moto: str
 ) -> None:
     connection = connect(signed_in, moto)
-    allowed = {"Effect": "Allow", "Action": ["kms:List*", "kms:Describe*", "kmsconsole:ListConnections"], "Resource": "*"}
+    allowed = {
+        "Effect": "Allow",
+        "Action": ["kms:List*", "kms:Describe*", "kmsconsole:ListConnections"],
+        "Resource": "*",
+    }
     user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
     account.client("iam").create_login_profile(UserName="ann", Password="long enough")
     ann = sign_in_browser(TestUser(account, "ann", user.arn, "", "", "long enough"))
