@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.context import CallContext
@@ -81,16 +81,6 @@ def authorize(
         raise _owner_only(context, key, action)
     check_tokens(parameters.get("GrantTokens", ()))
     given = parameters.get("EncryptionContext") if encryption_context is None else encryption_context
-    written = identifier or parameters.get("KeyId", "")
-
-    def of_request() -> Conditions:
-        return {
-            **request_conditions(parameters),
-            **context_conditions(given),
-            **alias_condition(written),
-            **(conditions or {}),
-        }
-
     try:
         decision = iam.authorize(
             context,
@@ -102,7 +92,8 @@ def authorize(
             conditions=lambda: {
                 **key_conditions(context, key),
                 **_operation_conditions(context, key, action, parameters),
-                **of_request(),
+                **_written_conditions(parameters, given, identifier),
+                **(conditions or {}),
             },
             encryption_context=given,
         )
@@ -110,7 +101,9 @@ def authorize(
         if not elsewhere or error.code != "AccessDeniedException":
             context.touches_key(key.arn, key.account_id)
             raise
-        raise _refused_elsewhere(context, key, action, written, of_request, given) from error
+        written = {**_written_conditions(parameters, given, identifier), **(conditions or {})}
+        named = identifier or parameters.get("KeyId", "")
+        raise _refused_elsewhere(context, key, action, named, written, given) from error
     context.touches_key(key.arn, key.account_id)
     return decision
 
@@ -122,24 +115,35 @@ def _refused_elsewhere(
     context: CallContext,
     key: KmsKey,
     action: str,
-    written: str,
-    conditions: Callable[[], Conditions],
+    named: str,
+    conditions: Conditions,
     encryption_context: Mapping[str, str] | None,
 ) -> AWSError:
     """The refusal of another account's key, as if it were not there: made of the request and the caller's own policies alone.
 
     So neither its words nor its record tell whether there is such a key or alias, or which key an alias points to.
     """
-    by_ciphertext = not written and context.operation in ("Decrypt", "ReEncrypt")  # which tells the key's ARN itself
-    resource = written or (key.arn if by_ciphertext else "*")
+    by_ciphertext = not named and context.operation in ("Decrypt", "ReEncrypt")  # which tells the key's ARN itself
+    resource = named or (key.arn if by_ciphertext else "*")
     context.touches_key(resource, key.account_id)
     request, policies = iam.question(
-        context, f"kms:{action}", resource, key.account_id, _NOBODY, (), conditions, encryption_context
+        context, f"kms:{action}", resource, key.account_id, _NOBODY, (), lambda: conditions, encryption_context
     )
     decision = decide.decide(request, policies)
     if by_ciphertext and decision.lacking == "resource":
         return not_here(context, action)
     return AWSError("AccessDeniedException", decide.access_denied_message(decision, request))
+
+
+def _written_conditions(
+    parameters: Mapping[str, Any], encryption_context: Mapping[str, str] | None, identifier: str
+) -> Conditions:
+    """What the request says by itself, whichever key it is about."""
+    return {
+        **request_conditions(parameters),
+        **context_conditions(encryption_context),
+        **alias_condition(identifier or parameters.get("KeyId", "")),
+    }
 
 
 def _owner_only(context: CallContext, key: KmsKey, action: str) -> AWSError:
