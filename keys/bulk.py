@@ -10,18 +10,16 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from django.db import connections
-from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from keys import approvals, diagnosis, inventory, service
+from keys import approvals, diagnosis, inventory, leases, service
 from keys.answers import refused as refused_actions
 from keys.models import BulkItem, BulkJob
 
@@ -32,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 0.5  # seconds that the request which starts a job gives to it
 DESCRIBED = 100  # keys of a preview that are described one by one; of more than that the inventory's states are taken
-_LEASE = timedelta(seconds=20)
+_LEASE = 20.0  # seconds
 _BATCH = 20
 
 
@@ -74,7 +72,7 @@ def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> lis
     if service.backend(request).embedded:
         sentences = service.sight.refusals(service.viewer(request), action.operation, key_ids)
         refused = {key_id: f"AccessDeniedException: {sentence}" for key_id, sentence in sentences.items()}
-    if action.operation == "ScheduleKeyDeletion" and approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
+    if action.operation in approvals.GUARDED and approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
         refused = dict.fromkeys(key_ids, approvals.sentence())
     rows = {row.key_id: row for row in inventory.refreshed(request).filter(key_id__in=key_ids)}
     kms = service.client(request)
@@ -112,54 +110,48 @@ def begin(request: HttpRequest, action: str, key_ids: list[str], parameters: dic
 
 def work(request: HttpRequest, job: BulkJob) -> None:
     """Do a part of the job now, and have a thread go on with the rest, unless someone is at it."""
-    if job.finished is not None or not _take(job, mine=False):
+    held = leases.take(f"bulk {job.pk}", _LEASE) if job.finished is None else None
+    if held is None:
         return
     kms = service.client(request)
     end = time.monotonic() + AT_ONCE
     more = True
     try:
         while more and time.monotonic() < end:
-            more = _step(kms, job, end)
+            more = _step(kms, job, held, end)
     except BaseException:
-        _release(job)
+        leases.release(held)
         raise
     if more:
-        threading.Thread(target=_go_on, args=(kms, job), daemon=True, name=f"bulk {job.pk}").start()
+        threading.Thread(target=_go_on, args=(kms, job, held), daemon=True, name=f"bulk {job.pk}").start()
     else:
-        _release(job)
+        leases.release(held)
     inventory.forget(request)
 
 
-def _go_on(kms: Any, job: BulkJob) -> None:
+def _go_on(kms: Any, job: BulkJob, held: leases.Held) -> None:
     try:
-        while _take(job, mine=True) and _step(kms, job):
+        while _step(kms, job, held):
             time.sleep(0.001)  # pages come first
     except diagnosis.FAILURES as error:
         logger.warning("bulk job %s stopped: %s", job.pk, error)
     except Exception:
         logger.exception("bulk job %s stopped", job.pk)
     finally:
-        _release(job)
+        leases.release(held)
         connections.close_all()
 
 
-def _take(job: BulkJob, *, mine: bool) -> bool:
-    now = timezone.now()
-    rows = BulkJob.objects.filter(pk=job.pk)
-    if not mine:
-        rows = rows.filter(Q(lease=None) | Q(lease__lt=now))
-    return bool(rows.update(lease=now + _LEASE))
+def _step(kms: Any, job: BulkJob, held: leases.Held, end: float | None = None) -> bool:
+    """The next few keys. Whether there are more for this owner of the lease: none once it is another's.
 
-
-def _release(job: BulkJob) -> None:
-    BulkJob.objects.filter(pk=job.pk).update(lease=None)
-
-
-def _step(kms: Any, job: BulkJob, end: float | None = None) -> bool:
-    """The next few keys. Whether there are more. A worker that dies between a call and its note repeats the call, which answers the same."""
+    A worker that dies between a call and its note repeats the call, which answers the same.
+    """
     items = list(job.items.filter(outcome="").order_by("pk")[:_BATCH])
     method = getattr(kms, xform_name(BULK[job.action].operation))
     for item in items:
+        if not leases.keep(held):
+            return False
         try:
             method(KeyId=item.key_id, **job.parameters)
         except ClientError as error:

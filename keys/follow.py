@@ -1,6 +1,6 @@
 """Following an endpoint: the inventory is read whole once, then kept up to date, in steps that no page has to wait for.
 
-A request does as much as a short time allows; the rest goes on in a thread of its worker, which holds a lease on the mark. Where the
+A request does as much as a short time allows; the rest goes on in a thread of its worker, which holds a lease (keys.leases). Where the
 reading is stands in the database after every step: a worker that dies loses one step, and the next request takes it up. Another
 endpoint is asked at a limited rate. All of it is asked with the credentials of the principal who looks.
 """
@@ -16,12 +16,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.db import connections
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from engine import clock
 from engine.trail import query as trail
-from keys import describe, diagnosis, service
+from keys import describe, diagnosis, leases, service
 from keys.inventory_models import InventoryKey, InventoryMark, Unseen
 
 logger = logging.getLogger(__name__)
@@ -29,11 +29,16 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 0.8  # seconds that a request gives to the first reading
 CATCH_UP = 0.2  # seconds that a request gives to changes
 STEP = 25  # keys read between two notes of where the reading is
-_LEASE = timedelta(seconds=30)
+_LEASE = 30.0  # seconds
 _FRESH = timedelta(seconds=30)  # how old another endpoint's list may be; longer where reading it takes long
 _TRY_AGAIN = timedelta(seconds=30)
 _CALLS_A_SECOND = 40  # of another endpoint, whose quotas others need too
 _CALLS_A_KEY = 5
+
+
+def lease_name(place: dict[str, Any]) -> str:
+    """Of the lease of whoever reads the inventory of a scope and Region."""
+    return f"inventory {place['account_id']} {place['region']}"
 
 
 class Follower:
@@ -80,50 +85,41 @@ class Follower:
     def _some(self, step: Callable[[], bool], seconds: float) -> None:
         """Steps until there are none left or the time is over; then a thread goes on, unless another is at it."""
         end = time.monotonic() + seconds
-        if not self._take_lease():
+        held = leases.take(lease_name(self.place), _LEASE)
+        if held is None:
             return
         try:
             while step():
                 if time.monotonic() > end:
-                    threading.Thread(target=self._go_on, args=(step,), daemon=True, name="inventory").start()
+                    threading.Thread(target=self._go_on, args=(step, held), daemon=True, name="inventory").start()
                     return
         except (ClientError, *diagnosis.FAILURES) as error:
-            self._release()
+            leases.release(held)
             if self.ours:
                 raise
             self._note(error)  # what was read before is still shown, and why it is not newer
             return
         except BaseException:
-            self._release()
+            leases.release(held)
             raise
-        self._release()
+        leases.release(held)
 
     def _note(self, error: Any) -> None:
         refusal = isinstance(error, ClientError) and not diagnosis.failed(error)
         text = service.sentence(error) if refusal else diagnosis.UNREACHABLE  # all who look at the list read it
         InventoryMark.objects.filter(**self.place).update(problem=text, problem_at=timezone.now())
 
-    def _go_on(self, step: Callable[[], bool]) -> None:
+    def _go_on(self, step: Callable[[], bool], held: leases.Held) -> None:
         try:
-            while self._take_lease(mine=True) and step():
+            while leases.keep(held) and step():
                 time.sleep(0.001)  # pages come first
         except (ClientError, *diagnosis.FAILURES) as error:
             self._note(error)
         except Exception:
             logger.exception("reading the inventory of %s in %s stopped", self.account_id, self.region)
         finally:
-            self._release()
+            leases.release(held)
             connections.close_all()
-
-    def _take_lease(self, *, mine: bool = False) -> bool:
-        now = timezone.now()
-        rows = InventoryMark.objects.filter(**self.place)
-        if not mine:
-            rows = rows.filter(Q(lease=None) | Q(lease__lt=now))
-        return bool(rows.update(lease=now + _LEASE))
-
-    def _release(self) -> None:
-        InventoryMark.objects.filter(**self.place).update(lease=None)
 
     # --- reading the whole list
 

@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
-from keys import describe, service, sight
+from keys import describe, follow, leases, service, sight
 from keys.follow import Follower
 from keys.inventory_models import InventoryCount, InventoryKey, InventoryMark, InventoryTag
 from keys.sight import Eyes
@@ -138,7 +138,7 @@ def progress(request: HttpRequest) -> InventoryMark | None:
     mark = InventoryMark.objects.filter(**place(request)).first()
     if mark is None:
         return None
-    behind = service.backend(request).embedded and mark.lease is not None
+    behind = service.backend(request).embedded and leases.is_held(follow.lease_name(place(request)))
     return mark if mark.started is not None or mark.problem or behind else None
 
 

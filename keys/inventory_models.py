@@ -131,7 +131,6 @@ class InventoryMark(models.Model):
     round = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0, help_text="keys read by the running reading")
     seconds = models.FloatField(default=0, help_text="how long the last whole reading took")
-    lease = models.DateTimeField(null=True, help_text="until when a worker is at it")
     problem = models.TextField(blank=True, help_text="the error that stopped the last reading")
     problem_at = models.DateTimeField(null=True)
 

@@ -11,6 +11,17 @@ from keys import inventory_models as _inventory_models  # noqa: F401
 from keys.access import models as _access_models  # noqa: F401
 
 
+class Lease(models.Model):
+    """Work that one thread does at a time (keys.leases). `owner` is its holder's random token."""
+
+    name = models.CharField(max_length=128, primary_key=True)
+    owner = models.CharField(max_length=32)
+    expires = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class SavedView(models.Model):
     """A list's filter, sort and columns under a name, for one principal."""
 
@@ -37,7 +48,6 @@ class BulkJob(models.Model):
     parameters = models.JSONField(default=dict)
     created = models.DateTimeField()
     finished = models.DateTimeField(null=True)
-    lease = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.action} ({self.pk})"
@@ -96,14 +106,17 @@ class AccountRule(models.Model):
     changed_by = models.CharField(max_length=2048, blank=True, help_text="ARN")
     changed = models.DateTimeField(null=True)
     off_asked_by = models.CharField(max_length=2048, blank=True, help_text="ARN of who wants it off")
-    off_asked_user = models.CharField(max_length=64, blank=True)
+    off_asked_user = models.CharField(max_length=64, blank=True, help_text="unique ID")
 
     def __str__(self) -> str:
         return self.account_id
 
 
 class DeletionRequest(models.Model):
-    """A key's deletion that waits for, or had, a second person's decision. Rows are never removed: they are the record."""
+    """A key's deletion, or that of its imported material, that waits for, or had, a second person's decision. Rows are never removed.
+
+    A request without `asked_user` was made before users were told apart by their unique ID: nobody can approve it.
+    """
 
     WAITING, APPROVED, REJECTED, WITHDRAWN = "waiting", "approved", "rejected", "withdrawn"
 
@@ -111,11 +124,12 @@ class DeletionRequest(models.Model):
     region = models.CharField(max_length=32)
     key_id = models.CharField(max_length=64)
     label = models.CharField(max_length=256, help_text="the key's alias then, or its ID")
-    days = models.PositiveSmallIntegerField()
+    operation = models.CharField(max_length=64, default="ScheduleKeyDeletion")
+    parameters = models.JSONField(default=dict, help_text="what the call is sent with")
     reason = models.TextField(blank=True)
     state = models.CharField(max_length=16, default=WAITING)
     asked_by = models.CharField(max_length=2048, help_text="ARN")
-    asked_user = models.CharField(max_length=64, help_text="the person behind it, also while acting as a role")
+    asked_user = models.CharField(max_length=64, help_text="unique ID of the user, also while acting as a role")
     asked = models.DateTimeField()
     decided_by = models.CharField(max_length=2048, blank=True, help_text="ARN")
     decided = models.DateTimeField(null=True)

@@ -45,7 +45,7 @@ def client(request: HttpRequest, service: str = "kms", region: str | None = None
     Raises ClientError where a connection's credentials cannot be opened or its role not assumed.
     """
     found = _client(request, service, region or request.signed_in.region)  # type: ignore[attr-defined]
-    return approvals.guard(found, request.signed_in.account_id) if service == "kms" else found  # type: ignore[attr-defined]
+    return approvals.Guarded(found, request.signed_in.account_id) if service == "kms" else found  # type: ignore[attr-defined]
 
 
 def _client(request: HttpRequest, service: str, region: str) -> Any:
@@ -113,6 +113,17 @@ def console_action(
         ) from error
 
 
+def key_action(request: HttpRequest) -> Callable[..., Any]:
+    """`console_action` on a key of the signed-in account: (action, what, Region, key ID, parameters)."""
+
+    def act(action: str, what: Callable[[], T], region: str, key_id: str, parameters: dict[str, Any]) -> T:
+        account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+        resource = f"arn:aws:kms:{region}:{account_id}:key/{key_id}"
+        return console_action(request, action, what, resource=resource, parameters=parameters)
+
+    return act
+
+
 def refusal(request: HttpRequest, action: str) -> ClientError | None:
     """AWS's refusal of an action of the console's own, where it would be refused; nothing is done or recorded."""
     try:
@@ -123,7 +134,14 @@ def refusal(request: HttpRequest, action: str) -> ClientError | None:
 
 
 def move_clock(request: HttpRequest, begin: float, seconds: float) -> None:
-    """As `engine.timetravel.move`, by the signed-in principal. Raises ClientError."""
+    """As `engine.timetravel.move`, by the signed-in principal. Raises ClientError.
+
+    Where two persons decide on deletions, one alone does not bring their dates nearer.
+    """
+    if approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
+        found = timetravel.forecast(viewer(request), timezone.now() + timedelta(seconds=seconds))
+        if found.destroyed.number or found.expiring.number:
+            raise approvals.refusal("MoveClock")
     user_agent = request.headers.get("User-Agent", "")[:512]
     try:
         timetravel.move(viewer(request), begin, seconds, user_agent=user_agent)
@@ -169,7 +187,7 @@ def _in_process(
     return made
 
 
-def by_aws_service(request: HttpRequest, aws_service: str, *, itself_for: str = "") -> Any:
+def by_aws_service(request: HttpRequest, aws_service: str, *, itself_for: str = "", region: str = "") -> Any:
     """A KMS client of the embedded engine whose calls `aws_service` ("s3.amazonaws.com") makes for the signed-in principal: what that may
     do decides, and kms:ViaService says who called. With `itself_for`, the ARN of a resource, the service calls as itself, for that resource.
 
@@ -184,8 +202,16 @@ def by_aws_service(request: HttpRequest, aws_service: str, *, itself_for: str = 
     except AWSError as error:
         raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "DescribeKey") from error
     given = (made.access_key_id, made.secret_access_key, made.session_token)
-    found = _in_process("kms", signed_in.region, given, request.META.get("REMOTE_ADDR", ""))
-    return approvals.guard(found, signed_in.account_id)
+    found = _in_process("kms", region or signed_in.region, given, request.META.get("REMOTE_ADDR", ""))
+    return found if aws_service == approvals.SERVICE else approvals.Guarded(found, signed_in.account_id)
+
+
+def approved(request: HttpRequest, region: str) -> Any:
+    """A KMS client for a deletion that a second person has approved. At the embedded engine its calls are made by the console's own
+    service (keys.approvals.SERVICE), so that a policy can tell them from all others."""
+    if backends.current(request).embedded:
+        return by_aws_service(request, approvals.SERVICE, region=region)
+    return _client(request, "kms", region)
 
 
 def endpoint_url(request: HttpRequest) -> str:

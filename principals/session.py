@@ -180,6 +180,12 @@ def _user(content: dict[str, Any]) -> str:
     return found.arn if found else ""
 
 
+def user_id(request: HttpRequest) -> str:
+    """The unique ID of the user who signed in, also while acting as a role; empty where the sign-in has ended."""
+    session_id = request.signed_in.session_id  # type: ignore[attr-defined]
+    return console_sessions.user_id(session_id) if session_id else ""
+
+
 def act_as(request: HttpRequest, role: SignedIn) -> None:
     """Sign as `role` from now on; the user it was taken as is kept, to go back to. Roles taken in a row go back to the user."""
     user = request.session.get(_USER) or request.session[_KEY]

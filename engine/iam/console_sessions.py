@@ -58,6 +58,11 @@ def account_of(session_id: str) -> str:
     return str(found)
 
 
+def user_id(session_id: str) -> str:
+    """The unique ID of the user whose session it is; empty if it has ended."""
+    return ConsoleSession.objects.filter(session_id=session_id).values_list("user__unique_id", flat=True).first() or ""
+
+
 def of_same_user(session_id: str) -> list[Session]:
     """The sessions of the user whose session this is that have not ended, the last used first."""
     rows = ConsoleSession.objects.filter(

@@ -64,6 +64,13 @@ _LOOK = [
     "kms:GetKeyLastUsage",
     "kms:GetPublicKey",
 ]
+# Where deletions need two persons: see, ask for, approve and reject them.
+_DELETIONS = [
+    "kmsconsole:ListKeyDeletionRequests",
+    "kmsconsole:RequestKeyDeletion",
+    "kmsconsole:ApproveKeyDeletion",
+    "kmsconsole:RejectKeyDeletion",
+]
 _OWN_USER = ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:user/*/${aws:username}"]
 _STUDENT_USERS = f"arn:aws:iam::*:user{STUDENTS}*"
 _STUDENT_GROUPS = f"arn:aws:iam::*:group{STUDENTS}*"
@@ -123,6 +130,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         _statement("Allow", "ChoosePrincipals", ["iam:ListUsers", "iam:ListRoles", "iam:ListGroups"]),
         _statement("Allow", "SeeEvents", ["cloudtrail:LookupEvents"]),
         _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
+        _statement("Allow", "DecideDeletions", _DELETIONS),
         _statement("Deny", "NeverUse", [*_USE, "kms:CreateGrant"]),
         _OWN_CREDENTIALS,
     ),
@@ -161,6 +169,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         "Does everything with keys, and moves the account's clock; makes classes of students (under /students/) who cannot become more than students.",
         _statement("Allow", "AllKeys", ["kms:*"]),
         _statement("Allow", "ShowTheFuture", ["kmsconsole:MoveClock"]),
+        _statement("Allow", "DecideDeletions", _DELETIONS),
         _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
         _statement("Allow", "SeeEvents", ["cloudtrail:LookupEvents"]),
         _statement(

@@ -14,8 +14,9 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
 
-from keys import answers, call, inventory, service
+from keys import answers, approvals, call, inventory, service
 from keys.awsmodel import regions
+from keys.views import deletion
 from keys.views.common import name_of, problem_page
 
 Data = dict[str, Any]
@@ -258,7 +259,13 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
     form = _form(request, found, key)
     posted = request.method == "POST"
     valid = posted and form.is_valid()
-    if valid and "preview" not in request.POST:
+    two_persons = found.operation in approvals.GUARDED and approvals.required(request.signed_in.account_id)  # type: ignore[attr-defined]
+    if valid and two_persons and "preview" not in request.POST:
+        parameters = _parameters(found, key["KeyId"], form.cleaned_data)
+        done = deletion.ask(request, found.operation, parameters, name_of(kms, key), "", form)
+        if done is not None:
+            return done
+    elif valid and "preview" not in request.POST:
         try:
             getattr(kms, xform_name(found.operation))(**_parameters(found, key["KeyId"], form.cleaned_data))
         except ClientError as error:
@@ -286,6 +293,7 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
             "form": form,
             "call": shown,
             "why": answers.refused(key).get(action, ""),
+            "two_persons": two_persons,
             "previewed": "preview" in request.POST or bool(request.GET),
         },
         status=422 if form.errors else 200,

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from keys import answers, approvals, call, inventory, service
+from keys.models import DeletionRequest
 from keys.views import use_tabs
 from keys.views.common import problem_page
 
@@ -92,7 +93,7 @@ def page(request: HttpRequest, key_id: str) -> HttpResponse:
             "key_name": names[0] if names else key["KeyId"],
             "form": form,
             "two_persons": two_persons,
-            "waiting": approvals.waiting_for(request, key["KeyId"]),
+            "waiting": waiting(request, key["KeyId"]),
             "why": answers.refused(key).get("delete", ""),
             "call": call.show(request, "ScheduleKeyDeletion", parameters),
             **impact,
@@ -112,12 +113,28 @@ def _schedule(request: HttpRequest, kms: Any, key: dict[str, Any], form: Deletio
     return redirect("key", key_id=key["KeyId"])
 
 
+def waiting(request: HttpRequest, key_id: str) -> DeletionRequest | None:
+    """The key's request that waits for a second person, for who may see such requests."""
+    return approvals.waiting_for(request, key_id) if service.refusal(request, approvals.LIST) is None else None
+
+
 def _ask(request: HttpRequest, key: dict[str, Any], names: list[str], form: DeletionForm) -> HttpResponse | None:
-    label = names[0] if names else key["KeyId"]
+    parameters = {"KeyId": key["KeyId"], "PendingWindowInDays": form.cleaned_data["days"]}
+    reason = form.cleaned_data["reason"]
+    return ask(request, "ScheduleKeyDeletion", parameters, names[0] if names else key["KeyId"], reason, form)
+
+
+def ask(
+    request: HttpRequest, operation: str, parameters: dict[str, Any], label: str, reason: str, form: forms.Form
+) -> HttpResponse | None:
+    """Have the deletion wait for a second person; None with the form's error where that is refused."""
     try:
-        approvals.ask(request, key["KeyId"], label, form.cleaned_data["days"], form.cleaned_data["reason"])
-    except approvals.NotAllowed as reason:
-        form.add_error(None, str(reason))
+        approvals.ask(request, service.key_action(request), operation, parameters, label, reason)
+    except approvals.NotAllowed as problem:
+        form.add_error(None, str(problem))
+        return None
+    except ClientError as error:
+        form.add_error(None, service.sentence(error))
         return None
     messages.success(
         request, _("The deletion is asked for. Nothing happens to the key until another person approves it.")

@@ -11,8 +11,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from keys import answers, approvals, grants, pem, service
-from keys.views import access_tab, actions, key_policy, use_tabs
+from keys import answers, grants, pem, service
+from keys.views import access_tab, actions, deletion, key_policy, use_tabs
 from keys.views.common import optional, problem_page
 
 Load = Callable[[Any, dict[str, Any]], dict[str, Any]]
@@ -131,7 +131,7 @@ def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse
             "template": f"keys/tabs/{tab.replace('-', '_')}.html",
             "refused": answers.refused(key),
             "last_use": last_use,
-            "waiting": approvals.waiting_for(request, key["KeyId"]),
+            "waiting": deletion.waiting(request, key["KeyId"]),
             **(loaded or {}),
         },
     )

@@ -16,8 +16,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from keys import describe, follow, inventory
-from keys.inventory_models import InventoryCount, InventoryKey, InventoryMark
+from keys import describe, follow, inventory, leases
+from keys.inventory_models import InventoryCount, InventoryKey
 from keys.lists import COLUMNS
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import body, text
@@ -285,10 +285,12 @@ def test_a_reading_whose_worker_died_goes_on_where_it_was(
     reader = follow.Follower(kms, account.account_id, "us-east-1", ours=True)
     reader._begin(reader.mark())
     reader._read_step()  # and then the worker dies, holding its lease
-    InventoryMark.objects.filter(account_id=account.account_id).update(lease=timezone.now() + timedelta(seconds=30))
+    held = leases.take(follow.lease_name(reader.place), 30)
+    assert held is not None
     assert len(rows(signed_in, "/keys/")) == 3
     assert "3 keys so far" in signed_in.get("/keys/").content.decode()
-    InventoryMark.objects.filter(account_id=account.account_id).update(lease=timezone.now() - timedelta(seconds=1))
+    held.seconds = -1
+    assert leases.renew(held)
     for _ in range(8):  # a page reads for a moment only, however slow the machine is
         if "so far" not in signed_in.get("/keys/").content.decode():
             break
@@ -338,7 +340,7 @@ def test_a_principal_who_was_deleted_gets_an_answer_and_not_a_failure(account: T
         iam.delete_access_key(UserName="bob", AccessKeyId=key["AccessKeyId"])
     iam.delete_user(UserName="bob")
     for address in ("/", "/keys/", "/audit/", "/settings/endpoints/", "/search/?q=x"):
-        assert bob.get(address).status_code in (200, 400, 403), address
+        assert bob.get(address).status_code in (200, 302, 400, 403), address
 
 
 def test_a_long_list_is_read_behind_the_page(

@@ -1,0 +1,61 @@
+"""Leases: work that one thread of one worker does at a time, and that another takes up when it is not renewed any more.
+
+A lease belongs to whoever took it: a random token that only its owner knows. Each step is one conditional statement of the database,
+so it holds between threads, workers and nodes. Who cannot renew has lost it: another may be at the work, and it writes no more.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.utils import timezone
+
+from keys.models import Lease
+
+
+@dataclass(slots=True)
+class Held:
+    """A lease that this caller took, for `seconds` from its last renewal."""
+
+    name: str
+    seconds: float
+    owner: str = field(default_factory=lambda: secrets.token_hex(16))
+    renewed: float = field(default_factory=time.monotonic)
+
+
+def take(name: str, seconds: float) -> Held | None:
+    """The lease `name`, if nobody holds it or its holder has not renewed it in time."""
+    held, now = Held(name, seconds), timezone.now()
+    expires = now + timedelta(seconds=seconds)
+    if Lease.objects.filter(name=name, expires__lte=now).update(owner=held.owner, expires=expires):
+        return held
+    Lease.objects.bulk_create([Lease(name=name, owner=held.owner, expires=expires)], ignore_conflicts=True)
+    return held if Lease.objects.filter(name=name, owner=held.owner).exists() else None
+
+
+def renew(held: Held) -> bool:
+    """Whether it is still this owner's; then for its whole time again."""
+    asked = time.monotonic()
+    expires = timezone.now() + timedelta(seconds=held.seconds)
+    if not Lease.objects.filter(name=held.name, owner=held.owner).update(expires=expires):
+        return False
+    held.renewed = asked
+    return True
+
+
+def keep(held: Held) -> bool:
+    """As `renew`, but the database is asked only when a third of the time is over: for work that goes on in small steps."""
+    return time.monotonic() - held.renewed < held.seconds / 3 or renew(held)
+
+
+def release(held: Held) -> None:
+    """Let others take it. Does nothing if it is another's by now."""
+    Lease.objects.filter(name=held.name, owner=held.owner).delete()
+
+
+def is_held(name: str) -> bool:
+    """Whether somebody is at the work."""
+    return Lease.objects.filter(name=name, expires__gt=timezone.now()).exists()
