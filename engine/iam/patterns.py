@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
+
+from engine.remembered import Remembered
 
 Piece = tuple[str, bool]  # a part of a pattern, and whether its * and ? are wildcards
 Runs = tuple[tuple[int, str], ...]  # the plain characters of a segment, by their offset; what is between them is ?
@@ -141,7 +142,7 @@ def _find(segment: Segment, text: str, start: int, end: int) -> int:
             if _stands(runs, text, at):
                 return at
         return -1
-    places = _places(text)
+    places = _places[text]
     candidates = (1 << (end - segment.length - start + 1)) - 1
     for offset, run in runs:
         for number, character in enumerate(run, start + offset):
@@ -174,10 +175,8 @@ _SHORT = 64  # below this trying every place costs less than making the bits
 _MOST_CHARACTERS = 256  # kept of a text: what is remembered stays below 32 bytes a character
 
 
-@lru_cache(maxsize=8)
-def _places(text: str) -> _Places:
-    """Many patterns are tried on the same text, one after the other."""
-    return _Places(text)
+# Many patterns are tried on the same text, one after the other.
+_places: Remembered[str, _Places] = Remembered(_Places, entries=8, longest=16 << 10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,7 @@ def _compile(written_as: _Written) -> CompiledPolicy:
     return CompiledPolicy(name, kind, text, statements, conditional, source)
 
 
-_compiled = Remembered(_compile, entries=20_000, longest=8 << 20, total=64 << 20, size=_size)
+_compiled = Remembered(_compile, entries=20_000, longest=8 << 20, total=32 << 20, size=_size)
 
 
 def parse(text: str) -> dict[str, Any]:

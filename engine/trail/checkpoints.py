@@ -18,7 +18,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def _signer() -> _Signer:
     return _opened(row[0], bytes(row[1]))
 
 
-@lru_cache(maxsize=4)
+@cache
 def _opened(public: str, sealed: bytes) -> _Signer:
     """Raises CheckpointError if the sealed key does not open as the one of this public key."""
     try:

@@ -154,7 +154,7 @@ def _vary(asked: _Asked) -> CompiledPolicy:
 
 
 _variants: Remembered[_Asked, CompiledPolicy] = Remembered(
-    _vary, entries=20_000, longest=64 << 10, total=20 << 20, size=lambda asked: len(asked[0].text) + texts(asked[2])
+    _vary, entries=20_000, longest=64 << 10, total=12 << 20, size=lambda asked: len(asked[0].text) + texts(asked[2])
 )
 
 
