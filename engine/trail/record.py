@@ -18,6 +18,7 @@ from engine.iam.principal import Principal
 from engine.wire.errors import AWSError
 
 _View = Callable[[Any], Any]
+USER_AGENT = 1024  # characters that a record shows of it, as AWS does: whoever tries to sign in may send any
 _views: dict[int, _View | None] = {}
 
 
@@ -39,7 +40,7 @@ def build(
         "eventName": context.operation,
         "awsRegion": context.region,
         "sourceIPAddress": context.principal.invoked_by or context.source_ip,
-        "userAgent": context.principal.invoked_by or context.user_agent,
+        "userAgent": context.principal.invoked_by or context.user_agent[:USER_AGENT],
     }
     if error is not None:
         event["errorCode"] = (
@@ -104,7 +105,7 @@ def service_event(
         "eventName": name,
         "awsRegion": region,
         "sourceIPAddress": source_ip,
-        "userAgent": user_agent,
+        "userAgent": user_agent[:USER_AGENT],
         "requestParameters": parameters,
         "responseElements": response,
     }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.test import Client as Browser
 
 from engine.iam import credentials
 from engine.remembered import Remembered, texts
@@ -238,3 +240,13 @@ def test_a_signature_of_any_length_leaves_nothing_of_it(account: TestAccount) ->
     for each in held:
         assert each.total <= 2 << 20
         assert all(texts(argument) <= each.longest for argument in each)
+
+
+def test_a_record_shows_the_beginning_of_a_user_agent(account: TestAccount) -> None:
+    form = {"account": account.account_id, "user_name": "admin", "password": "wrong"}
+    answer = Browser().post("/principals/sign-in/", form, headers={"User-Agent": "u" * 50_000})
+    assert answer.status_code == 422
+    events = account.client("cloudtrail").lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "ConsoleLogin"}]
+    )["Events"]
+    assert [json.loads(each["CloudTrailEvent"])["userAgent"] for each in events] == ["u" * 1024]
