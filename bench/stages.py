@@ -116,6 +116,7 @@ class _Door:
             self._connection.data_received(raw)
         finally:
             self._service.begin = begin
+        self._connection._owing = 0  # it is never answered
         return self._owed.pop()[1].request
 
 
