@@ -28,7 +28,6 @@ BOUNDS = {
     "engine.iam.clocks:_offsets": "accounts that are here; 20,000 × 500 bytes",
     "engine.iam.attached:_attached": "weighed, 64 MiB",
     "engine.iam.conditions:_addresses": "4,096 × 64 characters",
-    "engine.iam.conditions:_parts": "1,024 × 32 characters",
     "engine.iam.console_sessions:_noted": "10,000 sessions",
     "engine.iam.credentials:_found": "weighed, 32 MiB; only what a signature may be checked with: a guess is not kept",
     "engine.iam.decide:UNCONDITIONAL": "never written to",
