@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.request
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -18,6 +20,7 @@ from engine.iam.models import ConsoleSession
 from principals import session
 from tests.conftest import TestAccount, TestUser, make_client, sign_in_browser
 from tests.support.answers import text
+from tests.support.server import ACCOUNT, Server
 
 PROFILE = "/settings/profile/"
 SESSIONS = "/settings/profile/sessions/"
@@ -207,6 +210,31 @@ def test_the_session_id_and_the_csrf_token_change_at_sign_in(account: TestAccoun
     )
     assert browser.cookies["sessionid"].value != planted
     assert browser.cookies["csrftoken"].value != token
+
+
+def test_it_ends_in_every_worker(server: Server) -> None:
+    iam = server.client("iam")
+    iam.create_user(UserName="worker-ann")
+    iam.create_login_profile(UserName="worker-ann", Password="long enough")
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+
+    def reached() -> set[str]:
+        """Where connections, which go to one worker or another, end up."""
+        found = set()
+        for _ in range(12):
+            with opener.open(f"{server.url}{PROFILE}") as answer:
+                found.add(urlsplit(answer.geturl()).path)
+        return found
+
+    page = opener.open(f"{server.url}/principals/sign-in/").read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert token is not None
+    given = {"account": ACCOUNT, "user_name": "worker-ann", "password": "long enough", "next": PROFILE}
+    given["csrfmiddlewaretoken"] = token[1]
+    opener.open(f"{server.url}/principals/sign-in/", urlencode(given).encode()).close()
+    assert reached() == {PROFILE}
+    iam.update_login_profile(UserName="worker-ann", Password=NEW)
+    assert reached() == {"/principals/sign-in/"}
 
 
 # --- the profile page's list
