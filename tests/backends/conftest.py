@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.answering import Answers
 from tests.support.server import free_port
 
 
@@ -32,3 +33,17 @@ def moto() -> Iterator[str]:
     yield url
     process.terminate()
     process.wait(timeout=10)
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[..., Answers]]:
+    made: list[Answers] = []
+
+    def make(status: int = 200, body: bytes = b'{"Keys": []}', **headers: str) -> Answers:
+        made.append(Answers((status, headers, body)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.shutdown()
+        each.server_close()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -28,8 +25,9 @@ from django.test import Client
 
 from engine.region_names import is_region_name
 from keys import backends, diagnosis, outbound
-from keys.models import Connection, InventoryMark
-from tests.conftest import TestAccount, TestUser, make_client, sign_in_browser
+from keys.models import Connection
+from tests.conftest import TestAccount, make_client
+from tests.support.answering import Answers
 from tests.support.answers import text
 from tests.support.connections import connect, form, kinds
 from tests.support.server import free_port
@@ -138,50 +136,6 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(socket, "socket", Noting)
     return seen
-
-
-class Answers(ThreadingHTTPServer):
-    """A server that answers as `answer` says: (status, headers, body), and notes what it was asked."""
-
-    def __init__(self, answer: tuple[int, dict[str, str], bytes]) -> None:
-        requests = self.requests = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                requests.append((self.path, self.headers.get("Host")))
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                status, headers, body = answer
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """Quiet."""
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.port = self.server_address[1]
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    requests: list[Any]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that does not trust us hangs up."""
-
-
-@pytest.fixture
-def answering() -> Iterator[Callable[..., Answers]]:
-    made: list[Answers] = []
-
-    def make(status: int = 200, body: bytes = b'{"Keys": []}', **headers: str) -> Answers:
-        made.append(Answers((status, headers, body)))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.shutdown()
-        each.server_close()
 
 
 def client_of(url: str, *, private: bool = False) -> Any:
@@ -428,108 +382,3 @@ def test_a_program_cannot_sign_for_it_either(account: TestAccount, region: str) 
     finally:
         make_client.__globals__["_in_process"].cache_clear()
     assert refused.value.response["Error"]["Code"] in ("InvalidSignatureException", "IncompleteSignatureException")
-
-
-# --- what is said
-
-
-@pytest.fixture
-def reader(account: TestAccount) -> Client:
-    """May use every key and connection, not manage connections."""
-    statement = {
-        "Effect": "Allow",
-        "Action": ["kms:*", "kmsconsole:UseConnection", "kmsconsole:ListConnections"],
-        "Resource": "*",
-    }
-    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
-    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
-    return sign_in_browser(TestUser(account, "ann", user.arn, "", "", "long enough"))
-
-
-def closed(_answering: Any) -> str:
-    return f"http://127.0.0.1:{free_port()}"
-
-
-def http_but_not_aws(answering: Any) -> str:
-    return f"http://127.0.0.1:{answering(404, b'<html>nginx</html>').port}"
-
-
-def another_answer(answering: Any) -> str:
-    return f"http://127.0.0.1:{answering(200, b'<html>It works!</html>').port}"
-
-
-def not_tls(answering: Any) -> str:
-    return f"https://127.0.0.1:{answering().port}"
-
-
-def no_name(_answering: Any) -> str:
-    return "http://kms.nowhere.invalid"
-
-
-def metadata(_answering: Any) -> str:
-    return f"http://{METADATA}"
-
-
-def not_http(_answering: Any) -> str:
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def greet() -> None:
-        while True:
-            try:
-                there, _ = listening.accept()
-            except OSError:
-                return
-            there.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
-            there.close()
-
-    threading.Thread(target=greet, daemon=True).start()
-    return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
-def silent(_answering: Any) -> str:
-    """Takes connections and says nothing."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=listening.accept, daemon=True).start()
-    return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time-outs that a test can wait for."""
-    quick = backends.ONCE.merge(type(backends.ONCE)(connect_timeout=0.5, read_timeout=0.5))
-    monkeypatch.setattr(backends, "ONCE", quick)
-    monkeypatch.setattr(backends, "REMOTE", quick)
-    monkeypatch.setattr(backends.remote_client, "__defaults__", (quick,))
-    monkeypatch.setattr(backends._make, "__defaults__", (quick,))
-
-
-FAILURES = [closed, http_but_not_aws, another_answer, not_tls, no_name, metadata, not_http, silent]
-
-
-@pytest.mark.usefixtures("hurried")
-def test_who_may_not_manage_connections_reads_the_same_for_every_failure(
-    account: TestAccount, signed_in: Client, reader: Client, answering: Any
-) -> None:
-    pages = ("/keys/", f"/keys/{'0' * 8}-0000-4000-8000-{'0' * 12}/", "/play/encrypt/")
-    to_reader, to_manager = set(), set()
-    for failing in FAILURES:
-        connection = connect(signed_in, failing(answering), name="same")
-        for browser in (reader, signed_in):
-            browser.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk)})
-        to_manager.add(seen(signed_in, "/keys/"))
-        to_reader |= {(address, *seen(reader, address)) for address in pages}
-        assert len(to_reader) == len(pages), f"{failing.__name__} is told from those before"
-        told = seen(reader, "/settings/endpoints/")[1] + seen(reader, f"/settings/endpoints/{connection.pk}/")[1]
-        for word in ("refused", "does not resolve", "certificate", "not allowed", "does not answer", "nginx"):
-            assert word not in told, failing.__name__
-        signed_in.post(f"/settings/endpoints/{connection.pk}/delete/")
-    assert {status for _, status, _ in to_reader} == {502}
-    assert all("The endpoint cannot be reached." in content for *_, content in to_reader)
-    assert len(to_manager) > 4, "who manages them is told why"
-
-
-def seen(browser: Client, address: str) -> tuple[int, str]:
-    """A page's status and content, without the minute that stands above it for print."""
-    InventoryMark.objects.all().delete()
-    page = browser.get(address)
-    return page.status_code, text(page).partition("<h1>")[2].partition("</main>")[0]
