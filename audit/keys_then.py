@@ -35,7 +35,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     try:
         told = record.of_kinds(request, states.TELLING, as_of)
     except ClientError as error:
-        return problem_page(request, _("Keys on a date"), error)
+        return problem_page(request, _("Key states at a date"), error)
     region = request.signed_in.region  # type: ignore[attr-defined]
     listed = [(key, key.state(as_of)) for key in states.replay(told, region, as_of)]
     if request.GET.get("format") == "csv":

@@ -175,7 +175,7 @@ def verify(request: HttpRequest) -> HttpResponse:
         try:
             service.client(request, "cloudtrail").lookup_events(MaxResults=1)
         except ClientError as error:
-            return problem_page(request, _("Is the record complete?"), error)
+            return problem_page(request, _("Verify integrity"), error)
         try:
             return render(request, "audit/verify.html", {"verdict": trail.verify()})
         except CheckpointError as reason:

@@ -61,7 +61,7 @@ _NAVIGATION = (
         _("Record"),
         (
             Entry(_("Audit"), "audit", "clipboard-document-list"),
-            Entry(_("Keys on a date"), "audit-keys", "calendar-days"),
+            Entry(_("Key states at a date"), "audit-keys", "calendar-days"),
         ),
     ),
     Group(

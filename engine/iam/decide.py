@@ -396,11 +396,11 @@ def _names(statement: Statement, request: Request, bounded: bool) -> bool:
 def _mismatch(statement: Statement, request: Request, *, bounded: bool) -> str:
     """The first thing of a statement that does not match, in words; empty if it matches."""
     if statement.principals is not None and not _names(statement, request, bounded):
-        return _("it is not about %(what)s") % {"what": request.principal.arn or request.principal.invoked_by}
+        return _("does not match %(what)s") % {"what": request.principal.arn or request.principal.invoked_by}
     if not statement.about_action(request.action.lower()):
-        return _("it is not about %(what)s") % {"what": request.action}
+        return _("does not match %(what)s") % {"what": request.action}
     if not statement.about_resource(request.resource, request.context):
-        return _("it is not about %(what)s") % {"what": request.resource}
+        return _("does not match %(what)s") % {"what": request.resource}
     for condition in statement.conditions:
         if not condition.holds(request.context):
             return condition.describe(request.context)

@@ -56,7 +56,7 @@ def test_a_refusal_is_explained_and_mended_with_the_statement_it_offers(
     admin = visit()
     admin.goto(str(outcome.get_by_role("link", name="Why? Explain this decision").get_attribute("href")))
     expect(admin.locator(".callout-error")).to_contain_text("no identity-based policy allows it")
-    expect(admin.locator(".trace")).to_contain_text("it is not about kms:Encrypt")
+    expect(admin.locator(".trace")).to_contain_text("does not match kms:Encrypt")
     statement = admin.locator(".code-block pre").last.inner_text()
     admin.get_by_role("link", name="Write an inline policy").click()
     admin.get_by_label("Policy name").fill("mended")

@@ -38,7 +38,7 @@ def test_the_trace_tells_of_each_other_statement_why_it_did_not_match(account: T
     ann = account.create_user("ann", document(allow("kms:Encrypt", Sid="Encrypts")))
     answer = ask(signed_in, principal=ann.arn, action="kms:Decrypt", key=account.create_key())
     (line,) = [line for line in answer.context["lines"] if line.statement == "Encrypts"]
-    assert (line.outcome, line.reason, line.policy) == ("", "it is not about kms:Decrypt", "test (user ann)")
+    assert (line.outcome, line.reason, line.policy) == ("", "does not match kms:Decrypt", "test (user ann)")
 
 
 def test_encryption_context_and_condition_keys_change_the_answer(account: TestAccount, signed_in: Client) -> None:

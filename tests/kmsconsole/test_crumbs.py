@@ -43,7 +43,7 @@ def household() -> tuple[TestAccount, Any]:
         ("/principals/users/ann/delete/", ["Users", "ann", "Delete user ann?"]),
         ("/principals/groups/team/", ["Groups", "team"]),
         ("/principals/users/new/", ["Users", "Create user"]),
-        ("/audit/verify/", ["Audit", "Is the record complete?"]),
+        ("/audit/verify/", ["Audit", "Verify integrity"]),
     ],
 )
 def test_a_page_under_another_shows_the_way_back(

@@ -63,10 +63,10 @@ WORDS = [
 
 # A statement or grant that does not match, and why.
 REASONS = [
-    (Row("principal", ALICE, "", [NOBODY]), f"it is not about {ALICE_ARN}"),
-    (Row("a service", S3, "", [NOBODY]), "it is not about s3.amazonaws.com"),
-    (Row("action", ALICE, "", None, [SILENT]), "it is not about kms:Encrypt"),
-    (Row("resource", ALICE, "", None, [allow(Resource="arn:aws:s3:::b")]), f"it is not about {KEY}"),
+    (Row("principal", ALICE, "", [NOBODY]), f"does not match {ALICE_ARN}"),
+    (Row("a service", S3, "", [NOBODY]), "does not match s3.amazonaws.com"),
+    (Row("action", ALICE, "", None, [SILENT]), "does not match kms:Encrypt"),
+    (Row("resource", ALICE, "", None, [allow(Resource="arn:aws:s3:::b")]), f"does not match {KEY}"),
     (Row("condition", ALICE, "", None, [allow(Condition={"Bool": {"aws:SecureTransport": "true"}})], context={"aws:securetransport": "false"}), "condition Bool on aws:securetransport wants ['true'], and it is 'false'"),
     (Row("condition without the key", ALICE, "", None, [allow(Condition={"Bool": {"aws:SecureTransport": "true"}})]), "condition Bool on aws:securetransport wants ['true'], and it is not in the request"),
     (Row("match in an identity policy", ALICE, "", None, [ALLOW]), "action, resource and conditions match"),
