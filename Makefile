@@ -42,7 +42,7 @@ $(JS): tests/clients/js/package-lock.json
 test: $(VENV)/.dev system $(JS) check
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q
 
-check: lint types layers
+check: lint types layers front-end
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,6 +50,19 @@ types: $(VENV)/.dev
 	$(BIN)/mypy engine kmsconsole keys principals audit labs manage.py
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+# Style sheets and scripts: formatted by prettier, read by eslint and stylelint, where Node.js is there.
+.PHONY: front-end front-end-format
+FRONT_END := tests/frontend/node_modules
+$(FRONT_END)/.done: tests/frontend/package-lock.json
+	@if command -v npm >/dev/null 2>&1; then cd tests/frontend && npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules/.done; fi
+front-end: $(FRONT_END)/.done
+	@if ! command -v npm >/dev/null 2>&1; then echo "front-end: skipped, Node.js is not here"; exit 0; fi; \
+	$(FRONT_END)/.bin/prettier --log-level warn --check static/css static/js && \
+	$(FRONT_END)/.bin/eslint --config tests/frontend/eslint.config.js static/js && \
+	$(FRONT_END)/.bin/stylelint --config tests/frontend/stylelint.config.js 'static/css/*.css'
+front-end-format: $(FRONT_END)/.done
+	$(FRONT_END)/.bin/prettier --write static/css static/js
 
 # The long form of tests/faults: 100 rounds of SIGKILL on SQLite, 20 on PostgreSQL (FAULT_ROUNDS), full disks, paused databases.
 .PHONY: faults

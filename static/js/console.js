@@ -1,16 +1,17 @@
 // Progressive enhancement only: every page works without this file.
-"use strict";
 
 // Times are shown in the reader's zone from the next page on.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && !document.cookie.split("; ").includes("tz=" + zone)) {
-  document.cookie = "tz=" + zone + "; path=/; max-age=31536000; samesite=lax" + (location.protocol === "https:" ? "; secure" : "");
+  document.cookie =
+    "tz=" + zone + "; path=/; max-age=31536000; samesite=lax" + (location.protocol === "https:" ? "; secure" : "");
 }
 
 // Without https, and not on this machine, browsers have no clipboard to write to: there what is selected is copied.
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const field = document.createElement("textarea"), from = document.activeElement;
+  const field = document.createElement("textarea"),
+    from = document.activeElement;
   field.value = text;
   (document.querySelector("dialog[open]") || document.body).append(field); // behind a dialog nothing can be selected
   field.select();
@@ -24,13 +25,24 @@ document.addEventListener("click", async (event) => {
   if (button) {
     await copy(button.dataset.copy);
     button.classList.add("copied");
-    setTimeout(() => { button.classList.remove("copied"); }, 1200);
+    setTimeout(() => {
+      button.classList.remove("copied");
+    }, 1200);
   }
   // The link alone would leave "#main" in the address, which goes along through forms and keeps a later page from its first field.
-  if (event.target.closest(".skip")) { event.preventDefault(); document.getElementById("main").focus(); }
-  if (event.target.closest("[data-palette]")) { event.preventDefault(); openPalette(); }
+  if (event.target.closest(".skip")) {
+    event.preventDefault();
+    document.getElementById("main").focus();
+  }
+  if (event.target.closest("[data-palette]")) {
+    event.preventDefault();
+    openPalette();
+  }
   const all = event.target.closest("[data-select-all]");
-  if (all) { for (const box of document.querySelectorAll("input[name=" + all.dataset.selectAll + "]")) box.checked = all.checked; countSelected(); }
+  if (all) {
+    for (const box of document.querySelectorAll("input[name=" + all.dataset.selectAll + "]")) box.checked = all.checked;
+    countSelected();
+  }
   const dialog = event.target.closest("dialog");
   if (dialog && event.target === dialog) dialog.close();
   closeOtherMenus(event);
@@ -39,13 +51,23 @@ document.addEventListener("click", async (event) => {
 // What asks first on a page of its own asks here, in front of this page: the same form, fetched from there. Where that fails, and
 // for who wants a new tab, it is the page.
 document.addEventListener("click", async (event) => {
-  if (event.target.closest("dialog [data-cancel]")) { event.preventDefault(); event.target.closest("dialog").close(); return; }
+  if (event.target.closest("dialog [data-cancel]")) {
+    event.preventDefault();
+    event.target.closest("dialog").close();
+    return;
+  }
   const link = event.target.closest("a[data-dialog]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   const answer = await fetch(link.href).catch(() => null);
-  const asked = answer && answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-ask]");
-  if (!asked) { location.assign(link.href); return; }
+  const asked =
+    answer &&
+    answer.ok &&
+    new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-ask]");
+  if (!asked) {
+    location.assign(link.href);
+    return;
+  }
   if (document.querySelector("dialog[open]")) return; // the link was pressed twice
   const dialog = document.createElement("dialog");
   dialog.className = "ask";
@@ -59,7 +81,8 @@ document.addEventListener("click", async (event) => {
 });
 
 function closeOtherMenus(event) {
-  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  for (const menu of document.querySelectorAll("details.menu[open]"))
+    if (!menu.contains(event.target)) menu.open = false;
 }
 
 // How many of a list's boxes are ticked, beside what can be done with them.
@@ -75,10 +98,15 @@ addEventListener("pageshow", countSelected); // a page that is gone back to has 
 // A choice that acts at once. By keyboard a closed list changes with every arrow on the way to what is meant: there its button appears,
 // and Enter or the button sends it.
 let arrows = false;
-document.addEventListener("pointerdown", () => { arrows = false; });
+document.addEventListener("pointerdown", () => {
+  arrows = false;
+});
 document.addEventListener("change", (event) => {
   if (!event.target.matches("[data-submit]")) return;
-  if (!arrows || !event.target.matches("select")) { event.target.form.requestSubmit(); return; }
+  if (!arrows || !event.target.matches("select")) {
+    event.target.form.requestSubmit();
+    return;
+  }
   for (const button of event.target.form.querySelectorAll("[data-unneeded]")) button.removeAttribute("data-unneeded");
 });
 
@@ -86,7 +114,8 @@ document.addEventListener("change", (event) => {
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("form.switch")) return;
   if (event.target.matches("[data-here]")) event.target.elements.next.value = location.pathname + location.search;
-  if (document.activeElement.form === event.target) sessionStorage.setItem("focus", (event.target.querySelector("select") || {}).id || "");
+  if (document.activeElement.form === event.target)
+    sessionStorage.setItem("focus", (event.target.querySelector("select") || {}).id || "");
 });
 const switched = document.getElementById(sessionStorage.getItem("focus") || "");
 sessionStorage.removeItem("focus");
@@ -109,13 +138,25 @@ function palettePlaces(dialog) {
 document.addEventListener("keydown", (event) => {
   if (event.target.matches && event.target.matches("select[data-submit]")) {
     arrows = event.key !== "Enter" && event.key !== " ";
-    if (event.key === "Enter" && !event.target.form.querySelector("[data-unneeded]")) { event.preventDefault(); event.target.form.requestSubmit(); }
+    if (event.key === "Enter" && !event.target.form.querySelector("[data-unneeded]")) {
+      event.preventDefault();
+      event.target.form.requestSubmit();
+    }
   }
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); return; }
-  if (event.key === "Escape") for (const menu of document.querySelectorAll("details.menu[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    openPalette();
+    return;
+  }
+  if (event.key === "Escape")
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
   const dialog = event.target.closest && event.target.closest("#palette");
   if (!dialog) return;
-  const places = palettePlaces(dialog), at = places.indexOf(document.activeElement);
+  const places = palettePlaces(dialog),
+    at = places.indexOf(document.activeElement);
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     event.preventDefault();
     places[(at + (event.key === "ArrowDown" ? 1 : places.length - 1)) % places.length].focus();
@@ -146,14 +187,22 @@ showTab();
 let left = null;
 document.addEventListener("htmx:beforeSwap", (event) => {
   const at = document.activeElement;
-  left = event.detail.target.contains(at) ? { then: (at.dataset.then || "").split(" "), id: at.id, link: at.getAttribute("href"), part: event.detail.target.id } : null;
+  left = event.detail.target.contains(at)
+    ? {
+        then: (at.dataset.then || "").split(" "),
+        id: at.id,
+        link: at.getAttribute("href"),
+        part: event.detail.target.id,
+      }
+    : null;
 });
 document.addEventListener("htmx:afterSettle", () => {
   showTab();
   if (!left || (document.activeElement !== document.body && !left.then[0])) return;
   const part = document.getElementById(left.part) || document.getElementById("main");
   const same = left.link && [...part.querySelectorAll("a")].find((each) => each.getAttribute("href") === left.link);
-  const next = [...left.then, left.id].map((id) => id && document.getElementById(id)).find((each) => each) || same || part;
+  const next =
+    [...left.then, left.id].map((id) => id && document.getElementById(id)).find((each) => each) || same || part;
   if (next === part && !part.hasAttribute("tabindex")) part.tabIndex = -1;
   next.focus();
   left = null;
