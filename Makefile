@@ -3,11 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
+# $(call stage,NAME,COMMAND): what a stage of `make test` took is printed when it has passed.
+stage = @began=$$(date +%s); $(2) && echo "== $(1): $$(( $$(date +%s) - began )) s"
 
 .PHONY: help run test check lint types layers bench requirements
 help:
 	@echo "make run    set up what is missing and serve (KMSCONSOLE_LISTEN, default 127.0.0.1:8000)"
 	@echo "make test   set up what is missing and run all checks and tests"
+	@echo "make unit   the engine's tests that start no other program"
+	@echo "make durations  record how long each test file takes"
 	@echo "make messages  collect and compile the translations (locale/)"
 	@echo "make screenshots  picture the pages for docs/console.md"
 	@echo "make faults kill, starve and pause the server, the long form"
@@ -40,16 +44,26 @@ $(JS): tests/clients/js/package-lock.json
 	@if command -v npm >/dev/null 2>&1; then cd tests/clients/js && npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules/.done; fi
 
 test: $(VENV)/.dev system $(JS) check
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q
+	$(call stage,tests,$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q)
+
+# Tests that start no server, browser or other program: while one works.
+.PHONY: unit
+unit: $(VENV)/.dev
+	$(call stage,unit,$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q -m "not slow" $(UNIT))
+UNIT := tests/engine/iam tests/engine/store tests/engine/trail tests/engine/wire tests/engine/test_quotas.py
+
+# Records how long each test file takes (tests/durations.json): the longest are started first.
+.PHONY: durations
+durations: $(VENV)/.dev system $(JS)
+	RECORD_DURATIONS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q
 
 check: lint types layers front-end
 lint: $(VENV)/.dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(call stage,lint,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
 types: $(VENV)/.dev
-	$(BIN)/mypy engine kmsconsole keys principals audit labs manage.py
+	$(call stage,types,$(BIN)/mypy engine kmsconsole keys principals audit labs manage.py)
 layers: $(VENV)/.dev
-	$(BIN)/lint-imports
+	$(call stage,layers,$(BIN)/lint-imports)
 
 # Style sheets and scripts: formatted by prettier, read by eslint and stylelint, where Node.js is there.
 .PHONY: front-end front-end-format

@@ -1,14 +1,15 @@
 """One data folder and database per test process, made as the server makes them; a fresh account for every test.
 
 Tests reach the engine as programs do: through boto3 clients over the in-process transport, signed with real credentials.
+On pytest-django: its `client` and `settings` are there; the environment is made before it (tests.support.environment).
 """
 
 from __future__ import annotations
 
-import atexit
 import itertools
+import json
 import os
-import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,44 +17,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-_folder = tempfile.TemporaryDirectory(prefix="kmsconsole-test-")
-os.environ["KMSCONSOLE_DATA"] = _folder.name
-os.environ["DJANGO_SETTINGS_MODULE"] = "kmsconsole.settings"
-for _name in [name for name in os.environ if name.startswith(("AWS_", "KMSCONSOLE_BOOTSTRAP", "KMSCONSOLE_BACKEND"))]:
-    if _name != "AWS_CA_BUNDLE":
-        del os.environ[_name]
-os.environ.pop("KMSCONSOLE_DATABASE_URL", None)
-if os.environ.get("KMSCONSOLE_TEST_DATABASE") == "postgresql":
-    from tests.support.postgres import Postgres
-
-    _postgres = Postgres().__enter__()
-    atexit.register(_postgres.__exit__)
-    os.environ["KMSCONSOLE_DATABASE_URL"] = _postgres.database()
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = (
-    "true"  # Playwright keeps an event loop in the thread that later tests use Django in
-)
-os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
-
-import django
-
-django.setup()
-
 import pytest
 from botocore.config import Config
 from django.conf import settings
+from django.db import connection
 from django.test.signals import template_rendered
-from django.test.utils import setup_test_environment
 from django.utils import translation
 
 from engine import clock, inprocess
 from engine.iam import accounts, clocks
 from engine.store import cache, transaction
 from kmsconsole import bootstrap
-from tests.support import clients
+from tests.support import clients, migrated
 
-setup_test_environment()
-settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
 settings.PASSWORD_HASHERS = ["tests.support.hasher.QuickScrypt"]  # each test's account has a password of its own
 
 REGION = "us-east-1"
@@ -144,16 +120,35 @@ def _client(service: str, region: str, access_key_id: str, secret: str, token: s
     )
 
 
-# What waits for other processes comes first, so that no worker is left with it when the others have nothing more to do.
-_FIRST = ("browser", "clients", "bench", "faults", "nodes", "keys", "kmsconsole")
+_DURATIONS = Path(__file__).parent / "durations.json"  # seconds by test file, as `make durations` recorded them
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def turn(item: pytest.Item) -> int:
-        room = item.path.relative_to(Path(__file__).parent).parts[0]
-        return _FIRST.index(room) if room in _FIRST else len(_FIRST)
+    """The longest files come first, so that no worker is left with one when the others have nothing more to do."""
+    recorded: dict[str, float] = json.loads(_DURATIONS.read_text())
+    items.sort(key=lambda item: (-recorded.get(_file(item.nodeid), 0.0), _file(item.nodeid)))
 
-    items.sort(key=turn)
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0].removeprefix("tests/")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How long each stage took, all its workers together; with RECORD_DURATIONS set, also which file took how long."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[_file(report.nodeid)] += report.duration
+    stages: Counter[str] = Counter()
+    for file, taken in seconds.items():
+        stages[file.partition("/")[0]] += taken
+    terminalreporter.write_sep("-", "seconds by stage, all workers together")
+    for stage, taken in stages.most_common():
+        terminalreporter.write_line(f"{taken:7.0f}  {stage}")
+    if os.environ.get("RECORD_DURATIONS"):
+        rounded = {file: round(taken, 1) for file, taken in sorted(seconds.items())}
+        _DURATIONS.write_text(json.dumps(rounded, indent=0) + "\n")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -178,11 +173,20 @@ def pages_shown(request: pytest.FixtureRequest) -> Iterator[None]:
         assert expected <= shown, f"{request.path.name} never shows {sorted(expected - shown)}"
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any) -> None:
+    """pytest-django's database: ours, as the server makes it. Every test may use it, for each makes an account of its own."""
+    django_db_blocker.unblock()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def prepared() -> Path:
+def prepared(django_db_setup: None) -> Path:
     """The data folder of this test process, ready as after `make run`."""
+    folder = Path(settings.DATA)
+    if connection.vendor == "sqlite" and not (folder / migrated.NAME).exists():
+        migrated.copy_to(folder)
     bootstrap.prepare()
-    return Path(_folder.name)
+    return folder
 
 
 def new_account() -> TestAccount:

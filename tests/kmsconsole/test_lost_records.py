@@ -343,7 +343,7 @@ def test_a_data_folder_is_closed_to_other_users_at_the_start(used: Server) -> No
 
 
 def test_a_new_data_folder_is_its_owners_alone(tmp_path: Path) -> None:
-    server = Server(tmp_path / "new", command=("-c", "import os; os.umask(0); import runpy, sys; "
+    server = Server(tmp_path / "new", bare=True, command=("-c", "import os; os.umask(0); import runpy, sys; "
         "sys.argv = ['manage.py', 'serve']; runpy.run_path('manage.py', run_name='__main__')"))  # fmt: skip
     with server:
         server.client().create_key()

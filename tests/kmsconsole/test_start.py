@@ -45,7 +45,7 @@ def test_it_stops_within_five_seconds_and_goes_on_where_it_was(tmp_path: Path, s
 
 
 def test_the_first_start_prints_what_it_generated_and_later_ones_do_not(tmp_path: Path) -> None:
-    server = Server(tmp_path / "data")
+    server = Server(tmp_path / "data", bare=True)
     for name in list(server.environment):
         if name.startswith("KMSCONSOLE_BOOTSTRAP"):
             del server.environment[name]

@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from tests.support import clients
+from tests.support import clients, migrated
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
@@ -31,10 +31,13 @@ def free_port() -> int:
 
 
 class Server:
-    """`with Server(folder) as server:` — started, ready, and stopped at the end. `kill()` and `start()` play a crash."""
+    """`with Server(folder) as server:` — started, ready, and stopped at the end. `kill()` and `start()` play a crash.
 
-    def __init__(self, folder: Path, *, command: tuple[str, ...] = (), **environment: str) -> None:
-        self.folder = folder
+    A new data folder begins with a migrated database (tests.support.migrated), unless it is to be `bare`.
+    """
+
+    def __init__(self, folder: Path, *, command: tuple[str, ...] = (), bare: bool = False, **environment: str) -> None:
+        self.folder, self.bare = folder, bare
         self.command = command or ("manage.py", "serve")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -57,6 +60,8 @@ class Server:
         self.stop()
 
     def start(self) -> None:
+        if not self.bare and not self.folder.exists() and "KMSCONSOLE_DATABASE_URL" not in self.environment:
+            migrated.put_into(self.folder)
         self.log = open(self.folder.parent / f"{self.folder.name}.log", "ab")  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, *self.command], cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log
