@@ -94,7 +94,6 @@ class FrontDoor(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        table.idle.pop(self, None)
         if self._deaf:
             return
         if len(data) > _PIECE:
@@ -118,7 +117,9 @@ class FrontDoor(HttpToolsProtocol):
         """A request is not whole with the `size` bytes that have come."""
         if self._stage == _IN_HEAD:
             self._head += self._head_known() if self._completed else size
-            if self._head > HEAD or len(self.headers) > LINES:
+            if (
+                self._head > HEAD or len(self.headers or ()) > LINES
+            ):  # none before the request line: only line ends came
                 self._refuse(431)
                 return
         elif self._moved:
@@ -227,6 +228,7 @@ class FrontDoor(HttpToolsProtocol):
 
     # httptools calls these as it reads; an answer that is owed on this connection goes out before a later one is worked on elsewhere
     def on_message_begin(self) -> None:
+        table.idle.pop(self, None)  # here and not before: line ends between requests are no request, and end no waiting
         if self._deaf or self._owing >= AHEAD:
             self._stop(0 if self._deaf else 503)
         self._stage = _IN_HEAD

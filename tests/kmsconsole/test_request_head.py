@@ -56,6 +56,24 @@ def test_so_is_an_address_that_never_ends(hall: Door) -> None:
         assert client.answer().status == 431
 
 
+def test_so_are_line_ends_that_no_request_follows(hall: Door) -> None:
+    with Client(hall.port, b"\r\n" * (128 << 10)) as client:
+        assert client.answer().status == 431
+
+
+def test_line_ends_between_requests_do_not_keep_a_connection() -> None:
+    with (
+        door(hello, Limits(seconds=1.0, idle_seconds=1.5)) as opened,
+        Client(opened.port, request("GET /page")) as client,
+    ):
+        assert client.answer().status == 200
+        begin = time.monotonic()
+        while not select.select([client.connection], [], [], 0.2)[0]:
+            assert time.monotonic() < begin + 10, "the connection is held for as long as line ends come"
+            client.send(b"\r\n")
+        assert client.ended()
+
+
 def test_so_is_a_head_that_never_ends_after_a_request_on_the_same_connection(hall: Door) -> None:
     with Client(hall.port, request("GET /page") + b"GET / HTTP/1.1\r\nAuthorization: " + b"a" * (1 << 20)) as client:
         assert client.answer().body == b"/page"
