@@ -275,7 +275,7 @@ def test_a_deletion_to_approve_shows_its_call_and_does_not_make_it(account: Test
     signed_in.post(f"/keys/{key_id}/delete/", {"days": "9", "confirmed": "on", "reason": ""})
     waiting = DeletionRequest.objects.get(key_id=key_id)
     answer = signed_in.post("/keys/approvals/", {"do": "approve", "request": str(waiting.pk), "preview": "1"})
-    assert shown(answer) == ["ScheduleKeyDeletion"]
+    assert shown(answer) == ["CreatePolicy", "ScheduleKeyDeletion"]  # the page offers a policy too
     assert "--pending-window-in-days 9" in answer.content.decode()
     waiting.refresh_from_db()
     assert waiting.state == DeletionRequest.WAITING

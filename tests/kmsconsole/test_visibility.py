@@ -119,7 +119,7 @@ def world(prepared: object) -> World:
         region="us-east-1",
         key_id=made.symmetric,
         label="sample",
-        days=7,
+        parameters={"PendingWindowInDays": 7},
         reason="secret-reason",
         asked_by=account.administrator.arn,
         asked_user="admin",
