@@ -1,16 +1,7 @@
 #!/usr/bin/env python
-"""Django's command line for kmsconsole."""
+"""Django's command line for kmsconsole, from a checkout. Installed, the same is `kmsconsole`."""
 
-import os
-import sys
-
-from django.core.management import execute_from_command_line
-
-from kmsconsole.datafolder import DataFolderError
+from kmsconsole.__main__ import main
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
-    try:
-        execute_from_command_line(sys.argv)
-    except DataFolderError as reason:
-        sys.exit(f"kmsconsole: {reason}")
+    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 VARIABLES: Mapping[str, str] = {
-    "KMSCONSOLE_DATA": "Data folder: root key, database, audit journal. Default `var/`.",
+    "KMSCONSOLE_DATA": "Data folder: root key, database, audit journal. Default `var/` of a checkout, `~/.local/share/kmsconsole` where it is installed.",
     "KMSCONSOLE_LISTEN": "Address and port. Default `127.0.0.1:8000`.",
     "KMSCONSOLE_PUBLIC_URL": "The address that browsers and programs use when it is not the one listened on (a proxy).",
     "KMSCONSOLE_ALLOWED_HOSTS": "Host names the console answers to, comma-separated. Default localhost and the listen address.",

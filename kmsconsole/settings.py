@@ -13,10 +13,11 @@ from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
 
+from kmsconsole import resources
 from kmsconsole.datafolder import DataFolderError, console_secret
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("KMSCONSOLE_DATA") or BASE_DIR / "var").resolve()
+RESOURCES = resources.folder()
+DATA = Path(os.environ.get("KMSCONSOLE_DATA") or resources.default_data()).resolve()
 LISTEN = os.environ.get("KMSCONSOLE_LISTEN") or "127.0.0.1:8000"
 BACKEND = os.environ.get("KMSCONSOLE_BACKEND") or "embedded"
 if BACKEND not in ("embedded", "aws") and not BACKEND.startswith(("http://", "https://")):
@@ -87,7 +88,7 @@ WSGI_APPLICATION = "kmsconsole.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [RESOURCES / "templates"],
         "APP_DIRS": False,
         "OPTIONS": {
             "context_processors": [
@@ -174,11 +175,11 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [RESOURCES / "locale"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [RESOURCES / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 

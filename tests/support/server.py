@@ -36,8 +36,17 @@ class Server:
     A new data folder begins with a migrated database (tests.support.migrated), unless it is to be `bare`.
     """
 
-    def __init__(self, folder: Path, *, command: tuple[str, ...] = (), bare: bool = False, **environment: str) -> None:
-        self.folder, self.bare = folder, bare
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        program: tuple[str, ...] = (sys.executable,),
+        command: tuple[str, ...] = (),
+        bare: bool = False,
+        cwd: Path = ROOT,
+        **environment: str,
+    ) -> None:
+        self.folder, self.bare, self.program, self.cwd = folder, bare, program, cwd
         self.command = command or ("manage.py", "serve")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -64,7 +73,7 @@ class Server:
             migrated.put_into(self.folder)
         self.log = open(self.folder.parent / f"{self.folder.name}.log", "ab")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, *self.command], cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log
+            [*self.program, *self.command], cwd=self.cwd, env=self.environment, stdout=self.log, stderr=self.log
         )
         deadline = time.monotonic() + 60
         while True:

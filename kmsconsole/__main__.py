@@ -1,0 +1,29 @@
+"""The command line: `kmsconsole serve` and every other command of `manage.py`; `kmsconsole --version`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from django.core.management import execute_from_command_line
+
+from kmsconsole import __version__
+from kmsconsole.datafolder import DataFolderError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command. A data folder that cannot be used is told in one line."""
+    given = list(sys.argv if arguments is None else arguments)
+    if given[1:] == ["--version"]:
+        print(f"kmsconsole {__version__}")
+        return
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
+    try:
+        execute_from_command_line(given)
+    except DataFolderError as reason:
+        sys.exit(f"kmsconsole: {reason}")
+
+
+if __name__ == "__main__":
+    main()
