@@ -17,6 +17,8 @@ help:
 	@echo "make faults kill, starve and pause the server, the long form"
 	@echo "make fuzz   send made-up requests, policies and ciphertexts, the long form"
 	@echo "make coverage  show which lines and branches of engine/ no test runs"
+	@echo "make wheel  build dist/kmsconsole-*.whl"
+	@echo "make docs   build the documentation site in site/"
 	@echo "make bench  measure beside moto's server, write bench/results.md"
 	@echo "make clean  remove caches and .venv; the data folder stays"
 
@@ -96,6 +98,16 @@ coverage: $(VENV)/.dev system
 	$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q --ignore tests/browser --ignore tests/clients --ignore tests/bench
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# A wheel that serves without a checkout, in dist/.
+.PHONY: wheel docs
+wheel: $(VENV)/.dev
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
+# The documentation site, in site/: a link that leads nowhere fails. docs/reference/ is made of tables of the code first.
+docs: $(VENV)/.dev
+	$(BIN)/python -m kmsconsole.reference
+	$(BIN)/mkdocs build --quiet --strict
 
 bench: $(VENV)/.dev system
 	$(BIN)/python -m bench.run

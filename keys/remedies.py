@@ -99,6 +99,11 @@ _FOR_OPERATION: dict[tuple[str, str], Any] = {
 }
 
 
+def by_code() -> dict[str, str]:
+    """Error code → what it means and what helps, in the language of the moment."""
+    return {code: str(text) for code, text in _REMEDIES.items()}
+
+
 def remedy(operation: str, code: str, message: str) -> str:
     """One or two sentences for an error of a KMS operation; empty where the error says all there is to say."""
     if code.startswith("AccessDenied"):
