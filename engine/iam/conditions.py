@@ -14,17 +14,64 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from engine.iam import variables as policy_variables
 from engine.iam.dates import parse_date
-from engine.iam.patterns import Glob, Piece, Wildcards, wildcards
+from engine.iam.many_texts import Pattern, matched
+from engine.iam.patterns import Glob, Piece, Wildcards, glob_of, wildcards
 from engine.iam.variables import Template, Values, are_text
 from engine.remembered import Remembered
 
 Test = Callable[[str], bool]  # whether a value of the request matches one of the policy's
+
+
+class Patterns:
+    """A test by patterns, which many values can be put to at once: one by one would cost patterns × values."""
+
+    __slots__ = ("one", "parts", "patterns")
+
+    def __init__(
+        self, one: Test, patterns: Callable[[], Sequence[Pattern]], parts: Callable[[str], Sequence[str]]
+    ) -> None:
+        self.one, self.patterns, self.parts = one, patterns, parts
+
+    def __call__(self, given: str) -> bool:
+        return self.one(given)
+
+    def each(self, given: Sequence[str]) -> Iterable[bool]:
+        patterns = self.patterns()
+        if len(patterns) * len(given) <= _FEW:
+            return map(self.one, given)
+        return matched(patterns, map(self.parts, given))
+
+
+_FEW = 64  # below this one by one is quicker
+
+
+def _whole(text: str) -> Sequence[str]:
+    return (text,)
+
+
+def _whole_lower(text: str) -> Sequence[str]:
+    return (text.lower(),)
+
+
+def _arn_parts(text: str) -> Sequence[str]:
+    return text.split(":", 5)
+
+
+def _texts(plain: Iterable[str], found: Iterable[list[Piece]]) -> list[Pattern]:
+    """Texts as patterns without wildcards."""
+    return [
+        (glob_of([(text, False) for text, _wild in pieces]),)
+        for pieces in [*found, *([(each, False)] for each in plain)]
+    ]
+
+
 Matcher = Callable[[Values], Test]  # the test for a request, whose values stand for the variables
 
 
@@ -52,7 +99,8 @@ def _equals(values: Sequence[str], variables: bool) -> Matcher:
 
     def match(context: Values) -> Test:
         found = [pieces for each in dynamic if (pieces := each.pieces(context)) is not None]
-        return lambda given: given in known or any(are_text(pieces, given) for pieces in found)
+        one = lambda given: given in known or any(are_text(pieces, given) for pieces in found)  # noqa: E731
+        return Patterns(one, lambda: _texts(known, found), _whole)
 
     return match
 
@@ -68,7 +116,7 @@ def _equals_ignore_case(values: Sequence[str], variables: bool) -> Matcher:
             lower = given.lower()
             return lower in known or any(are_text(pieces, lower) for pieces in found)
 
-        return test
+        return Patterns(test, lambda: _texts(known, found), _whole_lower) if found else test
 
     return match
 
@@ -82,11 +130,12 @@ def _like(values: Sequence[str], variables: bool) -> Matcher:
     plain, dynamic = _split(values, variables)
     known = wildcards(plain)
     if not dynamic:
-        return _always(known.match)
+        return _always(Patterns(known.match, lambda: [(each,) for each in known.globs()], _whole))
 
     def match(context: Values) -> Test:
         found = [pattern for each in dynamic if (pattern := each.glob(context)) is not None]
-        return lambda given: known.match(given) or any(pattern.match(given) for pattern in found)
+        one = lambda given: known.match(given) or any(pattern.match(given) for pattern in found)  # noqa: E731
+        return Patterns(one, lambda: [(each,) for each in (*known.globs(), *found)], _whole)
 
     return match
 
@@ -107,7 +156,7 @@ def _arn_like(values: Sequence[str], variables: bool) -> Matcher:
             plain.append(tuple([known.get(part) or known.setdefault(part, wildcards((part,))) for part in written]))
 
     if not dynamic:
-        return _always(lambda given: _any_arn(plain, given))
+        return _always(_arns(plain))
 
     def match(context: Values) -> Test:
         found = [*plain]
@@ -115,9 +164,20 @@ def _arn_like(values: Sequence[str], variables: bool) -> Matcher:
             expanded = tuple([pattern for part in parts if (pattern := part.glob(context)) is not None])
             if len(expanded) == len(parts):
                 found.append(expanded)
-        return lambda given: _any_arn(found, given)
+        return _arns(found)
 
     return match
+
+
+def _arns(patterns: Sequence[Arn]) -> Test:
+    def globs() -> list[Pattern]:
+        made: dict[int, Glob] = {}  # patterns share most of their parts
+        for each in chain.from_iterable(patterns):
+            if id(each) not in made:
+                made[id(each)] = each if isinstance(each, Glob) else next(each.globs())
+        return [[made[id(each)] for each in arn] for arn in patterns]
+
+    return Patterns(lambda given: _any_arn(patterns, given), globs, _arn_parts)
 
 
 def _any_arn(patterns: Iterable[Arn], given: str) -> bool:
@@ -135,15 +195,25 @@ def _arn_matches(pattern: Arn, parts: list[str]) -> bool:
 Order = Callable[[Any, Any], bool]
 
 
-def _compared(parse: Callable[[str], Any], order: Order) -> Callable[[Sequence[str], bool], Matcher]:
-    """Values that are read first. Variables are plain text in them, as AWS has it, so such a value is none and matches nothing."""
+def _compared(
+    parse: Callable[[str], Any], order: Order, farthest: Callable[[Iterable[Any]], Any] | None = None
+) -> Callable[[Sequence[str], bool], Matcher]:
+    """Values that are read first. Variables are plain text in them, as AWS has it, so such a value is none and matches nothing.
+
+    `farthest`: which of several values decides where the order is one of size; else it is `operator.eq`.
+    """
 
     def compiled(values: Sequence[str], variables: bool) -> Matcher:
-        wanted = [value for value in map(parse, values) if value is not None]
+        wanted = frozenset(value for value in map(parse, values) if value is not None)
+        if farthest is None:
+            return _always(lambda given: parse(given) in wanted)
+        if not wanted:
+            return _always(lambda given: False)
+        limit = farthest(wanted)
 
         def test(given: str) -> bool:
             value = parse(given)
-            return value is not None and any(order(value, each) for each in wanted)
+            return value is not None and order(value, limit)
 
         return _always(test)
 
@@ -176,11 +246,17 @@ _LONGEST_ADDRESS = 100
 
 
 def _ip(values: Sequence[str], variables: bool) -> Matcher:
-    networks = [network for network in map(_network, values) if network is not None]
+    networks: dict[tuple[int, int], set[int]] = {}  # (version, bits that are not looked at): what the others are
+    for network in [network for network in map(_network, values) if network is not None]:
+        free = network.max_prefixlen - network.prefixlen
+        networks.setdefault((network.version, free), set()).add(int(network.network_address) >> free)
 
     def test(given: str) -> bool:
         address = _address(given)
-        return address is not None and any(address in network for network in networks)
+        if address is None:
+            return False
+        version, number = address.version, int(address)
+        return any(version == each and number >> free in known for (each, free), known in networks.items())
 
     return _always(test)
 
@@ -224,10 +300,10 @@ class Operator:
 def _ordered(family: str, parse: Callable[[str], Any]) -> Iterator[Operator]:
     yield Operator(f"{family}Equals", _compared(parse, operator.eq))
     yield Operator(f"{family}NotEquals", _compared(parse, operator.eq), negated=True)
-    yield Operator(f"{family}LessThan", _compared(parse, operator.lt))
-    yield Operator(f"{family}LessThanEquals", _compared(parse, operator.le))
-    yield Operator(f"{family}GreaterThan", _compared(parse, operator.gt))
-    yield Operator(f"{family}GreaterThanEquals", _compared(parse, operator.ge))
+    yield Operator(f"{family}LessThan", _compared(parse, operator.lt, max))
+    yield Operator(f"{family}LessThanEquals", _compared(parse, operator.le, max))
+    yield Operator(f"{family}GreaterThan", _compared(parse, operator.gt, min))
+    yield Operator(f"{family}GreaterThanEquals", _compared(parse, operator.ge, min))
 
 
 # Variables are for string and ARN operators only (IAM User Guide, "Variables and tags", "Condition element").
@@ -284,7 +360,8 @@ class Condition:
             return test(given) != negated
         # Without a set operator a key of several values holds as ForAnyValue does; a negated one as ForAllValues. AWS says only that
         # such a key needs a set operator (Access Analyzer, "Missing qualifier"), not what happens without.
-        results = (test(value) != negated for value in given)
+        each = test.each(given) if isinstance(test, Patterns) else map(test, given)
+        results = (found != negated for found in each)
         if self.set_operator == "ForAllValues" or (not self.set_operator and negated):
             return all(results)
         return any(results)

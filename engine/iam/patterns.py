@@ -9,7 +9,7 @@ Source: IAM User Guide, "Policy elements: Resource" and "Condition operators".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -171,6 +171,11 @@ class _Places(dict[str, int]):
         return found
 
 
+def places_of(text: str) -> Mapping[str, int]:
+    """Where each character stands in a text, as the bits of a number; 0 for one that is not in it."""
+    return _Places(text)
+
+
 _SHORT = 64  # below this trying every place costs less than making the bits
 _MOST_CHARACTERS = 256  # kept of a text: what is remembered stays below 32 bytes a character
 
@@ -186,6 +191,12 @@ class Wildcards:
     exact: frozenset[str]
     prefixes: tuple[str, ...]
     others: tuple[Glob, ...]
+
+    def globs(self) -> Iterator[Glob]:
+        """All of them as patterns, for engine.iam.many_texts."""
+        yield from self.others
+        yield from (Glob(len(text), _plain(text), (), _NOTHING) for text in self.prefixes)
+        yield from (Glob(len(text), _plain(text), (), None) for text in self.exact)
 
     def match(self, text: str) -> bool:
         if text in self.exact or (self.prefixes and text.startswith(self.prefixes)):

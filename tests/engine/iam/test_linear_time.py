@@ -31,6 +31,12 @@ CONTEXT: dict[str, str | tuple[str, ...]] = {
     "k:many": tuple(f"{'a' * 20}{number}" for number in range(20)),
     "k:arn": "arn:aws:iam::111122223333:role/" + "a" * 100,
     "aws:username": "a" * 64,
+    # As many values as a key can have: names of an encryption context.
+    "k:thousand": tuple(f"{number:x}" for number in range(1500)),
+    "k:numbers": tuple(f"{number}" for number in range(1500)),
+    "k:dates": tuple(f"{number}-01-02" for number in range(600)),
+    "k:addresses": tuple(f"10.{number // 250}.{number % 250}.1" for number in range(1500)),
+    "k:arns": tuple(f"a:b:c:d:e:{number:x}" for number in range(400)),
 }
 
 
@@ -53,6 +59,10 @@ def distinct(form: str) -> Callable[[int], list[str]]:
 
 def one(text: str, end: str = "", start: str = "") -> Callable[[int], str]:
     return lambda number: start + text * number + end
+
+
+def numbered(make: Callable[[int], str]) -> Callable[[int], list[str]]:
+    return lambda number: [make(each) for each in range(number)]
 
 
 ARN = "arn:aws:kms:us-east-1:111122223333:key/"
@@ -83,6 +93,17 @@ DEAR: list[tuple[str, str, Callable[[int], Any]]] = [
     ("an ARN of stars", "ArnLike k:arn", one("*a", "*b", "arn:aws:iam::*:")),
     ("numbers", "NumericEquals aws:username", distinct("9{}9{}9{}")),
     ("addresses", "IpAddress aws:username", distinct("10.{}.{}.{}")),
+    ("patterns on a thousand values", "ForAnyValue:StringLike k:thousand", distinct("*{}?{}{}g")),
+    ("patterns, none of which may match", "ForAllValues:StringNotLike k:thousand", distinct("*g{}*{}*{}*")),
+    ("beginnings", "ForAnyValue:StringLike k:thousand", distinct("g{}{}{}*")),
+    ("variables on a thousand values", "ForAnyValue:StringEquals k:thousand", distinct("${{aws:username}}{}{}{}")),
+    ("whatever their case", "ForAnyValue:StringEqualsIgnoreCase k:thousand", distinct("${{aws:username}}{}{}{}")),
+    ("ARNs on hundreds", "ForAnyValue:ArnLike k:arns", distinct("?:b:c:*:*:{}*{}{}g")),
+    ("numbers on a thousand", "ForAnyValue:NumericEquals k:numbers", distinct("9{}.5{}{}")),
+    ("sizes", "ForAnyValue:NumericLessThan k:numbers", numbered(lambda n: f"-{n + 1}")),
+    ("dates on hundreds", "ForAnyValue:DateEquals k:dates", numbered(lambda n: f"{2000 + n}-02-02")),
+    ("networks on them", "ForAnyValue:IpAddress k:addresses", numbered(lambda n: f"11.{n // 250}.{n % 250}.0/24")),
+    ("truths", "ForAnyValue:Bool k:thousand", distinct("g{}{}{}")),
 ]
 
 
