@@ -34,8 +34,8 @@ ARN_PATTERNS = st.lists(st.text(alphabet="ab*?", max_size=3), min_size=6, max_si
 
 @settings(deadline=None)
 @given(
-    st.lists(ARN_PATTERNS, min_size=30, max_size=30),
-    st.lists(ARNS, min_size=4, max_size=4),
+    st.lists(ARN_PATTERNS, min_size=5, max_size=30),
+    st.lists(ARNS, min_size=9, max_size=9),
     st.sampled_from(["ArnLike", "ArnNotLike"]),
 )
 def test_so_do_arns(patterns: list[str], arns: list[str], operator: str) -> None:
