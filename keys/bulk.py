@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 0.5  # seconds that the request which starts a job gives to it
 DESCRIBED = 100  # keys of a preview that are described one by one; of more than that the inventory's states are taken
 _LEASE = 20.0  # seconds
+_LEASE_ELSEWHERE = 90.0  # longer than a call of another endpoint may take, with all its attempts (keys.backends.REMOTE)
 _BATCH = 20
 
 
@@ -110,7 +111,10 @@ def begin(request: HttpRequest, action: str, key_ids: list[str], parameters: dic
 
 def work(request: HttpRequest, job: BulkJob) -> None:
     """Do a part of the job now, and have a thread go on with the rest, unless someone is at it."""
-    held = leases.take(f"bulk {job.pk}", _LEASE) if job.finished is None else None
+    if job.finished is not None:
+        return
+    seconds = _LEASE if service.backend(request).embedded else _LEASE_ELSEWHERE
+    held = leases.take(f"bulk {job.pk}", seconds)
     if held is None:
         return
     kms = service.client(request)
@@ -119,6 +123,8 @@ def work(request: HttpRequest, job: BulkJob) -> None:
     try:
         while more and time.monotonic() < end:
             more = _step(kms, job, held, end)
+    except leases.Lost:
+        return  # another goes on with it
     except BaseException:
         leases.release(held)
         raise
@@ -133,6 +139,8 @@ def _go_on(kms: Any, job: BulkJob, held: leases.Held) -> None:
     try:
         while _step(kms, job, held):
             time.sleep(0.001)  # pages come first
+    except leases.Lost:
+        logger.info("bulk job %s is another worker's by now", job.pk)
     except diagnosis.FAILURES as error:
         logger.warning("bulk job %s stopped: %s", job.pk, error)
     except Exception:
@@ -143,25 +151,26 @@ def _go_on(kms: Any, job: BulkJob, held: leases.Held) -> None:
 
 
 def _step(kms: Any, job: BulkJob, held: leases.Held, end: float | None = None) -> bool:
-    """The next few keys. Whether there are more for this owner of the lease: none once it is another's.
+    """The next few keys. Whether there are more. Raises leases.Lost once another has the lease: no call is made and nothing noted then.
 
-    A worker that dies between a call and its note repeats the call, which answers the same.
+    Where a worker dies between a call and its note, the next one makes the call again.
     """
     items = list(job.items.filter(outcome="").order_by("pk")[:_BATCH])
     method = getattr(kms, xform_name(BULK[job.action].operation))
     for item in items:
-        if not leases.keep(held):
-            return False
+        leases.insist(held)
         try:
             method(KeyId=item.key_id, **job.parameters)
         except ClientError as error:
             item.outcome, item.problem = "refused", service.sentence(error)
         else:
             item.outcome = "done"
-        item.save(update_fields=["outcome", "problem"])
+        with leases.writing(held):
+            item.save(update_fields=["outcome", "problem"])
         if end is not None and time.monotonic() > end:
             return True
     if len(items) < _BATCH and not job.items.filter(outcome="").exists():
-        BulkJob.objects.filter(pk=job.pk).update(finished=timezone.now())
+        with leases.writing(held):
+            BulkJob.objects.filter(pk=job.pk).update(finished=timezone.now())
         return False
     return True

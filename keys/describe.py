@@ -300,8 +300,7 @@ def recount(account_id: str, region: str) -> None:
         )
 
 
-def forget_missing(account_id: str, region: str, round: int) -> None:
-    """Drop the keys that a whole reading did not see."""
-    missing = InventoryKey.objects.filter(account_id=account_id, region=region, round__lt=round)
-    while chunk := list(missing.values_list("key_id", flat=True)[:200]):
-        write(account_id, region, dict.fromkeys(chunk), change=2**62)
+def unread(account_id: str, region: str, round: int) -> list[str]:
+    """Some of the keys that a whole reading has not seen, as many as are written at once."""
+    rows = InventoryKey.objects.filter(account_id=account_id, region=region, round__lt=round)
+    return list(rows.values_list("key_id", flat=True)[:200])

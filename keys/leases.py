@@ -1,19 +1,27 @@
 """Leases: work that one thread of one worker does at a time, and that another takes up when it is not renewed any more.
 
 A lease belongs to whoever took it: a random token that only its owner knows. Each step is one conditional statement of the database,
-so it holds between threads, workers and nodes. Who cannot renew has lost it: another may be at the work, and it writes no more.
+so it holds between threads, workers and nodes. Who cannot renew has lost it: another may be at the work, and it writes no more. What
+is written goes through `writing`, which renews in the same transaction: no write of an owner that was too slow comes behind the next one's.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from keys.models import Lease
+
+
+class Lost(Exception):
+    """The lease is another's by now, or nobody's: its former owner stops."""
 
 
 @dataclass(slots=True)
@@ -49,6 +57,24 @@ def renew(held: Held) -> bool:
 def keep(held: Held) -> bool:
     """As `renew`, but the database is asked only when a third of the time is over: for work that goes on in small steps."""
     return time.monotonic() - held.renewed < held.seconds / 3 or renew(held)
+
+
+def insist(held: Held) -> None:
+    """As `keep`. Raises Lost."""
+    if not keep(held):
+        raise Lost(held.name)
+
+
+@contextmanager
+def writing(held: Held) -> Iterator[None]:
+    """A transaction of the work that the lease is for. Raises Lost, and writes nothing, if it is another's by now.
+
+    The lease's row stays locked until the end: whoever takes the lease over waits for it, or has done so before.
+    """
+    with transaction.atomic():
+        if not renew(held):
+            raise Lost(held.name)
+        yield
 
 
 def release(held: Held) -> None:

@@ -284,9 +284,9 @@ def test_a_reading_whose_worker_died_goes_on_where_it_was(
     kms = account.client()
     reader = follow.Follower(kms, account.account_id, "us-east-1", ours=True)
     reader._begin(reader.mark())
-    reader._read_step()  # and then the worker dies, holding its lease
     held = leases.take(follow.lease_name(reader.place), 30)
     assert held is not None
+    reader._read_step(held)  # and then the worker dies, holding its lease
     assert len(rows(signed_in, "/keys/")) == 3
     assert "3 keys so far" in signed_in.get("/keys/").content.decode()
     held.seconds = -1

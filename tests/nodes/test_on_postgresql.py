@@ -1,4 +1,4 @@
-"""Tests of trail, store and vault once more, in a process whose own database is PostgreSQL."""
+"""Tests of trail, store, vault and leases once more, in a process whose own database is PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from tests.support.server import ROOT
 
 pytestmark = pytest.mark.slow
-FOLDERS = ("tests/engine/trail", "tests/engine/store", "tests/engine/vault")
+PATHS = ("tests/engine/trail", "tests/engine/store", "tests/engine/vault", "tests/keys/test_leases.py")
 
 
-def test_trail_store_and_vault_hold_on_postgresql_what_they_hold_on_sqlite() -> None:
+def test_trail_store_vault_and_leases_hold_on_postgresql_what_they_hold_on_sqlite() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *FOLDERS],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *PATHS],
         cwd=ROOT,
         env={**os.environ, "KMSCONSOLE_TEST_DATABASE": "postgresql"},
         capture_output=True,
