@@ -15,6 +15,7 @@ from django.db import DatabaseError
 from engine import clock
 from engine.context import CallContext
 from engine.iam import authorize as iam
+from engine.iam.authorize import ContextValues
 from engine.store import transaction
 from engine.trail import record, recorder
 from engine.trail.facts import Facts
@@ -25,6 +26,7 @@ SERVICE = "kmsconsole"
 REGION = "us-east-1"  # what belongs to the whole account is recorded where IAM's events are
 
 T = TypeVar("T")
+Conditions = Callable[[], ContextValues] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,13 @@ def arn(account_id: str, resource_type: str, name: str) -> str:
     return f"arn:aws:{SERVICE}:{REGION}:{account_id}:{resource_type}/{name}"
 
 
-def authorize(context: CallContext, action: str, *, resource: str = "*") -> None:
-    """Raise AccessDeniedException, in AWS's words, unless the principal may do `action` (a row of the table)."""
-    iam.authorize(context, BY_ACTION[action].action, resource=resource)
+def authorize(context: CallContext, action: str, *, resource: str = "*", conditions: Conditions = None) -> None:
+    """Raise AccessDeniedException, in AWS's words, unless the principal may do `action` (a row of the table).
+
+    Identity policies, permissions boundaries and session policies decide; key policies are about kms: actions. `conditions` gives the
+    condition keys of the resource (a key's tags, say); it is called only if a policy asks.
+    """
+    iam.authorize(context, BY_ACTION[action].action, resource=resource, conditions=conditions)
 
 
 def perform(
@@ -78,6 +84,7 @@ def perform(
     resource: str = "*",
     parameters: dict[str, Any] | None = None,
     user_agent: str = "",
+    conditions: Conditions = None,
 ) -> T:
     """Decide `action`, do `what`, and record it: a change in one transaction with its record, a reading before it is shown.
 
@@ -85,14 +92,18 @@ def perform(
     recorded. `what` calls no other system: it runs while other changes wait.
     """
     made = _Call(context, BY_ACTION[action], parameters, user_agent)
+
+    def permitted() -> None:
+        authorize(context, action, resource=resource, conditions=conditions)
+
     try:
         try:
             if made.action.reads:
-                authorize(context, action, resource=resource)
+                permitted()
                 found = what()
                 recorder.record([made.event()])
                 return found
-            return _change(made, what, resource)
+            return _change(made, what, permitted)
         except AWSError as error:
             recorder.record([made.event(error)])
             raise
@@ -126,12 +137,12 @@ class _Call:
         )
 
 
-def _change(made: _Call, what: Callable[[], T], resource: str) -> T:
+def _change(made: _Call, what: Callable[[], T], permitted: Callable[[], None]) -> T:
     # Dated before the change: a move of the clock is recorded at the time that it was made.
     event, recorded = made.event(), False
     try:
         with transaction.write():
-            authorize(made.context, made.action.action, resource=resource)
+            permitted()
             found = what()
             recorded = recorder.record_change([event])
     except DatabaseError:

@@ -129,6 +129,12 @@ def _for_key(who: Viewer, action: str, key_id: str, grants: tuple[GrantView, ...
     return _decided(who, action, row.arn, policy, grants, _conditions(who, row))
 
 
+def key_conditions(who: Viewer, region: str, key_id: str) -> Mapping[str, Any]:
+    """The condition keys that a key of the account has, its tags among them; none for one that is not here."""
+    row = models.Key.objects.filter(account_id=who.context.account_id, region=region, key_id=key_id).first()
+    return _conditions(who, row) if row is not None else {}
+
+
 def _conditions(who: Viewer, row: models.Key) -> Mapping[str, Any]:
     """The condition keys of engine.kms.access.key_conditions, from the stored row alone: no material is opened for a list."""
     values: dict[str, Any] = {

@@ -5,7 +5,7 @@ It is no call of AWS's but an action of the console's own, `kmsconsole:MoveClock
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,13 +21,20 @@ MOVE = "kmsconsole:MoveClock"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What time does to one key by itself. `times`: how often, by then (a rotation). `alias` is the first one, "" where it has none."""
+    """What time does to one key by itself. `times`: how often, by then (a rotation). `alias` is the first one, "" where it has none.
+    `scheduled`: when the deletion that destroys it was scheduled."""
 
     region: str
     key_id: str
     when: datetime
     times: int = 1
     alias: str = ""
+    scheduled: datetime | None = None
+
+    @property
+    def place(self) -> str:
+        """The key among all of the account's."""
+        return f"{self.region}/{self.key_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +64,24 @@ def offset(account_id: str) -> float:
     return clock.offset(account_id)
 
 
-def move(who: sight.Viewer, begin: float, seconds: float, *, user_agent: str = "") -> None:
+def move(
+    who: sight.Viewer, begin: float, seconds: float, *, check: Callable[[datetime], None], user_agent: str = ""
+) -> None:
     """Move the clock of the viewer's account from `begin` to `seconds` ahead of the machine's.
 
+    `check` is asked about the time that the clock will show, in the transaction that moves it: an AWSError of its refuses the move.
     Raises AWSError: AccessDeniedException, or what engine.iam.clocks.move refuses; KMSInternalException if it cannot be recorded.
     """
     real = clock.real_now()
+
+    def change() -> None:
+        check(real + timedelta(seconds=seconds))
+        clocks.move(who.context.account_id, begin, seconds)
+
     console_actions.perform(
         who.context,
         MOVE,
-        lambda: clocks.move(who.context.account_id, begin, seconds),
+        change,
         parameters={"from": _said(real, begin), "to": _said(real, seconds), "secondsAhead": seconds},
         user_agent=user_agent,
     )
@@ -85,21 +100,26 @@ _ASKED_AT_ONCE = 10_000  # keys that one query names
 def forecast(who: sight.Viewer, to: datetime) -> Forecast:
     """What will have happened to the account's keys, in all Regions, when its clock shows `to`; by stored facts alone."""
     account_id = who.context.account_id
-    now = clock.now(account_id)
-    destroyed, expiring = list(_destroyed(account_id, now, to)), list(_expiring(account_id, now, to))
+    destroyed, expiring = ending(account_id, to)
     return Forecast(
         _kind(who, len(destroyed), destroyed),
         _kind(who, len(expiring), expiring),
-        _kind(who, *_rotating(account_id, now, to)),
+        _kind(who, *_rotating(account_id, clock.now(account_id), to)),
     )
+
+
+def ending(account_id: str, to: datetime) -> tuple[list[Event], list[Event]]:
+    """(keys that are destroyed, keys that lose imported material) by then, for whoever asks: no word of it is for a page."""
+    now = clock.now(account_id)
+    return list(_destroyed(account_id, now, to)), list(_expiring(account_id, now, to))
 
 
 def _destroyed(account_id: str, now: datetime, to: datetime) -> Iterator[Event]:
     keys = models.Key.objects.filter(account_id=account_id)
     dated = keys.filter(deletion_date__gt=now, deletion_date__lte=to)
-    for region, key_id, when in dated.values_list("region", "key_id", "deletion_date"):
+    for region, key_id, when, scheduled in dated.values_list("region", "key_id", "deletion_date", "deletion_scheduled"):
         if when is not None:
-            yield Event(region, key_id, when)
+            yield Event(region, key_id, when, scheduled=scheduled)
     # A primary that waits for its replicas begins its own waiting period when the last of them goes.
     for primary in keys.filter(deletion_date=None, pending_window_days__isnull=False):
         replicas = keys.filter(key_id=primary.key_id).exclude(pk=primary.pk).values_list("deletion_date", flat=True)
@@ -107,7 +127,7 @@ def _destroyed(account_id: str, now: datetime, to: datetime) -> Iterator[Event]:
         if dates and len(dates) == len(replicas):
             when = max(dates) + timedelta(days=primary.pending_window_days or 0)
             if when <= to:
-                yield Event(primary.region, primary.key_id, when)
+                yield Event(primary.region, primary.key_id, when, scheduled=primary.deletion_scheduled)
 
 
 def _expiring(account_id: str, now: datetime, to: datetime) -> Iterator[Event]:

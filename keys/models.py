@@ -107,6 +107,7 @@ class AccountRule(models.Model):
     changed = models.DateTimeField(null=True)
     off_asked_by = models.CharField(max_length=2048, blank=True, help_text="ARN of who wants it off")
     off_asked_user = models.CharField(max_length=64, blank=True, help_text="unique ID")
+    off_asked = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.account_id
@@ -115,12 +116,18 @@ class AccountRule(models.Model):
 class DeletionRequest(models.Model):
     """A key's deletion, or that of its imported material, that waits for, or had, a second person's decision. Rows are never removed.
 
-    A request without `asked_user` was made before users were told apart by their unique ID: nobody can approve it.
+    A request without `asked_user` was made before users were told apart by their unique ID: nobody can approve it. One that is approved
+    and not `completed` broke off before its call was answered.
     """
 
     WAITING, APPROVED, REJECTED, WITHDRAWN = "waiting", "approved", "rejected", "withdrawn"
+    FAILED = "failed"  # approved, its call refused, and asked for again meanwhile
 
     account_id = models.CharField(max_length=12)
+    endpoint = models.CharField(
+        max_length=16, blank=True, help_text="scope of the endpoint; empty: the embedded engine"
+    )
+    endpoint_name = models.CharField(max_length=400, blank=True)
     region = models.CharField(max_length=32)
     key_id = models.CharField(max_length=64)
     label = models.CharField(max_length=256, help_text="the key's alias then, or its ID")
@@ -132,12 +139,14 @@ class DeletionRequest(models.Model):
     asked_user = models.CharField(max_length=64, help_text="unique ID of the user, also while acting as a role")
     asked = models.DateTimeField()
     decided_by = models.CharField(max_length=2048, blank=True, help_text="ARN")
+    decided_user = models.CharField(max_length=64, blank=True, help_text="unique ID")
     decided = models.DateTimeField(null=True)
+    completed = models.DateTimeField(null=True, help_text="when the approved call was answered")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account_id", "region", "key_id"],
+                fields=["account_id", "endpoint", "region", "key_id"],
                 condition=models.Q(state="waiting"),
                 name="one_waiting_deletion_a_key",
             )

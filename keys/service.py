@@ -44,7 +44,11 @@ def client(request: HttpRequest, service: str = "kms", region: str | None = None
 
     Raises ClientError where a connection's credentials cannot be opened or its role not assumed.
     """
-    found = _client(request, service, region or request.signed_in.region)  # type: ignore[attr-defined]
+    return _guarded(request, service, _client(request, service, region or request.signed_in.region))  # type: ignore[attr-defined]
+
+
+def _guarded(request: HttpRequest, service: str, found: Any) -> Any:
+    """The client, held to the account's rule about deletions if it is one of KMS."""
     return approvals.Guarded(found, request.signed_in.account_id) if service == "kms" else found  # type: ignore[attr-defined]
 
 
@@ -69,7 +73,7 @@ def missing_permission(request: HttpRequest, action: str) -> str:
 
 def embedded(request: HttpRequest, service: str = "kms", region: str | None = None) -> Any:
     """A client of the embedded engine, whichever endpoint the pages speak to: for what belongs to the console itself."""
-    return _embedded(request, service, region or request.signed_in.region)  # type: ignore[attr-defined]
+    return _guarded(request, service, _embedded(request, service, region or request.signed_in.region))  # type: ignore[attr-defined]
 
 
 def now(request: HttpRequest) -> datetime:
@@ -99,13 +103,20 @@ def console_action(
     *,
     resource: str = "*",
     parameters: dict[str, Any] | None = None,
+    conditions: console_actions.Conditions = None,
 ) -> T:
     """As `engine.console_actions.perform`, by the signed-in principal. Raises ClientError."""
     user_agent = request.headers.get("User-Agent", "")[:512]
     context = viewer(request).context
     try:
         return console_actions.perform(
-            context, action, what, resource=resource, parameters=parameters, user_agent=user_agent
+            context,
+            action,
+            what,
+            resource=resource,
+            parameters=parameters,
+            user_agent=user_agent,
+            conditions=conditions,
         )
     except AWSError as error:
         raise ClientError(
@@ -114,12 +125,18 @@ def console_action(
 
 
 def key_action(request: HttpRequest) -> Callable[..., Any]:
-    """`console_action` on a key of the signed-in account: (action, what, Region, key ID, parameters)."""
+    """`console_action` on a key of the signed-in account: (action, what, Region, key ID, parameters). A policy may name the key, and at
+    the embedded engine what is known of it: its tags, aliases, origin and the like."""
+    here = backends.current(request).embedded
 
     def act(action: str, what: Callable[[], T], region: str, key_id: str, parameters: dict[str, Any]) -> T:
         account_id = request.signed_in.account_id  # type: ignore[attr-defined]
         resource = f"arn:aws:kms:{region}:{account_id}:key/{key_id}"
-        return console_action(request, action, what, resource=resource, parameters=parameters)
+
+        def conditions() -> Any:
+            return sight.key_conditions(viewer(request), region, key_id) if here else {}
+
+        return console_action(request, action, what, resource=resource, parameters=parameters, conditions=conditions)
 
     return act
 
@@ -136,17 +153,24 @@ def refusal(request: HttpRequest, action: str) -> ClientError | None:
 def move_clock(request: HttpRequest, begin: float, seconds: float) -> None:
     """As `engine.timetravel.move`, by the signed-in principal. Raises ClientError.
 
-    Where two persons decide on deletions, one alone does not bring their dates nearer.
+    Where two persons decide on deletions, one alone does not bring forward what they have not approved.
     """
-    if approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
-        found = timetravel.forecast(viewer(request), timezone.now() + timedelta(seconds=seconds))
-        if found.destroyed.number or found.expiring.number:
-            raise approvals.refusal("MoveClock")
     user_agent = request.headers.get("User-Agent", "")[:512]
+
+    def check(to: datetime) -> None:
+        if found := ending_unapproved(request, to):
+            raise AWSError("ApprovalRequired", approvals.held_move(len(found)))
+
     try:
-        timetravel.move(viewer(request), begin, seconds, user_agent=user_agent)
+        timetravel.move(viewer(request), begin, seconds, check=check, user_agent=user_agent)
     except AWSError as error:
         raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "MoveClock") from error
+
+
+def ending_unapproved(request: HttpRequest, to: datetime) -> list[timetravel.Event]:
+    """What would end by then in the signed-in account without two persons having decided it, where that is the account's rule."""
+    account_id = str(request.signed_in.account_id)  # type: ignore[attr-defined]
+    return approvals.unapproved(account_id, *timetravel.ending(account_id, to))
 
 
 def opened(request: HttpRequest, chosen: backends.Backend) -> dict[str, str]:
@@ -193,6 +217,12 @@ def by_aws_service(request: HttpRequest, aws_service: str, *, itself_for: str = 
 
     Raises ClientError for credentials that ended.
     """
+    if aws_service == approvals.SERVICE:
+        raise ValueError("as the console itself only what was approved is called")
+    return _guarded(request, "kms", _forwarded(request, aws_service, itself_for, region))
+
+
+def _forwarded(request: HttpRequest, aws_service: str, itself_for: str, region: str) -> Any:
     signed_in = request.signed_in  # type: ignore[attr-defined]
     try:
         if itself_for:
@@ -202,15 +232,14 @@ def by_aws_service(request: HttpRequest, aws_service: str, *, itself_for: str = 
     except AWSError as error:
         raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "DescribeKey") from error
     given = (made.access_key_id, made.secret_access_key, made.session_token)
-    found = _in_process("kms", region or signed_in.region, given, request.META.get("REMOTE_ADDR", ""))
-    return found if aws_service == approvals.SERVICE else approvals.Guarded(found, signed_in.account_id)
+    return _in_process("kms", region or signed_in.region, given, request.META.get("REMOTE_ADDR", ""))
 
 
 def approved(request: HttpRequest, region: str) -> Any:
     """A KMS client for a deletion that a second person has approved. At the embedded engine its calls are made by the console's own
     service (keys.approvals.SERVICE), so that a policy can tell them from all others."""
     if backends.current(request).embedded:
-        return by_aws_service(request, approvals.SERVICE, region=region)
+        return _forwarded(request, approvals.SERVICE, "", region)
     return _client(request, "kms", region)
 
 

@@ -186,6 +186,18 @@ def user_id(request: HttpRequest) -> str:
     return console_sessions.user_id(session_id) if session_id else ""
 
 
+def user_since(request: HttpRequest) -> datetime | None:
+    """When the user who signed in was made."""
+    session_id = request.signed_in.session_id  # type: ignore[attr-defined]
+    return console_sessions.user_since(session_id) if session_id else None
+
+
+def user_ids(request: HttpRequest) -> frozenset[str]:
+    """The unique IDs of all users who are signed in in this browser: one person holds them all."""
+    aside = (other.signed_in.session_id for other in others(request))
+    return frozenset({user_id(request), *map(console_sessions.user_id, aside)} - {""})
+
+
 def act_as(request: HttpRequest, role: SignedIn) -> None:
     """Sign as `role` from now on; the user it was taken as is kept, to go back to. Roles taken in a row go back to the user."""
     user = request.session.get(_USER) or request.session[_KEY]

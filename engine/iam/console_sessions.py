@@ -63,6 +63,11 @@ def user_id(session_id: str) -> str:
     return ConsoleSession.objects.filter(session_id=session_id).values_list("user__unique_id", flat=True).first() or ""
 
 
+def user_since(session_id: str) -> datetime | None:
+    """When the user whose session it is was made, by its account's clock; None if the session has ended."""
+    return ConsoleSession.objects.filter(session_id=session_id).values_list("user__created", flat=True).first()
+
+
 def of_same_user(session_id: str) -> list[Session]:
     """The sessions of the user whose session this is that have not ended, the last used first."""
     rows = ConsoleSession.objects.filter(

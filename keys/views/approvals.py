@@ -1,4 +1,4 @@
-"""Deletions that wait for a second person, those that were decided, the account's rule about it, and the policy that holds programs to it."""
+"""Deletions that wait for a second person, those that were decided, the account's rule about it, and the policies that hold programs to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from keys import approvals, call, inventory, service
+from keys import approvals, backends, call, inventory, service, viewer
 from keys.models import DeletionRequest
 from keys.views.common import attempt, requires
 from principals import session
@@ -33,16 +33,23 @@ def _page(request: HttpRequest, **shown: Any) -> HttpResponse:
     signed_in = request.signed_in  # type: ignore[attr-defined]
     found = approvals.all_requests(signed_in.account_id)
     policy = _policy()
+    here = approvals.endpoint(request)
+    waiting = list(found.filter(state=DeletionRequest.WAITING))
+    if not viewer.may(request, backends.LIST_CONNECTIONS):
+        for each in waiting:
+            each.endpoint_name = each.endpoint_name if each.endpoint == here else ""
     return render(
         request,
         "keys/approvals.html",
         {
             "rule": approvals.rule(signed_in.account_id),
             "person": session.user_id(request),
-            "waiting": found.filter(state=DeletionRequest.WAITING),
+            "waiting": waiting,
+            "here": here,
             "decided": found.exclude(state=DeletionRequest.WAITING)[:_SHOWN],
             "embedded": service.backend(request).embedded,
             "policy": policy,
+            "key_statement": json.dumps(approvals.closing_statement(of_key_policy=True), indent=2),
             "policy_call": call.show(request, "CreatePolicy", policy, "iam"),
             **shown,
         },

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from keys import clockwords, remedies, service
+from keys import approvals, clockwords, remedies, service
 from keys.service import timetravel
 
 SUGGESTED = (1, 30, 90, 365)  # days
@@ -136,9 +136,11 @@ def _page(
     if move is not None and shown["may"]:
         target = real + timedelta(seconds=seconds)
         found = timetravel.forecast(service.viewer(request), target)
+        held = service.ending_unapproved(request, target)
         if "typed" in move.fields and not hasattr(move, "phrase"):
             move.confirm_by(_phrase(found))
         shown |= {"move": move, "target": target, "forecast": found, "moved_by": clockwords.span(seconds - begin)}
+        shown |= {"held": {each.place for each in held}, "why_held": approvals.held_move(len(held)) if held else ""}
     wrong = any(form is not None and form.is_bound and form.errors for form in (by, to, move))
     return render(request, "keys/clock.html", shown, status=422 if wrong else 200)
 

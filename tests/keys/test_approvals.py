@@ -1,26 +1,17 @@
-"""Deletion by two persons: who asks, who approves, and that no page goes round them."""
+"""Deletion by two persons: who asks, who approves, who is a second person. tests/keys/test_deletion_guard.py: that no way leads round them."""
 
 from __future__ import annotations
 
-import ast
 import json
-import time
-from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 from django.test import Client
-from django.utils import timezone
 
-from engine import clock, timetravel
-from keys import bulk, leases, wrapping
-from keys.models import BulkItem, BulkJob, DeletionRequest
+from keys.models import DeletionRequest
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import text
-from tests.support.server import ROOT
-
-ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-
+from tests.support.principals import ALLOW_ALL, second_person
 
 DECIDE_ONLY = json.dumps(
     {
@@ -28,13 +19,6 @@ DECIDE_ONLY = json.dumps(
         "Statement": [{"Effect": "Allow", "Action": "kmsconsole:*KeyDeletion*", "Resource": "*"}],
     }
 )
-
-
-def second_person(account: TestAccount, name: str = "second", policy: str = ALLOW_ALL) -> Client:
-    user: TestUser = account.create_user(name, policy)
-    account.client("iam").create_login_profile(UserName=name, Password="long enough")
-    user.password = "long enough"
-    return sign_in_browser(user)
 
 
 def test_two_persons_delete_a_key(account: TestAccount, signed_in: Client) -> None:
@@ -204,132 +188,118 @@ def test_a_request_made_before_users_were_told_apart_can_only_be_withdrawn(
     assert not signed_in.get("/keys/approvals/").context["waiting"]
 
 
-# --- the rule holds on every way, and only in its account
-
-
-def test_another_accounts_rule_holds_nobody_up(
-    account: TestAccount, other_account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("decision", ["approve", "off"])
+@pytest.mark.parametrize("name", ["ann", "eve"])
+def test_a_user_made_after_the_request_is_no_second_person(
+    account: TestAccount, signed_in: Client, name: str, decision: str
 ) -> None:
-    """In the thread of a bulk job, which has nothing of the request but its client."""
-    sign_in_browser(other_account.administrator).post("/keys/approvals/", {"do": "on"})
-    monkeypatch.setattr(bulk, "AT_ONCE", 0.0)
-    keys = [account.create_key() for _ in range(2)]
-    form = {"action": "delete", "key": keys, "confirmed": "1", "days": "7", "typed": "delete 2"}
-    job = signed_in.post("/keys/bulk/", form, follow=True).context["job"]
-    for _ in range(100):
-        if leases.is_held(f"bulk {job.pk}"):
-            time.sleep(0.1)
-    states = {account.client().describe_key(KeyId=each)["KeyMetadata"]["KeyState"] for each in keys}
-    assert states == {"PendingDeletion"}
-
-
-def test_a_job_that_was_begun_before_the_rule_is_held_by_it(account: TestAccount, signed_in: Client) -> None:
-    key_id = account.create_key()
-    job = BulkJob.objects.create(
-        account_id=account.account_id,
-        region="us-east-1",
-        owner=account.administrator.arn,
-        action="delete",
-        parameters={"PendingWindowInDays": 7},
-        created=timezone.now(),
-    )
-    BulkItem.objects.create(job=job, key_id=key_id)
+    """Neither the asker's own name made anew, which has another unique ID, nor a user made for the purpose."""
+    ann, key_id = second_person(account, "ann"), account.create_key()
     signed_in.post("/keys/approvals/", {"do": "on"})
-    page = signed_in.get(f"/keys/bulk/{job.pk}/")
-    assert "ApprovalRequired" in text(page)
+    ann.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"})
+    ann.post("/keys/approvals/", {"do": "ask-off"})
+    (waiting,) = signed_in.get("/keys/approvals/").context["waiting"]
+    delete_user(account, "ann")
+    new = second_person(account, name)
+    answer = new.post("/keys/approvals/", {"do": decision, "request": waiting.pk}, follow=True)
+    assert "made after this was asked for" in text(answer)
+    assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"] is True
+    assert signed_in.get("/keys/approvals/").context["rule"].two_person_deletion
+
+
+def test_the_page_and_the_record_name_persons_by_unique_id(account: TestAccount, signed_in: Client) -> None:
+    second, key_id, iam = second_person(account), account.create_key(), account.client("iam")
+    asker, decider = (iam.get_user(UserName=name)["User"]["UserId"] for name in ("admin", "second"))
+    signed_in.post("/keys/approvals/", {"do": "on"})
+    signed_in.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"})
+    (waiting,) = second.get("/keys/approvals/").context["waiting"]
+    assert asker in text(second.get("/keys/approvals/"))
+    second.post("/keys/approvals/", {"do": "approve", "request": waiting.pk})
+    assert decider in text(second.get("/keys/approvals/"))
+    (event,) = account.client("cloudtrail").lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "ApproveKeyDeletion"}]
+    )["Events"]
+    record = json.loads(event["CloudTrailEvent"])
+    assert record["requestParameters"]["askedByPrincipalId"] == asker
+    assert record["userIdentity"]["principalId"] == decider
+
+
+def delete_user(account: TestAccount, name: str) -> None:
+    iam = account.client("iam")
+    iam.delete_login_profile(UserName=name)
+    for each in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=name, AccessKeyId=each["AccessKeyId"])
+    iam.delete_user_policy(UserName=name, PolicyName="test")
+    iam.delete_user(UserName=name)
+
+
+@pytest.mark.parametrize("decision", ["approve", "off"])
+def test_two_sign_ins_of_one_browser_are_one_person(account: TestAccount, signed_in: Client, decision: str) -> None:
+    key_id = account.create_key()
+    second_person(account)
+    signed_in.post("/keys/approvals/", {"do": "on"})
+    signed_in.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"})
+    signed_in.post("/keys/approvals/", {"do": "ask-off"})
+    (waiting,) = signed_in.get("/keys/approvals/").context["waiting"]
+    beside = {"account": account.account_id, "user_name": "second", "password": "long enough", "add": "1"}
+    signed_in.post("/principals/sign-in/?add=1", beside)
+    page = signed_in.get("/keys/approvals/")
+    assert page.context["signed_in"].user_name == "second"
+    answer = signed_in.post("/keys/approvals/", {"do": decision, "request": waiting.pk}, follow=True)
+    assert "signed in in this browser too" in text(answer)
+    assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"] is True
+    assert signed_in.get("/keys/approvals/").context["rule"].two_person_deletion
+
+
+def test_a_policy_may_name_the_keys_by_their_tags(account: TestAccount, signed_in: Client) -> None:
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": "kmsconsole:ApproveKeyDeletion",
+            "Resource": "arn:aws:kms:*:*:key/*",
+            "Condition": {"StringEquals": {"aws:ResourceTag/stage": "production"}},
+        },
+    ]
+    second = second_person(account, policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    signed_in.post("/keys/approvals/", {"do": "on"})
+    states = {}
+    for stage in ("production", "test"):
+        key_id = account.create_key(Tags=[{"TagKey": "stage", "TagValue": stage}])
+        signed_in.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"})
+        waiting = DeletionRequest.objects.get(key_id=key_id)
+        second.post("/keys/approvals/", {"do": "approve", "request": waiting.pk})
+        states[stage] = account.client().describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"]
+    assert states == {"production": "Enabled", "test": "PendingDeletion"}
+
+
+def test_what_was_asked_for_at_another_endpoint_is_not_approved_here(account: TestAccount, signed_in: Client) -> None:
+    """The same key ID may be another key there."""
+    second, key_id = second_person(account), account.create_key()
+    signed_in.post("/keys/approvals/", {"do": "on"})
+    signed_in.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"})
+    DeletionRequest.objects.filter(key_id=key_id).update(endpoint="c7", endpoint_name="Frankfurt")
+    (waiting,) = second.get("/keys/approvals/").context["waiting"]
+    assert "Frankfurt" in text(second.get("/keys/approvals/"))
+    answer = second.post("/keys/approvals/", {"do": "approve", "request": waiting.pk}, follow=True)
+    assert "asked for at another endpoint" in text(answer)
     assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"] is True
 
 
-def imported_key(account: TestAccount) -> str:
-    kms, key_id = account.client(), account.create_key(Origin="EXTERNAL")
-    given = kms.get_parameters_for_import(
-        KeyId=key_id, WrappingAlgorithm="RSA_AES_KEY_WRAP_SHA_256", WrappingKeySpec="RSA_2048"
-    )
-    kms.import_key_material(
-        KeyId=key_id,
-        ImportToken=given["ImportToken"],
-        EncryptedKeyMaterial=wrapping.wrap(given["PublicKey"], b"x" * 32, "RSA_AES_KEY_WRAP_SHA_256"),
-        ExpirationModel="KEY_MATERIAL_EXPIRES",
-        ValidTo=clock.now(account.account_id) + timedelta(days=20),
-    )
-    return key_id
-
-
-def test_imported_material_is_deleted_by_two_persons_too(account: TestAccount, signed_in: Client) -> None:
-    second, key_id = second_person(account), imported_key(account)
-    state = lambda: account.client().describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"]  # noqa: E731
-    signed_in.post("/keys/approvals/", {"do": "on"})
-    page = signed_in.post(f"/keys/{key_id}/do/delete-material/", {"material": "", "confirmed": "on"}, follow=True)
-    assert "Nothing happens to the key until another person approves it." in text(page)
-    assert state() == "Enabled"
-    (waiting,) = signed_in.get("/keys/approvals/").context["waiting"]
-    second.post("/keys/approvals/", {"do": "approve", "request": waiting.pk})
-    assert state() == "PendingImport"
-
-
-@pytest.mark.parametrize("kind", ["deletion", "expiry"])
-def test_one_person_does_not_bring_the_end_nearer_by_the_clock(
-    account: TestAccount, signed_in: Client, kind: str
+def test_an_approval_whose_call_was_refused_does_not_hide_what_was_asked_for_meanwhile(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key_id = imported_key(account) if kind == "expiry" else account.create_key()
-    if kind == "deletion":
-        account.client().schedule_key_deletion(KeyId=key_id, PendingWindowInDays=10)
+    second, key_id = second_person(account), account.create_key()
     signed_in.post("/keys/approvals/", {"do": "on"})
-    form = {"begin": "0", "seconds": str(40 * 86400), "typed": "destroy 1"}
-    assert "ApprovalRequired" in text(signed_in.post("/settings/clock/", form, follow=True))
-    assert timetravel.offset(account.account_id) == 0
-    signed_in.post("/settings/clock/", {"begin": "0", "seconds": str(86400)})
-    assert timetravel.offset(account.account_id) == 86400
-
-
-# Who makes a KMS client or is given one past the guard, and why that deletes nothing unapproved.
-CLIENT_MAKERS = {
-    ("keys/service.py", "inprocess.attach"),  # what `client` and `by_aws_service` guard
-    ("keys/service.py", "backends.remote_client"),  # likewise
-    ("keys/connections.py", "backends.remote_client"),  # a connection's test, which changes nothing
-    ("keys/views/approvals.py", "service.approved"),  # after the second person's decision
-    ("labs/integrated.py", "service.by_aws_service"),  # guarded
-}
-
-
-def test_every_way_to_a_deletion_leads_past_the_guard() -> None:
-    calls = {
-        (path.relative_to(ROOT).as_posix(), ast.unparse(node.func))
-        for room in ("keys", "labs", "audit", "principals", "kmsconsole")
-        for path in (ROOT / room).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-    }
-    makers = ("inprocess.attach", "remote_client", "service.approved", "service.by_aws_service")
-    assert {each for each in calls if each[1].endswith(makers)} == CLIENT_MAKERS
-
-
-# --- programs
-
-
-def test_the_policy_that_the_page_makes_lets_only_what_was_approved_here_delete(
-    account: TestAccount, signed_in: Client
-) -> None:
-    key_id, iam = account.create_key(), account.client("iam")
-    second = second_person(account)
-    signed_in.post("/keys/approvals/", {"do": "on"})
-    page = signed_in.post("/keys/approvals/", {"do": "policy"}, follow=True)
-    arn = f"arn:aws:iam::{account.account_id}:policy/DeleteOnlyWhatTwoPersonsApproved"
-    assert arn in text(page)
-    for name in ("admin", "second"):
-        iam.attach_user_policy(UserName=name, PolicyArn=arn)
-    for call in (account.client().schedule_key_deletion, account.client().delete_imported_key_material):
-        with pytest.raises(ClientError, match="with an explicit deny in an identity-based policy"):
-            call(KeyId=key_id)
     signed_in.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"})
     (waiting,) = signed_in.get("/keys/approvals/").context["waiting"]
+
+    def refuse(*_: object) -> None:
+        signed_in.post(f"/keys/{key_id}/delete/", {"days": "20", "confirmed": "on"})
+        raise ClientError({"Error": {"Code": "KMSInternalException", "Message": "try again"}}, "ScheduleKeyDeletion")
+
+    monkeypatch.setattr("keys.service.approved", refuse)
     second.post("/keys/approvals/", {"do": "approve", "request": waiting.pk})
-    assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingDeletion"
-    (event,) = (
-        json.loads(each["CloudTrailEvent"])
-        for each in account.client("cloudtrail").lookup_events(
-            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "ScheduleKeyDeletion"}]
-        )["Events"]
-        if "errorCode" not in each["CloudTrailEvent"]
-    )
-    assert event["userIdentity"]["invokedBy"] == "kmsconsole.amazonaws.com"
+    page = signed_in.get("/keys/approvals/")
+    assert [each.parameters["PendingWindowInDays"] for each in page.context["waiting"]] == [20]
+    assert "Approved, and not carried out" in text(page)

@@ -117,9 +117,10 @@ def as_over_a_socket(client: Any) -> Any:
     return client
 
 
-def test_such_a_session_is_worth_nothing_outside_its_process(account: TestAccount) -> None:
+@pytest.mark.parametrize("aws_service", [S3, "kmsconsole.amazonaws.com"])
+def test_such_a_session_is_worth_nothing_outside_its_process(account: TestAccount, aws_service: str) -> None:
     key, own = account.create_key(), session_of(account.administrator)
-    outside = as_over_a_socket(client_of(forward.for_principal(*own, S3)))
+    outside = as_over_a_socket(client_of(forward.for_principal(*own, aws_service)))
     assert refused(outside.describe_key, KeyId=key) == "UnrecognizedClientException"
     person = as_over_a_socket(make_client("kms", REGION, *own))
     assert person.describe_key(KeyId=key)

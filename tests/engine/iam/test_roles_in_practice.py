@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from engine import console_actions
 from engine.iam import accounts, grammar, practice
 from tests.conftest import TestAccount, TestUser, new_account
 
@@ -130,6 +131,50 @@ def test_each_role_may_do_what_it_is_for(
     assert may(getattr(user.client(service), operation), **filled) is (role in allowed.split())
     if role in allowed.split():
         restore(staff, operation)
+
+
+# Actions of the console's own, and the roles that may.
+CONSOLE: dict[str, str] = {
+    "ApproveKeyDeletion": "administrator teacher",
+    "ChangeDeletionRule": "",
+    "EndConsoleSessions": "",
+    "ListConnections": "administrator operator auditor teacher",
+    "ListKeyDeletionRequests": "administrator auditor teacher",
+    "ManageConnections": "",
+    "MoveClock": "teacher",
+    "RejectKeyDeletion": "administrator teacher",
+    "RequestKeyDeletion": "administrator teacher",
+    "UseConnection": "",
+}
+
+
+def test_each_role_has_its_actions_of_the_consoles_own(staff: Staff) -> None:
+    iam = staff.account.client("iam")
+    allowed = {
+        (name, role)
+        for role in ROLES
+        for name in CONSOLE
+        if decision(iam, staff.users[role].arn, f"kmsconsole:{name}") == "allowed"
+    }
+    assert {each.name for each in console_actions.ACTIONS} == set(CONSOLE)
+    assert allowed == {(name, role) for name, roles in CONSOLE.items() for role in roles.split()}
+
+
+def decision(iam: Any, arn: str, action: str) -> str:
+    answer = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=[action])
+    return str(answer["EvaluationResults"][0]["EvalDecision"])
+
+
+def test_a_teacher_makes_itself_no_second_person(staff: Staff) -> None:
+    """The users that it may make cannot approve, whichever of the policies that it may give them they have."""
+    teacher, account = staff.users["teacher"].client("iam"), staff.account
+    student = policy_arn(account, "student")
+    teacher.create_user(UserName="double", Path="/students/", PermissionsBoundary=student)
+    for role in ("student", "operator", "auditor"):
+        teacher.attach_user_policy(UserName="double", PolicyArn=policy_arn(account, role))
+    arn = f"arn:aws:iam::{account.account_id}:user/students/double"
+    for action in ("ApproveKeyDeletion", "ChangeDeletionRule"):
+        assert decision(account.client("iam"), arn, f"kmsconsole:{action}") == "implicitDeny"
 
 
 def test_an_administrator_cannot_give_itself_the_use_of_a_key(staff: Staff) -> None:
