@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from keys import approvals, diagnosis, inventory, leases, service
+from keys import approvals, diagnosis, inventory, leases, service, viewer
 from keys.answers import refused as refused_actions
 from keys.models import BulkItem, BulkJob
 
@@ -99,7 +99,7 @@ def begin(request: HttpRequest, action: str, key_ids: list[str], parameters: dic
     """A job for these keys, its first part done."""
     job = BulkJob.objects.create(
         **inventory.place(request),
-        owner=request.signed_in.arn,  # type: ignore[attr-defined]
+        owner=viewer.owner(request),
         action=action,
         parameters=parameters,
         created=timezone.now(),

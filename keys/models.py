@@ -23,9 +23,9 @@ class Lease(models.Model):
 
 
 class SavedView(models.Model):
-    """A list's filter, sort and columns under a name, for one principal."""
+    """A list's filter, sort and columns under a name, for one principal (keys.viewer.owner)."""
 
-    owner = models.CharField(max_length=2048)
+    owner = models.CharField(max_length=80)
     manager = models.CharField(max_length=16)
     name = models.CharField(max_length=80)
     query = models.TextField()
@@ -39,11 +39,12 @@ class SavedView(models.Model):
 
 
 class BulkJob(models.Model):
-    """One action on many keys, done one call after another by its owner's permissions; it goes on where it was when it stopped."""
+    """One action on many keys, done one call after another by its owner's permissions (keys.viewer.owner); it goes on where it was when it
+    stopped."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)
-    owner = models.CharField(max_length=2048)
+    owner = models.CharField(max_length=80)
     action = models.CharField(max_length=32)
     parameters = models.JSONField(default=dict)
     created = models.DateTimeField()

@@ -28,3 +28,11 @@ def may(request: HttpRequest, action: str) -> bool:
     except ClientError:
         return False
     return sight.may(who, action)
+
+
+def owner(request: HttpRequest) -> str:
+    """Whose it is that pages keep for this principal, by unique IDs: a name may be another's tomorrow. What a user keeps while acting as
+    a role belongs to both."""
+    user = session.user_id(request)
+    principal = viewer(request).context.principal.unique_id.partition(":")[0]
+    return user if principal == user else f"{user}/{principal}"

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from keys import backends, call, remedies, service
+from keys import backends, call, remedies, service, viewer
 from labs.models import Protected
 from labs.services import SERVICES, Resource, Service, Step, parameters, resource
 
@@ -61,7 +61,7 @@ def held(request: HttpRequest) -> dict[str, Protected]:
 
 def _owner(request: HttpRequest) -> dict[str, Any]:
     signed_in = request.signed_in  # type: ignore[attr-defined]
-    return {"account_id": signed_in.account_id, "region": signed_in.region, "owner": signed_in.arn}
+    return {"account_id": signed_in.account_id, "region": signed_in.region, "owner": viewer.owner(request)}
 
 
 def protect(request: HttpRequest, row: Service, key: str) -> list[Made]:

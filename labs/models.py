@@ -6,11 +6,11 @@ from django.db import models
 
 
 class Protected(models.Model):
-    """`owner` is the ARN of the principal for whom the service made the resource; `sealed` is what KMS gave the service to keep."""
+    """`owner` is the principal (keys.viewer.owner) for whom the service made the resource; `sealed` is what KMS gave the service to keep."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)
-    owner = models.CharField(max_length=512)
+    owner = models.CharField(max_length=80)
     service = models.CharField(max_length=32)
     resource_id = models.CharField(max_length=64)
     key_arn = models.CharField(max_length=200)

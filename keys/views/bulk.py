@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from keys import bulk, call, inventory
+from keys import bulk, call, inventory, viewer
 from keys.bulk import BULK, BulkAction
 from keys.lists import Listing
 from keys.models import BulkJob
@@ -134,7 +134,7 @@ def _chosen(request: HttpRequest) -> list[str]:
 
 def job(request: HttpRequest, pk: int) -> HttpResponse:
     """A job's progress, for its owner: looking at it takes it up again if nobody is at it."""
-    found = BulkJob.objects.filter(pk=pk, owner=request.signed_in.arn).first()  # type: ignore[attr-defined]
+    found = BulkJob.objects.filter(pk=pk, owner=viewer.owner(request)).first()
     if found is None:
         raise Http404
     elsewhere = inventory.place(request) != {"account_id": found.account_id, "region": found.region}

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from keys import inventory
+from keys import inventory, viewer
 from keys.bulk import BULK
 from keys.lists import COLUMNS, DUE, FACETS, SIZES, Listing
 from keys.models import SavedView
@@ -91,8 +91,8 @@ def _kept(query: QueryDict) -> list[tuple[str, str]]:
 def _views(request: HttpRequest, manager: str) -> list[tuple[SavedView, bool]]:
     """The principal's saved views, and which of them is being looked at."""
     now = _view_query(request.GET)
-    owner = request.signed_in.arn  # type: ignore[attr-defined]
-    return [(view, view.query == now) for view in SavedView.objects.filter(owner=owner, manager=manager)]
+    views = SavedView.objects.filter(owner=viewer.owner(request), manager=manager)
+    return [(view, view.query == now) for view in views]
 
 
 def _view_query(query: QueryDict) -> str:
@@ -121,7 +121,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
     """Keep, or with `delete` drop, a view of this principal's under its name."""
     manager = request.POST.get("manager", "CUSTOMER")
     address = reverse(URLS.get(manager, "keys"))
-    owner, name = request.signed_in.arn, request.POST.get("name", "").strip()[:80]  # type: ignore[attr-defined]
+    owner, name = viewer.owner(request), request.POST.get("name", "").strip()[:80]
     query = _view_query(QueryDict(request.POST.get("query", "")[:4000]))
     if request.POST.get("delete"):
         SavedView.objects.filter(owner=owner, manager=manager, name=name).delete()

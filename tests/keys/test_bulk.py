@@ -13,6 +13,7 @@ from keys import bulk, leases
 from keys.models import BulkItem, BulkJob
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import text
+from tests.support.principals import second_person
 
 
 def state(account: TestAccount, key_id: str) -> str:
@@ -92,7 +93,7 @@ def test_a_job_that_stopped_goes_on_when_its_owner_looks(account: TestAccount, s
     job = BulkJob.objects.create(
         account_id=account.account_id,
         region="us-east-1",
-        owner=account.administrator.arn,
+        owner=account.client("iam").get_user()["User"]["UserId"],
         action="disable",
         created=timezone.now(),
     )
@@ -107,6 +108,18 @@ def test_a_job_is_its_owners_alone(account: TestAccount, other_account: TestAcco
     post(signed_in, action="disable", key=[account.create_key()], confirmed="1")
     job = BulkJob.objects.get(account_id=account.account_id)
     assert sign_in_browser(other_account.administrator).get(f"/keys/bulk/{job.pk}/").status_code == 404
+
+
+def test_a_job_stays_with_who_began_it_whatever_the_users_are_called(account: TestAccount, signed_in: Client) -> None:
+    """Looking at a job takes it up: who has its owner's name today is not asked for permission by another's choice of keys."""
+    ann, iam = second_person(account, "ann"), account.client("iam")
+    post(ann, action="disable", key=[account.create_key()], confirmed="1")
+    job = BulkJob.objects.get(account_id=account.account_id)
+    iam.update_user(UserName="ann", NewUserName="eve")
+    second_person(account, "ann")
+    renamed, namesake = (sign_in_browser(TestUser(account, name, "", "", "", "long enough")) for name in ("eve", "ann"))
+    assert renamed.get(f"/keys/bulk/{job.pk}/").status_code == 200
+    assert namesake.get(f"/keys/bulk/{job.pk}/").status_code == 404
 
 
 def test_a_long_job_goes_on_behind_the_page(

@@ -48,7 +48,7 @@ def test_a_job_that_was_begun_before_the_rule_is_held_by_it(account: TestAccount
     job = BulkJob.objects.create(
         account_id=account.account_id,
         region="us-east-1",
-        owner=account.administrator.arn,
+        owner=account.client("iam").get_user()["User"]["UserId"],
         action="delete",
         parameters={"PendingWindowInDays": 7},
         created=timezone.now(),

@@ -21,6 +21,7 @@ from keys.inventory_models import InventoryCount, InventoryKey
 from keys.lists import COLUMNS
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import body, text
+from tests.support.principals import second_person
 
 
 def rows(browser: Client, address: str) -> list[Any]:
@@ -273,6 +274,15 @@ def test_a_view_is_saved_shown_and_deleted(household: dict[str, str], signed_in:
 def test_a_view_is_its_owners_alone(account: TestAccount, household: dict[str, str], signed_in: Client) -> None:
     signed_in.post("/keys/views/", {"name": "mine", "query": "", "manager": "CUSTOMER"})
     assert not person(account, "ann").get("/keys/").context["views"]
+
+
+def test_a_view_stays_with_who_saved_it_whatever_the_users_are_called(account: TestAccount) -> None:
+    ann = second_person(account, "ann")
+    ann.post("/keys/views/", {"name": "mine", "query": "", "manager": "CUSTOMER"})
+    account.client("iam").update_user(UserName="ann", NewUserName="eve")
+    namesake = second_person(account, "ann")
+    renamed = sign_in_browser(TestUser(account, "eve", "", "", "", "long enough"))
+    assert [len(each.get("/keys/").context["views"]) for each in (renamed, namesake)] == [1, 0]
 
 
 def test_a_reading_whose_worker_died_goes_on_where_it_was(
