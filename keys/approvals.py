@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from engine import clock
 from keys import backends
@@ -144,9 +145,12 @@ def _by_call(event: Event, calls: list[tuple[datetime, datetime]]) -> bool:
 
 def held_move(number: int) -> str:
     """Why a move of the clock is refused that would end `number` keys or materials."""
-    return _(
+    return ngettext(
+        "In this account two persons decide on deletions, and this move would end %(number)d key or key material without them. Cancel "
+        "that deletion and ask for it again, or switch two-person deletion off: that takes two persons too.",
         "In this account two persons decide on deletions, and this move would end %(number)d keys or key materials without them. Cancel "
-        "those deletions and ask for them again, or switch two-person deletion off: that takes two persons too."
+        "those deletions and ask for them again, or switch two-person deletion off: that takes two persons too.",
+        number,
     ) % {"number": number}
 
 

@@ -121,7 +121,7 @@ def test_one_person_does_not_bring_the_end_nearer_by_the_clock(
         account.client().schedule_key_deletion(KeyId=key_id, PendingWindowInDays=10)
     signed_in.post("/keys/approvals/", {"do": "on"})
     preview = signed_in.get("/settings/clock/?by=40&unit=days")
-    assert "this move would end 1 keys or key materials" in text(preview)
+    assert "this move would end 1 key or key material" in text(preview)
     assert "not approved by two persons" in text(preview)
     assert "disabled" in preview.content.decode().partition("Move forward by")[0].rpartition("<button")[2]
     answer = signed_in.post("/settings/clock/", move(40, "destroy 1"), follow=True)
