@@ -59,7 +59,7 @@ INSTALLED_APPS = [
     "keys",
     "principals",
     "audit",
-    "labs",
+    "learn",
 ]
 
 MIDDLEWARE = [

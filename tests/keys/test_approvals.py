@@ -288,14 +288,14 @@ CLIENT_MAKERS = {
     ("keys/service.py", "backends.remote_client"),  # likewise
     ("keys/connections.py", "backends.remote_client"),  # a connection's test, which changes nothing
     ("keys/views/approvals.py", "service.approved"),  # after the second person's decision
-    ("labs/integrated.py", "service.by_aws_service"),  # guarded
+    ("learn/labs/integrated.py", "service.by_aws_service"),  # guarded
 }
 
 
 def test_every_way_to_a_deletion_leads_past_the_guard() -> None:
     calls = {
         (path.relative_to(ROOT).as_posix(), ast.unparse(node.func))
-        for room in ("keys", "labs", "audit", "principals", "kmsconsole")
+        for room in ("keys", "learn", "audit", "principals", "kmsconsole")
         for path in (ROOT / room).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)

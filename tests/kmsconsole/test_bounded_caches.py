@@ -132,7 +132,7 @@ def _memories(path: Path) -> Iterator[str]:
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
-    for room in ("engine", "kmsconsole", "keys", "principals", "audit", "labs"):
+    for room in ("engine", "kmsconsole", "keys", "principals", "audit", "learn"):
         for path in sorted((ROOT / room).rglob("*.py")):
             if "migrations" not in path.parts:
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path

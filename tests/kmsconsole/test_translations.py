@@ -15,7 +15,7 @@ import pytest
 from kmsconsole import messages
 from tests.support.server import ROOT
 
-PACKAGES = ("audit", "engine", "keys", "kmsconsole", "labs", "principals", "templates")
+PACKAGES = ("audit", "engine", "keys", "kmsconsole", "learn", "principals", "templates")
 # What code or the browser puts to use, and a translation therefore has to keep: %(name)s, {name}, an element with its attributes.
 PLACES = re.compile(r"%\(\w+\)[a-z]|%[sd]|\{\w*\}|</?\w[^>]*>")
 
