@@ -47,7 +47,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 types: $(VENV)/.dev
-	$(BIN)/mypy engine kmsconsole keys principals audit learn manage.py
+	$(BIN)/mypy engine console keys principals playground access audit learn kmsconsole manage.py
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
@@ -92,5 +92,5 @@ requirements: $(VENV)/.dev
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov staticfiles
 	rm -rf tests/clients/js/node_modules
-	find audit bench engine keys kmsconsole learn principals tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find access audit bench console engine keys kmsconsole learn playground principals tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "The data folder is left as it is: $${KMSCONSOLE_DATA:-var}"

@@ -141,7 +141,7 @@ def _make_keys(account: str, number: int, people: list[str]) -> str:
     from django.utils import timezone
 
     from engine.kms.models import Grant, Key
-    from keys import policies
+    from keys.policy import policies
 
     now = timezone.now()
     written = [
@@ -186,7 +186,7 @@ def _read_by_the_console(account: str, keys: list[Any], grants: list[Any]) -> No
     """The console's own rows of these keys, as it would have read them through the API a few hundred at a time."""
     from engine import sight
     from keys import describe
-    from keys.access.models import KeyAccess
+    from keys.evaluator.models import KeyAccess
     from keys.inventory_models import InventoryKey, InventoryMark
 
     granted = {

@@ -18,9 +18,9 @@ from botocore.exceptions import ClientError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from console import session
 from engine import clock
 from keys.models import AccountRule, DeletionRequest
-from principals import session
 
 SERVICE = "kmsconsole.amazonaws.com"  # as whose forward access session approved calls are made
 # What deletes: operations by the method of a client that makes them.

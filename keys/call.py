@@ -20,9 +20,10 @@ from botocore.regions import EndpointResolver
 from botocore.serialize import create_serializer
 from django.http import HttpRequest
 
+from console import terraform
+from console.awsmodel import service_model
 from engine.remembered import Remembered
-from keys import service, terraform
-from keys.awsmodel import service_model
+from keys import service
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from keys.awsmodel import service_model
+from console.awsmodel import service_model
 
 WORDS: dict[str, Any] = {
     "Encrypt": gettext_lazy("encrypt data of up to 4,096 bytes"),

@@ -18,13 +18,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from console import session
 from engine import console_actions, inprocess, sight, timetravel
 from engine.iam import forward
 from engine.wire.errors import AWSError
 from keys import approvals, backends, diagnosis
 from keys.backends import AWS, EMBEDDED
 from keys.viewer import viewer
-from principals import session
 
 __all__ = ["AWS", "EMBEDDED", "sight", "timetravel", "viewer"]
 USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own credentials for another endpoint

@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from keys import service
-from keys.play.table import PLAYS
+from playground.table import PLAYS
 
 USES = frozenset(play.operation for play in PLAYS.values()) - {"GenerateRandom"}
 MAKES_CIPHERTEXT = frozenset(

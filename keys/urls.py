@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from keys.views import actions, approvals, bulk, deletion, export, grant, key, key_policy, listing, material, wizard
+from keys.policy import views as key_policy
+from keys.views import actions, approvals, bulk, deletion, export, grant, key, listing, material, wizard
 
 urlpatterns = [
     path("", listing.customer, name="keys"),

@@ -9,8 +9,9 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from keys import policies, tag_rows
-from keys.awsmodel import service_model
+from console import tag_rows
+from console.awsmodel import service_model
+from keys.policy import policies
 
 USAGES = {
     "symmetric": ("ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC"),

@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
+from console import session
+from console.awsmodel import regions
 from keys import backends, clockwords
-from keys.awsmodel import regions
-from principals import session
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from principals.views import profile
 urlpatterns = [
     path("", overview.home, name="home"),
     path("keys/", include("keys.urls")),
-    path("access/", include("keys.access_urls")),
-    path("play/", include("keys.play.urls")),
+    path("access/", include("access.urls")),
+    path("play/", include("playground.urls")),
     path("lab/", include("learn.labs.urls")),
     path("learn/", include("learn.lessons.urls")),
     path("classes/", include("learn.classes.urls")),

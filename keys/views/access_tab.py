@@ -7,9 +7,9 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 
+from access.views import Question
 from keys import service
-from keys.access import decisions, household, keyside, operations
-from keys.views.explorer import Question
+from keys.evaluator import decisions, household, keyside, operations
 
 _PAGE = 50
 

@@ -14,8 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
 
+from console.awsmodel import regions
 from keys import answers, approvals, call, inventory, service
-from keys.awsmodel import regions
 from keys.views import deletion
 from keys.views.common import name_of, problem_page
 

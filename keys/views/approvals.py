@@ -13,10 +13,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console import session
 from keys import approvals, call, inventory, service
 from keys.models import DeletionRequest
 from keys.views.common import attempt, requires
-from principals import session
 
 _SHOWN = 100
 POLICY_NAME = "DeleteOnlyWhatTwoPersonsApproved"

@@ -17,7 +17,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from keys import clockwords, remedies, service
+from console import remedies
+from keys import clockwords, service
 from keys.service import timetravel
 
 SUGGESTED = (1, 30, 90, 365)  # days

@@ -11,7 +11,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keys import connections, diagnosis, remedies, service
+from console import remedies
+from keys import connections, diagnosis, service
 
 
 def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpResponse:

@@ -16,10 +16,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from console import back
 from keys import backends, connections, inventory, service
 from keys.models import Connection
 from keys.views.common import problem_page, requires
-from principals import back
 
 
 @dataclass(frozen=True, slots=True)

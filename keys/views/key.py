@@ -11,8 +11,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from keys import answers, grants, pem, service
-from keys.views import access_tab, actions, deletion, key_policy, use_tabs
+from console import pem
+from keys import answers, grants, service
+from keys.policy import views as key_policy
+from keys.views import access_tab, actions, deletion, use_tabs
 from keys.views.common import optional, problem_page
 
 Load = Callable[[Any, dict[str, Any]], dict[str, Any]]

@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from keys import charts, service, trail, usage
+from console import charts
+from keys import service, trail, usage
 from keys.views.common import optional
 
 PERIODS = (1, 7, 30, 90)

@@ -17,8 +17,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from keys import call, inventory, policies, service, tag_rows
-from keys.views import policy_editor
+from console import tag_rows
+from keys import call, inventory, service
+from keys.policy import policies, policy_editor
 from keys.wizard_forms import (
     USAGE_WORDS,
     AdministratorsForm,

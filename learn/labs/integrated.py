@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from keys import backends, call, remedies, service
+from console import remedies
+from keys import backends, call, service
 from learn.labs.services import SERVICES, Resource, Service, Step, parameters, resource
 from learn.models import Protected
 

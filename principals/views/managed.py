@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from keys import call, service
-from keys.access import policydoc, whatif
-from keys.views import policy_editor
+from keys.evaluator import whatif
+from keys.policy import policy_editor, policydoc
 from keys.views.changes import Change, asked, carry_out, previews
 from principals.forms import ManagedPolicyForm, PolicyVersionForm
 from principals.views.attachments import PRACTICE_PATH

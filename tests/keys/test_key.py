@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from django.test import Client
 
-from keys import charts
+from console import charts
 from tests.conftest import TestAccount
 from tests.support.answers import text
 

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 from django.test import Client
 
-from keys import policies, wizard_forms
+from keys import wizard_forms
+from keys.policy import policies
 from tests.conftest import TestAccount
 from tests.support.answers import text
 

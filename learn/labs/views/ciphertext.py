@@ -19,7 +19,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from keys import backends, call, encodings, remedies, service
+from console import encodings, remedies
+from keys import backends, call, service
 from learn.labs import ciphertext
 
 _ROW = 16  # bytes in a line of the dump

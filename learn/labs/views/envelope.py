@@ -20,7 +20,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from keys import call, encodings, remedies, service
+from console import encodings, remedies
+from keys import call, service
 from learn.labs import envelope
 from learn.labs.uploads import MemoryFile, MemoryUpload
 

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from django.test import Client, override_settings
 
 from audit import record
+from console.awsmodel import service_model
 from keys import service
-from keys.awsmodel import service_model
 from keys.backends import Backend
 from learn.lessons.lessons import LESSONS
 from tests.conftest import TestAccount, TestUser, sign_in_browser
