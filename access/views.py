@@ -6,10 +6,7 @@ Nothing is decided here that the caller could not work out: policies are read as
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 from django.core.paginator import Paginator
@@ -19,38 +16,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from engine.iam.policy import MalformedPolicy
-from keys import inventory, service
+from keys import service
 from keys.evaluator import allkeys, decisions, facts, household, keyside, operations, words
 from keys.evaluator.household import Household, Subject
+from keys.evaluator.question import Question
+from keys.inventory import inventory
 
 _SPARE_ROWS = 2
 _SUGGESTED = 300
 _PAGE = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the address asks; `pairs` and `conditions` are the encryption context and condition keys of the imagined request."""
-
-    principal: str
-    action: str
-    key: str
-    pairs: dict[str, str]
-    conditions: dict[str, str]
-    now: datetime
-
-    def asked(self) -> decisions.Asked:
-        values: dict[str, str | tuple[str, ...]] = {name.lower(): value for name, value in self.conditions.items()}
-        return decisions.Asked(values, self.pairs, self.now)
-
-    def address(self, **changes: str) -> str:
-        """The explorer's address for this question with some of it changed."""
-        given = {"principal": self.principal, "action": self.action, "key": self.key, **changes}
-        pairs = [(name, value) for name, value in given.items() if value]
-        for prefix, mapping in (("ec", self.pairs), ("ck", self.conditions)):
-            for name, value in mapping.items():
-                pairs += [(f"{prefix}_name", name), (f"{prefix}_value", value)]
-        return f"{reverse('access')}?{urlencode(pairs)}"
 
 
 def read_question(request: HttpRequest) -> Question:

@@ -185,9 +185,9 @@ def _make_keys(account: str, number: int, people: list[str]) -> str:
 def _read_by_the_console(account: str, keys: list[Any], grants: list[Any]) -> None:
     """The console's own rows of these keys, as it would have read them through the API a few hundred at a time."""
     from engine import sight
-    from keys import describe
     from keys.evaluator.models import KeyAccess
-    from keys.inventory_models import InventoryKey, InventoryMark
+    from keys.inventory import describe
+    from keys.inventory.models import InventoryKey, InventoryMark
 
     granted = {
         grant.key_id: [{"GrantId": grant.grant_id, "GranteePrincipal": grant.grantee, "Operations": grant.operations}]

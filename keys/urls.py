@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
+from keys.detail import views as key
+from keys.grants import views as grant
+from keys.inventory.views import bulk, export, listing
+from keys.lifecycle.views import actions, approvals, deletion
+from keys.material import views as material
 from keys.policy import views as key_policy
-from keys.views import actions, approvals, bulk, deletion, export, grant, key, listing, material, wizard
+from keys.wizard import views as wizard
 
 urlpatterns = [
     path("", listing.customer, name="keys"),

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from console import session
 from console.awsmodel import regions
-from keys import backends, clockwords
+from keys.clock import clockwords
+from keys.endpoints import backends
 
 
 @dataclass(frozen=True, slots=True)

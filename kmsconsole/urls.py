@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from keys.views import clock, overview
+from keys.clock import views as clock
+from keys.overview import views as overview
 from kmsconsole import search, views
 from principals.views import profile
 
@@ -18,7 +19,7 @@ urlpatterns = [
     path("classes/", include("learn.classes.urls")),
     path("principals/", include("principals.urls")),
     path("audit/", include("audit.urls")),
-    path("settings/endpoints/", include("keys.endpoints_urls")),
+    path("settings/endpoints/", include("keys.endpoints.urls")),
     path("settings/clock/", clock.page, name="clock"),
     path("settings/profile/", profile.page, name="profile"),
     path("settings/profile/sessions/", profile.end_sessions, name="own-sessions"),

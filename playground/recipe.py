@@ -17,7 +17,7 @@ from botocore.model import StructureShape
 from django.http import HttpRequest
 
 from console.awsmodel import service_model
-from keys import call
+from console.calls import cli
 
 _SESSION, MOST = "recipe", 12
 
@@ -131,7 +131,7 @@ def cli_script(found: list[dict[str, Any]], region: str, endpoint: str) -> str:
 
 def _command(found: list[dict[str, Any]], number: int, entry: dict[str, Any], region: str, endpoint: str) -> str:
     plain = {member: given["value"] for member, given in entry["parameters"].items() if "value" in given}
-    command = call.cli("kms", entry["operation"], plain, region, endpoint)
+    command = cli("kms", entry["operation"], plain, region, endpoint)
     for member, given in entry["parameters"].items():
         option = f"--{xform_name(member, '-')}"
         if "secret" in given:

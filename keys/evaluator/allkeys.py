@@ -20,14 +20,15 @@ from django.utils import timezone
 
 from engine.iam.policy import MalformedPolicy
 from engine.store.models import Change
-from keys import inventory, service
+from keys import service
 from keys.evaluator import decisions, keyside
 from keys.evaluator.household import Household
 from keys.evaluator.keyside import KeySide
 from keys.evaluator.models import KeyAccess
+from keys.inventory import inventory
 
 if TYPE_CHECKING:
-    from keys.inventory import Row
+    from keys.inventory.inventory import Row
 
 BUDGET = 0.3  # seconds a page spends on reading keys, and on compiling their policies: its answer is to come within one
 _FRESH_FOR = timedelta(minutes=5)  # for another endpoint, which tells nobody of its changes

@@ -18,10 +18,10 @@ from django.utils.translation import gettext_lazy
 
 from engine.iam.policy import MalformedPolicy
 from keys import call, service
+from keys.changes import Change, asked, carry_out
+from keys.common import name_of, optional, problem_page
 from keys.evaluator import decisions, household, keyside, operations
 from keys.policy import policies, policy_editor, policy_history, policydoc
-from keys.views.changes import Change, asked, carry_out
-from keys.views.common import name_of, optional, problem_page
 
 VIEWS = ("default", "json")
 

@@ -15,7 +15,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from console import remedies
-from keys import backends, call, service
+from console.calls import body
+from keys import service
+from keys.endpoints import backends
 from learn.labs.services import SERVICES, Resource, Service, Step, parameters, resource
 from learn.models import Protected
 
@@ -145,7 +147,7 @@ def _run(
         caller=principal if step.itself else _short(signed_in.arn),
         via="" if step.itself else f"{principal.partition('.')[0]}.{signed_in.region}.amazonaws.com",
         context=given.get("EncryptionContext") or given.get("Constraints", {}).get("EncryptionContextSubset", {}),
-        sent=json.dumps(json.loads(call.body("kms", step.operation, given)), indent=2),
+        sent=json.dumps(json.loads(body("kms", step.operation, given)), indent=2),
     )
     try:
         client = service.by_aws_service(request, principal, itself_for=thing.arn if step.itself else "")

@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-from keys import backends, service
-from keys.views.common import optional
+from keys import service
+from keys.common import optional
+from keys.endpoints import backends
 from learn.lessons.checks import Record
 from learn.lessons.lessons import EVENTS, KEY, Lesson, Step
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from audit import record
 from keys import service
-from keys.views.common import problem_page
+from keys.common import problem_page
 from learn.lessons import lessons, progress
 from learn.lessons.checks import Record
 

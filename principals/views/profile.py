@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from console import session
 from engine.iam import console_sessions, signin
 from keys import call, service
-from keys.views.common import optional
+from keys.common import optional
 from principals import browsers
 from principals.forms import OwnPasswordForm
 from principals.views.common import all_pages

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from console import session
 from keys import call, service
-from keys.views.changes import previews
+from keys.changes import previews
 from principals.views.common import attempt_on_form
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from console import calls as call
 from console import terraform
-from keys import call
-from keys.call import cli
+from console.calls import cli
 from tests.support.server import ACCOUNT, Server
 from tests.support.terraform import Terraform, needs_terraform, said
 

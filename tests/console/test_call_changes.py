@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from console import calls as call
 from console import terraform
-from keys import call
 from tests.console.test_call import POLICY, REGION, TRUST
 from tests.support.server import ACCOUNT, Server
 from tests.support.terraform import Terraform, needs_terraform, said

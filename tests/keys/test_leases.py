@@ -11,7 +11,8 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from keys import bulk, follow, leases
+from keys import leases
+from keys.inventory import bulk, follow
 from keys.models import BulkItem, BulkJob
 from tests.conftest import TestAccount
 

@@ -16,6 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from console import remedies
+from keys.detail.trail import USES
 from playground import recipe
 from playground.table import CHAINS, GROUPS, LABELS, PLAYS
 from tests.conftest import TestAccount, sign_in_browser
@@ -42,6 +43,10 @@ def test_every_cryptographic_operation_of_the_model_has_a_page() -> None:
                       "GetKey", "GetParameters")  # fmt: skip
     assert here == {name for name in MODEL.operation_names if not name.startswith(administration)}
     assert sorted(slug for _words, slugs in GROUPS for slug in slugs) == sorted(PLAYS)
+
+
+def test_each_operation_of_a_key_counts_as_a_use_of_it() -> None:
+    assert {play.operation for play in PLAYS.values()} - {"GenerateRandom"} == USES
 
 
 def test_every_member_but_the_enclaves_is_in_the_form_and_has_words() -> None:

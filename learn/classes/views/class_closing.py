@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from audit import record
 from keys import call, service
 from keys.call import Call
-from keys.views.changes import previews, send
-from keys.views.common import optional
+from keys.changes import previews, send
+from keys.common import optional
 from learn.classes import classes
 from learn.classes.classes import Class
 from learn.classes.forms import USUAL_DAYS, CloseForm

@@ -20,7 +20,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, remedies
-from keys import backends, call, service
+from keys import call, service
+from keys.endpoints import backends
 from learn.labs import ciphertext
 
 _ROW = 16  # bytes in a line of the dump

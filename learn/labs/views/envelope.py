@@ -21,6 +21,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, remedies
+from console.calls import body
 from keys import call, service
 from learn.labs import envelope
 from learn.labs.uploads import MemoryFile, MemoryUpload
@@ -153,7 +154,7 @@ def _reveal(request: HttpRequest, shown: dict[str, Any]) -> dict[str, Any]:
 
 def _wire(request: HttpRequest, operation: str, parameters: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     """What crossed the wire: the bodies as JSON, and the answer's length as the endpoint said it."""
-    sent = call.body("kms", operation, parameters)
+    sent = body("kms", operation, parameters)
     received = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
     length = answer["ResponseMetadata"]["HTTPHeaders"].get("content-length", "")
     return {"sent": sent, "sent_size": len(sent.encode()), "received": _as_json(received), "received_size": length}

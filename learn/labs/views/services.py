@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from keys import service
-from keys.views.common import attempt, optional
+from keys.common import attempt, optional
 from learn.labs import integrated
 from learn.labs.integrated import Made, Refused
 from learn.labs.services import SERVICES, Service, statement

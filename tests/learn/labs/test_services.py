@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from keys import backends
+from keys.endpoints import backends
 from learn.labs.services import SERVICES
 from learn.models import Protected
 from tests.conftest import REGION, TestAccount, sign_in_browser

@@ -16,7 +16,7 @@ from django.test import Client, override_settings
 from audit import record
 from console.awsmodel import service_model
 from keys import service
-from keys.backends import Backend
+from keys.endpoints.backends import Backend
 from learn.lessons.lessons import LESSONS
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 
