@@ -63,7 +63,7 @@ check: lint types layers front-end
 lint: $(VENV)/.dev
 	$(call stage,lint,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
 types: $(VENV)/.dev
-	$(call stage,types,$(BIN)/mypy engine kmsconsole keys principals audit labs manage.py)
+	$(call stage,types,$(BIN)/mypy engine console keys principals playground access audit learn kmsconsole manage.py)
 layers: $(VENV)/.dev
 	$(call stage,layers,$(BIN)/lint-imports)
 
@@ -131,5 +131,5 @@ requirements: $(VENV)/.dev
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov staticfiles
 	rm -rf tests/clients/js/node_modules
-	find audit bench engine keys kmsconsole labs principals tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find access audit bench console engine keys kmsconsole learn playground principals tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "The data folder is left as it is: $${KMSCONSOLE_DATA:-var}"

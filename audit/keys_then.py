@@ -17,9 +17,9 @@ from django.utils.translation import gettext as _
 
 from audit import record, states
 from audit.forms import AsOfForm
+from console.spreadsheet import Echo, cell
 from keys import service
-from keys.views.common import problem_page
-from keys.views.export import Echo, cell
+from keys.common import problem_page
 
 PAGE = 100
 _COLUMNS = ("as_of", "arn", "state", "since", "by", "event_id", "spec", "usage", "origin", "created", "deletion_date", "aliases", "description")  # fmt: skip

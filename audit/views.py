@@ -15,11 +15,11 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from audit.forms import AsOfForm, FilterForm
+from console.spreadsheet import Echo, cell
 from engine.trail import verify as trail
 from engine.trail.checkpoints import CheckpointError
 from keys import service
-from keys.views.common import problem_page
-from keys.views.export import Echo, cell
+from keys.common import problem_page
 
 PAGE = 50
 MOST_PAGES = 40  # how far one request looks for events that match every filter

@@ -141,7 +141,7 @@ def _make_keys(account: str, number: int, people: list[str]) -> str:
     from django.utils import timezone
 
     from engine.kms.models import Grant, Key
-    from keys import policies
+    from keys.policy import policies
 
     now = timezone.now()
     written = [
@@ -185,9 +185,9 @@ def _make_keys(account: str, number: int, people: list[str]) -> str:
 def _read_by_the_console(account: str, keys: list[Any], grants: list[Any]) -> None:
     """The console's own rows of these keys, as it would have read them through the API a few hundred at a time."""
     from engine import sight
-    from keys import describe
-    from keys.access.models import KeyAccess
-    from keys.inventory_models import InventoryKey, InventoryMark
+    from keys.evaluator.models import KeyAccess
+    from keys.inventory import describe
+    from keys.inventory.models import InventoryKey, InventoryMark
 
     granted = {
         grant.key_id: [{"GrantId": grant.grant_id, "GranteePrincipal": grant.grantee, "Operations": grant.operations}]

@@ -54,8 +54,8 @@ def fill(account: Any, number: int) -> None:
 
     from engine import sight
     from engine.kms import models
-    from keys import describe
-    from keys.inventory_models import InventoryKey, InventoryMark, InventoryTag
+    from keys.inventory import describe
+    from keys.inventory.models import InventoryKey, InventoryMark, InventoryTag
 
     chance = random.Random(number)
     now = timezone.now()

@@ -1,43 +1,17 @@
-"""Show the call: the very request a page makes or would make, as an AWS CLI command, as boto3, as Terraform where a resource sends
-it, and as the HTTP request itself by curl. Each can be run as printed. No secret is in it: that of the access key is the environment's,
-and a password (what the service model calls a sensitive text) is read from an environment variable named after its member."""
+"""Show the call: what this page sends, at the endpoint that it speaks to, as programs would send it (console.calls)."""
 
 from __future__ import annotations
 
-import base64
-import json
-import pprint
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from botocore import xform_name
-from botocore.loaders import Loader
-from botocore.model import ServiceModel, Shape
-from botocore.regions import EndpointResolver
-from botocore.serialize import create_serializer
 from django.http import HttpRequest
 
-from engine.remembered import Remembered
-from keys import service, terraform
-from keys.awsmodel import service_model
+from console import calls as programs
+from console.calls import Call, ShownCall
+from keys import service
 
-
-@dataclass(frozen=True, slots=True)
-class ShownCall:
-    """`terraform` is empty where no resource of the AWS provider sends the operation; `note` then says so."""
-
-    operation: str
-    cli: str
-    boto3: str
-    http: str
-    terraform: str = ""
-    note: str = ""
-
-
-Call = tuple[str, dict[str, Any]]  # an operation with its parameters
+__all__ = ["Call", "ShownCall", "show", "show_all"]
 
 
 def show(request: HttpRequest, operation: str, parameters: dict[str, Any], service_name: str = "kms") -> ShownCall:
@@ -47,145 +21,4 @@ def show(request: HttpRequest, operation: str, parameters: dict[str, Any], servi
 def show_all(request: HttpRequest, calls: Sequence[Call], service_name: str = "kms") -> ShownCall:
     """Several requests to one service in the order they are sent, as one script each."""
     signed_in = request.signed_in  # type: ignore[attr-defined]
-    region, endpoint = signed_in.region, service.endpoint_url(request)
-    configuration = terraform.configurations(service_name, calls, region, endpoint, signed_in.account_id)
-    return ShownCall(
-        operation=", ".join(dict.fromkeys(operation for operation, _parameters in calls)),
-        cli="\n\n".join(cli(service_name, *each, region, endpoint) for each in calls),
-        boto3=boto3_script(service_name, calls, region, endpoint),
-        http="\n\n".join(http(service_name, *each, region, endpoint) for each in calls),
-        terraform=configuration,
-        note="" if configuration else terraform.absent(service_name, calls),
-    )
-
-
-def secrets(service_name: str, operation: str, parameters: dict[str, Any]) -> dict[str, str]:
-    """Member → the environment variable that holds it, for those of `parameters` that the service model calls sensitive texts."""
-    shape = service_model(service_name).operation_model(operation).input_shape
-    members = shape.members if shape is not None else {}
-    return {
-        member: xform_name(member).upper()
-        for member in parameters
-        if members[member].type_name == "string" and members[member].metadata.get("sensitive")
-    }
-
-
-def cli(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
-    """An `aws` command for bash or zsh. Blobs go in as files: versions 1 and 2 of the CLI read text on the command line differently."""
-    model = service_model(service_name).operation_model(operation)
-    secret = secrets(service_name, operation, parameters)
-    lines = [f"aws {service_name} {xform_name(operation, '-')}"]
-    for member, value in parameters.items():
-        assert model.input_shape is not None
-        if member in secret:
-            lines.append(f'--{xform_name(member, "-")} "${secret[member]}"')
-        else:
-            lines.append(_option(member, value, model.input_shape.members[member]))
-    lines.append(f"--region {region}")
-    if endpoint:
-        lines.append(f"--endpoint-url {endpoint}")
-    return " \\\n    ".join(lines)
-
-
-def _option(member: str, value: Any, shape: Shape) -> str:
-    name = "--" + xform_name(member, "-")
-    if shape.type_name == "boolean":
-        return name if value else f"--no-{name[2:]}"
-    return f"{name} {_argument(value, shape)}"
-
-
-def _argument(value: Any, shape: Shape) -> str:
-    if shape.type_name == "blob":
-        return f"fileb://<(base64 -d <<< {base64.b64encode(value).decode()})"
-    if shape.type_name == "list" and all(isinstance(each, str) for each in value):
-        return " ".join(shlex.quote(each) for each in value)
-    if shape.type_name in ("structure", "map", "list"):
-        return shlex.quote(json.dumps(value))
-    if shape.type_name == "timestamp" and not isinstance(value, str):
-        return shlex.quote(value.isoformat())
-    return shlex.quote(str(value))
-
-
-def boto3_script(service_name: str, calls: Sequence[Call], region: str, endpoint: str) -> str:
-    arguments = [repr(service_name), f"region_name={region!r}"]
-    if endpoint:
-        arguments.append(f"endpoint_url={endpoint!r}")
-    hidden = any(secrets(service_name, *each) for each in calls)
-    lines = [*(["import os", ""] if hidden else []), "import boto3", ""]
-    lines.append(f"{service_name} = boto3.client({', '.join(arguments)})")
-    lines += [f"answer = {service_name}.{_boto3_call(service_name, *each)}" for each in calls]
-    return "\n".join(lines)
-
-
-def _boto3_call(service_name: str, operation: str, parameters: dict[str, Any]) -> str:
-    secret = secrets(service_name, operation, parameters)
-    given = "".join(
-        f'    {member}=os.environ["{secret[member]}"],\n'
-        if member in secret
-        else f"    {member}={pprint.pformat(_plain(value), sort_dicts=False)},\n"
-        for member, value in parameters.items()
-    )
-    return str(xform_name(operation)) + (f"(\n{given})" if given else "()")
-
-
-def _plain(value: Any) -> Any:
-    """A time as the text botocore takes for it, so that the source needs no further import."""
-    return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-def http(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
-    """The request as botocore serialises it, signed and sent by curl (7.75 or newer) with the access key of the environment."""
-    model = service_model(service_name)
-    secret = secrets(service_name, operation, parameters)
-    said = {name: value for name, value in parameters.items() if name not in secret}
-    made = _serialised(model, operation, said)
-    headers = {name: value for name, value in dict(made["headers"]).items() if name.lower() != "content-length"}
-    headers.setdefault("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-    signing_region, address = _address[service_name, region]
-    lines = [
-        f"curl {shlex.quote((endpoint or address).rstrip('/') + made['url_path'])}",
-        f'--aws-sigv4 "aws:amz:{signing_region}:{model.signing_name}"',
-        '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
-        '${AWS_SESSION_TOKEN:+-H "X-Amz-Security-Token: $AWS_SESSION_TOKEN"}',
-        *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()),
-        f"--data-raw {shlex.quote(_text(made['body']))}",
-        *(_secret_data(model, member, variable) for member, variable in secret.items()),
-    ]
-    return " \\\n    ".join(lines)
-
-
-def _secret_data(model: ServiceModel, member: str, variable: str) -> str:
-    """A secret as a further part of the body, which curl encodes and signs with the rest."""
-    if model.resolved_protocol != "query":
-        raise NotImplementedError(f"{model.service_name} takes no body in parts: {member} cannot be shown apart")
-    return f'--data-urlencode "{member}=${variable}"'
-
-
-def body(service_name: str, operation: str, parameters: dict[str, Any]) -> str:
-    """The request's body as it crosses the wire."""
-    return _text(_serialised(service_model(service_name), operation, parameters)["body"])
-
-
-def _serialised(model: ServiceModel, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """As it would be sent: what was left out to be put in later, or is refused by AWS, is no matter here."""
-    serializer = create_serializer(model.resolved_protocol, include_validation=False)
-    return dict(serializer.serialize_to_request(parameters, model.operation_model(operation)))
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, bytes):
-        return content.decode()
-    return content if isinstance(content, str) else urlencode(content)
-
-
-def _find_address(service_and_region: tuple[str, str]) -> tuple[str, str]:
-    """(Region of the signature, URL) of a service on real AWS."""
-    service_name, region = service_and_region
-    resolver = EndpointResolver(Loader(include_default_search_paths=True).load_data("endpoints"))
-    partition = resolver.get_partition_for_region(region)
-    found = resolver.construct_endpoint(service_name, region, partition_name=partition)
-    scope = found.get("credentialScope", {})
-    return scope.get("region", region), f"https://{found['hostname']}/"
-
-
-_address = Remembered(_find_address, entries=256, longest=64)
+    return programs.shown(service_name, calls, signed_in.region, service.endpoint_url(request), signed_in.account_id)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from django.db import models
 
-from keys import inventory_models as _inventory_models  # noqa: F401
-from keys.access import models as _access_models  # noqa: F401
+from keys.evaluator import models as _access_models  # noqa: F401
+from keys.inventory import models as _inventory_models  # noqa: F401
 
 
 class Lease(models.Model):

@@ -18,13 +18,14 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from console import session
 from engine import console_actions, inprocess, sight, timetravel
 from engine.iam import forward
 from engine.wire.errors import AWSError
-from keys import approvals, backends, diagnosis
-from keys.backends import AWS, EMBEDDED
+from keys.endpoints import backends, diagnosis
+from keys.endpoints.backends import AWS, EMBEDDED
+from keys.lifecycle import approvals
 from keys.viewer import viewer
-from principals import session
 
 __all__ = ["AWS", "EMBEDDED", "sight", "timetravel", "viewer"]
 USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own credentials for another endpoint
@@ -237,7 +238,7 @@ def _forwarded(request: HttpRequest, aws_service: str, itself_for: str, region: 
 
 def approved(request: HttpRequest, region: str) -> Any:
     """A KMS client for a deletion that a second person has approved. At the embedded engine its calls are made by the console's own
-    service (keys.approvals.SERVICE), so that a policy can tell them from all others."""
+    service (keys.lifecycle.approvals.SERVICE), so that a policy can tell them from all others."""
     if backends.current(request).embedded:
         return _forwarded(request, approvals.SERVICE, "", region)
     return _client(request, "kms", region)
@@ -296,7 +297,7 @@ def keys_for_picker(request: HttpRequest, usage: str) -> list[tuple[str, str]]:
     The first is what a form begins with: customer managed keys before AWS's, which only their services may use; those that are
     enabled before others; those with an alias before others.
     """
-    from keys import inventory
+    from keys.inventory import inventory
 
     enabled_first = Case(When(state="Enabled", then=0), default=1)
     found = inventory.refreshed(request).filter(usage=usage).by_name()

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from keys.views import actions, approvals, bulk, deletion, export, grant, key, key_policy, listing, material, wizard
+from keys.detail import views as key
+from keys.grants import views as grant
+from keys.inventory.views import bulk, export, listing
+from keys.lifecycle.views import actions, approvals, deletion
+from keys.material import views as material
+from keys.policy import views as key_policy
+from keys.wizard import views as wizard
 
 urlpatterns = [
     path("", listing.customer, name="keys"),

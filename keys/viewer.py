@@ -5,9 +5,9 @@ from __future__ import annotations
 from botocore.exceptions import ClientError
 from django.http import HttpRequest
 
+from console import session
 from engine import sight
 from engine.wire.errors import AWSError
-from principals import session
 
 
 def viewer(request: HttpRequest) -> sight.Viewer:

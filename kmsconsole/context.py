@@ -10,9 +10,10 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
-from keys import backends, clockwords
-from keys.awsmodel import regions
-from principals import session
+from console import session
+from console.awsmodel import regions
+from keys.clock import clockwords
+from keys.endpoints import backends
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from keys import diagnosis
-from keys.views.common import problem_page, unreachable_page
+from keys.common import problem_page, unreachable_page
+from keys.endpoints import diagnosis
 from kmsconsole.cookies import zone_of
 
 Handler = Callable[[HttpRequest], HttpResponse]

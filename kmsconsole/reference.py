@@ -24,7 +24,7 @@ def _settings() -> str:
 
 
 def _errors() -> str:
-    from keys import remedies
+    from console import remedies
 
     rows = "\n".join(f"| `{code}` | {text} |" for code, text in sorted(remedies.by_code().items()))
     head = "# Errors\n\nAWS's error codes, with what the console says would mend them.\n"

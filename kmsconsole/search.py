@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keys import inventory, service
+from keys import service
+from keys.inventory import inventory
 from kmsconsole import context
 
 KEYS_SHOWN = 8

@@ -22,7 +22,7 @@ LISTEN = os.environ.get("KMSCONSOLE_LISTEN") or "127.0.0.1:8000"
 BACKEND = os.environ.get("KMSCONSOLE_BACKEND") or "embedded"
 if BACKEND not in ("embedded", "aws") and not BACKEND.startswith(("http://", "https://")):
     raise DataFolderError(f"KMSCONSOLE_BACKEND must be embedded, aws or an http(s) URL, not {BACKEND!r}")
-# Where connections to other endpoints may go (keys.outbound): "any", or "public" with the private networks that are allowed beside.
+# Where connections to other endpoints may go (keys.endpoints.outbound): "any", or "public" with the private networks that are allowed beside.
 _ENDPOINTS = [part.strip() for part in (os.environ.get("KMSCONSOLE_ENDPOINTS") or "any").split(",")]
 PRIVATE_ENDPOINTS = _ENDPOINTS == ["any"]
 try:
@@ -60,7 +60,7 @@ INSTALLED_APPS = [
     "keys",
     "principals",
     "audit",
-    "labs",
+    "learn",
 ]
 
 MIDDLEWARE = [

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from keys.views import clock, overview
+from keys.clock import views as clock
+from keys.overview import views as overview
 from kmsconsole import search, views
 from principals.views import profile
 
 urlpatterns = [
     path("", overview.home, name="home"),
     path("keys/", include("keys.urls")),
-    path("access/", include("keys.access_urls")),
-    path("play/", include("keys.play.urls")),
-    path("lab/", include("labs.urls")),
-    path("learn/", include("labs.learn_urls")),
-    path("classes/", include("labs.class_urls")),
+    path("access/", include("access.urls")),
+    path("play/", include("playground.urls")),
+    path("lab/", include("learn.labs.urls")),
+    path("learn/", include("learn.lessons.urls")),
+    path("classes/", include("learn.classes.urls")),
     path("principals/", include("principals.urls")),
     path("audit/", include("audit.urls")),
-    path("settings/endpoints/", include("keys.endpoints_urls")),
+    path("settings/endpoints/", include("keys.endpoints.urls")),
     path("settings/clock/", clock.page, name="clock"),
     path("settings/profile/", profile.page, name="profile"),
     path("settings/profile/sessions/", profile.end_sessions, name="own-sessions"),

@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from keys.awsmodel import regions
+from console import back, session
+from console.awsmodel import regions
 from kmsconsole.cookies import THEMES
-from principals import back, session
 
 STATES = (
     "Enabled",

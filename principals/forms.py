@@ -10,8 +10,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from keys.awsmodel import service_model
-from keys.views import policy_editor
+from console.awsmodel import service_model
+from keys.policy import policy_editor
 
 
 def legal_name(name: str) -> str:

@@ -10,8 +10,8 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
 
+from console import session
 from engine.iam import console_sessions
-from principals import session
 
 OPEN = frozenset({"sign-in", "sign-out", "use-session", "styleguide", "theme", "language", "favicon"})
 

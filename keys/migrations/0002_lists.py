@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
-from keys import search_index
+from keys.inventory import search_index
 
 
 def read_anew(apps, editor):

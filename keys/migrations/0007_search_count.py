@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from keys import search_index
+from keys.inventory import search_index
 
 
 class Migration(migrations.Migration):

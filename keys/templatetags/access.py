@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from keys.access import words
+from keys.evaluator import words
 
 register = template.Library()
 
@@ -40,7 +40,7 @@ def answer(cell: str, address: str = "", about: str = "") -> SafeString:
     )
 
 
-@register.inclusion_tag("keys/access/denied.html")
+@register.inclusion_tag("keys/evaluator/denied.html")
 def explain(message: Any) -> dict[str, Any]:
     """For an error that is an AccessDenied: the way to its explanation, and the statement that is missing. Nothing for others."""
     denial = words.denial(str(message))

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 
 from keys import service
 from keys.call import Call
-from keys.views.changes import Change, asked, carry_out, previews
+from keys.changes import Change, asked, carry_out, previews
 from principals.views.common import problem_page
 
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from keys import service
-from keys.views.changes import Change, asked, carry_out
+from keys.changes import Change, asked, carry_out
 from principals.views.common import all_pages
 from principals.views.policies import KINDS, Kind
 

@@ -11,8 +11,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keys import diagnosis, service
-from keys.views.common import unreachable_page
+from keys import service
+from keys.common import unreachable_page
+from keys.endpoints import diagnosis
 
 
 def all_pages(client: Any, operation: str, member: str, **parameters: Any) -> list[Any]:

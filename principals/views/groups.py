@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from keys import call, service
 from keys.call import Call
-from keys.views.changes import Change, asked, carry_out, previews, send
+from keys.changes import Change, asked, carry_out, previews, send
 from principals.forms import GroupForm
 from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt_on_form, problem_page

@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from keys import call, service
-from keys.access import policydoc, whatif
-from keys.views import policy_editor
-from keys.views.changes import Change, asked, carry_out, previews
+from keys.changes import Change, asked, carry_out, previews
+from keys.evaluator import whatif
+from keys.policy import policy_editor, policydoc
 from principals.forms import ManagedPolicyForm, PolicyVersionForm
 from principals.views.attachments import PRACTICE_PATH
 from principals.views.common import all_pages, attempt_on_form, problem_page

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 
 from engine.iam.policy import MalformedPolicy
 from keys import call, service
-from keys.access import allkeys, decisions, household, whatif
-from keys.views import policy_editor
-from keys.views.changes import Change, carry_out, previews, send
+from keys.changes import Change, carry_out, previews, send
+from keys.evaluator import allkeys, decisions, household, whatif
+from keys.policy import policy_editor
 from principals.forms import PolicyForm
 from principals.views.common import attempt_on_form, problem_page
 

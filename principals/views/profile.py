@@ -16,10 +16,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from console import session
 from engine.iam import console_sessions, signin
 from keys import call, service
-from keys.views.common import optional
-from principals import browsers, session
+from keys.common import optional
+from principals import browsers
 from principals.forms import OwnPasswordForm
 from principals.views.common import all_pages
 

@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from keys import call, service
-from keys.views import policy_editor
-from keys.views.changes import Change, carry_out, previews, send
+from keys.changes import Change, carry_out, previews, send
+from keys.policy import policy_editor
 from principals.forms import RoleForm, RoleSettingsForm, TrustForm, trust_policy
 from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt, attempt_on_form, problem_page

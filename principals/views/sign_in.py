@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from console import back, session
 from engine.iam import accounts, signin
-from principals import back, session
 from principals.forms import SignInForm
 
 

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from console import session
 from keys import call, service
-from keys.views.changes import previews
-from principals import session
+from keys.changes import previews
 from principals.views.common import attempt_on_form
 
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from engine.iam import signin
 from keys import call, service
 from keys.call import Call
-from keys.views.changes import Change, asked, carry_out, previews, send
+from keys.changes import Change, asked, carry_out, previews, send
 from principals.forms import PasswordForm, UserForm
 from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt_on_form, problem_page

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.test import Client
 
-from keys import backends, diagnosis
-from keys.inventory_models import InventoryMark
+from keys.endpoints import backends, diagnosis
+from keys.inventory.models import InventoryMark
 from keys.models import Connection
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.connections import connect, form, kinds
@@ -306,7 +306,7 @@ def test_an_endpoint_that_fails_midway_leaves_what_was_read_and_says_why(
     def throttled(*_: Any, **__: Any) -> None:
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "DescribeKey")
 
-    monkeypatch.setattr("keys.describe.read", throttled)
+    monkeypatch.setattr("keys.inventory.describe.read", throttled)
     signed_in.post("/settings/endpoints/refresh/")
     page = signed_in.get("/keys/?q=read+before")
     assert [row.key_id for row in page.context["rows"]] == [key_id]

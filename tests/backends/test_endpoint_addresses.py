@@ -24,7 +24,7 @@ from django.conf import settings
 from django.test import Client
 
 from engine.region_names import is_region_name
-from keys import backends, diagnosis, outbound
+from keys.endpoints import backends, diagnosis, outbound
 from keys.models import Connection
 from tests.conftest import TestAccount, make_client
 from tests.support.answering import Answers

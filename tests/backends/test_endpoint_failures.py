@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from keys import backends
+from keys.endpoints import backends
 from keys.models import InventoryMark
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import text

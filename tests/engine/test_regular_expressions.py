@@ -19,7 +19,7 @@ import pytest
 from engine.wire import services
 from tests.support.timing import seconds
 
-ROOMS = ("engine", "keys", "principals", "audit", "labs", "kmsconsole")
+ROOMS = ("engine", "console", "keys", "principals", "playground", "access", "audit", "learn", "kmsconsole")
 SOURCE = Path(__file__).parents[2]
 
 

@@ -16,8 +16,9 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from keys import bulk, follow, leases
-from keys.inventory_models import InventoryKey, InventoryMark
+from keys import leases
+from keys.inventory import bulk, follow
+from keys.inventory.models import InventoryKey, InventoryMark
 from keys.models import BulkItem, BulkJob, Lease
 from tests.conftest import TestAccount
 from tests.support.server import ROOT

@@ -12,8 +12,8 @@ import pytest
 from django.test import Client
 from django.urls import resolve
 
+from keys.lifecycle.views.actions import ACTIONS
 from keys.models import DeletionRequest
-from keys.views.actions import ACTIONS
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support import samples
 from tests.support.samples import POLICY, TRUST, Samples

@@ -79,27 +79,27 @@ BOUNDS = {
     "engine.wire.sigv4:_unsigned": "256 × 2,048 characters",
     "engine.wire.sigv4:_usual": "4,096 × 512 characters",
     "engine.wire.validate:_compiled": FINITE,
-    "keys.access.allkeys:_refused": "20,000 of some 300 bytes",
-    "keys.access.allkeys:_sides": "32 accounts and Regions, 150,000 keys in all",
-    "keys.access.decisions:_variants": "12 Mi characters of policies",
-    "keys.access.household:_kept": "weighed, 256 MiB",
-    "keys.access.household:_remote": "32 accounts",
-    "keys.access.operations:key_actions": ONE,
-    "keys.awsmodel:regions": FINITE,
-    "keys.awsmodel:service_model": FINITE,
-    "keys.backends:_clients": "128 clients of connections that are stored",
-    "keys.backends:_lacks": "1,000 sets of operation names",
-    "keys.backends:_roles": "128 temporary credentials",
-    "keys.backends:session": ONE,
-    "keys.call:_address": "256 × 64 characters",
-    "keys.describe:_not_offered": "1,000 pairs of an endpoint and an operation",
+    "keys.evaluator.allkeys:_refused": "20,000 of some 300 bytes",
+    "keys.evaluator.allkeys:_sides": "32 accounts and Regions, 150,000 keys in all",
+    "keys.evaluator.decisions:_variants": "12 Mi characters of policies",
+    "keys.evaluator.household:_kept": "weighed, 256 MiB",
+    "keys.evaluator.household:_remote": "32 accounts",
+    "keys.evaluator.operations:key_actions": ONE,
+    "console.awsmodel:regions": FINITE,
+    "console.awsmodel:service_model": FINITE,
+    "keys.endpoints.backends:_clients": "128 clients of connections that are stored",
+    "keys.endpoints.backends:_lacks": "1,000 sets of operation names",
+    "keys.endpoints.backends:_roles": "128 temporary credentials",
+    "keys.endpoints.backends:session": ONE,
+    "console.calls:_address": "256 × 64 characters",
+    "keys.inventory.describe:_not_offered": "1,000 pairs of an endpoint and an operation",
     "keys.service:_clients": "256 clients of principals that are signed in",
     "kmsconsole.bridge:_names": "2,000 × 64 bytes",
     "kmsconsole.context:actions": ONE,
     "kmsconsole.context:navigation": ONE,
     "kmsconsole.frontdoor:_owed": "calls since the loop last looked: 64 of a connection",
-    "keys.outbound:_pools": "two sets of classes",
-    "principals.session:_fernet": ONE,
+    "keys.endpoints.outbound:_pools": "two sets of classes",
+    "console.session:_fernet": ONE,
 }
 
 _MAKERS = {"dict", "list", "set", "deque", "defaultdict", "OrderedDict", "Counter", "WeakValueDictionary", "Remembered"}
@@ -132,7 +132,7 @@ def _memories(path: Path) -> Iterator[str]:
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
-    for room in ("engine", "kmsconsole", "keys", "principals", "audit", "labs"):
+    for room in ("engine", "console", "keys", "principals", "playground", "access", "audit", "learn", "kmsconsole"):
         for path in sorted((ROOT / room).rglob("*.py")):
             if "migrations" not in path.parts:
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path

@@ -115,7 +115,17 @@ def test_every_setting_the_code_reads_is_in_the_table_and_in_the_documentation()
 
     read = {
         name
-        for folder in ("engine", "kmsconsole", "keys", "principals", "audit", "labs")
+        for folder in (
+            "engine",
+            "console",
+            "keys",
+            "principals",
+            "playground",
+            "access",
+            "audit",
+            "learn",
+            "kmsconsole",
+        )
         for path in (ROOT / folder).rglob("*.py")
         for name in re.findall(r"environ[^\n]{0,12}[\"'](KMSCONSOLE_[A-Z_]+)", path.read_text())
     }

@@ -45,7 +45,19 @@ def make(folder: Path, *arguments: str, **environment: str) -> str:
 def copy(tmp_path: Path) -> Path:
     """A checkout's folders with something in each."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for room in ("audit", "bench", "engine", "keys", "kmsconsole", "labs", "principals", "tests"):
+    for room in (
+        "access",
+        "audit",
+        "bench",
+        "console",
+        "engine",
+        "keys",
+        "kmsconsole",
+        "learn",
+        "playground",
+        "principals",
+        "tests",
+    ):
         (tmp_path / room).mkdir()
     for name in (*MADE_AGAIN, *KEPT):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
-from keys.access import words
+from keys.evaluator import words
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support import samples
 from tests.support.server import ROOT

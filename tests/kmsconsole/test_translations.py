@@ -15,7 +15,18 @@ import pytest
 from kmsconsole import messages
 from tests.support.server import ROOT
 
-PACKAGES = ("audit", "engine", "keys", "kmsconsole", "labs", "principals", "templates")
+PACKAGES = (
+    "access",
+    "audit",
+    "console",
+    "engine",
+    "keys",
+    "kmsconsole",
+    "learn",
+    "playground",
+    "principals",
+    "templates",
+)
 # What code or the browser puts to use, and a translation therefore has to keep: %(name)s, {name}, an element with its attributes.
 PLACES = re.compile(r"%\(\w+\)[a-z]|%[sd]|\{\w*\}|</?\w[^>]*>")
 

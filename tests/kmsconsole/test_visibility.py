@@ -22,8 +22,8 @@ from engine import console_actions
 from engine.iam import models as iam_models
 from engine.kms import models as kms_models
 from engine.store import transaction
-from keys import inventory
-from keys.inventory_models import InventoryKey
+from keys.inventory import inventory
+from keys.inventory.models import InventoryKey
 from keys.models import Connection, DeletionRequest
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support import samples

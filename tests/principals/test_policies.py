@@ -7,7 +7,7 @@ from typing import Any
 
 from django.test import Client
 
-from keys.access.whatif import Change
+from keys.evaluator.whatif import Change
 from tests.conftest import TestAccount
 
 

@@ -15,9 +15,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from console import session
 from engine.iam import console_sessions
 from engine.iam.models import ConsoleSession
-from principals import session
 from tests.conftest import TestAccount, TestUser, make_client, sign_in_browser
 from tests.support.answers import text
 from tests.support.server import ACCOUNT, Server

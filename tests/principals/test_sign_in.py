@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from console import session
 from engine.iam import signin
 from engine.iam.models import Account, SignInAttempt
-from principals import session
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from principals import session
+from console import session
 from tests.conftest import TestAccount
 
 

@@ -58,10 +58,10 @@ def rendered(module: str) -> frozenset[str]:
 
 
 def module_for(view: str) -> Path:
-    """tests/<room>/test_<view module>.py; where the module is called `views`, its package gives the name."""
-    room, *rest = view.split(".")
-    name = rest[-1] if rest[-1] != "views" else [room, *rest][-2]
-    return ROOT / "tests" / room / f"test_{name}.py"
+    """tests/<room>/<feature>/test_<view module>.py; where the module is called `views`, its package gives the name."""
+    *packages, name = view.split(".")
+    folder = [each for each in packages if each != "views"]
+    return ROOT.joinpath("tests", *folder, f"test_{folder[-1] if name == 'views' else name}.py")
 
 
 def pages_of(test_module: Path) -> frozenset[str]:

@@ -18,7 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from keys.policies import wizard_policy
+from keys.policy.policies import wizard_policy
 from tests.support.server import ACCOUNT, PASSWORD, ROOT, Server
 
 SIZES = {"": {"width": 1280, "height": 800}, "-phone": {"width": 390, "height": 844}}

@@ -18,7 +18,7 @@ from engine.iam.decide import Policies, Request, decide
 from engine.iam.lint import lint
 from engine.iam.patterns import glob
 from engine.iam.policy import Kind, _compile, compile_policy
-from keys.access import policydoc
+from keys.policy import policydoc
 from tests.engine.iam.tables import ACCOUNT, ALICE, KEY
 from tests.support.timing import seconds
 

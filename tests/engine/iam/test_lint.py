@@ -10,7 +10,7 @@ import pytest
 from engine.iam.jsonplaces import Lines, places
 from engine.iam.lint import About, lint
 from engine.iam.policy import MalformedPolicy, compile_policy
-from keys.policies import wizard_policy
+from keys.policy.policies import wizard_policy
 
 ACCOUNT = "111122223333"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"

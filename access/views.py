@@ -1,0 +1,214 @@
+"""The access explorer: who, what and which key, and whatever of the three is left open is answered for all.
+
+Nothing is decided here that the caller could not work out: policies are read as the signed-in principal (see keys/access).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from engine.iam.policy import MalformedPolicy
+from keys import service
+from keys.evaluator import allkeys, decisions, facts, household, keyside, operations, words
+from keys.evaluator.household import Household, Subject
+from keys.evaluator.question import Question
+from keys.inventory import inventory
+
+_SPARE_ROWS = 2
+_SUGGESTED = 300
+_PAGE = 50
+
+
+def read_question(request: HttpRequest) -> Question:
+    given = request.GET
+    action = given.get("action", "").strip()
+    return Question(
+        principal=given.get("principal", "").strip(),
+        action=f"kms:{action}" if action and ":" not in action else action,
+        key=given.get("key", "").strip(),
+        pairs=_mapping(given.getlist("ec_name"), given.getlist("ec_value")),
+        conditions=_mapping(given.getlist("ck_name"), given.getlist("ck_value")),
+        now=service.now(request),
+    )
+
+
+def _mapping(names: list[str], values: list[str]) -> dict[str, str]:
+    return {name.strip(): value for name, value in zip(names, values, strict=False) if name.strip()}
+
+
+def explore(request: HttpRequest) -> HttpResponse:
+    begun = time.monotonic()
+    question = read_question(request)
+    shown: dict[str, Any] = {"question": question, **_form(request, question)}
+    try:
+        people = household.of(request)
+    except ClientError as error:
+        return render(request, "access/explorer.html", {**shown, "problem": service.sentence(error)}, status=403)
+    shown |= {"subjects": people.subjects, "unread": people.problems}
+    try:
+        answer = _answer(request, question, people, begun)
+    except ClientError as error:
+        status = 403 if service.denied(error) else 404 if "NotFound" in error.response["Error"]["Code"] else 400
+        return render(request, "access/explorer.html", {**shown, "problem": service.sentence(error)}, status=status)
+    except MalformedPolicy as reason:
+        return render(request, "access/explorer.html", {**shown, "problem": reason.reason}, status=400)
+    return render(request, "access/explorer.html", {**shown, **answer})
+
+
+def _form(request: HttpRequest, question: Question) -> dict[str, Any]:
+    spare = [("", "")] * _SPARE_ROWS
+    return {
+        "actions": operations.key_actions(),
+        "keys": _keys(request),
+        "pair_rows": [*question.pairs.items(), *spare],
+        "condition_rows": [*question.conditions.items(), *spare],
+    }
+
+
+def _keys(request: HttpRequest) -> list[tuple[str, str]]:
+    """(key ID, label) to choose from; none for who may not list keys and so has to know the key's ID."""
+    try:
+        rows = inventory.refreshed(request).by_name()[:_SUGGESTED]
+    except ClientError as error:
+        if not service.denied(error):
+            raise
+        return []
+    return [(row.key_id, row.alias or row.key_id) for row in rows]
+
+
+def resolve(people: Household, text: str) -> Subject | None:
+    """A principal by its ARN, or by its name where only one user or role has it."""
+    found = people.find(text)
+    if found is not None:
+        return found
+    named = [subject for subject in people.subjects if subject.name == text and subject.kind in ("user", "role")]
+    return named[0] if len(named) == 1 else None
+
+
+def _answer(request: HttpRequest, question: Question, people: Household, begun: float) -> dict[str, Any]:
+    subject = resolve(people, question.principal) if question.principal else None
+    if question.principal and subject is None:
+        return {"unknown": _("There is no principal “%(name)s” in this account.") % {"name": question.principal}}
+    if subject is not None and question.action and question.key:
+        return _decision(request, question, people, subject)
+    if question.key and _is_key(question):
+        key = keyside.read(request, question.key)
+        if subject is not None:
+            return _everything(question, subject, key)
+        actions = [question.action] if question.action else [c.action for c in operations.columns(key.spec, key.usage)]
+        return who_can(question, people, key, actions, request.GET.get("page", ""))
+    if subject is not None:
+        return _which_keys(request, question, people, subject, begun)
+    return {}
+
+
+def _is_key(question: Question) -> bool:
+    """Whether the resource is a KMS key, and not an alias, an IAM entity or everything."""
+    if question.key == "*" or (question.key.startswith("arn:") and ":kms:" not in question.key):
+        return False
+    if question.action and question.action not in operations.key_actions():
+        return False
+    return not (":alias/" in question.key and question.action.endswith("Alias"))
+
+
+def _decision(request: HttpRequest, question: Question, people: Household, subject: Subject) -> dict[str, Any]:
+    asked = question.asked()
+    shown: dict[str, Any] = {}
+    if _is_key(question):
+        key = keyside.read(request, question.key)
+        decision = decisions.explain(subject, question.action, key, asked)
+        shown = {"key": key, "certainty": decisions.Judge(subject, key, asked).cell(question.action)}
+    else:
+        role = people.find(question.key) if question.action == "sts:AssumeRole" else None
+        decision = decisions.explain_other(
+            subject,
+            question.action,
+            question.key,
+            role.trust if role is not None else None,
+            asked,
+            people.account_id,
+            request.signed_in.region,  # type: ignore[attr-defined]
+        )
+    policies = decision.policies
+    taking_part = [p for p in (policies.resource, policies.boundary, *policies.identity) if p is not None]
+    given = decisions.context_of(subject, shown.get("key"), asked, "")
+    return {
+        **shown,
+        "subject": subject,
+        "decision": decision,
+        "headline": words.headline(decision),
+        "lines": words.lines(decision),
+        "suggestions": words.smallest(decision, subject),
+        "asked_for": facts.asked_for(taking_part, question.action.lower(), given),
+        "editor": editor_of(subject),
+    }
+
+
+def editor_of(subject: Subject) -> str:
+    """Where a policy of this user or role is written; empty for who is not of this account."""
+    if not subject.visible or subject.kind not in ("user", "role"):
+        return ""
+    return reverse("inline-policy-new", args=[f"{subject.kind}s", subject.name])
+
+
+def _everything(question: Question, subject: Subject, key: keyside.KeySide) -> dict[str, Any]:
+    judge = decisions.Judge(subject, key, question.asked())
+    answers = [
+        (action, judge.cell(action), question.address(action=action))
+        for action in operations.actions_for(key.spec, key.usage)
+    ]
+    return {"subject": subject, "key": key, "answers": answers}
+
+
+def who_can(
+    question: Question, people: Household, key: keyside.KeySide, actions: list[str], page: str = ""
+) -> dict[str, Any]:
+    """The matrix of everyone who may do, or may in some requests do, one of the actions."""
+    rows = [row for row in decisions.matrix(people, key, actions, question.asked()) if row.any]
+    shown = Paginator(rows, _PAGE).get_page(page)
+    return {
+        "key": key,
+        "columns": actions,
+        "page": shown,
+        "rows": [
+            (
+                row.subject,
+                [
+                    (cell, question.address(principal=row.subject.arn, action=action, key=key.key_id))
+                    for action, cell in zip(actions, row.cells, strict=True)
+                ],
+            )
+            for row in shown
+        ],
+    }
+
+
+def _which_keys(
+    request: HttpRequest, question: Question, people: Household, subject: Subject, begun: float
+) -> dict[str, Any]:
+    # Where the principals had to be read anew there is less time for keys: the page goes on with the rest by itself.
+    held = allkeys.readable(request, people, max(0.0, allkeys.BUDGET - (time.monotonic() - begun)))
+    found = decisions.keys_for(
+        subject,
+        held.keys,
+        lambda key: [question.action] if question.action else operations.main_actions(key.spec, key.usage),
+        question.asked(),
+    )
+    page = Paginator(sorted(found, key=lambda each: each[0].label), _PAGE).get_page(request.GET.get("page"))
+    return {
+        "subject": subject,
+        "held": held,
+        "page": page,
+        "key_rows": [
+            (key, [(action, cell, question.address(action=action, key=key.key_id)) for action, cell in cells])
+            for key, cells in page
+        ],
+    }

@@ -1,0 +1,63 @@
+"""A change as the calls that make it: shown by GET (or POST with `preview`), sent in order by POST."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore import xform_name
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+
+from keys import call, service
+from keys.common import attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`title` says what the calls do, `done` what is said when they are done; `danger` for what cannot be undone."""
+
+    title: str
+    calls: list[call.Call]
+    done: str
+    danger: bool = False
+    service: str = "iam"
+
+
+def asked(request: HttpRequest) -> QueryDict:
+    """What the form says: sent to be done, or only looked at."""
+    return request.POST if request.method == "POST" else request.GET
+
+
+def previews(request: HttpRequest) -> bool:
+    return request.method != "POST" or "preview" in request.POST
+
+
+def send(client: Any, calls: list[call.Call]) -> None:
+    """Raises ClientError; what was sent before stays."""
+    for operation, parameters in calls:
+        getattr(client, xform_name(operation))(**parameters)
+
+
+def carry_out(request: HttpRequest, change: Change | None, back: str, after: str = "") -> HttpResponse:
+    """`back` is the page the change belongs to, `after` the one to go to when it is done; no change, where the form asks for none."""
+    if change is None:
+        return redirect(back)
+    if not previews(request):
+        client = service.client(request, change.service)
+        done = attempt(request, lambda: send(client, change.calls), change.done)
+        return redirect(after if done and after else back)
+    return render(
+        request,
+        "keys/change.html",
+        {
+            "change": change,
+            "call": call.show_all(request, change.calls, change.service),
+            "given": [
+                (name, value)
+                for name, value in asked(request).items()
+                if name not in ("csrfmiddlewaretoken", "preview")
+            ],
+            "back": back,
+        },
+    )

@@ -1,0 +1,84 @@
+"""What the key pages share: AWS's refusals as pages and messages, and what an action answers in a state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from console import remedies
+from keys import service
+from keys.endpoints import connections, diagnosis
+
+
+def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpResponse:
+    """A page that could not be filled: AWS's error whole, with what would mend it."""
+    if diagnosis.failed(error):
+        return unreachable_page(request, error)
+    problem = remedies.explained(error)
+    missing = problem["Code"] == "NotFoundException"
+    return render(
+        request,
+        "keys/problem.html",
+        {
+            "title": title,
+            "code": problem["Code"],
+            "message": problem["Message"],
+            "remedy": problem["remedy"],
+        },
+        status=403 if service.denied(error) else 404 if missing else 400,
+    )
+
+
+def unreachable_page(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The endpoint could not be asked: why, to who manages connections; the same for all reasons to anybody else."""
+    finding = connections.failure(request, error)
+    context = {"title": finding.title, "code": "", "message": finding.detail, "remedy": finding.remedy}
+    return render(request, "keys/problem.html", context, status=502)
+
+
+def requires(action: str, title: Any) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """For a view that shows what an action of the console's own reads: decided and recorded first, AWS's refusal as a page instead."""
+
+    def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **arguments: Any) -> HttpResponse:
+            try:
+                service.console_action(request, action, lambda: None, parameters=dict(arguments) or None)
+            except ClientError as error:
+                return problem_page(request, title, error)
+            return view(request, *args, **arguments)
+
+        return answer
+
+    return guarded
+
+
+def name_of(kms: Any, key: dict[str, Any]) -> str:
+    """What people call a key: its first alias, or its ID where it has none or the principal may not list aliases."""
+    found, _problem = optional(lambda: kms.list_aliases(KeyId=key["KeyId"], Limit=1)["Aliases"])
+    return found[0]["AliasName"].removeprefix("alias/") if found else str(key["KeyId"])
+
+
+def attempt(request: HttpRequest, call: Callable[[], Any], success: str) -> bool:
+    """Do it and say so, or show AWS's error. Whether it was done."""
+    try:
+        call()
+    except ClientError as error:
+        messages.error(request, service.sentence(error))
+        return False
+    messages.success(request, success)
+    return True
+
+
+def optional(call: Callable[[], Any]) -> tuple[Any, str]:
+    """(answer, "") or (None, AWS's error): for a part of a page that may be refused while the rest is shown."""
+    try:
+        return call(), ""
+    except ClientError as error:
+        return None, service.sentence(error)

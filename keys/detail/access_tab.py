@@ -1,0 +1,51 @@
+"""The Access tab of a key: principals × what they may do, each cell leading to its explanation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest
+
+from keys import service
+from keys.evaluator import decisions, household, keyside, operations
+from keys.evaluator.question import Question
+
+_PAGE = 50
+
+
+def load(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+    """Raises ClientError if the caller may not read the key's policy or the account's IAM."""
+    people = household.of(request)
+    side = keyside.of(kms, key)
+    columns = operations.columns(side.spec, side.usage)
+    rows = decisions.matrix(
+        people, side, [column.action for column in columns], decisions.Asked({}, {}, service.now(request))
+    )
+    everyone = request.GET.get("all") == "1"
+    text = request.GET.get("q", "").strip().lower()
+    shown = [row for row in rows if (everyone or row.any) and text in row.subject.arn.lower()]
+    page = Paginator(shown, _PAGE).get_page(request.GET.get("page"))
+    question = Question("", "", side.key_id, {}, {}, service.now(request))
+    return {
+        "columns": [
+            (column, sum(row.cells[number] != decisions.NO for row in rows)) for number, column in enumerate(columns)
+        ],
+        "people": len(rows),
+        "page": page,
+        "rows": [
+            (
+                row.subject,
+                [
+                    (column, cell, question.address(principal=row.subject.arn, action=column.action))
+                    for column, cell in zip(columns, row.cells, strict=True)
+                ],
+            )
+            for row in page
+        ],
+        "q": request.GET.get("q", ""),
+        "everyone": everyone,
+        "grants_known": side.grants_known,
+        "unread": people.problems,
+        "explore": question.address(),
+    }

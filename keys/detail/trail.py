@@ -1,0 +1,113 @@
+"""The events of one key, read from CloudTrail (LookupEvents) as the signed-in principal, newest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+
+from keys import service
+
+# Calls that use a key, as pages of the playground make them (tests/playground holds them to its table).
+USES = frozenset(
+    {
+        "Decapsulate",
+        "Decrypt",
+        "DeriveSharedSecret",
+        "Encapsulate",
+        "Encrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext",
+        "GenerateMac",
+        "GetPublicKey",
+        "ReEncrypt",
+        "Sign",
+        "Verify",
+        "VerifyMac",
+    }
+)
+MAKES_CIPHERTEXT = frozenset(
+    {
+        "Encrypt",
+        "ReEncrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyWithoutPlaintext",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+    }
+)
+_PAGE = 50
+MOST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One call that named the key. `service` is the AWS service that made it for the principal, or "" for a direct call."""
+
+    id: str
+    time: datetime
+    name: str
+    principal: str
+    service: str
+    error: str
+    contexts: tuple[Mapping[str, str], ...]
+    read_only: bool
+    request: Mapping[str, Any]
+    response: Mapping[str, Any]
+
+    @property
+    def is_use(self) -> bool:
+        return self.name in USES
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """`whole` is false when there are more than were read."""
+
+    found: list[Event]
+    whole: bool
+
+
+def of_key(request: HttpRequest, arn: str, *, since: datetime | None = None, most: int = MOST) -> Events:
+    """Raises ClientError if the caller may not look events up."""
+    api = service.client(request, "cloudtrail")
+    found: list[Event] = []
+    parameters: dict[str, Any] = {
+        "LookupAttributes": [{"AttributeKey": "ResourceName", "AttributeValue": arn}],
+        "MaxResults": _PAGE,
+    }
+    if since is not None:
+        parameters["StartTime"] = since
+    while len(found) < most:
+        answer = api.lookup_events(**parameters)
+        records = [json.loads(entry["CloudTrailEvent"]) for entry in answer["Events"]]
+        found += [_event(record) for record in records if not record.get("voided")]
+        token = answer.get("NextToken")
+        if not token:
+            return Events(found, True)
+        parameters["NextToken"] = token
+    return Events(found, False)
+
+
+def _event(record: Mapping[str, Any]) -> Event:
+    identity = record["userIdentity"]
+    given = record.get("requestParameters") or {}
+    contexts = [given[name] for name in given if name.lower().endswith("encryptioncontext") and given[name]]
+    return Event(
+        id=record["eventID"],
+        time=datetime.fromisoformat(record["eventTime"]),
+        name=record["eventName"],
+        principal=identity.get("arn") or identity.get("invokedBy", ""),
+        service=identity.get("invokedBy", ""),
+        error=record.get("errorCode", ""),
+        contexts=tuple(contexts),
+        read_only=bool(record.get("readOnly")),
+        request=given,
+        response=record.get("responseElements") or {},
+    )

@@ -1,0 +1,267 @@
+"""Which key-management endpoint a page speaks to: the embedded engine, real AWS, or a URL; and how its credentials are come by.
+
+The start-up variable KMSCONSOLE_BACKEND decides the default; a person may connect others (keys.models.Connection) and switch between
+them. A connection's secret is opened by KMS Decrypt as the signed-in principal, for every request anew: who loses the permission on
+the sealing key loses the connection with the next page. It is kept nowhere but in the memory of the clients made with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError, InvalidRegionError, NoCredentialsError
+from botocore.session import get_session
+from botocore.utils import parse_timestamp
+from django.conf import settings
+from django.http import HttpRequest
+
+from engine.region_names import is_region_name
+from keys import viewer
+from keys.endpoints import outbound
+from keys.models import Connection
+
+EMBEDDED, AWS, URL = "embedded", "aws", "url"
+SESSION_KEY = "connection"
+LIST_CONNECTIONS = "kmsconsole:ListConnections"
+DEFAULT = "default"
+_CLIENTS_KEPT = 128
+_MOST_LACKS = 1_000
+_lock = threading.Lock()
+_clients: dict[tuple[str, ...], Any] = {}
+_lacks: dict[
+    str, frozenset[str]
+] = {}  # connection → operations it was found not to offer, as of the last request through it
+_roles: dict[tuple[str, ...], tuple[dict[str, str], datetime]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """An endpoint. `slug` is what the switch sends; `scope` what the inventory keeps its keys under (None: the account's own)."""
+
+    slug: str
+    kind: str
+    name: str
+    url: str = ""
+    scope: str | None = None
+    connection: Connection | None = None
+    current: bool = False
+
+    @property
+    def embedded(self) -> bool:
+        return self.kind == EMBEDDED
+
+
+def default() -> Backend:
+    """What KMSCONSOLE_BACKEND names."""
+    if settings.BACKEND == EMBEDDED:
+        return Backend(EMBEDDED, EMBEDDED, "")
+    if settings.BACKEND == AWS:
+        return Backend(DEFAULT, AWS, "", scope="aws")
+    scope = "u" + hashlib.sha256(settings.BACKEND.encode()).hexdigest()[:11]
+    return Backend(DEFAULT, URL, settings.BACKEND, url=settings.BACKEND, scope=scope)
+
+
+def of_connection(row: Connection) -> Backend:
+    return Backend(str(row.pk), row.kind, row.name, url=row.url, scope=f"c{row.pk}", connection=row)
+
+
+def choices(request: HttpRequest) -> list[Backend]:
+    """Every endpoint that this session may switch to, the default first; the current one is marked. Of connections nothing is known
+    to who may not list them, so a session that loses that goes back to the default."""
+    signed_in = request.signed_in  # type: ignore[attr-defined]
+    listed = [default()]
+    if not listed[0].embedded:
+        listed.append(Backend(EMBEDDED, EMBEDDED, ""))
+    connections = [of_connection(row) for row in Connection.objects.filter(account_id=signed_in.account_id)]
+    if connections and viewer.may(request, LIST_CONNECTIONS):
+        listed += connections
+    chosen = request.session.get(SESSION_KEY, "")
+    at = next((number for number, each in enumerate(listed) if each.slug == chosen), 0)
+    marked = [replace(each, current=number == at) for number, each in enumerate(listed)]
+    request._backends = marked  # type: ignore[attr-defined]
+    return marked
+
+
+def current(request: HttpRequest) -> Backend:
+    found = getattr(request, "_backends", None) or choices(request)
+    return next(each for each in found if each.current)
+
+
+def switch(request: HttpRequest, slug: str) -> Backend:
+    """Speak to another endpoint from now on. Raises LookupError if there is none of that name."""
+    wanted = next((each for each in choices(request) if each.slug == slug), None)
+    if wanted is None:
+        raise LookupError(slug)
+    request.session[SESSION_KEY] = slug
+    del request._backends  # type: ignore[attr-defined]
+    return wanted
+
+
+@cache
+def session() -> boto3.session.Session:
+    core = get_session()
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+    return boto3.session.Session(botocore_session=core)
+
+
+def _moment(value: Any) -> datetime:
+    """A timestamp of an answer. The usual form is read without botocore's guessing, which takes a tenth of a millisecond for each."""
+    if isinstance(value, str) and value.endswith("Z"):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:  # ISO 8601 has more forms than Python reads
+            pass
+    parsed: datetime = parse_timestamp(value)
+    return parsed
+
+
+ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10)  # for tests of a connection
+REMOTE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
+
+
+def remote_client(
+    backend: Backend, service: str, region: str, secret: Callable[[], dict[str, str]], config: Config = REMOTE
+) -> Any:
+    """A client of another endpoint. `secret` opens the connection's credentials; it is called for each request that comes here."""
+    connection = backend.connection
+    region = region if connection is None else connection.region or region
+    if not is_region_name(region):
+        raise InvalidRegionError(region_name=region)
+    if connection is None:
+        return _client(("server", backend.url, service, region), lambda: _make(session(), backend, service, region))
+    if len(_lacks) >= _MOST_LACKS:
+        _lacks.clear()
+    _lacks[backend.slug] = frozenset(connection.lacks)
+    opened = secret() if connection.sealed else {}
+    identity = hashlib.sha256(
+        json.dumps([opened, connection.profile, connection.role_arn], sort_keys=True).encode()
+    ).hexdigest()
+    key = (backend.slug, connection.method, backend.url, service, region, identity, str(config is REMOTE))
+    if connection.role_arn:
+        role = _role(key, backend, connection, opened, region)
+        made = boto3.session.Session(**_session_arguments(role))
+        return _client(
+            (*key, role["access_key_id"]), lambda: _knowing(backend, _make(made, backend, service, region, config))
+        )
+    own = own_session(connection, opened)
+    return _client(key, lambda: _knowing(backend, _make(own, backend, service, region, config)))
+
+
+def _knowing(backend: Backend, client: Any) -> Any:
+    """Refuse what the endpoint is known not to offer with a sentence, before it answers with an error page."""
+
+    def check(model: Any, **_rest: Any) -> None:
+        if model.name in _lacks.get(backend.slug, ()):
+            message = f"{backend.name} does not offer {model.name}."
+            raise ClientError({"Error": {"Code": "UnsupportedOperationException", "Message": message}}, model.name)
+
+    client.meta.events.register("before-call", check)
+    return client
+
+
+def own_session(connection: Connection, opened: dict[str, str]) -> boto3.session.Session:
+    """Where the connection's own credentials come from, before any role. Raises botocore's ProfileNotFound.
+
+    With access keys of its own nothing else is looked for: not the environment, and no metadata service.
+    """
+    if connection.method == "keys" and not opened:
+        raise NoCredentialsError
+    if connection.method == "profile" or (connection.profile and not opened):
+        return boto3.session.Session(profile_name=connection.profile)
+    return boto3.session.Session(**_session_arguments(opened)) if opened else session()
+
+
+def _session_arguments(found: dict[str, str]) -> dict[str, Any]:
+    return {
+        "aws_access_key_id": found["access_key_id"],
+        "aws_secret_access_key": found["secret_access_key"],
+        "aws_session_token": found.get("session_token") or None,
+    }
+
+
+def _role(
+    key: tuple[str, ...], backend: Backend, connection: Connection, opened: dict[str, str], region: str
+) -> dict[str, str]:
+    """Temporary credentials of the connection's role, kept until five minutes before they expire."""
+    found = _roles.get(key)
+    if found is not None and found[1] > datetime.now(UTC):
+        return found[0]
+    sts = _make(own_session(connection, opened), backend, "sts", region)
+    given = sts.assume_role(RoleArn=connection.role_arn, RoleSessionName="kmsconsole")["Credentials"]
+    role = {
+        "access_key_id": given["AccessKeyId"],
+        "secret_access_key": given["SecretAccessKey"],
+        "session_token": given["SessionToken"],
+    }
+    while len(_roles) >= _CLIENTS_KEPT:
+        _roles.pop(next(iter(_roles)), None)
+    _roles[key] = (role, given["Expiration"] - timedelta(minutes=5))
+    return role
+
+
+def _make(made: boto3.session.Session, backend: Backend, service: str, region: str, config: Config = REMOTE) -> Any:
+    """Every client of another endpoint is made here, and goes to allowed addresses alone.
+
+    What KMSCONSOLE_BACKEND names may be private whatever KMSCONSOLE_ENDPOINTS says: one hand has written both.
+    """
+    client = made.client(service, region_name=region, endpoint_url=backend.url or None, config=config)
+    connection = backend.connection
+    return outbound.keep_to_allowed(
+        client,
+        private=connection is None,
+        proxied=may_go_by_proxy(backend),
+        profile=connection.profile if connection is not None else "",
+    )
+
+
+def may_go_by_proxy(backend: Backend) -> bool:
+    """AWS's own hosts and what the installation names; never an address that a person entered, which the proxy would look up unchecked."""
+    return backend.connection is None or backend.kind == AWS
+
+
+def address(backend: Backend, region: str) -> str:
+    """The URL that KMS is asked at."""
+    if backend.url:
+        return backend.url
+    unsigned = session().client("kms", region_name=region, config=Config(signature_version=UNSIGNED))
+    return str(unsigned.meta.endpoint_url)
+
+
+def _client(key: tuple[str, ...], make: Callable[[], Any]) -> Any:
+    found = _clients.get(key)
+    if found is None:
+        with _lock:
+            found = make()
+            while len(_clients) >= _CLIENTS_KEPT:
+                _clients.pop(next(iter(_clients)))
+            _clients[key] = found
+    return found
+
+
+def seal(kms: Any, connection: Connection, secret: dict[str, str], key_id: str) -> None:
+    """Encrypt `secret` under an account's key, as the signed-in principal, into the connection (not saved). Raises ClientError."""
+    answer = kms.encrypt(
+        KeyId=key_id, Plaintext=json.dumps(secret).encode(), EncryptionContext=seal_context(connection)
+    )
+    connection.sealed, connection.sealing_key = answer["CiphertextBlob"], answer["KeyId"]
+    connection.sealed_in = kms.meta.region_name
+
+
+def unseal(kms: Any, connection: Connection) -> dict[str, str]:
+    """The connection's secret. Raises ClientError if the principal may not decrypt it, or the key is disabled or gone."""
+    answer = kms.decrypt(CiphertextBlob=bytes(connection.sealed), EncryptionContext=seal_context(connection))
+    return dict(json.loads(answer["Plaintext"]))
+
+
+def seal_context(connection: Connection) -> dict[str, str]:
+    return {"kmsconsole:account": connection.account_id, "kmsconsole:connection": connection.name}

@@ -1,0 +1,315 @@
+"""Connections to other endpoints: the form, the test that says what is wrong, and what an endpoint was found not to offer.
+
+Managing them, and using one that borrows the server's own credentials, is a permission of the console's own that IAM policies give:
+`kmsconsole:ManageConnections` and `kmsconsole:UseConnection` (AdministratorAccess has both).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError, InvalidRegionError
+from botocore.model import Shape
+from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
+from django import forms
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from engine.region_names import is_region_name
+from keys import service
+from keys.endpoints import backends, diagnosis, outbound
+from keys.endpoints.diagnosis import Finding
+from keys.models import Connection
+
+MANAGE = "kmsconsole:ManageConnections"
+NEW_KEY = "new"
+SEALING_ALIAS = "alias/kmsconsole/connections"
+_NOBODY = "00000000-0000-4000-8000-000000000000"  # a key ID that no endpoint has, so that asking changes nothing
+_NOT_PROBED = (
+    "CreateKey",
+    "CreateCustomKeyStore",
+    "GenerateRandom",
+    "ConnectCustomKeyStore",
+    "DisconnectCustomKeyStore",
+)
+
+
+def may(request: HttpRequest, action: str) -> bool:
+    return service.sight.may(service.viewer(request), action)
+
+
+class ConnectionForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=64, help_text=gettext_lazy("Shown in the top bar."))
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Endpoint"),
+        choices=[("aws", gettext_lazy("Real AWS")), ("url", gettext_lazy("Another endpoint, by its address"))],
+        widget=forms.RadioSelect,
+        initial="url",
+    )
+    url = forms.CharField(
+        label=gettext_lazy("Address"),
+        max_length=400,
+        required=False,
+        help_text=gettext_lazy("For another endpoint: http://127.0.0.1:4566, https://kms.example.org"),
+    )
+    region = forms.CharField(
+        label=gettext_lazy("Region"),
+        max_length=32,
+        required=False,
+        help_text=gettext_lazy("Empty: the Region chosen in the top bar."),
+    )
+    method = forms.ChoiceField(
+        label=gettext_lazy("Credentials"),
+        choices=[
+            ("keys", gettext_lazy("Access keys, entered here and encrypted")),
+            ("profile", gettext_lazy("A profile of the server's AWS configuration")),
+            ("server", gettext_lazy("The server's own (environment, instance or container role)")),
+        ],
+        widget=forms.RadioSelect,
+        initial="keys",
+    )
+    access_key_id = forms.CharField(label=gettext_lazy("Access key ID"), max_length=128, required=False)
+    secret = forms.CharField(
+        label=gettext_lazy("Secret access key"),
+        max_length=256,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    token = forms.CharField(
+        label=gettext_lazy("Session token"),
+        max_length=4000,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=gettext_lazy("Only with temporary credentials."),
+    )
+    profile = forms.CharField(label=gettext_lazy("Profile"), max_length=128, required=False)
+    role_arn = forms.CharField(
+        label=gettext_lazy("Role to assume (ARN)"),
+        max_length=2048,
+        required=False,
+        help_text=gettext_lazy("The credentials above then only assume this role."),
+    )
+    sealing_key = forms.ChoiceField(
+        label=gettext_lazy("Key that encrypts the secret"),
+        choices=(),
+        help_text=gettext_lazy("Whoever may not decrypt with this key cannot use the connection."),
+        required=False,
+    )
+
+    def __init__(self, sealing_keys: list[tuple[str, str]], taken: set[str], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.taken = taken
+        self.fields["sealing_key"].choices = [  # type: ignore[attr-defined]
+            (NEW_KEY, _("A new key, %(alias)s") % {"alias": SEALING_ALIAS}),
+            *sealing_keys,
+        ]
+        for name in ("url", "access_key_id", "secret", "profile", "sealing_key"):
+            setattr(self.fields[name], "needed", True)  # noqa: B010  (by one of the choices: not to be called optional)
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"]).strip()
+        if name in self.taken:
+            raise forms.ValidationError(_("There is a connection of this name."))
+        return name
+
+    def clean_url(self) -> str:
+        url = str(self.cleaned_data["url"]).strip().rstrip("/")
+        if url and not is_endpoint_url(url):
+            raise forms.ValidationError(
+                _("An address begins with http:// or https:// and a host, and holds no password.")
+            )
+        return url
+
+    def clean_region(self) -> str:
+        region = str(self.cleaned_data["region"]).strip()
+        if region and not is_region_name(region):
+            raise forms.ValidationError(_("A Region name has lower-case letters, digits and hyphens: eu-central-1."))
+        return region
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("kind") == "url" and not data.get("url") and "url" not in self.errors:
+            self.add_error("url", _("Enter the endpoint's address."))
+        if data.get("method") == "keys":
+            for name in ("access_key_id", "secret"):
+                if not data.get(name):
+                    self.add_error(name, _("Enter it, or choose other credentials."))
+        if data.get("method") == "profile" and not data.get("profile"):
+            self.add_error("profile", _("Enter the profile's name."))
+        return data
+
+
+def is_endpoint_url(url: str) -> bool:
+    """http or https, a host, perhaps a port and a path; nothing that another reader of URLs could take for another host."""
+    try:
+        parts = urlsplit(url)
+        _port = parts.port  # raises ValueError for one that is none
+    except ValueError:
+        return False
+    plain = parts.scheme in ("http", "https") and not parts.query and not parts.fragment and "@" not in parts.netloc
+    return bool(plain and parts.hostname) and (is_valid_endpoint_url(url) or is_valid_ipv6_endpoint_url(url))
+
+
+def failure(request: HttpRequest, error: Exception) -> Finding:
+    """What this request's principal is shown of an endpoint that could not be asked."""
+    return diagnosis.for_reader(error, manages=may(request, MANAGE))
+
+
+def make(request: HttpRequest, data: dict[str, Any]) -> Connection:
+    """A new connection, its secret sealed by KMS as the signed-in principal. Raises ClientError if that is refused."""
+    keys = data["method"] == "keys"
+    connection = Connection(
+        account_id=request.signed_in.account_id,  # type: ignore[attr-defined]
+        name=data["name"],
+        kind=data["kind"],
+        url=data["url"] if data["kind"] == "url" else "",
+        region=data["region"],
+        method=data["method"],
+        profile=data["profile"] if data["method"] == "profile" else "",
+        role_arn=data["role_arn"],
+        access_key_id=data["access_key_id"] if keys else "",
+        created=timezone.now(),
+    )
+    if keys:
+        kms = service.embedded(request)
+        secret = {
+            "access_key_id": data["access_key_id"],
+            "secret_access_key": data["secret"],
+            "session_token": data["token"],
+        }
+        backends.seal(kms, connection, secret, _sealing_key(kms, data["sealing_key"]))
+    connection.save()
+    return connection
+
+
+def _sealing_key(kms: Any, chosen: str) -> str:
+    if chosen and chosen != NEW_KEY:
+        return chosen
+    try:
+        return str(kms.describe_key(KeyId=SEALING_ALIAS)["KeyMetadata"]["KeyId"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise
+    made = kms.create_key(Description="Encrypts the credentials of kmsconsole's connections to other endpoints")
+    key_id = str(made["KeyMetadata"]["KeyId"])
+    kms.create_alias(AliasName=SEALING_ALIAS, TargetKeyId=key_id)
+    return key_id
+
+
+def sealing_keys(request: HttpRequest) -> list[tuple[str, str]]:
+    """The account's own keys that can encrypt, for the form; empty if they may not be listed."""
+    kms = service.embedded(request)
+    try:
+        aliases = service.pages(kms, "list_aliases", "Aliases")
+    except ClientError:
+        return []
+    listed = [
+        (each["TargetKeyId"], each["AliasName"])
+        for each in aliases
+        if each and each.get("TargetKeyId") and not each["AliasName"].startswith("alias/aws/")
+    ]
+    return [each for each in listed if each[1] != SEALING_ALIAS][:200]
+
+
+def test(request: HttpRequest, connection: Connection) -> list[Finding]:
+    """Step by step until one fails; what is found is kept with the connection."""
+    findings = list(_steps(request, connection))
+    connection.facts = {
+        "when": timezone.now().isoformat(),
+        "findings": [asdict(finding) for finding in findings],
+        "good": all(finding.good for finding in findings),
+    }
+    connection.save(update_fields=["facts", "lacks"])
+    return findings
+
+
+def _steps(request: HttpRequest, connection: Connection) -> Iterator[Finding]:
+    region = connection.region or request.signed_in.region  # type: ignore[attr-defined]
+    backend = backends.of_connection(connection)
+    try:
+        if not is_region_name(region):
+            raise InvalidRegionError(region_name=region)
+        url, bundle = backends.address(backend, region), outbound.ca_bundle(connection.profile)
+    except BotoCoreError as error:
+        yield diagnosis.of_exception(error)
+        return
+    if not (backends.may_go_by_proxy(backend) and outbound.goes_by_proxy(url)):
+        reached = diagnosis.reach(url, bundle=bundle)
+        yield reached
+        if not reached.good:
+            return
+    connection.lacks = []  # to be asked anew
+    try:
+        kms = backends.remote_client(backend, "kms", region, lambda: service.opened(request, backend), backends.ONCE)
+    except (ClientError, *diagnosis.FAILURES) as error:
+        finding = diagnosis.of_exception(error)
+        if isinstance(error, ClientError) and error.operation_name == "Decrypt":
+            finding = Finding("denied", _("The stored secret cannot be opened"), service.sentence(error))
+        yield finding
+        return
+    yield Finding("ok", _("There are credentials"))
+    try:
+        listed = kms.list_keys(Limit=1)["Keys"]
+        yield Finding("ok", _("The endpoint takes the signature and lists keys"))
+        if listed:
+            kms.describe_key(KeyId=listed[0]["KeyId"])
+            yield Finding("ok", _("It describes keys"))
+    except (ClientError, *diagnosis.FAILURES) as error:
+        yield diagnosis.of_exception(error)
+        return
+    if connection.kind == backends.URL:
+        connection.lacks = sorted(_not_offered(kms))
+        words = _("It offers every operation") if not connection.lacks else _("It does not offer every operation")
+        yield Finding("ok", words, ", ".join(connection.lacks))
+
+
+def _not_offered(kms: Any) -> Iterator[str]:
+    """Operations that the endpoint does not know: asked about a key that does not exist, which one that knows them refuses."""
+    for name in kms.meta.service_model.operation_names:
+        model = kms.meta.service_model.operation_model(name)
+        shape = model.input_shape
+        if shape is None or "KeyId" not in shape.members or name in _NOT_PROBED:
+            continue
+        given = {member: _something(member, shape.members[member]) for member in shape.required_members}
+        try:
+            getattr(kms, xform_name(name))(**given)
+        except ClientError as error:
+            if service.unknown_operation(error) or error.response["Error"]["Code"] == "UnsupportedOperationException":
+                yield name
+        except diagnosis.FAILURES:
+            yield name
+
+
+def _something(member: str, shape: Shape) -> Any:
+    """A value of a shape that passes validation."""
+    if "KeyId" in member:
+        return _NOBODY
+    if shape.type_name == "blob":
+        return b"0" * 16
+    if shape.type_name == "list":
+        return [_something(member, shape.member)]
+    if shape.type_name == "structure":
+        return {name: _something(name, shape.members[name]) for name in shape.required_members}
+    if shape.type_name in ("integer", "long"):
+        return int(shape.metadata.get("min", 1))
+    if shape.type_name == "boolean":
+        return False
+    if enum := getattr(shape, "enum", None):
+        return enum[0]
+    return {"AliasName": "alias/kmsconsole-asks", "PolicyName": "default", "Policy": "{}"}.get(
+        member, "kmsconsole-asks"
+    )
+
+
+def not_offered(request: HttpRequest, operation: str) -> str:
+    """Why this page's endpoint cannot do an operation; empty if nothing is known against it."""
+    connection = service.backend(request).connection
+    if connection is None or operation not in connection.lacks:
+        return ""
+    return _("%(name)s does not offer %(operation)s.") % {"name": connection.name, "operation": operation}

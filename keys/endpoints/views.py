@@ -1,0 +1,138 @@
+"""Endpoints: the embedded engine and what else the console is connected to; connect, test, switch, refresh, forget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from console import back
+from keys import service
+from keys.common import problem_page, requires
+from keys.endpoints import backends, connections
+from keys.inventory import inventory
+from keys.models import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An endpoint with what is known of its keys in the page's Region."""
+
+    backend: backends.Backend
+    mark: Any
+    keys: int
+
+
+_listed = requires(backends.LIST_CONNECTIONS, gettext_lazy("Endpoints"))
+
+
+@_listed
+def index(request: HttpRequest) -> HttpResponse:
+    lines = []
+    for backend in backends.choices(request):
+        lines.append(Line(backend, *inventory.known_of(request, backend.scope)))
+    return render(
+        request, "keys/endpoints/index.html", {"lines": lines, "manages": connections.may(request, connections.MANAGE)}
+    )
+
+
+@never_cache
+@sensitive_post_parameters("secret", "token")
+def new(request: HttpRequest) -> HttpResponse:
+    if refused := _refused(request):
+        return refused
+    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+    taken = set(Connection.objects.filter(account_id=account_id).values_list("name", flat=True))
+    form = connections.ConnectionForm(connections.sealing_keys(request), taken, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            connection = connections.make(request, form.cleaned_data)
+        except ClientError as error:
+            form.add_error("sealing_key", service.sentence(error))
+        else:
+            findings = connections.test(request, connection)
+            if all(finding.good for finding in findings):
+                messages.success(request, _("Connected to %(name)s.") % {"name": connection.name})
+            return redirect("endpoint", connection.pk)
+    return render(request, "keys/endpoints/new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@_listed
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """A connection and what its last test found; POST tests it again."""
+    connection = _connection(request, pk)
+    if request.method == "POST":
+        if refused := _refused(request):
+            return refused
+        connections.test(request, connection)
+        return redirect("endpoint", pk)
+    return render(
+        request,
+        "keys/endpoints/detail.html",
+        {"connection": connection, "manages": connections.may(request, connections.MANAGE)},
+    )
+
+
+@require_POST
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    if refused := _refused(request):
+        return refused
+    connection = _connection(request, pk)
+    inventory.drop(f"c{connection.pk}")
+    name = connection.name
+    connection.delete()
+    messages.success(request, _("The connection %(name)s is forgotten, its secret with it.") % {"name": name})
+    return redirect("endpoints")
+
+
+@require_POST
+def switch(request: HttpRequest) -> HttpResponse:
+    """Pages speak to another endpoint from now on; a key's page of the old one would not be found there, so go to the list."""
+    try:
+        chosen = backends.switch(request, request.POST.get("endpoint", ""))
+    except LookupError:
+        messages.error(request, _("There is no such endpoint any more."))
+        return redirect("endpoints")
+    after = back.safe(request, request.POST.get("next", "/"), "")
+    messages.success(
+        request, _("These pages now speak to %(name)s.") % {"name": chosen.name or _("the embedded engine")}
+    )
+    return redirect(reverse("keys") if not after or after.startswith("/keys/") else after)
+
+
+@require_POST
+def refresh(request: HttpRequest) -> HttpResponse:
+    """Read the current endpoint's whole list again."""
+    inventory.read_again(request)
+    return redirect("keys")
+
+
+def _connection(request: HttpRequest, pk: int) -> Connection:
+    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+    found = Connection.objects.filter(pk=pk, account_id=account_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _refused(request: HttpRequest) -> HttpResponse | None:
+    """AWS's refusal to who may not manage connections. What a form sends is recorded, with what it is about."""
+    if request.method != "POST":
+        error = service.refusal(request, connections.MANAGE)
+        return problem_page(request, _("Endpoints"), error) if error is not None else None
+    asked = {"address": request.path, "name": request.POST.get("name", "")[:64]}
+    try:
+        service.console_action(request, connections.MANAGE, lambda: None, parameters=asked)
+    except ClientError as error:
+        return problem_page(request, _("Endpoints"), error)
+    return None

@@ -1,0 +1,179 @@
+"""One action on many keys: what each will answer, and doing it, one call after another, in a job that can be left.
+
+The job and its keys are in the database. It is worked on by its owner's requests and by a thread of the worker that took it up; if that
+dies, the next look at the job's page goes on with the keys that are left. Each call is the owner's own, decided when it is made.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from django.db import connections
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from keys import leases, service, viewer
+from keys.endpoints import diagnosis
+from keys.inventory import inventory
+from keys.lifecycle import approvals
+from keys.lifecycle.answers import refused as refused_actions
+from keys.models import BulkItem, BulkJob
+
+if TYPE_CHECKING:
+    from keys.inventory.inventory import Row
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 0.5  # seconds that the request which starts a job gives to it
+DESCRIBED = 100  # keys of a preview that are described one by one; of more than that the inventory's states are taken
+_LEASE = 20.0  # seconds
+_LEASE_ELSEWHERE = 90.0  # longer than a call of another endpoint may take, with all its attempts (keys.backends.REMOTE)
+_BATCH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BulkAction:
+    """`rule` names the action in `refused_actions` whose state rules hold."""
+
+    operation: str
+    words: Any
+    rule: str
+    danger: bool = False
+
+
+BULK: dict[str, BulkAction] = {
+    "enable": BulkAction("EnableKey", _("Enable"), "enable"),
+    "disable": BulkAction("DisableKey", _("Disable"), "disable"),
+    "delete": BulkAction("ScheduleKeyDeletion", _("Schedule deletion"), "delete", danger=True),
+    "cancel-deletion": BulkAction("CancelKeyDeletion", _("Cancel deletion"), "cancel-deletion"),
+    "tag": BulkAction("TagResource", _("Add a tag"), "describe"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A key of a preview, and AWS's error that it will answer with (empty: it is done)."""
+
+    key_id: str
+    alias: str
+    state: str
+    problem: str
+
+
+def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> list[Expected]:
+    """What each key will answer: from its state, and for the embedded engine from the policies that will decide.
+
+    Another endpoint decides by policies that are not ours to read, so a refusal there is known only when it comes.
+    """
+    refused: dict[str, str] = {}
+    if service.backend(request).embedded:
+        sentences = service.sight.refusals(service.viewer(request), action.operation, key_ids)
+        refused = {key_id: f"AccessDeniedException: {sentence}" for key_id, sentence in sentences.items()}
+    if action.operation in approvals.GUARDED and approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
+        refused = dict.fromkeys(key_ids, approvals.sentence())
+    rows = {row.key_id: row for row in inventory.refreshed(request).filter(key_id__in=key_ids)}
+    kms = service.client(request)
+    return [_expected(kms, action, key_id, rows.get(key_id), refused, len(key_ids) <= DESCRIBED) for key_id in key_ids]
+
+
+def _expected(
+    kms: Any, action: BulkAction, key_id: str, row: Row | None, refused: dict[str, str], ask: bool
+) -> Expected:
+    alias = row.alias if row is not None else ""
+    if ask or row is None:
+        try:
+            key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+        except ClientError as error:
+            return Expected(key_id, "", "", refused.get(key_id) or service.sentence(error))
+    else:
+        key = {"KeyId": key_id, "Arn": row.arn, "KeyState": row.state, "KeyManager": row.manager}
+    problem = refused.get(key_id) or refused_actions(key).get(action.rule, "")
+    return Expected(key_id, alias, key["KeyState"], problem)
+
+
+def begin(request: HttpRequest, action: str, key_ids: list[str], parameters: dict[str, Any]) -> BulkJob:
+    """A job for these keys, its first part done."""
+    job = BulkJob.objects.create(
+        **inventory.place(request),
+        owner=viewer.owner(request),
+        action=action,
+        parameters=parameters,
+        created=timezone.now(),
+    )
+    BulkItem.objects.bulk_create([BulkItem(job=job, key_id=key_id) for key_id in key_ids], batch_size=1_000)
+    work(request, job)
+    return job
+
+
+def work(request: HttpRequest, job: BulkJob) -> None:
+    """Do a part of the job now, and have a thread go on with the rest, unless someone is at it."""
+    if job.finished is not None:
+        return
+    seconds = _LEASE if service.backend(request).embedded else _LEASE_ELSEWHERE
+    held = leases.take(f"bulk {job.pk}", seconds)
+    if held is None:
+        return
+    kms = service.client(request)
+    end = time.monotonic() + AT_ONCE
+    more = True
+    try:
+        while more and time.monotonic() < end:
+            more = _step(kms, job, held, end)
+    except leases.Lost:
+        return  # another goes on with it
+    except BaseException:
+        leases.release(held)
+        raise
+    if more:
+        threading.Thread(target=_go_on, args=(kms, job, held), daemon=True, name=f"bulk {job.pk}").start()
+    else:
+        leases.release(held)
+    inventory.forget(request)
+
+
+def _go_on(kms: Any, job: BulkJob, held: leases.Held) -> None:
+    try:
+        while _step(kms, job, held):
+            time.sleep(0.001)  # pages come first
+    except leases.Lost:
+        logger.info("bulk job %s is another worker's by now", job.pk)
+    except diagnosis.FAILURES as error:
+        logger.warning("bulk job %s stopped: %s", job.pk, error)
+    except Exception:
+        logger.exception("bulk job %s stopped", job.pk)
+    finally:
+        leases.release(held)
+        connections.close_all()
+
+
+def _step(kms: Any, job: BulkJob, held: leases.Held, end: float | None = None) -> bool:
+    """The next few keys. Whether there are more. Raises leases.Lost once another has the lease: no call is made and nothing noted then.
+
+    Where a worker dies between a call and its note, the next one makes the call again.
+    """
+    items = list(job.items.filter(outcome="").order_by("pk")[:_BATCH])
+    method = getattr(kms, xform_name(BULK[job.action].operation))
+    for item in items:
+        leases.insist(held)
+        try:
+            method(KeyId=item.key_id, **job.parameters)
+        except ClientError as error:
+            item.outcome, item.problem = "refused", service.sentence(error)
+        else:
+            item.outcome = "done"
+        with leases.writing(held):
+            item.save(update_fields=["outcome", "problem"])
+        if end is not None and time.monotonic() > end:
+            return True
+    if len(items) < _BATCH and not job.items.filter(outcome="").exists():
+        with leases.writing(held):
+            BulkJob.objects.filter(pk=job.pk).update(finished=timezone.now())
+        return False
+    return True

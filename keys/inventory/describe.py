@@ -1,0 +1,306 @@
+"""One key as a row of the inventory: read by describe calls, written with its counts and tags in one transaction.
+
+`read` asks the endpoint; `write` stores what was read unless a later reading is there already. Facet counts and tags move with the
+row, so they are never wrong by more than the row is.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from keys import service
+from keys.inventory.models import InventoryCount, InventoryKey, InventoryTag
+
+# The facets whose combination is counted; each is a column of the inventory.
+CUBE = ("manager", "state", "kind", "spec", "usage", "origin", "regionality", "rotation", "public")
+READS = ("DescribeKey", "ListResourceTags", "GetKeyRotationStatus", "GetKeyPolicy", "GetKeyLastUsage")
+DESCRIBE, TAGS, ROTATION, POLICY, LAST_USE = (1 << number for number in range(len(READS)))
+ALL = (1 << len(READS)) - 1
+_ORDERED = 96  # characters of a text that the list sorts by
+_SEPARATOR = "\x1f"
+_NOT_THERE = ("NotFoundException", "NotFound")
+_NOT_OFFERED = ("UnsupportedOperationException", "KMSInvalidStateException")
+_not_offered: dict[tuple[str, str], float] = {}  # (endpoint, method) it was found not to know → when to ask again
+_ASK_AGAIN = 600  # seconds
+_MOST_NOT_OFFERED = 1_000
+
+Row = dict[str, Any]
+
+
+def read(
+    kms: Any, account_id: str, region: str, key_id: str, aliases: list[str] | None = None, *, ours: bool
+) -> Row | None:
+    """The columns of one key that the caller may read; None when it is gone.
+
+    What is refused is not among the columns: another principal may know it. An embedded key (`ours`) that could not be read whole is
+    stale at once, for whoever may read it next; its last use comes from the trail instead of a call for each key. Raises ClientError
+    for what is neither a refusal nor a missing key.
+    """
+    try:
+        metadata = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _NOT_THERE:
+            return None
+        if service.denied(error):
+            return {"stale_at": timezone.now() if ours else None}
+        raise
+    configuration = metadata.get("MultiRegionConfiguration") or {}
+    spec = metadata.get("KeySpec", metadata.get("CustomerMasterKeySpec", ""))
+    row: Row = {
+        "arn": metadata["Arn"],
+        "description": metadata.get("Description", ""),
+        "state": metadata["KeyState"],
+        "kind": kind(spec),
+        "spec": spec,
+        "usage": metadata.get("KeyUsage", "ENCRYPT_DECRYPT"),  # the default, which some endpoints leave out
+        "origin": metadata.get("Origin", ""),
+        "manager": metadata.get("KeyManager", "CUSTOMER"),
+        "regionality": configuration.get("MultiRegionKeyType", "SINGLE"),
+        "created": metadata["CreationDate"],
+        "deletion_date": metadata.get("DeletionDate"),
+        "valid_to": metadata.get("ValidTo"),
+        "readable": True,
+    }
+    rest = _Rest(kms, key_id)
+    rest.aliases(row, aliases)
+    rest.tags(row)
+    rest.policy(row)
+    rest.rotation(row, rotates=spec == "SYMMETRIC_DEFAULT" and metadata.get("Origin") == "AWS_KMS")
+    if not ours:
+        rest.last_use(row)
+    moments = [metadata.get("DeletionDate"), metadata.get("ValidTo"), row.get("next_rotation")]
+    if metadata["KeyState"] in ("Creating", "Updating"):
+        moments.append(timezone.now() + timedelta(seconds=5))
+    if ours and rest.refused:
+        moments.append(timezone.now())
+    row["stale_at"] = min((moment for moment in moments if moment is not None), default=None)
+    return row
+
+
+class _Rest:
+    """What hangs on a key besides its metadata, each part with a permission of its own; `refused` says whether any was."""
+
+    def __init__(self, kms: Any, key_id: str) -> None:
+        self.kms, self.key_id, self.refused = kms, key_id, False
+
+    def _ask(self, operation: str, otherwise: Any, **parameters: Any) -> Any:
+        """The answer; `otherwise` where the endpoint has no such thing; None where it is refused."""
+        asked = (self.kms.meta.endpoint_url, operation)
+        if _not_offered.get(asked, 0.0) > time.monotonic():
+            return otherwise
+        try:
+            return getattr(self.kms, operation)(KeyId=self.key_id, **parameters)
+        except ClientError as error:
+            if service.denied(error):
+                self.refused = True
+                return None
+            if service.unknown_operation(error):
+                if len(_not_offered) >= _MOST_NOT_OFFERED:
+                    _not_offered.clear()
+                _not_offered[asked] = time.monotonic() + _ASK_AGAIN  # not for every key, nor never again
+                return otherwise
+            if error.response["Error"]["Code"] in (*_NOT_OFFERED, *_NOT_THERE):
+                return otherwise
+            raise
+
+    def aliases(self, row: Row, known: list[str] | None) -> None:
+        if known is None:
+            listed = self._ask("list_aliases", {"Aliases": []}, Limit=100)
+            if listed is None:
+                return
+            known = [alias["AliasName"] for alias in listed["Aliases"]]
+        names = [name.removeprefix("alias/") for name in sorted(known)]
+        row.update(alias=names[0] if names else "", aliases=names, has_alias=bool(names))
+
+    def tags(self, row: Row) -> None:
+        listed = self._ask("list_resource_tags", {"Tags": []})
+        if listed is not None:
+            row["tags"] = {tag.get("TagKey", ""): tag.get("TagValue", "") for tag in listed["Tags"]}
+
+    def policy(self, row: Row) -> None:
+        found = self._ask("get_key_policy", {"Policy": ""}, PolicyName="default")
+        if found is not None:
+            text = found["Policy"]
+            row["public"] = ("yes" if anyone(text) else "no") if text else ""
+
+    def rotation(self, row: Row, *, rotates: bool) -> None:
+        found = self._ask("get_key_rotation_status", {}) if rotates else {}
+        if found is not None:
+            on = found.get("KeyRotationEnabled")
+            row["rotation"] = f"{found.get('RotationPeriodInDays', 365)} days" if on else ("off" if on is False else "")
+            row["next_rotation"] = found.get("NextRotationDate")
+
+    def last_use(self, row: Row) -> None:
+        found = self._ask("get_key_last_usage", {})
+        if found is not None:
+            row["last_used"] = found.get("KeyLastUsage", {}).get("Timestamp")
+
+
+def kind(spec: str) -> str:
+    """What AWS's console calls the key type."""
+    if spec in ("SYMMETRIC_DEFAULT", ""):
+        return "Symmetric" if spec else ""
+    if spec.startswith("HMAC"):
+        return "HMAC"
+    return "KEM" if spec.startswith("ML_KEM") else "Asymmetric"
+
+
+def anyone(policy: str) -> bool:
+    """Whether a key policy lets anyone use the key: an Allow for every principal that no condition narrows."""
+    try:
+        statements = json.loads(policy).get("Statement", [])
+    except ValueError:
+        return False
+    listed = statements if isinstance(statements, list) else [statements]
+    return any(_for_anyone(each) for each in listed if isinstance(each, dict))
+
+
+def _for_anyone(statement: dict[str, Any]) -> bool:
+    if statement.get("Effect") != "Allow":
+        return False
+    principal = statement.get("Principal")
+    named = principal.get("AWS") if isinstance(principal, dict) else principal
+    everyone = "*" in (named if isinstance(named, list) else [named]) or "NotPrincipal" in statement
+    return everyone and not _narrowed(statement.get("Condition"))
+
+
+# Condition keys that tie a statement for everyone to someone: accounts, organisations, principals, networks, services.
+_NARROWING = frozenset(
+    {
+        "kms:calleraccount",
+        "kms:viaservice",
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalorgid",
+        "aws:principalorgpaths",
+        "aws:userid",
+        "aws:username",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "aws:sourceip",
+        "aws:sourcevpc",
+        "aws:sourcevpce",
+        "aws:vpcsourceip",
+    }
+)
+
+
+def _narrowed(condition: Any) -> bool:
+    if not isinstance(condition, dict):
+        return False
+    return any(
+        name.lower() in _NARROWING or name.lower().startswith("aws:principaltag/")
+        for operator, names in condition.items()
+        if "Not" not in operator and not operator.startswith("Null") and isinstance(names, dict)
+        for name, values in names.items()
+        if "*" not in (values if isinstance(values, list) else [values])
+    )
+
+
+def write(
+    account_id: str, region: str, rows: dict[str, Row | None], *, change: int = 0, round: int | None = None
+) -> None:
+    """Store what was read of these keys, None for those that are gone, with their tags and counts. One transaction.
+
+    `change` is the engine's last change known before the reading: a row that knows a later one stays.
+    """
+    place = {"account_id": account_id, "region": region}
+    with transaction.atomic():
+        present = {
+            row.key_id: row for row in InventoryKey.objects.select_for_update().filter(**place, key_id__in=list(rows))
+        }
+        counts: Counter[tuple[str, str]] = Counter()
+        for key_id, row in rows.items():
+            known = present.get(key_id)
+            if known is not None and known.change > change:
+                continue
+            if row is None:
+                if known is not None:
+                    counts.subtract(_counted(known))
+                    known.delete()
+                continue
+            marks = {"change": change, **({} if round is None else {"round": round})}
+            counts.update(_store(place, key_id, known, {**row, **marks}))
+        _count(account_id, region, counts)
+
+
+def _store(place: dict[str, str], key_id: str, known: InventoryKey | None, values: Row) -> Counter[tuple[str, str]]:
+    counts: Counter[tuple[str, str]] = Counter()
+    if known is None:
+        arn = f"arn:aws:kms:{place['region']}:{place['account_id']}:key/{key_id}"
+        known = InventoryKey(**place, key_id=key_id, arn=arn, manager="CUSTOMER", readable=False)
+    else:
+        counts.subtract(_counted(known))
+    tags_before = dict(known.tags) if known.pk else {}
+    for name, value in values.items():
+        setattr(known, name, value)
+    known.search = " ".join([key_id, *known.aliases, known.description, *known.tags, *known.tags.values()]).lower()
+    known.description_order, known.tags_order = order_of(known.description, known.tags)
+    known.save()
+    counts.update(_counted(known))
+    if known.tags != tags_before:
+        known.tag_rows.all().delete()
+        InventoryTag.objects.bulk_create([InventoryTag(key=known, name=n, value=v) for n, v in known.tags.items()])
+    return counts
+
+
+def order_of(description: str, tags: dict[str, str]) -> tuple[str | None, str | None]:
+    """What a description and tags sort by: the beginning of what the list shows of them, whatever its letters' case."""
+    shown = ", ".join(f"{name}={value}" for name, value in sorted(tags.items()))
+    return description.strip().lower()[:_ORDERED] or None, shown.lower()[:_ORDERED] or None
+
+
+def _counted(row: InventoryKey) -> list[tuple[str, str]]:
+    """What a row counts for: (facet, value)."""
+    cube = _SEPARATOR.join(getattr(row, name) for name in CUBE)
+    return [("cube", cube), *(("tag", _SEPARATOR.join((row.manager, n, v))[:420]) for n, v in row.tags.items())]
+
+
+def cube_values(value: str) -> dict[str, str]:
+    return dict(zip(CUBE, value.split(_SEPARATOR), strict=True))
+
+
+def tag_value(value: str) -> tuple[str, str, str]:
+    """(manager, tag key, tag value) of a counted tag."""
+    manager, name, tag = value.split(_SEPARATOR, 2)
+    return manager, name, tag
+
+
+def _count(account_id: str, region: str, counts: Counter[tuple[str, str]]) -> None:
+    place = {"account_id": account_id, "region": region}
+    for (facet, value), number in sorted(counts.items()):
+        if number:
+            rows = InventoryCount.objects.filter(**place, facet=facet, value=value)
+            if not rows.update(number=F("number") + number):
+                InventoryCount.objects.create(**place, facet=facet, value=value, number=number)
+    if any(number < 0 for number in counts.values()):
+        InventoryCount.objects.filter(**place, number__lte=0).delete()
+
+
+def recount(account_id: str, region: str) -> None:
+    """The counts from the rows themselves: for rows that were not written by `write`."""
+    place = {"account_id": account_id, "region": region}
+    counts: Counter[tuple[str, str]] = Counter()
+    for row in InventoryKey.objects.filter(**place).iterator(chunk_size=2_000):
+        counts.update(_counted(row))
+    with transaction.atomic():
+        InventoryCount.objects.filter(**place).delete()
+        InventoryCount.objects.bulk_create(
+            [InventoryCount(**place, facet=facet, value=value, number=n) for (facet, value), n in counts.items()],
+            batch_size=1_000,
+        )
+
+
+def unread(account_id: str, region: str, round: int) -> list[str]:
+    """Some of the keys that a whole reading has not seen, as many as are written at once."""
+    rows = InventoryKey.objects.filter(account_id=account_id, region=region, round__lt=round)
+    return list(rows.values_list("key_id", flat=True)[:200])

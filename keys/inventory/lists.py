@@ -1,0 +1,331 @@
+"""A list of keys as its address describes it: filter, facets, order, columns, page. Everything a view or an export needs to know of it.
+
+`Listing` is made of a request's query; counts come from the inventory's kept counts wherever nothing but facets narrows the list, so a
+page costs the same with a hundred keys and with a hundred thousand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Count, F, Q
+from django.http import HttpRequest, QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from keys import service
+from keys.inventory import describe, inventory, sight
+
+if TYPE_CHECKING:
+    from keys.inventory.inventory import Row
+
+SIZES = (25, 50, 100)
+LONGEST_TEXT = 256
+_BROAD = 5_000  # a text that more keys hold than this is looked for row by row, in the list's order
+_TAGS_SHOWN = 12
+_TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list go without numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the list: its words, whether it is shown unless asked otherwise, what it sorts by, what must be readable for it."""
+
+    field: str
+    label: Any
+    shown: bool = True
+    by: str = ""  # the column of the table that it sorts by, if another
+    empty: bool = False  # whether a key may have none, which then sorts last
+    needs: int = describe.DESCRIBE
+
+
+COLUMNS = (
+    Column("alias", _("Aliases")),
+    Column("key_id", _("Key ID")),
+    Column("state", _("Status")),
+    Column("kind", _("Key type"), shown=False),
+    Column("spec", _("Key spec")),
+    Column("usage", _("Key usage")),
+    Column("origin", _("Origin"), shown=False),
+    Column("created", _("Creation date")),
+    Column("last_used", _("Last used"), empty=True, needs=describe.DESCRIBE | describe.LAST_USE),
+    Column("regionality", _("Regionality"), shown=False),
+    Column("deletion_date", _("Deletion date"), shown=False, empty=True),
+    Column("rotation", _("Rotation"), shown=False, needs=describe.DESCRIBE | describe.ROTATION),
+    Column("next_rotation", _("Next rotation"), shown=False, empty=True, needs=describe.DESCRIBE | describe.ROTATION),
+    Column("valid_to", _("Material expires"), shown=False, empty=True),
+    Column("public", _("Anyone can use it"), shown=False, needs=describe.DESCRIBE | describe.POLICY),
+    Column("description", _("Description"), shown=False, by="description_order", empty=True),
+    Column("tags", _("Tags"), shown=False, by="tags_order", empty=True, needs=describe.DESCRIBE | describe.TAGS),
+)
+BY_FIELD = {column.field: column for column in COLUMNS}
+
+FACETS: dict[str, Any] = {
+    "state": _("Status"),
+    "kind": _("Key type"),
+    "spec": _("Key spec"),
+    "usage": _("Key usage"),
+    "origin": _("Origin"),
+    "regionality": _("Regionality"),
+    "rotation": _("Rotation"),
+    "public": _("Anyone can use it"),
+}
+# Facets with few values that the overview leads to; each is a condition on dates.
+DUE: dict[str, tuple[Any, Callable[[datetime], Q]]] = {
+    "deletion": (_("Deletion pending"), lambda now: Q(deletion_date__isnull=False)),
+    "expiry": (_("Material expires within 30 days"), lambda now: Q(valid_to__lte=now + timedelta(days=30))),
+    "rotation": (_("Rotates within 30 days"), lambda now: Q(next_rotation__lte=now + timedelta(days=30))),
+    "unused": (_("Not used for 90 days"), lambda now: _unused(now - timedelta(days=90))),
+}
+_DUE_NEEDS = {"rotation": describe.ROTATION, "unused": describe.LAST_USE}
+
+
+def _unused(since: datetime) -> Q:
+    """Enabled keys that are older, with no use since."""
+    return Q(state="Enabled", created__lt=since) & (Q(last_used__isnull=True) | Q(last_used__lt=since))
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value of a facet: how many keys have it (None: not counted), and whether it is chosen."""
+
+    value: str
+    number: int | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    name: str
+    label: Any
+    values: list[Value]
+
+
+@dataclass
+class Listing:
+    """`rows` holds the keys that match and that this principal may describe, unordered."""
+
+    request: HttpRequest
+    manager: str
+    query: QueryDict
+    base: inventory.VisibleKeys = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.base = inventory.refreshed(self.request).filter(manager=self.manager)
+        self.eyes = sight.eyes(self.request)
+
+    @cached_property
+    def now(self) -> datetime:
+        """The endpoint's time: an account of the embedded engine has a clock of its own."""
+        return service.now(self.request)
+
+    # --- what the address says
+
+    @cached_property
+    def text(self) -> str:
+        return self.query.get("q", "").strip()[:LONGEST_TEXT]
+
+    @cached_property
+    def chosen(self) -> dict[str, str]:
+        """Facet → the value it narrows the list to."""
+        return {name: str(self.query[name]) for name in FACETS if self.query.get(name)}
+
+    @cached_property
+    def tag(self) -> str:
+        return self.query.get("tag", "")
+
+    @cached_property
+    def due(self) -> str:
+        due = self.query.get("due", "")
+        return due if due in DUE else ""
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.text or self.chosen or self.tag or self.due)
+
+    @cached_property
+    def sort(self) -> str:
+        default = "alias" if self.manager == "AWS" else "-created"
+        sort = self.query.get("sort", default)
+        return sort if sort.removeprefix("-") in BY_FIELD else default
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        chosen = set(self.query.getlist("cols"))
+        return [column for column in COLUMNS if column.field in chosen] or [c for c in COLUMNS if c.shown]
+
+    @cached_property
+    def size(self) -> int:
+        size = self.query.get("size", "")
+        return int(size) if size in map(str, SIZES) else SIZES[0]
+
+    @cached_property
+    def page(self) -> int:
+        page = self.query.get("page", "")
+        wanted = int(page) if page.isdecimal() and len(page) < 9 else 1
+        return min(max(wanted, 1), self.pages)
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // self.size))
+
+    # --- rows
+
+    @cached_property
+    def rows(self) -> inventory.VisibleKeys:
+        return self._searched(indexed=not self.text or self.matching <= _BROAD).filter(**self.chosen)
+
+    def _searched(self, *, indexed: bool = True) -> inventory.VisibleKeys:
+        """What text, tag and date conditions leave; facets not yet."""
+        needs = describe.DESCRIBE | (describe.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
+        for name in {*self.chosen, self.sort.removeprefix("-")}:
+            needs |= BY_FIELD[name].needs
+        rows = self.base.readable(needs).matching(self.text, indexed=indexed)
+        if self.tag:
+            name, equals, value = self.tag.partition("=")
+            rows = rows.tagged(name, value if equals else None)
+        if self.due:
+            rows = rows.filter(DUE[self.due][1](self.now))
+        return rows
+
+    def ordered(self) -> inventory.VisibleKeys:
+        name, down = self.sort.removeprefix("-"), self.sort.startswith("-")
+        if name == "alias" and not self.eyes.lists_aliases:
+            name = "key_id"
+        minus = "-" if down else ""
+        if name == "alias":
+            return self.rows.order_by("-has_alias", f"{minus}alias", f"{minus}key_id")
+        if name == "key_id":
+            return self.rows.order_by(f"{minus}key_id")
+        column = BY_FIELD[name]
+        by = column.by or name
+        if column.empty:
+            order = F(by).desc(nulls_last=True) if down else F(by).asc(nulls_last=True)
+            return self.rows.order_by(order, f"{minus}key_id")
+        return self.rows.order_by(f"{minus}{by}", f"{minus}key_id")
+
+    def shown(self) -> list[Row]:
+        """The rows of the page; keys that may be listed but not described come last, by their IDs alone."""
+        first = (self.page - 1) * self.size
+        rows = list(self.ordered()[first : first + self.size]) if first < self.matching else []
+        if len(rows) < self.size and self.hidden_total:
+            skip = max(0, first - self.matching)
+            rows += self._hidden.order_by("key_id")[skip : skip + self.size - len(rows)]
+        return inventory.visible(self.request, rows)
+
+    @cached_property
+    def _hidden(self) -> inventory.VisibleKeys:
+        if self.manager != "CUSTOMER" or self.narrowed:
+            return self.base.none()
+        return inventory.not_permitted(self.request)
+
+    @cached_property
+    def hidden_total(self) -> int:
+        return self._hidden.count() if self.eyes.unseen else 0
+
+    # --- counts
+
+    @cached_property
+    def _cube(self) -> list[tuple[dict[str, str], int]]:
+        """How many keys have each combination of facet values, before facets narrow the list."""
+        counted: Counter[tuple[str, ...]] = Counter()
+        if self.text or self.tag or self.due or self.eyes.lacks:
+            grouped = self._searched(indexed=False).values_list(*describe.CUBE).annotate(number=Count("pk")).order_by()
+            for *values, number in grouped:
+                counted[tuple(values)] += number
+        else:
+            counted = self._kept({"manager": self.manager})
+        return [(dict(zip(describe.CUBE, values, strict=True)), number) for values, number in counted.items()]
+
+    def _kept(self, wanted: dict[str, str]) -> Counter[tuple[str, ...]]:
+        """The inventory's own counts of the combinations that have these values; for who may read all that it counts."""
+        counted: Counter[tuple[str, ...]] = Counter()
+        for values, number in inventory.counted(self.request) or ():
+            if all(values[name] == value for name, value in wanted.items()):
+                counted[tuple(values.values())] += number
+        return counted
+
+    def _number(self, wanted: dict[str, str]) -> int:
+        return sum(n for values, n in self._cube if all(values[name] == value for name, value in wanted.items()))
+
+    @cached_property
+    def matching(self) -> int:
+        return self._number(self.chosen)
+
+    def number(self) -> int:
+        """How many keys match, for who does not need the facets: what has a date is found by that date's own index."""
+        return self.rows.count() if self.due and self.due != "unused" else self.matching
+
+    @property
+    def total(self) -> int:
+        """Keys on all pages."""
+        return self.matching + self.hidden_total
+
+    @cached_property
+    def everything(self) -> int:
+        """Keys of the list when nothing narrows it."""
+        if not self.narrowed:
+            return self.total
+        if not self.eyes.lacks:
+            return sum(self._kept({"manager": self.manager}).values())
+        return self.base.count()
+
+    def managed_by(self, manager: str) -> int | None:
+        """How many keys AWS, or the customer, manages among those the facets leave; None where that is not counted."""
+        if manager == self.manager:
+            return self.matching
+        if self.text or self.tag or self.due or self.eyes.lacks:
+            return None
+        return sum(self._kept({**self.chosen, "manager": manager}).values())
+
+    def counts(self, name: str) -> list[tuple[str, int]]:
+        """(value, how many keys have it) of a facet, the most frequent first."""
+        numbers: Counter[str] = Counter()
+        for values, number in self._cube:
+            if values[name] and all(values[other] == value for other, value in self.chosen.items()):
+                numbers[values[name]] += number
+        return sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+
+    def facets(self) -> list[Facet]:
+        """Each facet with its values, counted among what the other facets leave."""
+        found = []
+        for name, label in FACETS.items():
+            if self.eyes.lacks & BY_FIELD[name].needs & ~describe.DESCRIBE:
+                continue
+            others = {other: value for other, value in self.chosen.items() if other != name}
+            numbers: Counter[str] = Counter()
+            for row, number in self._cube:
+                if row[name] and all(row[other] == value for other, value in others.items()):
+                    numbers[row[name]] += number
+            chosen = self.chosen.get(name, "")
+            if chosen and chosen not in numbers:
+                numbers[chosen] = 0
+            ranked = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+            if chosen or len({values[name] for values, _number in self._cube if values[name]}) > 1:
+                found.append(Facet(name, label, [Value(value, number, value == chosen) for value, number in ranked]))
+        tags = self._tags()
+        return [*found, Facet("tag", _("Tag"), tags)] if tags else found
+
+    def _tags(self) -> list[Value]:
+        if self.eyes.lacks & describe.TAGS:
+            return []
+        narrowed = self.narrowed or self.eyes.lacks
+        found = []
+        if narrowed and self.matching <= _TAGS_COUNTED:
+            counts = self.rows.tags().annotate(number=Count("pk")).order_by("-number", "name")[:_TAGS_SHOWN]
+            found = [Value(f"{name}={value}", number, f"{name}={value}" == self.tag) for name, value, number in counts]
+        else:
+            for name, value, number in inventory.tags_counted(self.request, self.manager, _TAGS_SHOWN) or ():
+                found.append(Value(f"{name}={value}", None if narrowed else number, f"{name}={value}" == self.tag))
+        if self.tag and not any(value.chosen for value in found):
+            found.insert(0, Value(self.tag, self.matching, True))
+        return found
+
+    # --- all of it
+
+    def export(self) -> Iterator[Row]:
+        """Every row that matches, in order, without what this principal may not read."""
+        yield from self.ordered().iterator()

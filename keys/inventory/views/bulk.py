@@ -1,0 +1,164 @@
+"""Actions on many keys: what each will answer, then, confirmed, a job with its progress."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from keys import call, viewer
+from keys.common import problem_page
+from keys.inventory import bulk, inventory
+from keys.inventory.bulk import BULK, BulkAction
+from keys.inventory.lists import Listing
+from keys.models import BulkJob
+
+SHOWN = 100
+CALLS_SHOWN = 20
+MOST = 10_000  # keys of one job
+
+
+class DeletionForm(forms.Form):
+    days = forms.IntegerField(
+        label=gettext_lazy("Waiting period in days"),
+        min_value=7,
+        max_value=30,
+        initial=30,
+        help_text=gettext_lazy("7 to 30."),
+    )
+    typed = forms.CharField(label="", widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, phrase: str, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.phrase = phrase
+        self.fields["typed"].label = _("To confirm, type “%(phrase)s”") % {"phrase": phrase}
+
+    def clean_typed(self) -> str:
+        typed = str(self.cleaned_data["typed"]).strip()
+        if typed != self.phrase:
+            raise forms.ValidationError(_("Type “%(phrase)s” to confirm.") % {"phrase": self.phrase})
+        return typed
+
+    def parameters(self) -> dict[str, Any]:
+        return {"PendingWindowInDays": self.cleaned_data["days"]}
+
+
+class TagForm(forms.Form):
+    tag_key = forms.CharField(label=gettext_lazy("Tag key"), max_length=128)
+    tag_value = forms.CharField(label=gettext_lazy("Tag value"), max_length=256, required=False)
+
+    def __init__(self, phrase: str, *args: Any, **options: Any) -> None:
+        del phrase
+        super().__init__(*args, **options)
+
+    def parameters(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        return {"Tags": [{"TagKey": given["tag_key"], "TagValue": given["tag_value"]}]}
+
+
+_FORMS: dict[str, type[DeletionForm] | type[TagForm]] = {"delete": DeletionForm, "tag": TagForm}
+
+
+@require_POST
+def confirm(request: HttpRequest) -> HttpResponse:
+    """The preview; sent again with `confirmed`, the job. Keys are named one by one, or as all that match a list's query."""
+    slug = request.POST.get("action", "")
+    action = BULK.get(slug)
+    try:
+        chosen = _chosen(request)
+        if action is None or not chosen:
+            messages.error(request, _("Choose keys and an action first."))
+            return redirect("keys")
+        expected = bulk.preview(request, action, chosen)
+    except ClientError as error:
+        return problem_page(request, _("Key actions"), error)
+    willing = [each.key_id for each in expected if not each.problem]
+    confirmed = bool(request.POST.get("confirmed"))
+    previewed = "preview" in request.POST
+    form = _FORMS[slug](f"delete {len(willing)}", request.POST if confirmed else None) if slug in _FORMS else None
+    if confirmed and willing and not previewed and (form is None or form.is_valid()):
+        job = bulk.begin(request, slug, willing, form.parameters() if form is not None else {})
+        return redirect("keys-bulk-job", job.pk)
+    answers = Counter(each.problem.partition(":")[0] for each in expected if each.problem)
+    return render(
+        request,
+        "keys/inventory/bulk.html",
+        {
+            "action": action,
+            "slug": slug,
+            "form": form,
+            "expected": sorted(expected, key=lambda each: not each.problem)[:SHOWN],
+            "all": bool(request.POST.get("all")),
+            "query": request.POST.get("query", ""),
+            "chosen": chosen,
+            "willing": len(willing),
+            "answers": answers.most_common(),
+            "call": _shown(request, action, willing[:CALLS_SHOWN], form) if previewed or form is None else None,
+            "previewed": previewed,
+            "more_calls": max(0, len(willing) - CALLS_SHOWN),
+        },
+        status=422 if form is not None and form.errors else 200,
+    )
+
+
+def _shown(
+    request: HttpRequest, action: BulkAction, key_ids: list[str], form: DeletionForm | TagForm | None
+) -> call.ShownCall | None:
+    """The calls for these keys; none where the form does not say yet what to send."""
+    if not key_ids:
+        return None
+    parameters: dict[str, Any] = {}
+    if form is not None:
+        form.is_valid()
+        if isinstance(form, DeletionForm) and "typed" in form.errors:
+            del form.errors["typed"]  # what is only looked at need not be confirmed
+        if form.errors:
+            return None
+        parameters = form.parameters()
+    return call.show_all(request, [(action.operation, {"KeyId": each, **parameters}) for each in key_ids])
+
+
+def _chosen(request: HttpRequest) -> list[str]:
+    if not request.POST.get("all"):
+        return list(dict.fromkeys(request.POST.getlist("key")))[:MOST]
+    listing = Listing(request, "CUSTOMER", QueryDict(request.POST.get("query", "")[:4000]))
+    return list(listing.ordered().values_list("key_id", flat=True)[:MOST])
+
+
+def job(request: HttpRequest, pk: int) -> HttpResponse:
+    """A job's progress, for its owner: looking at it takes it up again if nobody is at it."""
+    found = BulkJob.objects.filter(pk=pk, owner=viewer.owner(request)).first()
+    if found is None:
+        raise Http404
+    elsewhere = inventory.place(request) != {"account_id": found.account_id, "region": found.region}
+    try:
+        if not elsewhere:
+            bulk.work(request, found)
+    except ClientError as error:
+        return problem_page(request, _("Key actions"), error)
+    found.refresh_from_db()
+    outcomes = Counter(found.items.values_list("outcome", flat=True))
+    number = sum(outcomes.values())
+    return render(
+        request,
+        "keys/inventory/bulk_progress.html" if getattr(request, "htmx", False) else "keys/inventory/bulk_job.html",
+        {
+            "job": found,
+            "elsewhere": elsewhere,
+            "action": BULK[found.action],
+            "number": number,
+            "done": outcomes["done"],
+            "refused": outcomes["refused"],
+            "left": outcomes[""],
+            "percent": 100 * (number - outcomes[""]) // max(number, 1),
+            "problems": found.items.filter(outcome="refused").order_by("pk")[:SHOWN],
+        },
+    )

@@ -1,0 +1,132 @@
+"""Deletions that wait for a second person, those that were decided, the account's rule about it, and the policies that hold programs to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from console import session
+from keys import call, service, viewer
+from keys.common import attempt, requires
+from keys.endpoints import backends
+from keys.inventory import inventory
+from keys.lifecycle import approvals
+from keys.models import DeletionRequest
+
+_SHOWN = 100
+POLICY_NAME = "DeleteOnlyWhatTwoPersonsApproved"
+
+
+@requires(approvals.LIST, gettext_lazy("Deletion approvals"))
+def page(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return _change(request)
+    return _page(request)
+
+
+def _page(request: HttpRequest, **shown: Any) -> HttpResponse:
+    signed_in = request.signed_in  # type: ignore[attr-defined]
+    found = approvals.all_requests(signed_in.account_id)
+    policy = _policy()
+    here = approvals.endpoint(request)
+    waiting = list(found.filter(state=DeletionRequest.WAITING))
+    if not viewer.may(request, backends.LIST_CONNECTIONS):
+        for each in waiting:
+            each.endpoint_name = each.endpoint_name if each.endpoint == here else ""
+    return render(
+        request,
+        "keys/lifecycle/approvals.html",
+        {
+            "rule": approvals.rule(signed_in.account_id),
+            "person": session.user_id(request),
+            "waiting": waiting,
+            "here": here,
+            "decided": found.exclude(state=DeletionRequest.WAITING)[:_SHOWN],
+            "embedded": service.backend(request).embedded,
+            "policy": policy,
+            "key_statement": json.dumps(approvals.closing_statement(of_key_policy=True), indent=2),
+            "policy_call": call.show(request, "CreatePolicy", policy, "iam"),
+            **shown,
+        },
+    )
+
+
+def _policy() -> dict[str, str]:
+    """What CreatePolicy is sent with, to hold programs to the rule."""
+    document = {"Version": "2012-10-17", "Statement": [approvals.closing_statement()]}
+    return {"PolicyName": POLICY_NAME, "PolicyDocument": json.dumps(document, indent=2)}
+
+
+def _change(request: HttpRequest) -> HttpResponse:
+    answer, what = redirect("key-approvals"), request.POST.get("do", "")
+    try:
+        if what in ("on", "ask-off", "off", "keep"):
+            _rule(request, what)
+        elif what == "policy":
+            _create_policy(request)
+        elif what in ("approve", "reject"):
+            asked = _asked(request)
+            if "preview" in request.POST:
+                return _page(request, call=call.show(request, asked.operation, asked.parameters))
+            _decide(request, what, asked)
+        else:
+            raise Http404
+    except approvals.NotAllowed as reason:
+        messages.error(request, str(reason))
+    except ClientError as error:
+        messages.error(request, service.sentence(error))
+    return answer
+
+
+def _asked(request: HttpRequest) -> DeletionRequest:
+    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+    number = request.POST.get("request", "")
+    if not (number.isdecimal() and len(number) < 19):
+        raise Http404
+    return get_object_or_404(DeletionRequest, pk=int(number), account_id=account_id)
+
+
+def _decide(request: HttpRequest, what: str, asked: DeletionRequest) -> None:
+    act = service.key_action(request)
+    if what == "reject":
+        approvals.reject(request, act, asked)
+        messages.success(request, _("The key stays as it is."))
+        return
+
+    def send() -> None:
+        kms = service.approved(request, asked.region)
+        getattr(kms, xform_name(asked.operation))(**asked.parameters)
+
+    if asked.operation == "ScheduleKeyDeletion":
+        done = _("Deletion is scheduled. It can be cancelled until its date.")
+    else:
+        done = _("The key material is deleted. Import the same material to use the key again.")
+    if attempt(request, lambda: approvals.approve(request, act, asked, send), done):
+        inventory.forget(request)
+
+
+def _create_policy(request: HttpRequest) -> None:
+    answer: dict[str, Any] = {}
+    created = _("The policy is made. Attach it to users, groups and roles whose programs it is to hold.")
+    if attempt(request, lambda: answer.update(service.client(request, "iam").create_policy(**_policy())), created):
+        messages.info(request, answer["Policy"]["Arn"])
+
+
+def _rule(request: HttpRequest, what: str) -> None:
+    """Takes a permission of the console's own; switching off takes two persons who have it."""
+    change, done = {
+        "on": (approvals.switch_on, _("From now on a second person approves each deletion asked for on these pages.")),
+        "ask-off": (approvals.ask_off, _("Another person confirms that one is enough.")),
+        "off": (approvals.switch_off, _("One person is enough to schedule a deletion.")),
+        "keep": (approvals.keep_on, _("Two persons it stays.")),
+    }[what]
+    service.console_action(request, approvals.RULE, lambda: change(request), parameters={"change": what})
+    messages.success(request, done)

@@ -1,0 +1,238 @@
+"""Importing key material, in AWS's three steps: choose how to wrap, take the wrapping key and token, bring the wrapped material back.
+Or, for training, have it wrapped here."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import UTC
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+
+from keys import call, service
+from keys.common import name_of, problem_page
+from keys.inventory import inventory
+from keys.lifecycle import answers
+from keys.material import wrapping
+
+_LARGEST = 64 * 1024  # bytes of an uploaded file; AWS takes 6,144
+
+
+class ParametersForm(forms.Form):
+    wrapping_spec = forms.ChoiceField(
+        label=gettext_lazy("Wrapping key spec"), choices=[(name, name) for name in wrapping.SPECS]
+    )
+    algorithm = forms.ChoiceField(label=gettext_lazy("Wrapping algorithm"))
+
+    def __init__(self, *args: Any, key_spec: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["algorithm"].choices = [(n, n) for n in wrapping.algorithms_for(key_spec)]  # type: ignore[attr-defined]
+
+
+class MaterialForm(forms.Form):
+    """What ImportKeyMaterial is told beside the material itself."""
+
+    expires = forms.DateTimeField(
+        label=gettext_lazy("Expires (UTC)"),
+        required=False,
+        help_text=gettext_lazy("Empty: the key material does not expire. At most 365 days ahead."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+    import_type = forms.ChoiceField(
+        label=gettext_lazy("Import as"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("The key's material, or the same again")),
+            ("NEW_KEY_MATERIAL", gettext_lazy("New key material, to rotate to on demand")),
+        ],
+    )
+    description = forms.CharField(label=gettext_lazy("Description of the material"), required=False, max_length=256)
+    material_id = forms.CharField(
+        label=gettext_lazy("Key material ID"),
+        required=False,
+        max_length=64,
+        help_text=gettext_lazy("When the same material is imported again: AWS checks that it is the one."),
+        widget=forms.TextInput(attrs={"spellcheck": "false", "class": "mono"}),
+    )
+
+    def parameters(self, key_id: str) -> dict[str, Any]:
+        given = self.cleaned_data
+        made: dict[str, Any] = {"KeyId": key_id, "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+        if given["expires"]:
+            made |= {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": given["expires"].replace(tzinfo=UTC)}
+        for field, member in (
+            ("import_type", "ImportType"),
+            ("description", "KeyMaterialDescription"),
+            ("material_id", "KeyMaterialId"),
+        ):
+            if given[field]:
+                made[member] = given[field]
+        return made
+
+
+class UploadForm(MaterialForm):
+    wrapped = forms.FileField(label=gettext_lazy("Wrapped key material (EncryptedKeyMaterial.bin)"))
+    token = forms.FileField(label=gettext_lazy("Import token (ImportToken.bin)"))
+    field_order = ("wrapped", "token")
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        for name in ("wrapped", "token"):
+            if given.get(name) and given[name].size > _LARGEST:
+                self.add_error(name, _("This file is too long to be it."))
+        return given
+
+
+class TrainingForm(MaterialForm):
+    material = forms.CharField(
+        label=gettext_lazy("Key material in hexadecimal"),
+        required=False,
+        help_text=gettext_lazy("64 digits for a symmetric key. Empty: random material is made and forgotten."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+    )
+    field_order = ("material",)
+
+    def clean_material(self) -> bytes:
+        typed = self.cleaned_data["material"]
+        try:
+            return bytes.fromhex(typed)
+        except ValueError as reason:
+            raise forms.ValidationError(_("This is not hexadecimal: two digits 0-9 a-f for each byte.")) from reason
+
+
+@never_cache
+@sensitive_post_parameters("material")
+def import_page(request: HttpRequest, key_id: str) -> HttpResponse:
+    kms = service.client(request)
+    try:
+        key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+    except ClientError as error:
+        return problem_page(request, key_id, error)
+    initial = {"material_id": request.GET.get("material", "")}
+    upload = UploadForm(
+        request.POST if "upload" in request.POST else None, request.FILES or None, initial=initial, auto_id="up_%s"
+    )
+    training = TrainingForm(request.POST if "train" in request.POST else None, initial=initial, auto_id="train_%s")
+    chosen = ParametersForm(request.GET if "algorithm" in request.GET else None, key_spec=key["KeySpec"])
+    spec, algorithm = wrapping.SPECS[0], wrapping.algorithms_for(key["KeySpec"])[0]
+    if chosen.is_bound and chosen.is_valid():
+        spec, algorithm = chosen.cleaned_data["wrapping_spec"], chosen.cleaned_data["algorithm"]
+    sent: dict[str, Any] | None = None
+    if "upload" in request.POST and upload.is_valid():
+        sent = _uploaded(key, upload)
+    elif "train" in request.POST and training.is_valid():
+        sent = _wrapped_here(kms, key, training)
+    previewed = "preview" in request.POST
+    if (
+        sent is not None
+        and not previewed
+        and _import(request, kms, sent, upload if "upload" in request.POST else training)
+    ):
+        return redirect("key-tab", key_id=key_id, tab="material")
+    parameters = {"KeyId": key["KeyId"], "WrappingAlgorithm": algorithm, "WrappingKeySpec": spec}
+    return render(
+        request,
+        "keys/material/import.html",
+        {
+            "key": key,
+            "key_name": name_of(kms, key),
+            "chosen": chosen if chosen.is_bound else ParametersForm(key_spec=key["KeySpec"]),
+            "spec": spec,
+            "algorithm": algorithm,
+            "commands": wrapping.commands(key["KeySpec"], algorithm),
+            "upload": upload,
+            "training": training,
+            "why": answers.refused(key).get("import", ""),
+            "call": call.show(request, "GetParametersForImport", parameters),
+            "previewed": previewed,
+            "import_call": call.show(request, "ImportKeyMaterial", sent) if sent else None,
+        },
+        status=422 if upload.errors or training.errors else 200,
+    )
+
+
+def _uploaded(key: dict[str, Any], form: UploadForm) -> dict[str, Any]:
+    given = form.cleaned_data
+    files = {"ImportToken": given["token"].read(), "EncryptedKeyMaterial": given["wrapped"].read()}
+    return {**form.parameters(key["KeyId"]), **files}
+
+
+def _wrapped_here(kms: Any, key: dict[str, Any], form: TrainingForm) -> dict[str, Any] | None:
+    """Wrap what was typed (or random material) under a fresh wrapping key, as the openssl commands on the page do."""
+    material = form.cleaned_data["material"] or wrapping.random_material(key["KeySpec"])
+    algorithm = "RSA_AES_KEY_WRAP_SHA_256"
+    try:
+        given = kms.get_parameters_for_import(
+            KeyId=key["KeyId"], WrappingAlgorithm=algorithm, WrappingKeySpec=wrapping.SPECS[0]
+        )
+    except ClientError as error:
+        form.add_error(None, service.sentence(error))
+        return None
+    wrapped = wrapping.wrap(given["PublicKey"], material, algorithm)
+    return {
+        **form.parameters(key["KeyId"]),
+        "ImportToken": given["ImportToken"],
+        "EncryptedKeyMaterial": wrapped,
+    }
+
+
+def _import(request: HttpRequest, kms: Any, parameters: dict[str, Any], form: forms.Form) -> bool:
+    try:
+        kms.import_key_material(**parameters)
+    except ClientError as error:
+        form.add_error(None, service.sentence(error))
+        return False
+    inventory.forget(request)
+    if parameters.get("ImportType") == "NEW_KEY_MATERIAL":
+        messages.success(
+            request, _("The new key material is imported and waits: “Rotate now” makes it the current one.")
+        )
+    else:
+        messages.success(request, _("The key material is imported."))
+    return True
+
+
+@never_cache
+def parameters(request: HttpRequest, key_id: str) -> HttpResponse:
+    """The wrapping public key, the import token and what to do with them, as one archive."""
+    kms = service.client(request)
+    try:
+        key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+        form = ParametersForm(request.POST or None, key_spec=key["KeySpec"])
+        if request.method != "POST" or not form.is_valid():
+            return redirect("key-import", key_id=key_id)
+        algorithm, spec = form.cleaned_data["algorithm"], form.cleaned_data["wrapping_spec"]
+        given = kms.get_parameters_for_import(KeyId=key_id, WrappingAlgorithm=algorithm, WrappingKeySpec=spec)
+    except ClientError as error:
+        return problem_page(request, key_id, error)
+    readme = render_to_string(
+        "keys/material/import_readme.txt",
+        {
+            "key": key,
+            "made": f"{service.now(request).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+            "until": f"{given['ParametersValidTo'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+            "wrapping_spec": spec,
+            "algorithm": algorithm,
+            "commands": wrapping.commands(key["KeySpec"], algorithm),
+            "region": request.signed_in.region,  # type: ignore[attr-defined]
+            "endpoint": service.endpoint_url(request),
+        },
+    )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("WrappingPublicKey.bin", given["PublicKey"])
+        made.writestr("ImportToken.bin", given["ImportToken"])
+        made.writestr("README.txt", readme)
+    answer = HttpResponse(archive.getvalue(), content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="import-{key_id}.zip"'
+    return answer

@@ -1,0 +1,126 @@
+"""The overview: what an administrator needs this morning, each number leading to its list."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from engine.trail import query as trail
+from keys import service
+from keys.common import problem_page
+from keys.endpoints import connections, diagnosis
+from keys.inventory import inventory
+from keys.inventory.lists import Listing
+
+if TYPE_CHECKING:
+    from keys.inventory.inventory import Row
+
+SHOWN = 5
+CHARTS = (
+    ("state", gettext_lazy("By status")),
+    ("kind", gettext_lazy("By key type")),
+    ("origin", gettext_lazy("By origin")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Something to look at: its list's query, how many keys, the most urgent of them, and the column that says why."""
+
+    slug: str
+    title: Any
+    nothing: Any
+    query: str
+    number: int
+    rows: list[tuple[Row, int | None]]
+    column: str
+
+    @property
+    def url(self) -> str:
+        return f"{reverse('keys')}?{self.query}"
+
+
+# Slug, title, what is said when there is none, the list's query, the column that is shown.
+_MATTERS = (
+    ("deletion", gettext_lazy("Pending deletion"), gettext_lazy("Nothing is about to be deleted."), "due=deletion&sort=deletion_date", "deletion_date"),
+    ("expiry", gettext_lazy("Material expires within 30 days"), gettext_lazy("No imported material expires soon."), "due=expiry&sort=valid_to", "valid_to"),
+    ("rotation", gettext_lazy("Rotates within 30 days"), gettext_lazy("No rotation is due."), "due=rotation&sort=next_rotation", "next_rotation"),
+    ("unused", gettext_lazy("Not used for 90 days"), gettext_lazy("Every enabled key is used, or new."), "due=unused&sort=created", "last_used"),
+    ("public", gettext_lazy("Anyone can use it"), gettext_lazy("No key policy lets just anyone in."), "public=yes&sort=alias", ""),
+)  # fmt: skip
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    try:
+        listing = Listing(request, "CUSTOMER", QueryDict())
+        matters = [_matter(request, *each) for each in _MATTERS]
+    except ClientError as error:
+        return problem_page(request, _("Overview"), error)
+    refused, refused_problem = _refused_calls(request, listing.now)
+    return render(
+        request,
+        "keys/overview/overview.html",
+        {
+            "total": listing.matching,
+            "hidden": listing.hidden_total,
+            "charts": [(name, words, listing.counts(name)) for name, words in CHARTS],
+            "matters": matters,
+            "refused": refused,
+            "refused_problem": refused_problem,
+            "progress": inventory.progress(request),
+        },
+    )
+
+
+def _matter(request: HttpRequest, slug: str, title: Any, nothing: Any, query: str, column: str) -> Matter:
+    listing = Listing(request, "CUSTOMER", QueryDict(query))
+    number = listing.number()
+    rows = inventory.visible(request, list(listing.ordered()[:SHOWN])) if number else []
+    return Matter(slug, title, nothing, query, number, [(row, _days(row, column, listing.now)) for row in rows], column)
+
+
+def _days(row: Row, column: str, now: datetime) -> int | None:
+    """Days from now to the moment in a column (negative: ago)."""
+    moment = getattr(row, column) if column else None
+    return (moment - now).days if moment else None
+
+
+_LOOKED_AT = 200  # of another trail's events, which cannot be asked for refusals alone
+
+
+def _refused_calls(request: HttpRequest, now: datetime) -> tuple[list[dict[str, Any]], str]:
+    """The last day's calls that were denied, newest first; or why the trail may not be read."""
+    cloudtrail = service.client(request, "cloudtrail")
+    since = now - timedelta(days=1)
+    signed_in = request.signed_in  # type: ignore[attr-defined]
+    try:
+        if service.backend(request).kind == service.AWS:
+            pages = cloudtrail.get_paginator("lookup_events").paginate(
+                StartTime=since, PaginationConfig={"MaxItems": _LOOKED_AT, "PageSize": 50}
+            )
+            records = [json.loads(event["CloudTrailEvent"]) for event in pages.search("Events[]") if event]
+        else:
+            cloudtrail.lookup_events(MaxResults=1)  # the permission is LookupEvents', and so is the record of looking
+            records = trail.lookup(signed_in.account_id, region=signed_in.region, errors_only=True, start=since).events
+    except (ClientError, *diagnosis.FAILURES) as error:
+        return [], connections.failure(request, error).title if diagnosis.failed(error) else service.sentence(error)
+    denied = [record for record in records if str(record.get("errorCode", "")).startswith("AccessDenied")]
+    return [
+        {
+            "id": record["eventID"],
+            "when": datetime.fromisoformat(record["eventTime"]),
+            "name": record["eventName"],
+            "who": record["userIdentity"].get("arn", record["userIdentity"].get("invokedBy", "")).rpartition("/")[2],
+            "keys": [each["ARN"].rpartition("/")[2] for each in record.get("resources") or ()],
+        }
+        for record in denied
+    ], ""

@@ -1,0 +1,98 @@
+"""Every version of a key policy, as the trail tells it: CloudTrail's records of CreateKey and PutKeyPolicy hold the text, who put it
+and when. So it works with any endpoint that has a trail, as far back as the trail goes (90 days on AWS)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from keys.policy import policydoc
+
+_PAGES = 40  # of 50 events: how far a page looks
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """`event_id` names it; `policy` is its text; `current` marks the one in force."""
+
+    event_id: str
+    operation: str
+    who: str
+    when: datetime
+    policy: str
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Newest first. `complete` is False when there were more events than a page looks through, or the key is older than its trail."""
+
+    versions: list[Version]
+    complete: bool
+
+    def find(self, event_id: str) -> Version | None:
+        return next((version for version in self.versions if version.event_id == event_id), None)
+
+
+def read(trail: Any, key: dict[str, Any], policy_now: str) -> History:
+    """`key` as DescribeKey has it. Raises ClientError if the caller may not look events up."""
+    created = key["CreationDate"]
+    puts, whole = _events(trail, "PutKeyPolicy", key["Arn"], created - timedelta(hours=1), None)
+    births, _whole = _events(trail, "CreateKey", key["Arn"], created - timedelta(hours=1), created + timedelta(hours=1))
+    versions = [_version(event, record, key["AWSAccountId"]) for event, record in (*puts, *births)]
+    versions.sort(key=lambda version: version.when, reverse=True)
+    for number, version in enumerate(versions):
+        if policydoc.same(version.policy, policy_now):
+            versions[number] = Version(
+                version.event_id, version.operation, version.who, version.when, version.policy, current=True
+            )
+            break
+    return History(versions, whole and bool(births))
+
+
+def _events(
+    trail: Any, name: str, arn: str, start: datetime, end: datetime | None
+) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], bool]:
+    """(event, record) of the successful events of a name that touch the key, and whether all were looked at."""
+    parameters: dict[str, Any] = {
+        "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": name}],
+        "StartTime": start,
+    }
+    if end is not None:
+        parameters["EndTime"] = end
+    found = []
+    for number, page in enumerate(trail.get_paginator("lookup_events").paginate(**parameters)):
+        for event in page["Events"]:
+            record = json.loads(event["CloudTrailEvent"])
+            touched = {resource.get("ARN") for resource in record.get("resources") or ()}
+            if arn in touched and "errorCode" not in record and not record.get("voided"):
+                found.append((event, record))
+        if number + 1 >= _PAGES:
+            return found, False
+    return found, True
+
+
+def _version(event: dict[str, Any], record: dict[str, Any], account_id: str) -> Version:
+    given = (record.get("requestParameters") or {}).get("policy")
+    identity = record.get("userIdentity") or {}
+    return Version(
+        event_id=event["EventId"],
+        operation=record["eventName"],
+        who=identity.get("arn") or identity.get("invokedBy", ""),
+        when=event["EventTime"],
+        policy=given or _default(account_id),
+    )
+
+
+def _default(account_id: str) -> str:
+    """What KMS gives a key that is created without a policy. Source: KMS Developer Guide, "Default key policy"."""
+    statement = {
+        "Sid": "Enable IAM User Permissions",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account_id}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    return json.dumps({"Version": "2012-10-17", "Id": "key-default-1", "Statement": [statement]}, indent=2)

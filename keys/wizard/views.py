@@ -1,0 +1,269 @@
+"""The create-key wizard. Each step is an address; a draft's answers are kept in the session under an ID of its own (`?w=`), so
+that going back keeps them, a reload changes nothing, and two tabs do not meet."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from console import tag_rows
+from keys import call, service
+from keys.inventory import inventory
+from keys.policy import policies, policy_editor
+from keys.wizard.forms import USAGE_WORDS, AdministratorsForm, ConfigureForm, LabelsForm, PolicyForm, UsersForm
+
+STEPS = {
+    "configure": gettext_lazy("Configure key"),
+    "store": gettext_lazy("Custom key store"),
+    "labels": gettext_lazy("Add labels"),
+    "administrators": gettext_lazy("Key administrators"),
+    "users": gettext_lazy("Key users"),
+    "policy": gettext_lazy("Edit key policy"),
+    "review": gettext_lazy("Review"),
+}
+_SESSION, _DRAFTS_KEPT = "wizard_drafts", 8
+
+
+def begin(request: HttpRequest) -> HttpResponse:
+    return redirect(f"{reverse('wizard-step', args=['configure'])}?w={secrets.token_urlsafe(6)}")
+
+
+def step(request: HttpRequest, step: str) -> HttpResponse:
+    if step not in STEPS:
+        raise Http404
+    wizard_id = request.GET.get("w", "")
+    if not wizard_id:
+        return begin(request)
+    draft = request.session.get(_SESSION, {}).get(wizard_id, {})
+    if step != "configure" and "configure" not in draft:
+        return redirect(_address("configure", wizard_id))
+    if step == "review":
+        return _review(request, draft, wizard_id)
+    form = _FORMS[step](request, draft)
+    if step == "labels" and request.method == "GET":
+        form.fields["alias"].widget.attrs["autofocus"] = True
+    searches = request.method == "POST" and "search" in request.POST
+    rows = tag_rows.changed(request.POST) if request.method == "POST" and step == "labels" else None
+    if searches:
+        form = _searched(request, draft, step)
+    elif rows is not None:
+        form = LabelsForm(initial={**request.POST.dict(), "tags": rows})
+    if step == "labels" and form.is_valid() and (owner := _who_has(request, form.cleaned_data["alias"])):
+        form.add_error("alias", _("Key %(key)s has this alias already.") % {"key": owner})
+    if request.method == "POST" and form.is_bound and form.is_valid():
+        _keep(request, wizard_id, step, dict(form.cleaned_data))
+        return redirect(_address(_after(step), wizard_id))
+    return render(
+        request,
+        "keys/wizard/wizard.html",
+        {
+            "form": form,
+            "step": step,
+            "q": request.POST.get("q", ""),
+            "editor": policy_editor.attach(request, form, "policy", "resource") if step == "policy" else None,
+            **_frame(draft, step, wizard_id),
+        },
+        status=422 if form.errors else 200,
+    )
+
+
+def _searched(request: HttpRequest, draft: dict[str, Any], step: str) -> forms.Form:
+    """The step's form as it was filled in, with those principals to choose from that match `q`; the chosen ones stay."""
+    chosen = request.POST.getlist("chosen")
+    initial = {**request.POST.dict(), "chosen": chosen}
+    if step not in ("administrators", "users"):
+        raise Http404
+    text = request.POST.get("q", "").strip().lower()
+    found = [each for each in _principals(request) if each[0] in chosen or text in each[1].lower()]
+    made = AdministratorsForm if step == "administrators" else UsersForm
+    return made(principals=found, initial=initial)
+
+
+def _who_has(request: HttpRequest, alias: str) -> str:
+    """ID of the key that an alias names already. Empty if none does, or if only CreateAlias will tell this principal."""
+    try:
+        return str(service.client(request).describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]["KeyId"])
+    except ClientError:
+        return ""
+
+
+def _address(step: str, wizard_id: str) -> str:
+    return f"{reverse('wizard-step', args=[step])}?w={wizard_id}"
+
+
+def _shown_steps() -> list[str]:
+    return [name for name in STEPS if name != "store"]  # no custom key store can be chosen yet
+
+
+def _after(step: str) -> str:
+    steps = list(STEPS)
+    later = steps[steps.index(step) + 1 :]
+    return next(name for name in later if name in _shown_steps())
+
+
+def _frame(draft: dict[str, Any], step: str, wizard_id: str) -> dict[str, Any]:
+    steps = _shown_steps()
+    number = steps.index(step) if step in steps else 0
+    done = {name for name in steps if name in draft}
+    return {
+        "steps": [
+            (name, STEPS[name], name in done or (name == "review" and len(done) >= len(steps) - 1)) for name in steps
+        ],
+        "wizard_id": wizard_id,
+        "back": _address(steps[number - 1], wizard_id) if number else reverse("keys"),
+    }
+
+
+def _keep(request: HttpRequest, wizard_id: str, step: str, answers: dict[str, Any]) -> None:
+    drafts: dict[str, Any] = dict(request.session.get(_SESSION, {}))
+    draft = dict(drafts.pop(wizard_id, {}))
+    if step in ("configure", "administrators", "users") and draft.get(step) != answers:
+        draft.pop("policy", None)  # the policy is written anew from what it is made of
+    draft[step] = answers
+    drafts[wizard_id] = draft
+    request.session[_SESSION] = dict(list(drafts.items())[-_DRAFTS_KEPT:])
+
+
+def _initial(request: HttpRequest, draft: dict[str, Any], step: str) -> dict[str, Any]:
+    return {"data": request.POST if request.method == "POST" else None, "initial": draft.get(step)}
+
+
+def _principals(request: HttpRequest) -> list[tuple[str, str]]:
+    """(ARN, words) of the account's users and roles, as far as the caller may list them."""
+    if service.backend(request).kind == "url":
+        return []
+    iam = service.client(request, "iam")
+    found = []
+    for operation, member, name, word in (
+        ("list_users", "Users", "UserName", _("user")),
+        ("list_roles", "Roles", "RoleName", _("role")),
+    ):
+        try:
+            found += [(each["Arn"], f"{each[name]} ({word})") for each in service.pages(iam, operation, member) if each]
+        except ClientError as error:
+            if not service.denied(error):
+                raise
+            messages.warning(request, service.sentence(error))
+    return found
+
+
+_FORMS: dict[str, Callable[[HttpRequest, dict[str, Any]], forms.Form]] = {
+    "configure": lambda request, draft: ConfigureForm(
+        region=request.signed_in.region,  # type: ignore[attr-defined]
+        **_initial(request, draft, "configure"),
+    ),
+    "store": lambda request, draft: forms.Form(**_initial(request, draft, "store")),
+    "labels": lambda request, draft: LabelsForm(**_initial(request, draft, "labels")),
+    "administrators": lambda request, draft: AdministratorsForm(
+        principals=_principals(request), **_initial(request, draft, "administrators")
+    ),
+    "users": lambda request, draft: UsersForm(principals=_principals(request), **_initial(request, draft, "users")),
+    "policy": lambda request, draft: PolicyForm(
+        data=request.POST if request.method == "POST" else None, initial={"policy": _policy(request, draft)}
+    ),
+}
+
+
+def _policy(request: HttpRequest, draft: dict[str, Any]) -> str:
+    """What was edited, or what the answers so far make."""
+    if "policy" in draft:
+        return str(draft["policy"]["policy"])
+    configure = draft["configure"]
+    users = draft.get("users", {})
+    return policies.wizard_policy(
+        request.signed_in.account_id,  # type: ignore[attr-defined]
+        spec=configure["spec"],
+        usage=configure["usage"],
+        origin=configure["origin"],
+        multi_region=configure["regionality"] == "multi",
+        administrators=draft.get("administrators", {}).get("chosen", []),
+        users=users.get("chosen", []),
+        other_accounts=policies.account_ids(users.get("accounts", ""))[0],
+        administrators_delete=draft.get("administrators", {}).get("deletion", True),
+    )
+
+
+def create_parameters(request: HttpRequest, draft: dict[str, Any]) -> dict[str, Any]:
+    """What CreateKey is called with."""
+    configure, labels = draft["configure"], draft["labels"]
+    parameters: dict[str, Any] = {
+        "KeySpec": configure["spec"],
+        "KeyUsage": configure["usage"],
+        "Policy": _policy(request, draft),
+    }
+    if configure["origin"] != "AWS_KMS":
+        parameters["Origin"] = configure["origin"]
+    if configure["regionality"] == "multi":
+        parameters["MultiRegion"] = True
+    if labels["description"]:
+        parameters["Description"] = labels["description"]
+    if labels["tags"]:
+        parameters["Tags"] = tag_rows.parameters(labels["tags"])
+    return parameters
+
+
+def _review(request: HttpRequest, draft: dict[str, Any], wizard_id: str) -> HttpResponse:
+    for name in _shown_steps()[:-1]:
+        if name not in draft and name in ("configure", "labels"):
+            return redirect(_address(name, wizard_id))
+    parameters = create_parameters(request, draft)
+    alias = f"alias/{draft['labels']['alias']}"
+    problem = ""
+    if request.method == "POST":
+        kms = service.client(request)
+        try:
+            made = kms.create_key(**parameters)["KeyMetadata"]
+        except ClientError as error:
+            problem = service.sentence(error)
+        else:
+            return _finish(request, kms, made, alias, wizard_id)
+    return render(
+        request,
+        "keys/wizard/wizard_review.html",
+        {
+            "step": "review",
+            "draft": draft,
+            "alias": alias,
+            "parameters": parameters,
+            "usage": USAGE_WORDS[parameters["KeyUsage"]],
+            "problem": problem,
+            "call": call.show(request, "CreateKey", parameters),
+            "alias_call": call.show(request, "CreateAlias", {"AliasName": alias, "TargetKeyId": "KEY-ID"}),
+            **_frame(draft, "review", wizard_id),
+        },
+        status=422 if problem else 200,
+    )
+
+
+def _finish(request: HttpRequest, kms: Any, made: dict[str, Any], alias: str, wizard_id: str) -> HttpResponse:
+    """The key is there; an alias that is refused does not undo it, but is said."""
+    drafts = dict(request.session.get(_SESSION, {}))
+    drafts.pop(wizard_id, None)
+    request.session[_SESSION] = drafts
+    inventory.forget(request)
+    try:
+        kms.create_alias(AliasName=alias, TargetKeyId=made["KeyId"])
+    except ClientError as error:
+        messages.error(request, _("The key was created, but not its alias. ") + service.sentence(error))
+        return redirect("key-tab", key_id=made["KeyId"], tab="aliases")
+    words = _("Your key was created with alias %(alias)s and key ID %(id)s.") % {
+        "alias": alias.removeprefix("alias/"),
+        "id": made["KeyId"],
+    }
+    if made["KeySpec"] == "SYMMETRIC_DEFAULT" and made["KeyState"] == "Enabled":
+        address = f"{reverse('play', args=['encrypt'])}?key={made['KeyId']}"
+        messages.success(request, format_html('{} <a href="{}">{}</a>', words, address, _("Encrypt with it")))
+    else:
+        messages.success(request, words)
+    return redirect("key-import", key_id=made["KeyId"]) if made["Origin"] == "EXTERNAL" else redirect("keys")

@@ -1,0 +1,134 @@
+"""Closing a class: first what goes with it is shown, the keys that its students made and the users; then it goes, keys before users.
+
+Each call is the signed-in teacher's. What was done before a refusal stays done, and closing once more goes on from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from audit import record
+from keys import call, service
+from keys.call import Call
+from keys.changes import previews, send
+from keys.common import optional
+from learn.classes import classes
+from learn.classes.classes import Class
+from learn.classes.forms import USUAL_DAYS, CloseForm
+from learn.lessons import progress
+from principals.views.common import problem_page
+
+_MOST = 10_000
+_GOING = ("PendingDeletion", "PendingReplicaDeletion")
+
+
+@dataclass(frozen=True, slots=True)
+class MadeKey:
+    """A key that a student made, as it is now."""
+
+    key_id: str
+    aliases: list[str]
+    state: str
+    student: str
+    made: datetime
+
+
+def page(request: HttpRequest, slug: str) -> HttpResponse:
+    iam = service.client(request, "iam")
+    try:
+        found = classes.find(iam, slug)
+        if found is None:
+            raise Http404
+        calls = classes.closing(iam, found)
+        students = classes.students(iam, slug)
+    except ClientError as error:
+        return problem_page(request, slug, error)
+    if progress.countable(request):
+        looked, problem = optional(lambda: _keys(request, found))
+    else:
+        looked, problem = (
+            None,
+            _("this endpoint is not the one they were made at. Switch to the embedded engine first."),
+        )
+    keys, elsewhere = looked or ([], 0)
+    posted = request.method == "POST"
+    chosen = [key for key in keys if not posted or key.key_id in request.POST.getlist("key")]
+    form = CloseForm(request.POST if posted else None, slug=slug)
+    confirmed = form.is_valid()
+    days = form.cleaned_data.get("days", USUAL_DAYS) if posted else USUAL_DAYS
+    looks = posted and previews(request)
+    if looks:
+        form.errors.pop("confirm", None)  # not asked for yet
+    deletions: list[Call] = [
+        ("ScheduleKeyDeletion", {"KeyId": key.key_id, "PendingWindowInDays": days}) for key in chosen
+    ]
+    if confirmed and not looks:
+        try:
+            send(service.client(request), deletions)
+            send(iam, calls)
+        except ClientError as error:
+            form.add_error(None, service.sentence(error))
+        else:
+            messages.success(request, _("The class %(name)s is closed.") % {"name": found.name})
+            return redirect("classes")
+    return render(
+        request,
+        "learn/classes/class_close.html",
+        {
+            "class": found,
+            "form": form,
+            "students": students,
+            "keys": keys,
+            "chosen": {key.key_id for key in chosen},
+            "elsewhere": elsewhere,
+            "problem": problem,
+            "key_call": call.show_all(request, deletions) if deletions and looks else None,
+            "call": call.show_all(request, calls, "iam") if looks else None,
+        },
+        status=422 if form.errors else 200,
+    )
+
+
+def _keys(request: HttpRequest, found: Class) -> tuple[list[MadeKey], int]:
+    """(the keys of this Region that users of the class made and that are there still, how many were made in others). Raises ClientError."""
+    account_id, region = service.account_id(request), request.signed_in.region  # type: ignore[attr-defined]
+    own = f"arn:aws:iam::{account_id}:user{found.path}"
+    records = record.since(request, ["CreateKey"], found.created, most=_MOST).records
+    made = [
+        each for each in records if not each.get("errorCode") and each["userIdentity"].get("arn", "").startswith(own)
+    ]
+    here = [each for each in made if each["awsRegion"] == region]
+    kms = service.client(request)
+    aliases = service.aliases_by_key(kms)
+    described = [(each, _described(kms, each["responseElements"]["keyMetadata"]["keyId"])) for each in here]
+    keys = [
+        MadeKey(
+            key_id=now["KeyId"],
+            aliases=aliases.get(now["KeyId"], []),
+            state=now["KeyState"],
+            student=each["userIdentity"]["arn"].rpartition("/")[2],
+            made=now["CreationDate"],
+        )
+        for each, now in described
+        if now is not None and now["KeyState"] not in _GOING
+    ]
+    return keys, len(made) - len(here)
+
+
+def _described(kms: Any, key_id: str) -> dict[str, Any] | None:
+    """None for a key that is gone. Raises ClientError for any other refusal."""
+    try:
+        found: dict[str, Any] = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NotFoundException":
+            return None
+        raise
+    return found

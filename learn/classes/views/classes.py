@@ -1,0 +1,254 @@
+"""Classes: the list, a new one, one with its students' progress, more students, a new password, closing. Everything is IAM's, signed as
+the signed-in teacher; progress is one look into the record of calls. Passwords are on the answer that made them and nowhere else."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from audit import record
+from console.spreadsheet import cell
+from keys import call, service
+from keys.changes import Change, carry_out, previews, send
+from keys.common import optional
+from learn.classes import classes
+from learn.classes.classes import Class, Outcome, Student, Wanted
+from learn.classes.forms import ClassForm, StudentsForm, mended
+from learn.lessons import lessons, progress
+from principals.views import users
+from principals.views.common import all_pages, problem_page
+
+_MOST_EVENTS = 10_000  # of each operation, that a class's progress is read from
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    iam = service.client(request, "iam")
+    try:
+        found = classes.every(iam)
+        paths = [user["Path"] for user in all_pages(iam, "list_users", "Users", PathPrefix=classes.PATH)]
+    except ClientError as error:
+        return problem_page(request, _("Classes"), error)
+    return render(request, "learn/classes/classes.html", {"rows": [(each, paths.count(each.path)) for each in found]})
+
+
+@never_cache
+def new(request: HttpRequest) -> HttpResponse:
+    data = mended(request.POST) if "mend" in request.POST else request.POST
+    form = ClassForm(data if request.method == "POST" else None)
+    return _make(request, form, None)
+
+
+@never_cache
+def add(request: HttpRequest, slug: str) -> HttpResponse:
+    """More students for a class, or what is missing of those that are there."""
+    try:
+        found = _found(request, slug)
+    except ClientError as error:
+        return problem_page(request, slug, error)
+    data = mended(request.POST) if "mend" in request.POST else request.POST
+    form = StudentsForm(
+        data if request.method == "POST" else None, initial={"students": request.GET.get("students", "")}
+    )
+    return _make(request, form, found)
+
+
+def _make(request: HttpRequest, form: StudentsForm, found: Class | None) -> HttpResponse:
+    """The form, its calls, or the hand-out of what was made."""
+    iam = service.client(request, "iam")
+    shown: call.ShownCall | None = None
+    try:
+        if form.is_bound and form.is_valid() and _free(iam, form, found):
+            wanted = _wanted(request, form.cleaned_data, found)
+            if request.method == "POST" and not previews(request) and "mend" not in request.POST:
+                return _handed_out(request, wanted, classes.create(iam, wanted))
+            group, each = classes.missing(iam, wanted)
+            calls = [*group, *(one for several in each.values() for one in several)]
+            shown = call.show_all(request, calls, "iam") if calls else None
+            if not calls:
+                messages.info(request, _("All of this is there already: no call would be made."))
+    except ClientError as error:
+        return problem_page(request, found.name if found else _("Create class"), error)
+    return render(
+        request,
+        "learn/classes/class_form.html",
+        {"form": form, "class": found, "call": shown},
+        status=422 if form.errors else 200,
+    )
+
+
+def _wanted(request: HttpRequest, given: dict[str, Any], found: Class | None) -> Wanted:
+    return Wanted(
+        slug=found.slug if found else given["slug"],
+        name=found.name if found else given["name"],
+        students=given["students"],
+        access_keys=given["access_keys"],
+        policy_arn=classes.student_policy(service.account_id(request)),
+    )
+
+
+def _free(iam: Any, form: StudentsForm, found: Class | None) -> bool:
+    """Whether nobody else has the names; if not, the form says which. A class that is there already under both names goes on."""
+    given = form.cleaned_data
+    slug = found.slug if found else given["slug"]
+    if found is None:
+        for group in all_pages(iam, "list_groups", "Groups"):
+            own, same = (
+                group["Path"] == classes.path_of(slug),
+                group["GroupName"].casefold() == given["name"].casefold(),
+            )
+            if same and not own:
+                form.add_error("name", _("There is a group of this name already, and it is not this class's."))
+            elif own and not same:
+                form.add_error("slug", _("This is the class %(name)s already.") % {"name": group["GroupName"]})
+    wanted = {name.casefold() for name in given.get("students", ())}
+    everyone = all_pages(iam, "list_users", "Users") if wanted else []
+    strangers = [each["UserName"] for each in everyone if each["Path"] != classes.path_of(slug)]
+    if taken := [name for name in strangers if name.casefold() in wanted]:
+        form.taken(taken)
+    return not form.errors
+
+
+def _handed_out(request: HttpRequest, wanted: Wanted, outcome: Outcome) -> HttpResponse:
+    return _hand_out(
+        request,
+        wanted.slug,
+        wanted.name,
+        outcome.students,
+        {
+            "outcome": outcome,
+            "problem": service.sentence(outcome.error) if outcome.error else "",
+            "wanted": wanted,
+            "again": "\n".join(wanted.students),
+        },
+    )
+
+
+def _hand_out(
+    request: HttpRequest, slug: str, name: str, students: list[Student], more: dict[str, Any] | None = None
+) -> HttpResponse:
+    """The one page that shows passwords and secrets."""
+    outcome: Outcome | None = (more or {}).get("outcome")
+    return render(
+        request,
+        "learn/classes/hand_out.html",
+        {
+            "slug": slug,
+            "name": name,
+            "students": [student for student in students if student.password or student.access_key_id],
+            "there": [student for student in students if not student.password and not student.access_key_id],
+            "address": f"{request.scheme}://{request.get_host()}",
+            "endpoint_url": service.endpoint_url(request),
+            **(more or {}),
+        },
+        status=200 if outcome is None or outcome.whole else 422,
+    )
+
+
+@require_POST
+@never_cache
+@sensitive_post_parameters()
+def hand_out_csv(request: HttpRequest) -> HttpResponse:
+    """The hand-out that a page holds, as a file. It comes with the form: nothing of it was kept here."""
+    columns = ("user", "password", "access_key_id", "secret_access_key")
+    answer = HttpResponse(content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = 'attachment; filename="class.csv"'
+    writer = csv.writer(answer)
+    writer.writerow([*columns, "account", "region"])
+    signed_in = request.signed_in  # type: ignore[attr-defined]
+    rows = zip(*(request.POST.getlist(column) for column in columns), strict=False)
+    for user, *theirs in rows:
+        writer.writerow([cell(user), *theirs, signed_in.account_id, signed_in.region])
+    return answer
+
+
+def detail(request: HttpRequest, slug: str) -> HttpResponse:
+    iam = service.client(request, "iam")
+    try:
+        found = _found(request, slug)
+        everyone = classes.students(iam, slug)
+        inside = classes.members(iam, found.name)
+    except ClientError as error:
+        return problem_page(request, slug, error)
+    looked, problem = optional(lambda: _looked(request, found))
+    records = looked.records if looked else []
+    return render(
+        request,
+        "learn/classes/class.html",
+        {
+            "class": found,
+            "lessons": lessons.FOR_STUDENTS,
+            "rows": [_row(user, records) for user in everyone],
+            "outside": [user["UserName"] for user in everyone if user["UserName"] not in inside],
+            "problem": problem,
+            "whole": looked.whole if looked else True,
+            "countable": progress.countable(request),
+        },
+    )
+
+
+def _found(request: HttpRequest, slug: str) -> Class:
+    """Raises Http404 where there is no such class, ClientError where groups may not be listed."""
+    found = classes.find(service.client(request, "iam"), slug)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _looked(request: HttpRequest, found: Class) -> record.Found:
+    """One look into the record for the whole class. Raises ClientError."""
+    return record.since(request, lessons.operations(lessons.FOR_STUDENTS), found.created, most=_MOST_EVENTS)
+
+
+def _row(user: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, Any]:
+    own = progress.of(user["Arn"], records)
+    made = sum(each["eventName"] == "CreateKey" and not each.get("errorCode") for each in own)
+    return {"user": user, "standings": progress.standings(lessons.FOR_STUDENTS, own), "keys": made}
+
+
+@never_cache
+def password(request: HttpRequest, slug: str, student: str) -> HttpResponse:
+    """A new password for a student, shown once."""
+    iam = service.client(request, "iam")
+    try:
+        found = _found(request, slug)
+        _must_be_of(iam, found, student)
+        operation = "UpdateLoginProfile" if classes.has_password(iam, student) else "CreateLoginProfile"
+        if previews(request):
+            title = _("Give %(name)s a new password") % {"name": student}
+            change = Change(title, [(operation, {"UserName": student, "Password": ""})], "")
+            return carry_out(request, change, reverse("class", args=[slug]))
+        made = Student(student, password=classes.new_password())
+        send(iam, [(operation, {"UserName": student, "Password": made.password})])
+    except ClientError as error:
+        return problem_page(request, student, error)
+    return _hand_out(request, slug, found.name, [made])
+
+
+def remove(request: HttpRequest, slug: str, student: str) -> HttpResponse:
+    iam = service.client(request, "iam")
+    try:
+        _must_be_of(iam, _found(request, slug), student)
+        calls = users.deletion(iam, student)
+    except ClientError as error:
+        return problem_page(request, student, error)
+    words = {"name": student}
+    change = Change(
+        _("Delete student %(name)s?") % words, calls, _("Student %(name)s was deleted.") % words, danger=True
+    )
+    return carry_out(request, change, reverse("class", args=[slug]))
+
+
+def _must_be_of(iam: Any, found: Class, student: str) -> None:
+    """These pages change the class's own users alone. Raises Http404."""
+    if student not in [user["UserName"] for user in classes.students(iam, found.slug)]:
+        raise Http404

@@ -1,0 +1,31 @@
+"""The labs, one card each."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy
+
+LABS = (
+    (
+        "lab-envelope",
+        gettext_lazy("Envelope encryption"),
+        gettext_lazy("A file of any size under a data key, in five steps, and back. Every byte that crosses the wire."),
+    ),
+    (
+        "lab-ciphertext",
+        gettext_lazy("What a ciphertext tells"),
+        gettext_lazy("What can and cannot be told from a blob. Flip a bit of it, and see what KMS answers."),
+    ),
+    (
+        "lab-services",
+        gettext_lazy("Integrated services"),
+        gettext_lazy(
+            "S3, EBS, RDS, DynamoDB, Lambda and others under their own key or yours: the calls they make, on whose behalf, and what the audit keeps."
+        ),
+    ),
+)
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return render(request, "learn/labs/index.html", {"labs": LABS})

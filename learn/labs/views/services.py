@@ -1,0 +1,112 @@
+"""The integrated services: tick one, choose its key, and the KMS calls that it makes run, with what was sent and what was answered.
+
+The calls are the engine's, by the door of `keys.service.by_aws_service`; so this page is the embedded engine's alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from keys import service
+from keys.common import attempt, optional
+from learn.labs import integrated
+from learn.labs.integrated import Made, Refused
+from learn.labs.services import SERVICES, Service, statement
+from learn.models import Protected
+
+
+@never_cache
+def page(request: HttpRequest) -> HttpResponse:
+    if not service.backend(request).embedded:
+        return render(request, "learn/labs/services.html", {"unavailable": True}, status=409 if request.POST else 200)
+    keys, picker_problem = _keys(request)
+    wrong: dict[str, str] = {}
+    made: list[Made] = []
+    if request.method == "POST":
+        kept = integrated.held(request)
+        made = _asked(request, kept) if "apply" not in request.POST else _apply(request, kept, keys, wrong)
+        made = integrated.with_events(request, made)
+        if "apply" in request.POST and not made and not wrong:
+            messages.info(request, _("Nothing was ticked or unticked: no call was made."))
+    kept = integrated.held(request)
+    rows = [_row(request, row, kept.get(row.slug), keys, wrong) for row in SERVICES.values()]
+    return render(
+        request,
+        "learn/labs/services.html",
+        {"rows": rows, "made": made, "picker_problem": picker_problem},
+        status=422 if wrong or any(each.code for each in made) else 200,
+    )
+
+
+def _keys(request: HttpRequest) -> tuple[list[tuple[str, str]], str]:
+    """The customer managed keys that a service takes: symmetric ones."""
+    try:
+        found = service.keys_for_picker(request, "ENCRYPT_DECRYPT")
+    except ClientError as error:
+        return [], service.sentence(error)
+    return [each for each in found if "SYMMETRIC_DEFAULT" in each[1] and not each[1].startswith("aws/")], ""
+
+
+def _apply(
+    request: HttpRequest, kept: dict[str, Protected], keys: list[tuple[str, str]], wrong: dict[str, str]
+) -> list[Made]:
+    """Protect what is newly ticked, give up what is not ticked any more. A refusal ends its service only."""
+    ticked = request.POST.getlist("tick")
+    made: list[Made] = []
+    for slug, row in SERVICES.items():
+        try:
+            if slug in ticked and slug not in kept:
+                key = request.POST.get(f"key-{slug}", "")
+                if key not in [*([row.alias] if row.alias else []), *(key_id for key_id, _words in keys)]:
+                    wrong[slug] = _("Choose a key.")
+                    continue
+                made += integrated.protect(request, row, key)
+            elif slug not in ticked and slug in kept:
+                made += integrated.release(request, row, kept[slug])
+        except Refused as refusal:
+            made += refusal.made
+    return made
+
+
+def _asked(request: HttpRequest, kept: dict[str, Protected]) -> list[Made]:
+    """What the buttons of a service ask for: to read back, or to switch its key off or on and then read back."""
+    step = next((step for step in ("read", "disable", "enable") if request.POST.get(step) in kept), "")
+    if not step:
+        messages.error(request, _("There is nothing to read: tick the service first."))
+        return []
+    slug = request.POST[step]
+    if step != "read" and not _switch(request, kept[slug].key_arn, on=step == "enable"):
+        return []
+    try:
+        return integrated.read(request, SERVICES[slug], kept[slug])
+    except Refused as refusal:
+        return refusal.made
+
+
+def _switch(request: HttpRequest, key_arn: str, *, on: bool) -> bool:
+    """EnableKey or DisableKey as the person; whether it was done."""
+    kms = service.client(request)
+    if on:
+        return attempt(request, lambda: kms.enable_key(KeyId=key_arn), _("The key is enabled."))
+    return attempt(request, lambda: kms.disable_key(KeyId=key_arn), _("The key is disabled."))
+
+
+def _row(
+    request: HttpRequest, row: Service, kept: Protected | None, keys: list[tuple[str, str]], wrong: dict[str, str]
+) -> dict[str, Any]:
+    """A service as the page shows it: what it holds, or which keys it may be given."""
+    thing = integrated.of(request, row, kept.resource_id if kept else row.new_id())
+    shown: dict[str, Any] = {"service": row, "keys": keys, "wrong": wrong.get(row.slug, "")}
+    shown["statement"] = statement(row, thing)
+    shown["chosen"] = request.POST.get(f"key-{row.slug}", "")
+    if kept is not None:
+        described, problem = optional(lambda: service.client(request).describe_key(KeyId=kept.key_arn))
+        shown.update(kept=kept, resource=thing, key=described["KeyMetadata"] if described else None, problem=problem)
+    return shown

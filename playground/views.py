@@ -1,0 +1,184 @@
+"""The playground: one form for each cryptographic operation, run on the endpoint as the signed-in principal.
+
+Nothing typed is stored: no URL, no cache (every answer says no-store), and in the session only what playground.recipe says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError, ParamValidationError
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+
+from console import encodings, pem, remedies
+from keys import call, service
+from playground import recipe
+from playground.form import PlayForm
+from playground.table import CHAINS, GROUPS, INITIAL, LABELS, PLAYS, RENAMED, Play
+
+
+def _groups() -> list[tuple[Any, list[tuple[str, Play]]]]:
+    return [(words, [(slug, PLAYS[slug]) for slug in slugs]) for words, slugs in GROUPS]
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    return render(request, "playground/index.html", {"groups": _groups(), "remembered": len(recipe.entries(request))})
+
+
+@never_cache
+@sensitive_post_parameters()
+def operation(request: HttpRequest, operation: str) -> HttpResponse:
+    """GET: the form. POST runs it, unless it only asks for another row (`more`) or brings what an earlier answer gave (`prefill`)."""
+    play = PLAYS.get(operation)
+    if play is None:
+        raise Http404
+    kms = service.client(request)
+    try:
+        keys, picker_problem = _keys(request, play), ""
+    except ClientError as error:
+        keys, picker_problem = [], service.sentence(error)
+    form = _form(request, play, keys)
+    outcome: dict[str, Any] = {}
+    runs = request.method == "POST" and not request.POST.keys() & {"more", "prefill"}
+    if runs and form.is_valid():
+        outcome = _run(request, kms, play, form.parameters())
+    return render(
+        request,
+        "playground/operation.html",
+        {
+            "play": play,
+            "groups": _groups(),
+            "slug": operation,
+            "form": form,
+            "picker_problem": picker_problem,
+            "remembered": len(recipe.entries(request)),
+            **outcome,
+        },
+        status=422 if runs and form.errors else 200,
+    )
+
+
+def _keys(request: HttpRequest, play: Play) -> list[tuple[str, str]]:
+    if not play.usage:
+        return []
+    if play.usage != "asymmetric":
+        return service.keys_for_picker(request, play.usage)
+    usages = ("ENCRYPT_DECRYPT", "SIGN_VERIFY", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE")
+    found = [choice for usage in usages for choice in service.keys_for_picker(request, usage)]
+    return [choice for choice in found if "SYMMETRIC_DEFAULT" not in choice[1]]
+
+
+def _form(request: HttpRequest, play: Play, keys: list[tuple[str, str]]) -> PlayForm:
+    initial: dict[str, Any] = {**INITIAL.get(play.operation, {}), "KeyId": request.GET.get("key", "")}
+    if request.method != "POST":
+        return PlayForm(play, keys, initial=initial)
+    if "prefill" in request.POST:
+        return PlayForm(play, keys, initial={**initial, **_brought(request, play)})
+    form = PlayForm(play, keys, request.POST, request.FILES)
+    if "more" in request.POST:
+        form.full_clean()
+        form.errors.clear()
+        form.more_rows = 1
+    return form
+
+
+def _brought(request: HttpRequest, play: Play) -> dict[str, Any]:
+    """What the form of another page gave along: fields by their names, encryption contexts as pairs."""
+    brought: dict[str, Any] = {
+        name: value for name, value in request.POST.items() if name not in ("prefill", "csrfmiddlewaretoken")
+    }
+    for member in play.members:
+        if f"{member}_name" in brought:
+            names, values = request.POST.getlist(f"{member}_name"), request.POST.getlist(f"{member}_value")
+            brought[member] = dict(zip(names, values, strict=False))
+    return brought
+
+
+def _run(request: HttpRequest, kms: Any, play: Play, parameters: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"call": call.show(request, play.operation, parameters), "ran": True}
+    try:
+        answer = getattr(kms, xform_name(play.operation))(**parameters)
+    except ClientError as error:
+        problem = remedies.explained(error)
+        if problem["Code"] == "DryRunOperationException":
+            return {**shown, "dry_run": problem["Message"]}
+        return {**shown, "problem": problem}
+    except ParamValidationError as error:
+        return {**shown, "problem": {"Code": "ParamValidation", "Message": str(error), "remedy": ""}}
+    answer.pop("ResponseMetadata")
+    recipe.remember(request, play.operation, parameters, answer)
+    return {
+        **shown,
+        "blobs": [
+            _blob(play.operation, name, value, parameters) for name, value in answer.items() if isinstance(value, bytes)
+        ],
+        "facts": [(name, value) for name, value in answer.items() if not isinstance(value, bytes)],
+        "verdict": answer.get("SignatureValid", answer.get("MacValid")),
+    }
+
+
+def _blob(operation: str, name: str, value: bytes, parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "label": LABELS.get(name, name),
+        "shown": encodings.show(value),
+        "pem": pem.from_der(value) if name == "PublicKey" else "",
+        "next": [
+            {"slug": slug, "title": PLAYS[slug].title, "fields": _carried(operation, parameters, slug, member, value)}
+            for slug, member in CHAINS.get((operation, name), ())
+        ],
+    }
+
+
+def _carried(operation: str, parameters: dict[str, Any], slug: str, member: str, value: bytes) -> list[tuple[str, str]]:
+    """(field, value) pairs for the next page's form: the answer, and the parameters that page asks for too."""
+    play = PLAYS[slug]
+    usage = next(each.usage for each in PLAYS.values() if each.operation == operation)
+    fields = [(member, encodings.show(value).base64), (f"{member}_as", "base64")]
+    for given, what in parameters.items():
+        for target in {given, RENAMED.get((operation, given), given)} & set(play.members) - {
+            member,
+            "DryRun",
+            "GrantTokens",
+        }:
+            if target == "KeyId" and (not play.needs_key or play.usage != usage):
+                continue  # the ciphertext names its key; a public key goes to the other side's
+            if isinstance(what, dict):
+                fields += [
+                    pair
+                    for name, text in what.items()
+                    for pair in ((f"{target}_name", name), (f"{target}_value", text))
+                ]
+            elif isinstance(what, bytes):
+                fields += [(target, encodings.show(what).base64), (f"{target}_as", "base64")]
+            else:
+                fields.append((target, str(what)))
+    return fields
+
+
+@never_cache
+def show_recipe(request: HttpRequest) -> HttpResponse:
+    """The last calls as a script; POST forgets them."""
+    if request.method == "POST":
+        recipe.forget(request)
+        messages.success(request, _("The recipe is empty again."))
+        return redirect("play-recipe")
+    found = recipe.entries(request)
+    region = request.signed_in.region  # type: ignore[attr-defined]
+    endpoint = service.endpoint_url(request)
+    return render(
+        request,
+        "playground/recipe.html",
+        {
+            "entries": found,
+            "files": recipe.secret_files(found),
+            "boto3": recipe.boto3_script(found, region, endpoint),
+            "cli": recipe.cli_script(found, region, endpoint),
+        },
+    )

@@ -1,0 +1,112 @@
+"""A key's page: its tabs from the trail, its actions with what they would answer, grants, Regions and deletion."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+from django.test import Client
+
+from console import charts
+from tests.conftest import TestAccount
+from tests.support.answers import text
+
+
+def test_the_use_tab_counts_by_principal_operation_and_error(account: TestAccount, signed_in: Client) -> None:
+    key_id, kms = account.create_key(), account.client()
+    bob = account.create_user("bob")
+    blob = kms.encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
+    for _ in range(2):
+        kms.decrypt(CiphertextBlob=blob)
+    with pytest.raises(ClientError):
+        bob.client().decrypt(CiphertextBlob=blob)
+    context = signed_in.get(f"/keys/{key_id}/tab/use/?days=1").context
+    groups = {
+        head: {share.name: (share.done, share.refused) for share in shares} for _w, head, shares in context["groups"]
+    }
+    assert groups["Principal"] == {account.administrator.arn: (3, 0), bob.arn: (0, 1)}
+    assert groups["Operation"] == {"Encrypt": (1, 0), "Decrypt": (2, 1)}
+    assert groups["Error"] == {"AccessDenied": (0, 1)}
+    assert sum(each.done + each.refused for _label, each in context["columns"]) == 4 == context["total"]
+
+
+def test_the_timeline_has_every_change_with_the_state_from_then_on(account: TestAccount, signed_in: Client) -> None:
+    key_id, kms = account.create_key(), account.client()
+    kms.disable_key(KeyId=key_id)
+    kms.enable_key(KeyId=key_id)
+    kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=9)
+    kms.cancel_key_deletion(KeyId=key_id)
+    context = signed_in.get(f"/keys/{key_id}/tab/timeline/").context
+    assert [(change.event.name, change.state) for change in context["changes"]] == [
+        ("CancelKeyDeletion", "Disabled"),
+        ("ScheduleKeyDeletion", "PendingDeletion"),
+        ("EnableKey", "Enabled"),
+        ("DisableKey", "Disabled"),
+        ("CreateKey", "Enabled"),
+    ]
+    assert [each.state for each in context["strip"]][-1] == "Disabled"
+
+
+def test_the_impact_tab_tells_who_uses_what_and_what_goes(account: TestAccount, signed_in: Client) -> None:
+    key_id, kms = account.create_key(), account.client()
+    kms.create_alias(AliasName="alias/payroll", TargetKeyId=key_id)
+    kms.create_grant(KeyId=key_id, GranteePrincipal=account.root_arn, Operations=["Encrypt"])
+    kms.encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext={"tenant": "blue"})
+    answer = signed_in.get(f"/keys/{key_id}/tab/impact/")
+    context = answer.context
+    assert context["used"].operation == "Encrypt"
+    assert [(each.name, each.value, each.made) for each in context["data"]] == [("tenant", "blue", 1)]
+    assert context["ciphertexts"] == 1
+    assert "alias/payroll" in text(answer)
+    assert len(context["key_grants"]) == 1
+
+
+def test_a_public_key_is_downloaded_as_pem_and_der_with_its_fingerprint(
+    account: TestAccount, signed_in: Client
+) -> None:
+    key_id = account.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
+    der = account.client().get_public_key(KeyId=key_id)["PublicKey"]
+    assert signed_in.get(f"/keys/{key_id}/public-key.der").content == der
+    assert signed_in.get(f"/keys/{key_id}/public-key.pem").content.startswith(b"-----BEGIN PUBLIC KEY-----")
+    assert hashlib.sha256(der).hexdigest() in text(signed_in.get(f"/keys/{key_id}/tab/public-key/"))
+
+
+def test_tabs_that_do_not_apply_are_absent(account: TestAccount, signed_in: Client) -> None:
+    tabs = lambda key_id: {slug for slug, _words in signed_in.get(f"/keys/{key_id}/").context["tabs"]}  # noqa: E731
+    symmetric = tabs(account.create_key())
+    assert not symmetric & {"public-key", "regions"}
+    signing = tabs(account.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY", MultiRegion=True))
+    assert {"public-key", "regions"} <= signing
+    assert "material" not in signing
+    managed = account.client().describe_key(KeyId="alias/aws/s3")["KeyMetadata"]["KeyId"]
+    assert "impact" not in tabs(managed)
+
+
+@pytest.mark.parametrize(("numbers", "top"), [([0], 2), ([7], 8), ([10], 10), ([11], 20), ([95, 3], 100), ([340], 400)])
+def test_a_chart_reaches_to_a_round_even_number(numbers: list[int], top: int) -> None:
+    drawn = charts.bars([(str(number), "", (("good", number),)) for number in numbers])
+    assert drawn.lines[-1][1] == top
+    assert all(y >= 0 and y + size <= drawn.bottom for bar in drawn.bars for _kind, y, size in bar.parts)
+
+
+def test_a_strip_joins_what_is_the_same_state() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    changes = [(start, "Enabled"), (start + timedelta(days=1), "Enabled"), (start + timedelta(days=5), "Disabled")]
+    strip = charts.stretches(changes, start + timedelta(days=10), width=100)
+    assert [(each.state, each.x, each.width) for each in strip] == [("Enabled", 0.0, 50.0), ("Disabled", 50.0, 50.0)]
+
+
+def test_a_key_page_shows_each_tab(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key(Description="what it is for")
+    for tab, shown in (
+        ("policy", "Key administrators"),
+        ("policy/?view=json", "key-default-1"),
+        ("crypto", "SYMMETRIC_DEFAULT"),
+        ("material", "CURRENT"),
+        ("grants", "No grants"),
+    ):
+        answer = signed_in.get(f"/keys/{key_id}/tab/{tab}" + ("" if "?" in tab else "/"))
+        assert answer.status_code == 200
+        assert shown in text(answer).replace("&quot;", '"')

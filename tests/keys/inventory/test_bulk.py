@@ -1,0 +1,159 @@
+"""Actions on many keys: the preview, the confirmation, the job and its progress."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from keys import leases
+from keys.inventory import bulk
+from keys.models import BulkItem, BulkJob
+from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support.answers import text
+from tests.support.principals import second_person
+
+
+def state(account: TestAccount, key_id: str) -> str:
+    return str(account.client().describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"])
+
+
+def post(browser: Client, **fields: Any) -> Any:
+    return browser.post("/keys/bulk/", fields)
+
+
+def test_the_preview_says_what_each_key_will_answer(account: TestAccount, signed_in: Client) -> None:
+    on, doomed = account.create_key(), account.create_key()
+    account.client().schedule_key_deletion(KeyId=doomed)
+    page = post(signed_in, action="disable", key=[on, doomed])
+    assert [(each.key_id, bool(each.problem)) for each in page.context["expected"]] == [(doomed, True), (on, False)]
+    assert f"key/{doomed} is pending deletion." in page.content.decode()
+    assert state(account, on) == "Enabled"
+
+
+def test_the_preview_knows_refusals_of_policies(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    allowed = {"Effect": "Allow", "Action": ["kms:List*", "kms:Describe*"], "Resource": "*"}
+    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
+    ann = sign_in_browser(TestUser(account, "ann", user.arn, "", "", "long enough"))
+    (expected,) = post(ann, action="disable", key=[key_id]).context["expected"]
+    assert expected.problem.startswith(
+        f"AccessDeniedException: User: {user.arn} is not authorized to perform: kms:DisableKey"
+    )
+    post(ann, action="disable", key=[key_id], confirmed="1")
+    assert state(account, key_id) == "Enabled"
+
+
+def test_a_deletion_is_typed_and_keeps_what_was_typed(account: TestAccount, signed_in: Client) -> None:
+    keys = [account.create_key(), account.create_key()]
+    refused = post(signed_in, action="delete", key=keys, confirmed="1", days="9", typed="yes")
+    assert refused.status_code == 422
+    assert 'value="9"' in refused.content.decode()
+    assert 'value="yes"' in refused.content.decode()
+    assert [state(account, key) for key in keys] == ["Enabled"] * 2
+    post(signed_in, action="delete", key=keys, confirmed="1", days="9", typed="delete 2")
+    assert [state(account, key) for key in keys] == ["PendingDeletion"] * 2
+
+
+def test_a_tag_is_added_to_all_that_match(account: TestAccount, signed_in: Client) -> None:
+    for number in range(4):
+        account.create_key(Description=f"ledger {number}")
+    other = account.create_key()
+    fields = {
+        "action": "tag",
+        "all": "1",
+        "query": "q=ledger",
+        "confirmed": "1",
+        "tag_key": "team",
+        "tag_value": "blue",
+    }
+    answer = signed_in.post("/keys/bulk/", fields, follow=True)
+    assert answer.context["done"] == 4
+    assert len(signed_in.get("/keys/?tag=team%3Dblue").context["rows"]) == 4
+    assert not account.client().list_resource_tags(KeyId=other)["Tags"]
+
+
+def test_a_refusal_that_comes_only_with_the_call_is_shown(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key(Tags=[{"TagKey": f"k{n}", "TagValue": ""} for n in range(50)])
+    page = signed_in.post(
+        "/keys/bulk/",
+        {"action": "tag", "key_": "", "all": "1", "query": "", "confirmed": "1", "tag_key": "one-more"},
+        follow=True,
+    )
+    assert (page.context["done"], page.context["refused"]) == (0, 1)
+    assert "LimitExceededException" in page.content.decode()
+    assert key_id in page.content.decode()
+
+
+def test_a_job_that_stopped_goes_on_when_its_owner_looks(account: TestAccount, signed_in: Client) -> None:
+    keys = [account.create_key() for _ in range(3)]
+    job = BulkJob.objects.create(
+        account_id=account.account_id,
+        region="us-east-1",
+        owner=account.client("iam").get_user()["User"]["UserId"],
+        action="disable",
+        created=timezone.now(),
+    )
+    assert leases.take(f"bulk {job.pk}", -1) is not None  # by a worker that died
+    BulkItem.objects.bulk_create([BulkItem(job=job, key_id=key) for key in keys])
+    page = signed_in.get(f"/keys/bulk/{job.pk}/")
+    assert (page.context["done"], page.context["left"]) == (3, 0)
+    assert [state(account, key) for key in keys] == ["Disabled"] * 3
+
+
+def test_a_job_is_its_owners_alone(account: TestAccount, other_account: TestAccount, signed_in: Client) -> None:
+    post(signed_in, action="disable", key=[account.create_key()], confirmed="1")
+    job = BulkJob.objects.get(account_id=account.account_id)
+    assert sign_in_browser(other_account.administrator).get(f"/keys/bulk/{job.pk}/").status_code == 404
+
+
+def test_a_job_stays_with_who_began_it_whatever_the_users_are_called(account: TestAccount, signed_in: Client) -> None:
+    """Looking at a job takes it up: who has its owner's name today is not asked for permission by another's choice of keys."""
+    ann, iam = second_person(account, "ann"), account.client("iam")
+    post(ann, action="disable", key=[account.create_key()], confirmed="1")
+    job = BulkJob.objects.get(account_id=account.account_id)
+    iam.update_user(UserName="ann", NewUserName="eve")
+    second_person(account, "ann")
+    renamed, namesake = (sign_in_browser(TestUser(account, name, "", "", "", "long enough")) for name in ("eve", "ann"))
+    assert renamed.get(f"/keys/bulk/{job.pk}/").status_code == 200
+    assert namesake.get(f"/keys/bulk/{job.pk}/").status_code == 404
+
+
+def test_a_long_job_goes_on_behind_the_page(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "AT_ONCE", 0.0)
+    started: list[Any] = []
+
+    class Thread:
+        def __init__(self, target: Any, args: Any, **_options: Any) -> None:
+            self.run = lambda: target(*args)
+
+        def start(self) -> None:
+            started.append(self.run)
+
+    monkeypatch.setattr(bulk.threading, "Thread", Thread)
+    keys = [account.create_key() for _ in range(3)]
+    page = signed_in.post("/keys/bulk/", {"action": "disable", "key": keys, "confirmed": "1"}, follow=True)
+    assert page.context["left"] == 3
+    assert "This page can be left" in page.content.decode()
+    started[0]()
+    assert [state(account, key) for key in keys] == ["Disabled"] * 3
+
+
+def test_nothing_chosen_is_said(signed_in: Client) -> None:
+    page = signed_in.post("/keys/bulk/", {"action": "disable"}, follow=True)
+    assert "Choose keys and an action first." in page.content.decode()
+
+
+def test_many_keys_are_disabled_after_a_preview(account: TestAccount, signed_in: Client) -> None:
+    one, two = account.create_key(), account.create_key()
+    account.client().schedule_key_deletion(KeyId=two)
+    preview = text(signed_in.post("/keys/bulk/", {"action": "disable", "key": [one, two]}))
+    assert "is pending deletion." in preview
+    signed_in.post("/keys/bulk/", {"action": "disable", "key": [one], "confirmed": "1"})
+    assert account.client().describe_key(KeyId=one)["KeyMetadata"]["KeyState"] == "Disabled"

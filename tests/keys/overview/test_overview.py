@@ -1,0 +1,91 @@
+"""The overview: each number is right, leads to its list, and is no more than the reader may know."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from django.test import Client
+from django.utils import timezone
+
+from keys.inventory.models import InventoryKey
+from tests.conftest import TestAccount, TestUser, sign_in_browser
+
+
+def matter(browser: Client, slug: str) -> Any:
+    return next(each for each in browser.get("/").context["matters"] if each.slug == slug)
+
+
+def test_keys_are_counted_by_state_type_and_origin_and_drawn(account: TestAccount, signed_in: Client) -> None:
+    account.create_key()
+    account.client().disable_key(KeyId=account.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC"))
+    account.create_key(Origin="EXTERNAL")
+    page = signed_in.get("/")
+    charts = {name: dict(counts) for name, _words, counts in page.context["charts"]}
+    assert charts == {
+        "state": {"Enabled": 1, "Disabled": 1, "PendingImport": 1},
+        "kind": {"Symmetric": 2, "HMAC": 1},
+        "origin": {"AWS_KMS": 2, "EXTERNAL": 1},
+    }
+    labels = re.findall(r'<svg class="share"[^>]* aria-label="([^"]+)"', page.content.decode())
+    assert "By key type: Symmetric: 2, HMAC: 1" in labels, "what is drawn is said too"
+
+
+def test_every_number_leads_to_the_keys_it_counts(account: TestAccount, signed_in: Client) -> None:
+    kms = account.client()
+    doomed = account.create_key()
+    kms.schedule_key_deletion(KeyId=doomed, PendingWindowInDays=9)
+    rotating = account.create_key()
+    kms.enable_key_rotation(KeyId=rotating, RotationPeriodInDays=90)
+    policy = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+    public = account.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [policy]}))
+    signed_in.get("/keys/")
+    soon = timezone.now() + timedelta(days=3)
+    rows = InventoryKey.objects.filter(account_id=account.account_id)
+    rows.filter(key_id=rotating).update(next_rotation=soon, created=timezone.now() - timedelta(days=100))
+    for slug, key_id in (("deletion", doomed), ("rotation", rotating), ("unused", rotating), ("public", public)):
+        found = matter(signed_in, slug)
+        assert (found.number, [row.key_id for row, _days in found.rows]) == (1, [key_id]), slug
+        assert [row.key_id for row in signed_in.get(found.url).context["rows"]] == [key_id], slug
+
+
+def test_days_left_are_those_of_the_accounts_clock(account: TestAccount, signed_in: Client) -> None:
+    account.client().schedule_key_deletion(KeyId=account.create_key(), PendingWindowInDays=9)
+    assert [days for _row, days in matter(signed_in, "deletion").rows] == [8]
+    account.move_clock(days=5)
+    assert [days for _row, days in matter(signed_in, "deletion").rows] == [3]
+
+
+def test_material_that_expires_is_listed(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key(Origin="EXTERNAL")
+    signed_in.post(f"/keys/{key_id}/import/", {"train": "1", "material": "00" * 32})
+    signed_in.get("/")
+    InventoryKey.objects.filter(key_id=key_id).update(valid_to=datetime.now(UTC) + timedelta(days=2))
+    assert matter(signed_in, "expiry").number == 1
+
+
+def test_denied_calls_of_the_last_day_are_shown(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    user = account.create_user("mallory")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        user.client().describe_key(KeyId=key_id)
+    page = signed_in.get("/")
+    assert [(call["name"], call["who"], call["keys"]) for call in page.context["refused"]] == [
+        ("DescribeKey", "mallory", [key_id])
+    ]
+
+
+def test_the_overview_tells_no_more_than_the_policies_allow(account: TestAccount, signed_in: Client) -> None:
+    account.client().schedule_key_deletion(KeyId=account.create_key(Description="secret project"))
+    signed_in.get("/")
+    allowed = {"Effect": "Allow", "Action": "kms:ListKeys", "Resource": "*"}
+    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
+    page = sign_in_browser(TestUser(account, "ann", user.arn, "", "", "long enough")).get("/")
+    assert page.context["total"] == 0
+    assert all(each.number == 0 for each in page.context["matters"])
+    assert "cloudtrail:LookupEvents" in page.context["refused_problem"]
