@@ -6,7 +6,7 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from kmsconsole.datafolder import DataFolderError
+from kmsconsole.installation.datafolder import DataFolderError
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from django.db.models import Case, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -260,17 +259,3 @@ def aliases_by_key(api: Any) -> dict[str, list[str]]:
         if alias and "TargetKeyId" in alias:
             found.setdefault(alias["TargetKeyId"], []).append(alias["AliasName"])
     return found
-
-
-def keys_for_picker(request: HttpRequest, usage: str) -> list[tuple[str, str]]:
-    """(key ID, label) of the keys of a usage. Asks the inventory, so it is quick with many keys.
-
-    The first is what a form begins with: customer managed keys before AWS's, which only their services may use; those that are
-    enabled before others; those with an alias before others.
-    """
-    from keys.inventory import inventory
-
-    enabled_first = Case(When(state="Enabled", then=0), default=1)
-    found = inventory.refreshed(request).filter(usage=usage).by_name()
-    rows = found.order_by("-manager", enabled_first, *found.query.order_by)[:500]
-    return [(row.key_id, f"{row.alias or row.key_id} — {row.spec}, {row.state}") for row in rows]

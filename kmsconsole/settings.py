@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
 
-from kmsconsole.datafolder import DataFolderError, console_secret
+from kmsconsole.installation.datafolder import DataFolderError, console_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("KMSCONSOLE_DATA") or BASE_DIR / "var").resolve()
@@ -67,7 +67,7 @@ MIDDLEWARE = [
     "django.middleware.gzip.GZipMiddleware",  # pages and static files; CSRF tokens are masked and lengths blurred against BREACH
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "kmsconsole.cookies.CookieMiddleware",
+    "kmsconsole.frame.cookies.CookieMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -75,15 +75,15 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "kmsconsole.middleware.TimeZoneMiddleware",
-    "kmsconsole.middleware.MethodNotAllowedMiddleware",
+    "kmsconsole.frame.middleware.TimeZoneMiddleware",
+    "kmsconsole.frame.middleware.MethodNotAllowedMiddleware",
     "principals.middleware.SignedInMiddleware",
-    "kmsconsole.middleware.NoNulMiddleware",
-    "kmsconsole.middleware.EndpointMiddleware",
+    "kmsconsole.frame.middleware.NoNulMiddleware",
+    "kmsconsole.frame.middleware.EndpointMiddleware",
 ]
 
 ROOT_URLCONF = "kmsconsole.urls"
-WSGI_APPLICATION = "kmsconsole.wsgi.application"
+WSGI_APPLICATION = "kmsconsole.server.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -94,7 +94,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
                 "django.contrib.messages.context_processors.messages",
-                "kmsconsole.context.frame",
+                "kmsconsole.frame.context.frame",
             ],
             "builtins": [
                 "heroicons.templatetags.heroicons",
@@ -149,7 +149,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_SAVE_EVERY_REQUEST = False
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "kmsconsole.views.csrf_failure"
+CSRF_FAILURE_VIEW = "kmsconsole.frame.views.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 X_FRAME_OPTIONS = "DENY"
@@ -192,7 +192,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
-        "json": {"()": "kmsconsole.logs.JsonFormatter"},
+        "json": {"()": "kmsconsole.server.logs.JsonFormatter"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json" if "json" in LOG else "text"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},

@@ -49,7 +49,7 @@ from django.utils import translation
 from engine import clock, inprocess
 from engine.iam import accounts, clocks
 from engine.store import cache, transaction
-from kmsconsole import bootstrap
+from kmsconsole.installation import bootstrap
 from tests.support import clients
 
 setup_test_environment()
