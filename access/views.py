@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from engine.iam.policy import MalformedPolicy
+from engine.public.decision import MalformedPolicy
 from keys import service
 from keys.evaluator import allkeys, decisions, facts, household, keyside, operations, words
 from keys.evaluator.household import Household, Subject

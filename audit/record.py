@@ -14,8 +14,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from engine.trail import query as trail
-from engine.trail.facts import user_name
+from engine.public import record as trail
+from engine.public.record import user_name
 from keys import service
 
 PAGE = 50

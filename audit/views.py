@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 
 from audit.forms import AsOfForm, FilterForm
 from console.spreadsheet import Echo, cell
-from engine.trail import verify as trail
-from engine.trail.checkpoints import CheckpointError
+from engine.public import record as trail
+from engine.public.record import CheckpointError
 from keys import service
 from keys.common import problem_page
 

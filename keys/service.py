@@ -18,9 +18,12 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from console import session
-from engine import console_actions, inprocess, sight, timetravel
-from engine.iam import forward
-from engine.wire.errors import AWSError
+from engine.public import aws_services as forward
+from engine.public import clock as timetravel
+from engine.public import console_actions
+from engine.public import transport as inprocess
+from engine.public import visibility as sight
+from engine.public.transport import AWSError
 from keys.endpoints import backends, diagnosis
 from keys.endpoints.backends import AWS, EMBEDDED
 from keys.lifecycle import approvals

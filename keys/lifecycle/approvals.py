@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from console import session
-from engine import clock
+from engine.public import clock
 from keys.models import AccountRule, DeletionRequest
 
 SERVICE = "kmsconsole.amazonaws.com"  # as whose forward access session approved calls are made

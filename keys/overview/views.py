@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from engine.trail import query as trail
+from engine.public import record as trail
 from keys import service
 from keys.common import problem_page
 from keys.endpoints import connections, diagnosis

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from engine.iam.policy import MalformedPolicy
+from engine.public.decision import MalformedPolicy
 from keys import call, service
 from keys.changes import Change, asked, carry_out
 from keys.common import name_of, optional, problem_page

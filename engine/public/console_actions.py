@@ -1,0 +1,10 @@
+"""Actions of the console's own (`kmsconsole:…`): decided by policies and recorded as calls are."""
+
+from __future__ import annotations
+
+from engine.console_actions import authorize, perform
+
+__all__ = [
+    "authorize",
+    "perform",
+]
