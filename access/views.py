@@ -1,6 +1,6 @@
 """The access explorer: who, what and which key, and whatever of the three is left open is answered for all.
 
-Nothing is decided here that the caller could not work out: policies are read as the signed-in principal (see keys/access).
+Nothing is decided here that the caller could not work out: policies are read as the signed-in principal (see keys/evaluator).
 """
 
 from __future__ import annotations
