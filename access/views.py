@@ -1,6 +1,6 @@
 """The access explorer: who, what and which key, and whatever of the three is left open is answered for all.
 
-Nothing is decided here that the caller could not work out: policies are read as the signed-in principal (see keys/access).
+Nothing is decided here that the caller could not work out: policies are read as the signed-in principal (see keys/evaluator).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from engine.iam.policy import MalformedPolicy
+from engine.public.decision import MalformedPolicy
 from keys import service
 from keys.evaluator import allkeys, decisions, facts, household, keyside, operations, words
 from keys.evaluator.household import Household, Subject

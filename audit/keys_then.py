@@ -15,11 +15,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from audit import record, states
+from audit import states
 from audit.forms import AsOfForm
 from console.spreadsheet import Echo, cell
 from keys import service
 from keys.common import problem_page
+from keys.record import events as record
 
 PAGE = 100
 _COLUMNS = ("as_of", "arn", "state", "since", "by", "event_id", "spec", "usage", "origin", "created", "deletion_date", "aliases", "description")  # fmt: skip

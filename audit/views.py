@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 
 from audit.forms import AsOfForm, FilterForm
 from console.spreadsheet import Echo, cell
-from engine.trail import verify as trail
-from engine.trail.checkpoints import CheckpointError
-from keys import service
+from engine.public.proof import CheckpointError
+from engine.public.proof import verify as verify_trail
 from keys.common import problem_page
+from keys.record import events as record
 
 PAGE = 50
 MOST_PAGES = 40  # how far one request looks for events that match every filter
@@ -72,8 +72,7 @@ def _lookup(request: HttpRequest, wanted: dict[str, Any], as_of: datetime | None
         **({"StartTime": wanted["start"]} if wanted.get("start") else {}),
         **({"EndTime": end} if end else {}),
     }
-    api = service.client(request, "cloudtrail")
-    return lambda after: api.lookup_events(**parameters, **({"NextToken": after} if after else {}))
+    return lambda after: record.look_up(request, **parameters, **({"NextToken": after} if after else {}))
 
 
 def _find(lookup: Any, wanted: dict[str, Any], after: str) -> tuple[list[dict[str, Any]], str, datetime | None]:
@@ -159,8 +158,8 @@ def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
 
 def event(request: HttpRequest, event_id: Any) -> HttpResponse:
     try:
-        answer = service.client(request, "cloudtrail").lookup_events(
-            LookupAttributes=[{"AttributeKey": "EventId", "AttributeValue": str(event_id)}]
+        answer = record.look_up(
+            request, LookupAttributes=[{"AttributeKey": "EventId", "AttributeValue": str(event_id)}]
         )
     except ClientError as error:
         return problem_page(request, _("Event"), error)
@@ -173,11 +172,11 @@ def verify(request: HttpRequest) -> HttpResponse:
     """The chain is walked when asked (POST): it takes as long as the record is long."""
     if request.method == "POST":
         try:
-            service.client(request, "cloudtrail").lookup_events(MaxResults=1)
+            record.permitted(request)
         except ClientError as error:
             return problem_page(request, _("Verify integrity"), error)
         try:
-            return render(request, "audit/verify.html", {"verdict": trail.verify()})
+            return render(request, "audit/verify.html", {"verdict": verify_trail()})
         except CheckpointError as reason:
             return render(request, "audit/verify.html", {"unknown": reason})
     return render(request, "audit/verify.html")

@@ -41,7 +41,7 @@ def resident(server: Server) -> float:
 def fill(folder: Path, number: int) -> None:
     """Keys as the engine stores them, made in another process while no server runs."""
     source = (
-        "import django; django.setup(); from kmsconsole import bootstrap; bootstrap.prepare()\n"
+        "import django; django.setup(); from kmsconsole.installation import bootstrap; bootstrap.prepare()\n"
         "from bench import lists\n"
         "class Account:\n"
         f"    account_id = {ACCOUNT!r}\n"

@@ -39,7 +39,7 @@ def measure(rounds: int = 2000) -> dict[str, float]:
     from engine.store import cache
     from engine.trail import record, recorder
     from engine.wire import protocol, recognise, sigv4
-    from kmsconsole import bootstrap
+    from kmsconsole.installation import bootstrap
 
     bootstrap.prepare()
     account = conftest.new_account()
@@ -99,7 +99,7 @@ class _Door:
         from uvicorn.server import ServerState
 
         from engine import service
-        from kmsconsole import bridge, frontdoor
+        from kmsconsole.server import bridge, frontdoor
 
         config = uvicorn.Config(
             bridge.Application(Mock(), 1), interface="asgi3", loop="asyncio", ws="none", lifespan="off", log_config=None

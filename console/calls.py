@@ -21,7 +21,7 @@ from botocore.serialize import create_serializer
 
 from console import terraform
 from console.awsmodel import service_model
-from engine.remembered import Remembered
+from engine.public.memory import Remembered
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 from django.utils import timezone
 
-from engine.iam import console_sessions, signin
+from engine.public import signin
 
 _KEY = "signed_in"
 _USER = "signed_in_user"  # while a user acts as a role: the user
@@ -121,7 +121,7 @@ def end_all(request: HttpRequest) -> None:
 def _end_sessions(contents: Iterable[dict[str, Any]]) -> None:
     """End them in the engine too: a copy of the cookie or of the credentials is worth nothing any more."""
     found = [_read(content[_KEY]) for content in contents if _KEY in content]
-    console_sessions.end([each.session_id for each in found if each is not None])
+    signin.end([each.session_id for each in found if each is not None])
 
 
 def _forget(request: HttpRequest) -> None:
@@ -183,19 +183,19 @@ def _user(content: dict[str, Any]) -> str:
 def user_id(request: HttpRequest) -> str:
     """The unique ID of the user who signed in, also while acting as a role; empty where the sign-in has ended."""
     session_id = request.signed_in.session_id  # type: ignore[attr-defined]
-    return console_sessions.user_id(session_id) if session_id else ""
+    return signin.user_id(session_id) if session_id else ""
 
 
 def user_since(request: HttpRequest) -> datetime | None:
     """When the user who signed in was made."""
     session_id = request.signed_in.session_id  # type: ignore[attr-defined]
-    return console_sessions.user_since(session_id) if session_id else None
+    return signin.user_since(session_id) if session_id else None
 
 
 def user_ids(request: HttpRequest) -> frozenset[str]:
     """The unique IDs of all users who are signed in in this browser: one person holds them all."""
     aside = (other.signed_in.session_id for other in others(request))
-    return frozenset({user_id(request), *map(console_sessions.user_id, aside)} - {""})
+    return frozenset({user_id(request), *map(signin.user_id, aside)} - {""})
 
 
 def act_as(request: HttpRequest, role: SignedIn) -> None:

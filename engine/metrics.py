@@ -1,4 +1,4 @@
-"""What this process counts: requests by operation and outcome, time they took, trail commits. Read by kmsconsole.metrics.
+"""What this process counts: requests by operation and outcome, time they took, trail commits. Read by kmsconsole.server.metrics.
 
 Each thread writes numbers of its own, without a lock, in about a microsecond a request; whoever asks adds them up. Times are
 seconds; a histogram is the count of values at most as large as each bound, kept per bucket and summed up when it is shown.

@@ -8,8 +8,7 @@ answered only when its audit record is durable; a changing call's record and cha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -19,9 +18,14 @@ from django.db import DatabaseError, DataError, connection
 from engine import clock, metrics, quotas
 from engine.context import CallContext, new_id
 from engine.iam import credentials
+from engine.iam.operations import OPERATIONS as IAM
+from engine.iam.sts import OPERATIONS as STS
+from engine.kms.operations import OPERATIONS as KMS
+from engine.operation import Operation
 from engine.store import cache, transaction
 from engine.trail import record, recorder
 from engine.trail.groupcommit import TrailUnavailable, underway
+from engine.trail.operations import OPERATIONS as CLOUDTRAIL
 from engine.wire import protocol, services, sigv4
 from engine.wire.errors import AWSError
 from engine.wire.http import HttpRequest, HttpResponse
@@ -36,26 +40,9 @@ _ATTEMPTS = (
     5  # of a change that conflicts with others: databases that serialize optimistically may ask for more than one
 )
 
-Run = Callable[[CallContext, dict[str, Any]], dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """A row of a service's operation table. `writes`: it changes stored state, so it runs in one transaction with its record.
-    `quick`: caches answer it in well under a millisecond, so that a server may carry it out between two looks at its sockets."""
-
-    run: Run
-    writes: bool = False
-    quick: bool = False
-
 
 def operations() -> Mapping[str, Mapping[str, Operation]]:
-    """The operation tables by service; imported late because the tables import this module's `Operation`."""
-    from engine.iam.operations import OPERATIONS as IAM
-    from engine.iam.sts import OPERATIONS as STS
-    from engine.kms.operations import OPERATIONS as KMS
-    from engine.trail.operations import OPERATIONS as CLOUDTRAIL
-
+    """The operation tables by service."""
     return {"kms": KMS, "iam": IAM, "sts": STS, "cloudtrail": CLOUDTRAIL}
 
 

@@ -13,15 +13,17 @@ from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from django.db.models import Case, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from console import session
-from engine import console_actions, inprocess, sight, timetravel
-from engine.iam import forward
-from engine.wire.errors import AWSError
+from engine.public import aws_services as forward
+from engine.public import clock as timetravel
+from engine.public import console_actions
+from engine.public import transport as inprocess
+from engine.public import visibility as sight
+from engine.public.transport import AWSError
 from keys.endpoints import backends, diagnosis
 from keys.endpoints.backends import AWS, EMBEDDED
 from keys.lifecycle import approvals
@@ -289,17 +291,3 @@ def aliases_by_key(api: Any) -> dict[str, list[str]]:
         if alias and "TargetKeyId" in alias:
             found.setdefault(alias["TargetKeyId"], []).append(alias["AliasName"])
     return found
-
-
-def keys_for_picker(request: HttpRequest, usage: str) -> list[tuple[str, str]]:
-    """(key ID, label) of the keys of a usage. Asks the inventory, so it is quick with many keys.
-
-    The first is what a form begins with: customer managed keys before AWS's, which only their services may use; those that are
-    enabled before others; those with an alias before others.
-    """
-    from keys.inventory import inventory
-
-    enabled_first = Case(When(state="Enabled", then=0), default=1)
-    found = inventory.refreshed(request).filter(usage=usage).by_name()
-    rows = found.order_by("-manager", enabled_first, *found.query.order_by)[:500]
-    return [(row.key_id, f"{row.alias or row.key_id} — {row.spec}, {row.state}") for row in rows]

@@ -6,8 +6,8 @@ from botocore.exceptions import ClientError
 from django.http import HttpRequest
 
 from console import session
-from engine import sight
-from engine.wire.errors import AWSError
+from engine.public import visibility as sight
+from engine.public.transport import AWSError
 
 
 def viewer(request: HttpRequest) -> sight.Viewer:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from django.core.management import execute_from_command_line
 
 from kmsconsole import __version__
-from kmsconsole.datafolder import DataFolderError
+from kmsconsole.installation.datafolder import DataFolderError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,7 +16,7 @@ def pages() -> dict[str, str]:
 
 
 def _settings() -> str:
-    from kmsconsole.environment import VARIABLES
+    from kmsconsole.installation.environment import VARIABLES
 
     rows = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in VARIABLES.items())
     head = "# Settings\n\nEnvironment variables, read at the start. `kmsconsole check` tells of names that are none.\n"

@@ -14,7 +14,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
 
 from kmsconsole import resources
-from kmsconsole.datafolder import DataFolderError, console_secret
+from kmsconsole.installation.datafolder import DataFolderError, console_secret
 
 RESOURCES = resources.folder()
 DATA = Path(os.environ.get("KMSCONSOLE_DATA") or resources.default_data()).resolve()
@@ -68,7 +68,7 @@ MIDDLEWARE = [
     "django.middleware.gzip.GZipMiddleware",  # pages and static files; CSRF tokens are masked and lengths blurred against BREACH
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "kmsconsole.cookies.CookieMiddleware",
+    "kmsconsole.frame.cookies.CookieMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -76,15 +76,15 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "kmsconsole.middleware.TimeZoneMiddleware",
-    "kmsconsole.middleware.MethodNotAllowedMiddleware",
+    "kmsconsole.frame.middleware.TimeZoneMiddleware",
+    "kmsconsole.frame.middleware.MethodNotAllowedMiddleware",
     "principals.middleware.SignedInMiddleware",
-    "kmsconsole.middleware.NoNulMiddleware",
-    "kmsconsole.middleware.EndpointMiddleware",
+    "kmsconsole.frame.middleware.NoNulMiddleware",
+    "kmsconsole.frame.middleware.EndpointMiddleware",
 ]
 
 ROOT_URLCONF = "kmsconsole.urls"
-WSGI_APPLICATION = "kmsconsole.wsgi.application"
+WSGI_APPLICATION = "kmsconsole.server.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -95,7 +95,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
                 "django.contrib.messages.context_processors.messages",
-                "kmsconsole.context.frame",
+                "kmsconsole.frame.context.frame",
             ],
             "builtins": [
                 "heroicons.templatetags.heroicons",
@@ -150,7 +150,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_SAVE_EVERY_REQUEST = False
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "kmsconsole.views.csrf_failure"
+CSRF_FAILURE_VIEW = "kmsconsole.frame.views.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 X_FRAME_OPTIONS = "DENY"
@@ -193,7 +193,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
-        "json": {"()": "kmsconsole.logs.JsonFormatter"},
+        "json": {"()": "kmsconsole.server.logs.JsonFormatter"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json" if "json" in LOG else "text"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},

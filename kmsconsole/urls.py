@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from keys.clock import views as clock
 from keys.overview import views as overview
-from kmsconsole import search, views
+from kmsconsole.frame import search, views
 from principals.views import profile
 
 urlpatterns = [
@@ -31,7 +31,7 @@ urlpatterns = [
     path("favicon.ico", views.favicon, name="favicon"),
 ]
 
-handler400 = "kmsconsole.views.bad_request"
-handler403 = "kmsconsole.views.forbidden"
-handler404 = "kmsconsole.views.not_found"
-handler500 = "kmsconsole.views.server_error"
+handler400 = "kmsconsole.frame.views.bad_request"
+handler403 = "kmsconsole.frame.views.forbidden"
+handler404 = "kmsconsole.frame.views.not_found"
+handler500 = "kmsconsole.frame.views.server_error"

@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, pem, remedies
 from keys import call, service
+from keys.inventory import inventory
 from playground import recipe
 from playground.form import PlayForm
 from playground.table import CHAINS, GROUPS, INITIAL, LABELS, PLAYS, RENAMED, Play
@@ -68,9 +69,9 @@ def _keys(request: HttpRequest, play: Play) -> list[tuple[str, str]]:
     if not play.usage:
         return []
     if play.usage != "asymmetric":
-        return service.keys_for_picker(request, play.usage)
+        return inventory.keys_for_picker(request, play.usage)
     usages = ("ENCRYPT_DECRYPT", "SIGN_VERIFY", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE")
-    found = [choice for usage in usages for choice in service.keys_for_picker(request, usage)]
+    found = [choice for usage in usages for choice in inventory.keys_for_picker(request, usage)]
     return [choice for choice in found if "SYMMETRIC_DEFAULT" not in choice[1]]
 
 

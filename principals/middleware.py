@@ -11,7 +11,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
 
 from console import session
-from engine.iam import console_sessions
+from engine.public import signin
 
 OPEN = frozenset({"sign-in", "sign-out", "use-session", "styleguide", "theme", "language", "favicon"})
 
@@ -26,7 +26,7 @@ def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> C
                 return HttpResponse(status=204, headers={"HX-Redirect": sign_in})
             return redirect(sign_in)
         if request.signed_in is not None:  # type: ignore[attr-defined]
-            console_sessions.seen(
+            signin.seen(
                 request.signed_in.session_id,  # type: ignore[attr-defined]
                 request.META.get("REMOTE_ADDR", ""),
                 request.headers.get("User-Agent", ""),

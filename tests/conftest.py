@@ -27,7 +27,7 @@ from django.utils import translation
 from engine import clock, inprocess
 from engine.iam import accounts, clocks
 from engine.store import cache, transaction
-from kmsconsole import bootstrap
+from kmsconsole.installation import bootstrap
 from tests.support import clients, migrated
 
 settings.PASSWORD_HASHERS = ["tests.support.hasher.QuickScrypt"]  # each test's account has a password of its own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.iam import absent, credential_report, credentials_api, details, policies_api, principals_api, simulate
 from engine.iam.entities import GROUP, ROLE, USER, Kind
-from engine.service import Operation
+from engine.operation import Operation
 
 
 def _of_kind(kind: Kind) -> dict[str, Operation]:

@@ -10,12 +10,11 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from engine.iam import conditions
 from engine.iam.conditions import Condition
 from engine.iam.patterns import Wildcards, wildcards
-from engine.iam.principal import Principal
 from engine.iam.variables import Template, Values, resource_template
 from engine.remembered import Remembered
 
@@ -52,6 +51,28 @@ class MalformedPolicy(ValueError):
         self.position = position
 
 
+class Session(Protocol):
+    @property
+    def issuer_arn(self) -> str: ...
+
+
+class Caller(Protocol):
+    """What a Principal element asks about who calls (engine.iam.principal.Principal)."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def account_id(self) -> str: ...
+    @property
+    def arn(self) -> str: ...
+    @property
+    def unique_id(self) -> str: ...
+    @property
+    def invoked_by(self) -> str: ...
+    @property
+    def session(self) -> Session | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Principals:
     """Who a statement is about. `everyone` is "*"; `accounts` delegates to them; `names` are ARNs and unique IDs; `negated` NotPrincipal.
@@ -67,7 +88,7 @@ class Principals:
     federated: frozenset[str]
     negated: bool
 
-    def match(self, principal: Principal) -> str:
+    def match(self, principal: Caller) -> str:
         """DIRECT, ACCOUNT or "" (not about this principal)."""
         if self.negated:
             return "" if self._excepts(principal) else DIRECT
@@ -79,18 +100,18 @@ class Principals:
             return DIRECT
         return ACCOUNT if principal.account_id in self.accounts else ""
 
-    def _names_role_or_user(self, principal: Principal) -> bool:
+    def _names_role_or_user(self, principal: Caller) -> bool:
         """By the ARN or unique ID of the user or of the session's role."""
         if not self.names:
             return False
         arn = principal.session.issuer_arn if principal.session is not None else principal.arn
         return arn in self.names or principal.unique_id.partition(":")[0] in self.names
 
-    def _names_own_session(self, principal: Principal) -> bool:
+    def _names_own_session(self, principal: Caller) -> bool:
         """By the ARN or unique ID of the session itself."""
         return principal.kind != "user" and (principal.arn in self.names or principal.unique_id in self.names)
 
-    def _excepts(self, principal: Principal) -> bool:
+    def _excepts(self, principal: Caller) -> bool:
         """NotPrincipal lists the caller: its account and, within it, the very user or role (IAM User Guide, "NotPrincipal")."""
         if self.everyone:
             return True
@@ -100,7 +121,7 @@ class Principals:
             principal.kind == "root" or self._names_role_or_user(principal)
         )
 
-    def names_session(self, principal: Principal) -> bool:
+    def names_session(self, principal: Caller) -> bool:
         """The very session or user is named, or everyone: what boundaries and session policies do not narrow by not allowing.
 
         Source: IAM User Guide, "Policy evaluation for requests within a single account" and "IAM role principals".

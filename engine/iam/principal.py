@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from engine.iam.policy import CompiledPolicy
+from engine.iam.policy import CompiledPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from engine.iam import attached, credentials, grammar
 from engine.iam.authorize import authorize
 from engine.iam.models import AccessKey, Role, User
 from engine.iam.policy import stored_policy
-from engine.service import Operation
+from engine.operation import Operation
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.context import CallContext
 from engine.kms import access, keyring, managed, material, models, paging, policies, settle, specs, states, stores, tags
+from engine.kms.changing import for_change
 from engine.kms.keyring import KmsKey
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
@@ -136,16 +137,6 @@ def list_keys(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any
     )
     found, more = paging.page("keys", parameters, rows, "key_id", limit=100)
     return {"Keys": [{"KeyId": row.key_id, "KeyArn": row.arn} for row in found], **more}
-
-
-def for_change(context: CallContext, parameters: dict[str, Any], *, aliases: bool = False) -> tuple[KmsKey, models.Key]:
-    """The key a changing operation is about, permitted and in a state that allows it: its snapshot and its row."""
-    key = keyring.find(context, parameters["KeyId"], aliases=aliases)
-    access.authorize(context, key, params=parameters)
-    managed.refuse_managed(key, context.operation)
-    states.refuse_unless_allowed(context.operation, key, context.now)
-    changed(key_entity(key.account_id, key.region, key.key_id))
-    return key, keyring.row(key)
 
 
 def enable_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from engine.kms import (
     stores,
     tags,
 )
-from engine.service import Operation
+from engine.operation import Operation
 
 OPERATIONS: dict[str, Operation] = {
     "CancelKeyDeletion": Operation(keys.cancel_key_deletion, writes=True),

@@ -11,7 +11,8 @@ from engine.iam.authorize import global_conditions
 from engine.iam.conditions import OVERLY_PERMISSIVE
 from engine.iam.decide import Policies, Request, decide
 from engine.iam.policy import CompiledPolicy, MalformedPolicy, compile_policy, parse
-from engine.kms import access, keyring, keys, models, paging
+from engine.kms import access, keyring, models, paging
+from engine.kms.changing import for_change
 from engine.kms.partitions import partition
 from engine.wire.errors import AWSError
 
@@ -122,7 +123,7 @@ def get_key_policy(context: CallContext, parameters: dict[str, Any]) -> dict[str
 
 
 def put_key_policy(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    _, row = keys.for_change(context, parameters)
+    _, row = for_change(context, parameters)
     _check_name(parameters)
     bypass = parameters.get("BypassPolicyLockoutSafetyCheck", False)
     row.policy_pins = check(context, parameters["Policy"], bypass=bypass)

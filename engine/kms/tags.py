@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from engine.context import CallContext
-from engine.kms import access, keyring, keys, paging
+from engine.kms import access, keyring, paging
+from engine.kms.changing import for_change
 from engine.wire.errors import AWSError
 
 MAXIMUM = 50
@@ -27,7 +28,7 @@ def checked(listed: list[dict[str, str]]) -> dict[str, str]:
 
 
 def tag_resource(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    _, row = keys.for_change(context, parameters)
+    _, row = for_change(context, parameters)
     together = {**row.tags, **checked(parameters["Tags"])}
     if len(together) > MAXIMUM:
         raise AWSError("LimitExceededException", "Too many tags")
@@ -37,7 +38,7 @@ def tag_resource(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
 
 
 def untag_resource(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    _, row = keys.for_change(context, parameters)
+    _, row = for_change(context, parameters)
     row.tags = {name: value for name, value in row.tags.items() if name not in parameters["TagKeys"]}
     row.save(update_fields=["tags"])
     return {}

@@ -10,7 +10,7 @@ import orjson
 
 from engine.context import CallContext
 from engine.iam.authorize import authorize
-from engine.service import Operation
+from engine.operation import Operation
 from engine.trail import facts, query
 from engine.wire.errors import AWSError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from keys.detail.trail import MAKES_CIPHERTEXT, Event
+from keys.record.of_key import MAKES_CIPHERTEXT, Event
 
 DIRECT = "direct"
 

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from console import charts
 from keys import service
 from keys.common import optional
-from keys.detail import trail, usage
+from keys.detail import usage
+from keys.record import of_key as trail
 
 PERIODS = (1, 7, 30, 90)
 _DEFAULT_PERIOD = 30

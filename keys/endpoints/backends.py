@@ -25,7 +25,7 @@ from botocore.utils import parse_timestamp
 from django.conf import settings
 from django.http import HttpRequest
 
-from engine.region_names import is_region_name
+from engine.public.names import is_region_name
 from keys import viewer
 from keys.endpoints import outbound
 from keys.models import Connection

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from engine.region_names import is_region_name
+from engine.public.names import is_region_name
 from keys import service
 from keys.endpoints import backends, diagnosis, outbound
 from keys.endpoints.diagnosis import Finding

@@ -18,8 +18,8 @@ from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
 
-from engine.iam.policy import MalformedPolicy
-from engine.store.models import Change
+from engine.public.decision import MalformedPolicy
+from engine.public.memory import Change
 from keys import service
 from keys.evaluator import decisions, keyside
 from keys.evaluator.household import Household

@@ -10,9 +10,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.iam.decide import CONTEXT_ACTIONS, Decision, GrantView, Policies, Request, decide, grants_to
-from engine.iam.policy import CompiledPolicy, Statement
-from engine.remembered import Remembered, texts
+from engine.public.decision import (
+    CONTEXT_ACTIONS,
+    CompiledPolicy,
+    Decision,
+    GrantView,
+    Policies,
+    Request,
+    Statement,
+    decide,
+    grants_to,
+)
+from engine.public.memory import Remembered, texts
 from keys.evaluator import facts
 from keys.evaluator.facts import Values
 from keys.evaluator.household import Household, Subject

@@ -10,10 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from engine.context import CallContext
-from engine.iam.authorize import global_conditions
-from engine.iam.policy import CompiledPolicy
-from engine.iam.principal import Principal
+from engine.public.decision import CallContext, CompiledPolicy, Principal, global_conditions
 
 Values = dict[str, "str | tuple[str, ...]"]
 

@@ -18,10 +18,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from engine.iam.policy import CompiledPolicy, Kind, MalformedPolicy, compile_policy
-from engine.iam.principal import Principal, SessionFacts
-from engine.store.cache import Cache
-from engine.store.transaction import iam_entity
+from engine.public.decision import CompiledPolicy, Kind, MalformedPolicy, Principal, SessionFacts, compile_policy
+from engine.public.memory import Cache, iam_entity
 from keys import service
 
 _FRESH_FOR = timedelta(seconds=30)

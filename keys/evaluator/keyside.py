@@ -10,8 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django.http import HttpRequest
 
-from engine.iam.decide import GrantView
-from engine.iam.policy import CompiledPolicy, compile_policy
+from engine.public.decision import CompiledPolicy, GrantView, compile_policy
 from keys import service
 from keys.evaluator import facts
 

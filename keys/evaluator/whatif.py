@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from engine.iam import vocabulary
-from engine.iam.decide import Request, decide
-from engine.iam.policy import compile_policy
+from engine.public import vocabulary
+from engine.public.decision import Request, compile_policy, decide
 from keys.evaluator import decisions, operations
 from keys.evaluator.decisions import Asked, Judge
 from keys.evaluator.household import Household, Subject

@@ -12,9 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from engine.iam.decide import Decision, Policies, TraceLine, decide
-from engine.iam.policy import Kind, compile_policy
-from engine.iam.principal import Principal
+from engine.public.decision import Decision, Kind, Policies, Principal, TraceLine, compile_policy, decide
 from keys.evaluator.household import UNSEEN, Subject
 
 KINDS = {

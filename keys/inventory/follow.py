@@ -21,8 +21,8 @@ from django.db import connections
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from engine import clock
-from engine.trail import query as trail
+from engine.public import clock
+from engine.public import record as trail
 from keys import leases, service
 from keys.endpoints import diagnosis
 from keys.inventory import describe

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 from django.db import IntegrityError, transaction
@@ -24,12 +24,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from console import session
-from engine import clock
+from engine.public import clock
 from keys.endpoints import backends
 from keys.models import AccountRule, DeletionRequest
-
-if TYPE_CHECKING:
-    from engine.timetravel import Event
 
 SERVICE = "kmsconsole.amazonaws.com"  # as whose forward access session approved calls are made
 # What deletes: operations by the method of a client that makes them.
@@ -121,7 +118,7 @@ def closing_statement(*, of_key_policy: bool = False) -> dict[str, Any]:
     }
 
 
-def unapproved(account_id: str, destroyed: Iterable[Event], expiring: Iterable[Event]) -> list[Event]:
+def unapproved(account_id: str, destroyed: Iterable[clock.Event], expiring: Iterable[clock.Event]) -> list[clock.Event]:
     """What a move of the account's clock would end without two persons having decided it; nothing where the rule is off.
 
     A deletion counts as approved if it was scheduled by an approved request's own call: not one that was cancelled and scheduled anew.
@@ -139,7 +136,7 @@ def unapproved(account_id: str, destroyed: Iterable[Event], expiring: Iterable[E
     return [event for event in destroyed if not _by_call(event, calls.get(event.place, []))] + list(expiring)
 
 
-def _by_call(event: Event, calls: list[tuple[datetime, datetime]]) -> bool:
+def _by_call(event: clock.Event, calls: list[tuple[datetime, datetime]]) -> bool:
     return event.scheduled is not None and any(begun <= event.scheduled <= completed for begun, completed in calls)
 
 

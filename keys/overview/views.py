@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from engine.trail import query as trail
 from keys import service
 from keys.common import problem_page
 from keys.endpoints import connections, diagnosis
 from keys.inventory import inventory
 from keys.inventory.lists import Listing
+from keys.record import events
 
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row
@@ -99,18 +98,8 @@ _LOOKED_AT = 200  # of another trail's events, which cannot be asked for refusal
 
 def _refused_calls(request: HttpRequest, now: datetime) -> tuple[list[dict[str, Any]], str]:
     """The last day's calls that were denied, newest first; or why the trail may not be read."""
-    cloudtrail = service.client(request, "cloudtrail")
-    since = now - timedelta(days=1)
-    signed_in = request.signed_in  # type: ignore[attr-defined]
     try:
-        if service.backend(request).kind == service.AWS:
-            pages = cloudtrail.get_paginator("lookup_events").paginate(
-                StartTime=since, PaginationConfig={"MaxItems": _LOOKED_AT, "PageSize": 50}
-            )
-            records = [json.loads(event["CloudTrailEvent"]) for event in pages.search("Events[]") if event]
-        else:
-            cloudtrail.lookup_events(MaxResults=1)  # the permission is LookupEvents', and so is the record of looking
-            records = trail.lookup(signed_in.account_id, region=signed_in.region, errors_only=True, start=since).events
+        records = events.refused_since(request, now - timedelta(days=1), _LOOKED_AT)
     except (ClientError, *diagnosis.FAILURES) as error:
         return [], connections.failure(request, error).title if diagnosis.failed(error) else service.sentence(error)
     denied = [record for record in records if str(record.get("errorCode", "")).startswith("AccessDenied")]

@@ -14,9 +14,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from engine.iam.lint import About, Finding, lint
-from engine.iam.lint_words import ERROR, WARNING
-from engine.iam.policy import MalformedPolicy, compile_policy
+from engine.public.decision import MalformedPolicy, compile_policy
+from engine.public.lint import ERROR, WARNING, About, Finding, lint
 from keys import service
 from keys.evaluator import decisions, household
 

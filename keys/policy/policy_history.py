@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.http import HttpRequest
+
 from keys.policy import policydoc
+from keys.record import events
 
 _PAGES = 40  # of 50 events: how far a page looks
 
@@ -36,11 +39,13 @@ class History:
         return next((version for version in self.versions if version.event_id == event_id), None)
 
 
-def read(trail: Any, key: dict[str, Any], policy_now: str) -> History:
+def read(request: HttpRequest, key: dict[str, Any], policy_now: str) -> History:
     """`key` as DescribeKey has it. Raises ClientError if the caller may not look events up."""
     created = key["CreationDate"]
-    puts, whole = _events(trail, "PutKeyPolicy", key["Arn"], created - timedelta(hours=1), None)
-    births, _whole = _events(trail, "CreateKey", key["Arn"], created - timedelta(hours=1), created + timedelta(hours=1))
+    puts, whole = _events(request, "PutKeyPolicy", key["Arn"], created - timedelta(hours=1), None)
+    births, _whole = _events(
+        request, "CreateKey", key["Arn"], created - timedelta(hours=1), created + timedelta(hours=1)
+    )
     versions = [_version(event, record, key["AWSAccountId"]) for event, record in (*puts, *births)]
     versions.sort(key=lambda version: version.when, reverse=True)
     for number, version in enumerate(versions):
@@ -53,7 +58,7 @@ def read(trail: Any, key: dict[str, Any], policy_now: str) -> History:
 
 
 def _events(
-    trail: Any, name: str, arn: str, start: datetime, end: datetime | None
+    request: HttpRequest, name: str, arn: str, start: datetime, end: datetime | None
 ) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], bool]:
     """(event, record) of the successful events of a name that touch the key, and whether all were looked at."""
     parameters: dict[str, Any] = {
@@ -63,8 +68,8 @@ def _events(
     if end is not None:
         parameters["EndTime"] = end
     found = []
-    for number, page in enumerate(trail.get_paginator("lookup_events").paginate(**parameters)):
-        for event in page["Events"]:
+    for number, page in enumerate(events.pages(request, (_PAGES + 1) * events.PAGE, **parameters)):
+        for event in page:
             record = json.loads(event["CloudTrailEvent"])
             touched = {resource.get("ARN") for resource in record.get("resources") or ()}
             if arn in touched and "errorCode" not in record and not record.get("voided"):

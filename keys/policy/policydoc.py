@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from console import linediff
 from console.linediff import DiffLine
-from engine.iam.policy import is_unicode
+from engine.public.decision import is_unicode
 from keys.policy import policies
 
 ADMINISTRATORS, USERS, ATTACHMENT = (

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from engine.iam.policy import MalformedPolicy
+from engine.public.decision import MalformedPolicy
 from keys import call, service
 from keys.changes import Change, asked, carry_out
 from keys.common import name_of, optional, problem_page
@@ -139,7 +139,7 @@ def _version(request: HttpRequest, key: dict[str, Any], now: str) -> str:
     wanted = request.GET.get("restore", "")
     if not wanted or request.method == "POST":
         return ""
-    found = policy_history.read(service.client(request, "cloudtrail"), key, now).find(wanted)
+    found = policy_history.read(request, key, now).find(wanted)
     if found is None:
         messages.error(request, _("There is no such version of this key's policy."))
         return ""
@@ -171,7 +171,7 @@ def history(request: HttpRequest, key_id: str) -> HttpResponse:
     try:
         key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
         now = kms.get_key_policy(KeyId=key["Arn"], PolicyName="default")["Policy"]
-        found = policy_history.read(service.client(request, "cloudtrail"), key, now)
+        found = policy_history.read(request, key, now)
     except ClientError as error:
         return problem_page(request, key_id, error)
     versions = found.versions

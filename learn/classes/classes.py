@@ -16,7 +16,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from engine.iam import practice
+from engine.public import starter_policies as practice
 from keys.call import Call
 from principals.views import groups, users
 from principals.views.common import all_pages

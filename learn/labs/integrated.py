@@ -18,6 +18,7 @@ from console import remedies
 from console.calls import body
 from keys import service, viewer
 from keys.endpoints import backends
+from keys.record.events import look_up
 from learn.labs.services import SERVICES, Resource, Service, Step, parameters, resource
 from learn.models import Protected
 
@@ -212,7 +213,7 @@ def with_events(request: HttpRequest, made: list[Made]) -> list[Made]:
     if not wanted:
         return made
     try:
-        events = service.client(request, "cloudtrail").lookup_events(MaxResults=_LOOKED_THROUGH)["Events"]
+        events = look_up(request, MaxResults=_LOOKED_THROUGH)["Events"]
     except ClientError as error:
         if not service.denied(error):
             raise

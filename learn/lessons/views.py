@@ -9,9 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from audit import record
 from keys import service
 from keys.common import problem_page
+from keys.record import events as record
 from learn.lessons import lessons, progress
 from learn.lessons.checks import Record
 

@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from engine.iam.policy import MalformedPolicy
+from engine.public.decision import MalformedPolicy
 from keys import call, service
 from keys.changes import Change, carry_out, previews, send
 from keys.evaluator import allkeys, decisions, household, whatif

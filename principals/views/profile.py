@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from console import session
-from engine.iam import console_sessions, signin
+from engine.public import signin
 from keys import call, service
 from keys.common import optional
 from principals import browsers
@@ -57,7 +57,7 @@ def _sessions(request: HttpRequest) -> list[dict[str, Any]]:
     own = request.signed_in.session_id  # type: ignore[attr-defined]
     return [
         {"session": each, "own": each.id == own, "browser": browsers.name(each.user_agent)}
-        for each in console_sessions.of_same_user(own)
+        for each in signin.of_same_user(own)
     ]
 
 
@@ -65,7 +65,7 @@ def _sessions(request: HttpRequest) -> list[dict[str, Any]]:
 def end_sessions(request: HttpRequest) -> HttpResponse:
     """End one console session of one's own (`session`), or all but the one in use (`others`)."""
     own = request.signed_in.session_id  # type: ignore[attr-defined]
-    listed = {each.id for each in console_sessions.of_same_user(own)}
+    listed = {each.id for each in signin.of_same_user(own)}
     ended = listed - {own} if request.POST.get("others") else listed & {request.POST.get("session", "")}
     number = signin.end_own_sessions(
         own,

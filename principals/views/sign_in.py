@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from console import back, session
-from engine.iam import accounts, signin
+from engine.public import signin
 from principals.forms import SignInForm
 
 
@@ -22,7 +22,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     after = request.POST.get("next") or request.GET.get("next", "/")
     beside = bool(request.POST.get("add") or request.GET.get("add"))
     form = SignInForm(
-        request.POST or None, initial={"account": request.COOKIES.get("account") or accounts.first_account()}
+        request.POST or None, initial={"account": request.COOKIES.get("account") or signin.first_account()}
     )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
@@ -31,7 +31,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             return _page(request, form, after, beside)
         try:
             found = signin.sign_in(
-                given["account"] or accounts.first_account(),
+                given["account"] or signin.first_account(),
                 given["user_name"],
                 given["password"],
                 source_ip=request.META.get("REMOTE_ADDR", ""),

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from engine.iam import signin
+from engine.public import signin
 from keys import call, service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews, send

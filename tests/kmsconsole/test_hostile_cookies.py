@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from kmsconsole.cookies import COOKIES
+from kmsconsole.frame.cookies import COOKIES
 from tests.conftest import TestAccount
 
 ROOT = Path(__file__).parents[2]

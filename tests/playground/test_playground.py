@@ -16,7 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from console import remedies
-from keys.detail.trail import USES
+from keys.record.of_key import USES
 from playground import recipe
 from playground.table import CHAINS, GROUPS, LABELS, PLAYS
 from tests.conftest import TestAccount, sign_in_browser

@@ -11,9 +11,9 @@ from typing import Any
 
 import uvicorn
 
-from kmsconsole import frontdoor
-from kmsconsole.bridge import Application
-from kmsconsole.connection_table import ConnectionTable, Limits
+from kmsconsole.server import frontdoor
+from kmsconsole.server.bridge import Application
+from kmsconsole.server.connection_table import ConnectionTable, Limits
 
 Pages = Callable[..., Iterable[bytes]]
 

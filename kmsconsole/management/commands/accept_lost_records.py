@@ -18,7 +18,7 @@ from engine.iam.models import Account
 from engine.trail import lost_records
 from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
-from kmsconsole.datafolder import DataFolderError, hold, secure
+from kmsconsole.installation.datafolder import DataFolderError, hold, secure
 
 
 class Command(BaseCommand):

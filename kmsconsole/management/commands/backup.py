@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from kmsconsole import backup
+from kmsconsole.installation import backup
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.core.management.commands import check
 
-from kmsconsole import diagnosis
+from kmsconsole.installation import diagnosis
 
 
 class Command(check.Command):

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from engine.vault import keeper
-from kmsconsole import backup
-from kmsconsole.datafolder import DataFolderError, hold, secure
+from kmsconsole.installation import backup
+from kmsconsole.installation.datafolder import DataFolderError, hold, secure
 
 
 class Command(BaseCommand):

@@ -18,13 +18,14 @@ from engine import quotas
 from engine.trail import checkpoint_timer
 from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
-from kmsconsole import bootstrap, frontdoor, metrics, supervisor, worker
-from kmsconsole.bootstrap import FirstAdministrator
-from kmsconsole.bridge import Application
-from kmsconsole.connection_table import Limits
-from kmsconsole.datafolder import DataFolderError, hold, secure
-from kmsconsole.frontdoor import FrontDoor
-from kmsconsole.wsgi import application
+from kmsconsole.installation import bootstrap
+from kmsconsole.installation.bootstrap import FirstAdministrator
+from kmsconsole.installation.datafolder import DataFolderError, hold, secure
+from kmsconsole.server import frontdoor, metrics, supervisor, worker
+from kmsconsole.server.bridge import Application
+from kmsconsole.server.connection_table import Limits
+from kmsconsole.server.frontdoor import FrontDoor
+from kmsconsole.server.wsgi import application
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from audit import record
 from keys import call, service
 from keys.call import Call
 from keys.changes import previews, send
 from keys.common import optional
+from keys.record import events as record
 from learn.classes import classes
 from learn.classes.classes import Class
 from learn.classes.forms import USUAL_DAYS, CloseForm

@@ -16,11 +16,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from audit import record
 from console.spreadsheet import cell
 from keys import call, service
 from keys.changes import Change, carry_out, previews, send
 from keys.common import optional
+from keys.record import events as record
 from learn.classes import classes
 from learn.classes.classes import Class, Outcome, Student, Wanted
 from learn.classes.forms import ClassForm, StudentsForm, mended

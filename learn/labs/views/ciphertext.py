@@ -22,6 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from console import encodings, remedies
 from keys import call, service
 from keys.endpoints import backends
+from keys.inventory import inventory
 from learn.labs import ciphertext
 
 _ROW = 16  # bytes in a line of the dump
@@ -136,7 +137,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 def _choices(request: HttpRequest) -> tuple[list[tuple[str, str]], str]:
     try:
-        found = service.keys_for_picker(request, "ENCRYPT_DECRYPT")
+        found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT")
     except ClientError as error:
         return [], service.sentence(error)
     return [choice for choice in found if "SYMMETRIC_DEFAULT" in choice[1]], ""

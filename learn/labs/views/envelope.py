@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from console import encodings, remedies
 from console.calls import body
 from keys import call, service
+from keys.inventory import inventory
 from learn.labs import envelope
 from learn.labs.uploads import MemoryFile, MemoryUpload
 
@@ -64,7 +65,7 @@ def _page(request: HttpRequest) -> Any:
 
 def _show(request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:
     try:
-        choices, picker_problem = service.keys_for_picker(request, "ENCRYPT_DECRYPT"), ""
+        choices, picker_problem = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT"), ""
     except ClientError as error:
         choices, picker_problem = [], service.sentence(error)
     size = request.GET.get("size", "")

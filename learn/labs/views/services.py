@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 
 from keys import service
 from keys.common import attempt, optional
+from keys.inventory import inventory
 from learn.labs import integrated
 from learn.labs.integrated import Made, Refused
 from learn.labs.services import SERVICES, Service, statement
@@ -48,7 +49,7 @@ def page(request: HttpRequest) -> HttpResponse:
 def _keys(request: HttpRequest) -> tuple[list[tuple[str, str]], str]:
     """The customer managed keys that a service takes: symmetric ones."""
     try:
-        found = service.keys_for_picker(request, "ENCRYPT_DECRYPT")
+        found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT")
     except ClientError as error:
         return [], service.sentence(error)
     return [each for each in found if "SYMMETRIC_DEFAULT" in each[1] and not each[1].startswith("aws/")], ""

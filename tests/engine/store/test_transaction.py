@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, connections
 
 from engine import service
+from engine.operation import Operation
 from engine.store import cache, transaction
 from engine.store.cache import Cache
 from engine.store.models import Change
@@ -164,7 +165,7 @@ def test_a_change_that_only_conflicts_with_others_is_run_again(
             raise left.pop()
         return result
 
-    table["UpdateKeyDescription"] = service.Operation(conflicting, writes=True)
+    table["UpdateKeyDescription"] = Operation(conflicting, writes=True)
     monkeypatch.setattr(service, "_tables", {**service.operations(), "kms": table})
     if not answered:
         with pytest.raises(ClientError) as refused:

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from engine.store import transaction
 from engine.vault import hierarchy, keeper
 from engine.vault.models import DomainKey
-from kmsconsole import bootstrap
+from kmsconsole.installation import bootstrap
 from tests.conftest import TestAccount
 from tests.support.server import ROOT, Server
 

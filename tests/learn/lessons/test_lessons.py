@@ -13,10 +13,10 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from django.test import Client, override_settings
 
-from audit import record
 from console.awsmodel import service_model
 from keys import service
 from keys.endpoints.backends import Backend
+from keys.record import events as record
 from learn.lessons.lessons import LESSONS
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 

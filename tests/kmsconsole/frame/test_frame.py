@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.test import Client, RequestFactory
 
-from kmsconsole import context, views
+from kmsconsole.frame import context, views
 from tests.conftest import TestAccount
 from tests.support.answers import text
 from tests.support.server import PASSWORD, Server

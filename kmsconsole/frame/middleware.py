@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from keys.common import problem_page, unreachable_page
 from keys.endpoints import diagnosis
-from kmsconsole.cookies import zone_of
+from kmsconsole.frame.cookies import zone_of
 
 Handler = Callable[[HttpRequest], HttpResponse]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kmsconsole.environment import VARIABLES
+from kmsconsole.installation.environment import VARIABLES
 from tests.support.postgres import Postgres
 from tests.support.server import ROOT, Server
 

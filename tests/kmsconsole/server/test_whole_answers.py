@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kmsconsole import response
-from kmsconsole.connection_table import Limits
-from kmsconsole.wsgi import application
+from kmsconsole.server import response
+from kmsconsole.server.connection_table import Limits
+from kmsconsole.server.wsgi import application
 from tests.conftest import TestAccount
 from tests.support.door import Door, door
 from tests.support.rawhttp import FORM, JSON, Client, request, signed

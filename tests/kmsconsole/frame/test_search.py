@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.test import Client
 
-from kmsconsole import context
+from kmsconsole.frame import context
 from tests.conftest import TestAccount
 from tests.support.answers import text
 

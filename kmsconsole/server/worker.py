@@ -12,7 +12,7 @@ from django.conf import settings
 from engine import quotas
 from engine.trail import recorder
 from engine.trail.checkpoint_timer import CheckpointTimer
-from kmsconsole import metrics
+from kmsconsole.server import metrics
 
 _PR_SET_PDEATHSIG = 1
 

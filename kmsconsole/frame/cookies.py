@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from engine.region_names import is_region_name
+from engine.public.names import is_region_name
 
 THEMES = ("system", "light", "dark")
 

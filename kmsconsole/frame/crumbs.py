@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
 
-from kmsconsole.context import navigation
+from kmsconsole.frame.context import navigation
 
 # Pages that others stand under, by the name of their pattern, and the argument they are called by; "" for those of the navigation.
 _ABOVE = {

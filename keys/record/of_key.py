@@ -10,7 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from keys import service
+from keys.record import events
 
 # Calls that use a key, as pages of the playground make them (tests/playground holds them to its table).
 USES = frozenset(
@@ -76,7 +76,6 @@ class Events:
 
 def of_key(request: HttpRequest, arn: str, *, since: datetime | None = None, most: int = MOST) -> Events:
     """Raises ClientError if the caller may not look events up."""
-    api = service.client(request, "cloudtrail")
     found: list[Event] = []
     parameters: dict[str, Any] = {
         "LookupAttributes": [{"AttributeKey": "ResourceName", "AttributeValue": arn}],
@@ -85,7 +84,7 @@ def of_key(request: HttpRequest, arn: str, *, since: datetime | None = None, mos
     if since is not None:
         parameters["StartTime"] = since
     while len(found) < most:
-        answer = api.lookup_events(**parameters)
+        answer = events.look_up(request, **parameters)
         records = [json.loads(entry["CloudTrailEvent"]) for entry in answer["Events"]]
         found += [_event(record) for record in records if not record.get("voided")]
         token = answer.get("NextToken")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kmsconsole import frontdoor
-from kmsconsole.connection_table import Limits
+from kmsconsole.server import frontdoor
+from kmsconsole.server.connection_table import Limits
 from tests.support.door import Door, door, hello
 from tests.support.rawhttp import JSON, Client, request
 from tests.support.server import ROOT

@@ -2,11 +2,11 @@
 
 What has arrived on any connection since the loop last looked is carried out at once, one call after the other; their audit records
 then become durable together, by one write and one sync, and only then are the answers sent. No call waits for a thread, and the
-busier a worker is the fewer syncs it needs. Whatever needs the database, time or a page goes on to a thread (kmsconsole.bridge):
+busier a worker is the fewer syncs it needs. Whatever needs the database, time or a page goes on to a thread (kmsconsole.server.bridge):
 Django refuses the database to code in an event loop (SynchronousOnlyOperation), so the loop cannot be held up by it unseen.
 
 Nobody has signed anything yet here, so everything is bounded: a request's head, how long its parts may take, how many requests are
-sent ahead of their answers, and what connections hold all together (kmsconsole.connection_table).
+sent ahead of their answers, and what connections hold all together (kmsconsole.server.connection_table).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from engine import service
 from engine.wire.http import HttpRequest
-from kmsconsole.bridge import header_map
-from kmsconsole.connection_table import ConnectionTable, Limits, address_of
-from kmsconsole.exchange import Exchange
-from kmsconsole.response import date_line, refusal
+from kmsconsole.server.bridge import header_map
+from kmsconsole.server.connection_table import ConnectionTable, Limits, address_of
+from kmsconsole.server.exchange import Exchange
+from kmsconsole.server.response import date_line, refusal
 
 HEAD = 64 << 10  # bytes of a request's head: its lines and their ends
 LINES = 200  # header lines of it

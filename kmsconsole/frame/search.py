@@ -11,7 +11,7 @@ from django.shortcuts import render
 
 from keys import service
 from keys.inventory import inventory
-from kmsconsole import context
+from kmsconsole.frame import context
 
 KEYS_SHOWN = 8
 LONGEST = 256

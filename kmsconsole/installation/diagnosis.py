@@ -22,8 +22,8 @@ from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal
 from engine.vault import hierarchy, keeper
 from engine.vault.models import DomainKey
-from kmsconsole import bootstrap, datafolder
-from kmsconsole.environment import SERVER_PID, VARIABLES
+from kmsconsole.installation import bootstrap, datafolder
+from kmsconsole.installation.environment import SERVER_PID, VARIABLES
 
 ERROR, WARNING, FINE = "error", "warning", "ok"
 _LITTLE, _TOO_LITTLE = 1 << 30, 100 << 20  # bytes free

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kmsconsole.connection_table import ConnectionTable, Limits, address_of
+from kmsconsole.server.connection_table import ConnectionTable, Limits, address_of
 from tests.support.door import Door, door, hello
 from tests.support.rawhttp import Client, request
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from kmsconsole.response import Head, date_line
+from kmsconsole.server.response import Head, date_line
 
 _FAULT = b"Internal Server Error"
 

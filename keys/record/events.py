@@ -14,8 +14,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from engine.trail import query as trail
-from engine.trail.facts import user_name
+from engine.public import record as trail
+from engine.public.record import user_name
 from keys import service
 
 PAGE = 50
@@ -32,9 +32,25 @@ class Found:
     whole: bool
 
 
+def look_up(request: HttpRequest, **parameters: Any) -> dict[str, Any]:
+    """One page as LookupEvents answers it. Raises ClientError if the caller may not look events up."""
+    answer: dict[str, Any] = service.client(request, "cloudtrail").lookup_events(**parameters)
+    return answer
+
+
+def pages(
+    request: HttpRequest, most: int, *, region: str | None = None, **parameters: Any
+) -> Iterator[list[dict[str, Any]]]:
+    """The events as LookupEvents answers them, newest first, a page at a time until `most` were read."""
+    settings = {"MaxItems": most, "PageSize": PAGE}
+    reader = service.client(request, "cloudtrail", region).get_paginator("lookup_events")
+    for page in reader.paginate(**parameters, PaginationConfig=settings):
+        yield page["Events"]
+
+
 def permitted(request: HttpRequest) -> None:
     """Raises ClientError unless the principal may look events up; the record has it that it looked."""
-    service.client(request, "cloudtrail").lookup_events(MaxResults=1)
+    look_up(request, MaxResults=1)
 
 
 def of_kinds(request: HttpRequest, names: Iterable[str], until: datetime) -> list[dict[str, Any]]:
@@ -62,12 +78,8 @@ def _ours(request: HttpRequest, name: str, until: datetime) -> Iterator[tuple[in
 
 def _theirs(request: HttpRequest, name: str, until: datetime) -> Iterator[dict[str, Any]]:
     attribute = {"AttributeKey": "EventName", "AttributeValue": name}
-    pages = (
-        service.client(request, "cloudtrail")
-        .get_paginator("lookup_events")
-        .paginate(LookupAttributes=[attribute], EndTime=until, PaginationConfig={"MaxItems": MOST, "PageSize": PAGE})
-    )
-    newest_first = [json.loads(event["CloudTrailEvent"]) for event in pages.search("Events[]") if event]
+    read = pages(request, MOST, LookupAttributes=[attribute], EndTime=until)
+    newest_first = [json.loads(event["CloudTrailEvent"]) for page in read for event in page]
     yield from reversed(newest_first)
 
 
@@ -102,16 +114,23 @@ def _theirs_since(request: HttpRequest, names: frozenset[str], start: datetime, 
     events: list[dict[str, Any]] = []
     whole = True
     for region in dict.fromkeys([request.signed_in.region, _GLOBAL]):  # type: ignore[attr-defined]
-        pages = (
-            service.client(request, "cloudtrail", region)
-            .get_paginator("lookup_events")
-            .paginate(**narrowed, StartTime=start, PaginationConfig={"MaxItems": most, "PageSize": PAGE})
-        )
-        found = [event for event in pages.search("Events[]") if event]
+        read = pages(request, most, region=region, **narrowed, StartTime=start)
+        found = [event for page in read for event in page]
         whole = whole and len(found) < most
         events += reversed([event for event in found if event["EventName"] in names])
     records = [json.loads(event["CloudTrailEvent"]) for event in events]
     return Found(sorted(records, key=lambda record: record["eventTime"]), whole)
+
+
+def refused_since(request: HttpRequest, start: datetime, most: int) -> list[dict[str, Any]]:
+    """Records of refused calls in this Region; on real AWS of any calls, the newest `most`, for it cannot be asked for refusals alone."""
+    if service.backend(request).kind == service.AWS:
+        return [
+            json.loads(event["CloudTrailEvent"]) for page in pages(request, most, StartTime=start) for event in page
+        ]
+    permitted(request)
+    signed_in = request.signed_in  # type: ignore[attr-defined]
+    return trail.lookup(signed_in.account_id, region=signed_in.region, errors_only=True, start=start).events
 
 
 def begins(request: HttpRequest) -> datetime | None:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from console import back, session
 from console.awsmodel import regions
-from kmsconsole.cookies import THEMES
+from kmsconsole.frame.cookies import THEMES
 
 STATES = (
     "Enabled",

@@ -1,4 +1,4 @@
-"""The WSGI application of pages, health and metrics. Runs in threads, behind kmsconsole.frontdoor, which has answered AWS requests."""
+"""The WSGI application of pages, health and metrics. Runs in threads, behind kmsconsole.server.frontdoor, which has answered AWS requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
 
 pages = get_wsgi_application()
 
-from kmsconsole import health, metrics  # noqa: E402  (models need Django's registry)
+from kmsconsole.server import health, metrics  # noqa: E402  (models need Django's registry)
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kmsconsole.connection_table import Limits
+from kmsconsole.server.connection_table import Limits
 from tests.support.door import Door, door, hello
 from tests.support.rawhttp import JSON, Client, request
 

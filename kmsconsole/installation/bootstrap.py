@@ -25,7 +25,7 @@ from engine.trail import verify
 from engine.trail.journal import has_records
 from engine.vault import hierarchy, keeper
 from engine.vault.models import DomainKey
-from kmsconsole.datafolder import DataFolderError
+from kmsconsole.installation.datafolder import DataFolderError
 
 DEFAULT_ACCOUNT = "111122223333"  # the account number AWS's own documentation uses
 ADMINISTRATOR = "admin"

@@ -1,0 +1,14 @@
+"""What is wrong with a policy's text, or unwise in it. Pure."""
+
+from __future__ import annotations
+
+from engine.iam.lint import About, Finding, lint
+from engine.iam.lint_words import ERROR, WARNING
+
+__all__ = [
+    "ERROR",
+    "WARNING",
+    "About",
+    "Finding",
+    "lint",
+]

@@ -1,0 +1,13 @@
+"""Reading many events of the record at once, by who may look events up: keys/record/events.py asks LookupEvents first."""
+
+from __future__ import annotations
+
+from engine.trail.facts import user_name
+from engine.trail.query import first_event_time, lookup, uses_since
+
+__all__ = [
+    "first_event_time",
+    "lookup",
+    "user_name",
+    "uses_since",
+]

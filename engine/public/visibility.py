@@ -1,0 +1,16 @@
+"""What a principal may see of the keys, decided for all of them at once: no AWS API answers that."""
+
+from __future__ import annotations
+
+from engine.sight import Viewer, changed_keys, key_conditions, lacking, latest_change, may, refusals, viewer
+
+__all__ = [
+    "Viewer",
+    "changed_keys",
+    "key_conditions",
+    "lacking",
+    "latest_change",
+    "may",
+    "refusals",
+    "viewer",
+]
