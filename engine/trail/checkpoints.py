@@ -136,7 +136,7 @@ def stored() -> Checkpoint | None:
     note = stored_text()
     if note:
         return open_note(note)
-    if connection.vendor == "postgresql" or not SigningKey.objects.exists():
+    if connection.vendor == "postgresql" or not (SigningKey.objects.exists() or keeper.used_root_key_id()):
         return None  # a node's, or an installation's, first start
     raise CheckpointError("the stored checkpoint of the audit trail is gone from the database")
 

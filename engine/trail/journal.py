@@ -348,6 +348,8 @@ def _line_before(path: Path, end: int) -> tuple[int, bytes]:
     """(where it begins, its bytes) of what lies between byte `end` and the end of the line before."""
     with open(path, "rb", buffering=0) as file:
         start, line = end, b""
+        if end > os.fstat(file.fileno()).st_size:
+            return end, line  # a hint that is wrong: what it comes from may hold anything
         while start > 0:
             step = min(start, _BACK)
             start -= step

@@ -201,12 +201,13 @@ class RecordsMissing(TrailUnavailable):
     """The trail does not hold what was acknowledged: a start refuses to go on."""
 
 
-def recover() -> int:
+def recover(*, first_checkpoint: bool = False) -> int:
     """At a server's start: cut off a torn tail, and void the records of changes whose transaction never committed.
 
+    `first_checkpoint`: the installation is one from before checkpoints, which has none yet.
     Returns how many records were voided. Raises TrailUnavailable if the chain is broken or what it must hold is missing.
     """
-    said = missing()
+    said = missing(first_checkpoint=first_checkpoint)
     if said:
         raise RecordsMissing(
             f"the data in {settings.DATA} is not complete: {said}. Put the missing part back or restore a "
@@ -226,13 +227,13 @@ def recover() -> int:
     return voided
 
 
-def missing() -> str:
+def missing(*, first_checkpoint: bool = False) -> str:
     """What this installation lacks of what it acknowledged, as a sentence, without reading all of the trail; empty if nothing.
 
     Raises TrailUnavailable.
     """
     try:
-        checkpoint = checkpoints.stored()
+        checkpoint = None if first_checkpoint else checkpoints.stored()
     except checkpoints.CheckpointError as reason:
         raise RecordsMissing(
             f"{reason}: whether the audit trail is complete cannot be told. Restore a backup; "

@@ -14,9 +14,8 @@ from engine.public.names import is_region_name
 THEMES = ("system", "light", "dark")
 
 
-def _matches(pattern: str) -> Callable[[str], bool]:
-    compiled = re.compile(pattern, re.ASCII)
-    return lambda value: compiled.fullmatch(value) is not None
+def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
+    return lambda value: pattern.fullmatch(value) is not None
 
 
 def zone_of(name: str) -> zoneinfo.ZoneInfo | None:
@@ -28,10 +27,10 @@ def zone_of(name: str) -> zoneinfo.ZoneInfo | None:
 
 
 COOKIES: Mapping[str, Callable[[str], bool]] = {
-    settings.SESSION_COOKIE_NAME: _matches(r"[a-z0-9]{32}"),
-    settings.CSRF_COOKIE_NAME: _matches(r"[A-Za-z0-9]{32}|[A-Za-z0-9]{64}"),
+    settings.SESSION_COOKIE_NAME: _matches(re.compile(r"[a-z0-9]{32}")),
+    settings.CSRF_COOKIE_NAME: _matches(re.compile(r"[A-Za-z0-9]{32}|[A-Za-z0-9]{64}")),
     settings.LANGUAGE_COOKIE_NAME: dict(settings.LANGUAGES).__contains__,
-    "account": _matches(r"[a-z0-9-]{1,63}"),  # an account's number or alias, as a sign-in left it
+    "account": _matches(re.compile(r"[a-z0-9-]{1,63}")),  # an account's number or alias, as a sign-in left it
     "region": is_region_name,
     "theme": THEMES.__contains__,
     "tz": lambda value: zone_of(value) is not None,

@@ -29,6 +29,7 @@ from kmsconsole.installation.datafolder import DataFolderError
 
 DEFAULT_ACCOUNT = "111122223333"  # the account number AWS's own documentation uses
 ADMINISTRATOR = "admin"
+_CHECKPOINTS = "0002_checkpoints"  # the migration of engine.trail
 _PREPARING = 0x6B6D74  # the advisory lock of a node that migrates or makes the first administrator
 
 
@@ -69,12 +70,14 @@ def _alone() -> Iterator[None]:
 def _prepare() -> FirstAdministrator | None:
     _refuse_lost_database()
     executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):  # asked first, since the command takes its time
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:  # asked first, since the command takes its time
         call_command("migrate", interactive=False, verbosity=0)
     if not Account.objects.exists() and (found := _what_is_left()):
         raise DataFolderError(_LOST_DATABASE.format(database=_database(), found=found))
     _open_root_key()
-    verify.recover()
+    # Only where this start brings checkpoints there may be none: later a database without one is a changed one.
+    verify.recover(first_checkpoint=any(each.name == _CHECKPOINTS for each, _backwards in plan))
     return None if Account.objects.exists() else _first_administrator()
 
 

@@ -157,6 +157,10 @@ def test_a_trail_of_another_installation_is_refused(used: Server, tmp_path: Path
     [
         ("UPDATE store_trailmark SET checkpoint = ''", "the stored checkpoint of the audit trail is gone"),
         ("DELETE FROM store_trailmark", "the stored checkpoint of the audit trail is gone"),
+        (
+            "DELETE FROM store_trailmark; DELETE FROM trail_signingkey",
+            "the stored checkpoint of the audit trail is gone",
+        ),
         ("UPDATE store_trailmark SET checkpoint = 'x'", "is not genuine: it has no signature"),
         ("UPDATE store_trailmark SET checkpoint = replace(checkpoint, 'time 2', 'time 1')", "is not genuine"),
         ("UPDATE trail_signingkey SET public_key = replace(public_key, 'a', 'b')", "does not open"),
@@ -166,11 +170,37 @@ def test_a_checkpoint_that_is_gone_or_forged_is_refused(used: Server, change: st
     import sqlite3
 
     with sqlite3.connect(used.folder / "kmsconsole.sqlite3") as database:
-        database.execute(change)
+        database.executescript(change)
     database.close()
     for code, text in commands(used, "serve", "verify_trail", "check").values():
         assert code == 1
         assert said in text
+
+
+def test_an_installation_from_before_checkpoints_gets_its_first_at_a_start(used: Server) -> None:
+    import sqlite3
+
+    with sqlite3.connect(used.folder / "kmsconsole.sqlite3") as database:
+        database.executescript(
+            "DROP TABLE trail_signingkey; UPDATE store_trailmark SET checkpoint = '', reached = 0;"
+            "DELETE FROM django_migrations WHERE app = 'trail' AND name = '0002_checkpoints'"
+        )
+    database.close()
+    with used:
+        pass
+    ((code, text),) = commands(used, "verify_trail").values()
+    assert (code, text.partition(":")[0]) == (0, "whole")
+
+
+@pytest.mark.parametrize("hint", [b"\xff" * 80, b"\x01" * 80, b""], ids=["ones", "far beyond the end", "nothing"])
+def test_what_workers_share_of_the_journals_end_is_a_hint_and_no_more(used: Server, hint: bytes) -> None:
+    number = records(used)
+    (used.folder / "trail" / "lock").write_bytes(hint)
+    with used:
+        pass
+    assert records(used) >= number
+    ((code, text),) = commands(used, "verify_trail").values()
+    assert (code, text.partition(":")[0]) == (0, "whole")
 
 
 def test_going_on_without_the_lost_records_is_recorded_and_only_then_a_start_serves(used: Server) -> None:
