@@ -14,6 +14,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from engine.iam.policy import is_unicode
+
 Parameters = Mapping[str, Any]
 Arguments = dict[str, Any]
 
@@ -385,7 +387,8 @@ def provider(region: str, endpoint: str) -> str:
 def _value(argument: str, value: Any, region: str, account_id: str) -> Any:
     if argument in ("policy", "assume_role_policy"):
         try:
-            return Raw(f"jsonencode({expression(json.loads(value), 1)})")
+            document = json.loads(value)
+            return Raw(f"jsonencode({expression(document, 1)})") if is_unicode(document) else value
         except (ValueError, RecursionError):
             return value  # refused by AWS all the same; the request is shown as it is
     if argument == "primary_key_arn" and not value.startswith("arn:"):

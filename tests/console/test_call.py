@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from console import calls as call
 from console import terraform
@@ -181,3 +182,13 @@ def test_the_shown_call_runs_as_printed(server: Server) -> None:
     blob = base64.b64decode(json.loads(done.stdout)["CiphertextBlob"])
     opened = server.client().decrypt(CiphertextBlob=blob, EncryptionContext=parameters["EncryptionContext"])
     assert opened["Plaintext"] == parameters["Plaintext"]
+
+
+HALF = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "\\ud800", "Resource": "*"}]}'
+
+
+@pytest.mark.parametrize("preview", [{}, {"preview": "1"}], ids=["sent", "previewed"])
+def test_a_policy_with_half_a_character_is_refused_on_a_page(signed_in: Client, preview: dict[str, str]) -> None:
+    answer = signed_in.post("/principals/policies/new/", {"name": "half", "document": HALF, **preview})
+    assert answer.status_code == (200 if preview else 422)
+    assert "\\ud800" in answer.content.decode()

@@ -48,8 +48,9 @@ def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, ast.expr | None]]:
 
 def constant(expression: ast.expr | None) -> str | None:
     """The text of a constant expression: a string, strings put together, or an f-string of names of the same module's kind."""
-    if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
-        return expression.value
+    if isinstance(expression, ast.Constant) and isinstance(expression.value, str | bytes):
+        given = expression.value
+        return given if isinstance(given, str) else given.decode("latin-1")
     if isinstance(expression, ast.BinOp):
         left, right = constant(expression.left), constant(expression.right)
         return None if left is None or right is None else left + right

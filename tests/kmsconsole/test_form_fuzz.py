@@ -37,6 +37,7 @@ ODD = [
     "", " ", "0", "-1", "1e9", "²", "٣", "9" * 25, "9" * 5000, "NaN", "None", "true", "\x00", "\x0b", "\n", "a\r\nb", "\u202e", "\ufeff", "'", '"', "<b>",
     "{{ 7 }}", "%(x)s", "%s", "{0}", "../..", "/", "//x", "arn:", "arn:aws:iam::1:user/x", "arn:aws:kms:us-east-1:1:key/x", "alias/", "alias/aws/x",
     "{", "[]", "{}", "null", '{"Statement": 1}', '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": [[]], "Resource": {}}]}',
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "\\ud800", "Resource": "*"}]}', '{"\\ud800": "\\ud800"}',
     "[" * 3000, '{"a":' * 2000, "ü" * 300, "x" * 9000, "2026-02-30T25:61", "0001-01-01T00:00", "9999-12-31T23:59", "=", "a=b", "🔑",
 ]  # fmt: skip
 
