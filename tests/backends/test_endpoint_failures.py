@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from keys.endpoints import backends
-from keys.models import InventoryMark
+from keys.inventory.models import InventoryMark
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import text
 from tests.support.connections import connect
