@@ -14,7 +14,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engine.iam.policy import is_unicode
+from engine.public.lint import is_unicode
 
 Parameters = Mapping[str, Any]
 Arguments = dict[str, Any]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from engine.iam.lint import About, Finding, lint
 from engine.iam.lint_words import ERROR, WARNING
+from engine.iam.policy import is_unicode
 
 __all__ = [
     "ERROR",
     "WARNING",
     "About",
     "Finding",
+    "is_unicode",
     "lint",
 ]
