@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from engine.public.decision import MalformedPolicy
 from keys import service
+from keys.common import optional
 from keys.evaluator import allkeys, decisions, facts, household, keyside, operations, words
 from keys.evaluator.household import Household, Subject
 from keys.evaluator.question import Question
@@ -136,6 +137,7 @@ def _decision(request: HttpRequest, question: Question, people: Household, subje
             asked,
             people.account_id,
             request.signed_in.region,  # type: ignore[attr-defined]
+            _key_of_console_action(request, question),
         )
     policies = decision.policies
     taking_part = [p for p in (policies.resource, policies.boundary, *policies.identity) if p is not None]
@@ -150,6 +152,14 @@ def _decision(request: HttpRequest, question: Question, people: Household, subje
         "asked_for": facts.asked_for(taking_part, question.action.lower(), given),
         "editor": editor_of(subject),
     }
+
+
+def _key_of_console_action(request: HttpRequest, question: Question) -> keyside.KeySide | None:
+    """The key that an action of the console's own is about; None where it is about none, or the reader may not read the key."""
+    if not (question.action.startswith("kmsconsole:") and ":kms:" in question.key and ":key/" in question.key):
+        return None
+    found: tuple[keyside.KeySide | None, str] = optional(lambda: keyside.read(request, question.key))
+    return found[0]
 
 
 def editor_of(subject: Subject) -> str:

@@ -111,6 +111,8 @@ def remedy(operation: str, code: str, message: str) -> str:
             return str(
                 _("A statement with Effect Deny matches this call. It wins over every Allow; change or narrow it.")
             )
+        if "perform: kms:" not in message:
+            return str(_("No policy allows this: a policy of yours, or of a group you are in, has to."))
         return str(
             _(
                 "No policy allows this. Either the key policy names you for this action, or it trusts the account and a policy "

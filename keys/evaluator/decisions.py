@@ -78,11 +78,13 @@ def explain_other(
     asked: Asked,
     account_id: str,
     region: str,
+    key: KeySide | None = None,
 ) -> Decision:
-    """The same for what is no key: an IAM entity, a list, a role to assume (with its trust policy)."""
+    """The same for what is no key: an IAM entity, a list, a role to assume (with its trust policy). `key`: of which an action of the
+    console's own is; its policy and grants have no say in that, what is known of it has."""
     parts = resource.split(":", 5)
     owner = parts[4] if len(parts) == 6 and parts[4] else account_id
-    context = context_of(subject, None, asked, region, action=action, resource=resource)
+    context = context_of(subject, key, asked, region, action=action, resource=resource)
     request = Request(subject.principal, action, resource, owner, context)
     return decide(request, policies_for(subject, trust))
 

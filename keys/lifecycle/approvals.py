@@ -119,13 +119,11 @@ def closing_statement(*, of_key_policy: bool = False) -> dict[str, Any]:
 
 
 def unapproved(account_id: str, destroyed: Iterable[clock.Event], expiring: Iterable[clock.Event]) -> list[clock.Event]:
-    """What a move of the account's clock would end without two persons having decided it; nothing where the rule is off.
+    """What a move of the account's clock would end without two persons having decided it.
 
     A deletion counts as approved if it was scheduled by an approved request's own call: not one that was cancelled and scheduled anew.
     Nobody has approved the end of imported material.
     """
-    if not required(account_id):
-        return []
     rows = DeletionRequest.objects.filter(
         account_id=account_id, endpoint="", operation="ScheduleKeyDeletion", state=DeletionRequest.APPROVED
     ).exclude(completed=None)

@@ -141,4 +141,6 @@ def ask(
     messages.success(
         request, _("The deletion is asked for. Nothing happens to the key until another person approves it.")
     )
+    if service.refusal(request, approvals.LIST) is not None:
+        return redirect("key", key_id=parameters["KeyId"])
     return redirect("key-approvals")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,7 +12,7 @@ from django.test import Client
 from keys.models import DeletionRequest
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import text
-from tests.support.principals import ALLOW_ALL, second_person
+from tests.support.principals import ALLOW_ALL, LIST_KEYS, second_person
 
 DECIDE_ONLY = json.dumps(
     {
@@ -146,6 +147,46 @@ def test_each_step_needs_its_permission(
         LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": missing}]
     )["Events"]
     assert any('"errorCode":"AccessDenied"' in event["CloudTrailEvent"] for event in refused)
+
+
+def test_a_refusal_names_the_statement_that_is_missing(account: TestAccount) -> None:
+    page = second_person(account, policy=LIST_KEYS).get("/keys/approvals/")
+    assert page.status_code == 403
+    shown = re.sub(r"<[^>]+>", "", text(page))
+    assert '"Action": "kmsconsole:ListKeyDeletionRequests"' in shown
+    assert "key policy names you" not in shown
+
+
+def test_who_may_ask_and_not_see_requests_is_told_that_it_was_asked_for(
+    account: TestAccount, signed_in: Client
+) -> None:
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "kmsconsole:ListKeyDeletionRequests", "Resource": "*"},
+    ]
+    second = second_person(account, policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    key_id = account.create_key()
+    signed_in.post("/keys/approvals/", {"do": "on"})
+    answer = second.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"}, follow=True)
+    assert answer.status_code == 200
+    assert "Nothing happens to the key until another person approves it." in text(answer)
+
+
+def test_the_explorer_decides_these_actions_as_they_are_decided(account: TestAccount, signed_in: Client) -> None:
+    """By the key's tags, and without the key's policy."""
+    condition = {"StringEquals": {"aws:ResourceTag/stage": "production"}}
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "kmsconsole:ApproveKeyDeletion", "Resource": "*", "Condition": condition},
+    ]
+    ann = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    answers = {}
+    for stage in ("production", "test"):
+        key_id = account.create_key(Tags=[{"TagKey": "stage", "TagValue": stage}])
+        arn = account.client().describe_key(KeyId=key_id)["KeyMetadata"]["Arn"]
+        question = {"principal": ann.arn, "action": "kmsconsole:ApproveKeyDeletion", "key": arn}
+        answers[stage] = signed_in.get("/access/", question).context["decision"].allowed
+    assert answers == {"production": False, "test": True}
 
 
 def test_asking_approving_rejecting_and_withdrawing_are_recorded(account: TestAccount, signed_in: Client) -> None:
