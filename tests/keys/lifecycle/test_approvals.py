@@ -95,11 +95,17 @@ def test_who_renames_itself_is_still_the_person_who_asked(account: TestAccount, 
     assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"] is True
 
 
-def test_who_acts_as_a_role_is_still_the_person_who_asked(account: TestAccount, signed_in: Client) -> None:
-    iam, key_id = account.client("iam"), account.create_key()
+def make_boss(account: TestAccount) -> None:
+    """A role that every user of the account may act as, and that may do everything."""
+    iam = account.client("iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": account.root_arn}, "Action": "sts:AssumeRole"}
     iam.create_role(RoleName="boss", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust}))
     iam.put_role_policy(RoleName="boss", PolicyName="all", PolicyDocument=ALLOW_ALL)
+
+
+def test_who_acts_as_a_role_is_still_the_person_who_asked(account: TestAccount, signed_in: Client) -> None:
+    make_boss(account)
+    key_id = account.create_key()
     signed_in.post("/keys/approvals/", {"do": "on"})
     signed_in.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"})
     (waiting,) = signed_in.get("/keys/approvals/").context["waiting"]
@@ -107,6 +113,21 @@ def test_who_acts_as_a_role_is_still_the_person_who_asked(account: TestAccount, 
     answer = signed_in.post("/keys/approvals/", {"do": "approve", "request": waiting.pk}, follow=True)
     assert "someone else approves it" in text(answer)
     assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"] is True
+
+
+def test_two_users_who_act_as_one_role_are_two_persons(account: TestAccount, signed_in: Client) -> None:
+    make_boss(account)
+    second, key_id = second_person(account), account.create_key()
+    for browser in (signed_in, second):
+        assert browser.post("/principals/switch-role/", {"role": "boss"}).status_code == 302
+    signed_in.post("/keys/approvals/", {"do": "on"})
+    signed_in.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"})
+    (waiting,) = second.get("/keys/approvals/").context["waiting"]
+    second.post("/keys/approvals/", {"do": "approve", "request": waiting.pk})
+    assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    (decided,) = second.get("/keys/approvals/").context["decided"]
+    assert (decided.asked_by.rpartition("/")[2], decided.decided_by.rpartition("/")[2]) == ("admin", "second")
+    assert decided.asked_user != decided.decided_user
 
 
 @pytest.mark.parametrize(
