@@ -63,7 +63,7 @@ check: lint types layers front-end
 lint: $(VENV)/.dev
 	$(call stage,lint,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
 types: $(VENV)/.dev
-	$(call stage,types,$(BIN)/mypy engine console keys principals playground access audit learn kmsconsole manage.py)
+	$(call stage,types,$(BIN)/mypy engine console keys principals playground access audit learn kmsconsole bench manage.py)
 layers: $(VENV)/.dev
 	$(call stage,layers,$(BIN)/lint-imports)
 

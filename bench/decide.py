@@ -16,6 +16,7 @@ from engine.iam import practice
 from engine.iam.decide import GrantView, Policies, Request, decide
 from engine.iam.policy import CompiledPolicy, compile_policy
 from engine.iam.principal import Principal
+from engine.iam.variables import Values
 
 ACCOUNT = "111122223333"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
@@ -23,7 +24,7 @@ PRINCIPALS, KEYS = 1_000, 10_000
 DECISIONS = 20_000
 ROUNDS = 5
 
-CONTEXT = {
+CONTEXT: Values = {
     "aws:username": "user0007",
     "aws:principaltag/team": "team07",
     "aws:resourcetag/team": "team07",

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from bench import inprocess
+
 ROOT = Path(__file__).resolve().parents[1]
 FEW, MANY = 100, 100_000
 REPEATS = 9
@@ -181,9 +183,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kmsconsole-lists-") as folder:
         os.environ["TMPDIR"] = folder
         tempfile.tempdir = folder
-        from tests import conftest
-
-        conftest.bootstrap.prepare()
+        inprocess.prepare()
         few, lots = run(FEW), run(many)
     lines = [
         f"# The key list with {FEW} and with {many:,} keys",

@@ -16,6 +16,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,9 @@ def load(folder: Path, nodes: list[Server], seconds: int) -> dict[tuple[str, int
         for connections in CONNECTIONS:
             each = max(1, connections // len(nodes))
             with ThreadPoolExecutor(len(nodes)) as pool:
-                jobs = [(script, node.url, each) for script, node in zip(scripts, nodes, strict=True)]
-                list(pool.map(lambda job: measure(*job, 1), jobs))
-                parts = list(pool.map(lambda job: measure(*job, seconds), jobs))
+                urls = [node.url for node in nodes]
+                for each_seconds in (1, seconds):  # the first warms up
+                    parts = list(pool.map(measure, scripts, urls, repeat(each), repeat(each_seconds)))
             figures[operation, connections] = Figure(
                 rate=sum(part.rate for part in parts),
                 p50=statistics.mean(part.p50 for part in parts),
@@ -84,7 +85,8 @@ def let_through(first: Server, second: Server, rounds: int) -> tuple[int, int, f
     slowest = 0.0
     for _ in range(rounds):
         kms.enable_key(KeyId=key_id)
-        client, log, stop = second.client(), [], threading.Event()
+        client, stop = second.client(), threading.Event()
+        log: list[tuple[float, bool]] = []
 
         def call(client: Any = client, log: Any = log, stop: threading.Event = stop) -> None:
             while not stop.is_set():
@@ -133,16 +135,15 @@ def main() -> None:
         folder = Path(name)
         # The database's folder is beside ours: the same disk, not a temporary one in memory.
         postgres = stack.enter_context(Postgres("fsync=on", "full_page_writes=on"))
-        one = {"KMSCONSOLE_WORKERS": "1"}
-        with Server(folder / "sqlite", **one) as alone:
+        with Server(folder / "sqlite", KMSCONSOLE_WORKERS="1") as alone:
             results["one node, SQLite"] = load(folder, [alone], options.seconds)
-        with Server(folder / "one", KMSCONSOLE_DATABASE_URL=postgres.database(), **one) as alone:
+        with Server(folder / "one", KMSCONSOLE_DATABASE_URL=postgres.database(), KMSCONSOLE_WORKERS="1") as alone:
             results["one node, PostgreSQL"] = load(folder, [alone], options.seconds)
         shared = postgres.database()
-        first = stack.enter_context(Server(folder / "first", KMSCONSOLE_DATABASE_URL=shared, **one))
+        first = stack.enter_context(Server(folder / "first", KMSCONSOLE_DATABASE_URL=shared, KMSCONSOLE_WORKERS="1"))
         (folder / "second").mkdir()
         shutil.copy(folder / "first" / "root.key", folder / "second" / "root.key")
-        second = stack.enter_context(Server(folder / "second", KMSCONSOLE_DATABASE_URL=shared, **one))
+        second = stack.enter_context(Server(folder / "second", KMSCONSOLE_DATABASE_URL=shared, KMSCONSOLE_WORKERS="1"))
         results["two nodes, PostgreSQL"] = load(folder, [first, second], options.seconds)
         through, after, slowest = let_through(first, second, 20)
     print(f"{os.cpu_count()} cores\n\n{table(results)}\n")

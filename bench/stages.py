@@ -18,6 +18,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from bench import inprocess
+
 STAGES = (
     "front door",
     "parse",
@@ -32,17 +34,16 @@ STAGES = (
 
 def measure(rounds: int = 2000) -> dict[str, float]:
     """Stage → mean microseconds of one Encrypt."""
-    import tests.conftest as conftest  # a data folder of its own, and Django set up
+    inprocess.prepare()
     from engine import clock, service
-    from engine.context import new_id
+    from engine.context import CallContext, new_id
     from engine.iam import credentials
     from engine.store import cache
     from engine.trail import record, recorder
     from engine.wire import protocol, recognise, sigv4
-    from kmsconsole.installation import bootstrap
+    from tests.conftest import new_account
 
-    bootstrap.prepare()
-    account = conftest.new_account()
+    account = new_account()
     requests = _requests(account, 200)
     door = _Door()
     sums = dict.fromkeys(STAGES, 0.0)
@@ -63,7 +64,7 @@ def measure(rounds: int = 2000) -> dict[str, float]:
         found = credentials.find(claim.access_key_id, claim.session_token)
         sigv4.verify(claim, request, found.secret, call.service)
         mark()
-        context = service.CallContext(
+        context = CallContext(
             account_id=account.account_id,
             region=claim.region,
             service=call.service,

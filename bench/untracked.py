@@ -15,7 +15,7 @@ def main() -> None:
 
     from engine.trail import recorder
 
-    recorder.record = lambda records: 0  # type: ignore[assignment]  # workers are forked from this process
+    recorder.record = lambda records: 0  # workers are forked from this process
     call_command("serve")
 
 
