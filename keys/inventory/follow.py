@@ -35,7 +35,7 @@ CATCH_UP = 0.2  # seconds that a request gives to changes
 STEP = 25  # keys read between two notes of where the reading is
 _LEASE = 30.0  # seconds
 _LEASE_ELSEWHERE = (
-    90.0  # longer than one call of another endpoint may take, with all its attempts (keys.backends.REMOTE)
+    90.0  # longer than one call of another endpoint may take, with all its attempts (keys.endpoints.backends.REMOTE)
 )
 _FRESH = timedelta(seconds=30)  # how old another endpoint's list may be; longer where reading it takes long
 _TRY_AGAIN = timedelta(seconds=30)
