@@ -18,8 +18,16 @@ from django.utils.translation import gettext as _
 from engine.public.decision import MalformedPolicy
 from keys import service
 from keys.common import optional
-from keys.evaluator import allkeys, decisions, facts, household, keyside, operations, words
-from keys.evaluator.household import Household, Subject
+from keys.evaluator import (
+    condition_context,
+    decisions,
+    explanation,
+    key_policy_cache,
+    key_view,
+    operations,
+    principal_directory,
+)
+from keys.evaluator.principal_directory import PrincipalDirectory, Subject
 from keys.evaluator.question import Question
 from keys.inventory import inventory
 
@@ -50,7 +58,7 @@ def explore(request: HttpRequest) -> HttpResponse:
     question = read_question(request)
     shown: dict[str, Any] = {"question": question, **_form(request, question)}
     try:
-        people = household.of(request)
+        people = principal_directory.of(request)
     except ClientError as error:
         return render(request, "access/explorer.html", {**shown, "problem": service.sentence(error)}, status=403)
     shown |= {"subjects": people.subjects, "unread": people.problems}
@@ -85,7 +93,7 @@ def _keys(request: HttpRequest) -> list[tuple[str, str]]:
     return [(row.key_id, row.alias or row.key_id) for row in rows]
 
 
-def resolve(people: Household, text: str) -> Subject | None:
+def resolve(people: PrincipalDirectory, text: str) -> Subject | None:
     """A principal by its ARN, or by its name where only one user or role has it."""
     found = people.find(text)
     if found is not None:
@@ -94,14 +102,14 @@ def resolve(people: Household, text: str) -> Subject | None:
     return named[0] if len(named) == 1 else None
 
 
-def _answer(request: HttpRequest, question: Question, people: Household, begun: float) -> dict[str, Any]:
+def _answer(request: HttpRequest, question: Question, people: PrincipalDirectory, begun: float) -> dict[str, Any]:
     subject = resolve(people, question.principal) if question.principal else None
     if question.principal and subject is None:
         return {"unknown": _("There is no principal “%(name)s” in this account.") % {"name": question.principal}}
     if subject is not None and question.action and question.key:
         return _decision(request, question, people, subject)
     if question.key and _is_key(question):
-        key = keyside.read(request, question.key)
+        key = key_view.read(request, question.key)
         if subject is not None:
             return _everything(question, subject, key)
         actions = [question.action] if question.action else [c.action for c in operations.columns(key.spec, key.usage)]
@@ -120,13 +128,13 @@ def _is_key(question: Question) -> bool:
     return not (":alias/" in question.key and question.action.endswith("Alias"))
 
 
-def _decision(request: HttpRequest, question: Question, people: Household, subject: Subject) -> dict[str, Any]:
+def _decision(request: HttpRequest, question: Question, people: PrincipalDirectory, subject: Subject) -> dict[str, Any]:
     asked = question.asked()
     shown: dict[str, Any] = {}
     if _is_key(question):
-        key = keyside.read(request, question.key)
+        key = key_view.read(request, question.key)
         decision = decisions.explain(subject, question.action, key, asked)
-        shown = {"key": key, "certainty": decisions.Judge(subject, key, asked).cell(question.action)}
+        shown = {"key": key, "certainty": decisions.AccessEvaluator(subject, key, asked).cell(question.action)}
     else:
         role = people.find(question.key) if question.action == "sts:AssumeRole" else None
         decision = decisions.explain_other(
@@ -146,19 +154,19 @@ def _decision(request: HttpRequest, question: Question, people: Household, subje
         **shown,
         "subject": subject,
         "decision": decision,
-        "headline": words.headline(decision),
-        "lines": words.lines(decision),
-        "suggestions": words.smallest(decision, subject),
-        "asked_for": facts.asked_for(taking_part, question.action.lower(), given),
+        "headline": explanation.headline(decision),
+        "lines": explanation.lines(decision),
+        "suggestions": explanation.smallest(decision, subject),
+        "asked_for": condition_context.asked_for(taking_part, question.action.lower(), given),
         "editor": editor_of(subject),
     }
 
 
-def _key_of_console_action(request: HttpRequest, question: Question) -> keyside.KeySide | None:
+def _key_of_console_action(request: HttpRequest, question: Question) -> key_view.KeyView | None:
     """The key that an action of the console's own is about; None where it is about none, or the reader may not read the key."""
     if not (question.action.startswith("kmsconsole:") and ":kms:" in question.key and ":key/" in question.key):
         return None
-    found: tuple[keyside.KeySide | None, str] = optional(lambda: keyside.read(request, question.key))
+    found: tuple[key_view.KeyView | None, str] = optional(lambda: key_view.read(request, question.key))
     return found[0]
 
 
@@ -169,8 +177,8 @@ def editor_of(subject: Subject) -> str:
     return reverse("inline-policy-new", args=[f"{subject.kind}s", subject.name])
 
 
-def _everything(question: Question, subject: Subject, key: keyside.KeySide) -> dict[str, Any]:
-    judge = decisions.Judge(subject, key, question.asked())
+def _everything(question: Question, subject: Subject, key: key_view.KeyView) -> dict[str, Any]:
+    judge = decisions.AccessEvaluator(subject, key, question.asked())
     answers = [
         (action, judge.cell(action), question.address(action=action))
         for action in operations.actions_for(key.spec, key.usage)
@@ -179,7 +187,7 @@ def _everything(question: Question, subject: Subject, key: keyside.KeySide) -> d
 
 
 def who_can(
-    question: Question, people: Household, key: keyside.KeySide, actions: list[str], page: str = ""
+    question: Question, people: PrincipalDirectory, key: key_view.KeyView, actions: list[str], page: str = ""
 ) -> dict[str, Any]:
     """The matrix of everyone who may do, or may in some requests do, one of the actions."""
     rows = [row for row in decisions.matrix(people, key, actions, question.asked()) if row.any]
@@ -202,10 +210,10 @@ def who_can(
 
 
 def _which_keys(
-    request: HttpRequest, question: Question, people: Household, subject: Subject, begun: float
+    request: HttpRequest, question: Question, people: PrincipalDirectory, subject: Subject, begun: float
 ) -> dict[str, Any]:
     # Where the principals had to be read anew there is less time for keys: the page goes on with the rest by itself.
-    held = allkeys.readable(request, people, max(0.0, allkeys.BUDGET - (time.monotonic() - begun)))
+    held = key_policy_cache.readable(request, people, max(0.0, key_policy_cache.BUDGET - (time.monotonic() - begun)))
     found = decisions.keys_for(
         subject,
         held.keys,

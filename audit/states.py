@@ -30,7 +30,7 @@ DELETED = "Deleted"
 
 
 @dataclass(frozen=True, slots=True)
-class KeyThen:
+class KeySnapshot:
     """A key at the moment asked about. `since`, `by` and `event_id` are of the last change of its state."""
 
     key_id: str
@@ -64,9 +64,9 @@ class KeyThen:
         return "Enabled" if self.enabled else "Disabled"
 
 
-def replay(records: Iterable[dict[str, Any]], region: str, moment: datetime) -> list[KeyThen]:
+def replay(records: Iterable[dict[str, Any]], region: str, moment: datetime) -> list[KeySnapshot]:
     """The keys of a Region at `moment`, by their IDs, deleted ones too. Refused calls change nothing, nor do voided ones."""
-    keys: dict[str, KeyThen] = {}
+    keys: dict[str, KeySnapshot] = {}
     for record in records:
         when = datetime.fromisoformat(record["eventTime"])
         if when > moment or record.get("errorCode") or record.get("voided"):
@@ -75,7 +75,7 @@ def replay(records: Iterable[dict[str, Any]], region: str, moment: datetime) -> 
     return sorted(keys.values(), key=lambda key: key.key_id)
 
 
-def _apply(keys: dict[str, KeyThen], record: dict[str, Any], region: str, when: datetime) -> None:
+def _apply(keys: dict[str, KeySnapshot], record: dict[str, Any], region: str, when: datetime) -> None:
     name, given, answer = (
         record["eventName"],
         record.get("requestParameters") or {},
@@ -100,8 +100,8 @@ def _apply(keys: dict[str, KeyThen], record: dict[str, Any], region: str, when: 
         keys[key.key_id] = replace(key, **_changed(name, key, given, answer, when, change))
 
 
-def _created(metadata: dict[str, Any], change: dict[str, Any], when: datetime) -> KeyThen:
-    return KeyThen(
+def _created(metadata: dict[str, Any], change: dict[str, Any], when: datetime) -> KeySnapshot:
+    return KeySnapshot(
         key_id=metadata["keyId"],
         arn=metadata["arn"],
         spec=metadata.get("keySpec", metadata.get("customerMasterKeySpec", "")),
@@ -118,7 +118,7 @@ def _created(metadata: dict[str, Any], change: dict[str, Any], when: datetime) -
 
 
 def _changed(
-    name: str, key: KeyThen, given: dict[str, Any], answer: dict[str, Any], when: datetime, change: dict[str, Any]
+    name: str, key: KeySnapshot, given: dict[str, Any], answer: dict[str, Any], when: datetime, change: dict[str, Any]
 ) -> dict[str, Any]:
     """What a call changed of a key."""
     if name == "EnableKey":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from audit import keys_then, views
+from audit import state_report, views
 
 urlpatterns = [
     path("", views.events, name="audit"),
     path("export/", views.export, name="audit-export"),
-    path("keys/", keys_then.page, name="audit-keys"),
+    path("keys/", state_report.page, name="audit-keys"),
     path("verify/", views.verify, name="audit-verify"),
     path("<uuid:event_id>/", views.event, name="audit-event"),
 ]

@@ -184,16 +184,16 @@ def _make_keys(account: str, number: int, people: list[str]) -> str:
 
 def _read_by_the_console(account: str, keys: list[Any], grants: list[Any]) -> None:
     """The console's own rows of these keys, as it would have read them through the API a few hundred at a time."""
-    from engine import sight
+    from engine import visibility
     from keys.evaluator.models import KeyAccess
-    from keys.inventory import describe
+    from keys.inventory import key_rows
     from keys.inventory.models import InventoryKey, InventoryMark
 
     granted = {
         grant.key_id: [{"GrantId": grant.grant_id, "GranteePrincipal": grant.grantee, "Operations": grant.operations}]
         for grant in grants
     }
-    change = sight.latest_change()
+    change = visibility.latest_change()
     place = {"account_id": account, "region": "us-east-1"}
     InventoryKey.objects.bulk_create(
         [
@@ -205,7 +205,7 @@ def _read_by_the_console(account: str, keys: list[Any], grants: list[Any]) -> No
                 usage=key.usage,
                 created=key.created,
                 state="PendingImport",
-                kind=describe.kind(key.spec),
+                kind=key_rows.kind(key.spec),
                 origin=key.origin,
                 manager="CUSTOMER",
                 regionality="SINGLE",
@@ -216,7 +216,7 @@ def _read_by_the_console(account: str, keys: list[Any], grants: list[Any]) -> No
             for key in keys
         ]
     )
-    describe.recount(**place)
+    key_rows.recount(**place)
     InventoryMark.objects.create(**place, change=change, synchronised=keys[0].created, round=1)
     KeyAccess.objects.bulk_create(
         [

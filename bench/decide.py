@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from engine.iam import practice
+from engine.iam import starter_policies
 from engine.iam.decide import GrantView, Policies, Request, decide
 from engine.iam.policy import CompiledPolicy, compile_policy
 from engine.iam.principal import Principal
@@ -77,7 +77,7 @@ def identity(number: int, *, conditional: bool) -> tuple[CompiledPolicy, ...]:
     """One inline policy of the user's own, two managed policies and one of a group, the last two shared by many."""
     more: list[dict[str, Any]] = [{"Condition": each} if conditional else {} for each in CONDITIONS]
     some_keys = [key_arn(each) for each in range(number % 50, number % 50 + 5)]
-    operator, auditor = practice.POLICIES[1], practice.POLICIES[2]
+    operator, auditor = starter_policies.POLICIES[1], starter_policies.POLICIES[2]
     return (
         compiled("identity", "own", statement(["kms:Decrypt", "kms:Encrypt"], some_keys, **more[0])),
         compile_policy(operator.document, name=operator.name, kind="identity")

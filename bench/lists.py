@@ -54,9 +54,9 @@ def fill(account: Any, number: int) -> None:
     """`number` keys as the engine stores them, and as the inventory would have read them."""
     from django.utils import timezone
 
-    from engine import sight
+    from engine import visibility
     from engine.kms import models
-    from keys.inventory import describe
+    from keys.inventory import key_rows
     from keys.inventory.models import InventoryKey, InventoryMark, InventoryTag
 
     chance = random.Random(number)
@@ -92,7 +92,7 @@ def fill(account: Any, number: int) -> None:
                     models.Alias(**place, name=f"alias/{alias}", target_key_id=key_id, created=created, updated=created)
                 )
             names = [alias] if alias else []
-            description_order, tags_order = describe.order_of(description, tags)
+            description_order, tags_order = key_rows.order_of(description, tags)
             rows.append(
                 InventoryKey(
                     **facts,
@@ -104,7 +104,7 @@ def fill(account: Any, number: int) -> None:
                     description_order=description_order,
                     tags_order=tags_order,
                     state="PendingDeletion" if doomed else "Enabled" if enabled else "Disabled",
-                    kind=describe.kind(spec),
+                    kind=key_rows.kind(spec),
                     origin="AWS_KMS",
                     manager="CUSTOMER",
                     regionality="SINGLE",
@@ -129,15 +129,15 @@ def fill(account: Any, number: int) -> None:
         InventoryTag.objects.bulk_create(
             [InventoryTag(key=row, name=name, value=value) for row in rows for name, value in row.tags.items()]
         )
-    describe.recount(**place)
-    InventoryMark.objects.create(**place, change=sight.latest_change(), synchronised=now, round=1)
+    key_rows.recount(**place)
+    InventoryMark.objects.create(**place, change=visibility.latest_change(), synchronised=now, round=1)
 
 
 def _sealed(material: Any) -> bytes:
-    from engine.vault import keeper
+    from engine.vault import domain_keys
 
     key = material.key
-    return keeper.seal("material", key.account_id, key.region, key.key_id, material.material_id, os.urandom(32))
+    return domain_keys.seal("material", key.account_id, key.region, key.key_id, material.material_id, os.urandom(32))
 
 
 def _policy(account: Any) -> str:

@@ -100,16 +100,16 @@ class _Door:
         from uvicorn.server import ServerState
 
         from engine import service
-        from kmsconsole.server import bridge, frontdoor
+        from kmsconsole.server import asgi, http_protocol
 
         config = uvicorn.Config(
-            bridge.Application(Mock(), 1), interface="asgi3", loop="asyncio", ws="none", lifespan="off", log_config=None
+            asgi.Application(Mock(), 1), interface="asgi3", loop="asyncio", ws="none", lifespan="off", log_config=None
         )
         loop: Any = Mock(time=time.monotonic)
-        self._connection = frontdoor.FrontDoor(config=config, server_state=ServerState(), app_state={}, _loop=loop)
+        self._connection = http_protocol.FrontDoor(config=config, server_state=ServerState(), app_state={}, _loop=loop)
         self._connection.connection_made(Mock(get_extra_info=lambda name, default=None: default))
-        self._owed = frontdoor._owed
-        self._service, self._held = service, service.Held
+        self._pending = http_protocol._pending
+        self._service, self._held = service, service.PendingResponse
 
     def read(self, raw: bytes) -> Any:
         begin, self._service.begin = self._service.begin, self._held
@@ -118,7 +118,7 @@ class _Door:
         finally:
             self._service.begin = begin
         self._connection._owing = 0  # it is never answered
-        return self._owed.pop()[1].request
+        return self._pending.pop()[1].request
 
 
 def _requests(account: Any, number: int) -> list[bytes]:

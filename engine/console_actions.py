@@ -18,8 +18,8 @@ from engine.iam import authorize as iam
 from engine.iam.authorize import ContextValues
 from engine.store import transaction
 from engine.trail import record, recorder
-from engine.trail.facts import Facts
 from engine.trail.groupcommit import TrailUnavailable
+from engine.trail.indexed_fields import IndexedFields
 from engine.wire.errors import AWSError
 
 SERVICE = "kmsconsole"
@@ -148,7 +148,7 @@ def _change(made: _Call, what: Callable[[], T], permitted: Callable[[], None]) -
     except DatabaseError:
         if recorded:
             recorder.void(
-                Facts.of(event).event_id, made.context.account_id, REGION, "the change could not be committed"
+                IndexedFields.of(event).event_id, made.context.account_id, REGION, "the change could not be committed"
             )
         raise
     return found

@@ -15,7 +15,7 @@ from typing import Any
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DatabaseError, DataError, connection
 
-from engine import clock, metrics, quotas
+from engine import clock, metrics, throttling
 from engine.context import CallContext, new_id
 from engine.iam import credentials
 from engine.iam.operations import OPERATIONS as IAM
@@ -24,7 +24,7 @@ from engine.kms.operations import OPERATIONS as KMS
 from engine.operation import Operation
 from engine.store import cache, transaction
 from engine.trail import record, recorder
-from engine.trail.groupcommit import TrailUnavailable, underway
+from engine.trail.groupcommit import TrailUnavailable, in_flight
 from engine.trail.operations import OPERATIONS as CLOUDTRAIL
 from engine.wire import protocol, services, sigv4
 from engine.wire.errors import AWSError
@@ -76,7 +76,7 @@ def _operation(call: Call) -> Operation:
     return operation
 
 
-class Held:
+class PendingResponse:
     """A call that was carried out. Its answer is held back until its records are durable, and then `finish` releases it."""
 
     __slots__ = ("began", "call", "outcome", "records", "request", "request_id", "response")
@@ -94,7 +94,7 @@ class Held:
         self.outcome = error.code
         self.response = protocol.refuse(self.call, error, self.request_id, self.request)
 
-    def withhold(self, reason: Exception) -> None:
+    def fail(self, reason: Exception) -> None:
         """The records could not be made durable: whatever the answer was, it is not given."""
         if not isinstance(reason, TrailUnavailable):
             logger.error("request %s failed", self.request_id, exc_info=reason, extra={"request_id": self.request_id})
@@ -103,33 +103,33 @@ class Held:
 
 def handle(request: HttpRequest) -> HttpResponse:
     """The answer to one AWS request. Never raises: what is not an AWS error is logged and answered as an internal failure."""
-    underway.append(None)
+    in_flight.append(None)
     try:
         held = begin(request)
         make_durable([held])
         return finish(held)
     finally:
-        underway.pop()
+        in_flight.pop()
 
 
-def make_durable(calls: Sequence[Held]) -> None:
+def make_durable(calls: Sequence[PendingResponse]) -> None:
     """Make what several calls have to record durable, all at once. What cannot be recorded is withheld."""
     try:
         recorder.record([record for held in calls for record in held.records])
     except Exception as reason:
         for held in calls:
             if held.records:
-                held.withhold(reason)
+                held.fail(reason)
 
 
-def begin(request: HttpRequest) -> Held:
+def begin(request: HttpRequest) -> PendingResponse:
     """Carry a call out, as far as its answer and the records that must be durable before it; a change's are already.
 
     Raises SynchronousOnlyOperation where it runs in an event loop and caches do not answer it: nothing has then happened, and a
     thread is to begin it again.
     """
     metrics.begin()
-    held = Held(request)
+    held = PendingResponse(request)
     try:
         call = held.call = recognise(request)
         context = _authenticate(call, request, held.request_id)
@@ -145,7 +145,7 @@ def begin(request: HttpRequest) -> Held:
     return held
 
 
-def finish(held: Held) -> HttpResponse:
+def finish(held: PendingResponse) -> HttpResponse:
     """Count and log a call; its answer, to be sent now."""
     call = held.call
     service, operation = (call.service, call.operation.name) if call is not None else ("none", "none")
@@ -193,13 +193,13 @@ def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallCont
     )
 
 
-def _perform(held: Held, call: Call, context: CallContext, request: HttpRequest) -> HttpResponse:
+def _perform(held: PendingResponse, call: Call, context: CallContext, request: HttpRequest) -> HttpResponse:
     parameters: dict[str, Any] | None = None
     writes = False
     try:
         operation = _operation(call)
         writes = operation.writes
-        quotas.take(context.account_id, context.region, call.service, context.operation)
+        throttling.take(context.account_id, context.region, call.service, context.operation)
         parameters = protocol.parse(call, request)
         if writes:
             return _change(call, context, operation, parameters)

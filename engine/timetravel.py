@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from engine import clock, console_actions, sight
+from engine import clock, console_actions, visibility
 from engine.iam import clocks
 from engine.kms import models
-from engine.kms.settle import ROTATING
+from engine.kms.due_changes import ROTATING
 from engine.store import cache
 
 LONGEST_MOVE, FARTHEST = clocks.LONGEST_MOVE, clocks.FARTHEST
@@ -65,7 +65,7 @@ def offset(account_id: str) -> float:
 
 
 def move(
-    who: sight.Viewer, begin: float, seconds: float, *, check: Callable[[datetime], None], user_agent: str = ""
+    who: visibility.Viewer, begin: float, seconds: float, *, check: Callable[[datetime], None], user_agent: str = ""
 ) -> None:
     """Move the clock of the viewer's account from `begin` to `seconds` ahead of the machine's.
 
@@ -97,7 +97,7 @@ _SHOWN = 50
 _ASKED_AT_ONCE = 10_000  # keys that one query names
 
 
-def forecast(who: sight.Viewer, to: datetime) -> Forecast:
+def forecast(who: visibility.Viewer, to: datetime) -> Forecast:
     """What will have happened to the account's keys, in all Regions, when its clock shows `to`; by stored facts alone."""
     account_id = who.context.account_id
     destroyed, expiring = ending(account_id, to)
@@ -163,18 +163,20 @@ def _rotating(account_id: str, now: datetime, to: datetime) -> tuple[int, list[E
     return number, events
 
 
-def _kind(who: sight.Viewer, number: int, events: list[Event]) -> Kind:
+def _kind(who: visibility.Viewer, number: int, events: list[Event]) -> Kind:
     """`events` hold at least the earliest that are to be shown."""
     shown = sorted(events, key=lambda event: event.when)[:_SHOWN]
     seen = []
     for region in {event.region for event in shown}:
         there = replace(who, context=replace(who.context, region=region))
         within = [event for event in shown if event.region == region]
-        hidden = {key_id for key_id, _ in sight.lacking(there, ("DescribeKey",), [event.key_id for event in within])}
+        hidden = {
+            key_id for key_id, _ in visibility.lacking(there, ("DescribeKey",), [event.key_id for event in within])
+        }
         named = models.Alias.objects.filter(
             account_id=who.context.account_id, region=region, target_key_id__in=[event.key_id for event in within]
         )
-        if not sight.may(there, "kms:ListAliases"):
+        if not visibility.may(there, "kms:ListAliases"):
             named = named.none()
         aliases = dict(named.order_by("-name").values_list("target_key_id", "name"))
         seen += [

@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from console import remedies
+from console import error_help
 from keys import service
 from keys.endpoints import connections, diagnosis
 
@@ -20,7 +20,7 @@ def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpRe
     """A page that could not be filled: AWS's error whole, with what would mend it."""
     if diagnosis.failed(error):
         return unreachable_page(request, error)
-    problem = remedies.explained(error)
+    problem = error_help.explained(error)
     missing = problem["Code"] == "NotFoundException"
     return render(
         request,

@@ -24,9 +24,9 @@ def _settings() -> str:
 
 
 def _errors() -> str:
-    from console import remedies
+    from console import error_help
 
-    rows = "\n".join(f"| `{code}` | {text} |" for code, text in sorted(remedies.by_code().items()))
+    rows = "\n".join(f"| `{code}` | {text} |" for code, text in sorted(error_help.by_code().items()))
     head = "# Errors\n\nAWS's error codes, with what the console says would mend them.\n"
     return f"{head}\n| code | what to do |\n|---|---|\n{rows}\n"
 

@@ -183,7 +183,7 @@ STATICFILES_DIRS = [RESOURCES / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
-QUOTAS = os.environ.get("KMSCONSOLE_QUOTAS", "")  # request quotas (engine.quotas)
+QUOTAS = os.environ.get("KMSCONSOLE_QUOTAS", "")  # request quotas (engine.throttling)
 METRICS_TOKEN = os.environ.get("KMSCONSOLE_METRICS_TOKEN", "")  # without one, /metrics answers this machine only
 
 # KMSCONSOLE_LOG: "text" or "json" (one object a line), with ",requests" for a line for each AWS request.

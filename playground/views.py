@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from console import encodings, pem, remedies
+from console import encodings, error_help, pem
 from keys import call, service
 from keys.inventory import inventory
 from playground import recipe
@@ -106,7 +106,7 @@ def _run(request: HttpRequest, kms: Any, play: Play, parameters: dict[str, Any])
     try:
         answer = getattr(kms, xform_name(play.operation))(**parameters)
     except ClientError as error:
-        problem = remedies.explained(error)
+        problem = error_help.explained(error)
         if problem["Code"] == "DryRunOperationException":
             return {**shown, "dry_run": problem["Message"]}
         return {**shown, "problem": problem}

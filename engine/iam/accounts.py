@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.contrib.auth.hashers import make_password
 
 from engine import clock
-from engine.iam import credentials, practice
+from engine.iam import credentials, starter_policies
 from engine.iam.models import Account, Attachment, ManagedPolicy, ManagedPolicyVersion, User
 from engine.store import transaction
 from engine.store.transaction import changed, iam_entity
@@ -25,7 +25,7 @@ class MadeAdministrator:
 def create_account_with_administrator(
     account_id: str, user_name: str, *, password: str, access_key_id: str = "", secret_access_key: str = ""
 ) -> MadeAdministrator:
-    """A new account whose administrator may do everything, with the policies of engine.iam.practice ready to attach.
+    """A new account whose administrator may do everything, with the policies of engine.iam.starter_policies ready to attach.
 
     An empty access key ID or secret is generated.
     """
@@ -53,15 +53,15 @@ def first_account() -> str:
 
 
 def create_practice_policies(account_id: str) -> list[str]:
-    """Give an account the policies of engine.iam.practice that it has not, and return their ARNs. One it has stays as it is."""
+    """Give an account the policies of engine.iam.starter_policies that it has not, and return their ARNs. One it has stays as it is."""
     now = clock.now(account_id)
     with transaction.write():
         there = set(ManagedPolicy.objects.filter(account_id=account_id).values_list("name", flat=True))
-        missing = [policy for policy in practice.POLICIES if policy.name not in there]
+        missing = [policy for policy in starter_policies.POLICIES if policy.name not in there]
         for policy in missing:
             row = ManagedPolicy.objects.create(
                 account_id=account_id,
-                path=practice.PATH,
+                path=starter_policies.PATH,
                 name=policy.name,
                 unique_id=credentials.new_unique_id("ANPA"),
                 created=now,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from engine.context import CallContext
-from engine.iam import attached
+from engine.iam import policy_lookup
 from engine.iam.decide import UNCONDITIONAL, Decision, GrantView, Policies, Request, access_denied_message, decide
 from engine.iam.policy import CompiledPolicy
 from engine.iam.principal import Principal
@@ -74,7 +74,7 @@ def question(
     encryption_context: Mapping[str, str] | None = None,
 ) -> tuple[Request, Policies]:
     """What is put to `decide` for a call; the access pages ask the same question to show its trace."""
-    identity, boundary = attached.policies_of(context.principal)
+    identity, boundary = policy_lookup.policies_of(context.principal)
     policies = Policies(identity=identity, resource=resource_policy, boundary=boundary, grants=tuple(grants))
     request = Request(
         principal=context.principal,

@@ -24,7 +24,7 @@ from engine.iam.policy import COMPILED, stored_policy
 from engine.iam.principal import Principal, SessionFacts
 from engine.store.cache import Cache
 from engine.store.transaction import iam_entity
-from engine.vault import keeper
+from engine.vault import domain_keys
 from engine.wire.errors import AWSError
 
 GLOBAL = "global"  # IAM is not regional: its secrets hang under this name in the key hierarchy
@@ -75,7 +75,7 @@ def _load(access_key_id: str, session_token: str) -> tuple[Credentials, list[str
     if row is None:
         raise unrecognized()
     user = row.user
-    secret = keeper.open_(
+    secret = domain_keys.open_(
         "access-key", user.account_id, GLOBAL, access_key_id, user.unique_id, bytes(row.wrapped_secret)
     )
     found = Credentials(access_key_id, secret.decode(), user_principal(user, access_key_id))
@@ -132,7 +132,7 @@ def create_access_key(user: User, access_key_id: str = "", secret: str = "") -> 
     row = AccessKey.objects.create(
         access_key_id=access_key_id,
         user=user,
-        wrapped_secret=keeper.seal(
+        wrapped_secret=domain_keys.seal(
             "access-key", user.account_id, GLOBAL, access_key_id, user.unique_id, secret.encode()
         ),
         created=clock.now(user.account_id),
@@ -176,7 +176,7 @@ def seal_token(account_id: str, content: Mapping[str, Any]) -> TemporaryCredenti
     """A new access key ID and secret, and the token that says what `content` does: `open_token` gives its members back."""
     access_key_id, secret = new_access_key_id("ASIA"), new_secret()
     said = orjson.dumps({**content, "secret": secret})
-    sealed = keeper.seal("session", account_id, GLOBAL, access_key_id, "", said)
+    sealed = domain_keys.seal("session", account_id, GLOBAL, access_key_id, "", said)
     token = base64.b64encode(_TOKEN_VERSION + account_id.encode() + sealed).decode()
     return TemporaryCredentials(access_key_id, secret, token, datetime.fromtimestamp(content["expires"], UTC))
 
@@ -233,6 +233,6 @@ def open_token(access_key_id: str, token: str) -> tuple[str, dict[str, Any]]:
         account_id = raw[1:13].decode()
         if raw[:1] != _TOKEN_VERSION or not account_id.isdigit() or len(account_id) != 12:
             raise unrecognized()
-        return account_id, orjson.loads(keeper.open_("session", account_id, GLOBAL, access_key_id, "", raw[13:]))
+        return account_id, orjson.loads(domain_keys.open_("session", account_id, GLOBAL, access_key_id, "", raw[13:]))
     except (binascii.Error, UnicodeDecodeError, ValueError) as reason:
         raise unrecognized() from reason

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.context import CallContext
-from engine.iam import pins, quotas
+from engine.iam import principal_ids, quotas
 from engine.iam.authorize import authorize
 from engine.iam.models import Group, ManagedPolicy, Role, User
 from engine.store.transaction import changed, iam_entity
@@ -166,7 +166,7 @@ def group_entry(group: Group) -> dict[str, Any]:
 def role_entry(role: Role) -> dict[str, Any]:
     return {
         **_entry(role, "Role"),
-        "AssumeRolePolicyDocument": encoded(pins.shown(role.trust_policy, role.trust_pins)),
+        "AssumeRolePolicyDocument": encoded(principal_ids.shown(role.trust_policy, role.trust_pins)),
         **({"Description": role.description} if role.description else {}),
         "MaxSessionDuration": role.max_session_duration,
     }

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.iam import conditions, patterns, pins, quotas
+from engine.iam import conditions, patterns, principal_ids, quotas
 from engine.iam.dates import parse_date
 from engine.iam.policy import VERSIONS, MalformedPolicy, compile_policy, completed, parse
 from engine.wire.errors import AWSError
@@ -200,7 +200,7 @@ def _present(statement: Mapping[str, Any]) -> None:
 
 
 def check_trust(text: str) -> dict[str, str]:
-    """The pins (engine.iam.pins) of a role's trust policy. Raises MalformedPolicyDocument, LimitExceeded."""
+    """The pins (engine.iam.principal_ids) of a role's trust policy. Raises MalformedPolicyDocument, LimitExceeded."""
     try:
         document = parse(text)
     except MalformedPolicy as reason:
@@ -221,10 +221,10 @@ def check_trust(text: str) -> dict[str, str]:
             raise _refuse("AssumeRole policy may only specify STS AssumeRole actions.")
     quotas.hold("ACLSizePerRole", quotas.size(text))
     try:
-        return pins.pin_policy(compile_policy(text, name="", kind="trust"))
+        return principal_ids.pin_policy(compile_policy(text, name="", kind="trust"))
     except MalformedPolicy as reason:
         raise _refuse(reason.reason) from reason
-    except pins.UnknownPrincipal as reason:
+    except principal_ids.UnknownPrincipal as reason:
         raise _refuse(f'Invalid principal in policy: "AWS":"{reason.args[0]}"') from reason
 
 

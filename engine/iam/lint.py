@@ -16,7 +16,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from engine.iam import lint_conditions, patterns, vocabulary
-from engine.iam.jsonplaces import Lines, Path, places
+from engine.iam.json_positions import Lines, Path, places
 from engine.iam.lint_words import ERROR, HINT, WARNING, Found, strings
 from engine.iam.policy import (
     ACCOUNT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.iam.jsonplaces import Path
+from engine.iam.json_positions import Path
 
 ERROR, WARNING, HINT = "error", "warning", "hint"
 

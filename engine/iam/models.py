@@ -111,7 +111,9 @@ class ConsoleSession(models.Model):
 class Role(_Entity):
     description = models.CharField(max_length=1000, blank=True)
     trust_policy = models.TextField()
-    trust_pins = models.JSONField(default=dict, help_text="unique IDs of the principals it names (engine.iam.pins)")
+    trust_pins = models.JSONField(
+        default=dict, help_text="unique IDs of the principals it names (engine.iam.principal_ids)"
+    )
     max_session_duration = models.PositiveIntegerField(default=3600, help_text="seconds")
     permissions_boundary = models.CharField(max_length=2048, blank=True, help_text="policy ARN")
 

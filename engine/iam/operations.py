@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.iam import absent, credential_report, credentials_api, details, policies_api, principals_api, simulate
+from engine.iam import credential_report, credentials_api, details, policies_api, principals_api, simulate, unsupported
 from engine.iam.entities import GROUP, ROLE, USER, Kind
 from engine.operation import Operation
 
@@ -57,14 +57,16 @@ OPERATIONS: dict[str, Operation] = {
     "DeleteRole": Operation(principals_api.delete_role, writes=True),
     "DeleteUser": Operation(principals_api.delete_user, writes=True),
     "DeleteAccountPasswordPolicy": Operation(
-        absent.missing("The account policy with name PasswordPolicy cannot be found."), writes=True
+        unsupported.missing("The account policy with name PasswordPolicy cannot be found."), writes=True
     ),
     "GenerateCredentialReport": Operation(credential_report.generate, writes=True),
-    "GetAccountPasswordPolicy": Operation(absent.missing("The Password Policy with domain name {} cannot be found.")),
+    "GetAccountPasswordPolicy": Operation(
+        unsupported.missing("The Password Policy with domain name {} cannot be found.")
+    ),
     "GetContextKeysForCustomPolicy": Operation(simulate.get_context_keys_for_custom_policy),
     "GetContextKeysForPrincipalPolicy": Operation(simulate.get_context_keys_for_principal_policy),
     "GetCredentialReport": Operation(credential_report.get),
-    "GetInstanceProfile": Operation(absent.missing("Instance Profile {} cannot be found.", "InstanceProfileName")),
+    "GetInstanceProfile": Operation(unsupported.missing("Instance Profile {} cannot be found.", "InstanceProfileName")),
     "GetAccessKeyLastUsed": Operation(credentials_api.get_access_key_last_used),
     "GetAccountAuthorizationDetails": Operation(details.get_account_authorization_details),
     "GetAccountSummary": Operation(principals_api.get_account_summary),
@@ -80,15 +82,15 @@ OPERATIONS: dict[str, Operation] = {
     "ListGroups": Operation(principals_api.list_groups),
     "ListGroupsForUser": Operation(principals_api.list_groups_for_user),
     "ListInstanceProfilesForRole": Operation(principals_api.list_instance_profiles_for_role),
-    "ListInstanceProfiles": Operation(absent.nothing("InstanceProfiles")),
-    "ListMFADevices": Operation(absent.nothing("MFADevices")),
-    "ListOpenIDConnectProviders": Operation(absent.nothing("OpenIDConnectProviderList", paged=False)),
-    "ListSAMLProviders": Operation(absent.nothing("SAMLProviderList", paged=False)),
-    "ListSSHPublicKeys": Operation(absent.nothing("SSHPublicKeys")),
-    "ListServerCertificates": Operation(absent.nothing("ServerCertificateMetadataList")),
-    "ListServiceSpecificCredentials": Operation(absent.nothing("ServiceSpecificCredentials")),
-    "ListSigningCertificates": Operation(absent.nothing("Certificates")),
-    "ListVirtualMFADevices": Operation(absent.nothing("VirtualMFADevices")),
+    "ListInstanceProfiles": Operation(unsupported.nothing("InstanceProfiles")),
+    "ListMFADevices": Operation(unsupported.nothing("MFADevices")),
+    "ListOpenIDConnectProviders": Operation(unsupported.nothing("OpenIDConnectProviderList", paged=False)),
+    "ListSAMLProviders": Operation(unsupported.nothing("SAMLProviderList", paged=False)),
+    "ListSSHPublicKeys": Operation(unsupported.nothing("SSHPublicKeys")),
+    "ListServerCertificates": Operation(unsupported.nothing("ServerCertificateMetadataList")),
+    "ListServiceSpecificCredentials": Operation(unsupported.nothing("ServiceSpecificCredentials")),
+    "ListSigningCertificates": Operation(unsupported.nothing("Certificates")),
+    "ListVirtualMFADevices": Operation(unsupported.nothing("VirtualMFADevices")),
     "ListPolicies": Operation(policies_api.list_policies),
     "ListPolicyTags": Operation(policies_api.list_policy_tags),
     "ListPolicyVersions": Operation(policies_api.list_policy_versions),

@@ -77,7 +77,7 @@ class Caller(Protocol):
 class Principals:
     """Who a statement is about. `everyone` is "*"; `accounts` delegates to them; `names` are ARNs and unique IDs; `negated` NotPrincipal.
 
-    In a stored policy the ARNs of users and roles are replaced by their unique IDs (engine.iam.pins). Federated principals and
+    In a stored policy the ARNs of users and roles are replaced by their unique IDs (engine.iam.principal_ids). Federated principals and
     canonical users are taken and match nobody: no call here is made by one.
     """
 
@@ -205,7 +205,7 @@ def _size(written: _Written) -> int:
 
 
 def compile_policy(text: str, *, name: str, kind: Kind, pins: Pins = (), source: str = "") -> CompiledPolicy:
-    """Raises MalformedPolicy. `pins`: who stored principals are (engine.iam.pins); `source`: the policy's ARN, or its owner's if inline."""
+    """Raises MalformedPolicy. `pins`: who stored principals are (engine.iam.principal_ids); `source`: the policy's ARN, or its owner's if inline."""
     return _compiled[text, name, kind, pins, source]
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import attached, entities, grammar
+from engine.iam import entities, grammar, policy_lookup
 from engine.iam.authorize import principal_conditions
 from engine.iam.credentials import role_principal, user_principal
 from engine.iam.decide import Decision, Policies, Request, decide, matching
@@ -110,8 +110,8 @@ def _source(context: CallContext, arn: str) -> tuple[Principal, tuple[CompiledPo
         moment = datetime.fromtimestamp(0, UTC)
         principal = role_principal(row, SessionFacts("simulation", row.arn, row.unique_id, moment, moment))
     else:
-        return Principal("user", context.account_id, "", ""), attached.of_group(row), None
-    return principal, *attached.policies_of(principal)
+        return Principal("user", context.account_id, "", ""), policy_lookup.of_group(row), None
+    return principal, *policy_lookup.policies_of(principal)
 
 
 def _caller(arn: str | None) -> Principal | None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import attached, credentials, grammar
+from engine.iam import credentials, grammar, policy_lookup
 from engine.iam.authorize import authorize
 from engine.iam.models import AccessKey, Role, User
 from engine.iam.policy import stored_policy
@@ -230,7 +230,7 @@ def _session_policies(role: Role, parameters: dict[str, Any]) -> list[str]:
         documents.append(parameters["Policy"])
     for arn in arns:
         try:
-            documents.append(attached.managed_document(role.account_id, arn))
+            documents.append(policy_lookup.managed_document(role.account_id, arn))
         except LookupError as reason:
             raise AWSError("MalformedPolicyDocument", f"Policy {arn} does not exist.") from reason
     return documents

@@ -15,8 +15,8 @@ from engine.context import CallContext
 from engine.iam import authorize as iam
 from engine.iam import decide
 from engine.iam.policy import compile_policy
-from engine.kms import keyring
-from engine.kms.keyring import KmsKey
+from engine.kms import key_snapshots
+from engine.kms.key_snapshots import KmsKey
 from engine.kms.specs import SYMMETRIC_DEFAULT
 from engine.wire.errors import AWSError
 
@@ -108,7 +108,7 @@ def authorize(
     return decision
 
 
-_NOBODY = compile_policy(keyring.NOBODY, name="default", kind="resource")
+_NOBODY = compile_policy(key_snapshots.NOBODY, name="default", kind="resource")
 
 
 def _refused_elsewhere(
@@ -274,7 +274,7 @@ def _operation_conditions(context: CallContext, key: KmsKey, action: str, parame
     if action in _ALGORITHM_MEMBERS:
         values["kms:encryptionalgorithm"] = parameters.get(_ALGORITHM_MEMBERS[action], SYMMETRIC_DEFAULT)
     if action == "ReEncryptFrom":
-        destination = keyring.find(context, parameters["DestinationKeyId"])
+        destination = key_snapshots.find(context, parameters["DestinationKeyId"])
         values["kms:reencryptonsamekey"] = "true" if destination.arn == key.arn else "false"
     if action in ("CreateGrant", "ListGrants", "RevokeGrant"):
         values["kms:grantisforawsresource"] = "true" if context.principal.invoked_by else "false"
@@ -304,7 +304,7 @@ CONTEXT_CONSTRAINTS = ("EncryptionContextEquals", "EncryptionContextSubset")
 
 def alias_condition(identifier: str) -> Conditions:
     """kms:RequestAlias, when the key was named by an alias."""
-    alias = keyring.alias_name(identifier)
+    alias = key_snapshots.alias_name(identifier)
     return {"kms:requestalias": alias} if alias else {}
 
 

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from engine.context import CallContext
-from engine.kms import access, keyring, managed, models, paging, specs, states
-from engine.kms.keyring import KmsKey
+from engine.kms import access, key_snapshots, managed, models, paging, specs, states
+from engine.kms.key_snapshots import KmsKey
 from engine.kms.partitions import partition
 from engine.store.transaction import aliases_entity, changed, key_entity
 from engine.wire.errors import AWSError
@@ -75,7 +75,7 @@ def _target(context: CallContext, parameters: dict[str, Any]) -> KmsKey:
     identifier = parameters["TargetKeyId"]
     if identifier.startswith("alias/") or ":alias/" in identifier:
         raise AWSError("ValidationException", "Aliases must refer to keys. Not aliases")
-    key = keyring.find(context, identifier, aliases=False)
+    key = key_snapshots.find(context, identifier, aliases=False)
     access.refuse_elsewhere(context, key)
     return key
 
@@ -97,7 +97,7 @@ def update_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     name = parameters["AliasName"]
     _check_name(name)
     row = _row(context, name)
-    old = keyring.get(context.account_id, context.region, row.target_key_id)
+    old = key_snapshots.get(context.account_id, context.region, row.target_key_id)
     new = _target(context, parameters)
     _authorize_alias(context, name, new)
     access.authorize(context, old, params=parameters, identifier=name)
@@ -129,7 +129,7 @@ def delete_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     name = parameters["AliasName"]
     _check_name(name)
     row = _row(context, name)
-    key = keyring.get(context.account_id, context.region, row.target_key_id)
+    key = key_snapshots.get(context.account_id, context.region, row.target_key_id)
     _authorize_alias(context, name, key)
     access.authorize(context, key, params=parameters, identifier=name)
     row.delete()
@@ -142,7 +142,7 @@ def list_aliases(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     access.authorize_new(context, "ListAliases")
     rows = models.Alias.objects.filter(account_id=context.account_id, region=context.region)
     if "KeyId" in parameters:
-        key = keyring.find(context, parameters["KeyId"], aliases=False)
+        key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
         access.refuse_elsewhere(context, key)
         rows = rows.filter(target_key_id=key.key_id)
         predefined = []

@@ -6,19 +6,19 @@ import secrets
 from typing import Any
 
 from engine.context import CallContext
-from engine.kms import access, algorithms, encryption, keyring, specs, using
-from engine.kms.keyring import KmsKey
+from engine.kms import access, algorithms, encryption, key_snapshots, key_use, specs
+from engine.kms.key_snapshots import KmsKey
 from engine.wire.errors import AWSError
 
 _KEY_SPEC_BYTES = {"AES_256": 32, "AES_128": 16}
 
 
 def _data_key(context: CallContext, parameters: dict[str, Any]) -> tuple[KmsKey, bytes]:
-    key = keyring.find(context, parameters["KeyId"])
+    key = key_snapshots.find(context, parameters["KeyId"])
     spec, number = parameters.get("KeySpec"), parameters.get("NumberOfBytes")
     if (spec is None) == (number is None):  # AWS says so before it looks at the key's usage and state
         raise AWSError("ValidationException", "Please specify either number of bytes or key spec.")
-    using.check_use(context, key, parameters, identifier=parameters["KeyId"])
+    key_use.check_use(context, key, parameters, identifier=parameters["KeyId"])
     _refuse_asymmetric(key)
     access.dry_run(parameters)
     return key, secrets.token_bytes(_KEY_SPEC_BYTES[spec] if spec is not None else int(number or 0))
@@ -30,7 +30,7 @@ def _refuse_asymmetric(key: KmsKey) -> None:
 
 
 def generate_data_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    using.refuse_recipient(parameters)
+    key_use.refuse_recipient(parameters)
     key, plaintext = _data_key(context, parameters)
     return {"Plaintext": plaintext, **_sealed(key, plaintext, parameters, "CiphertextBlob")}
 
@@ -44,13 +44,13 @@ def _sealed(key: KmsKey, plaintext: bytes, parameters: dict[str, Any], member: s
     return {
         member: encryption.seal_symmetric(key, plaintext, parameters.get("EncryptionContext")),
         "KeyId": key.arn,
-        "KeyMaterialId": using.current(key).material_id,
+        "KeyMaterialId": key_use.current(key).material_id,
     }
 
 
 def _data_key_pair(context: CallContext, parameters: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
     """(private key, answer without it). Source: AWS KMS API Reference, GenerateDataKeyPair."""
-    key = using.key_for_use(context, parameters)
+    key = key_use.key_for_use(context, parameters)
     _refuse_asymmetric(key)
     spec = specs.spec(parameters["KeyPairSpec"])
     if spec.china_only and not context.region.startswith("cn-"):
@@ -66,7 +66,7 @@ def _data_key_pair(context: CallContext, parameters: dict[str, Any]) -> tuple[by
 
 
 def generate_data_key_pair(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    using.refuse_recipient(parameters)
+    key_use.refuse_recipient(parameters)
     private, answer = _data_key_pair(context, parameters)
     return {**answer, "PrivateKeyPlaintext": private}
 
@@ -76,7 +76,7 @@ def generate_data_key_pair_without_plaintext(context: CallContext, parameters: d
 
 
 def generate_random(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    using.refuse_recipient(parameters)
+    key_use.refuse_recipient(parameters)
     access.authorize_new(context, "GenerateRandom")
     if "CustomKeyStoreId" in parameters:
         raise AWSError("CustomKeyStoreNotFoundException", "")

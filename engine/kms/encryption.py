@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.context import CallContext
-from engine.kms import access, ciphertext, keyring, states, using
+from engine.kms import access, ciphertext, key_snapshots, key_use, states
 from engine.kms.algorithms import rsa
 from engine.kms.ciphertext import Reference
-from engine.kms.keyring import KmsKey
+from engine.kms.key_snapshots import KmsKey
 from engine.kms.specs import SPECS, SYMMETRIC_DEFAULT
 from engine.wire.errors import AWSError
 
 
 def encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Source: AWS KMS API Reference, Encrypt. Plaintext 1–4,096 bytes; RSA takes what OAEP leaves room for."""
-    key = using.key_for_use(context, parameters)
+    key = key_use.key_for_use(context, parameters)
     algorithm = parameters.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
     sealed = seal(key, algorithm, parameters["Plaintext"], parameters.get("EncryptionContext"), parameters)
     return {"CiphertextBlob": sealed, "KeyId": key.arn, "EncryptionAlgorithm": algorithm}
@@ -30,7 +30,7 @@ def seal(
     parameters: Mapping[str, Any],
 ) -> bytes:
     """Encrypt under the key's current material, after the algorithm checks and a dry run's end."""
-    using.check_algorithm(key, algorithm)
+    key_use.check_algorithm(key, algorithm)
     if algorithm == SYMMETRIC_DEFAULT:
         access.dry_run(parameters)
         return seal_symmetric(key, plaintext, encryption_context)
@@ -42,14 +42,14 @@ def seal(
             f"Algorithm {algorithm} and key spec {key.spec} cannot encrypt data larger than {limit} bytes.",
         )
     access.dry_run(parameters)
-    return rsa.encrypt(using.public_key(key), algorithm, plaintext)
+    return rsa.encrypt(key_use.public_key(key), algorithm, plaintext)
 
 
 def seal_symmetric(key: KmsKey, plaintext: bytes, encryption_context: Mapping[str, str] | None) -> bytes:
     """A symmetric ciphertext under the current material; also how data keys are encrypted."""
     sealing: tuple[bytes, bytes] | None = key.memo.get("sealing")
     if sealing is None:
-        material = using.current(key)
+        material = key_use.current(key)
         reference = Reference(key.account_id, key.key_id, material.material_id)
         sealing = key.memo["sealing"] = (material.secret, ciphertext.header_of(reference))
     return ciphertext.encrypt_under(*sealing, plaintext, encryption_context)
@@ -57,13 +57,13 @@ def seal_symmetric(key: KmsKey, plaintext: bytes, encryption_context: Mapping[st
 
 def decrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Source: AWS KMS API Reference, Decrypt. A symmetric ciphertext names its key; KeyId then only has to agree with it."""
-    using.refuse_recipient(parameters)
+    key_use.refuse_recipient(parameters)
     algorithm = parameters.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
     if _ignores_ciphertext(parameters):
         _check_source(context, parameters, "KeyId", "", algorithm, parameters.get("EncryptionContext"))
         access.dry_run(parameters)
     if "CiphertextBlob" not in parameters:
-        raise using.blob_null("ciphertextBlob")
+        raise key_use.blob_null("ciphertextBlob")
     key, plaintext, material_id = unseal(
         context, parameters, "KeyId", "", algorithm, parameters.get("EncryptionContext")
     )
@@ -90,10 +90,10 @@ def _check_source(
     """All checks of a decryption but the ciphertext's own; the key must then be named."""
     if member not in parameters:
         raise AWSError("ValidationException", f"{member} is required when DryRunModifiers has IGNORE_CIPHERTEXT.")
-    key = using.key_for_use(
+    key = key_use.key_for_use(
         context, parameters, member=member, action=action, encryption_context=encryption_context or {}
     )
-    using.check_algorithm(key, algorithm)
+    key_use.check_algorithm(key, algorithm)
 
 
 def unseal(
@@ -108,7 +108,7 @@ def unseal(
     blob: bytes = parameters["CiphertextBlob"]
     if algorithm != SYMMETRIC_DEFAULT:
         return (*_unseal_asymmetric(context, parameters, member, action, algorithm, encryption_context), "")
-    named = keyring.find(context, parameters[member]) if member in parameters else None
+    named = key_snapshots.find(context, parameters[member]) if member in parameters else None
     try:
         reference = ciphertext.parse(blob)
     except AWSError:
@@ -122,7 +122,7 @@ def unseal(
             "The key ID in the request does not identify a CMK that can perform this operation.",
         )
     key = named if named is not None else _key_of(context, reference, action)
-    using.check_use(
+    key_use.check_use(
         context,
         key,
         parameters,
@@ -163,13 +163,13 @@ def _key_of(context: CallContext, reference: Reference, action: str) -> KmsKey:
     Of another account's not even that is told: what is not there lets nobody in.
     """
     try:
-        return keyring.get(reference.account_id, context.region, reference.key_id)
+        return key_snapshots.get(reference.account_id, context.region, reference.key_id)
     except AWSError as error:
         if error.code != "NotFoundException":
             raise
         if reference.account_id != context.account_id:
-            return keyring.absent(reference.account_id, context.region, f"key/{reference.key_id}")
-        if keyring.was_ever(reference.account_id, reference.key_id):
+            return key_snapshots.absent(reference.account_id, context.region, f"key/{reference.key_id}")
+        if key_snapshots.was_ever(reference.account_id, reference.key_id):
             raise access.not_here(context, action) from error
         raise ciphertext.invalid() from error
 
@@ -184,13 +184,13 @@ def _unseal_asymmetric(
 ) -> tuple[KmsKey, bytes]:
     if member not in parameters:
         raise AWSError("ValidationException", f"{member} is required when the encryption algorithm is {algorithm}.")
-    key = using.key_for_use(
+    key = key_use.key_for_use(
         context, parameters, member=member, action=action, encryption_context=encryption_context or {}
     )
-    using.check_algorithm(key, algorithm)
+    key_use.check_algorithm(key, algorithm)
     _refuse_context(encryption_context)
     try:
-        return key, rsa.decrypt(using.private_key(key), algorithm, parameters["CiphertextBlob"])
+        return key, rsa.decrypt(key_use.private_key(key), algorithm, parameters["CiphertextBlob"])
     except ValueError as reason:
         raise ciphertext.invalid() from reason
 
@@ -207,8 +207,8 @@ def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
     """Source: AWS KMS API Reference, ReEncrypt: kms:ReEncryptFrom on the source key, kms:ReEncryptTo on the destination key."""
     ignoring = _ignores_ciphertext(parameters)
     if not ignoring and "CiphertextBlob" not in parameters:
-        raise using.blob_null("ciphertextBlob")
-    destination = keyring.find(context, parameters["DestinationKeyId"])
+        raise key_use.blob_null("ciphertextBlob")
+    destination = key_snapshots.find(context, parameters["DestinationKeyId"])
     source_algorithm = parameters.get("SourceEncryptionAlgorithm", SYMMETRIC_DEFAULT)
     if ignoring:
         _check_source(
@@ -242,7 +242,7 @@ def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
     if source_material:
         result["SourceKeyMaterialId"] = source_material
     if algorithm == SYMMETRIC_DEFAULT:
-        result["DestinationKeyMaterialId"] = using.current(destination).material_id
+        result["DestinationKeyMaterialId"] = key_use.current(destination).material_id
     return result
 
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import pins
+from engine.iam import principal_ids
 from engine.iam.decide import CONTEXT_ACTIONS, grants_to, is_named
 from engine.iam.principal import Principal
-from engine.kms import access, keyring, models, paging, specs, states
-from engine.kms.keyring import KmsKey
+from engine.kms import access, key_snapshots, models, paging, specs, states
+from engine.kms.key_snapshots import KmsKey
 from engine.kms.partitions import partition
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
@@ -43,7 +43,7 @@ def allowed_operations(key: KmsKey) -> frozenset[str]:
 
 
 def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     grantee, grantee_is_service = _who(parameters, "GranteePrincipal", "GranteeServicePrincipal")
     retiring, retiring_is_service = _who(parameters, "RetiringPrincipal", "RetiringServicePrincipal")
     operations = list(dict.fromkeys(parameters["Operations"]))
@@ -78,7 +78,7 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     if decision.grant is not None:
         _check_parent(context, key, operations, constraints)
     access.dry_run(parameters)
-    row = keyring.row(key)
+    row = key_snapshots.row(key)
     who = {"grantee": grantee, "grantee_pin": grantee_pin, "retiring": retiring, "retiring_pin": retiring_pin}
     same = _same_by_name(row, parameters.get("Name", ""), who, operations, constraints)
     if same is None:
@@ -115,8 +115,8 @@ def _pin(name: str, is_service: bool) -> str:
     if _PRINCIPAL.fullmatch(name) is None:
         raise _no_principal(name)
     try:
-        return pins.pin([name]).get(name, "")
-    except pins.UnknownPrincipal as reason:
+        return principal_ids.pin([name]).get(name, "")
+    except principal_ids.UnknownPrincipal as reason:
         raise _no_principal(name) from reason
 
 
@@ -180,7 +180,7 @@ def _same_by_name(
 
 
 def _entries(grants: list[models.Grant]) -> list[dict[str, Any]]:
-    arns = pins.arns_of({pin for grant in grants for pin in (grant.grantee_pin, grant.retiring_pin) if pin})
+    arns = principal_ids.arns_of({pin for grant in grants for pin in (grant.grantee_pin, grant.retiring_pin) if pin})
     return [_entry(grant, arns) for grant in grants]
 
 
@@ -205,7 +205,7 @@ def _entry(grant: models.Grant, arns: dict[str, str]) -> dict[str, Any]:
 
 
 def list_grants(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     rows = models.Grant.objects.select_related("key").filter(key_id=key.pk)
     if "GrantId" in parameters:
@@ -236,7 +236,7 @@ def list_retirable_grants(context: CallContext, parameters: dict[str, Any]) -> d
 
 
 def revoke_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     grant = models.Grant.objects.filter(key_id=key.pk, grant_id=parameters["GrantId"]).first()
     if grant is None:
@@ -258,7 +258,7 @@ def retire_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     else:
         if "KeyId" not in parameters or "GrantId" not in parameters:
             raise AWSError("ValidationException", "Specify either a grant token, or a key ID and a grant ID.")
-        named = keyring.find(context, parameters["KeyId"], aliases=False)
+        named = key_snapshots.find(context, parameters["KeyId"], aliases=False)
         grant = (
             models.Grant.objects.select_related("key").filter(key_id=named.pk, grant_id=parameters["GrantId"]).first()
         )
@@ -266,7 +266,7 @@ def retire_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
             if named.account_id != context.account_id:
                 access.authorize(context, named, params=parameters)  # else it would tell whether there is such a grant
             raise AWSError("NotFoundException", f"Grant ID {parameters['GrantId']} not found")
-    key = keyring.get(grant.key.account_id, grant.key.region, grant.key.key_id)
+    key = key_snapshots.get(grant.key.account_id, grant.key.region, grant.key.key_id)
     if _may_retire(grant, context.principal):
         context.touches_key(key.arn, key.account_id)
     else:

@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 
 from engine.context import CallContext
-from engine.kms import access, algorithms, keyring, material, models, specs, states
+from engine.kms import access, algorithms, key_snapshots, material, models, specs, states
 from engine.kms.algorithms import wrapping
-from engine.kms.keyring import KmsKey
+from engine.kms.key_snapshots import KmsKey
 from engine.store.transaction import changed, key_entity
-from engine.vault import keeper
+from engine.vault import domain_keys
 from engine.vault.hierarchy import UnwrapError
 from engine.wire.errors import AWSError
 
@@ -27,7 +27,7 @@ _KEY_WRAP_ONLY = ("rsa",)
 
 
 def _for_import(context: CallContext, parameters: dict[str, Any]) -> KmsKey:
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     if key.origin != "EXTERNAL":
         raise AWSError(
@@ -61,13 +61,13 @@ def get_parameters_for_import(context: CallContext, parameters: dict[str, Any]) 
 
 
 def _seal_token(key: KmsKey, content: bytes) -> bytes:
-    return keeper.seal("import-token", key.account_id, key.region, key.key_id, "", content)
+    return domain_keys.seal("import-token", key.account_id, key.region, key.key_id, "", content)
 
 
 def _open_token(key: KmsKey, token: bytes, now: datetime) -> tuple[str, Any]:
     """(wrapping algorithm, private key). Raises InvalidImportTokenException or ExpiredImportTokenException."""
     try:
-        opened = keeper.open_("import-token", key.account_id, key.region, key.key_id, "", token)
+        opened = domain_keys.open_("import-token", key.account_id, key.region, key.key_id, "", token)
     except UnwrapError as reason:
         raise AWSError("InvalidImportTokenException", "") from reason
     size = int.from_bytes(opened[:2], "big")
@@ -88,7 +88,7 @@ def import_key_material(context: CallContext, parameters: dict[str, Any]) -> dic
     material_id = wrapping.material_id(key.account_id, key.key_id, secret)
     if parameters.get("KeyMaterialId", material_id) != material_id:
         raise _incorrect()
-    row = keyring.row(key)
+    row = key_snapshots.row(key)
     stored = row.materials.filter(material_id=material_id).first()
     if parameters.get("ImportType", EXISTING if row.materials.exists() else NEW) == NEW:
         if stored is not None:
@@ -166,7 +166,7 @@ def _expiration(parameters: dict[str, Any], now: datetime) -> tuple[str, datetim
 
 def delete_imported_key_material(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     key = _for_import(context, parameters)
-    row = keyring.row(key)
+    row = key_snapshots.row(key)
     wanted = parameters.get("KeyMaterialId") or key.current_material_id
     stored = row.materials.filter(material_id=wanted).first()
     if "KeyMaterialId" in parameters and stored is None:

@@ -8,9 +8,22 @@ from datetime import timedelta
 from typing import Any
 
 from engine.context import CallContext
-from engine.kms import access, keyring, managed, material, models, paging, policies, settle, specs, states, stores, tags
+from engine.kms import (
+    access,
+    due_changes,
+    key_snapshots,
+    managed,
+    material,
+    models,
+    paging,
+    policies,
+    specs,
+    states,
+    stores,
+    tags,
+)
 from engine.kms.changing import for_change
-from engine.kms.keyring import KmsKey
+from engine.kms.key_snapshots import KmsKey
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
@@ -65,7 +78,7 @@ def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
         material.new(key, context.now)
     changed(key_entity(key.account_id, key.region, key.key_id))
     context.touches_key(key.arn, key.account_id)
-    answer = {"KeyMetadata": metadata(keyring.snapshot(key), context)}
+    answer = {"KeyMetadata": metadata(key_snapshots.snapshot(key), context)}
     return answer
 
 
@@ -143,7 +156,7 @@ def enable_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
     _, row = for_change(context, parameters)
     row.enabled = True
     row.save(update_fields=["enabled"])
-    settle.rotate_as_due(row, context.now)
+    due_changes.rotate_as_due(row, context.now)
     return {}
 
 

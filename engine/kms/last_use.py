@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from engine.context import CallContext
-from engine.kms import access, keyring
+from engine.kms import access, key_snapshots
 from engine.trail import query
 
 
 def get_key_last_usage(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     answer: dict[str, Any] = {
         "KeyId": key.key_id,

@@ -7,8 +7,8 @@ import uuid
 from datetime import timedelta
 
 from engine.context import CallContext
-from engine.kms import keyring, material, models, specs
-from engine.kms.keyring import KmsKey
+from engine.kms import key_snapshots, material, models, specs
+from engine.kms.key_snapshots import KmsKey
 from engine.kms.partitions import partition
 from engine.store import transaction
 from engine.store.transaction import aliases_entity, changed, key_entity
@@ -49,7 +49,7 @@ def find_or_create(context: CallContext, identifier: str) -> KmsKey:
         row = models.Alias.objects.filter(account_id=context.account_id, region=context.region, name=name).first()
         if row is None or not row.target_key_id:
             create(context, name)
-    return keyring.find(context, identifier)
+    return key_snapshots.find(context, identifier)
 
 
 def create(context: CallContext, alias: str) -> None:

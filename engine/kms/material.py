@@ -7,7 +7,7 @@ from datetime import datetime
 
 from engine.kms import algorithms, models, specs
 from engine.store.transaction import changed, key_entity
-from engine.vault import keeper
+from engine.vault import domain_keys
 
 CURRENT, NON_CURRENT = "CURRENT", "NON_CURRENT"
 PENDING_ROTATION = "PENDING_ROTATION"
@@ -77,7 +77,7 @@ def add(
 
 
 def seal(key: models.Key, material_id: str, secret: bytes) -> bytes:
-    return keeper.seal("material", key.account_id, key.region, key.key_id, material_id, secret)
+    return domain_keys.seal("material", key.account_id, key.region, key.key_id, material_id, secret)
 
 
 def copy(source: models.Key, target: models.Key) -> None:
@@ -87,7 +87,9 @@ def copy(source: models.Key, target: models.Key) -> None:
         if source.origin == "EXTERNAL":
             wrapped, row.public_key, row.expiration_model, row.valid_to = b"", b"", "", None
         elif wrapped:
-            secret = keeper.open_("material", source.account_id, source.region, source.key_id, row.material_id, wrapped)
+            secret = domain_keys.open_(
+                "material", source.account_id, source.region, source.key_id, row.material_id, wrapped
+            )
             wrapped = seal(target, row.material_id, secret)
         row.pk, row.key, row.wrapped = None, target, wrapped
         row.save(force_insert=True)

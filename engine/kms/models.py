@@ -19,7 +19,9 @@ class Key(models.Model):
     manager = models.CharField(max_length=16, default="CUSTOMER")
     description = models.TextField(blank=True)
     policy = models.TextField()
-    policy_pins = models.JSONField(default=dict, help_text="unique IDs of the principals it names (engine.iam.pins)")
+    policy_pins = models.JSONField(
+        default=dict, help_text="unique IDs of the principals it names (engine.iam.principal_ids)"
+    )
     enabled = models.BooleanField(default=True)
     created = models.DateTimeField()
     tags = models.JSONField(default=dict)
@@ -53,7 +55,7 @@ class Key(models.Model):
                 name="key_deletion",
             ),
             models.Index(
-                # with all that a count of them asks for (engine.kms.settle.ROTATING)
+                # with all that a count of them asks for (engine.kms.due_changes.ROTATING)
                 fields=[
                     "account_id",
                     "next_rotation",

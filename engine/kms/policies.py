@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import pins
+from engine.iam import principal_ids
 from engine.iam.authorize import global_conditions
 from engine.iam.conditions import OVERLY_PERMISSIVE
 from engine.iam.decide import Policies, Request, decide
 from engine.iam.policy import CompiledPolicy, MalformedPolicy, compile_policy, parse
-from engine.kms import access, keyring, models, paging
+from engine.kms import access, key_snapshots, models, paging
 from engine.kms.changing import for_change
 from engine.kms.partitions import partition
 from engine.wire.errors import AWSError
@@ -50,7 +50,7 @@ def checked_for_new_key(context: CallContext, parameters: dict[str, Any]) -> dic
 
 
 def check(context: CallContext, policy: str, *, bypass: bool) -> dict[str, str]:
-    """The unique IDs of the principals it names, to be stored with it (engine.iam.pins). Users and roles of accounts that are here
+    """The unique IDs of the principals it names, to be stored with it (engine.iam.principal_ids). Users and roles of accounts that are here
     must exist, as in AWS; those of other accounts are taken on trust.
 
     Raise MalformedPolicyDocumentException, or LimitExceededException for one over 32 KB.
@@ -69,8 +69,8 @@ def check(context: CallContext, policy: str, *, bypass: bool) -> dict[str, str]:
         raise AWSError("MalformedPolicyDocumentException", "NotPrincipal is not supported with Effect Allow.")
     _check_set_operators(compiled)
     try:
-        found = pins.pin_policy(compiled)
-    except pins.UnknownPrincipal as reason:
+        found = principal_ids.pin_policy(compiled)
+    except principal_ids.UnknownPrincipal as reason:
         raise AWSError(
             "MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals."
         ) from reason
@@ -90,9 +90,9 @@ def _check_set_operators(policy: CompiledPolicy) -> None:
 
 
 def _check_lockout(context: CallContext, policy: CompiledPolicy) -> None:
-    from engine.iam import attached
+    from engine.iam import policy_lookup
 
-    identity, boundary = attached.policies_of(context.principal)
+    identity, boundary = policy_lookup.policies_of(context.principal)
     known = {**global_conditions(context), "kms:calleraccount": context.account_id}
     request = Request(context.principal, "kms:PutKeyPolicy", "*", context.account_id, known)
     if not decide(request, Policies(identity=identity, resource=policy, boundary=boundary)).allowed:
@@ -116,10 +116,10 @@ def _check_name(parameters: dict[str, Any]) -> None:
 
 
 def get_key_policy(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     _check_name(parameters)
-    return {"Policy": pins.shown(key.policy_text, dict(key.policy_pins)), "PolicyName": NAME}
+    return {"Policy": principal_ids.shown(key.policy_text, dict(key.policy_pins)), "PolicyName": NAME}
 
 
 def put_key_policy(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def put_key_policy(context: CallContext, parameters: dict[str, Any]) -> dict[str
 
 
 def list_key_policies(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     found, more = paging.page_of("policies", parameters, [NAME], str, limit=100)
     return {"PolicyNames": found, **more}

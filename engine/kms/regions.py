@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 
 from engine.context import CallContext
-from engine.kms import access, keyring, keys, managed, material, models, policies, states, tags
-from engine.kms.keyring import KmsKey
+from engine.kms import access, key_snapshots, keys, managed, material, models, policies, states, tags
+from engine.kms.key_snapshots import KmsKey
 from engine.kms.partitions import partition
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
@@ -26,7 +26,7 @@ def partition_regions(partition: str) -> frozenset[str]:
 
 
 def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    primary = keyring.find(context, parameters["KeyId"], aliases=False)
+    primary = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, primary, params=parameters)
     managed.refuse_managed(primary, context.operation)
     _refuse_non_primary(primary)
@@ -40,7 +40,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
         )
     conditions = {"kms:replicaregion": region, **access.request_conditions(parameters)}
     access.authorize_new(context, "CreateKey", conditions)
-    source = keyring.row(primary)
+    source = key_snapshots.row(primary)
     replica = models.Key(
         account_id=source.account_id,
         region=region,
@@ -65,7 +65,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     policies.remember(replica, context)
     material.copy(source, replica)
     _announce(source)
-    snapshot = keyring.snapshot(replica)
+    snapshot = key_snapshots.snapshot(replica)
     context.touches_key(replica.arn, replica.account_id)
     answer: dict[str, Any] = {"ReplicaKeyMetadata": keys.metadata(snapshot, context), "ReplicaPolicy": replica.policy}
     if replica.tags:
@@ -74,7 +74,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
 
 
 def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    primary = keyring.find(context, parameters["KeyId"], aliases=False)
+    primary = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, primary, params=parameters)
     _refuse_non_primary(primary)
     states.refuse_unless_allowed(context.operation, primary, context.now)
@@ -84,13 +84,13 @@ def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> d
     if region not in primary.replica_regions:
         arn = primary.arn.replace(f":{primary.region}:", f":{region}:", 1)
         raise AWSError("NotFoundException", f"Key '{arn}' does not exist")
-    replica = keyring.get(primary.account_id, region, primary.key_id)
+    replica = key_snapshots.get(primary.account_id, region, primary.key_id)
     access.authorize(context, replica, params=parameters)
     states.refuse_unless_allowed(context.operation, replica, context.now)
     rows = models.Key.objects.filter(account_id=primary.account_id, key_id=primary.key_id)
     rows.update(primary_region=region)
     rows.filter(region__in=(primary.region, region)).update(updating_until=context.now + CREATING)
-    _announce(keyring.row(primary))
+    _announce(key_snapshots.row(primary))
     return {}
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from engine.context import CallContext
-from engine.kms import access, keyring, managed, material, models, paging, specs, states
-from engine.kms.keyring import KeyMaterial, KmsKey
+from engine.kms import access, key_snapshots, managed, material, models, paging, specs, states
+from engine.kms.key_snapshots import KeyMaterial, KmsKey
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
@@ -33,14 +33,14 @@ def _refuse_replica(key: KmsKey) -> None:
 def _for_rotation(
     context: CallContext, parameters: dict[str, Any], *, imported_too: bool = False
 ) -> tuple[KmsKey, models.Key]:
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     managed.refuse_managed(key, context.operation)
     states.refuse_unless_allowed(context.operation, key, context.now)
     if context.operation != "DisableKeyRotation" or key.origin != "AWS_KMS":  # what cannot rotate may be told not to
         _refuse_kind(key, imported_too=imported_too)
     _refuse_replica(key)
-    return key, keyring.row(key)
+    return key, key_snapshots.row(key)
 
 
 def enable_key_rotation(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _share(row: models.Key) -> None:
 
 
 def get_key_rotation_status(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     states.refuse_unless_allowed(context.operation, key, context.now)
     if key.origin not in ("AWS_KMS", "EXTERNAL"):
@@ -127,7 +127,7 @@ def _turn_to_imported(key: KmsKey, row: models.Key, context: CallContext) -> Non
 
 def list_key_rotations(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Completed rotations, oldest first; with IncludeKeyMaterial=ALL_KEY_MATERIAL the first and pending materials too."""
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     states.refuse_unless_allowed(context.operation, key, context.now)
     if key.spec != specs.SYMMETRIC_DEFAULT:

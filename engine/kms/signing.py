@@ -7,9 +7,9 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from engine.context import CallContext
-from engine.kms import access, algorithms, specs, states, using
+from engine.kms import access, algorithms, key_use, specs, states
 from engine.kms.algorithms import ecc, ed25519, mac, mldsa, mlkem, rsa
-from engine.kms.keyring import KmsKey
+from engine.kms.key_snapshots import KmsKey
 from engine.wire.errors import AWSError
 
 _FAMILIES = {"rsa": rsa, "ecc": ecc, "ed25519": ed25519, "mldsa": mldsa}
@@ -18,29 +18,29 @@ RAW, DIGEST, EXTERNAL_MU = "RAW", "DIGEST", "EXTERNAL_MU"
 
 
 def sign(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = using.key_for_use(context, parameters)
+    key = key_use.key_for_use(context, parameters)
     algorithm = parameters["SigningAlgorithm"]
     prehashed = _checked_message(key, algorithm, parameters)
     access.dry_run(parameters)
     family = _FAMILIES[specs.spec(key.spec).family]
-    signature = family.sign(using.private_key(key), algorithm, parameters["Message"], prehashed)
+    signature = family.sign(key_use.private_key(key), algorithm, parameters["Message"], prehashed)
     return {"KeyId": key.arn, "Signature": signature, "SigningAlgorithm": algorithm}
 
 
 def verify(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = using.key_for_use(context, parameters)
+    key = key_use.key_for_use(context, parameters)
     algorithm = parameters["SigningAlgorithm"]
     prehashed = _checked_message(key, algorithm, parameters)
     access.dry_run(parameters)
     family = _FAMILIES[specs.spec(key.spec).family]
-    if not family.verify(using.public_key(key), algorithm, parameters["Message"], parameters["Signature"], prehashed):
+    if not family.verify(key_use.public_key(key), algorithm, parameters["Message"], parameters["Signature"], prehashed):
         raise AWSError("KMSInvalidSignatureException", "")
     return {"KeyId": key.arn, "SignatureValid": True, "SigningAlgorithm": algorithm}
 
 
 def _checked_message(key: KmsKey, algorithm: str, parameters: dict[str, Any]) -> bool:
     """Whether the message is a digest (or mu) already; raises for a type or length that the algorithm does not take."""
-    using.check_algorithm(key, algorithm)
+    key_use.check_algorithm(key, algorithm)
     kind = parameters.get("MessageType", RAW)
     length = len(parameters["Message"])
     family = specs.spec(key.spec).family
@@ -68,13 +68,13 @@ def _wrong_type(kind: str, what: str) -> AWSError:
 
 
 def get_public_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = using.key_for_use(context, parameters)
+    key = key_use.key_for_use(context, parameters)
     spec = specs.spec(key.spec)
     if spec.key_type not in ("Asymmetric", "KEM"):
         raise AWSError("UnsupportedOperationException")
     return {
         "KeyId": key.arn,
-        "PublicKey": using.current(key).public_key,
+        "PublicKey": key_use.current(key).public_key,
         "CustomerMasterKeySpec": key.spec,
         "KeySpec": key.spec,
         "KeyUsage": key.usage,
@@ -83,32 +83,32 @@ def get_public_key(context: CallContext, parameters: dict[str, Any]) -> dict[str
 
 
 def generate_mac(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = using.key_for_use(context, parameters)
+    key = key_use.key_for_use(context, parameters)
     algorithm = parameters["MacAlgorithm"]
-    using.check_algorithm(key, algorithm)
+    key_use.check_algorithm(key, algorithm)
     access.dry_run(parameters)
-    computed = mac.compute(using.current(key).secret, algorithm, parameters["Message"])
+    computed = mac.compute(key_use.current(key).secret, algorithm, parameters["Message"])
     return {"KeyId": key.arn, "Mac": computed, "MacAlgorithm": algorithm}
 
 
 def verify_mac(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = using.key_for_use(context, parameters)
+    key = key_use.key_for_use(context, parameters)
     algorithm = parameters["MacAlgorithm"]
-    using.check_algorithm(key, algorithm)
+    key_use.check_algorithm(key, algorithm)
     access.dry_run(parameters)
-    if not mac.verify(using.current(key).secret, algorithm, parameters["Message"], parameters["Mac"]):
+    if not mac.verify(key_use.current(key).secret, algorithm, parameters["Message"], parameters["Mac"]):
         raise AWSError("KMSInvalidMacException", "")
     return {"KeyId": key.arn, "MacValid": True, "MacAlgorithm": algorithm}
 
 
 def derive_shared_secret(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Source: AWS KMS API Reference, DeriveSharedSecret: the raw ECDH secret with a public key of the same curve."""
-    using.refuse_recipient(parameters)
-    key = using.key_for_use(context, parameters)
-    using.check_algorithm(key, parameters["KeyAgreementAlgorithm"])
+    key_use.refuse_recipient(parameters)
+    key = key_use.key_for_use(context, parameters)
+    key_use.check_algorithm(key, parameters["KeyAgreementAlgorithm"])
     access.dry_run(parameters)
     try:
-        secret = ecc.agree(using.private_key(key), algorithms.load_public(parameters["PublicKey"]))
+        secret = ecc.agree(key_use.private_key(key), algorithms.load_public(parameters["PublicKey"]))
     except (ValueError, TypeError, UnsupportedAlgorithm) as reason:
         raise AWSError("ValidationException") from reason
     return {
@@ -120,10 +120,10 @@ def derive_shared_secret(context: CallContext, parameters: dict[str, Any]) -> di
 
 
 def encapsulate(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = using.key_for_use(context, parameters)
-    using.check_algorithm(key, parameters["EncapsulationAlgorithm"])
+    key = key_use.key_for_use(context, parameters)
+    key_use.check_algorithm(key, parameters["EncapsulationAlgorithm"])
     access.dry_run(parameters)
-    secret, encapsulated = mlkem.encapsulate(using.public_key(key))
+    secret, encapsulated = mlkem.encapsulate(key_use.public_key(key))
     return {
         "KeyId": key.arn,
         "SharedSecret": secret,
@@ -133,13 +133,13 @@ def encapsulate(context: CallContext, parameters: dict[str, Any]) -> dict[str, A
 
 
 def decapsulate(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    using.refuse_recipient(parameters)
-    key = using.key_for_use(context, parameters)
+    key_use.refuse_recipient(parameters)
+    key = key_use.key_for_use(context, parameters)
     states.refuse_wrong_usage("Decapsulate", key)
-    using.check_algorithm(key, parameters["EncapsulationAlgorithm"])
+    key_use.check_algorithm(key, parameters["EncapsulationAlgorithm"])
     access.dry_run(parameters)
     try:
-        secret = mlkem.decapsulate(using.private_key(key), parameters["SharedSecretCiphertextBlob"])
+        secret = mlkem.decapsulate(key_use.private_key(key), parameters["SharedSecretCiphertextBlob"])
     except ValueError as reason:
         raise AWSError("InvalidCiphertextException", "") from reason
     return {"KeyId": key.arn, "SharedSecret": secret, "EncapsulationAlgorithm": parameters["EncapsulationAlgorithm"]}

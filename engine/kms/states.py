@@ -23,7 +23,7 @@ UPDATING = "Updating"
 
 
 class KeyFacts(Protocol):
-    """What the rules need to know of a key; engine.kms.keyring.KmsKey is one."""
+    """What the rules need to know of a key; engine.kms.key_snapshots.KmsKey is one."""
 
     @property
     def arn(self) -> str: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.context import CallContext
-from engine.kms import access, keyring, paging
+from engine.kms import access, key_snapshots, paging
 from engine.kms.changing import for_change
 from engine.wire.errors import AWSError
 
@@ -45,7 +45,7 @@ def untag_resource(context: CallContext, parameters: dict[str, Any]) -> dict[str
 
 
 def list_resource_tags(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    key = keyring.find(context, parameters["KeyId"], aliases=False)
+    key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     names, more = paging.page_of("tags", parameters, sorted(key.tags), str, limit=50)
     return {"Tags": [{"TagKey": name, "TagValue": key.tags[name]} for name in names], **more}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.trail.facts import user_name
+from engine.trail.indexed_fields import user_name
 from engine.trail.query import first_event_time, lookup, uses_since
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.iam.practice import POLICIES, STUDENTS
+from engine.iam.starter_policies import POLICIES, STUDENTS
 
 __all__ = [
     "POLICIES",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.sight import Viewer, changed_keys, key_conditions, lacking, latest_change, may, refusals, viewer
+from engine.visibility import Viewer, changed_keys, key_conditions, lacking, latest_change, may, refusals, viewer
 
 __all__ = [
     "Viewer",

@@ -32,7 +32,7 @@ from engine.store import transaction
 from engine.store.models import TrailMark
 from engine.trail import signed_note
 from engine.trail.models import Head, SigningKey
-from engine.vault import hierarchy, keeper
+from engine.vault import domain_keys, hierarchy
 
 _ACCOUNT, _REGION = "000000000000", "engine"  # the domain key that seals the signing key: no caller can have either
 _ID = "trail-signing-key"
@@ -109,7 +109,7 @@ def _signer() -> _Signer:
         key = Ed25519PrivateKey.generate()
         public = key.public_key().public_bytes_raw().hex()
         secret = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-        sealed = keeper.seal("signing-key", _ACCOUNT, _REGION, _ID, public, secret)
+        sealed = domain_keys.seal("signing-key", _ACCOUNT, _REGION, _ID, public, secret)
         SigningKey.objects.create(public_key=public, sealed=sealed, created=clock.real_now())
         row = public, sealed
     return _opened(row[0], bytes(row[1]))
@@ -119,7 +119,7 @@ def _signer() -> _Signer:
 def _opened(public: str, sealed: bytes) -> _Signer:
     """Raises CheckpointError if the sealed key does not open as the one of this public key."""
     try:
-        secret = keeper.open_("signing-key", _ACCOUNT, _REGION, _ID, public, sealed)
+        secret = domain_keys.open_("signing-key", _ACCOUNT, _REGION, _ID, public, sealed)
     except hierarchy.UnwrapError as reason:
         raise CheckpointError("the key that signs checkpoints of the audit trail does not open") from reason
     return _Signer(f"kmsconsole/trail/{public[:16]}", Ed25519PrivateKey.from_private_bytes(secret))
@@ -136,7 +136,7 @@ def stored() -> Checkpoint | None:
     note = stored_text()
     if note:
         return open_note(note)
-    if connection.vendor == "postgresql" or not (SigningKey.objects.exists() or keeper.used_root_key_id()):
+    if connection.vendor == "postgresql" or not (SigningKey.objects.exists() or domain_keys.used_root_key_id()):
         return None  # a node's, or an installation's, first start
     raise CheckpointError("the stored checkpoint of the audit trail is gone from the database")
 

@@ -20,8 +20,8 @@ from django.db import connection
 
 from engine.store.postgresql.base import Connection, connect
 from engine.trail.checkpoints import FLUSH
-from engine.trail.facts import Facts
 from engine.trail.groupcommit import GroupCommit, Ticket
+from engine.trail.indexed_fields import IndexedFields
 
 GENESIS = bytes(32)
 
@@ -55,7 +55,7 @@ class DatabaseJournal(GroupCommit):
 
     def _commit(self, batch: list[Ticket]) -> None:
         records = [ticket.record for ticket in batch]
-        facts = [Facts.of(record) for record in records]
+        facts = [IndexedFields.of(record) for record in records]
         try:
             link, heads = self._begin(facts)
             chained = _chain(heads, records, facts)
@@ -69,7 +69,7 @@ class DatabaseJournal(GroupCommit):
         for ticket, entry in zip(batch, chained, strict=True):
             ticket.sequence = entry.sequence
 
-    def _begin(self, facts: list[Facts]) -> tuple[Connection, _Heads]:
+    def _begin(self, facts: list[IndexedFields]) -> tuple[Connection, _Heads]:
         """An open transaction that holds the heads of the records' accounts."""
         if self._connection is not None:
             try:
@@ -99,13 +99,13 @@ class _Chained:
 
     __slots__ = ("digest", "facts", "record", "sequence")
 
-    def __init__(self, record: bytes, facts: Facts, sequence: int, digest: bytes) -> None:
+    def __init__(self, record: bytes, facts: IndexedFields, sequence: int, digest: bytes) -> None:
         self.record, self.facts, self.sequence, self.digest = record, facts, sequence, digest
 
 
 def append_in_transaction(records: list[bytes]) -> None:
     """Make the records of a change rows of Django's running transaction."""
-    facts = [Facts.of(record) for record in records]
+    facts = [IndexedFields.of(record) for record in records]
     with connection.cursor() as cursor:
 
         def execute(sql: str, parameters: tuple[Any, ...]) -> Any:
@@ -115,14 +115,14 @@ def append_in_transaction(records: list[bytes]) -> None:
         _write(execute, _chain(_hold(execute, facts), records, facts))
 
 
-def _begin(link: Connection, facts: list[Facts]) -> _Heads:
+def _begin(link: Connection, facts: list[IndexedFields]) -> _Heads:
     with link.pipeline():
         link.execute("BEGIN")
         link.execute("SET LOCAL synchronous_commit TO off")
         return _hold(link.execute, facts)
 
 
-def _hold(execute: _Execute, facts: list[Facts]) -> _Heads:
+def _hold(execute: _Execute, facts: list[IndexedFields]) -> _Heads:
     """Lock the heads of the accounts, in the order of their numbers so that no two appenders wait for each other."""
     accounts = sorted({each.account for each in facts})
     rows = execute(_HEADS, (accounts,)).fetchall()
@@ -132,7 +132,7 @@ def _hold(execute: _Execute, facts: list[Facts]) -> _Heads:
     return {account: (sequence, bytes(digest)) for account, sequence, digest in rows}
 
 
-def _chain(heads: _Heads, records: list[bytes], facts: list[Facts]) -> list[_Chained]:
+def _chain(heads: _Heads, records: list[bytes], facts: list[IndexedFields]) -> list[_Chained]:
     chained = []
     for record, fact in zip(records, facts, strict=True):
         sequence, digest = heads[fact.account]
@@ -175,7 +175,7 @@ def _columns(rows: list[tuple[Any, ...]]) -> tuple[list[Any], ...]:
     return tuple(list(column) for column in zip(*rows, strict=True))
 
 
-class Shelf:
+class EventStore:
     """Where engine.trail.query finds events on PostgreSQL: straight in the tables."""
 
     events = "trail_event AS event"

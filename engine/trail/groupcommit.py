@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 # One entry for each call of this process that is being answered: what a commit may wait for, to serve it too.
-underway: list[None] = []
+in_flight: list[None] = []
 
 
 class TrailUnavailable(Exception):
@@ -83,8 +83,8 @@ class GroupCommit(ABC):
 
     def _lead(self) -> None:
         """Commit all that waits now, then hand the lead to the first that came meanwhile."""
-        for _ in range(len(underway)):
-            if len(self._pending) >= len(underway):
+        for _ in range(len(in_flight)):
+            if len(self._pending) >= len(in_flight):
                 break
             os.sched_yield()  # let the others come as far as this: one commit then serves all
         with self._mutex:

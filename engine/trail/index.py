@@ -19,8 +19,8 @@ from typing import Any
 import orjson
 
 from engine.trail import journal
-from engine.trail.facts import Facts
 from engine.trail.groupcommit import TrailUnavailable
+from engine.trail.indexed_fields import IndexedFields
 
 logger = logging.getLogger(__name__)
 
@@ -157,14 +157,14 @@ _HEAD_BYTES = 90  # of a line: its number, its hash, and how its record begins
 def _index_line(index: sqlite3.Connection, path: Path, line: journal.Line) -> None:
     try:
         entry = line.entry(path)
-        facts = Facts.of(entry.record)
+        facts = IndexedFields.of(entry.record)
     except (TrailUnavailable, ValueError, LookupError, TypeError, AttributeError) as reason:
         logger.error("audit journal %s: the line at byte %d cannot be read: %r", path, line.start, reason)
         return
     _index_entry(index, entry, facts)
 
 
-def _index_entry(index: sqlite3.Connection, entry: journal.Entry, facts: Facts) -> None:
+def _index_entry(index: sqlite3.Connection, entry: journal.Entry, facts: IndexedFields) -> None:
     if facts.voids:
         index.execute("UPDATE event SET voided = 1 WHERE event_id = ?", (facts.voids,))
     index.execute(
@@ -195,7 +195,7 @@ def _index_entry(index: sqlite3.Connection, entry: journal.Entry, facts: Facts) 
             index.execute("INSERT OR REPLACE INTO last_use VALUES (?,?,?)", (kind, subject, entry.sequence))
 
 
-class Shelf:
+class EventStore:
     """Where engine.trail.query finds events on one machine: by the index, in the journal of `folder`."""
 
     events = "event"

@@ -11,7 +11,7 @@ import orjson
 from engine.context import CallContext
 from engine.iam.authorize import authorize
 from engine.operation import Operation
-from engine.trail import facts, query
+from engine.trail import indexed_fields, query
 from engine.wire.errors import AWSError
 
 _ATTRIBUTES = {
@@ -88,7 +88,7 @@ def _entry(event: dict[str, Any]) -> dict[str, Any]:
         "ReadOnly": "true" if event.get("readOnly") else "false",
         "EventTime": datetime.fromisoformat(event["eventTime"]),
         "EventSource": event["eventSource"],
-        "Username": facts.user_name(event["userIdentity"]),
+        "Username": indexed_fields.user_name(event["userIdentity"]),
         "Resources": [
             {"ResourceType": resource["type"], "ResourceName": resource["ARN"]}
             for resource in event.get("resources", ())

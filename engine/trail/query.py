@@ -34,7 +34,7 @@ class Use:
     principal: str
 
 
-class Shelf(Protocol):
+class EventStore(Protocol):
     """Where events are found: the index of a file journal, or the tables of a database. Their columns have the same names.
 
     `events` and `events_of_key` are what to select FROM (the latter with a table `resource`), `columns` what `records` needs.
@@ -53,12 +53,12 @@ class Shelf(Protocol):
     def uses_since(self, account_id: str, arn_prefix: str, after: int) -> list[tuple[str, int, int]]: ...
 
 
-def _shelf() -> Shelf:
+def _shelf() -> EventStore:
     if connection.vendor == "postgresql":
         from engine.trail import database
 
-        return database.Shelf()
-    return index.Shelf(Path(settings.DATA) / "trail")
+        return database.EventStore()
+    return index.EventStore(Path(settings.DATA) / "trail")
 
 
 def lookup(

@@ -1,4 +1,4 @@
-"""The key hierarchy: root key → domain keys → key material and secrets. Pure functions; storing is engine.vault.keeper's.
+"""The key hierarchy: root key → domain keys → key material and secrets. Pure functions; storing is engine.vault.domain_keys's.
 
 Every wrap is AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D) under a key used for wrapping only. The additional data
 names what is wrapped, so a wrapped blob opens only as what it was: another account, Region, key or kind refuses.

@@ -17,9 +17,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from console import remedies
+from console import error_help
 from keys import service
-from keys.clock import clockwords
+from keys.clock import durations
 from keys.lifecycle import approvals
 from keys.service import timetravel
 
@@ -144,7 +144,7 @@ def _page(
         held = service.ending_unapproved(request, target)
         if "typed" in move.fields and not hasattr(move, "phrase"):
             move.confirm_by(_phrase(found))
-        shown |= {"move": move, "target": target, "forecast": found, "moved_by": clockwords.span(seconds - begin)}
+        shown |= {"move": move, "target": target, "forecast": found, "moved_by": durations.span(seconds - begin)}
         shown |= {"held": {each.place for each in held}, "why_held": approvals.held_move(len(held)) if held else ""}
     wrong = any(form is not None and form.is_bound and form.errors for form in (by, to, move))
     return render(request, "keys/clock/clock.html", shown, status=422 if wrong else 200)
@@ -171,13 +171,13 @@ def _move(request: HttpRequest) -> HttpResponse:
         return redirect("clock")
     except ClientError as error:
         if service.denied(error):
-            explained = {**remedies.explained(error), "title": _("The account's clock")}
+            explained = {**error_help.explained(error), "title": _("The account's clock")}
             shown = {"title": explained["title"], "code": explained["Code"], "message": explained["Message"]}
             return render(request, "keys/problem.html", {**shown, "remedy": explained["remedy"]}, status=403)
         messages.error(request, service.sentence(error))
         return redirect("clock")
     messages.success(
-        request, _("The account's clock was moved forward by %(span)s.") % {"span": clockwords.span(seconds - begin)}
+        request, _("The account's clock was moved forward by %(span)s.") % {"span": durations.span(seconds - begin)}
     )
     return redirect("clock")
 

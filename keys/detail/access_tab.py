@@ -8,7 +8,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 
 from keys import service
-from keys.evaluator import decisions, household, keyside, operations
+from keys.evaluator import decisions, key_view, operations, principal_directory
 from keys.evaluator.question import Question
 
 _PAGE = 50
@@ -16,11 +16,11 @@ _PAGE = 50
 
 def load(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     """Raises ClientError if the caller may not read the key's policy or the account's IAM."""
-    people = household.of(request)
-    side = keyside.of(kms, key)
+    people = principal_directory.of(request)
+    side = key_view.of(kms, key)
     columns = operations.columns(side.spec, side.usage)
     rows = decisions.matrix(
-        people, side, [column.action for column in columns], decisions.Asked({}, {}, service.now(request))
+        people, side, [column.action for column in columns], decisions.RequestContext({}, {}, service.now(request))
     )
     everyone = request.GET.get("all") == "1"
     text = request.GET.get("q", "").strip().lower()

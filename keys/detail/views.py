@@ -16,7 +16,7 @@ from keys import service
 from keys.common import optional, problem_page
 from keys.detail import access_tab, use_tabs
 from keys.grants import grants
-from keys.lifecycle import answers
+from keys.lifecycle import action_rules
 from keys.lifecycle.views import actions, deletion
 from keys.policy import views as key_policy
 
@@ -134,7 +134,7 @@ def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse
             "tabs": [(slug, words) for slug, (words, _load, there) in TABS.items() if there(key)],
             "problem": problem,
             "template": f"keys/detail/tabs/{tab.replace('-', '_')}.html",
-            "refused": answers.refused(key),
+            "refused": action_rules.refused(key),
             "last_use": last_use,
             "waiting": deletion.waiting(request, key["KeyId"]),
             **(loaded or {}),

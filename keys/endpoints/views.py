@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from console import back
+from console import redirects
 from keys import service
 from keys.common import problem_page, requires
 from keys.endpoints import backends, connections
@@ -103,7 +103,7 @@ def switch(request: HttpRequest) -> HttpResponse:
     except LookupError:
         messages.error(request, _("There is no such endpoint any more."))
         return redirect("endpoints")
-    after = back.safe(request, request.POST.get("next", "/"), "")
+    after = redirects.safe(request, request.POST.get("next", "/"), "")
     messages.success(
         request, _("These pages now speak to %(name)s.") % {"name": chosen.name or _("the embedded engine")}
     )

@@ -22,17 +22,17 @@ from engine.public.decision import (
     grants_to,
 )
 from engine.public.memory import Remembered, texts
-from keys.evaluator import facts
-from keys.evaluator.facts import Values
-from keys.evaluator.household import Household, Subject
-from keys.evaluator.keyside import KeySide, named_in
+from keys.evaluator import condition_context
+from keys.evaluator.condition_context import Values
+from keys.evaluator.key_view import KeyView, named_in
+from keys.evaluator.principal_directory import PrincipalDirectory, Subject
 
 YES, NO, DEPENDS = "yes", "no", "depends"
 _NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestContext:
     """What a request would bring: condition keys (names in lower case) and an encryption context."""
 
     values: Mapping[str, str | tuple[str, ...]]
@@ -41,14 +41,14 @@ class Asked:
 
 
 def context_of(
-    subject: Subject, key: KeySide | None, asked: Asked, region: str, *, action: str = "", resource: str = ""
+    subject: Subject, key: KeyView | None, asked: RequestContext, region: str, *, action: str = "", resource: str = ""
 ) -> Values:
     """`action` and `resource` where there is no key."""
     return {
-        **facts.of_principal(subject.principal, region, asked.now),
-        **facts.caller_account(subject.principal, action, resource if key is None else key.arn),
-        **(key.facts if key is not None else {}),
-        **facts.of_encryption_context(asked.encryption_context),
+        **condition_context.of_principal(subject.principal, region, asked.now),
+        **condition_context.caller_account(subject.principal, action, resource if key is None else key.arn),
+        **(key.condition_context if key is not None else {}),
+        **condition_context.of_encryption_context(asked.encryption_context),
         **asked.values,
     }
 
@@ -57,7 +57,7 @@ def policies_for(subject: Subject, resource: CompiledPolicy | None, grants: tupl
     return Policies(identity=subject.identity, resource=resource, boundary=subject.boundary, grants=grants)
 
 
-def explain(subject: Subject, action: str, key: KeySide, asked: Asked) -> Decision:
+def explain(subject: Subject, action: str, key: KeyView, asked: RequestContext) -> Decision:
     """The decision for one request, as the engine would make it."""
     request = Request(
         principal=subject.principal,
@@ -75,10 +75,10 @@ def explain_other(
     action: str,
     resource: str,
     trust: CompiledPolicy | None,
-    asked: Asked,
+    asked: RequestContext,
     account_id: str,
     region: str,
-    key: KeySide | None = None,
+    key: KeyView | None = None,
 ) -> Decision:
     """The same for what is no key: an IAM entity, a list, a role to assume (with its trust policy). `key`: of which an action of the
     console's own is; its policy and grants have no say in that, what is known of it has."""
@@ -89,12 +89,12 @@ def explain_other(
     return decide(request, policies_for(subject, trust))
 
 
-class Judge:
+class AccessEvaluator:
     """Answers for many actions of one subject on one key; what they share is worked out once."""
 
     __slots__ = ("_key", "_lenient", "_strict", "_subject", "_values", "asked")
 
-    def __init__(self, subject: Subject, key: KeySide, asked: Asked) -> None:
+    def __init__(self, subject: Subject, key: KeyView, asked: RequestContext) -> None:
         self._subject, self._key, self.asked = subject, key, asked
         given = _given(asked)
         self._lenient = _narrowed(subject, key, True, given)
@@ -122,12 +122,12 @@ class Judge:
         return DEPENDS if decide(request, self._lenient).allowed else NO
 
 
-def _given(asked: Asked) -> frozenset[str]:
+def _given(asked: RequestContext) -> frozenset[str]:
     """The condition keys whose values the question itself brings."""
-    return frozenset(asked.values) | frozenset(facts.of_encryption_context(asked.encryption_context))
+    return frozenset(asked.values) | frozenset(condition_context.of_encryption_context(asked.encryption_context))
 
 
-def _narrowed(subject: Subject, key: KeySide, lenient: bool, given: frozenset[str]) -> Policies:
+def _narrowed(subject: Subject, key: KeyView, lenient: bool, given: frozenset[str]) -> Policies:
     grants = key.grants
     if grants and not lenient and not given:
         grants = tuple(_unconstrained(grant) for grant in grants)
@@ -159,7 +159,9 @@ _Asked = tuple[CompiledPolicy, bool, frozenset[str]]
 def _vary(asked: _Asked) -> CompiledPolicy:
     policy, lenient, given = asked
     statements = tuple(
-        changed for statement in policy.statements if (changed := _bent(statement, lenient, given)) is not None
+        changed
+        for statement in policy.statements
+        if (changed := _assume_unknown(statement, lenient, given)) is not None
     )
     return policy if statements == policy.statements else replace(policy, statements=statements, _by_action={})
 
@@ -169,8 +171,8 @@ _variants: Remembered[_Asked, CompiledPolicy] = Remembered(
 )
 
 
-def _bent(statement: Statement, lenient: bool, given: frozenset[str]) -> Statement | None:
-    certain = tuple(each for each in statement.conditions if facts.known(each.key) or each.key in given)
+def _assume_unknown(statement: Statement, lenient: bool, given: frozenset[str]) -> Statement | None:
+    certain = tuple(each for each in statement.conditions if condition_context.known(each.key) or each.key in given)
     if len(certain) == len(statement.conditions):
         return statement
     if statement.allows == lenient:
@@ -188,7 +190,7 @@ class Row:
         return any(cell != NO for cell in self.cells)
 
 
-def subjects_of(household: Household, key: KeySide) -> list[Subject]:
+def subjects_of(household: PrincipalDirectory, key: KeyView) -> list[Subject]:
     """The account's principals, and whoever else the key's policy or grants name."""
     found = [*household.subjects]
     for name in sorted(named_in(key.policy, key.grants) - set(household.by_arn)):
@@ -198,10 +200,10 @@ def subjects_of(household: Household, key: KeySide) -> list[Subject]:
     return found
 
 
-def matrix(household: Household, key: KeySide, actions: Sequence[str], asked: Asked) -> list[Row]:
+def matrix(household: PrincipalDirectory, key: KeyView, actions: Sequence[str], asked: RequestContext) -> list[Row]:
     rows = []
     for subject in subjects_of(household, key):
-        judge = Judge(subject, key, asked)
+        judge = AccessEvaluator(subject, key, asked)
         rows.append(Row(subject, tuple(judge.cell(action) for action in actions)))
     return rows
 
@@ -212,7 +214,7 @@ class ManyKeys:
 
     __slots__ = ("_about", "_answers", "_asked", "_given", "_own", "_plain", "_subject")
 
-    def __init__(self, subject: Subject, asked: Asked) -> None:
+    def __init__(self, subject: Subject, asked: RequestContext) -> None:
         self._own = (*subject.identity, *((subject.boundary,) if subject.boundary is not None else ()))
         self._subject, self._asked, self._given = subject, asked, _given(asked)
         self._about = [each for policy in self._own for each in policy.statements if not each.any_resource]
@@ -228,12 +230,12 @@ class ManyKeys:
             judged = (condition.key for each in about for condition in each.conditions)
             self._plain[place] = (
                 not any(each.variables for each in about)
-                and not any(facts.known(name) or name in self._given for name in judged)
+                and not any(condition_context.known(name) or name in self._given for name in judged)
                 and all(each.any_resource for each in own)
             )
         return self._plain[place]
 
-    def cells(self, key: KeySide, actions: Sequence[str]) -> tuple[str, ...]:
+    def cells(self, key: KeyView, actions: Sequence[str]) -> tuple[str, ...]:
         policy, wanted = key.policy, tuple(actions)
         mine = any(grants_to(grant, self._subject.principal) for grant in key.grants)
         if mine or not self._is_plain(policy, wanted):
@@ -245,14 +247,14 @@ class ManyKeys:
             found = self._answers[place] = self._ask(key, wanted)
         return found
 
-    def _ask(self, key: KeySide, actions: Sequence[str]) -> tuple[str, ...]:
-        judge = Judge(self._subject, key, self._asked)
+    def _ask(self, key: KeyView, actions: Sequence[str]) -> tuple[str, ...]:
+        judge = AccessEvaluator(self._subject, key, self._asked)
         return tuple(judge.cell(action) for action in actions)
 
 
 def keys_for(
-    subject: Subject, keys: Iterable[KeySide], actions_of: Callable[[KeySide], Sequence[str]], asked: Asked
-) -> list[tuple[KeySide, list[tuple[str, str]]]]:
+    subject: Subject, keys: Iterable[KeyView], actions_of: Callable[[KeyView], Sequence[str]], asked: RequestContext
+) -> list[tuple[KeyView, list[tuple[str, str]]]]:
     """(key, [(action, answer)]) for each key on which the subject may, or may in some requests, do one of the actions."""
     found, many = [], ManyKeys(subject, asked)
     for key in keys:
@@ -264,13 +266,13 @@ def keys_for(
 
 
 def differences(
-    household: Household, before: KeySide, after: KeySide, actions: Sequence[str], asked: Asked
+    household: PrincipalDirectory, before: KeyView, after: KeyView, actions: Sequence[str], asked: RequestContext
 ) -> list[tuple[Subject, list[tuple[str, str, str]]]]:
     """(principal, [(action, answer before, answer after)]) for everyone whose access another key policy would change."""
     everyone = {subject.arn: subject for side in (before, after) for subject in subjects_of(household, side)}
     found = []
     for subject in everyone.values():
-        then, now = Judge(subject, before, asked), Judge(subject, after, asked)
+        then, now = AccessEvaluator(subject, before, asked), AccessEvaluator(subject, after, asked)
         changes = [(action, old, new) for action in actions if (old := then.cell(action)) != (new := now.cell(action))]
         if changes:
             found.append((subject, changes))

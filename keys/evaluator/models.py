@@ -1,4 +1,4 @@
-"""What decides about keys, kept for everyone: read through keys.evaluator.allkeys alone, which shows each principal what it may read."""
+"""What decides about keys, kept for everyone: read through keys.evaluator.key_policy_cache alone, which shows each principal what it may read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.db import models
 
 class KeyAccess(models.Model):
     """What decides about a key beside IAM, as the API told it: so that "which keys can this principal use" reads 10,000 keys at once.
-    Like the inventory a shortcut and no way round a policy: see keys/evaluator/allkeys.py."""
+    Like the inventory a shortcut and no way round a policy: see keys/evaluator/key_policy_cache.py."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)

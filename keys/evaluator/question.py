@@ -22,9 +22,9 @@ class Question:
     conditions: dict[str, str]
     now: datetime
 
-    def asked(self) -> decisions.Asked:
+    def asked(self) -> decisions.RequestContext:
         values: dict[str, str | tuple[str, ...]] = {name.lower(): value for name, value in self.conditions.items()}
-        return decisions.Asked(values, self.pairs, self.now)
+        return decisions.RequestContext(values, self.pairs, self.now)
 
     def address(self, **changes: str) -> str:
         """The explorer's address for this question with some of it changed."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from engine.public import vocabulary
 from engine.public.decision import Request, compile_policy, decide
 from keys.evaluator import decisions, operations
-from keys.evaluator.decisions import Asked, Judge
-from keys.evaluator.household import Household, Subject
-from keys.evaluator.keyside import KeySide
+from keys.evaluator.decisions import AccessEvaluator, RequestContext
+from keys.evaluator.key_view import KeyView
+from keys.evaluator.principal_directory import PrincipalDirectory, Subject
 
 Replace = Callable[[Subject], Subject]  # the subject as it would be; the very same one where nothing changes for it
 
@@ -22,7 +22,7 @@ class Change:
     action: str
     gained: bool
     answer: str
-    keys: tuple[KeySide, ...] = ()
+    keys: tuple[KeyView, ...] = ()
 
 
 def inline(kind: str, owner: str, name: str, document: str) -> Replace:
@@ -56,7 +56,7 @@ def managed(arn: str, document: str) -> Replace:
 
 
 def changes(
-    people: Household, keys: Sequence[KeySide], changed: Replace, asked: Asked, region: str
+    people: PrincipalDirectory, keys: Sequence[KeyView], changed: Replace, asked: RequestContext, region: str
 ) -> list[tuple[Subject, list[Change]]]:
     """(principal, its changes) for everyone whose access would be another."""
     found = []
@@ -69,10 +69,10 @@ def changes(
     return found
 
 
-def _on_keys(before: Subject, after: Subject, keys: Iterable[KeySide], asked: Asked) -> list[Change]:
-    found: dict[tuple[str, bool, str], list[KeySide]] = {}
+def _on_keys(before: Subject, after: Subject, keys: Iterable[KeyView], asked: RequestContext) -> list[Change]:
+    found: dict[tuple[str, bool, str], list[KeyView]] = {}
     for key in keys:
-        then, now = Judge(before, key, asked), Judge(after, key, asked)
+        then, now = AccessEvaluator(before, key, asked), AccessEvaluator(after, key, asked)
         for action in operations.actions_for(key.spec, key.usage):
             old, new = then.cell(action), now.cell(action)
             if old != new:
@@ -85,7 +85,7 @@ def _gained(old: str, new: str) -> bool:
     return order.index(new) > order.index(old)
 
 
-def _elsewhere(before: Subject, after: Subject, asked: Asked, region: str) -> list[Change]:
+def _elsewhere(before: Subject, after: Subject, asked: RequestContext, region: str) -> list[Change]:
     """What identity policies alone decide, asked for every resource at once."""
     contexts = [
         decisions.context_of(before, None, asked, region, action=action) for action in ("", "kms:CreateCustomKeyStore")

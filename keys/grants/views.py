@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from keys import call, service
 from keys.common import name_of, optional, problem_page
 from keys.grants import grants
-from keys.lifecycle import answers
+from keys.lifecycle import action_rules
 
 CONSTRAINTS = ("", "EncryptionContextSubset", "EncryptionContextEquals")
 
@@ -126,7 +126,7 @@ def create(request: HttpRequest, key_id: str) -> HttpResponse:
             "form": form,
             "pairs": [*pairs, ("", "")],
             "principals": _principals(request),
-            "why": answers.refused(key).get("grant-add", ""),
+            "why": action_rules.refused(key).get("grant-add", ""),
             **shown,
         },
         status=422 if form.errors else 200,

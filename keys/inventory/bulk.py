@@ -23,7 +23,7 @@ from keys import leases, service, viewer
 from keys.endpoints import diagnosis
 from keys.inventory import inventory
 from keys.lifecycle import approvals
-from keys.lifecycle.answers import refused as refused_actions
+from keys.lifecycle.action_rules import refused as refused_actions
 from keys.models import BulkItem, BulkJob
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 0.5  # seconds that the request which starts a job gives to it
 DESCRIBED = 100  # keys of a preview that are described one by one; of more than that the inventory's states are taken
 _LEASE = 20.0  # seconds
-_LEASE_ELSEWHERE = 90.0  # longer than a call of another endpoint may take, with all its attempts (keys.endpoints.backends.REMOTE)
+_LEASE_ELSEWHERE = (
+    90.0  # longer than a call of another endpoint may take, with all its attempts (keys.endpoints.backends.REMOTE)
+)
 _BATCH = 20
 
 

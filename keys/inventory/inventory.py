@@ -1,7 +1,7 @@
 """The one door to the inventory: the keys of this request's endpoint, account and Region, as its principal may see them.
 
-It is followed through the key-management API as the signed-in principal (keys.inventory.follow). A principal who may not list keys gets AWS's
-error: the inventory is a shortcut, never a way round a policy; and of what a principal may not read it tells nothing (keys.inventory.sight).
+It is followed through the key-management API as the signed-in principal (keys.inventory.sync). A principal who may not list keys gets AWS's
+error: the inventory is a shortcut, never a way round a policy; and of what a principal may not read it tells nothing (keys.inventory.visibility).
 Every function takes the request and applies that; no other module reads the tables (import-linter holds it).
 """
 
@@ -17,10 +17,10 @@ from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
 from keys import leases, service
-from keys.inventory import describe, follow, sight
-from keys.inventory.follow import Follower
+from keys.inventory import key_rows, sync, visibility
 from keys.inventory.models import InventoryCount, InventoryKey, InventoryMark, InventoryTag
-from keys.inventory.sight import Eyes
+from keys.inventory.sync import Follower
+from keys.inventory.visibility import Visibility
 
 if TYPE_CHECKING:
     Row = InventoryKey  # for the types of who is given rows; the model itself stays behind this door
@@ -29,13 +29,13 @@ _TRIGRAM = 3
 _FEW = 500  # rows that are named one by one
 _AT_ONCE = 1_000  # rows of a long list that are looked at together
 # Columns that whoever may describe the keys may have as bare values: lists narrow to what needs more before they count by it.
-_BARE = frozenset({"pk", "key_id", *describe.CUBE})
+_BARE = frozenset({"pk", "key_id", *key_rows.CUBE})
 
 
 class VisibleKeys(QuerySet[InventoryKey]):
     """Keys as one principal may see them: whichever way a row comes out of it, it comes without what may not be read of it."""
 
-    eyes: Eyes = sight.WHOLE
+    eyes: Visibility = visibility.WHOLE
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]  # Django has it, its stubs do not
@@ -78,11 +78,11 @@ class VisibleKeys(QuerySet[InventoryKey]):
     def tagged(self, name: str, value: str | None = None) -> Self:
         """Those with a tag whose tags may be read."""
         tags = InventoryTag.objects.filter(name=name, **({} if value is None else {"value": value}))
-        return self.readable(describe.TAGS).filter(pk__in=tags.values("key"))
+        return self.readable(key_rows.TAGS).filter(pk__in=tags.values("key"))
 
     def tags(self) -> Any:
         """The tags of those whose tags may be read, by name and value."""
-        return InventoryTag.objects.filter(key__in=self.readable(describe.TAGS).values("pk")).values_list(
+        return InventoryTag.objects.filter(key__in=self.readable(key_rows.TAGS).values("pk")).values_list(
             "name", "value"
         )
 
@@ -99,7 +99,7 @@ class VisibleKeys(QuerySet[InventoryKey]):
             for word in words:
                 rows = rows.filter(Q(key_id__contains=word) | Q(description__icontains=word))
             return rows
-        rows = self.readable(describe.TAGS)
+        rows = self.readable(key_rows.TAGS)
         long = [word for word in words if len(word) >= _TRIGRAM] if connection.vendor == "sqlite" else []
         found: list[int] | RawSQL | None = _few(long) if long else None
         if found is None and long and indexed:
@@ -120,12 +120,12 @@ def _bare(fields: tuple[Any, ...], expressions: dict[str, Any]) -> tuple[Any, ..
 def refreshed(request: HttpRequest) -> VisibleKeys:
     """The keys that this principal may describe, as of now, or as far as they are read yet (`progress`). Raises ClientError if it
     may not list keys."""
-    return _followed(request).readable(describe.DESCRIBE)
+    return _followed(request).readable(key_rows.DESCRIBE)
 
 
 def not_permitted(request: HttpRequest) -> VisibleKeys:
     """The keys it may list and not describe: nothing but their IDs is for its eyes."""
-    return sight.eyes(request).unseen_rows(_followed(request))
+    return visibility.eyes(request).unseen_rows(_followed(request))
 
 
 def place(request: HttpRequest) -> dict[str, str]:
@@ -139,25 +139,25 @@ def progress(request: HttpRequest) -> InventoryMark | None:
     mark = InventoryMark.objects.filter(**place(request)).first()
     if mark is None:
         return None
-    behind = service.backend(request).embedded and leases.is_held(follow.lease_name(place(request)))
+    behind = service.backend(request).embedded and leases.is_held(sync.lease_name(place(request)))
     return mark if mark.started is not None or mark.problem or behind else None
 
 
 def counted(request: HttpRequest) -> list[tuple[dict[str, str], int]] | None:
     """The kept counts of keys by their facet values; None for who may not read everything, and so has to count what it may."""
-    if sight.eyes(request).lacks:
+    if visibility.eyes(request).lacks:
         return None
     rows = InventoryCount.objects.filter(**place(request), facet="cube").values_list("value", "number")
-    return [(describe.cube_values(value), number) for value, number in rows]
+    return [(key_rows.cube_values(value), number) for value, number in rows]
 
 
 def tags_counted(request: HttpRequest, manager: str, most: int) -> list[tuple[str, str, int]] | None:
     """(name, value, number) of the most frequent tags; None as for `counted`."""
-    if sight.eyes(request).lacks:
+    if visibility.eyes(request).lacks:
         return None
     counts = InventoryCount.objects.filter(**place(request), facet="tag", value__startswith=f"{manager}\x1f")
     rows = counts.order_by("-number", "value").values_list("value", "number")[:most]
-    return [(*describe.tag_value(text)[1:], number) for text, number in rows]
+    return [(*key_rows.tag_value(text)[1:], number) for text, number in rows]
 
 
 def known_of(request: HttpRequest, scope: str | None) -> tuple[InventoryMark | None, int]:
@@ -181,7 +181,7 @@ def read_again(request: HttpRequest) -> None:
 
 def _followed(request: HttpRequest) -> VisibleKeys:
     where = place(request)
-    eyes = sight.eyes(request)
+    eyes = visibility.eyes(request)
     if not getattr(request, "_followed", False):
         kms = service.client(request)
         kms.list_keys(Limit=1)
@@ -221,7 +221,7 @@ def visible(request: HttpRequest, rows: list[InventoryKey]) -> list[InventoryKey
     The description is a call of the principal's own, so the record says who looked at which key.
     """
     kms = service.client(request)
-    eyes = sight.eyes(request)
+    eyes = visibility.eyes(request)
     seen = []
     for row in rows:
         try:
@@ -231,24 +231,24 @@ def visible(request: HttpRequest, rows: list[InventoryKey]) -> list[InventoryKey
                 if error.response["Error"]["Code"] in ("NotFoundException", "NotFound"):
                     continue
                 raise
-            row = _masked(row, describe.ALL, aliases=eyes.lists_aliases)
+            row = _masked(row, key_rows.ALL, aliases=eyes.lists_aliases)
         seen.append(row)
     return seen
 
 
 def _masked(row: InventoryKey, missing: int, *, aliases: bool) -> InventoryKey:
     """The row without what its reader may not read."""
-    if missing & describe.DESCRIBE:
+    if missing & key_rows.DESCRIBE:
         row = InventoryKey(
             key_id=row.key_id, arn=row.arn, alias=row.alias, aliases=row.aliases, state="", readable=False
         )
-    if missing & describe.TAGS:
+    if missing & key_rows.TAGS:
         row.tags = {}
-    if missing & describe.ROTATION:
+    if missing & key_rows.ROTATION:
         row.rotation, row.next_rotation = "", None
-    if missing & describe.POLICY:
+    if missing & key_rows.POLICY:
         row.public = ""
-    if missing & describe.LAST_USE:
+    if missing & key_rows.LAST_USE:
         row.last_used = None
     if not aliases:
         row.alias, row.aliases, row.has_alias = "", [], False

@@ -18,7 +18,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from keys import service
-from keys.inventory import describe, inventory, sight
+from keys.inventory import inventory, key_rows, visibility
 
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row
@@ -39,7 +39,7 @@ class Column:
     shown: bool = True
     by: str = ""  # the column of the table that it sorts by, if another
     empty: bool = False  # whether a key may have none, which then sorts last
-    needs: int = describe.DESCRIBE
+    needs: int = key_rows.DESCRIBE
 
 
 COLUMNS = (
@@ -51,15 +51,15 @@ COLUMNS = (
     Column("usage", _("Key usage")),
     Column("origin", _("Origin"), shown=False),
     Column("created", _("Creation date")),
-    Column("last_used", _("Last used"), empty=True, needs=describe.DESCRIBE | describe.LAST_USE),
+    Column("last_used", _("Last used"), empty=True, needs=key_rows.DESCRIBE | key_rows.LAST_USE),
     Column("regionality", _("Regionality"), shown=False),
     Column("deletion_date", _("Deletion date"), shown=False, empty=True),
-    Column("rotation", _("Rotation"), shown=False, needs=describe.DESCRIBE | describe.ROTATION),
-    Column("next_rotation", _("Next rotation"), shown=False, empty=True, needs=describe.DESCRIBE | describe.ROTATION),
+    Column("rotation", _("Rotation"), shown=False, needs=key_rows.DESCRIBE | key_rows.ROTATION),
+    Column("next_rotation", _("Next rotation"), shown=False, empty=True, needs=key_rows.DESCRIBE | key_rows.ROTATION),
     Column("valid_to", _("Material expires"), shown=False, empty=True),
-    Column("public", _("Anyone can use it"), shown=False, needs=describe.DESCRIBE | describe.POLICY),
+    Column("public", _("Anyone can use it"), shown=False, needs=key_rows.DESCRIBE | key_rows.POLICY),
     Column("description", _("Description"), shown=False, by="description_order", empty=True),
-    Column("tags", _("Tags"), shown=False, by="tags_order", empty=True, needs=describe.DESCRIBE | describe.TAGS),
+    Column("tags", _("Tags"), shown=False, by="tags_order", empty=True, needs=key_rows.DESCRIBE | key_rows.TAGS),
 )
 BY_FIELD = {column.field: column for column in COLUMNS}
 
@@ -80,7 +80,7 @@ DUE: dict[str, tuple[Any, Callable[[datetime], Q]]] = {
     "rotation": (_("Rotates within 30 days"), lambda now: Q(next_rotation__lte=now + timedelta(days=30))),
     "unused": (_("Not used for 90 days"), lambda now: _unused(now - timedelta(days=90))),
 }
-_DUE_NEEDS = {"rotation": describe.ROTATION, "unused": describe.LAST_USE}
+_DUE_NEEDS = {"rotation": key_rows.ROTATION, "unused": key_rows.LAST_USE}
 
 
 def _unused(since: datetime) -> Q:
@@ -115,7 +115,7 @@ class Listing:
 
     def __post_init__(self) -> None:
         self.base = inventory.refreshed(self.request).filter(manager=self.manager)
-        self.eyes = sight.eyes(self.request)
+        self.eyes = visibility.eyes(self.request)
 
     @cached_property
     def now(self) -> datetime:
@@ -180,7 +180,7 @@ class Listing:
 
     def _searched(self, *, indexed: bool = True) -> inventory.VisibleKeys:
         """What text, tag and date conditions leave; facets not yet."""
-        needs = describe.DESCRIBE | (describe.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
+        needs = key_rows.DESCRIBE | (key_rows.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
         for name in {*self.chosen, self.sort.removeprefix("-")}:
             needs |= BY_FIELD[name].needs
         rows = self.base.readable(needs).matching(self.text, indexed=indexed)
@@ -233,12 +233,12 @@ class Listing:
         """How many keys have each combination of facet values, before facets narrow the list."""
         counted: Counter[tuple[str, ...]] = Counter()
         if self.text or self.tag or self.due or self.eyes.lacks:
-            grouped = self._searched(indexed=False).values_list(*describe.CUBE).annotate(number=Count("pk")).order_by()
+            grouped = self._searched(indexed=False).values_list(*key_rows.CUBE).annotate(number=Count("pk")).order_by()
             for *values, number in grouped:
                 counted[tuple(values)] += number
         else:
             counted = self._kept({"manager": self.manager})
-        return [(dict(zip(describe.CUBE, values, strict=True)), number) for values, number in counted.items()]
+        return [(dict(zip(key_rows.CUBE, values, strict=True)), number) for values, number in counted.items()]
 
     def _kept(self, wanted: dict[str, str]) -> Counter[tuple[str, ...]]:
         """The inventory's own counts of the combinations that have these values; for who may read all that it counts."""
@@ -293,7 +293,7 @@ class Listing:
         """Each facet with its values, counted among what the other facets leave."""
         found = []
         for name, label in FACETS.items():
-            if self.eyes.lacks & BY_FIELD[name].needs & ~describe.DESCRIBE:
+            if self.eyes.lacks & BY_FIELD[name].needs & ~key_rows.DESCRIBE:
                 continue
             others = {other: value for other, value in self.chosen.items() if other != name}
             numbers: Counter[str] = Counter()
@@ -310,7 +310,7 @@ class Listing:
         return [*found, Facet("tag", _("Tag"), tags)] if tags else found
 
     def _tags(self) -> list[Value]:
-        if self.eyes.lacks & describe.TAGS:
+        if self.eyes.lacks & key_rows.TAGS:
             return []
         narrowed = self.narrowed or self.eyes.lacks
         found = []

@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from keys import call, service
 from keys.common import name_of, problem_page
 from keys.inventory import inventory
-from keys.lifecycle import answers
+from keys.lifecycle import action_rules
 from keys.material import wrapping
 
 _LARGEST = 64 * 1024  # bytes of an uploaded file; AWS takes 6,144
@@ -152,7 +152,7 @@ def import_page(request: HttpRequest, key_id: str) -> HttpResponse:
             "commands": wrapping.commands(key["KeySpec"], algorithm),
             "upload": upload,
             "training": training,
-            "why": answers.refused(key).get("import", ""),
+            "why": action_rules.refused(key).get("import", ""),
             "call": call.show(request, "GetParametersForImport", parameters),
             "previewed": previewed,
             "import_call": call.show(request, "ImportKeyMaterial", sent) if sent else None,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from engine.public.decision import MalformedPolicy, compile_policy
 from engine.public.lint import ERROR, WARNING, About, Finding, lint
 from keys import service
-from keys.evaluator import decisions, household
+from keys.evaluator import decisions, principal_directory
 
 KINDS = ("identity", "resource", "trust")
 _LONGEST = 131_072  # characters, the longest trust or managed policy IAM's model takes
@@ -63,7 +63,7 @@ def check(request: HttpRequest, text: str, kind: Any, key_arn: str = "") -> list
     people = None
     if kind != "identity":
         try:
-            people = household.of(request)
+            people = principal_directory.of(request)
         except ClientError as error:
             if not service.denied(error):
                 raise
@@ -78,7 +78,7 @@ def check(request: HttpRequest, text: str, kind: Any, key_arn: str = "") -> list
 
 
 def _lock_out(
-    request: HttpRequest, text: str, people: household.Household, account_id: str, key_arn: str
+    request: HttpRequest, text: str, people: principal_directory.PrincipalDirectory, account_id: str, key_arn: str
 ) -> list[Finding]:
     try:
         policy = compile_policy(text, name="key policy", kind="resource")

@@ -20,7 +20,7 @@ from engine.public.decision import MalformedPolicy
 from keys import call, service
 from keys.changes import Change, asked, carry_out
 from keys.common import name_of, optional, problem_page
-from keys.evaluator import decisions, household, keyside, operations
+from keys.evaluator import decisions, key_view, operations, principal_directory
 from keys.policy import policies, policy_editor, policy_history, policydoc
 
 VIEWS = ("default", "json")
@@ -154,14 +154,14 @@ def _preview(request: HttpRequest, kms: Any, key: dict[str, Any], before: str, a
         "call": call.show(request, "PutKeyPolicy", parameters),
     }
     try:
-        people = household.of(request)
-        old, new = keyside.of(kms, key, before), keyside.of(kms, key, after)
+        people = principal_directory.of(request)
+        old, new = key_view.of(kms, key, before), key_view.of(kms, key, after)
     except ClientError as error:
         return {**shown, "preview_problem": service.sentence(error)}
     except MalformedPolicy:
         return {**shown, "preview_problem": _("This policy would be refused: see what is said beside it.")}
     actions = operations.actions_for(old.spec, old.usage)
-    changes = decisions.differences(people, old, new, actions, decisions.Asked({}, {}, service.now(request)))
+    changes = decisions.differences(people, old, new, actions, decisions.RequestContext({}, {}, service.now(request)))
     return {**shown, "changes": changes}
 
 

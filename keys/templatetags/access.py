@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from keys.evaluator import words
+from keys.evaluator import explanation
 
 register = template.Library()
 
@@ -43,7 +43,7 @@ def answer(cell: str, address: str = "", about: str = "") -> SafeString:
 @register.inclusion_tag("keys/evaluator/denied.html")
 def explain(message: Any) -> dict[str, Any]:
     """For an error that is an AccessDenied: the way to its explanation, and the statement that is missing. Nothing for others."""
-    denial = words.denial(str(message))
+    denial = explanation.denial(str(message))
     if denial is None:
         return {"denial": None}
     question = {"principal": denial.principal, "action": denial.action, "key": denial.resource}

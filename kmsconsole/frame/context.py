@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from console import session
 from console.awsmodel import regions
-from keys.clock import clockwords
+from keys.clock import durations
 from keys.endpoints import backends
 
 
@@ -149,7 +149,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "endpoint_kind": backend.kind,
         "signed_in": signed_in,
         "other_sessions": session.others(request) if hasattr(request, "session") else (),
-        "clock_ahead": clockwords.ahead(request) if signed_in else "",
+        "clock_ahead": durations.ahead(request) if signed_in else "",
         "regions": regions("kms") if signed_in else (),
         "theme": request.COOKIES.get("theme", "system"),
     }

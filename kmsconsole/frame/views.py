@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from console import back, session
+from console import redirects, session
 from console.awsmodel import regions
 from kmsconsole.frame.cookies import THEMES
 
@@ -56,7 +56,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
 
 
 def _back(request: HttpRequest) -> str:
-    return back.safe(request, request.POST.get("next", "/"))
+    return redirects.safe(request, request.POST.get("next", "/"))
 
 
 @require_POST

@@ -28,7 +28,7 @@ from django.db import connection
 
 from engine.trail import checkpoints, verify
 from engine.trail.journal import Journal
-from engine.vault import hierarchy, keeper
+from engine.vault import domain_keys, hierarchy
 
 FORMAT = "kmsconsole-backup-1"
 _DATABASE, _JOURNAL, _ROOT, _DUMP, _MANIFEST = (
@@ -78,7 +78,7 @@ def _write(file: IO[bytes], scratch: Path, with_root_key: bool) -> int:
         "format": FORMAT,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "database": connection.vendor,
-        "rootKeyID": keeper.used_root_key_id(),
+        "rootKeyID": domain_keys.used_root_key_id(),
         "members": {},
     }
     with tarfile.open(fileobj=file, mode="w") as archive:
@@ -103,7 +103,7 @@ def _write(file: IO[bytes], scratch: Path, with_root_key: bool) -> int:
                 add(_DUMP, copy, (scratch / _DUMP).stat().st_size)
             manifest["records"] = None
         if with_root_key:
-            content = keeper.root_path().read_bytes()
+            content = domain_keys.root_path().read_bytes()
             add(_ROOT, io.BytesIO(content), len(content))
         text = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
         entry = tarfile.TarInfo(_MANIFEST)
@@ -173,11 +173,11 @@ def restore(path: Path, *, root_key: Path | None = None) -> Restored:
             _restore_files(archive, manifest)
         else:
             missing = _restore_dump(archive, manifest)
-        if not keeper.root_path().exists():
+        if not domain_keys.root_path().exists():
             if root_key is not None:
-                _put(keeper.root_path(), io.BytesIO(root_key.read_bytes()))
+                _put(domain_keys.root_path(), io.BytesIO(root_key.read_bytes()))
             elif _ROOT in manifest["members"]:
-                _put(keeper.root_path(), _member(archive, _ROOT))
+                _put(domain_keys.root_path(), _member(archive, _ROOT))
     return Restored(str(manifest["rootKeyID"]), missing)
 
 
@@ -207,8 +207,8 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
 def _check_root(manifest: dict[str, Any], archive: tarfile.TarFile, given: Path | None) -> None:
     """The root key that is there, is given or came along must be the one that the backup needs."""
     try:
-        if keeper.root_path().exists():
-            found, where = hierarchy.load_root(keeper.root_path()), keeper.root_path()
+        if domain_keys.root_path().exists():
+            found, where = hierarchy.load_root(domain_keys.root_path()), domain_keys.root_path()
         elif given is not None:
             found, where = hierarchy.load_root(given), given
         else:

@@ -23,7 +23,7 @@ from engine.iam.models import Account
 from engine.store import cache
 from engine.trail import verify
 from engine.trail.journal import has_records
-from engine.vault import hierarchy, keeper
+from engine.vault import domain_keys, hierarchy
 from engine.vault.models import DomainKey
 from kmsconsole.installation.datafolder import DataFolderError
 
@@ -100,7 +100,7 @@ def lost_database() -> str:
     database = Path(settings.DATABASES["default"]["NAME"])
     if database.exists() and database.stat().st_size:
         return ""
-    found = _what_is_left() or ("the root key" if keeper.root_path().exists() else "")
+    found = _what_is_left() or ("the root key" if domain_keys.root_path().exists() else "")
     return _LOST_DATABASE.format(database=database, found=found) if found else ""
 
 
@@ -119,8 +119,8 @@ def _database() -> str:
 
 
 def _open_root_key() -> None:
-    keeper.settle()
-    path = keeper.root_path()
+    domain_keys.finish_root_rotation()
+    path = domain_keys.root_path()
     if not path.exists():
         if DomainKey.objects.exists() or Account.objects.exists():
             raise hierarchy.RootKeyError(
@@ -128,8 +128,8 @@ def _open_root_key() -> None:
                 "(on a further node: copy it from the first)"
             )
         hierarchy.create_root(path)
-        keeper.root.cache_clear()
-    root = keeper.root()
+        domain_keys.root.cache_clear()
+    root = domain_keys.root()
     strangers = DomainKey.objects.exclude(root_key_id=root.root_key_id).first()
     if strangers is not None:
         raise hierarchy.RootKeyError(

@@ -16,11 +16,11 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from engine import quotas
+from engine import throttling
 from engine.trail import verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal
-from engine.vault import hierarchy, keeper
+from engine.vault import domain_keys, hierarchy
 from engine.vault.models import DomainKey
 from kmsconsole.installation import bootstrap, datafolder
 from kmsconsole.installation.environment import SERVER_PID, VARIABLES
@@ -47,7 +47,7 @@ def examine() -> Iterator[Finding]:
     if said := bootstrap.lost_database():
         yield Finding(ERROR, "database", said, "a start refuses to make a new one")
         return
-    if not keeper.root_path().exists() and not _has_data():
+    if not domain_keys.root_path().exists() and not _has_data():
         yield Finding(FINE, "installation", "new: the first start makes root key, database and administrator")
         return
     yield from _database()
@@ -62,8 +62,8 @@ def _environment() -> Iterator[Finding]:
     for name in unknown:
         yield Finding(WARNING, "environment", f"{name} is not a setting", "see docs/operations.md for the right name")
     try:
-        quotas.configure(settings.QUOTAS)
-    except quotas.QuotaError as reason:
+        throttling.configure(settings.QUOTAS)
+    except throttling.QuotaError as reason:
         yield Finding(ERROR, "environment", str(reason), "correct it")
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft < _FILES:
@@ -151,15 +151,15 @@ def _postgresql() -> Iterator[Finding]:
 
 
 def _root_key() -> Iterator[Finding]:
-    path = keeper.root_path()
+    path = domain_keys.root_path()
     try:
         root = hierarchy.load_root(path)
     except hierarchy.RootKeyError as reason:
         yield Finding(ERROR, "root key", str(reason), f"put back the copy you keep at {path}")
         return
     try:
-        used = keeper.used_root_key_id()
-        if keeper.next_root_path().exists():
+        used = domain_keys.used_root_key_id()
+        if domain_keys.next_root_path().exists():
             yield Finding(WARNING, "root key", "a rotation was prepared or interrupted", "run manage.py rotate_root")
         elif used is not None and used != root.root_key_id:
             yield Finding(
@@ -169,7 +169,7 @@ def _root_key() -> Iterator[Finding]:
         closed = 0
         for row in DomainKey.objects.all():
             try:
-                keeper.domain_key(row.account_id, row.region)
+                domain_keys.domain_key(row.account_id, row.region)
             except (hierarchy.UnwrapError, hierarchy.RootKeyError):
                 closed += 1
     except DatabaseError:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 from engine.trail import recorder
-from engine.vault import keeper
+from engine.vault import domain_keys
 from engine.vault.hierarchy import RootKeyError
 
 
@@ -34,7 +34,7 @@ def _problems() -> list[str]:
     except DatabaseError:
         problems.append("database")
     try:
-        keeper.root()
+        domain_keys.root()
     except RootKeyError:
         problems.append("root key")
     try:

@@ -9,7 +9,7 @@ import signal
 
 from django.conf import settings
 
-from engine import quotas
+from engine import throttling
 from engine.trail import recorder
 from engine.trail.checkpoint_timer import CheckpointTimer
 from kmsconsole.server import metrics
@@ -17,7 +17,7 @@ from kmsconsole.server import metrics
 _PR_SET_PDEATHSIG = 1
 
 
-def settle() -> None:
+def freeze_heap() -> None:
     """In the server, before its workers are forked: what is loaded now stays, so no collection needs to walk through it while requests
     wait, nor to write into memory that the workers share."""
     gc.collect()
@@ -27,7 +27,7 @@ def settle() -> None:
 def begin(place: int) -> None:
     """`place`: which of the server's workers this is, from 0."""
     workers = int(os.environ.get("KMSCONSOLE_WORKERS", 1))
-    quotas.configure(settings.QUOTAS, workers)
+    throttling.configure(settings.QUOTAS, workers)
     server = int(os.environ.get("KMSCONSOLE_SERVER_PID", 0))
     if server and server != os.getpid():
         _die_with(server)

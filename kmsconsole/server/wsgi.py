@@ -1,4 +1,4 @@
-"""The WSGI application of pages, health and metrics. Runs in threads, behind kmsconsole.server.frontdoor, which has answered AWS requests."""
+"""The WSGI application of pages, health and metrics. Runs in threads, behind kmsconsole.server.http_protocol, which has answered AWS requests."""
 
 from __future__ import annotations
 

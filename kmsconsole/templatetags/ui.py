@@ -21,7 +21,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer, TextLexer
 
-from kmsconsole.frame.crumbs import above
+from kmsconsole.frame.breadcrumbs import above
 
 register = template.Library()
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from console import remedies
+from console import error_help
 from console.calls import body
 from keys import service, viewer
 from keys.endpoints import backends
@@ -167,7 +167,7 @@ def _short(arn: str) -> str:
 
 
 def _refused(shown: Made, error: ClientError) -> Made:
-    problem = remedies.explained(error)
+    problem = error_help.explained(error)
     return replace(
         shown,
         code=problem["Code"],

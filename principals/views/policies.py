@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from engine.public.decision import MalformedPolicy
 from keys import call, service
 from keys.changes import Change, carry_out, previews, send
-from keys.evaluator import allkeys, decisions, household, whatif
+from keys.evaluator import decisions, key_policy_cache, principal_directory, whatif
 from keys.policy import policy_editor
 from principals.forms import PolicyForm
 from principals.views.common import attempt_on_form, problem_page
@@ -96,9 +96,9 @@ def edit(request: HttpRequest, kind: str, name: str, policy: str = "") -> HttpRe
 def preview(request: HttpRequest, change: Callable[[], whatif.Replace]) -> dict[str, Any]:
     """What saving would change, for whom, on which keys: for templates/principals/_preview.html."""
     try:
-        people = household.of(request)
-        held = allkeys.readable(request, people)
-        asked = decisions.Asked({}, {}, service.now(request))
+        people = principal_directory.of(request)
+        held = key_policy_cache.readable(request, people)
+        asked = decisions.RequestContext({}, {}, service.now(request))
         region = request.signed_in.region  # type: ignore[attr-defined]
         found = whatif.changes(people, held.keys, change(), asked, region)
     except ClientError as error:

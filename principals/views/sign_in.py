@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from console import back, session
+from console import redirects, session
 from engine.public import signin
 from principals.forms import SignInForm
 
@@ -53,7 +53,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 session_id=found.session_id,
             )
             session.begin(request, made, beside=beside)
-            answer = redirect(back.safe(request, after))
+            answer = redirect(redirects.safe(request, after))
             answer.set_cookie("account", given["account"], max_age=365 * 86400, httponly=True, samesite="Lax")
             return answer
     return _page(request, form, after, beside)

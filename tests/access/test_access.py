@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
-from keys.evaluator import allkeys, words
+from keys.evaluator import explanation, key_policy_cache
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import joined
 from tests.support.policies import allow, document, person, trusting
@@ -231,14 +231,14 @@ def test_the_playground_leads_there_too(account: TestAccount) -> None:
     ],
 )
 def test_awss_sentence_tells_which_statement_is_missing(message: str, kind: str, statement: dict[str, Any]) -> None:
-    denial = words.denial(f"AccessDeniedException: {message}")
+    denial = explanation.denial(f"AccessDeniedException: {message}")
     assert denial is not None
     assert denial.suggestion is not None
     assert (denial.suggestion.kind, denial.suggestion.statement) == (kind, statement)
 
 
 def test_an_explicit_deny_is_read_from_awss_sentence() -> None:
-    denial = words.denial(
+    denial = explanation.denial(
         "User: arn:aws:iam::111122223333:user/ann is not authorized to perform: kms:Decrypt on resource: k "
         "with an explicit deny in a resource-based policy"
     )
@@ -247,14 +247,14 @@ def test_an_explicit_deny_is_read_from_awss_sentence() -> None:
 
 
 def test_other_errors_are_no_denials() -> None:
-    assert words.denial("NotFoundException: Key 'x' does not exist") is None
+    assert explanation.denial("NotFoundException: Key 'x' does not exist") is None
 
 
 def test_keys_that_may_not_be_read_take_no_more_of_a_page_than_others(
     account: TestAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(allkeys, "_AT_LEAST", 2)
-    monkeypatch.setattr(allkeys, "BUDGET", 0.0)
+    monkeypatch.setattr(key_policy_cache, "_AT_LEAST", 2)
+    monkeypatch.setattr(key_policy_cache, "BUDGET", 0.0)
     for _ in range(5):
         account.create_key()
     sees = document(

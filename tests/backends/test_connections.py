@@ -306,7 +306,7 @@ def test_an_endpoint_that_fails_midway_leaves_what_was_read_and_says_why(
     def throttled(*_: Any, **__: Any) -> None:
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "DescribeKey")
 
-    monkeypatch.setattr("keys.inventory.describe.read", throttled)
+    monkeypatch.setattr("keys.inventory.key_rows.read", throttled)
     signed_in.post("/settings/endpoints/refresh/")
     page = signed_in.get("/keys/?q=read+before")
     assert [row.key_id for row in page.context["rows"]] == [key_id]

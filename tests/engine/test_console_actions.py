@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine import console_actions, sight
+from engine import console_actions, visibility
 from engine.iam import vocabulary
 from engine.trail import query
 from engine.wire.errors import AWSError
@@ -19,7 +19,7 @@ READS = "kmsconsole:ListConnections"
 
 
 def perform(user: TestUser, action: str, what: Any = lambda: "done", **more: Any) -> Any:
-    viewer = sight.viewer(user.access_key_id, "", "us-east-1", "127.0.0.1", secure=False)
+    viewer = visibility.viewer(user.access_key_id, "", "us-east-1", "127.0.0.1", secure=False)
     return console_actions.perform(viewer.context, action, what, **more)
 
 

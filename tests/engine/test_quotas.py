@@ -7,28 +7,28 @@ from collections.abc import Iterator
 import pytest
 from botocore.session import get_session
 
-from engine import quotas
+from engine import throttling
 from engine.wire.errors import AWSError
 
 
 @pytest.fixture(autouse=True)
 def usual() -> Iterator[None]:
     yield
-    quotas.configure("")
+    throttling.configure("")
 
 
 def taken(service: str, operation: str, account: str = "111122223333", region: str = "us-east-1") -> int:
     """How many calls pass at once before one is refused (at most 1,000)."""
     for number in range(1000):
         try:
-            quotas.take(account, region, service, operation)
+            throttling.take(account, region, service, operation)
         except AWSError:
             return number
     return 1000
 
 
 def test_an_account_may_make_one_seconds_worth_at_once_in_each_region_and_family() -> None:
-    quotas.configure("aws")
+    throttling.configure("aws")
     assert taken("kms", "CreateKey") == 5
     assert taken("kms", "EnableKey") == 0  # the same family: administration
     assert taken("kms", "CreateGrant") == 50
@@ -36,14 +36,14 @@ def test_an_account_may_make_one_seconds_worth_at_once_in_each_region_and_family
     assert taken("kms", "CreateKey", account="444455556666") == 5
     assert taken("kms", "Encrypt") == 1000
     with pytest.raises(AWSError) as refused:
-        quotas.take("111122223333", "us-east-1", "kms", "CreateKey")
+        throttling.take("111122223333", "us-east-1", "kms", "CreateKey")
     assert refused.value.code == "ThrottlingException"
 
 
 def test_a_bucket_fills_again_at_the_workers_share_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(quotas, "monotonic", lambda: now)
-    quotas.configure("sts=10", workers=2)
+    monkeypatch.setattr(throttling, "monotonic", lambda: now)
+    throttling.configure("sts=10", workers=2)
     assert taken("sts", "GetCallerIdentity") == 10
     now += 1
     assert taken("sts", "GetCallerIdentity") == 5
@@ -53,18 +53,18 @@ def test_a_bucket_fills_again_at_the_workers_share_of_the_rate(monkeypatch: pyte
 
 @pytest.mark.parametrize("setting", ["off", "symmetric=0"])
 def test_a_rate_of_nothing_means_no_limit(setting: str) -> None:
-    quotas.configure(setting)
+    throttling.configure(setting)
     assert taken("kms", "Encrypt") == 1000
 
 
 @pytest.mark.parametrize("setting", ["fast", "symmetric=many", "unknown=5", "aws=5", "symmetric=-1"])
 def test_a_setting_that_cannot_be_read_is_refused(setting: str) -> None:
-    with pytest.raises(quotas.QuotaError, match="KMSCONSOLE_QUOTAS"):
-        quotas.configure(setting)
+    with pytest.raises(throttling.QuotaError, match="KMSCONSOLE_QUOTAS"):
+        throttling.configure(setting)
 
 
 def test_every_operation_a_family_names_is_one_of_its_service() -> None:
-    for service, families in quotas.FAMILIES.items():
+    for service, families in throttling.FAMILIES.items():
         known = set(get_session().get_service_model(service).operation_names)
         named = [operation for family in families for operation in family.operations]
         assert set(named) <= known
@@ -72,7 +72,7 @@ def test_every_operation_a_family_names_is_one_of_its_service() -> None:
 
 
 def test_many_regions_of_one_caller_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quotas, "_MOST", 50)
+    monkeypatch.setattr(throttling, "_MOST", 50)
     for number in range(200):
-        quotas.take("111122223333", f"region-{number}", "kms", "Encrypt")
-    assert len(quotas._buckets) <= 52
+        throttling.take("111122223333", f"region-{number}", "kms", "Encrypt")
+    assert len(throttling._buckets) <= 52

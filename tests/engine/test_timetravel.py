@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from engine import clock, sight, timetravel
+from engine import clock, timetravel, visibility
 from engine.kms import models
-from engine.kms.settle import ROTATING, rotates
+from engine.kms.due_changes import ROTATING, rotates
 from engine.trail import query
 from engine.wire.errors import AWSError
 from tests.conftest import TestAccount, TestUser
@@ -27,8 +27,8 @@ def allow(*actions: str, **more: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def viewer(user: TestUser) -> sight.Viewer:
-    return sight.viewer(user.access_key_id, "", "us-east-1", "127.0.0.1", secure=False)
+def viewer(user: TestUser) -> visibility.Viewer:
+    return visibility.viewer(user.access_key_id, "", "us-east-1", "127.0.0.1", secure=False)
 
 
 def move(user: TestUser, days: float) -> None:
@@ -86,7 +86,7 @@ def test_signatures_and_sessions_stay_on_the_machines_time(account: TestAccount)
     move(account.administrator, 365)
     after = account.client("sts").get_session_token(DurationSeconds=900)["Credentials"]
     assert after["Expiration"] - datetime.now(UTC) <= timedelta(minutes=15)
-    found = sight.viewer(before["AccessKeyId"], before["SessionToken"], "us-east-1", "127.0.0.1", secure=False)
+    found = visibility.viewer(before["AccessKeyId"], before["SessionToken"], "us-east-1", "127.0.0.1", secure=False)
     assert found.context.account_id == account.account_id
 
 

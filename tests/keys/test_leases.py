@@ -17,7 +17,7 @@ from django.db import connections
 from django.utils import timezone
 
 from keys import leases
-from keys.inventory import bulk, follow
+from keys.inventory import bulk, sync
 from keys.inventory.models import InventoryKey, InventoryMark
 from keys.models import BulkItem, BulkJob, Lease
 from tests.conftest import TestAccount
@@ -89,10 +89,10 @@ def test_a_job_whose_lease_was_taken_over_makes_no_call_more(account: TestAccoun
 
 
 def test_a_reading_whose_lease_was_taken_over_reads_no_more(account: TestAccount) -> None:
-    reader = follow.Follower(account.client(), account.account_id, "us-east-1", ours=True)
-    slow = leases.take(follow.lease_name(reader.place), -1)
+    reader = sync.Follower(account.client(), account.account_id, "us-east-1", ours=True)
+    slow = leases.take(sync.lease_name(reader.place), -1)
     assert slow is not None
-    assert leases.take(follow.lease_name(reader.place), 30) is not None
+    assert leases.take(sync.lease_name(reader.place), 30) is not None
     steps: list[Any] = []
     reader._go_on(lambda held: bool(steps.append(held)), slow)
     assert steps == []
@@ -102,8 +102,8 @@ def test_what_a_reading_found_is_not_written_once_another_has_the_lease(account:
     """It was reading when its lease ran out: neither rows nor its place nor an error come behind those of the next reader."""
     account.create_key()
     place = {"account_id": account.account_id, "region": "us-east-1"}
-    name = follow.lease_name(place)
-    reader = follow.Follower(losing(account, name), **place, ours=True)
+    name = sync.lease_name(place)
+    reader = sync.Follower(losing(account, name), **place, ours=True)
     InventoryMark.objects.create(**place, started=timezone.now(), round=1)
     slow = leases.take(name, 30)
     assert slow is not None

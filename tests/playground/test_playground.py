@@ -15,7 +15,7 @@ from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from console import remedies
+from console import error_help
 from keys.record.of_key import USES
 from playground import recipe
 from playground.table import CHAINS, GROUPS, LABELS, PLAYS
@@ -276,7 +276,7 @@ def test_every_error_a_form_can_meet_is_explained() -> None:
     for play in PLAYS.values():
         for shape in MODEL.operation_model(play.operation).error_shapes:
             code = shape.metadata.get("error", {}).get("code", shape.name)
-            assert remedies.remedy(play.operation, code, ""), (play.operation, code)
+            assert error_help.remedy(play.operation, code, ""), (play.operation, code)
 
 
 def test_every_chain_leads_to_a_field_that_is_there() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import uvicorn
 
-from kmsconsole.server import frontdoor
-from kmsconsole.server.bridge import Application
+from kmsconsole.server import http_protocol
+from kmsconsole.server.asgi import Application
 from kmsconsole.server.connection_table import ConnectionTable, Limits
 
 Pages = Callable[..., Iterable[bytes]]
@@ -42,12 +42,12 @@ class Door:
 def door(pages: Pages, limits: Limits | None = None, *, threads: int = 2) -> Iterator[Door]:
     writes: list[bytes] = []
 
-    class Noting(frontdoor.FrontDoor):
+    class Noting(http_protocol.FrontDoor):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(_Noted(transport, writes))  # type: ignore[arg-type]
 
-    before = frontdoor.table
-    frontdoor.configure(limits or Limits())
+    before = http_protocol.table
+    http_protocol.configure(limits or Limits())
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
     config = uvicorn.Config(
         Application(pages, threads),
@@ -68,11 +68,11 @@ def door(pages: Pages, limits: Limits | None = None, *, threads: int = 2) -> Ite
     while not server.started:
         time.sleep(0.005)
     try:
-        yield Door(listening.getsockname()[1], writes, frontdoor.table)
+        yield Door(listening.getsockname()[1], writes, http_protocol.table)
     finally:
         server.should_exit = True
         thread.join(timeout=10)
-        frontdoor.table = before
+        http_protocol.table = before
         assert not thread.is_alive()
 
 

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="role",
             name="trust_pins",
-            field=models.JSONField(default=dict, help_text="unique IDs of the principals it names (engine.iam.pins)"),
+            field=models.JSONField(default=dict, help_text="unique IDs of the principals it names (engine.iam.principal_ids)"),
         ),
         migrations.RunPython(pin, migrations.RunPython.noop),
     ]

@@ -18,7 +18,7 @@ from console.awsmodel import regions
 from keys import call, service
 from keys.common import name_of, problem_page
 from keys.inventory import inventory
-from keys.lifecycle import answers, approvals
+from keys.lifecycle import action_rules, approvals
 from keys.lifecycle.views import deletion
 
 Data = dict[str, Any]
@@ -294,7 +294,7 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
             "slug": action,
             "form": form,
             "call": shown,
-            "why": answers.refused(key).get(action, ""),
+            "why": action_rules.refused(key).get(action, ""),
             "two_persons": two_persons,
             "previewed": "preview" in request.POST or bool(request.GET),
         },

@@ -20,7 +20,7 @@ from keys import call, service
 from keys.common import problem_page
 from keys.detail import use_tabs
 from keys.inventory import inventory
-from keys.lifecycle import answers, approvals
+from keys.lifecycle import action_rules, approvals
 from keys.models import DeletionRequest
 
 
@@ -96,7 +96,7 @@ def page(request: HttpRequest, key_id: str) -> HttpResponse:
             "form": form,
             "two_persons": two_persons,
             "waiting": waiting(request, key["KeyId"]),
-            "why": answers.refused(key).get("delete", ""),
+            "why": action_rules.refused(key).get("delete", ""),
             "call": call.show(request, "ScheduleKeyDeletion", parameters),
             **impact,
         },

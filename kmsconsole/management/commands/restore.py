@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from engine.vault import keeper
+from engine.vault import domain_keys
 from kmsconsole.installation import backup
 from kmsconsole.installation.datafolder import DataFolderError, hold, secure
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 f"The audit trail is older than this data folder's checkpoint: {restored.missing}. A start refuses that until "
                 "`manage.py accept_lost_records` has recorded it."
             )
-        if not keeper.root_path().exists():
+        if not domain_keys.root_path().exists():
             self.stdout.write(
-                f"Put the root key with ID {restored.root_key_id} at {keeper.root_path()} before you start the server."
+                f"Put the root key with ID {restored.root_key_id} at {domain_keys.root_path()} before you start the server."
             )

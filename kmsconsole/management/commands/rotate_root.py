@@ -17,7 +17,7 @@ from engine.iam.models import Account
 from engine.store import transaction
 from engine.trail import record, recorder
 from engine.trail.groupcommit import TrailUnavailable
-from engine.vault import hierarchy, keeper
+from engine.vault import domain_keys, hierarchy
 
 
 class Command(BaseCommand):
@@ -36,24 +36,24 @@ class Command(BaseCommand):
             raise CommandError(f"the root key was not rotated: {reason}") from reason
 
     def _handle(self, prepare: bool) -> None:
-        used = keeper.used_root_key_id()
+        used = domain_keys.used_root_key_id()
         if used is None:
             raise CommandError("nothing is protected by a root key yet: start the server once")
-        retired = keeper.settle()
+        retired = domain_keys.finish_root_rotation()
         if retired is not None:
             self._say(retired, "The rotation that was under way is finished.")
             return
-        new = keeper.prepare_rotation()
+        new = domain_keys.prepare_rotation()
         if prepare:
             self.stdout.write(
-                f"{keeper.next_root_path()} is made (ID {new.root_key_id}). Copy it to each other node's data folder, "
+                f"{domain_keys.next_root_path()} is made (ID {new.root_key_id}). Copy it to each other node's data folder, "
                 "then run rotate_root."
             )
             return
         with transaction.write():
-            count = keeper.rotate(new)
+            count = domain_keys.rotate(new)
             recorder.record_change([_event(account, used, new.root_key_id) for account in _accounts()])
-        retired = keeper.settle()
+        retired = domain_keys.finish_root_rotation()
         self._say(retired, f"{count} domain keys are wrapped by the new root key (ID {new.root_key_id}).")
 
     def _say(self, retired: Path | None, what: str) -> None:

@@ -14,17 +14,17 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from engine import quotas
+from engine import throttling
 from engine.trail import checkpoint_timer
 from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
 from kmsconsole.installation import bootstrap
 from kmsconsole.installation.bootstrap import FirstAdministrator
 from kmsconsole.installation.datafolder import DataFolderError, hold, secure
-from kmsconsole.server import frontdoor, metrics, supervisor, worker
-from kmsconsole.server.bridge import Application
+from kmsconsole.server import http_protocol, metrics, supervisor, worker
+from kmsconsole.server.asgi import Application
 from kmsconsole.server.connection_table import Limits
-from kmsconsole.server.frontdoor import FrontDoor
+from kmsconsole.server.http_protocol import FrontDoor
 from kmsconsole.server.wsgi import application
 
 logger = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ class Command(BaseCommand):
         workers = options["workers"] or _count("KMSCONSOLE_WORKERS", os.cpu_count() or 1)
         threads = options["threads"] or _count("KMSCONSOLE_THREADS", _threads())
         try:
-            quotas.configure(settings.QUOTAS)
-        except quotas.QuotaError as reason:
+            throttling.configure(settings.QUOTAS)
+        except throttling.QuotaError as reason:
             raise CommandError(str(reason)) from reason
         lock = hold(Path(settings.DATA))
         try:
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         os.environ["KMSCONSOLE_SERVER_PID"] = str(os.getpid())
         os.environ["KMSCONSOLE_WORKERS"] = str(workers)
         doors = _listen(host, port, workers)
-        worker.settle()
+        worker.freeze_heap()
         supervisor.run(workers, lambda place: _serve(doors, place, threads, limits), stop_seconds=STOP_SECONDS + 1)
         checkpoint_timer.move()  # of what was recorded since the last second
         del lock
@@ -113,7 +113,7 @@ def _listen(host: str, port: int, workers: int) -> list[socket.socket]:
 def _serve(doors: list[socket.socket], place: int, threads: int, limits: Limits) -> None:
     """What a worker does, from its start to its end."""
     worker.begin(place)
-    frontdoor.configure(limits)
+    http_protocol.configure(limits)
     for other in doors:
         if other is not doors[place]:
             other.close()

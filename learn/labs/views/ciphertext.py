@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from console import encodings, remedies
+from console import encodings, error_help
 from keys import call, service
 from keys.endpoints import backends
 from keys.inventory import inventory
@@ -116,7 +116,7 @@ def page(request: HttpRequest) -> HttpResponse:
     except NotSendable as reason:
         shown["wrong"] = dict([reason.args])
     except ClientError as error:
-        shown["problem"] = remedies.explained(error)
+        shown["problem"] = error_help.explained(error)
     refused = "wrong" in shown or "problem" in shown
     return render(
         request,
@@ -204,7 +204,7 @@ def _ask(
     try:
         opened = service.client(request).decrypt(**attempt.parameters)
     except ClientError as error:
-        problem = remedies.explained(error)
+        problem = error_help.explained(error)
         if problem["Code"] == "DryRunOperationException":
             return {**answer, "would_open": problem["Message"]}
         expected = problem["Code"] in attempt.due and attempt.why

@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from console import encodings, remedies
+from console import encodings, error_help
 from console.calls import body
 from keys import call, service
 from keys.inventory import inventory
@@ -59,7 +59,7 @@ def _page(request: HttpRequest) -> Any:
         elif step == "open":
             return _open(request, shown)
     except ClientError as error:
-        shown.update(_carried(request), problem=remedies.explained(error))
+        shown.update(_carried(request), problem=error_help.explained(error))
     return _show(request, shown)
 
 

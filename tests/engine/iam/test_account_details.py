@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from engine.iam import practice
+from engine.iam import starter_policies
 from tests.conftest import TestAccount
 
 ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:ListKeys", "Resource": "*"}]}
@@ -66,7 +66,7 @@ def test_a_group_and_a_role_come_with_their_policies(account: TestAccount, house
 
 def test_policies_come_with_every_version_and_of_awss_only_those_in_use(account: TestAccount, household: Any) -> None:
     listed = household.get_account_authorization_details()["Policies"]
-    policies = {each["PolicyName"]: each for each in listed if each["Path"] != practice.PATH}
+    policies = {each["PolicyName"]: each for each in listed if each["Path"] != starter_policies.PATH}
     assert set(policies) == {"list", "AdministratorAccess", "IAMReadOnlyAccess"}
     assert [(each["VersionId"], each["IsDefaultVersion"]) for each in policies["list"]["PolicyVersionList"]] == [
         ("v2", True),
@@ -88,7 +88,7 @@ def test_a_filter_leaves_the_other_kinds_out(household: Any, kind: str, member: 
 
 def test_local_and_aws_policies_are_filtered_apart(household: Any) -> None:
     local = household.get_account_authorization_details(Filter=["LocalManagedPolicy"])["Policies"]
-    assert [policy["PolicyName"] for policy in local if policy["Path"] != practice.PATH] == ["list"]
+    assert [policy["PolicyName"] for policy in local if policy["Path"] != starter_policies.PATH] == ["list"]
     aws = household.get_account_authorization_details(Filter=["AWSManagedPolicy"])["Policies"]
     assert {policy["PolicyName"] for policy in aws} == {"AdministratorAccess", "IAMReadOnlyAccess"}
 

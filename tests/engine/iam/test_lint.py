@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.iam.jsonplaces import Lines, places
+from engine.iam.json_positions import Lines, places
 from engine.iam.lint import About, lint
 from engine.iam.policy import MalformedPolicy, compile_policy
 from keys.policy.policies import wizard_policy

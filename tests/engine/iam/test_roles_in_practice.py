@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from engine import console_actions
-from engine.iam import accounts, grammar, practice
+from engine.iam import accounts, grammar, starter_policies
 from tests.conftest import TestAccount, TestUser, new_account
 
 ROLES = ("administrator", "operator", "auditor", "teacher", "student")
@@ -244,15 +244,15 @@ def test_a_teachers_groups_give_no_more_than_a_student_may(staff: Staff) -> None
     assert may(iam.delete_group, GroupName="class")
 
 
-@pytest.mark.parametrize("policy", practice.POLICIES, ids=lambda policy: policy.name)
-def test_each_policy_is_one_that_iam_takes(policy: practice.PracticePolicy) -> None:
+@pytest.mark.parametrize("policy", starter_policies.POLICIES, ids=lambda policy: policy.name)
+def test_each_policy_is_one_that_iam_takes(policy: starter_policies.PracticePolicy) -> None:
     grammar.check_managed(policy.document)
 
 
 def test_a_new_account_has_the_policies_and_an_old_one_gets_what_it_lacks(account: TestAccount) -> None:
     iam = account.client("iam")
     listed = iam.list_policies(Scope="Local", PathPrefix="/practice/")["Policies"]
-    assert [each["PolicyName"] for each in listed] == sorted(policy.name for policy in practice.POLICIES)
+    assert [each["PolicyName"] for each in listed] == sorted(policy.name for policy in starter_policies.POLICIES)
     iam.delete_policy(PolicyArn=policy_arn(account, "student"))
     assert accounts.create_practice_policies(account.account_id) == [policy_arn(account, "student")]
     assert accounts.create_practice_policies(account.account_id) == []

@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from engine.store import transaction
-from engine.vault import hierarchy, keeper
+from engine.vault import domain_keys, hierarchy
 from engine.vault.models import DomainKey
 from kmsconsole.installation import bootstrap
 from tests.conftest import TestAccount
@@ -26,14 +26,14 @@ def forgotten() -> Iterator[None]:
     """Each test and what follows it opens domain keys anew, as a worker does that has just begun."""
     forget()
     yield
-    keeper.settle()
+    domain_keys.finish_root_rotation()
     forget()
 
 
 def forget() -> None:
-    keeper._domains.clear()
-    keeper._roots.clear()
-    keeper.root.cache_clear()
+    domain_keys._domains.clear()
+    domain_keys._roots.clear()
+    domain_keys.root.cache_clear()
 
 
 def root_key_ids() -> set[str]:
@@ -43,14 +43,14 @@ def root_key_ids() -> set[str]:
 def test_after_a_rotation_old_ciphertexts_open_and_the_old_root_is_retired(account: TestAccount, capsys: Any) -> None:
     kms, key_id = account.client(), account.create_key()
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
-    old = hierarchy.load_root(keeper.root_path()).root_key_id
+    old = hierarchy.load_root(domain_keys.root_path()).root_key_id
     call_command("rotate_root")
-    new = hierarchy.load_root(keeper.root_path()).root_key_id
+    new = hierarchy.load_root(domain_keys.root_path()).root_key_id
     assert new != old
     assert root_key_ids() == {new}
-    assert hierarchy.load_root(keeper.retired_root_path(old)).root_key_id == old
-    assert not keeper.next_root_path().exists()
-    assert str(keeper.retired_root_path(old)) in capsys.readouterr().out
+    assert hierarchy.load_root(domain_keys.retired_root_path(old)).root_key_id == old
+    assert not domain_keys.next_root_path().exists()
+    assert str(domain_keys.retired_root_path(old)) in capsys.readouterr().out
     forget()
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
     events = account.client("cloudtrail").lookup_events(
@@ -63,7 +63,7 @@ def test_a_rotation_that_stopped_before_its_transaction_has_changed_nothing(acco
     kms, key_id = account.client(), account.create_key()
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
     old = root_key_ids()
-    prepared = keeper.prepare_rotation().root_key_id
+    prepared = domain_keys.prepare_rotation().root_key_id
     forget()
     bootstrap.prepare()  # the next start
     assert root_key_ids() == old
@@ -77,26 +77,26 @@ def test_a_rotation_that_stopped_after_its_transaction_works_on_and_is_finished_
 ) -> None:
     kms, key_id = account.client(), account.create_key()
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
-    new = keeper.prepare_rotation()
+    new = domain_keys.prepare_rotation()
     with transaction.write():
-        keeper.rotate(new)
+        domain_keys.rotate(new)
     forget()
-    assert keeper.next_root_path().exists()
+    assert domain_keys.next_root_path().exists()
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
     elsewhere = account.client(region="eu-north-1")
     elsewhere.create_key()  # a domain key that is made meanwhile is under the new root too
     assert root_key_ids() == {new.root_key_id}
     bootstrap.prepare()
-    assert not keeper.next_root_path().exists()
-    assert hierarchy.load_root(keeper.root_path()).root_key_id == new.root_key_id
+    assert not domain_keys.next_root_path().exists()
+    assert hierarchy.load_root(domain_keys.root_path()).root_key_id == new.root_key_id
     forget()
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
 
 
 def test_a_rotation_that_stopped_is_finished_by_the_command(account: TestAccount, capsys: Any) -> None:
-    new = keeper.prepare_rotation()
+    new = domain_keys.prepare_rotation()
     with transaction.write():
-        keeper.rotate(new)
+        domain_keys.rotate(new)
     call_command("rotate_root")
     assert "finished" in capsys.readouterr().out
     assert root_key_ids() == {new.root_key_id}
@@ -106,15 +106,15 @@ def test_preparing_makes_the_next_root_and_rotates_nothing(account: TestAccount,
     old = root_key_ids()
     call_command("rotate_root", "--prepare")
     assert root_key_ids() == old
-    assert keeper.next_root_path().stat().st_mode & 0o777 == 0o600
-    keeper.next_root_path().unlink()
+    assert domain_keys.next_root_path().stat().st_mode & 0o777 == 0o600
+    domain_keys.next_root_path().unlink()
 
 
 def test_a_domain_key_under_a_root_that_is_not_here_opens_nothing(account: TestAccount) -> None:
     account.create_key()
     DomainKey.objects.filter(account_id=account.account_id).update(root_key_id="0" * 32)
     with pytest.raises(hierarchy.RootKeyError, match="is not the one that this data was made with"):
-        keeper.domain_key(account.account_id, "us-east-1", make=True)
+        domain_keys.domain_key(account.account_id, "us-east-1", make=True)
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_a_damaged_root_key_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_nothing_is_rotated_when_the_next_root_cannot_be_read(account: TestAccount) -> None:
     old = root_key_ids()
-    keeper.next_root_path().write_text("broken")
+    domain_keys.next_root_path().write_text("broken")
     with pytest.raises(CommandError, match="was not rotated"):
         call_command("rotate_root")
     assert root_key_ids() == old
-    keeper.next_root_path().unlink()
+    domain_keys.next_root_path().unlink()
 
 
 @pytest.mark.parametrize("changed", range(5))

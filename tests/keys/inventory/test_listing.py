@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from keys import leases
-from keys.inventory import describe, follow, inventory
+from keys.inventory import inventory, key_rows, sync
 from keys.inventory.lists import COLUMNS
 from keys.inventory.models import InventoryCount, InventoryKey
 from tests.conftest import TestAccount, TestUser, sign_in_browser
@@ -67,7 +67,7 @@ def test_the_counts_that_are_kept_are_those_of_the_rows(
     account.move_clock(days=8)
     assert len(rows(signed_in, "/keys/")) == 3
     kept = Counter(dict(_counts(account)))
-    describe.recount(account.account_id, "us-east-1")
+    key_rows.recount(account.account_id, "us-east-1")
     assert kept == Counter(dict(_counts(account)))
     assert facet(signed_in, "/keys/", "tag") == {"team=blue": 2}
 
@@ -191,7 +191,7 @@ def test_a_key_that_anyone_can_use_is_marked(
     ],
 )
 def test_anyone_means_a_principal_that_no_condition_narrows(statement: dict[str, Any], expected: bool) -> None:
-    assert describe.anyone(json.dumps({"Statement": statement})) is expected
+    assert key_rows.anyone(json.dumps({"Statement": statement})) is expected
 
 
 def test_who_may_not_describe_a_key_does_not_find_it_by_what_it_says(
@@ -289,13 +289,13 @@ def test_a_view_stays_with_who_saved_it_whatever_the_users_are_called(account: T
 def test_a_reading_whose_worker_died_goes_on_where_it_was(
     account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "STEP", 3)
+    monkeypatch.setattr(sync, "STEP", 3)
     for _ in range(8):
         account.create_key()
     kms = account.client()
-    reader = follow.Follower(kms, account.account_id, "us-east-1", ours=True)
+    reader = sync.Follower(kms, account.account_id, "us-east-1", ours=True)
     reader._begin(reader.mark())
-    held = leases.take(follow.lease_name(reader.place), 30)
+    held = leases.take(sync.lease_name(reader.place), 30)
     assert held is not None
     reader._read_step(held)  # and then the worker dies, holding its lease
     assert len(rows(signed_in, "/keys/")) == 3
@@ -361,8 +361,8 @@ def test_a_long_list_is_read_behind_the_page(
 ) -> None:
     for _ in range(7):
         account.create_key()
-    monkeypatch.setattr(follow, "STEP", 2)
-    monkeypatch.setattr(follow, "AT_ONCE", 0.0)
+    monkeypatch.setattr(sync, "STEP", 2)
+    monkeypatch.setattr(sync, "AT_ONCE", 0.0)
     behind: list[Any] = []
 
     class Thread:
@@ -372,7 +372,7 @@ def test_a_long_list_is_read_behind_the_page(
         def start(self) -> None:
             behind.append(self.run)
 
-    monkeypatch.setattr(follow.threading, "Thread", Thread)
+    monkeypatch.setattr(sync.threading, "Thread", Thread)
     assert len(rows(signed_in, "/keys/")) == 2
     part = signed_in.get("/keys/progress/", headers={"HX-Request": "true"}).content.decode()
     assert "2 keys so far" in part
@@ -389,9 +389,9 @@ def test_another_endpoint_is_asked_at_a_limited_rate(monkeypatch: pytest.MonkeyP
         slept.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr(follow.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(follow.time, "sleep", sleep)
-    reader = follow.Follower(None, "c1", "us-east-1", ours=False)
+    monkeypatch.setattr(sync.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sync.time, "sleep", sleep)
+    reader = sync.Follower(None, "c1", "us-east-1", ours=False)
     for _ in range(100):
         reader._wait()
     assert sum(slept) == pytest.approx(100 * 5 / 40 - 1.5, abs=0.2), (
@@ -401,10 +401,10 @@ def test_another_endpoint_is_asked_at_a_limited_rate(monkeypatch: pytest.MonkeyP
 
 def test_a_stale_writer_does_not_undo_a_later_reading(account: TestAccount, signed_in: Client) -> None:
     key_id = account.create_key()
-    old = describe.read(account.client(), account.account_id, "us-east-1", key_id, ours=True)
+    old = key_rows.read(account.client(), account.account_id, "us-east-1", key_id, ours=True)
     account.client().disable_key(KeyId=key_id)
     assert rows(signed_in, "/keys/")[0].state == "Disabled"
-    describe.write(account.account_id, "us-east-1", {key_id: old}, change=0)
+    key_rows.write(account.account_id, "us-east-1", {key_id: old}, change=0)
     assert InventoryKey.objects.get(account_id=account.account_id, key_id=key_id).state == "Disabled"
 
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from django.test import Client
 
-from keys.lifecycle import answers
+from keys.lifecycle import action_rules
 from tests.conftest import REGION, TestAccount
 from tests.support.answers import text
 
@@ -53,7 +53,7 @@ def test_what_a_disabled_action_says_is_what_the_engine_answers(account: TestAcc
     operation, parameters = CALLS[action]
     if action == "grant-add":
         parameters = {**parameters, "GranteePrincipal": account.root_arn}
-    said = answers.refused(key).get(action, "")
+    said = action_rules.refused(key).get(action, "")
     try:
         getattr(kms, operation)(KeyId=key_id, **parameters)
         answered = ""

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
-from keys.evaluator import words
+from keys.evaluator import explanation
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support import samples
 from tests.support.server import ROOT
@@ -104,6 +104,6 @@ def test_the_readme_of_an_import_is_german_and_its_commands_are_not(account: Tes
 
 def test_whose_an_inline_policy_is_is_said_in_german() -> None:
     with translation.override("de"):
-        assert words.policy_name("reader (user ann)") == "reader (Benutzer ann)"
-        assert words.policy_name("reader (group team)") == "reader (Gruppe team)"
-        assert words.policy_name("KeyAdministrator") == "KeyAdministrator"
+        assert explanation.policy_name("reader (user ann)") == "reader (Benutzer ann)"
+        assert explanation.policy_name("reader (group team)") == "reader (Gruppe team)"
+        assert explanation.policy_name("KeyAdministrator") == "KeyAdministrator"

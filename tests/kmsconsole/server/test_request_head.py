@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kmsconsole.server import frontdoor
+from kmsconsole.server import http_protocol
 from kmsconsole.server.connection_table import Limits
 from tests.support.door import Door, door, hello
 from tests.support.rawhttp import JSON, Client, request
@@ -82,7 +82,7 @@ def test_so_is_a_head_that_never_ends_after_a_request_on_the_same_connection(hal
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_a_head_may_have_200_lines(hall: Door, kind: tuple[str, ...]) -> None:
-    plenty = [f"X-{number}: y" for number in range(frontdoor.LINES - len(kind) - 1)]
+    plenty = [f"X-{number}: y" for number in range(http_protocol.LINES - len(kind) - 1)]
     with Client(hall.port, request(*kind, *plenty, body=b"")) as client:
         assert client.answer().status in (200, 400)
     with Client(hall.port, request(*kind, *plenty, "One-More: y", body=b"")) as client:
@@ -120,7 +120,7 @@ def test_an_extension_of_a_chunk_is_no_body(hall: Door) -> None:
 def test_only_so_many_requests_are_taken_ahead_of_their_answers(hall: Door) -> None:
     for kind, status in ((request("GET /page"), 200), (request(*AWS, body=b"{}"), 400)):
         with Client(hall.port, kind * 3000) as client:
-            answered = [client.answer().status for _ in range(frontdoor.AHEAD)]
+            answered = [client.answer().status for _ in range(http_protocol.AHEAD)]
             assert set(answered) == {status}
             last = client.answer()
             while last.status == status:  # a thread's answers may have made room for a few more
@@ -202,5 +202,12 @@ def test_what_all_connections_hold_together_is_bounded(hall: Door) -> None:
 
 def test_every_bound_is_told_in_the_operations_guide() -> None:
     text = re.sub(r"\s+", " ", (ROOT / "docs" / "operations.md").read_text())
-    for said in ("64 KiB", f"{frontdoor.LINES} lines", f"{frontdoor.AHEAD} requests", "431", "16 KiB", "128 MiB"):
+    for said in (
+        "64 KiB",
+        f"{http_protocol.LINES} lines",
+        f"{http_protocol.AHEAD} requests",
+        "431",
+        "16 KiB",
+        "128 MiB",
+    ):
         assert said in text, said

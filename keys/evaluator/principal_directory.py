@@ -50,7 +50,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Household:
+class PrincipalDirectory:
     """`problems` names policies that could not be understood and so take no part."""
 
     account_id: str
@@ -137,14 +137,14 @@ def _role_session(
 
 
 _ACCOUNTS = 32
-_kept: Cache[str, Household] = Cache(
+_kept: Cache[str, PrincipalDirectory] = Cache(
     "households", limit=_ACCOUNTS, weigh=lambda account_id, kept: 5_000 * (1 + len(kept.subjects)), most=256 << 20
 )
-_remote: dict[str, tuple[datetime, Household]] = {}
+_remote: dict[str, tuple[datetime, PrincipalDirectory]] = {}
 _lock = threading.Lock()
 
 
-def of(request: HttpRequest) -> Household:
+def of(request: HttpRequest) -> PrincipalDirectory:
     """Raises ClientError if the caller may not read the account's IAM (iam:GetAccountAuthorizationDetails)."""
     iam = service.client(request, "iam")
     account_id = service.account_id(request)
@@ -162,7 +162,7 @@ def of(request: HttpRequest) -> Household:
     return found
 
 
-def _read(iam: Any, account_id: str) -> Household:
+def _read(iam: Any, account_id: str) -> PrincipalDirectory:
     details: dict[str, list[Any]] = {"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": [], "Policies": []}
     paginator = iam.get_paginator("get_account_authorization_details")
     for page in paginator.paginate(PaginationConfig={"PageSize": 1000}):
@@ -171,7 +171,7 @@ def _read(iam: Any, account_id: str) -> Household:
     return from_details(account_id, details)
 
 
-def from_details(account_id: str, details: Mapping[str, list[Any]]) -> Household:
+def from_details(account_id: str, details: Mapping[str, list[Any]]) -> PrincipalDirectory:
     """The household that an answer of GetAccountAuthorizationDetails tells of. Pure."""
     reader = _Reader(details["Policies"])
     groups = {
@@ -214,7 +214,7 @@ def from_details(account_id: str, details: Mapping[str, list[Any]]) -> Household
             )
         )
     names = {policy["Arn"]: policy["PolicyName"] for policy in details["Policies"]}
-    return Household(account_id, tuple(subjects), names, tuple(reader.problems))
+    return PrincipalDirectory(account_id, tuple(subjects), names, tuple(reader.problems))
 
 
 def _once(policies: Iterable[CompiledPolicy]) -> tuple[CompiledPolicy, ...]:

@@ -2,7 +2,7 @@
 
 What has arrived on any connection since the loop last looked is carried out at once, one call after the other; their audit records
 then become durable together, by one write and one sync, and only then are the answers sent. No call waits for a thread, and the
-busier a worker is the fewer syncs it needs. Whatever needs the database, time or a page goes on to a thread (kmsconsole.server.bridge):
+busier a worker is the fewer syncs it needs. Whatever needs the database, time or a page goes on to a thread (kmsconsole.server.asgi):
 Django refuses the database to code in an event loop (SynchronousOnlyOperation), so the loop cannot be held up by it unseen.
 
 Nobody has signed anything yet here, so everything is bounded: a request's head, how long its parts may take, how many requests are
@@ -22,7 +22,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from engine import service
 from engine.wire.http import HttpRequest
-from kmsconsole.server.bridge import header_map
+from kmsconsole.server.asgi import header_map
 from kmsconsole.server.connection_table import ConnectionTable, Limits, address_of
 from kmsconsole.server.exchange import Exchange
 from kmsconsole.server.response import date_line, refusal
@@ -37,7 +37,9 @@ _PIECE = 64 << 10  # bytes that are read together
 _BETWEEN, _IN_HEAD, _IN_BODY = range(3)
 
 table = ConnectionTable()
-_owed: list[tuple[FrontDoor, service.Held, bool]] = []  # carried out and not yet durable; is the connection kept?
+_pending: list[
+    tuple[FrontDoor, service.PendingResponse, bool]
+] = []  # carried out and not yet durable; is the connection kept?
 
 
 def configure(limits: Limits) -> None:
@@ -291,11 +293,11 @@ class FrontDoor(HttpToolsProtocol):
             return
         if self._holds:
             self._let_go()
-        if not _owed:
+        if not _pending:
             self.loop.call_soon(answer_all)
         self._owing += 1
         keep = self.parser.should_keep_alive()
-        _owed.append((self, held, keep))
+        _pending.append((self, held, keep))
         if not keep:
             self._deaf = True
 
@@ -384,7 +386,7 @@ class FrontDoor(HttpToolsProtocol):
         else:
             self._rest()
 
-    def release(self, held: service.Held, keep: bool) -> None:
+    def release(self, held: service.PendingResponse, keep: bool) -> None:
         """Send the answer of a call whose records are durable."""
         self._owing -= 1
         self.server_state.total_requests += 1
@@ -432,7 +434,7 @@ class FrontDoor(HttpToolsProtocol):
 
 def answer_all() -> None:
     """Make durable what has been carried out since this was last done, and answer it."""
-    calls, _owed[:] = _owed.copy(), []
+    calls, _pending[:] = _pending.copy(), []
     service.make_durable([held for _, held, _ in calls])
     for connection, held, keep in calls:
         connection.release(held, keep)

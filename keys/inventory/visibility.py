@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
 from keys import service
-from keys.inventory import describe
+from keys.inventory import key_rows
 from keys.inventory.models import InventoryKey, Sight, Unseen
 
 _CHANGES_AT_ONCE = 2_000
@@ -22,7 +22,7 @@ Keys = TypeVar("Keys", bound=QuerySet[InventoryKey])
 
 
 @dataclass(frozen=True, slots=True)
-class Eyes:
+class Visibility:
     """`lacks`: bits of describe.READS that this principal lacks for some key; `unseen`: for how many it lacks DescribeKey."""
 
     pk: int | None
@@ -40,7 +40,7 @@ class Eyes:
     def unseen_rows(self, rows: Keys) -> Keys:
         if self.pk is None or not self.unseen:
             return rows.none()
-        hidden = Unseen.objects.filter(sight_id=self.pk).annotate(hit=F("lacks").bitand(describe.DESCRIBE))
+        hidden = Unseen.objects.filter(sight_id=self.pk).annotate(hit=F("lacks").bitand(key_rows.DESCRIBE))
         return rows.filter(key_id__in=hidden.filter(hit__gt=0).values("key_id"))
 
     def lacking(self, key_ids: list[str] | None) -> dict[str, int]:
@@ -51,41 +51,41 @@ class Eyes:
         return dict(Unseen.objects.filter(sight_id=self.pk, **named).values_list("key_id", "lacks"))
 
 
-WHOLE = Eyes(None, True, 0, 0)
+WHOLE = Visibility(None, True, 0, 0)
 
 
-def eyes(request: HttpRequest) -> Eyes:
+def eyes(request: HttpRequest) -> Visibility:
     """This request's principal's, brought up to date with the engine's changes. Remembered for the request."""
-    found: Eyes | None = getattr(request, "_eyes", None)
+    found: Visibility | None = getattr(request, "_eyes", None)
     if found is None:
         found = WHOLE if not service.backend(request).embedded else _up_to_date(request)
         request._eyes = found  # type: ignore[attr-defined]
     return found
 
 
-def _up_to_date(request: HttpRequest) -> Eyes:
+def _up_to_date(request: HttpRequest) -> Visibility:
     viewer = service.viewer(request)
     account_id, region = viewer.context.account_id, viewer.context.region
     latest = service.sight.latest_change()
     place = {"account_id": account_id, "region": region, "viewer": viewer.name}
     row = Sight.objects.filter(**place).first()
     if row is not None and row.digest == viewer.digest and row.change >= latest:
-        return Eyes(row.pk, row.lists_aliases, row.lacks, row.unseen)
+        return Visibility(row.pk, row.lists_aliases, row.lacks, row.unseen)
     key_ids: list[str] | None = None
     if row is not None and row.digest == viewer.digest:
         key_ids, until = service.sight.changed_keys(account_id, region, row.change, latest, _CHANGES_AT_ONCE)
         if until < latest:
             key_ids = None  # so much has changed that looking at all is quicker
     lacking = {
-        key_id: sum(1 << describe.READS.index(action) for action in refused)
-        for key_id, refused in service.sight.lacking(viewer, describe.READS, key_ids)
+        key_id: sum(1 << key_rows.READS.index(action) for action in refused)
+        for key_id, refused in service.sight.lacking(viewer, key_rows.READS, key_ids)
     }
     return _store(place, viewer, latest, key_ids, lacking)
 
 
 def _store(
     place: dict[str, str], viewer: service.sight.Viewer, latest: int, key_ids: list[str] | None, lacking: dict[str, int]
-) -> Eyes:
+) -> Visibility:
     with transaction.atomic():
         row, _made = Sight.objects.select_for_update().get_or_create(**place, defaults={"digest": viewer.digest})
         if key_ids is None:
@@ -98,8 +98,8 @@ def _store(
         row.digest, row.change = viewer.digest, latest
         row.lists_aliases = service.sight.may(viewer, "kms:ListAliases")
         values = list(row.exceptions.values_list("lacks", flat=True))
-        row.lacks, row.unseen = 0, sum(1 for bits in values if bits & describe.DESCRIBE)
+        row.lacks, row.unseen = 0, sum(1 for bits in values if bits & key_rows.DESCRIBE)
         for bits in set(values):
             row.lacks |= bits
         row.save()
-    return Eyes(row.pk, row.lists_aliases, row.lacks, row.unseen)
+    return Visibility(row.pk, row.lists_aliases, row.lacks, row.unseen)

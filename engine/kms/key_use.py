@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.context import CallContext
-from engine.kms import access, algorithms, keyring, specs, states
-from engine.kms.keyring import KeyMaterial, KmsKey
+from engine.kms import access, algorithms, key_snapshots, specs, states
+from engine.kms.key_snapshots import KeyMaterial, KmsKey
 from engine.store import cache
 from engine.wire.errors import AWSError
 
@@ -22,7 +22,7 @@ def key_for_use(
 ) -> KmsKey:
     """The key that `member` names, which the caller may use for this operation, in a state and of a usage that allow it."""
     identifier = parameters[member]
-    key = keyring.find(context, identifier)
+    key = key_snapshots.find(context, identifier)
     check_use(context, key, parameters, action=action, encryption_context=encryption_context, identifier=identifier)
     return key
 

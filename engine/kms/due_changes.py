@@ -16,7 +16,7 @@ from engine.store import transaction
 from engine.store.transaction import aliases_entity, changed, key_entity
 
 
-def settle(account_id: str, region: str, key_id: str) -> None:
+def apply_due_changes(account_id: str, region: str, key_id: str) -> None:
     """Bring the stored key up to its account's time. A key that is not there is nobody's to settle."""
     now = clock.now(account_id)
     row = models.Key.objects.filter(account_id=account_id, region=region, key_id=key_id).first()

@@ -25,7 +25,7 @@ from engine.public import clock
 from engine.public import record as trail
 from keys import leases, service
 from keys.endpoints import diagnosis
-from keys.inventory import describe
+from keys.inventory import key_rows
 from keys.inventory.models import InventoryKey, InventoryMark, Unseen
 
 logger = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class Follower:
         rows = {key_id: self._read(held, key_id, self._alias_names(key_id)) for key_id in key_ids}
         more = bool(page.get("Truncated"))
         with leases.writing(held):
-            describe.write(self.account_id, self.region, rows, change=change, round=mark.round)
+            key_rows.write(self.account_id, self.region, rows, change=change, round=mark.round)
             InventoryMark.objects.filter(pk=mark.pk, round=mark.round).update(
                 marker=page.get("NextMarker", "") if more else "",
                 done=F("done") + len(key_ids),
@@ -166,9 +166,9 @@ class Follower:
 
     def _end_reading(self, mark: InventoryMark, held: leases.Held) -> None:
         """Drop what a whole reading did not see."""
-        while missing := describe.unread(self.account_id, self.region, mark.round):
+        while missing := key_rows.unread(self.account_id, self.region, mark.round):
             with leases.writing(held):
-                describe.write(self.account_id, self.region, dict.fromkeys(missing), change=2**62)
+                key_rows.write(self.account_id, self.region, dict.fromkeys(missing), change=2**62)
         now = timezone.now()
         assert mark.started is not None
         with leases.writing(held):
@@ -187,11 +187,11 @@ class Follower:
                 return None
         return self._aliases.get(key_id, [])
 
-    def _read(self, held: leases.Held, key_id: str, aliases: list[str] | None = None) -> describe.Row | None:
+    def _read(self, held: leases.Held, key_id: str, aliases: list[str] | None = None) -> key_rows.Row | None:
         leases.insist(held)
         if not self.ours:
             self._wait()
-        return describe.read(self.kms, self.account_id, self.region, key_id, aliases, ours=self.ours)
+        return key_rows.read(self.kms, self.account_id, self.region, key_id, aliases, ours=self.ours)
 
     def _wait(self) -> None:
         """Keep to the rate that another endpoint is asked at; a short list is read without waiting."""
@@ -213,7 +213,7 @@ class Follower:
         rows = {key_id: self._read(held, key_id) for key_id in key_ids}
         with leases.writing(held):
             if rows:
-                describe.write(self.account_id, self.region, rows, change=latest)
+                key_rows.write(self.account_id, self.region, rows, change=latest)
             InventoryMark.objects.filter(pk=mark.pk, change__lt=until).update(change=until)
         return until < latest
 
@@ -231,7 +231,7 @@ class Follower:
         rows = {key_id: self._read(held, key_id) for key_id in key_ids}
         if rows:
             with leases.writing(held):
-                describe.write(self.account_id, self.region, rows, change=change)
+                key_rows.write(self.account_id, self.region, rows, change=change)
         return len(key_ids) == STEP and not self._still_stale(key_ids, clock.now(self.account_id))
 
     def _still_stale(self, key_ids: list[str], now: datetime) -> bool:

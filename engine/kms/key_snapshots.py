@@ -17,11 +17,11 @@ from engine import clock
 from engine.context import CallContext
 from engine.iam.decide import GrantView
 from engine.iam.policy import COMPILED, CompiledPolicy, Pins, stored_policy
-from engine.kms import models, settle
+from engine.kms import due_changes, models
 from engine.kms.partitions import partition
 from engine.store.cache import Cache
 from engine.store.transaction import aliases_entity, key_entity
-from engine.vault import keeper
+from engine.vault import domain_keys
 from engine.wire.errors import AWSError
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z|mrk-[0-9a-fA-F]{32}\Z")
@@ -52,7 +52,7 @@ class KeyMaterial:
 
 @dataclass(frozen=True)
 class KmsKey:
-    """A key at one moment. Facts are the stored ones (models.Key); `state(now)` computes AWS's KeyState from them."""
+    """A key at one moment. IndexedFields are the stored ones (models.Key); `state(now)` computes AWS's KeyState from them."""
 
     pk: int
     account_id: str
@@ -192,7 +192,7 @@ def get(account_id: str, region: str, key_id: str) -> KmsKey:
     identity = (account_id, region, key_id)
     key = _keys.get(identity, lambda: _load(*identity))
     if key.changes_at is not None and key.changes_at <= clock.now(account_id):
-        settle.settle(account_id, region, key_id)
+        due_changes.apply_due_changes(account_id, region, key_id)
         key = _load(*identity)[0]
     return key
 
@@ -256,7 +256,7 @@ def not_found(arn: str) -> AWSError:
 
 
 def _load(account_id: str, region: str, key_id: str) -> tuple[KmsKey, list[str]]:
-    settle.settle(account_id, region, key_id)
+    due_changes.apply_due_changes(account_id, region, key_id)
     stored = models.Key.objects.filter(account_id=account_id, region=region, key_id=key_id).first()
     if stored is None:
         raise not_found(f"arn:{partition(region)}:kms:{region}:{account_id}:key/{key_id}")
@@ -308,14 +308,14 @@ def snapshot(stored: models.Key) -> KmsKey:
         grants=tuple(_grant(stored, row) for row in stored.grants.order_by("created", "pk")),
         materials=materials,
         current_material_id=current[0] if current else "",
-        changes_at=settle.next_change(stored, [row.valid_to for row in stored.materials.all()]),
+        changes_at=due_changes.next_change(stored, [row.valid_to for row in stored.materials.all()]),
     )
 
 
 def _material(stored: models.Key, row: models.Material) -> KeyMaterial:
     wrapped = bytes(row.wrapped)
     secret = (
-        keeper.open_("material", stored.account_id, stored.region, stored.key_id, row.material_id, wrapped)
+        domain_keys.open_("material", stored.account_id, stored.region, stored.key_id, row.material_id, wrapped)
         if wrapped
         else b""
     )

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from engine.public.decision import Decision, Kind, Policies, Principal, TraceLine, compile_policy, decide
-from keys.evaluator.household import UNSEEN, Subject
+from keys.evaluator.principal_directory import UNSEEN, Subject
 
 KINDS = {
     "identity": gettext_lazy("identity-based policy"),
@@ -109,7 +109,7 @@ _OWNED = {
 
 
 def policy_name(policy: str) -> str:
-    """A policy's name as keys.evaluator.household gives it, in the reader's language: an inline one says whose it is."""
+    """A policy's name as keys.evaluator.principal_directory gives it, in the reader's language: an inline one says whose it is."""
     found = re.fullmatch(r"(\S+) \((user|group|role) (\S+)\)", policy)
     return str(_OWNED[found[2]]) % {"policy": found[1], "owner": found[3]} if found else policy
 

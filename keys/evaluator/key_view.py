@@ -12,12 +12,12 @@ from django.http import HttpRequest
 
 from engine.public.decision import CompiledPolicy, GrantView, compile_policy
 from keys import service
-from keys.evaluator import facts
+from keys.evaluator import condition_context
 
 
 @dataclass(frozen=True, slots=True)
-class KeySide:
-    """`facts` are the condition keys known of the key; `grants_known` is False where the caller may not list its grants."""
+class KeyView:
+    """`condition_context` are the condition keys known of the key; `grants_known` is False where the caller may not list its grants."""
 
     key_id: str
     arn: str
@@ -27,7 +27,7 @@ class KeySide:
     label: str
     policy: CompiledPolicy
     grants: tuple[GrantView, ...]
-    facts: Mapping[str, str | tuple[str, ...]]
+    condition_context: Mapping[str, str | tuple[str, ...]]
     grants_known: bool = True
 
     @property
@@ -35,13 +35,13 @@ class KeySide:
         return self.arn.split(":")[3]
 
 
-def read(request: HttpRequest, key: str) -> KeySide:
+def read(request: HttpRequest, key: str) -> KeyView:
     """Raises ClientError if the caller may not describe the key or read its policy, MalformedPolicy for one not understood."""
     kms = service.client(request)
     return of(kms, kms.describe_key(KeyId=key)["KeyMetadata"])
 
 
-def of(kms: Any, metadata: dict[str, Any], policy: str | None = None) -> KeySide:
+def of(kms: Any, metadata: dict[str, Any], policy: str | None = None) -> KeyView:
     """`policy` instead of the key's own, to ask what would be."""
     key_id = metadata["Arn"]
     text = policy if policy is not None else kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
@@ -66,9 +66,9 @@ def make(
     tags: Mapping[str, str],
     aliases: list[str],
     grants_known: bool = True,
-) -> KeySide:
+) -> KeyView:
     """A key's side from what DescribeKey, GetKeyPolicy, ListGrants, ListResourceTags and ListAliases answer. Pure."""
-    return KeySide(
+    return KeyView(
         key_id=metadata["KeyId"],
         arn=metadata["Arn"],
         account_id=metadata["AWSAccountId"],
@@ -77,7 +77,7 @@ def make(
         label=aliases[0].removeprefix("alias/") if aliases else metadata["KeyId"],
         policy=compile_policy(policy, name="key policy", kind="resource"),
         grants=tuple(grant_view(grant, metadata["Arn"]) for grant in grants),
-        facts=facts.of_key(metadata, tags, aliases),
+        condition_context=condition_context.of_key(metadata, tags, aliases),
         grants_known=grants_known,
     )
 

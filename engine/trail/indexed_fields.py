@@ -30,7 +30,7 @@ USES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class IndexedFields:
     """`error`, `access_key` and `role` are "" where there is none; `used` is 1 for a successful cryptographic operation."""
 
     account: str
@@ -50,7 +50,7 @@ class Facts:
     voids: str
 
     @classmethod
-    def of(cls, record: bytes) -> Facts:
+    def of(cls, record: bytes) -> IndexedFields:
         event = orjson.loads(record)
         identity: dict[str, Any] = event["userIdentity"]
         issuer = identity.get("sessionContext", {}).get("sessionIssuer", {})

@@ -44,7 +44,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     return _render(request, form, as_of, now, listed)
 
 
-def _chosen(listed: list[tuple[states.KeyThen, str]], form: AsOfForm) -> list[tuple[states.KeyThen, str]]:
+def _chosen(listed: list[tuple[states.KeySnapshot, str]], form: AsOfForm) -> list[tuple[states.KeySnapshot, str]]:
     state, words = form.cleaned_data.get("state", ""), form.cleaned_data.get("q", "").lower().split()
     return [
         (key, now)
@@ -59,7 +59,7 @@ def _render(
     form: AsOfForm,
     as_of: datetime,
     now: datetime,
-    listed: list[tuple[states.KeyThen, str]],
+    listed: list[tuple[states.KeySnapshot, str]],
     status: int = 200,
 ) -> HttpResponse:
     chosen = _chosen(listed, form) if not form.errors else []
@@ -81,13 +81,13 @@ def _render(
     )
 
 
-def _export(listed: list[tuple[states.KeyThen, str]], as_of: datetime) -> StreamingHttpResponse:
+def _export(listed: list[tuple[states.KeySnapshot, str]], as_of: datetime) -> StreamingHttpResponse:
     answer = StreamingHttpResponse(_csv(listed, as_of), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="keys-as-of-{as_of:%Y-%m-%d}.csv"'
     return answer
 
 
-def _csv(listed: list[tuple[states.KeyThen, str]], as_of: datetime) -> Iterator[str]:
+def _csv(listed: list[tuple[states.KeySnapshot, str]], as_of: datetime) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow(_COLUMNS)
     for key, state in listed:

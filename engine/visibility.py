@@ -16,8 +16,8 @@ from django.db.models import Max
 
 from engine import clock
 from engine.context import CallContext
-from engine.iam import attached, credentials
 from engine.iam import authorize as iam
+from engine.iam import credentials, policy_lookup
 from engine.iam.decide import Decision, GrantView, Request, access_denied_message, decide
 from engine.iam.policy import CompiledPolicy, stored_policy
 from engine.kms import models
@@ -55,7 +55,7 @@ def viewer(access_key_id: str, session_token: str, region: str, source_ip: str, 
     )
     session = tuple(policy.text for policy in principal.session.policies) if principal.session else ()
     name = _hash(principal.arn, *session)
-    identity, boundary = attached.policies_of(principal)
+    identity, boundary = policy_lookup.policies_of(principal)
     policies = [*identity, *([boundary] if boundary else [])]
     changing = [source_ip, str(secure)] if any(policy.has_conditions for policy in policies) or session else []
     tags = [f"{key}={value}" for key, value in sorted(principal.tags.items())]
@@ -106,7 +106,7 @@ def lacking(
 def _for_all_keys(who: Viewer, action: str, text: str) -> bool | None:
     """The decision if it is the same for every key with this policy: nothing that takes part has conditions or names a key."""
     policy = stored_policy(text, name="default", kind="resource")
-    identity, boundary = attached.policies_of(who.context.principal)
+    identity, boundary = policy_lookup.policies_of(who.context.principal)
     session = who.context.principal.session
     taking_part: list[CompiledPolicy] = [
         policy,

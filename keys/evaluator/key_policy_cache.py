@@ -21,10 +21,10 @@ from django.utils import timezone
 from engine.public.decision import MalformedPolicy
 from engine.public.memory import Change
 from keys import service
-from keys.evaluator import decisions, keyside
-from keys.evaluator.household import Household
-from keys.evaluator.keyside import KeySide
+from keys.evaluator import decisions, key_view
+from keys.evaluator.key_view import KeyView
 from keys.evaluator.models import KeyAccess
+from keys.evaluator.principal_directory import PrincipalDirectory
 from keys.inventory import inventory
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _AT_LEAST = 25  # keys that are asked about however late it is: a small account 
 _PLACES, _KEYS = 32, 150_000  # that are kept: accounts and Regions, the keys in all of them
 _MOST_REFUSED = 20_000
 # By what is known of the keys: who may not list aliases is told none. A side is kept with when it was read and what its reader lacks.
-_sides: dict[tuple[Place, bool], dict[str, tuple[tuple[str, int], KeySide]]] = {}
+_sides: dict[tuple[Place, bool], dict[str, tuple[tuple[str, int], KeyView]]] = {}
 _refused: dict[
     tuple[str, str, str], float
 ] = {}  # (reader's access key ID, Region, key ID) → until when not to ask again
@@ -55,12 +55,12 @@ _refused: dict[
 class Held:
     """`unread`: keys that there was no time to read yet; `hidden`: keys whose policy the caller may not read."""
 
-    keys: list[KeySide]
+    keys: list[KeyView]
     unread: int
     hidden: int
 
 
-def readable(request: HttpRequest, people: Household, budget: float = BUDGET) -> Held:
+def readable(request: HttpRequest, people: PrincipalDirectory, budget: float = BUDGET) -> Held:
     """Raises ClientError if the caller may not list keys."""
     listed = inventory.refreshed(request)
     key_ids = set(listed.values_list("key_id", flat=True))
@@ -159,7 +159,7 @@ _READ = ("policy", "grants", "grants_known", "change", "read")
 
 def _sides_of(
     place: Place, key_ids: set[str], listed: inventory.VisibleKeys, budget: float
-) -> tuple[list[KeySide], int]:
+) -> tuple[list[KeyView], int]:
     """Compiled and kept in this process; only what was read since the last time is made anew, while the budget lasts. Beside them
     how many had to wait."""
     shared = (place, listed.eyes.lists_aliases)
@@ -197,7 +197,7 @@ def _sides_of(
 _OF_A_SIDE = ("key_id", "arn", "spec", "usage", "origin", "regionality", "tags", "aliases")
 
 
-def _side(row: Row, kept: KeyAccess) -> KeySide:
+def _side(row: Row, kept: KeyAccess) -> KeyView:
     multi_region = row.regionality != "SINGLE"
     metadata: dict[str, Any] = {
         "KeyId": row.key_id,
@@ -211,15 +211,15 @@ def _side(row: Row, kept: KeyAccess) -> KeySide:
     if multi_region:
         metadata["MultiRegionConfiguration"] = {"MultiRegionKeyType": row.regionality}
     aliases = [f"alias/{name}" for name in row.aliases]
-    return keyside.make(metadata, kept.policy, kept.grants, row.tags, aliases, kept.grants_known)
+    return key_view.make(metadata, kept.policy, kept.grants, row.tags, aliases, kept.grants_known)
 
 
-def _permitted(request: HttpRequest, people: Household, sides: Iterable[KeySide]) -> list[KeySide]:
+def _permitted(request: HttpRequest, people: PrincipalDirectory, sides: Iterable[KeyView]) -> list[KeyView]:
     """The keys whose policy the signed-in principal may read, and their grants only where it may list them."""
     reader = people.find(request.signed_in.arn)  # type: ignore[attr-defined]
     if reader is None:
         return []
-    asked = decisions.Asked(
+    asked = decisions.RequestContext(
         {
             "aws:sourceip": request.META.get("REMOTE_ADDR", ""),
             "aws:useragent": request.headers.get("User-Agent", "")[:512],

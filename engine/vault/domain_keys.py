@@ -6,7 +6,7 @@ and which (key ID, material ID), so that a row moved in the database does not op
 Root rotation (`rotate`): the new root key is made durable beside the old one (`root.key.next`), one transaction rewraps every
 domain key and names the new root in each row, then the new file takes the old one's place. Whoever opens a domain key takes the
 root its row names from either file, so running workers go on at every moment and a crash at any moment is finished or taken back
-by `settle`. The old root is kept as `root.key.retired-…`: backups made before the rotation need it.
+by `finish_root_rotation`. The old root is kept as `root.key.retired-…`: backups made before the rotation need it.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def rotate(new: hierarchy.Root) -> int:
     return len(rows)
 
 
-def settle() -> Path | None:
+def finish_root_rotation() -> Path | None:
     """Put the next root key in its place if the domain keys are wrapped by it. Returns where the old one was put, if it was."""
     used = used_root_key_id()
     if used is None or not next_root_path().exists():
