@@ -46,7 +46,7 @@ $(JS): tests/clients/js/package-lock.json
 	@if command -v npm >/dev/null 2>&1; then cd tests/clients/js && npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules/.done; fi
 
 test: $(VENV)/.dev system $(JS) check
-	$(call stage,tests,$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q)
+	$(call stage,tests,$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q --ignore tests/bench)
 
 # Tests that start no server, browser or other program: while one works.
 .PHONY: unit
@@ -110,6 +110,7 @@ docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --quiet --strict
 
 bench: $(VENV)/.dev system
+	$(BIN)/python -m pytest -q tests/bench
 	$(BIN)/python -m bench.run
 
 # German and any further language: collects the words of templates and code into locale/*/LC_MESSAGES/django.po, keeps what is

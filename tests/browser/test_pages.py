@@ -22,7 +22,7 @@ NO_PAGE = {
     "keys/export/", "keys/progress/", "keys/<str:key_id>/public-key.pem", "keys/<str:key_id>/public-key.der", "audit/export/",
     "keys/bulk/", "keys/views/", "keys/new/", "principals/sign-out/", "principals/sign-in/use/", "principals/back-to-user/",
     "settings/endpoints/switch/", "settings/endpoints/refresh/", "language/", "region/", "keys/<str:key_id>/do/delete/",
-    "principals/users/<str:name>/sessions/",
+    "principals/users/<str:name>/sessions/", "settings/profile/sessions/",
 }  # fmt: skip
 EXPECTED = {"/no/such/page/": 404, "/theme/": 405}
 
