@@ -197,5 +197,11 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json" if "json" in LOG else "text"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {"engine.access": {"level": "INFO" if "requests" in LOG else "WARNING"}},
+    "loggers": {
+        "engine.access": {"level": "INFO" if "requests" in LOG else "WARNING"},
+        # What whoever connects can bring about (a wrong Host, an address that is none, a forged form) leaves no line: a log that
+        # strangers write fills the disk. What fails within still does.
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "CRITICAL"},
+    },
 }

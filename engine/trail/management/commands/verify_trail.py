@@ -23,6 +23,8 @@ class Command(BaseCommand):
             verdict = verify.verify()
         except (CheckpointError, RootKeyError) as reason:
             raise CommandError(f"whether the trail is complete cannot be told: {reason}") from reason
+        except OSError as reason:
+            raise CommandError(f"the trail cannot be read: {reason}") from reason
         except DatabaseError as reason:
             raise CommandError(f"the database cannot be read, nor what the trail must reach: {reason}") from reason
         if verdict.missing:
