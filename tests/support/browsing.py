@@ -1,0 +1,34 @@
+"""A browser's part of HTTP against a real server: cookies, forms with their token, nothing more."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+import urllib.request
+from http.cookiejar import CookieJar
+
+from tests.support.server import ACCOUNT, PASSWORD, Server
+
+
+class Browsing:
+    """One browser session at `server`."""
+
+    def __init__(self, server: Server) -> None:
+        self._url = server.url
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+
+    def get(self, path: str) -> str:
+        with self._opener.open(self._url + path) as answer:
+            return str(answer.read().decode())
+
+    def post(self, path: str, form: dict[str, str]) -> str:
+        """Send a form as the page at `path` has it."""
+        found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
+        assert found is not None, f"{path} has no form"
+        content = urllib.parse.urlencode({**form, "csrfmiddlewaretoken": found.group(1)}).encode()
+        with self._opener.open(self._url + path, content) as answer:
+            return str(answer.read().decode())
+
+    def sign_in(self, user_name: str, password: str = PASSWORD) -> None:
+        page = self.post("/principals/sign-in/", {"account": ACCOUNT, "user_name": user_name, "password": password})
+        assert "Sign out" in page
