@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
@@ -18,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given[1:] == ["--version"]:
         print(f"kmsconsole {__version__}")
         return
+    if Path(given[0]).name == "__main__.py":
+        given[0] = "kmsconsole"  # as Django's help is to name it under `python -m kmsconsole`
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
     try:
         execute_from_command_line(given)

@@ -1,6 +1,6 @@
 """Going on after records of the audit trail were lost: what is missing is recorded, and the checkpoint begins anew.
 
-Only an administrator on the machine asks for it (`manage.py accept_lost_records`), with no server running.
+Only an administrator on the machine asks for it (`kmsconsole accept_lost_records`), with no server running.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def recover(*, first_checkpoint: bool = False) -> int:
     if said:
         raise RecordsMissing(
             f"the data in {settings.DATA} is not complete: {said}. Put the missing part back or restore a "
-            "backup; `manage.py accept_lost_records` goes on without it and records that"
+            "backup; `kmsconsole accept_lost_records` goes on without it and records that"
         )
     journal = recorder.journal()
     last = journal.recover()
@@ -237,7 +237,7 @@ def missing(*, first_checkpoint: bool = False) -> str:
     except checkpoints.CheckpointError as reason:
         raise RecordsMissing(
             f"{reason}: whether the audit trail is complete cannot be told. Restore a backup; "
-            "`manage.py accept_lost_records` goes on and records that"
+            "`kmsconsole accept_lost_records` goes on and records that"
         ) from reason
     if connection.vendor == "postgresql":
         gap = gap_in_database(checkpoint)

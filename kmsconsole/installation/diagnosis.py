@@ -160,7 +160,7 @@ def _root_key() -> Iterator[Finding]:
     try:
         used = domain_keys.used_root_key_id()
         if domain_keys.next_root_path().exists():
-            yield Finding(WARNING, "root key", "a rotation was prepared or interrupted", "run manage.py rotate_root")
+            yield Finding(WARNING, "root key", "a rotation was prepared or interrupted", "run kmsconsole rotate_root")
         elif used is not None and used != root.root_key_id:
             yield Finding(
                 ERROR, "root key", f"{path} is not the one this data was made with (ID {used})", "put that one there"
@@ -183,11 +183,11 @@ def _root_key() -> Iterator[Finding]:
 
 
 def _trail() -> Iterator[Finding]:
-    remedy = "put back what is missing or restore a backup; manage.py accept_lost_records goes on without it, and records that"
+    remedy = "put back what is missing or restore a backup; kmsconsole accept_lost_records goes on without it, and records that"
     try:
         said = verify.missing()
     except (TrailUnavailable, OSError) as reason:
-        yield Finding(ERROR, "audit trail", str(reason), "find out with manage.py verify_trail; restore a backup")
+        yield Finding(ERROR, "audit trail", str(reason), "find out with kmsconsole verify_trail; restore a backup")
         return
     except (hierarchy.RootKeyError, DatabaseError):
         return  # told of the root key, or of the database
@@ -195,14 +195,14 @@ def _trail() -> Iterator[Finding]:
         yield Finding(ERROR, "audit trail", said, remedy)
         return
     if connection.vendor != "sqlite":
-        yield Finding(FINE, "audit trail", "in the database; manage.py verify_trail checks every record")
+        yield Finding(FINE, "audit trail", "in the database; kmsconsole verify_trail checks every record")
         return
     try:
         with closing(Journal(Path(settings.DATA) / "trail", create=False)) as journal:
             size, records, _ = journal.position()
     except (TrailUnavailable, OSError) as reason:
-        yield Finding(ERROR, "audit trail", str(reason), "find out with manage.py verify_trail; restore a backup")
+        yield Finding(ERROR, "audit trail", str(reason), "find out with kmsconsole verify_trail; restore a backup")
     else:
         yield Finding(
-            FINE, "audit trail", f"{records} records, {size} bytes; manage.py verify_trail checks every record"
+            FINE, "audit trail", f"{records} records, {size} bytes; kmsconsole verify_trail checks every record"
         )

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         if restored.missing:
             self.stdout.write(
                 f"The audit trail is older than this data folder's checkpoint: {restored.missing}. A start refuses that until "
-                "`manage.py accept_lost_records` has recorded it."
+                "`kmsconsole accept_lost_records` has recorded it."
             )
         if not domain_keys.root_path().exists():
             self.stdout.write(
