@@ -11,7 +11,7 @@ import django
 from django.conf import settings
 from django.core.management import call_command
 
-NO_WORDS = [".venv*", "var*", "tests*", "bench*", "docs*", "static*", "node_modules*"]
+NO_WORDS = [".venv*", "var*", "tests*", "bench*", "docs*", "static*", "site*", "dist*", "node_modules*"]
 
 
 def languages() -> list[str]:

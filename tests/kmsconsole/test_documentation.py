@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,3 +27,23 @@ def test_every_page_is_in_the_navigation_and_every_link_leads_somewhere() -> Non
         for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", here.read_text()):
             if not link.startswith(("http://", "https://")):
                 assert (here.parent / link).exists(), f"{page}: {link}"
+
+
+def test_the_site_builds_and_takes_nothing_from_elsewhere(tmp_path: Path) -> None:
+    """`make docs`, strictly: a link or an anchor that leads nowhere fails it."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for page in (tmp_path / "site").rglob("*.html"):
+        assert not re.findall(r'<(?:script|img|iframe)[^>]*src="(?:https?:)?//|<link[^>]*href="//', page.read_text())
+    for sheet in (tmp_path / "site").rglob("*.css"):
+        assert not re.findall(r"(?:url\(|@import )[\"']?(?:https?:)?//", sheet.read_text())
+
+
+WRITTEN = [path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]]
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_every_file_that_a_page_names_is_there(page: str) -> None:
+    named = re.findall(r"`([a-z_]+(?:/[\w.-]+)+\.(?:py|md|sh|html|js|css|conf|service))`", (ROOT / page).read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
