@@ -132,6 +132,6 @@ requirements: $(VENV)/.dev
 .PHONY: clean
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov staticfiles
-	rm -rf tests/clients/js/node_modules
+	rm -rf tests/clients/js/node_modules tests/frontend/node_modules dist site build
 	find access audit bench console engine keys kmsconsole learn playground principals tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "The data folder is left as it is: $${KMSCONSOLE_DATA:-var}"
