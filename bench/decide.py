@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.iam import starter_policies
-from engine.iam.decide import GrantView, Policies, Request, decide
+from engine.iam.decide import Policies, Request, decide
+from engine.iam.grant_matching import GrantView
 from engine.iam.policy import CompiledPolicy, compile_policy
 from engine.iam.principal import Principal
 from engine.iam.variables import Values

@@ -18,7 +18,9 @@ from engine import clock
 from engine.context import CallContext
 from engine.iam import authorize as iam
 from engine.iam import credentials, policy_lookup
-from engine.iam.decide import Decision, GrantView, Request, access_denied_message, decide
+from engine.iam.access_denied import access_denied_message
+from engine.iam.decide import Decision, Request, decide
+from engine.iam.grant_matching import GrantView
 from engine.iam.policy import CompiledPolicy, stored_policy
 from engine.kms import models
 from engine.store import cache

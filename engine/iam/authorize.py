@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from engine.context import CallContext
 from engine.iam import policy_lookup
-from engine.iam.decide import UNCONDITIONAL, Decision, GrantView, Policies, Request, access_denied_message, decide
+from engine.iam.access_denied import access_denied_message
+from engine.iam.decide import UNCONDITIONAL, Decision, Policies, Request, decide
+from engine.iam.grant_matching import GrantView
 from engine.iam.policy import CompiledPolicy
 from engine.iam.principal import Principal
 from engine.store import cache

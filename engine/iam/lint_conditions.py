@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from engine.iam import vocabulary
 from engine.iam.conditions import OVERLY_PERMISSIVE
-from engine.iam.decide import CONTEXT_ACTIONS
+from engine.iam.grant_matching import CONTEXT_ACTIONS
 from engine.iam.json_positions import Path
 from engine.iam.lint_words import ERROR, HINT, WARNING, Found, strings
 from engine.iam.policy import Kind

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from engine.iam import conditions
 from engine.iam.conditions import Condition
@@ -163,9 +163,32 @@ class Statement:
             found = any(pattern.like(resource, context) for pattern in self.dynamic)
         return found != self.not_resource
 
-    def holds(self, context: Values) -> bool:
-        """Whether all of its conditions hold."""
-        return all(condition.holds(context) for condition in self.conditions)
+    def is_about(self, principal: Caller, *, bounded: bool) -> bool:
+        """Whether the Principal or NotPrincipal of a resource policy's statement takes in the caller.
+
+        `bounded`: a Deny with NotPrincipal always denies a caller that has a permissions boundary (IAM User Guide, "NotPrincipal").
+        """
+        principals = self.principals
+        assert principals is not None
+        return bool(principals.match(principal)) or (bounded and principals.negated and not self.allows)
+
+    def covers(self, resource: str, context: Values) -> bool:
+        """Whether it is about the resource and all of its conditions hold."""
+        if self.any_resource:
+            if self.not_resource:
+                return False
+        elif not self.about_resource(resource, context):
+            return False
+        for condition in self.conditions:  # noqa: SIM110 - a generator would cost more than what it does
+            if not condition.holds(context):
+                return False
+        return True
+
+
+class _ByEffect(NamedTuple):
+    all: tuple[Statement, ...]
+    denies: tuple[Statement, ...]
+    allows: tuple[Statement, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,15 +199,28 @@ class CompiledPolicy:
     statements: tuple[Statement, ...]
     has_conditions: bool
     source: str = ""
-    _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
+    _by_action: dict[str, _ByEffect] = field(default_factory=dict)
 
     def about(self, action: str) -> tuple[Statement, ...]:
-        """The statements whose Action or NotAction takes in `action`; remembered, as far as such actions exist at all."""
-        found = self._by_action.get(action)
-        if found is None:
-            found = tuple(statement for statement in self.statements if statement.about_action(action))
-            if len(self._by_action) < _MOST_ACTIONS:
-                self._by_action[action] = found
+        """The statements whose Action or NotAction takes in `action`, which is in lower case."""
+        return (self._by_action.get(action) or self._find(action)).all
+
+    def denies(self, action: str) -> tuple[Statement, ...]:
+        """Those of them that deny."""
+        return (self._by_action.get(action) or self._find(action)).denies
+
+    def allows(self, action: str) -> tuple[Statement, ...]:
+        """Those of them that allow."""
+        return (self._by_action.get(action) or self._find(action)).allows
+
+    def _find(self, action: str) -> _ByEffect:
+        """Remembered, as far as such actions exist at all."""
+        about = tuple(statement for statement in self.statements if statement.about_action(action))
+        denies = tuple(statement for statement in about if not statement.allows)
+        allows = about if not denies else tuple(statement for statement in about if statement.allows)
+        found = _ByEffect(about, denies, allows)
+        if len(self._by_action) < _MOST_ACTIONS:
+            self._by_action[action] = found
         return found
 
 

@@ -17,7 +17,8 @@ from engine.context import CallContext
 from engine.iam import entities, grammar, policy_lookup
 from engine.iam.authorize import principal_conditions
 from engine.iam.credentials import role_principal, user_principal
-from engine.iam.decide import Decision, Policies, Request, decide, matching
+from engine.iam.decide import EXPLICIT_DENY, NOT_ALLOWED, Decision, Policies, Request, decide
+from engine.iam.decision_trace import matching
 from engine.iam.entities import GROUP, ROLE, USER
 from engine.iam.models import Role, User
 from engine.iam.policy import CompiledPolicy, MalformedPolicy, compile_policy, parse
@@ -202,7 +203,7 @@ def _result(scene: _Scene, action: str, resource: str, missing: list[str]) -> An
     decision = _decide(request, scene.policies)
     result: Answer = {
         "EvalResourceName": resource,
-        "EvalResourceDecision": "allowed" if decision.allowed else _DECISIONS[decision.reason == "explicit-deny"],
+        "EvalResourceDecision": "allowed" if decision.allowed else _DECISIONS[decision.reason == EXPLICIT_DENY],
         "MatchedStatements": list(_matched(scene, decision)),
         "MissingContextValues": missing,
     }
@@ -218,7 +219,7 @@ def _decide(request: Request, policies: Policies) -> Decision:
     """KMS's rules for KMS; for other services, where a resource's policy need not let the account in, either policy is enough."""
     decision = decide(request, policies)
     same_account = request.principal.account_id == request.resource_account
-    if decision.reason != "not-allowed" or request.action.lower().startswith("kms:") or not same_account:
+    if decision.reason != NOT_ALLOWED or request.action.lower().startswith("kms:") or not same_account:
         return decision
     return decide(request, Policies(identity=policies.identity, boundary=policies.boundary))
 
@@ -231,7 +232,7 @@ def _each_side(request: Request, policies: Policies) -> dict[str, str]:
     )
     resource = decide(request, Policies(identity=(everything,), resource=policies.resource))
     return {
-        name: "allowed" if found.allowed else _DECISIONS[found.reason == "explicit-deny"]
+        name: "allowed" if found.allowed else _DECISIONS[found.reason == EXPLICIT_DENY]
         for name, found in (("IAM Policy", identity), ("Resource Policy", resource))
     }
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from engine.context import CallContext
 from engine.iam import authorize as iam
-from engine.iam import decide
+from engine.iam.access_denied import NOT_THERE_OR_NOT_ALLOWED, access_denied_message
+from engine.iam.decide import Decision, decide
 from engine.iam.policy import compile_policy
 from engine.kms import key_snapshots
 from engine.kms.key_snapshots import KmsKey
@@ -66,7 +67,7 @@ def authorize(
     conditions: Mapping[str, str | tuple[str, ...]] | None = None,
     encryption_context: Mapping[str, str] | None = None,
     identifier: str = "",
-) -> decide.Decision:
+) -> Decision:
     """Raise AccessDeniedException unless the caller may do `action` (default: the operation) on `key`.
 
     `params` are the request's members, `encryption_context` the one that counts where it is not `params["EncryptionContext"]`,
@@ -129,10 +130,10 @@ def _refused_elsewhere(
     request, policies = iam.question(
         context, f"kms:{action}", resource, key.account_id, _NOBODY, (), lambda: conditions, encryption_context
     )
-    decision = decide.decide(request, policies)
+    decision = decide(request, policies)
     if by_ciphertext and decision.lacking == "resource":
         return not_here(context, action)
-    return AWSError("AccessDeniedException", decide.access_denied_message(decision, request))
+    return AWSError("AccessDeniedException", access_denied_message(decision, request))
 
 
 def _written_conditions(
@@ -167,7 +168,7 @@ def not_here(context: CallContext, action: str) -> AWSError:
     return AWSError(
         "AccessDeniedException",
         f"User: {context.principal.arn} is not authorized to perform: kms:{action or context.operation} "
-        f"on the resource associated with this ciphertext {decide.NOT_THERE_OR_NOT_ALLOWED}",
+        f"on the resource associated with this ciphertext {NOT_THERE_OR_NOT_ALLOWED}",
     )
 
 

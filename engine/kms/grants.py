@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.context import CallContext
 from engine.iam import principal_ids
-from engine.iam.decide import CONTEXT_ACTIONS, grants_to, is_named
+from engine.iam.grant_matching import CONTEXT_ACTIONS, grants_to, is_named
 from engine.iam.principal import Principal
 from engine.kms import access, key_snapshots, models, paging, specs, states
 from engine.kms.key_snapshots import KmsKey

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine import clock
 from engine.context import CallContext
-from engine.iam.decide import GrantView
+from engine.iam.grant_matching import GrantView
 from engine.iam.policy import COMPILED, CompiledPolicy, Pins, stored_policy
 from engine.kms import due_changes, models
 from engine.kms.partitions import partition

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from engine.context import CallContext
 from engine.iam.authorize import global_conditions
-from engine.iam.decide import CONTEXT_ACTIONS, Decision, GrantView, Policies, Request, TraceLine, decide, grants_to
+from engine.iam.decide import Decision, Policies, Request, decide
+from engine.iam.decision_trace import TraceLine, trace
+from engine.iam.grant_matching import CONTEXT_ACTIONS, GrantView, grants_to
 from engine.iam.policy import CompiledPolicy, Kind, MalformedPolicy, Statement, compile_policy, is_unicode
 from engine.iam.principal import Principal, SessionFacts
 
@@ -27,4 +29,5 @@ __all__ = [
     "global_conditions",
     "grants_to",
     "is_unicode",
+    "trace",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from engine.public.decision import Decision, Kind, Policies, Principal, TraceLine, compile_policy, decide
+from engine.public.decision import Decision, Kind, Policies, Principal, TraceLine, compile_policy, decide, trace
 from keys.evaluator.principal_directory import UNSEEN, Subject
 
 KINDS = {
@@ -80,7 +80,7 @@ def lines(decision: Decision) -> list[Line]:
     deciding = {(ref.policy.name, ref.policy.kind, ref.statement.index) for ref in decision.deciding}
     indices: dict[tuple[str, str], int] = {}
     found = []
-    for each in decision.trace():
+    for each in trace(decision):
         place = (each.policy, each.kind)
         indices[place] = indices.get(place, -1) + 1
         decides = (*place, indices[place]) in deciding or (

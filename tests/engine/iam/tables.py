@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.iam.decide import Decision, GrantView, Policies, Request, decide
+from engine.iam.decide import Decision, Policies, Request, decide
+from engine.iam.grant_matching import GrantView
 from engine.iam.policy import CompiledPolicy, compile_policy
 from engine.iam.principal import Principal, SessionFacts
 

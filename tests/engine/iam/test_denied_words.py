@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.iam.decide import access_denied_message
+from engine.iam.access_denied import access_denied_message
+from engine.iam.decision_trace import trace
 from tests.engine.iam.tables import (
     ALICE,
     ALICE_ARN,
@@ -91,7 +92,7 @@ def test_a_denial_is_told_in_awss_words(row: Row, who: str, words: str) -> None:
 
 @pytest.mark.parametrize(("row", "reason"), REASONS, ids=[each[0].name for each in REASONS])
 def test_the_trace_tells_the_first_thing_that_does_not_match(row: Row, reason: str) -> None:
-    (line,) = row.ask().trace()
+    (line,) = trace(row.ask())
     assert line.reason == reason
 
 
