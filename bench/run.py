@@ -30,6 +30,7 @@ from botocore.credentials import Credentials
 from bench import decide, latency
 from bench.pauses import watched
 from bench.presign import write_script
+from engine.kms.default_key_policy import account_statement
 from tests.support.server import ACCESS_KEY_ID, ACCOUNT, ROOT, SECRET, Server, free_port
 
 POOL = 500
@@ -73,13 +74,7 @@ def measure(script: Path, url: str, connections: int, seconds: int) -> Figure:
 
 def key_policy(user_arn: str, account: str) -> str:
     statements = [
-        {
-            "Sid": "root",
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
-            "Action": "kms:*",
-            "Resource": "*",
-        },
+        account_statement(account),
         {
             "Sid": "administrators",
             "Effect": "Allow",

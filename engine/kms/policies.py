@@ -1,8 +1,7 @@
-"""Key policies: the default one, the checks on a new one, get, put and list; every version is remembered."""
+"""Key policies: the checks on a new one, get, put and list; every version is remembered."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from engine.context import CallContext
@@ -13,6 +12,7 @@ from engine.iam.decide import Policies, Request, decide
 from engine.iam.policy import CompiledPolicy, MalformedPolicy, compile_policy, parse
 from engine.kms import access, key_snapshots, models, paging
 from engine.kms.changing import for_change
+from engine.kms.default_key_policy import default_key_policy
 from engine.kms.partitions import partition
 from engine.wire.errors import AWSError
 
@@ -20,31 +20,11 @@ MAXIMUM_BYTES = 32 * 1024
 NAME = "default"
 
 
-def default(account_id: str, partition: str) -> str:
-    """The policy of a key that is created without one: IAM policies of the account decide."""
-    return json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Id": "key-default-1",
-            "Statement": [
-                {
-                    "Sid": "Enable IAM User Permissions",
-                    "Effect": "Allow",
-                    "Principal": {"AWS": f"arn:{partition}:iam::{account_id}:root"},
-                    "Action": "kms:*",
-                    "Resource": "*",
-                }
-            ],
-        },
-        indent=2,
-    )
-
-
 def checked_for_new_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """The policy members of a new key's row."""
     policy = parameters.get("Policy")
     if policy is None:
-        return {"policy": default(context.account_id, partition(context.region))}
+        return {"policy": default_key_policy(context.account_id, partition(context.region))}
     bypass = parameters.get("BypassPolicyLockoutSafetyCheck", False)
     return {"policy": str(policy), "policy_pins": check(context, policy, bypass=bypass)}
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from engine.public.key_policies import account_statement
+
 POLICY_ID = "key-consolepolicy-3"
 
 _ADMINISTER = [
@@ -48,9 +50,7 @@ def wizard_policy(
     administrators_delete: bool,
 ) -> str:
     """The policy as JSON text. `administrators` and `users` are ARNs, `other_accounts` account IDs."""
-    statements: list[dict[str, Any]] = [
-        _statement("Enable IAM User Permissions", [f"arn:aws:iam::{account_id}:root"], ["kms:*"])
-    ]
+    statements: list[dict[str, Any]] = [account_statement(account_id)]
     if administrators:
         actions = _ADMINISTER + (["kms:ImportKeyMaterial"] if origin == "EXTERNAL" else []) + _ADMINISTER_MORE
         actions += _DELETION if administrators_delete else []

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from engine.public.key_policies import default_key_policy
 from keys.policy import policydoc
 from keys.record import events
 
@@ -46,7 +47,7 @@ def read(request: HttpRequest, key: dict[str, Any], policy_now: str) -> History:
     births, _whole = _events(
         request, "CreateKey", key["Arn"], created - timedelta(hours=1), created + timedelta(hours=1)
     )
-    versions = [_version(event, record, key["AWSAccountId"]) for event, record in (*puts, *births)]
+    versions = [_version(event, record, key) for event, record in (*puts, *births)]
     versions.sort(key=lambda version: version.when, reverse=True)
     for number, version in enumerate(versions):
         if policydoc.same(version.policy, policy_now):
@@ -79,7 +80,7 @@ def _events(
     return found, True
 
 
-def _version(event: dict[str, Any], record: dict[str, Any], account_id: str) -> Version:
+def _version(event: dict[str, Any], record: dict[str, Any], key: dict[str, Any]) -> Version:
     given = (record.get("requestParameters") or {}).get("policy")
     identity = record.get("userIdentity") or {}
     return Version(
@@ -87,17 +88,5 @@ def _version(event: dict[str, Any], record: dict[str, Any], account_id: str) -> 
         operation=record["eventName"],
         who=identity.get("arn") or identity.get("invokedBy", ""),
         when=event["EventTime"],
-        policy=given or _default(account_id),
+        policy=given or default_key_policy(key["AWSAccountId"], key["Arn"].split(":")[1]),
     )
-
-
-def _default(account_id: str) -> str:
-    """What KMS gives a key that is created without a policy. Source: KMS Developer Guide, "Default key policy"."""
-    statement = {
-        "Sid": "Enable IAM User Permissions",
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{account_id}:root"},
-        "Action": "kms:*",
-        "Resource": "*",
-    }
-    return json.dumps({"Version": "2012-10-17", "Id": "key-default-1", "Statement": [statement]}, indent=2)
