@@ -17,7 +17,7 @@ from django.db.models import Max
 from engine import clock
 from engine.context import CallContext
 from engine.iam import authorize as iam
-from engine.iam import credentials, policy_lookup
+from engine.iam import condition_keys, credentials, policy_lookup
 from engine.iam.access_denied import access_denied_message
 from engine.iam.decide import Decision, Request, decide
 from engine.iam.grant_matching import GrantView
@@ -139,25 +139,17 @@ def key_conditions(who: Viewer, region: str, key_id: str) -> Mapping[str, Any]:
 
 def _conditions(who: Viewer, row: models.Key) -> Mapping[str, Any]:
     """The condition keys of engine.kms.access.key_conditions, from the stored row alone: no material is opened for a list."""
-    values: dict[str, Any] = {
-        "kms:calleraccount": who.context.principal.account_id,
-        "kms:keyspec": row.spec,
-        "kms:customermasterkeyspec": row.spec,
-        "kms:keyusage": row.usage,
-        "kms:customermasterkeyusage": row.usage,
-        "kms:keyorigin": row.origin,
-        "kms:multiregion": "true" if row.multi_region else "false",
-        "aws:resourceaccount": row.account_id,
-    }
-    if row.multi_region:
-        values["kms:multiregionkeytype"] = "PRIMARY" if row.primary_region == row.region else "REPLICA"
-        values["kms:primaryregion"] = row.primary_region
     aliases = models.Alias.objects.filter(account_id=row.account_id, region=row.region, target_key_id=row.key_id)
-    if names := tuple(aliases.values_list("name", flat=True)):
-        values["kms:resourcealiases"] = names
-    for name, value in row.tags.items():
-        values[f"aws:resourcetag/{name.lower()}"] = value
-    return values
+    facts = condition_keys.KeyFacts(
+        spec=row.spec,
+        usage=row.usage,
+        origin=row.origin,
+        multi_region_type=("PRIMARY" if row.primary_region == row.region else "REPLICA") if row.multi_region else "",
+        account_id=row.account_id,
+        aliases=tuple(aliases.values_list("name", flat=True)),
+        tags=row.tags,
+    )
+    return condition_keys.CALLER_ACCOUNT.given(who.context.principal.account_id) | condition_keys.of_key(facts)
 
 
 def _decided(

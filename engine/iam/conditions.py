@@ -383,19 +383,6 @@ def exists(written: str) -> bool:
 
 SET_OPERATORS = ("ForAllValues", "ForAnyValue")
 
-# Single-valued keys with which ForAllValues lets in what it seems to keep out, and AWS's sentence. Source: KMS Developer Guide,
-# "Using set operators with condition keys" and "kms:EncryptionContext:context-key".
-OVERLY_PERMISSIVE = {
-    "kms:encryptioncontext:": (
-        "OverlyPermissiveCondition:EncryptionContext: Using the ForAllValues set operator with a single-valued condition key matches "
-        "requests without the specified encryption context or with an unspecified encryption context. To fix, remove ForAllValues."
-    ),
-    "aws:requesttag/": (
-        "OverlyPermissiveCondition: Using the ForAllValues set operator with a single-valued condition key matches requests without "
-        "the specified tag or with an unspecified tag. To fix, remove ForAllValues."
-    ),
-}
-
 
 def compile_condition(written: str, key: str, values: tuple[str, ...], *, variables: bool) -> Condition:
     """Raises KeyError for an operator that does not exist, ValueError for a use that it does not allow."""

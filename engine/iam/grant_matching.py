@@ -9,22 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.iam.condition_keys import CONTEXT_ACTIONS
 from engine.iam.principal import Principal
 from engine.iam.variables import Values
 
-# Grant operations whose constraints are compared with the request's encryption context.
-CONTEXT_ACTIONS = frozenset(
-    {
-        "Encrypt",
-        "Decrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-        "ReEncryptFrom",
-        "ReEncryptTo",
-    }
-)
 ACTION_PREFIX = "kms:"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engine.iam import lint_conditions, patterns, vocabulary
+from engine.iam import condition_keys, lint_conditions, patterns, vocabulary
 from engine.iam.json_positions import Lines, Path, places
 from engine.iam.lint_words import ERROR, HINT, WARNING, Found, strings
 from engine.iam.policy import (
@@ -37,10 +37,6 @@ _MOST = 50  # findings: nobody reads more, and each may cost a search for the ne
 _DOCUMENT = ("Version", "Id", "Statement")
 _STATEMENT = STATEMENT_MEMBERS
 _PRINCIPALS = ("AWS", "Service", "Federated", "CanonicalUser")
-# Conditions that say who: with one of them "everyone" is not everyone.
-_SAYS_WHO = re.compile(
-    r"aws:Principal|aws:Source(Account|Arn|Org|Ip|Vpc)|aws:userid|kms:CallerAccount|kms:ViaService", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +314,7 @@ def _principals(statement: dict[str, Any], path: Path, kind: Kind, about: About)
         return
     if isinstance(value, dict):
         yield from _unknown(value, _PRINCIPALS, place)
-    narrowed = bool(_SAYS_WHO.search(json.dumps(list(lint_conditions.names(statement)))))
+    narrowed = any(map(condition_keys.says_who, lint_conditions.names(statement)))
     aws = value.get("AWS") if isinstance(value, dict) else value
     aws_path = (*place, "AWS") if isinstance(value, dict) else place
     for where, name in _each(aws, aws_path):

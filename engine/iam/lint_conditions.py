@@ -8,14 +8,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engine.iam import vocabulary
-from engine.iam.conditions import OVERLY_PERMISSIVE
-from engine.iam.grant_matching import CONTEXT_ACTIONS
+from engine.iam import condition_keys, vocabulary
+from engine.iam.condition_keys import ENCRYPTION_CONTEXT, ENCRYPTION_CONTEXT_KEYS, OVERLY_PERMISSIVE
 from engine.iam.json_positions import Path
 from engine.iam.lint_words import ERROR, HINT, WARNING, Found, strings
 from engine.iam.policy import Kind
-
-_WITHOUT_CONTEXT = "kms:encryptioncontext"
 
 
 def names(statement: dict[str, Any]) -> Iterator[str]:
@@ -110,12 +107,12 @@ def _value(
             "",
         )
     if (
-        key.lower().startswith(_WITHOUT_CONTEXT)
+        condition_keys.find(key) in (ENCRYPTION_CONTEXT, ENCRYPTION_CONTEXT_KEYS)
         and statement.get("Effect") == "Allow"
         and not name.endswith("ifexists")
         and name != "null"
     ):
-        takes_context = {f"kms:{action}" for action in CONTEXT_ACTIONS} | {"kms:CreateGrant", "kms:RetireGrant"}
+        takes_context = {f"kms:{action}" for action in ENCRYPTION_CONTEXT.operations}
         if actions and not actions & takes_context:
             yield (
                 where,

@@ -1,7 +1,7 @@
 """The words a policy may use: actions, condition keys, operators; and the nearest one to a word that is none.
 
-Actions are botocore's operations of the services that are here, with the few that are permissions only. Condition keys are in no
-machine-readable model: they are those of the Service Authorization Reference for KMS, IAM and STS, and AWS's global ones.
+Actions are botocore's operations of the services that are here, with the few that are permissions only. Condition keys are the rows of
+engine.iam.condition_keys.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from heapq import nsmallest
 from botocore.session import get_session
 
 from engine import console_actions
-from engine.iam import patterns
+from engine.iam import condition_keys, patterns
 from engine.iam.conditions import OPERATORS
 from engine.remembered import Remembered
 
@@ -27,36 +27,6 @@ _PERMISSION_ONLY = {
     "sts": ("TagSession", "SetSourceIdentity", "SetContext"),
 }
 _NO_PERMISSION = {"kms": ("ReEncrypt",)}  # is authorized as ReEncryptFrom and ReEncryptTo
-
-_KMS_KEYS = (
-    "BypassPolicyLockoutSafetyCheck CallerAccount CustomerMasterKeySpec CustomerMasterKeyUsage DataKeyPairSpec "
-    "EncapsulationAlgorithm EncryptionAlgorithm EncryptionContextKeys ExpirationModel GrantConstraintType GrantIsForAWSResource "
-    "GrantOperations GranteePrincipal KeyAgreementAlgorithm KeyOrigin KeySpec KeyUsage MacAlgorithm MessageType MultiRegion "
-    "MultiRegionKeyType PrimaryRegion ReEncryptOnSameKey RecipientAttestation:ImageSha384 RecipientAttestation:NitroTPMPCR4 "
-    "RecipientAttestation:NitroTPMPCR7 ReplicaRegion RequestAlias ResourceAliases RetiringPrincipal RotationPeriodInDays "
-    "ScheduleKeyDeletionPendingWindowInDays SigningAlgorithm ValidTo ViaService WrappingAlgorithm WrappingKeySpec"
-)
-_AWS_KEYS = (
-    "CalledVia CalledViaFirst CalledViaLast CurrentTime EpochTime FederatedProvider MultiFactorAuthAge MultiFactorAuthPresent "
-    "PrincipalAccount PrincipalArn PrincipalIsAWSService PrincipalOrgID PrincipalOrgPaths PrincipalServiceName "
-    "PrincipalServiceNamesList PrincipalType Referer RequestedRegion ResourceAccount ResourceOrgID ResourceOrgPaths SecureTransport "
-    "SourceAccount SourceArn SourceIdentity SourceIp SourceOrgID SourceOrgPaths SourceVpc SourceVpce TagKeys TokenIssueTime "
-    "UserAgent UserId Username ViaAWSService VpcSourceIp"
-)
-_OTHER_KEYS = (
-    "iam:AWSServiceName iam:AssociatedResourceArn iam:OrganizationsPolicyId iam:PassedToService iam:PermissionsBoundary "
-    "iam:PolicyARN sts:AWSServiceName sts:DurationSeconds sts:ExternalId sts:RequestContextProviders sts:RoleSessionName "
-    "sts:SourceIdentity sts:TransitiveTagKeys saml:aud saml:sub cognito-identity.amazonaws.com:aud"
-)
-# Keys whose last part is of the policy's own making: a tag, a name in an encryption context, a measurement.
-_OPEN = (
-    "aws:PrincipalTag/",
-    "aws:RequestTag/",
-    "aws:ResourceTag/",
-    "iam:ResourceTag/",
-    "kms:EncryptionContext:",
-    "kms:RecipientAttestation:PCR",
-)
 
 
 def actions(service: str) -> tuple[str, ...]:
@@ -104,29 +74,13 @@ def _by_lower(service: str) -> tuple[tuple[str, str], ...]:
 _matching = Remembered(_find_matching, entries=2048, longest=128)
 
 
-@cache
-def condition_keys() -> tuple[str, ...]:
-    return (
-        *(f"kms:{name}" for name in _KMS_KEYS.split()),
-        *(f"aws:{name}" for name in _AWS_KEYS.split()),
-        *_OTHER_KEYS.split(),
-    )
-
-
 def is_condition_key(name: str) -> bool:
     """Names are compared without regard to case. Keys of services that are not here are taken on trust."""
     lower = name.lower()
-    if any(lower.startswith(prefix.lower()) and len(lower) > len(prefix) for prefix in _OPEN):
-        return True
     service = lower.partition(":")[0]
     if service not in ("kms", "aws", "iam", "sts"):
         return ":" in lower and service in known_services() | {"saml", "graph.facebook.com", "accounts.google.com"}
-    return lower in _lower_keys()
-
-
-@cache
-def _lower_keys() -> frozenset[str]:
-    return frozenset(known.lower() for known in condition_keys())
+    return condition_keys.find(lower) is not None
 
 
 @cache
@@ -173,8 +127,8 @@ def _beginnings(service: str) -> frozenset[str]:
 
 
 def nearest_condition_key(name: str) -> str:
-    for prefix in _OPEN:
+    for prefix in condition_keys.names(prefixes=True):
         start = name[: len(prefix)]
         if len(name) > len(prefix) and nearest(start, (prefix,)) and start[-1] == prefix[-1]:
             return prefix + name[len(prefix) :]
-    return nearest(name, condition_keys())
+    return nearest(name, condition_keys.names(prefixes=False))

@@ -1,7 +1,6 @@
 """Permission for an operation on a key: the condition keys of the request, the key policy, the grants, then engine.iam's decision.
 
-Condition keys are those of the Service Authorization Reference, "Actions, resources, and condition keys for AWS KMS". They are
-gathered only when a policy that takes part has conditions, which most have not.
+The condition keys are the rows of engine.iam.condition_keys. They are gathered only when a policy that takes part has conditions, which most have not.
 """
 
 from __future__ import annotations
@@ -14,38 +13,26 @@ from typing import Any
 from engine.context import CallContext
 from engine.iam import authorize as iam
 from engine.iam.access_denied import NOT_THERE_OR_NOT_ALLOWED, access_denied_message
+from engine.iam.condition_keys import (
+    CALLER_ACCOUNT,
+    ENCRYPTION_ALGORITHM,
+    GRANT_CONSTRAINT_TYPE,
+    GRANT_IS_FOR_AWS_RESOURCE,
+    RE_ENCRYPT_ON_SAME_KEY,
+    REQUEST_ALIAS,
+    VIA_SERVICE,
+    KeyFacts,
+    Values,
+    of_encryption_context,
+    of_key,
+    of_request,
+)
 from engine.iam.decide import Decision, decide
 from engine.iam.policy import compile_policy
 from engine.kms import key_snapshots
 from engine.kms.key_snapshots import KmsKey
 from engine.kms.specs import SYMMETRIC_DEFAULT
 from engine.wire.errors import AWSError
-
-Conditions = dict[str, "str | tuple[str, ...]"]
-
-# Request members that are condition keys of the same name (or the second name) with the value as it is.
-_MEMBERS: dict[str, str] = {
-    "EncryptionAlgorithm": "kms:encryptionalgorithm",
-    "SigningAlgorithm": "kms:signingalgorithm",
-    "MacAlgorithm": "kms:macalgorithm",
-    "KeyAgreementAlgorithm": "kms:keyagreementalgorithm",
-    "EncapsulationAlgorithm": "kms:encapsulationalgorithm",
-    "MessageType": "kms:messagetype",
-    "KeyPairSpec": "kms:datakeypairspec",
-    "ExpirationModel": "kms:expirationmodel",
-    "WrappingAlgorithm": "kms:wrappingalgorithm",
-    "WrappingKeySpec": "kms:wrappingkeyspec",
-    "PendingWindowInDays": "kms:schedulekeydeletionpendingwindowindays",
-    "RotationPeriodInDays": "kms:rotationperiodindays",
-    "BypassPolicyLockoutSafetyCheck": "kms:bypasspolicylockoutsafetycheck",
-    "ReplicaRegion": "kms:replicaregion",
-    "PrimaryRegion": "kms:primaryregion",
-    "GranteePrincipal": "kms:granteeprincipal",
-    "GranteeServicePrincipal": "kms:granteeserviceprincipal",
-    "RetiringPrincipal": "kms:retiringprincipal",
-    "RetiringServicePrincipal": "kms:retiringserviceprincipal",
-}
-
 
 # The operations that may be about a key of another account. Source: AWS KMS API Reference, "Cross-account use" of each operation.
 CROSS_ACCOUNT = frozenset(
@@ -117,7 +104,7 @@ def _refused_elsewhere(
     key: KmsKey,
     action: str,
     named: str,
-    conditions: Conditions,
+    conditions: Values,
     encryption_context: Mapping[str, str] | None,
 ) -> AWSError:
     """The refusal of another account's key, as if it were not there: made of the request and the caller's own policies alone.
@@ -138,11 +125,11 @@ def _refused_elsewhere(
 
 def _written_conditions(
     parameters: Mapping[str, Any], encryption_context: Mapping[str, str] | None, identifier: str
-) -> Conditions:
+) -> Values:
     """What the request says by itself, whichever key it is about."""
     return {
-        **request_conditions(parameters),
-        **context_conditions(encryption_context),
+        **of_request(parameters),
+        **of_encryption_context(encryption_context),
         **alias_condition(identifier or parameters.get("KeyId", "")),
     }
 
@@ -181,7 +168,7 @@ def authorize_new(
 
 def authorize_store(context: CallContext) -> None:
     """Permission for an operation on custom key stores."""
-    authorize_new(context, context.operation, {"kms:calleraccount": context.principal.account_id})
+    authorize_new(context, context.operation, CALLER_ACCOUNT.given(context.principal.account_id))
 
 
 def authorize_tags_of_new(
@@ -192,7 +179,7 @@ def authorize_tags_of_new(
         context,
         "kms:TagResource",
         resource=arn,
-        conditions=lambda: {"kms:calleraccount": context.account_id, **_via(context), **(conditions or {})},
+        conditions=lambda: {**CALLER_ACCOUNT.given(context.account_id), **_via(context), **(conditions or {})},
     )
 
 
@@ -206,107 +193,66 @@ def authorize_resource(context: CallContext, arn: str, key: KmsKey | None) -> No
     )
 
 
-def key_conditions(context: CallContext, key: KmsKey) -> Conditions:
+def key_conditions(context: CallContext, key: KmsKey) -> Values:
     """What is known of the key itself and of who calls."""
-    values: Conditions = {
-        "kms:calleraccount": context.principal.account_id,
-        "kms:keyspec": key.spec,
-        "kms:customermasterkeyspec": key.spec,
-        "kms:keyusage": key.usage,
-        "kms:customermasterkeyusage": key.usage,
-        "kms:keyorigin": key.origin,
-        "kms:multiregion": "true" if key.multi_region else "false",
-        "aws:resourceaccount": key.account_id,
-        **_via(context),
-    }
-    if key.multi_region:
-        values["kms:multiregionkeytype"] = "PRIMARY" if key.is_primary else "REPLICA"
-        values["kms:primaryregion"] = key.primary_region
-    if key.aliases:
-        values["kms:resourcealiases"] = key.aliases
-    for name, value in key.tags.items():
-        values[f"aws:resourcetag/{name.lower()}"] = value
-    return values
+    facts = KeyFacts(
+        spec=key.spec,
+        usage=key.usage,
+        origin=key.origin,
+        multi_region_type=("PRIMARY" if key.is_primary else "REPLICA") if key.multi_region else "",
+        account_id=key.account_id,
+        aliases=key.aliases,
+        tags=key.tags,
+    )
+    return CALLER_ACCOUNT.given(context.principal.account_id) | of_key(facts) | _via(context)
 
 
-def _via(context: CallContext) -> Conditions:
+def _via(context: CallContext) -> Values:
     service = context.principal.invoked_by
-    if not service:
-        return {}
-    return {"kms:viaservice": f"{service.partition('.')[0]}.{context.region}.amazonaws.com"}
+    return VIA_SERVICE.given(f"{service.partition('.')[0]}.{context.region}.amazonaws.com") if service else {}
 
 
-def request_conditions(parameters: Mapping[str, Any]) -> Conditions:
-    """Members of the request that are condition keys."""
-    values: Conditions = {}
-    for member, name in _MEMBERS.items():
-        if member in parameters:
-            value = parameters[member]
-            values[name] = ("true" if value else "false") if isinstance(value, bool) else str(value)
-    if "ValidTo" in parameters:
-        values["kms:validto"] = parameters["ValidTo"].isoformat()
-    if "Tags" in parameters:
-        tags = {tag["TagKey"]: tag["TagValue"] for tag in parameters["Tags"]}
-        values["aws:tagkeys"] = tuple(tags)
-        for key, value in tags.items():
-            values[f"aws:requesttag/{key.lower()}"] = value
-    if "TagKeys" in parameters:
-        values["aws:tagkeys"] = tuple(parameters["TagKeys"])
+def _operation_conditions(context: CallContext, key: KmsKey, action: str, parameters: Mapping[str, Any]) -> Values:
+    """What an operation means beyond its members' words."""
+    values: Values = {}
+    if action in ENCRYPTION_ALGORITHM.operations:
+        member = _ALGORITHM_MEMBERS.get(action, "")
+        values |= ENCRYPTION_ALGORITHM.given(parameters.get(member, SYMMETRIC_DEFAULT))
+    if action == "ReEncryptFrom":
+        destination = key_snapshots.find(context, parameters["DestinationKeyId"])
+        values |= RE_ENCRYPT_ON_SAME_KEY.given(destination.arn == key.arn)
+    if action in GRANT_IS_FOR_AWS_RESOURCE.operations:
+        values |= GRANT_IS_FOR_AWS_RESOURCE.given(bool(context.principal.invoked_by))
     return values
 
 
-# Where a request need not name the algorithm, or names it by another member than EncryptionAlgorithm. For data keys it is the one
-# that encrypts them. Source: KMS Developer Guide, "kms:EncryptionAlgorithm".
+# Where the request may name the algorithm. For data keys it is the one that encrypts them, which no request names.
+# Source: KMS Developer Guide, "kms:EncryptionAlgorithm".
 _ALGORITHM_MEMBERS: dict[str, str] = {
     "Encrypt": "EncryptionAlgorithm",
     "Decrypt": "EncryptionAlgorithm",
     "ReEncryptFrom": "SourceEncryptionAlgorithm",
     "ReEncryptTo": "DestinationEncryptionAlgorithm",
-    "GenerateDataKey": "",
-    "GenerateDataKeyWithoutPlaintext": "",
-    "GenerateDataKeyPair": "",
-    "GenerateDataKeyPairWithoutPlaintext": "",
 }
 
 
-def _operation_conditions(context: CallContext, key: KmsKey, action: str, parameters: Mapping[str, Any]) -> Conditions:
-    """What an operation means beyond its members' words."""
-    values: Conditions = {}
-    if action in _ALGORITHM_MEMBERS:
-        values["kms:encryptionalgorithm"] = parameters.get(_ALGORITHM_MEMBERS[action], SYMMETRIC_DEFAULT)
-    if action == "ReEncryptFrom":
-        destination = key_snapshots.find(context, parameters["DestinationKeyId"])
-        values["kms:reencryptonsamekey"] = "true" if destination.arn == key.arn else "false"
-    if action in ("CreateGrant", "ListGrants", "RevokeGrant"):
-        values["kms:grantisforawsresource"] = "true" if context.principal.invoked_by else "false"
-    return values
-
-
-def context_conditions(encryption_context: Mapping[str, str] | None) -> Conditions:
-    if not encryption_context:
-        return {}
-    values: Conditions = {f"kms:encryptioncontext:{name.lower()}": value for name, value in encryption_context.items()}
-    values["kms:encryptioncontextkeys"] = tuple(encryption_context)
-    return values
-
-
-def constraint_conditions(constraints: Mapping[str, Any]) -> Conditions:
+def constraint_conditions(constraints: Mapping[str, Any]) -> Values:
     """A grant's constraints, for CreateGrant and RetireGrant: their types, and the encryption context that they ask for."""
     if not constraints:
         return {}
     asked: dict[str, str] = {}
     for name in CONTEXT_CONSTRAINTS:
         asked.update(constraints.get(name, {}))
-    return {**context_conditions(asked), "kms:grantconstrainttype": tuple(constraints)}
+    return {**of_encryption_context(asked), **GRANT_CONSTRAINT_TYPE.given(constraints)}
 
 
 CONTEXT_CONSTRAINTS = ("EncryptionContextEquals", "EncryptionContextSubset")
 
 
-def alias_condition(identifier: str) -> Conditions:
+def alias_condition(identifier: str) -> Values:
     """kms:RequestAlias, when the key was named by an alias."""
     alias = key_snapshots.alias_name(identifier)
-    return {"kms:requestalias": alias} if alias else {}
+    return REQUEST_ALIAS.given(alias) if alias else {}
 
 
 TOKEN_PREFIX = b"kmsconsole-grant\x01"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.context import CallContext
+from engine.iam.condition_keys import RE_ENCRYPT_ON_SAME_KEY
 from engine.kms import access, ciphertext, key_snapshots, key_use, states
 from engine.kms.algorithms import rsa
 from engine.kms.ciphertext import Reference
@@ -252,7 +253,7 @@ def _check_destination(context: CallContext, destination: KmsKey, parameters: di
         destination,
         "ReEncryptTo",
         params=parameters,
-        conditions={"kms:reencryptonsamekey": same_key},
+        conditions=RE_ENCRYPT_ON_SAME_KEY.given(same_key),
         encryption_context=parameters.get("DestinationEncryptionContext") or {},
         identifier=parameters["DestinationKeyId"],
     )

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import principal_ids
-from engine.iam.grant_matching import CONTEXT_ACTIONS, grants_to, is_named
+from engine.iam import condition_keys, principal_ids
+from engine.iam.condition_keys import CONTEXT_ACTIONS
+from engine.iam.grant_matching import grants_to, is_named
 from engine.iam.principal import Principal
 from engine.kms import access, key_snapshots, models, paging, specs, states
 from engine.kms.key_snapshots import KmsKey
@@ -53,9 +54,13 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
         key,
         params=parameters,
         conditions={
-            "kms:grantoperations": tuple(operations),
+            **condition_keys.GRANT_OPERATIONS.given(operations),
             **access.constraint_conditions(constraints),
-            **({"kms:grantconstraintsourcearn": constraints["SourceArn"]} if "SourceArn" in constraints else {}),
+            **(
+                condition_keys.GRANT_CONSTRAINT_SOURCE_ARN.given(constraints["SourceArn"])
+                if "SourceArn" in constraints
+                else {}
+            ),
         },
     )
     states.refuse_unless_allowed(context.operation, key, context.now)

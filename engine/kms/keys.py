@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.context import CallContext
+from engine.iam.condition_keys import KeyFacts, of_key, of_request
 from engine.kms import (
     access,
     due_changes,
@@ -41,16 +42,8 @@ def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
             "ValidationException",
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
         )
-    conditions = {
-        **access.request_conditions(parameters),
-        "kms:keyspec": spec,
-        "kms:customermasterkeyspec": spec,
-        "kms:keyusage": parameters.get("KeyUsage", specs.ENCRYPT_DECRYPT),
-        "kms:customermasterkeyusage": parameters.get("KeyUsage", specs.ENCRYPT_DECRYPT),
-        "kms:keyorigin": origin,
-        "kms:multiregion": "true" if multi_region else "false",
-        **({"kms:multiregionkeytype": "PRIMARY"} if multi_region else {}),
-    }
+    usage = parameters.get("KeyUsage", specs.ENCRYPT_DECRYPT)
+    conditions = of_request(parameters) | of_key(KeyFacts(spec, usage, origin, "PRIMARY" if multi_region else ""))
     access.authorize_new(context, "CreateKey", conditions)
     usage = specs.check_combination(spec, parameters.get("KeyUsage"), origin, multi_region, context.region)
     stores.check_new_key(parameters, origin)

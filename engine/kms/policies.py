@@ -7,7 +7,7 @@ from typing import Any
 from engine.context import CallContext
 from engine.iam import principal_ids
 from engine.iam.authorize import global_conditions
-from engine.iam.conditions import OVERLY_PERMISSIVE
+from engine.iam.condition_keys import CALLER_ACCOUNT, OVERLY_PERMISSIVE
 from engine.iam.decide import Policies, Request, decide
 from engine.iam.policy import CompiledPolicy, MalformedPolicy, compile_policy, parse
 from engine.kms import access, key_snapshots, models, paging
@@ -73,7 +73,7 @@ def _check_lockout(context: CallContext, policy: CompiledPolicy) -> None:
     from engine.iam import policy_lookup
 
     identity, boundary = policy_lookup.policies_of(context.principal)
-    known = {**global_conditions(context), "kms:calleraccount": context.account_id}
+    known = {**global_conditions(context), **CALLER_ACCOUNT.given(context.account_id)}
     request = Request(context.principal, "kms:PutKeyPolicy", "*", context.account_id, known)
     if not decide(request, Policies(identity=identity, resource=policy, boundary=boundary)).allowed:
         raise AWSError(

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 
 from engine.context import CallContext
+from engine.iam.condition_keys import of_request
 from engine.kms import access, key_snapshots, keys, managed, material, models, policies, states, tags
 from engine.kms.key_snapshots import KmsKey
 from engine.kms.partitions import partition
@@ -38,7 +39,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
         raise AWSError(  # as pulumi-aws-native's issue 184 quotes it
             "AlreadyExistsException", "You can create only one replica of each primary key in each AWS Region."
         )
-    conditions = {"kms:replicaregion": region, **access.request_conditions(parameters)}
+    conditions = of_request(parameters)
     access.authorize_new(context, "CreateKey", conditions)
     source = key_snapshots.row(primary)
     replica = models.Key(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from engine.context import CallContext
 from engine.iam.authorize import global_conditions
+from engine.iam.condition_keys import CONTEXT_ACTIONS
 from engine.iam.decide import Decision, Policies, Request, decide
 from engine.iam.decision_trace import TraceLine, trace
-from engine.iam.grant_matching import CONTEXT_ACTIONS, GrantView, grants_to
+from engine.iam.grant_matching import GrantView, grants_to
 from engine.iam.policy import CompiledPolicy, Kind, MalformedPolicy, Statement, compile_policy, is_unicode
 from engine.iam.principal import Principal, SessionFacts
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from engine.public.condition_keys import Values, is_known_beforehand, of_encryption_context
 from engine.public.decision import (
     CONTEXT_ACTIONS,
     CompiledPolicy,
@@ -23,7 +24,6 @@ from engine.public.decision import (
 )
 from engine.public.memory import Remembered, texts
 from keys.evaluator import condition_context
-from keys.evaluator.condition_context import Values
 from keys.evaluator.key_view import KeyView, named_in
 from keys.evaluator.principal_directory import PrincipalDirectory, Subject
 
@@ -48,7 +48,7 @@ def context_of(
         **condition_context.of_principal(subject.principal, region, asked.now),
         **condition_context.caller_account(subject.principal, action, resource if key is None else key.arn),
         **(key.condition_context if key is not None else {}),
-        **condition_context.of_encryption_context(asked.encryption_context),
+        **of_encryption_context(asked.encryption_context),
         **asked.values,
     }
 
@@ -124,7 +124,7 @@ class AccessEvaluator:
 
 def _given(asked: RequestContext) -> frozenset[str]:
     """The condition keys whose values the question itself brings."""
-    return frozenset(asked.values) | frozenset(condition_context.of_encryption_context(asked.encryption_context))
+    return frozenset(asked.values) | frozenset(of_encryption_context(asked.encryption_context))
 
 
 def _narrowed(subject: Subject, key: KeyView, lenient: bool, given: frozenset[str]) -> Policies:
@@ -172,7 +172,7 @@ _variants: Remembered[_Asked, CompiledPolicy] = Remembered(
 
 
 def _assume_unknown(statement: Statement, lenient: bool, given: frozenset[str]) -> Statement | None:
-    certain = tuple(each for each in statement.conditions if condition_context.known(each.key) or each.key in given)
+    certain = tuple(each for each in statement.conditions if is_known_beforehand(each.key) or each.key in given)
     if len(certain) == len(statement.conditions):
         return statement
     if statement.allows == lenient:
@@ -230,7 +230,7 @@ class ManyKeys:
             judged = (condition.key for each in about for condition in each.conditions)
             self._plain[place] = (
                 not any(each.variables for each in about)
-                and not any(condition_context.known(name) or name in self._given for name in judged)
+                and not any(is_known_beforehand(name) or name in self._given for name in judged)
                 and all(each.any_resource for each in own)
             )
         return self._plain[place]

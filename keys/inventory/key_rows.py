@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from engine.public.condition_keys import says_who
 from keys import service
 from keys.inventory.models import InventoryCount, InventoryKey, InventoryTag
 
@@ -173,32 +174,11 @@ def _for_anyone(statement: dict[str, Any]) -> bool:
     return everyone and not _narrowed(statement.get("Condition"))
 
 
-# Condition keys that tie a statement for everyone to someone: accounts, organisations, principals, networks, services.
-_NARROWING = frozenset(
-    {
-        "kms:calleraccount",
-        "kms:viaservice",
-        "aws:principalaccount",
-        "aws:principalarn",
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:userid",
-        "aws:username",
-        "aws:sourceaccount",
-        "aws:sourcearn",
-        "aws:sourceip",
-        "aws:sourcevpc",
-        "aws:sourcevpce",
-        "aws:vpcsourceip",
-    }
-)
-
-
 def _narrowed(condition: Any) -> bool:
     if not isinstance(condition, dict):
         return False
     return any(
-        name.lower() in _NARROWING or name.lower().startswith("aws:principaltag/")
+        says_who(name)
         for operator, names in condition.items()
         if "Not" not in operator and not operator.startswith("Null") and isinstance(names, dict)
         for name, values in names.items()
