@@ -1,4 +1,4 @@
-"""What the policy checker says of a statement's conditions. Pure."""
+"""Rules of the policy checker on a statement's conditions. Pure."""
 
 from __future__ import annotations
 
@@ -8,117 +8,121 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engine.iam import condition_keys, vocabulary
-from engine.iam.condition_keys import ENCRYPTION_CONTEXT, ENCRYPTION_CONTEXT_KEYS, OVERLY_PERMISSIVE
-from engine.iam.json_positions import Path
-from engine.iam.lint_words import ERROR, HINT, WARNING, Found, strings
-from engine.iam.policy import Kind
+from engine.iam import vocabulary
+from engine.iam.condition_keys import ENCRYPTION_CONTEXT, OVERLY_PERMISSIVE
+from engine.iam.conditions import SET_OPERATORS
+from engine.iam.lint_findings import Element, Finding, Statement, strings
+
+_WITHOUT_VARIABLES = ("numeric", "date", "bool", "binary", "ipaddress", "notip")
+_ABOUT_CONTEXT = ENCRYPTION_CONTEXT.lower.removesuffix(":")  # kms:EncryptionContextKeys too
 
 
 def names(statement: dict[str, Any]) -> Iterator[str]:
+    """The condition keys that a statement names."""
     block = statement.get("Condition")
     for keys in block.values() if isinstance(block, dict) else ():
         if isinstance(keys, dict):
             yield from keys
 
 
-def of_statement(statement: dict[str, Any], path: Path, kind: Kind, actions: frozenset[str]) -> Iterator[Found]:
-    """Findings of a statement's Condition; `actions` are those that its Action takes in."""
-    block = statement.get("Condition")
-    if block is None:
-        return
-    place = (*path, "Condition")
-    if not isinstance(block, dict):
-        yield place, False, ERROR, "condition", _("A Condition is an object of operators."), ""
-        return
-    for written, keys in block.items():
-        yield from _operator(written, (*place, written))
-        if not isinstance(keys, dict):
-            yield (*place, written), False, ERROR, "condition", _("An operator holds an object of condition keys."), ""
-            continue
-        for key, value in keys.items():
-            where = (*place, written, key)
-            if not vocabulary.is_condition_key(key):
-                yield (
-                    where,
-                    True,
-                    WARNING,
-                    "condition-key",
-                    _("There is no condition key “%(key)s”.") % {"key": key},
-                    vocabulary.nearest_condition_key(key),
-                )
-            yield from _value(written, key, value, where, statement, actions)
-            if (
-                kind == "resource"
-                and written.startswith("ForAllValues:")
-                and key.lower().startswith(tuple(OVERLY_PERMISSIVE))
-            ):
-                message = _("ForAllValues with this key lets in requests that do not bring it, so KMS refuses it.")
-                yield where, True, ERROR, "for-all", message, ""
+def operators(statement: Statement) -> Iterator[Element]:
+    block = statement.written.get("Condition")
+    for written, keys in block.items() if isinstance(block, dict) else ():
+        yield Element(statement, (*statement.path, "Condition", written), keys)
 
 
-def _operator(written: str, where: Path) -> Iterator[Found]:
-    set_operator, colon, name = written.rpartition(":")
+def keys(statement: Statement) -> Iterator[Element]:
+    """Each condition key, with its values; the operator stands before it in the path."""
+    for operator in operators(statement):
+        for key, value in operator.value.items() if isinstance(operator.value, dict) else ():
+            yield Element(statement, (*operator.path, key), value)
+
+
+def no_block(element: Element) -> Finding | None:
+    if element.value is None or isinstance(element.value, dict):
+        return None
+    return element.error("condition", _("A Condition is an object of operators."))
+
+
+def unknown_operator(element: Element) -> Finding | None:
+    set_operator, colon, name = element.name.rpartition(":")
     bare = name[: -len("IfExists")] if name.lower().endswith("ifexists") else name
     known = vocabulary.operators()
-    if bare.lower() in {each.lower() for each in known} and (
-        not colon or set_operator in ("ForAllValues", "ForAnyValue")
-    ):
-        return
+    if bare.lower() in {each.lower() for each in known} and (not colon or set_operator in SET_OPERATORS):
+        return None
     near = vocabulary.nearest(bare, known)
     if near:
-        near = (f"{vocabulary.nearest(set_operator, ('ForAllValues', 'ForAnyValue'))}:" if colon else "") + near
+        near = (f"{vocabulary.nearest(set_operator, SET_OPERATORS)}:" if colon else "") + near
         near += "IfExists" if bare != name else ""
-    yield where, True, ERROR, "operator", _("There is no condition operator “%(name)s”.") % {"name": written}, near
+    message = _("There is no condition operator “%(name)s”.") % {"name": element.name}
+    return element.error("operator", message, near, of_name=True)
 
 
-def _value(
-    written: str, key: str, value: Any, where: Path, statement: dict[str, Any], actions: frozenset[str]
-) -> Iterator[Found]:
-    name = written.rpartition(":")[2].lower()
-    if name.startswith("stringequals") and any(re.search(r"[*?]", text.replace("${", "")) for text in strings(value)):
-        like = written.replace("Equals", "Like").replace("IgnoreCase", "")
-        yield (
-            where,
-            False,
-            WARNING,
-            "wildcard",
-            _("%(operator)s takes * and ? for themselves.") % {"operator": written},
-            like,
-        )
-    if "${" in "".join(strings(value)) and name.startswith(("numeric", "date", "bool", "binary", "ipaddress", "notip")):
-        yield (
-            where,
-            False,
-            WARNING,
-            "never",
-            _("Variables are replaced with string and ARN operators only; this value never matches."),
-            "",
-        )
-    if written.startswith("ForAllValues:") and statement.get("Effect") == "Allow":
-        yield (
-            where,
-            True,
-            HINT,
-            "for-all",
-            _(
-                "ForAllValues also holds for a request that does not bring this key at all; add a Null condition if it must."
-            ),
-            "",
-        )
-    if (
-        condition_keys.find(key) in (ENCRYPTION_CONTEXT, ENCRYPTION_CONTEXT_KEYS)
-        and statement.get("Effect") == "Allow"
-        and not name.endswith("ifexists")
-        and name != "null"
-    ):
-        takes_context = {f"kms:{action}" for action in ENCRYPTION_CONTEXT.operations}
-        if actions and not actions & takes_context:
-            yield (
-                where,
-                True,
-                WARNING,
-                "never",
-                _("None of this statement's actions has an encryption context, so it never matches."),
-                "",
-            )
+def operator_without_keys(element: Element) -> Finding | None:
+    if isinstance(element.value, dict):
+        return None
+    return element.error("condition", _("An operator holds an object of condition keys."))
+
+
+def unknown_key(element: Element) -> Finding | None:
+    if vocabulary.is_condition_key(element.name):
+        return None
+    message = _("There is no condition key “%(key)s”.") % {"key": element.name}
+    return element.warning("condition-key", message, vocabulary.nearest_condition_key(element.name), of_name=True)
+
+
+def wildcard_with_equals(element: Element) -> Finding | None:
+    written = _operator(element)
+    if not _bare(element).startswith("stringequals"):
+        return None
+    if not any(re.search(r"[*?]", text.replace("${", "")) for text in strings(element.value)):
+        return None
+    like = written.replace("Equals", "Like").replace("IgnoreCase", "")
+    return element.warning("wildcard", _("%(operator)s takes * and ? for themselves.") % {"operator": written}, like)
+
+
+def variable_never_replaced(element: Element) -> Finding | None:
+    if "${" not in "".join(strings(element.value)) or not _bare(element).startswith(_WITHOUT_VARIABLES):
+        return None
+    message = _("Variables are replaced with string and ARN operators only; this value never matches.")
+    return element.warning("never", message)
+
+
+def for_all_values_of_nothing(element: Element) -> Finding | None:
+    if not _operator(element).startswith("ForAllValues:") or not element.statement.allows:
+        return None
+    message = _(
+        "ForAllValues also holds for a request that does not bring this key at all; add a Null condition if it must."
+    )
+    return element.hint("for-all", message, of_name=True)
+
+
+def no_encryption_context(element: Element) -> Finding | None:
+    if not element.name.lower().startswith(_ABOUT_CONTEXT):
+        return None
+    if not element.statement.allows or _bare(element).endswith("ifexists") or _bare(element) == "null":
+        return None
+    actions = element.statement.actions
+    if not actions or any(action.removeprefix("kms:") in ENCRYPTION_CONTEXT.operations for action in actions):
+        return None
+    message = _("None of this statement's actions has an encryption context, so it never matches.")
+    return element.warning("never", message, of_name=True)
+
+
+def for_all_values_refused(element: Element) -> Finding | None:
+    """In a key policy."""
+    if element.statement.kind != "resource" or not _operator(element).startswith("ForAllValues:"):
+        return None
+    if not element.name.lower().startswith(tuple(OVERLY_PERMISSIVE)):
+        return None
+    message = _("ForAllValues with this key lets in requests that do not bring it, so KMS refuses it.")
+    return element.error("for-all", message, of_name=True)
+
+
+def _operator(element: Element) -> str:
+    return str(element.path[-2])
+
+
+def _bare(element: Element) -> str:
+    """The operator without its set operator, in lower case."""
+    return _operator(element).rpartition(":")[2].lower()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.iam.lint import About, Finding, lint
-from engine.iam.lint_words import ERROR, WARNING
+from engine.iam.lint import lint
+from engine.iam.lint_findings import ERROR, WARNING, About, Finding
 from engine.iam.policy import is_unicode
 
 __all__ = [

@@ -88,4 +88,4 @@ def _lock_out(
     if caller is None or decisions.may_change_policy(caller, policy, account_id, key_arn):
         return []
     message = _("You yourself could not change this policy afterwards, so KMS refuses it.")
-    return [Finding(1, 1, WARNING, "lock-out", message)]
+    return [Finding(WARNING, "lock-out", message)]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from inspect import get_annotations
 from typing import Any
 
 import pytest
 
+from engine.iam import lint_conditions, lint_elements, lint_principals
 from engine.iam.json_positions import Lines, places
-from engine.iam.lint import About, lint
+from engine.iam.lint import RULES, lint
+from engine.iam.lint_findings import About
 from engine.iam.policy import MalformedPolicy, compile_policy
 from keys.policy.policies import wizard_policy
 
@@ -263,3 +267,15 @@ def test_every_place_of_a_text_is_found() -> None:
         ("e", "f"): "n",
     }
     assert Lines(text).line_and_column(names["e", "f"]) == (2, 8)
+
+
+def test_every_rule_on_a_statement_stands_in_the_table_once() -> None:
+    rules = [
+        rule
+        for module in (lint_elements, lint_principals, lint_conditions)
+        for name, rule in vars(module).items()
+        if not name.startswith("_") and getattr(rule, "__module__", "") == module.__name__
+        if get_annotations(rule).get("return") == "Finding | None"
+    ]
+    assert len(rules) > 20
+    assert Counter(rule for row in RULES for rule in row.rules) == Counter(rules)
