@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
 
+from engine.kms_operations import of_quota
 from engine.wire.errors import AWSError
 
 
@@ -28,40 +29,18 @@ def _family(name: str, default: float, aws: float, *operations: str) -> Family:
     return Family(name, default, aws, frozenset(operations))
 
 
+def _kms(name: str, default: float, aws: float) -> Family:
+    return _family(name, default, aws, *of_quota(name))
+
+
 FAMILIES: Mapping[str, tuple[Family, ...]] = {
     "kms": (
-        _family(
-            "symmetric",
-            50_000,
-            50_000,
-            "Decrypt",
-            "Encrypt",
-            "GenerateDataKey",
-            "GenerateDataKeyWithoutPlaintext",
-            "GenerateMac",
-            "GenerateRandom",
-            "ReEncrypt",
-            "VerifyMac",
-        ),
-        _family("asymmetric", 10_000, 500, "Decapsulate", "DeriveSharedSecret", "Encapsulate", "Sign", "Verify"),
-        _family("key-pairs", 1_000, 25, "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"),
-        _family("describe", 20_000, 2_000, "DescribeKey", "GetPublicKey"),
-        _family(
-            "read",
-            10_000,
-            1_000,
-            "GetKeyLastUsage",
-            "GetKeyPolicy",
-            "GetKeyRotationStatus",
-            "ListAliases",
-            "ListGrants",
-            "ListKeyPolicies",
-            "ListKeyRotations",
-            "ListKeys",
-            "ListResourceTags",
-            "ListRetirableGrants",
-        ),
-        _family("grants", 5_000, 50, "CreateGrant", "RetireGrant", "RevokeGrant"),
+        _kms("symmetric", 50_000, 50_000),
+        _kms("asymmetric", 10_000, 500),
+        _kms("key-pairs", 1_000, 25),
+        _kms("describe", 20_000, 2_000),
+        _kms("read", 10_000, 1_000),
+        _kms("grants", 5_000, 50),
         _family("administration", 5_000, 5),
     ),
     "iam": (_family("iam", 5_000, 20),),

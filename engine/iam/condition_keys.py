@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from engine.kms_operations import CONTEXT_ACTIONS
+
 Value = str | tuple[str, ...]
 Values = dict[str, Value]
 
@@ -19,20 +21,6 @@ Source = Literal["principal", "key", "region", "session", "request"]
 Type = Literal["String", "Bool", "Numeric", "Date", "ARN"]
 
 _BEFOREHAND = ("principal", "key", "region")
-
-# The operations that take an encryption context.
-CONTEXT_ACTIONS = frozenset(
-    {
-        "Encrypt",
-        "Decrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-        "ReEncryptFrom",
-        "ReEncryptTo",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.iam.condition_keys import CONTEXT_ACTIONS
 from engine.iam.principal import Principal
 from engine.iam.variables import Values
+from engine.kms_operations import CONTEXT_ACTIONS
 
 ACTION_PREFIX = "kms:"
 

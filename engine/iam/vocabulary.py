@@ -14,7 +14,7 @@ from heapq import nsmallest
 
 from botocore.session import get_session
 
-from engine import console_actions
+from engine import console_actions, kms_operations
 from engine.iam import condition_keys, patterns
 from engine.iam.conditions import OPERATORS
 from engine.remembered import Remembered
@@ -22,11 +22,10 @@ from engine.remembered import Remembered
 SERVICES = ("kms", "iam", "sts", "cloudtrail")
 CONSOLE = console_actions.SERVICE  # what this console asks policies for besides: no calls of AWS's
 _PERMISSION_ONLY = {
-    "kms": ("ReEncryptFrom", "ReEncryptTo", "SynchronizeMultiRegionKey"),
+    "kms": ("SynchronizeMultiRegionKey",),
     "iam": ("PassRole",),
     "sts": ("TagSession", "SetSourceIdentity", "SetContext"),
 }
-_NO_PERMISSION = {"kms": ("ReEncrypt",)}  # is authorized as ReEncryptFrom and ReEncryptTo
 
 
 def actions(service: str) -> tuple[str, ...]:
@@ -40,7 +39,9 @@ def _list_actions(service: str) -> tuple[str, ...]:
     if service not in SERVICES:
         return ()
     names = set(get_session().get_service_model(service).operation_names)
-    names = names - set(_NO_PERMISSION.get(service, ())) | set(_PERMISSION_ONLY.get(service, ()))
+    if service == "kms":  # ReEncrypt is two actions
+        names = {action for name in names for action in kms_operations.actions_of(name)}
+    names |= set(_PERMISSION_ONLY.get(service, ()))
     return tuple(sorted(f"{service}:{name}" for name in names))
 
 

@@ -32,17 +32,8 @@ from engine.iam.policy import compile_policy
 from engine.kms import key_snapshots
 from engine.kms.key_snapshots import KmsKey
 from engine.kms.specs import SYMMETRIC_DEFAULT
+from engine.kms_operations import CROSS_ACCOUNT
 from engine.wire.errors import AWSError
-
-# The operations that may be about a key of another account. Source: AWS KMS API Reference, "Cross-account use" of each operation.
-CROSS_ACCOUNT = frozenset(
-    {
-        *("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"),
-        *("GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "Sign", "Verify", "GenerateMac", "VerifyMac"),
-        *("DeriveSharedSecret", "Encapsulate", "Decapsulate", "GetPublicKey", "DescribeKey", "GetKeyRotationStatus"),
-        *("CreateGrant", "ListGrants", "RetireGrant", "RevokeGrant"),
-    }
-)
 
 
 def authorize(
@@ -216,7 +207,7 @@ def _operation_conditions(context: CallContext, key: KmsKey, action: str, parame
     """What an operation means beyond its members' words."""
     values: Values = {}
     if action in ENCRYPTION_ALGORITHM.operations:
-        member = _ALGORITHM_MEMBERS.get(action, "")
+        member = _ALGORITHM_MEMBERS.get(action, "EncryptionAlgorithm")
         values |= ENCRYPTION_ALGORITHM.given(parameters.get(member, SYMMETRIC_DEFAULT))
     if action == "ReEncryptFrom":
         destination = key_snapshots.find(context, parameters["DestinationKeyId"])
@@ -228,12 +219,7 @@ def _operation_conditions(context: CallContext, key: KmsKey, action: str, parame
 
 # Where the request may name the algorithm. For data keys it is the one that encrypts them, which no request names.
 # Source: KMS Developer Guide, "kms:EncryptionAlgorithm".
-_ALGORITHM_MEMBERS: dict[str, str] = {
-    "Encrypt": "EncryptionAlgorithm",
-    "Decrypt": "EncryptionAlgorithm",
-    "ReEncryptFrom": "SourceEncryptionAlgorithm",
-    "ReEncryptTo": "DestinationEncryptionAlgorithm",
-}
+_ALGORITHM_MEMBERS = {"ReEncryptFrom": "SourceEncryptionAlgorithm", "ReEncryptTo": "DestinationEncryptionAlgorithm"}
 
 
 def constraint_conditions(constraints: Mapping[str, Any]) -> Values:

@@ -10,12 +10,12 @@ from typing import Any
 
 from engine.context import CallContext
 from engine.iam import condition_keys, principal_ids
-from engine.iam.condition_keys import CONTEXT_ACTIONS
 from engine.iam.grant_matching import grants_to, is_named
 from engine.iam.principal import Principal
 from engine.kms import access, key_snapshots, models, paging, specs, states
 from engine.kms.key_snapshots import KmsKey
 from engine.kms.partitions import partition
+from engine.kms_operations import grantable_on_kind, kind_of_key
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
@@ -26,21 +26,10 @@ _PRINCIPAL = re.compile(
     r"arn:aws[a-z-]*:iam::(\d{12}):(root|user/.+|role/.+)|arn:aws[a-z-]*:sts::(\d{12}):(assumed-role/[^/]+/.+|federated-user/.+)"
 )
 
-# Operations that a grant may allow on a key of each usage, beyond those that go with every key.
-_ALWAYS = frozenset({"DescribeKey", "CreateGrant", "RetireGrant"})
-_BY_USAGE = {
-    "symmetric": CONTEXT_ACTIONS,
-    specs.ENCRYPT_DECRYPT: frozenset({"Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GetPublicKey"}),
-    specs.SIGN_VERIFY: frozenset({"Sign", "Verify", "GetPublicKey"}),
-    specs.GENERATE_VERIFY_MAC: frozenset({"GenerateMac", "VerifyMac"}),
-    specs.KEY_AGREEMENT: frozenset({"DeriveSharedSecret", "GetPublicKey"}),
-    specs.ENCAPSULATE_DECAPSULATE: frozenset({"Encapsulate", "Decapsulate", "GetPublicKey"}),
-}
 
-
-def allowed_operations(key: KmsKey) -> frozenset[str]:
-    kind = "symmetric" if key.spec == specs.SYMMETRIC_DEFAULT else key.usage
-    return _ALWAYS | _BY_USAGE[kind]
+def allowed_operations(key: KmsKey) -> tuple[str, ...]:
+    """What a grant may allow on this key."""
+    return grantable_on_kind(kind_of_key(key.spec, key.usage))
 
 
 def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -71,7 +60,8 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
         )
     grantee_pin = _pin(grantee, grantee_is_service)
     retiring_pin = _pin(retiring, retiring_is_service) if retiring else ""
-    refused = [operation for operation in operations if operation not in allowed_operations(key)]
+    allowed = allowed_operations(key)
+    refused = [operation for operation in operations if operation not in allowed]
     if refused:
         raise AWSError(
             "ValidationException",

@@ -8,6 +8,7 @@ from typing import Any
 from engine.context import CallContext
 from engine.kms import access, algorithms, key_snapshots, specs, states
 from engine.kms.key_snapshots import KeyMaterial, KmsKey
+from engine.kms_operations import USAGE
 from engine.store import cache
 from engine.wire.errors import AWSError
 
@@ -43,7 +44,7 @@ def check_use(
     decision = access.authorize(
         context, key, action, params=parameters, encryption_context=encryption_context, identifier=identifier
     )
-    if context.operation in states.USAGE:  # AWS looks at the usage before the state
+    if context.operation in USAGE:  # AWS looks at the usage before the state
         states.refuse_wrong_usage(context.operation, key)
     states.refuse_unless_allowed(context.operation, key, context.now)
     if decision.holds_for_any_request and key.creating_until is None and key.updating_until is None:

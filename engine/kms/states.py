@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from engine.kms import specs
+from engine.kms_operations import CRYPTOGRAPHIC, USAGE
 from engine.wire.errors import AWSError
 
 ENABLED = "Enabled"
@@ -108,24 +108,6 @@ _ROTATION: _Row = {
     UPDATING: _UPDATING,
 }
 
-CRYPTOGRAPHIC = (
-    "Encrypt",
-    "Decrypt",
-    "ReEncrypt",
-    "GenerateDataKey",
-    "GenerateDataKeyWithoutPlaintext",
-    "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext",
-    "Sign",
-    "Verify",
-    "GenerateMac",
-    "VerifyMac",
-    "GetPublicKey",
-    "DeriveSharedSecret",
-    "Encapsulate",
-    "Decapsulate",
-)
-
 # Operation → state → answer; a state that is not there lets the operation through. An operation that is not there always works.
 TABLE: dict[str, _Row] = {
     **dict.fromkeys(CRYPTOGRAPHIC, _CRYPTOGRAPHIC),
@@ -164,26 +146,8 @@ def refuse_unless_allowed(operation: str, key: KeyFacts, now: datetime) -> None:
         raise answer(key.arn, key.origin)
 
 
-# Which usage an operation needs; a key of another is refused with InvalidKeyUsageException.
-USAGE = {
-    "Encrypt": specs.ENCRYPT_DECRYPT,
-    "Decrypt": specs.ENCRYPT_DECRYPT,
-    "ReEncrypt": specs.ENCRYPT_DECRYPT,
-    "GenerateDataKey": specs.ENCRYPT_DECRYPT,
-    "GenerateDataKeyWithoutPlaintext": specs.ENCRYPT_DECRYPT,
-    "GenerateDataKeyPair": specs.ENCRYPT_DECRYPT,
-    "GenerateDataKeyPairWithoutPlaintext": specs.ENCRYPT_DECRYPT,
-    "Sign": specs.SIGN_VERIFY,
-    "Verify": specs.SIGN_VERIFY,
-    "GenerateMac": specs.GENERATE_VERIFY_MAC,
-    "VerifyMac": specs.GENERATE_VERIFY_MAC,
-    "DeriveSharedSecret": specs.KEY_AGREEMENT,
-    "Encapsulate": specs.ENCAPSULATE_DECAPSULATE,
-    "Decapsulate": specs.ENCAPSULATE_DECAPSULATE,
-}
-
-
 def refuse_wrong_usage(operation: str, key: KeyFacts) -> None:
+    """Raise AWS's error if the key is not for what `operation` does."""
     wanted = USAGE[operation]
     if key.usage != wanted:
         raise AWSError(

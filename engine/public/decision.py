@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from engine.context import CallContext
 from engine.iam.authorize import global_conditions
-from engine.iam.condition_keys import CONTEXT_ACTIONS
 from engine.iam.decide import Decision, Policies, Request, decide
 from engine.iam.decision_trace import TraceLine, trace
 from engine.iam.grant_matching import GrantView, grants_to
@@ -12,7 +11,6 @@ from engine.iam.policy import CompiledPolicy, Kind, MalformedPolicy, Statement, 
 from engine.iam.principal import Principal, SessionFacts
 
 __all__ = [
-    "CONTEXT_ACTIONS",
     "CallContext",
     "CompiledPolicy",
     "Decision",

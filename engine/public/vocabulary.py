@@ -1,11 +1,31 @@
-"""The actions that policies name, by service. Pure."""
+"""The actions that policies name, by service, and what is known of each KMS operation. Pure."""
 
 from __future__ import annotations
 
 from engine.iam.vocabulary import CONSOLE, SERVICES, actions
+from engine.kms_operations import (
+    CONTEXT_ACTIONS,
+    CRYPTOGRAPHIC,
+    MAKES_CIPHERTEXT,
+    USAGE,
+    actions_of,
+    actions_of_kind,
+    grantable_on_kind,
+    is_about_key,
+    kind_of_key,
+)
 
 __all__ = [
     "CONSOLE",
+    "CONTEXT_ACTIONS",
+    "CRYPTOGRAPHIC",
+    "MAKES_CIPHERTEXT",
     "SERVICES",
+    "USAGE",
     "actions",
+    "actions_of",
+    "actions_of_kind",
+    "grantable_on_kind",
+    "is_about_key",
+    "kind_of_key",
 ]

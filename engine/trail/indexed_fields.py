@@ -8,25 +8,7 @@ from typing import Any
 
 import orjson
 
-# Operations that count as a use of a key. Source: AWS KMS API Reference, GetKeyLastUsage: successful cryptographic operations.
-USES = frozenset(
-    {
-        "Encrypt",
-        "Decrypt",
-        "ReEncrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-        "Sign",
-        "Verify",
-        "GenerateMac",
-        "VerifyMac",
-        "DeriveSharedSecret",
-        "Encapsulate",
-        "Decapsulate",
-    }
-)
+from engine.kms_operations import USES
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from keys.record.of_key import MAKES_CIPHERTEXT, Event
+from engine.public.vocabulary import MAKES_CIPHERTEXT
+from keys.record.of_key import Event
 
 DIRECT = "direct"
 

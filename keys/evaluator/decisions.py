@@ -12,7 +12,6 @@ from datetime import datetime
 
 from engine.public.condition_keys import Values, is_known_beforehand, of_encryption_context
 from engine.public.decision import (
-    CONTEXT_ACTIONS,
     CompiledPolicy,
     Decision,
     GrantView,
@@ -23,6 +22,7 @@ from engine.public.decision import (
     grants_to,
 )
 from engine.public.memory import Remembered, texts
+from engine.public.vocabulary import CONTEXT_ACTIONS
 from keys.evaluator import condition_context
 from keys.evaluator.key_view import KeyView, named_in
 from keys.evaluator.principal_directory import PrincipalDirectory, Subject

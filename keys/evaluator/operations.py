@@ -1,6 +1,6 @@
 """What can be asked of a key: the actions of AWS KMS that are about one key, in the columns of the access matrix.
 
-The actions themselves come from botocore's service model; those that are permission only, or are two for one operation, are named here.
+The operations come from botocore's service model; which are about a key, and their actions, from the engine's table of operations.
 """
 
 from __future__ import annotations
@@ -12,43 +12,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from console.awsmodel import service_model
-
-# Operations that are not about a key of one's account, with what stands for them where they are.
-_WITHOUT_KEY = {
-    "CreateKey",
-    "GenerateRandom",
-    "ListKeys",
-    "ListAliases",
-    "ListRetirableGrants",
-    "RetireGrant",
-    "ReEncrypt",
-    "ConnectCustomKeyStore",
-    "CreateCustomKeyStore",
-    "DeleteCustomKeyStore",
-    "DescribeCustomKeyStores",
-    "DisconnectCustomKeyStore",
-    "UpdateCustomKeyStore",
-}
-_PERMISSION_ONLY = ("ReEncryptFrom", "ReEncryptTo")
-
-# Which cryptographic actions a key of a usage has.
-CRYPTOGRAPHIC: dict[str, tuple[str, ...]] = {
-    "symmetric": (
-        "Encrypt",
-        "Decrypt",
-        "ReEncryptFrom",
-        "ReEncryptTo",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-    ),
-    "ENCRYPT_DECRYPT": ("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GetPublicKey"),
-    "SIGN_VERIFY": ("Sign", "Verify", "GetPublicKey"),
-    "GENERATE_VERIFY_MAC": ("GenerateMac", "VerifyMac"),
-    "KEY_AGREEMENT": ("DeriveSharedSecret", "GetPublicKey"),
-    "ENCAPSULATE_DECAPSULATE": ("Encapsulate", "Decapsulate", "GetPublicKey"),
-}
+from engine.public.vocabulary import CRYPTOGRAPHIC, actions_of, actions_of_kind, is_about_key, kind_of_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,29 +45,25 @@ _USE: dict[str, tuple[Column, ...]] = {
 }
 
 
-def _kind(spec: str, usage: str) -> str:
-    return "symmetric" if spec == "SYMMETRIC_DEFAULT" else usage
-
-
 def columns(spec: str, usage: str) -> tuple[Column, ...]:
     """The matrix's columns for a key: its use first, then its administration."""
-    return (*_USE.get(_kind(spec, usage), ()), *_ADMINISTRATION)
+    return (*_USE.get(kind_of_key(spec, usage), ()), *_ADMINISTRATION)
 
 
 @cache
 def key_actions() -> tuple[str, ...]:
     """Every action about a key, as kms:Name, sorted."""
-    names = set(service_model("kms").operation_names) - _WITHOUT_KEY
-    return tuple(sorted(f"kms:{name}" for name in {*names, *_PERMISSION_ONLY}))
+    names = filter(is_about_key, service_model("kms").operation_names)
+    return tuple(sorted(f"kms:{action}" for name in names for action in actions_of(name)))
 
 
 def actions_for(spec: str, usage: str) -> list[str]:
     """The actions that make sense for a key of this kind: its own cryptography, and all administration."""
-    own = CRYPTOGRAPHIC.get(_kind(spec, usage), ())
-    others = {name for names in CRYPTOGRAPHIC.values() for name in names}
+    own = actions_of_kind(kind_of_key(spec, usage))
+    others = {action for name in CRYPTOGRAPHIC for action in actions_of(name)}
     return [action for action in key_actions() if action[4:] in own or action[4:] not in others]
 
 
 def main_actions(spec: str, usage: str) -> list[str]:
     """The actions of the matrix's use columns."""
-    return [column.action for column in _USE.get(_kind(spec, usage), ())]
+    return [column.action for column in _USE.get(kind_of_key(spec, usage), ())]

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console.awsmodel import service_model
+from engine.public.vocabulary import grantable_on_kind, kind_of_key
 
 WORDS: dict[str, Any] = {
     "Encrypt": gettext_lazy("encrypt data of up to 4,096 bytes"),
@@ -31,29 +32,12 @@ WORDS: dict[str, Any] = {
     "RetireGrant": gettext_lazy("give this grant back"),
     "DescribeKey": gettext_lazy("read about the key"),
 }
-_ALWAYS = ("DescribeKey", "CreateGrant", "RetireGrant")
-_ENCRYPTION = ("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo")
-_BY_USAGE = {
-    "symmetric": (
-        *_ENCRYPTION,
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-    ),
-    "ENCRYPT_DECRYPT": (*_ENCRYPTION, "GetPublicKey"),
-    "SIGN_VERIFY": ("Sign", "Verify", "GetPublicKey"),
-    "GENERATE_VERIFY_MAC": ("GenerateMac", "VerifyMac"),
-    "KEY_AGREEMENT": ("DeriveSharedSecret", "GetPublicKey"),
-    "ENCAPSULATE_DECAPSULATE": ("Encapsulate", "Decapsulate", "GetPublicKey"),
-}
 
 
 def operations_for(key: Mapping[str, Any]) -> list[str]:
     """What a grant on this key may allow, out of the service model's list. `key` is DescribeKey's KeyMetadata."""
-    kind = "symmetric" if key["KeySpec"] == "SYMMETRIC_DEFAULT" else key["KeyUsage"]
     known = service_model("kms").shape_for("GrantOperation").enum
-    return [name for name in (*_BY_USAGE.get(kind, ()), *_ALWAYS) if name in known]
+    return [name for name in grantable_on_kind(kind_of_key(key["KeySpec"], key["KeyUsage"])) if name in known]
 
 
 def name_of(arn: str) -> str:

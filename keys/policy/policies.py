@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.public.key_policies import account_statement
+from engine.public.vocabulary import kind_of_key
 
 POLICY_ID = "key-consolepolicy-3"
 
@@ -59,8 +60,7 @@ def wizard_policy(
         statements.append(_statement("Allow access for Key Administrators", administrators, actions))
     everyone = [*users, *(f"arn:aws:iam::{other}:root" for other in other_accounts)]
     if everyone:
-        kind = "symmetric" if spec == "SYMMETRIC_DEFAULT" else usage
-        statements.append(_statement("Allow use of the key", everyone, _USE[kind]))
+        statements.append(_statement("Allow use of the key", everyone, _USE[kind_of_key(spec, usage)]))
         if usage != "GENERATE_VERIFY_MAC":
             attachment = _statement(
                 "Allow attachment of persistent resources",

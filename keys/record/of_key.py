@@ -10,38 +10,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from engine.public.vocabulary import CRYPTOGRAPHIC
 from keys.record import events
 
-# Calls that use a key, as pages of the playground make them (tests/playground holds them to its table).
-USES = frozenset(
-    {
-        "Decapsulate",
-        "Decrypt",
-        "DeriveSharedSecret",
-        "Encapsulate",
-        "Encrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateMac",
-        "GetPublicKey",
-        "ReEncrypt",
-        "Sign",
-        "Verify",
-        "VerifyMac",
-    }
-)
-MAKES_CIPHERTEXT = frozenset(
-    {
-        "Encrypt",
-        "ReEncrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-    }
-)
 _PAGE = 50
 MOST = 2000
 
@@ -63,7 +34,7 @@ class Event:
 
     @property
     def is_use(self) -> bool:
-        return self.name in USES
+        return self.name in CRYPTOGRAPHIC
 
 
 @dataclass(frozen=True, slots=True)

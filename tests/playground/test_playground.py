@@ -16,7 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from console import error_help
-from keys.record.of_key import USES
+from engine.public.vocabulary import CRYPTOGRAPHIC
 from playground import recipe
 from playground.table import CHAINS, GROUPS, LABELS, PLAYS
 from tests.conftest import TestAccount, sign_in_browser
@@ -46,7 +46,7 @@ def test_every_cryptographic_operation_of_the_model_has_a_page() -> None:
 
 
 def test_each_operation_of_a_key_counts_as_a_use_of_it() -> None:
-    assert {play.operation for play in PLAYS.values()} - {"GenerateRandom"} == USES
+    assert {play.operation for play in PLAYS.values()} - {"GenerateRandom"} == CRYPTOGRAPHIC
 
 
 def test_every_member_but_the_enclaves_is_in_the_form_and_has_words() -> None:

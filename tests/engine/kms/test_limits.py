@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.kms import access
+from engine.kms_operations import CROSS_ACCOUNT
 from tests.conftest import TestAccount
 from tests.engine.kms.contract import METHODS, MODEL, refusal
 
@@ -59,7 +59,7 @@ def test_the_operations_across_accounts_are_those_of_the_api_reference() -> None
         words = re.sub("<[^>]+>", "", MODEL.operation_model(name).documentation)
         if re.search(r"Cross-account use:\s*Yes", words):
             found.add(name)
-    assert found == access.CROSS_ACCOUNT
+    assert found == CROSS_ACCOUNT
 
 
 @pytest.fixture
