@@ -1,7 +1,7 @@
 """What state every key was in at a moment, told by the trail alone: creation, enabling, deletion, imports, up to that moment. Pure.
 
-Comes in: CloudTrail records of the operations in `TELLING`, oldest first. Source of the rules: AWS KMS Developer Guide, "Key states of
-AWS KMS keys". A key that no record creates (older than the trail, or another account's) is not there, rather than guessed.
+Comes in: CloudTrail records of the operations in `TELLING`, oldest first. What each changes of a state is in
+keys/record/key_states.py. A key that no record creates (older than the trail, or another account's) is not there, rather than guessed.
 """
 
 from __future__ import annotations
@@ -11,26 +11,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from keys.record import key_states
+
 TELLING = (
     "CreateKey",
     "ReplicateKey",
-    "EnableKey",
-    "DisableKey",
-    "ScheduleKeyDeletion",
-    "CancelKeyDeletion",
-    "ImportKeyMaterial",
-    "DeleteImportedKeyMaterial",
+    *key_states.CHANGES,
     "UpdateKeyDescription",
     "PutKeyPolicy",
     "CreateAlias",
     "DeleteAlias",
     "UpdateAlias",
 )
-DELETED = "Deleted"
 
 
-@dataclass(frozen=True, slots=True)
-class KeySnapshot:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySnapshot(key_states.StateFacts):
     """A key at the moment asked about. `since`, `by` and `event_id` are of the last change of its state."""
 
     key_id: str
@@ -39,29 +35,13 @@ class KeySnapshot:
     usage: str
     origin: str
     created: datetime
-    enabled: bool
     since: datetime
     by: str
     event_id: str
     description: str = ""
-    deletion_date: datetime | None = None
-    waits_for_replicas: bool = False
-    has_material: bool = True
-    valid_to: datetime | None = None
     aliases: frozenset[str] = frozenset()
     policy_since: datetime | None = None
     policy_event_id: str = ""
-
-    def state(self, moment: datetime) -> str:
-        if self.deletion_date is not None:
-            return DELETED if self.deletion_date <= moment else "PendingDeletion"
-        if self.waits_for_replicas:
-            return "PendingReplicaDeletion"
-        if self.origin == "EXTERNAL" and (
-            not self.has_material or (self.valid_to is not None and self.valid_to <= moment)
-        ):
-            return "PendingImport"
-        return "Enabled" if self.enabled else "Disabled"
 
 
 def replay(records: Iterable[dict[str, Any]], region: str, moment: datetime) -> list[KeySnapshot]:
@@ -108,8 +88,7 @@ def _created(metadata: dict[str, Any], change: dict[str, Any], when: datetime) -
         usage=metadata.get("keyUsage", ""),
         origin=metadata.get("origin", "AWS_KMS"),
         created=when,
-        enabled=True,
-        has_material=metadata.get("origin") != "EXTERNAL",
+        **key_states.created(metadata),
         description=metadata.get("description", ""),
         policy_since=when,
         policy_event_id=change["event_id"],
@@ -121,21 +100,9 @@ def _changed(
     name: str, key: KeySnapshot, given: dict[str, Any], answer: dict[str, Any], when: datetime, change: dict[str, Any]
 ) -> dict[str, Any]:
     """What a call changed of a key."""
-    if name == "EnableKey":
-        return {"enabled": True, **change}
-    if name == "DisableKey":
-        return {"enabled": False, **change}
-    if name == "ScheduleKeyDeletion":
-        date = answer.get("deletionDate")
-        waits = answer.get("keyState") == "PendingReplicaDeletion"
-        return {"deletion_date": _moment(date), "waits_for_replicas": waits, **change}
-    if name == "CancelKeyDeletion":
-        return {"deletion_date": None, "waits_for_replicas": False, "enabled": False, **change}
-    if name == "ImportKeyMaterial":
-        expires = given.get("expirationModel") != "KEY_MATERIAL_DOES_NOT_EXPIRE"
-        return {"has_material": True, "valid_to": _moment(given.get("validTo")) if expires else None, **change}
-    if name == "DeleteImportedKeyMaterial":
-        return {"has_material": False, "valid_to": None, **change} if key.origin == "EXTERNAL" else {}
+    facts = key_states.changed(name, given, answer)
+    if facts:
+        return {**facts, **change}
     if name == "UpdateKeyDescription":
         return {"description": given.get("description", "")}
     if name == "PutKeyPolicy":
@@ -144,7 +111,3 @@ def _changed(
     if name in ("CreateAlias", "UpdateAlias") and key.key_id in str(given.get("targetKeyId", "")):
         return {"aliases": key.aliases | {alias}}
     return {"aliases": key.aliases - {alias}}
-
-
-def _moment(value: Any) -> datetime | None:
-    return datetime.fromisoformat(value) if value else None

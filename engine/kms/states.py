@@ -78,7 +78,8 @@ def _invalid(sentence: str) -> _Answer:
     return lambda arn, origin: AWSError("KMSInvalidStateException", f"{arn} is {sentence}.")
 
 
-def _wrong_origin(arn: str, origin: str) -> AWSError:
+def wrong_origin(arn: str, origin: str) -> AWSError:
+    """The answer to what keys of this origin never do."""
     return AWSError("UnsupportedOperationException", f"{arn} origin is {origin} which is not valid for this operation.")
 
 
@@ -102,9 +103,9 @@ _DELETING: _Row = {PENDING_DELETION: _PENDING_DELETION, PENDING_REPLICA_DELETION
 _METADATA: _Row = {**_DELETING, CREATING: _CREATING}
 _ROTATION: _Row = {
     DISABLED: _disabled,
-    PENDING_IMPORT: _wrong_origin,
+    PENDING_IMPORT: wrong_origin,
     **_METADATA,
-    UNAVAILABLE: _wrong_origin,
+    UNAVAILABLE: wrong_origin,
     UPDATING: _UPDATING,
 }
 
@@ -117,8 +118,8 @@ TABLE: dict[str, _Row] = {
     "EnableKeyRotation": _ROTATION,
     "DisableKeyRotation": _ROTATION,
     "RotateKeyOnDemand": {**_ROTATION, PENDING_IMPORT: _PENDING_IMPORT},
-    "GetKeyRotationStatus": {UNAVAILABLE: _wrong_origin, CREATING: _CREATING},
-    "ListKeyRotations": {UNAVAILABLE: _wrong_origin, CREATING: _CREATING},
+    "GetKeyRotationStatus": {UNAVAILABLE: wrong_origin, CREATING: _CREATING},
+    "ListKeyRotations": {UNAVAILABLE: wrong_origin, CREATING: _CREATING},
     "ScheduleKeyDeletion": {**_METADATA, UPDATING: _UPDATING},
     "TagResource": _METADATA,
     "UntagResource": _METADATA,
@@ -144,6 +145,12 @@ def refuse_unless_allowed(operation: str, key: KeyFacts, now: datetime) -> None:
     answer = row.get(state(key, now))
     if answer is not None:
         raise answer(key.arn, key.origin)
+
+
+def refusal(operation: str, key_state: str, arn: str, origin: str) -> AWSError | None:
+    """AWS's error for `operation` on a key in that state; None if the state allows it."""
+    answer = TABLE.get(operation, {}).get(key_state)
+    return answer(arn, origin) if answer is not None else None
 
 
 def refuse_wrong_usage(operation: str, key: KeyFacts) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from engine.public.vocabulary import MAKES_CIPHERTEXT
+from keys.record.key_states import StateFacts, changed, created
 from keys.record.of_key import Event
 
 DIRECT = "direct"
@@ -71,33 +72,18 @@ class Change:
 
 def changes(events: Sequence[Event]) -> list[Change]:
     """Changes that were carried out, oldest first. `events` newest first, as CloudTrail gives them."""
-    state, found = "", []
+    facts, found = StateFacts(), []
     for event in reversed(events):
         if event.error or event.read_only or event.is_use or event.name in _NO_CHANGE:
             continue
-        state = _state_after(event, state)
-        found.append(Change(event, state, _detail(event)))
+        if event.name == "CreateKey":
+            facts = StateFacts(**created(event.response.get("keyMetadata", {})))
+        facts = replace(facts, **changed(event.name, event.request, event.response))
+        found.append(Change(event, facts.state(event.time), _detail(event)))
     return found
 
 
 _NO_CHANGE = frozenset({"GetParametersForImport"})
-_STATES = {
-    "EnableKey": "Enabled",
-    "DisableKey": "Disabled",
-    "ScheduleKeyDeletion": "PendingDeletion",
-    "CancelKeyDeletion": "Disabled",
-    "DeleteImportedKeyMaterial": "PendingImport",
-}
-
-
-def _state_after(event: Event, before: str) -> str:
-    if event.name == "CreateKey":
-        return str(event.response.get("keyMetadata", {}).get("keyState", "Enabled"))
-    if event.name == "ScheduleKeyDeletion":
-        return str(event.response.get("keyState", "PendingDeletion"))
-    if event.name == "ImportKeyMaterial":
-        return "Disabled" if before == "Disabled" else "Enabled"
-    return _STATES.get(event.name, before or "Enabled")
 
 
 def _detail(event: Event) -> str:

@@ -12,6 +12,7 @@ from django.test import Client
 
 from audit import states
 from engine import clock
+from keys.record.key_states import StateFacts, changed
 from tests.conftest import TestAccount
 from tests.support.answers import body
 
@@ -108,6 +109,19 @@ def test_imported_material_expires_in_the_record_too() -> None:
         for moment in (datetime(2026, 1, day, 12, tzinfo=UTC) for day in (1, 2, 3, 4))
     ]
     assert told == ["PendingImport", "Enabled", "Enabled", "PendingImport"]
+
+
+@pytest.mark.parametrize("date", ["2026-01-08T00:00:00Z", "Jan 8, 2026 0:00:00 AM", "Jan 8, 2026, 12:00:00 AM"])
+def test_the_record_of_aws_writes_dates_its_own_way(date: str) -> None:
+    facts = StateFacts(**changed("ScheduleKeyDeletion", {}, {"keyState": "PendingDeletion", "deletionDate": date}))
+    told = [facts.state(datetime(2026, 1, day, 12, tzinfo=UTC)) for day in (7, 8)]
+    assert told == ["PendingDeletion", "Deleted"]
+
+
+@pytest.mark.parametrize("date", [None, "some day"])
+def test_a_deletion_without_a_date_that_can_be_read_is_pending(date: str | None) -> None:
+    facts = StateFacts(**changed("ScheduleKeyDeletion", {}, {"deletionDate": date}))
+    assert facts.state(datetime(2026, 1, 1, tzinfo=UTC)) == "PendingDeletion"
 
 
 def test_a_page_of_the_past_says_so_and_offers_no_change(account: TestAccount, signed_in: Client) -> None:
