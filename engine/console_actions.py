@@ -121,19 +121,21 @@ class _Call:
     def event(self, error: AWSError | None = None) -> bytes:
         context = self.context
         return record.service_event(
-            account_id=context.account_id,
-            region=REGION,
-            source=SERVICE,
-            name=self.action.name,
-            now=clock.now(context.account_id),
-            principal=context.principal,
-            error_code=error.code.removesuffix("Exception") if error is not None else "",
-            error_message=error.message if error is not None else "",
-            parameters=self.parameters,
-            source_ip=context.source_ip,
-            user_agent=self.user_agent,
-            event_type="AwsConsoleAction",
-            read_only=self.action.reads,
+            record.ServiceEvent(
+                account_id=context.account_id,
+                region=REGION,
+                source=SERVICE,
+                name=self.action.name,
+                now=clock.now(context.account_id),
+                principal=context.principal,
+                error_code=error.code.removesuffix("Exception") if error is not None else "",
+                error_message=error.message if error is not None else "",
+                parameters=self.parameters,
+                source_ip=context.source_ip,
+                user_agent=self.user_agent,
+                event_type="AwsConsoleAction",
+                read_only=self.action.reads,
+            )
         )
 
 

@@ -93,16 +93,18 @@ def end_own_sessions(own: str, ended: Collection[str], *, source_ip: str, user_a
     number = console_sessions.end(theirs)
     if user is not None and number:
         event = record.service_event(
-            account_id=user.account_id,
-            region=_REGION,
-            source=_CONSOLE,
-            name="EndConsoleSessions",
-            now=clock.now(user.account_id),
-            principal=credentials.user_principal(user),
-            parameters={"userName": user.name, "sessions": number},
-            source_ip=source_ip,
-            user_agent=user_agent,
-            event_type="AwsConsoleAction",
+            record.ServiceEvent(
+                account_id=user.account_id,
+                region=_REGION,
+                source=_CONSOLE,
+                name="EndConsoleSessions",
+                now=clock.now(user.account_id),
+                principal=credentials.user_principal(user),
+                parameters={"userName": user.name, "sessions": number},
+                source_ip=source_ip,
+                user_agent=user_agent,
+                event_type="AwsConsoleAction",
+            )
         )
         recorder.record([event])
     return number
@@ -137,18 +139,20 @@ def _record(account_id: str, user: User | None, source_ip: str, user_agent: str,
     recorder.record(
         [
             record.service_event(
-                account_id=account_id,
-                region=_REGION,
-                source=_SOURCE,
-                name="ConsoleLogin",
-                now=clock.now(account_id),
-                principal=credentials.user_principal(user) if user is not None else None,
-                error_message=error,
-                details={"MFAUsed": "No", "MobileVersion": "No"},
-                response={"ConsoleLogin": "Failure" if error else "Success"},
-                source_ip=source_ip,
-                user_agent=user_agent,
-                event_type="AwsConsoleSignIn",
+                record.ServiceEvent(
+                    account_id=account_id,
+                    region=_REGION,
+                    source=_SOURCE,
+                    name="ConsoleLogin",
+                    now=clock.now(account_id),
+                    principal=credentials.user_principal(user) if user is not None else None,
+                    error_message=error,
+                    details={"MFAUsed": "No", "MobileVersion": "No"},
+                    response={"ConsoleLogin": "Failure" if error else "Success"},
+                    source_ip=source_ip,
+                    user_agent=user_agent,
+                    event_type="AwsConsoleSignIn",
+                )
             )
         ]
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from engine.trail.indexed_fields import user_name
-from engine.trail.query import first_event_time, lookup, uses_since
+from engine.trail.query import Lookup, first_event_time, lookup, uses_since
 
 __all__ = [
+    "Lookup",
     "first_event_time",
     "lookup",
     "user_name",

@@ -20,7 +20,7 @@ from engine.store import transaction
 from engine.trail import changes, checkpoints, recorder, verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import GENESIS, Journal, read
-from engine.trail.record import service_event
+from engine.trail.record import ServiceEvent, service_event
 
 _REGION = "us-east-1"
 
@@ -53,12 +53,14 @@ def accept(reason: str, accounts: Sequence[str]) -> Accepted | None:
     details = {"missing": sentence, "reason": reason, "checkpointNotReached": checkpoints.stored_text()}
     records = [
         service_event(
-            account_id=account_id,
-            region=_REGION,
-            source="kms.amazonaws.com",
-            name="AuditRecordsLost",
-            now=clock.now(account_id),
-            details=details,
+            ServiceEvent(
+                account_id=account_id,
+                region=_REGION,
+                source="kms.amazonaws.com",
+                name="AuditRecordsLost",
+                now=clock.now(account_id),
+                details=details,
+            )
         )
         for account_id in accounts
     ]

@@ -19,7 +19,7 @@ _ATTRIBUTES = {
     "EventName": "name",
     "Username": "user",
     "EventSource": "source",
-    "AccessKeyId": "access_key_id",
+    "AccessKeyId": "access_key",
     "ResourceName": "key",
 }
 _MOST = 50
@@ -47,12 +47,14 @@ def lookup_events(context: CallContext, parameters: dict[str, Any]) -> dict[str,
         return {"Events": []}  # Insights events: there are none
     page = query.lookup(
         context.account_id,
-        region=context.region,
-        start=start,
-        end=end,
-        limit=parameters.get("MaxResults", _MOST),
-        before=_read_token(parameters.get("NextToken")),
-        **wanted,
+        query.Lookup(
+            region=context.region,
+            start=start,
+            end=end,
+            limit=parameters.get("MaxResults", _MOST),
+            before=_read_token(parameters.get("NextToken")),
+            **wanted,
+        ),
     )
     answer: dict[str, Any] = {"Events": [_entry(event) for event in page.events]}
     if page.next is not None:

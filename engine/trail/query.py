@@ -61,65 +61,61 @@ def _shelf() -> EventStore:
     return index.EventStore(Path(settings.DATA) / "trail")
 
 
-def lookup(
-    account_id: str,
-    *,
-    region: str | None = None,
-    key: str | None = None,
-    user: str | None = None,
-    name: str | None = None,
-    source: str | None = None,
-    access_key_id: str | None = None,
-    event_id: str | None = None,
-    errors_only: bool = False,
-    read_only: bool | None = None,
-    start: datetime | None = None,
-    end: datetime | None = None,
-    limit: int = 50,
-    before: int | None = None,
-) -> Page:
-    """Newest first. `key` is a key ARN; `before` the cursor of the page before."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Which events of an account: what is None is any. `key` is a key ARN, `user` CloudTrail's Username, `before` the cursor of a page."""
+
+    region: str | None = None
+    key: str | None = None
+    user: str | None = None
+    name: str | None = None
+    source: str | None = None
+    access_key: str | None = None
+    event_id: str | None = None
+    errors_only: bool = False
+    read_only: bool | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    limit: int = 50
+    before: int | None = None
+
+
+_EQUAL = ("region", "user", "name", "source", "access_key", "event_id")  # columns, and what a Lookup calls them
+
+
+def lookup(account_id: str, wanted: Lookup) -> Page:
+    """Newest first."""
     shelf = _shelf()
     conditions, values = ["event.account = ?"], [account_id]
     table = shelf.events
-    if key is not None:
+    if wanted.key is not None:
         table = shelf.events_of_key
         conditions.append("resource.account = ? AND resource.arn = ?")
-        values += [account_id, key]
-    for column, wanted in (
-        ("region", region),
-        ("user", user),
-        ("name", name),
-        ("source", source),
-        ("access_key", access_key_id),
-        ("event_id", event_id),
-    ):
-        if wanted is not None:
+        values += [account_id, wanted.key]
+    for column in _EQUAL:
+        value = getattr(wanted, column)
+        if value is not None:
             conditions.append(f"event.{column} = ?")
-            values.append(wanted)
-    if errors_only:
+            values.append(value)
+    if wanted.errors_only:
         conditions.append("event.error <> ''")
-    if read_only is not None:
-        conditions.append(f"event.read_only = {int(read_only)}")
-    if start is not None:
-        conditions.append(f"event.time >= {int(start.timestamp())}")
-    if end is not None:
-        conditions.append(f"event.time <= {int(end.timestamp())}")
-    if before is not None:
-        conditions.append(f"event.sequence < {int(before)}")
-    order = "resource.sequence" if key is not None else "event.sequence"
+    if wanted.read_only is not None:
+        conditions.append(f"event.read_only = {int(wanted.read_only)}")
+    if wanted.start is not None:
+        conditions.append(f"event.time >= {int(wanted.start.timestamp())}")
+    if wanted.end is not None:
+        conditions.append(f"event.time <= {int(wanted.end.timestamp())}")
+    if wanted.before is not None:
+        conditions.append(f"event.sequence < {int(wanted.before)}")
+    order = "resource.sequence" if wanted.key is not None else "event.sequence"
+    limit = int(wanted.limit)
     sql = (
         f"SELECT {shelf.columns} FROM {table} "  # noqa: S608
-        f"WHERE {' AND '.join(conditions)} ORDER BY {order} DESC LIMIT {int(limit) + 1}"
+        f"WHERE {' AND '.join(conditions)} ORDER BY {order} DESC LIMIT {limit + 1}"
     )
     rows = shelf.rows(sql, values)
     more = rows[limit - 1][0] if len(rows) > limit else None
     return Page(list(shelf.records(rows[:limit])), more, tuple(row[0] for row in rows[:limit]))
-
-
-def event(account_id: str, event_id: str) -> dict[str, Any] | None:
-    found = lookup(account_id, event_id=event_id, limit=1).events
-    return found[0] if found else None
 
 
 def last_use(account_id: str, key_arn: str) -> Use | None:

@@ -7,6 +7,7 @@ Source: AWS CloudTrail User Guide, "CloudTrail record contents" and "userIdentit
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -77,51 +78,53 @@ def build(
     return [orjson.dumps(each, option=orjson.OPT_UTC_Z) for each in events]
 
 
-def service_event(
-    *,
-    account_id: str,
-    region: str,
-    source: str,
-    name: str,
-    now: datetime,
-    principal: Principal | None = None,
-    error_code: str = "",
-    error_message: str = "",
-    parameters: dict[str, Any] | None = None,
-    details: dict[str, Any] | None = None,
-    response: dict[str, Any] | None = None,
-    source_ip: str = "AWS Internal",
-    user_agent: str = "AWS Internal",
-    event_type: str = "AwsServiceEvent",
-    resources: list[dict[str, str]] | None = None,
-    read_only: bool = False,
-) -> bytes:
-    """A record of something that is no API call: a console sign-in, a clock that was moved, a record that was voided."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEvent:
+    """Something that is no API call: a console sign-in, a clock that was moved, a record that was voided. Without a `principal`, AWS's doing."""
+
+    account_id: str
+    region: str
+    source: str
+    name: str
+    now: datetime
+    event_type: str = "AwsServiceEvent"
+    principal: Principal | None = None
+    source_ip: str = "AWS Internal"
+    user_agent: str = "AWS Internal"
+    parameters: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
+    error_code: str = ""
+    error_message: str = ""
+    details: dict[str, Any] | None = None
+    read_only: bool = False
+
+
+def service_event(made: ServiceEvent) -> bytes:
+    """The record of it as JSON."""
+    internal = {"accountId": made.account_id, "invokedBy": "AWS Internal"}
     event: dict[str, Any] = {
         "eventVersion": "1.11",
-        "userIdentity": identity(principal) if principal else {"accountId": account_id, "invokedBy": "AWS Internal"},
-        "eventTime": _time(now),
-        "eventSource": source,
-        "eventName": name,
-        "awsRegion": region,
-        "sourceIPAddress": source_ip,
-        "userAgent": user_agent[:USER_AGENT],
-        "requestParameters": parameters,
-        "responseElements": response,
+        "userIdentity": identity(made.principal) if made.principal else internal,
+        "eventTime": _time(made.now),
+        "eventSource": made.source,
+        "eventName": made.name,
+        "awsRegion": made.region,
+        "sourceIPAddress": made.source_ip,
+        "userAgent": made.user_agent[:USER_AGENT],
+        "requestParameters": made.parameters,
+        "responseElements": made.response,
     }
-    if error_code:
-        event["errorCode"] = error_code
-    if error_message:
-        event["errorMessage"] = error_message
+    if made.error_code:
+        event["errorCode"] = made.error_code
+    if made.error_message:
+        event["errorMessage"] = made.error_message
     event["eventID"] = new_id()
-    event["readOnly"] = read_only
-    if resources:
-        event["resources"] = resources
-    event["eventType"] = event_type
+    event["readOnly"] = made.read_only
+    event["eventType"] = made.event_type
     event["managementEvent"] = True
-    event["recipientAccountId"] = account_id
-    if details:
-        event["serviceEventDetails" if event_type == "AwsServiceEvent" else "additionalEventData"] = details
+    event["recipientAccountId"] = made.account_id
+    if made.details:
+        event["serviceEventDetails" if made.event_type == "AwsServiceEvent" else "additionalEventData"] = made.details
     event["eventCategory"] = "Management"
     return orjson.dumps(event, option=orjson.OPT_UTC_Z)
 

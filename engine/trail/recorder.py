@@ -13,7 +13,7 @@ from engine import clock
 from engine.trail import changes, checkpoints
 from engine.trail.groupcommit import GroupCommit
 from engine.trail.journal import Journal
-from engine.trail.record import service_event
+from engine.trail.record import ServiceEvent, service_event
 
 _journal: GroupCommit | None = None
 _opening = threading.Lock()
@@ -77,12 +77,14 @@ def void(event_id: str, account_id: str, region: str, reason: str) -> None:
     record(
         [
             service_event(
-                account_id=account_id,
-                region=region,
-                source="kms.amazonaws.com",
-                name="EventVoided",
-                now=clock.now(account_id),
-                details={"voidedEventID": event_id, "reason": reason},
+                ServiceEvent(
+                    account_id=account_id,
+                    region=region,
+                    source="kms.amazonaws.com",
+                    name="EventVoided",
+                    now=clock.now(account_id),
+                    details={"voidedEventID": event_id, "reason": reason},
+                )
             )
         ]
     )

@@ -15,7 +15,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from engine.public import record as trail
-from engine.public.record import user_name
+from engine.public.record import Lookup, user_name
 from keys import service
 
 PAGE = 50
@@ -68,7 +68,7 @@ def _ours(request: HttpRequest, name: str, until: datetime) -> Iterator[tuple[in
     account_id = request.signed_in.account_id  # type: ignore[attr-defined]
     before, read = None, 0
     while read < MOST:
-        page = trail.lookup(account_id, name=name, end=until, limit=_CHUNK, before=before)
+        page = trail.lookup(account_id, Lookup(name=name, end=until, limit=_CHUNK, before=before))
         yield from zip(page.sequences, page.events, strict=True)
         read += len(page.events)
         if page.next is None:
@@ -96,9 +96,9 @@ def since(request: HttpRequest, names: Iterable[str], start: datetime, *, user: 
     numbered: list[tuple[int, dict[str, Any]]] = []
     whole = True
     for name in names:
-        page = trail.lookup(account_id, name=name, start=start, limit=most)
+        page = trail.lookup(account_id, Lookup(name=name, start=start, limit=most))
         if page.next is not None and user:  # others crowd them out
-            page = trail.lookup(account_id, name=name, user=user, start=start, limit=most)
+            page = trail.lookup(account_id, Lookup(name=name, user=user, start=start, limit=most))
         whole = whole and page.next is None
         numbered += zip(page.sequences, page.events, strict=True)
     records = [record for _sequence, record in sorted(numbered, key=lambda each: each[0])]
@@ -130,7 +130,7 @@ def refused_since(request: HttpRequest, start: datetime, most: int) -> list[dict
         ]
     permitted(request)
     signed_in = request.signed_in  # type: ignore[attr-defined]
-    return trail.lookup(signed_in.account_id, region=signed_in.region, errors_only=True, start=start).events
+    return trail.lookup(signed_in.account_id, Lookup(region=signed_in.region, errors_only=True, start=start)).events
 
 
 def begins(request: HttpRequest) -> datetime | None:

@@ -24,7 +24,7 @@ def perform(user: TestUser, action: str, what: Any = lambda: "done", **more: Any
 
 
 def recorded(account: TestAccount, action: str) -> dict[str, Any]:
-    (event,) = query.lookup(account.account_id, region="us-east-1", name=action.partition(":")[2]).events
+    (event,) = query.lookup(account.account_id, query.Lookup(region="us-east-1", name=action.partition(":")[2])).events
     return event
 
 

@@ -42,7 +42,7 @@ def ahead(user: TestUser, days: float) -> timetravel.Forecast:
 
 
 def records(account: TestAccount) -> list[dict[str, Any]]:
-    return query.lookup(account.account_id, region="us-east-1", name="MoveClock").events
+    return query.lookup(account.account_id, query.Lookup(region="us-east-1", name="MoveClock")).events
 
 
 def test_keys_rotate_expire_and_go_as_if_the_days_had_passed(account: TestAccount, kms: Any) -> None:
@@ -76,7 +76,7 @@ def test_a_policys_time_is_the_accounts(account: TestAccount, kms: Any) -> None:
 def test_records_carry_the_accounts_time(account: TestAccount, kms: Any) -> None:
     move(account.administrator, 40)
     kms.list_keys()
-    (event,) = query.lookup(account.account_id, region="us-east-1", name="ListKeys").events
+    (event,) = query.lookup(account.account_id, query.Lookup(region="us-east-1", name="ListKeys")).events
     ahead_by = datetime.fromisoformat(event["eventTime"]) - datetime.now(UTC)
     assert timedelta(days=39, hours=23) < ahead_by < timedelta(days=40, hours=1)
 

@@ -70,10 +70,12 @@ def _accounts() -> list[str]:
 
 def _event(account_id: str, old: str, new: str) -> bytes:
     return record.service_event(
-        account_id=account_id,
-        region="us-east-1",
-        source="kms.amazonaws.com",
-        name="RootKeyRotated",
-        now=clock.now(account_id),
-        details={"previousRootKeyID": old, "rootKeyID": new},
+        record.ServiceEvent(
+            account_id=account_id,
+            region="us-east-1",
+            source="kms.amazonaws.com",
+            name="RootKeyRotated",
+            now=clock.now(account_id),
+            details={"previousRootKeyID": old, "rootKeyID": new},
+        )
     )

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from engine import clock
 from engine.trail import query, recorder, verify
 from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.record import service_event
+from engine.trail.record import ServiceEvent, service_event
 from tests.conftest import TestAccount
 
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="the tests' database is not PostgreSQL")
@@ -24,7 +24,9 @@ pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="the t
 
 def event(account_id: str, name: str = "Something") -> bytes:
     return service_event(
-        account_id=account_id, region="us-east-1", source="kms.amazonaws.com", name=name, now=clock.real_now()
+        ServiceEvent(
+            account_id=account_id, region="us-east-1", source="kms.amazonaws.com", name=name, now=clock.real_now()
+        )
     )
 
 

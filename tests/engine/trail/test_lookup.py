@@ -60,8 +60,9 @@ def test_events_are_found_by_key_id_event_id_and_access_key(used: TestAccount) -
     assert names(used, "ResourceName", key_arn.rpartition("/")[2]) == ["DescribeKey", "Encrypt", "CreateKey"]
     assert names(used, "EventId", created["EventId"]) == ["CreateKey"]
     assert "Encrypt" in names(used, "AccessKeyId", used.administrator.access_key_id)
-    assert query.event(used.account_id, created["EventId"]) == json.loads(created["CloudTrailEvent"])
-    assert query.event(used.account_id, "none") is None
+    (found,) = query.lookup(used.account_id, query.Lookup(event_id=created["EventId"])).events
+    assert found == json.loads(created["CloudTrailEvent"])
+    assert query.lookup(used.account_id, query.Lookup(event_id="none")).events == []
 
 
 def test_time_ranges_include_their_ends_and_a_wrong_one_is_refused(used: TestAccount) -> None:
@@ -90,7 +91,7 @@ def test_a_token_of_something_else_is_refused(used: TestAccount, token: str) -> 
 
 
 def test_refused_calls_alone_are_found(used: TestAccount) -> None:
-    found = query.lookup(used.account_id, errors_only=True).events
+    found = query.lookup(used.account_id, query.Lookup(errors_only=True)).events
     assert [(event["eventName"], event["errorCode"]) for event in found] == [("DescribeKey", "NotFoundException")]
 
 

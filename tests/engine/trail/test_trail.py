@@ -22,7 +22,7 @@ from engine.trail import record, recorder, verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import GENESIS, Journal, position_after, read
 from engine.trail.models import Event
-from engine.trail.record import service_event
+from engine.trail.record import ServiceEvent, service_event
 from tests.conftest import TestAccount
 
 of_the_file_journal = pytest.mark.skipif(
@@ -243,12 +243,14 @@ def test_a_change_whose_worker_died_before_its_commit_is_voided_by_the_next_chan
         """What no handler sees, as when the process is gone."""
 
     record = service_event(
-        account_id=account.account_id,
-        region="us-east-1",
-        source="kms.amazonaws.com",
-        name="DisableKey",
-        now=clock.now(account.account_id),
-        event_type="AwsApiCall",
+        ServiceEvent(
+            account_id=account.account_id,
+            region="us-east-1",
+            source="kms.amazonaws.com",
+            name="DisableKey",
+            now=clock.now(account.account_id),
+            event_type="AwsApiCall",
+        )
     )
 
     def die_before_the_commit() -> None:
