@@ -16,29 +16,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import logging
-import mmap
 import os
-import struct
 import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 from engine.trail.groupcommit import GroupCommit, Ticket, TrailUnavailable
+from engine.trail.journal_tail import End, SharedTail
 
 logger = logging.getLogger(__name__)
 
 GENESIS = bytes(32)
-# What the workers share of the journal's end: whether it holds, end offset, file size, last sequence number, last hash. It is marked
-# as not holding before a write and set after it, so a worker that dies in between leaves a mark and not a lie.
-_TAIL = struct.Struct("<B7xQQQ32s")
-_HOLDS = 1
-# Beside it: up to where a sync is known to have succeeded (at least), whether one has failed since, and whether the file was
-# found to be another one than the one that is written.
-_SYNCED = struct.Struct("<QBB6x")
-_SUSPECT = _TAIL.size + 8
-_EXCHANGED = _TAIL.size + 9
-_SHARED = _TAIL.size + _SYNCED.size  # bytes
 _AHEAD = 1 << 20  # bytes of zeros written ahead at a time
 _READ = 1 << 20
 _BACK = 1 << 16
@@ -60,10 +49,8 @@ class Journal(GroupCommit):
             raise TrailUnavailable(f"audit journal {self.path}: the file was removed while it was written")
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock_file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if os.fstat(self._lock_file).st_size < _SHARED:
-            os.ftruncate(self._lock_file, _SHARED)
-        # The tail lives in shared memory behind the lock file: a hint that is checked, and rebuilt from the journal if it is wrong.
-        self._tail = mmap.mmap(self._lock_file, _SHARED)
+        self._tail = SharedTail(self._lock_file)
+        self._shared = self._tail.fields
         self._turn = _Turn(self._lock_file)
         self._recovered = False  # whether this process has seen for itself that the tail is the journal's
 
@@ -72,15 +59,15 @@ class Journal(GroupCommit):
         try:
             os.fdatasync(self._file)
         except OSError:
-            self._tail[_SUSPECT] = 1
+            self._shared.suspect = True
             raise
-        if end > _SYNCED.unpack_from(self._tail, _TAIL.size)[0]:
-            self._tail[_TAIL.size : _TAIL.size + 8] = end.to_bytes(8, "little")
+        if end > self._shared.synced:
+            self._shared.synced = end
 
     def _write(self, batch: list[Ticket]) -> int:
         """Write a batch behind the last record; where it ends. Nothing is durable yet."""
         with self._turn:
-            if self._tail[_SUSPECT]:
+            if self._shared.suspect:
                 self._rewrite()
             start, size, sequence, digest = end = self._end()
             lines = []
@@ -91,15 +78,15 @@ class Journal(GroupCommit):
                 ticket.sequence, ticket.digest = sequence, digest
                 lines.append(b"%d %s %s\n" % (sequence, link.hexdigest().encode(), ticket.record))
             data = b"".join(lines)
-            self._tail[0] = 0
+            self._shared.holds = False
             try:
                 size = self._write_ahead(start + len(data), size)
                 self._put(data, start)
             except OSError:
                 os.ftruncate(self._file, start)  # nothing of the batch was acknowledged
-                self._set_tail(start, start, *end[2:])
+                self._tail.set_end(start, start, *end[2:])
                 raise
-            self._set_tail(start + len(data), size, sequence, digest)
+            self._tail.set_end(start + len(data), size, sequence, digest)
             return start + len(data)
 
     def _rewrite(self) -> None:
@@ -110,7 +97,7 @@ class Journal(GroupCommit):
         last good sync is read, checked against the chain, and written through a descriptor that has seen no error. Raises
         TrailUnavailable or OSError, and then nothing is appended until it succeeds.
         """
-        start = _SYNCED.unpack_from(self._tail, _TAIL.size)[0]
+        start = self._shared.synced
         before = record_before(self.path, start)
         if before is None:
             start, sequence, digest = 0, 0, GENESIS
@@ -130,8 +117,8 @@ class Journal(GroupCommit):
             raise
         os.close(self._file)
         self._file = fresh
-        self._set_tail(end, end, sequence, digest)
-        self._tail[_TAIL.size :] = _SYNCED.pack(end, 0, self._tail[_EXCHANGED])
+        self._tail.set_end(end, end, sequence, digest)
+        self._shared.synced, self._shared.suspect = end, False
         logger.warning("audit journal: wrote %d bytes again after a failed sync", end - start)
 
     def _write_ahead(self, end: int, size: int) -> int:
@@ -147,22 +134,18 @@ class Journal(GroupCommit):
         while written < len(data):
             written += os.pwrite(self._file, data[written:], start + written)
 
-    def _set_tail(self, end: int, size: int, sequence: int, digest: bytes) -> None:
-        self._tail[: _TAIL.size] = _TAIL.pack(_HOLDS, end, size, sequence, digest)
-
-    def _end(self) -> tuple[int, int, int, bytes]:
-        """(end of the records, file size, sequence, hash) of the last whole record. Called with the lock held.
+    def _end(self) -> End:
+        """The end of the last whole record. Called with the lock held.
 
         Raises TrailUnavailable if the file was removed, exchanged or cut while it was used: what is appended would not be found again.
         """
-        holds, end, size, sequence, digest = _TAIL.unpack_from(self._tail)
         status = os.fstat(self._file)
-        if not status.st_nlink or self._tail[_EXCHANGED]:
+        if not status.st_nlink or self._shared.exchanged:
             raise TrailUnavailable(f"audit journal {self.path}: the file was removed or exchanged while it was written")
-        if holds == _HOLDS and self._recovered and size == status.st_size:
-            return end, size, sequence, digest
+        if self._recovered and self._shared.holds and self._shared.size == status.st_size:
+            return self._tail.end()
         found = self._recover()
-        if found[0] < _SYNCED.unpack_from(self._tail, _TAIL.size)[0]:
+        if found[0] < self._shared.synced:
             self._recovered = False
             raise TrailUnavailable(f"audit journal {self.path}: records that were acknowledged were cut off")
         return found
@@ -178,15 +161,15 @@ class Journal(GroupCommit):
         except FileNotFoundError:
             there = None
         if there is None or (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
-            self._tail[_EXCHANGED] = 1
+            self._shared.exchanged = True
             raise TrailUnavailable(f"audit journal {self.path}: the file was removed or exchanged while it was written")
 
     def durable_end(self) -> tuple[int, bytes]:
         """(records, last hash) up to where a sync is known to have succeeded; (0, GENESIS) if none is."""
-        last = record_before(self.path, _SYNCED.unpack_from(self._tail, _TAIL.size)[0])
+        last = record_before(self.path, self._shared.synced)
         return (0, GENESIS) if last is None else (last.sequence, last.digest)
 
-    def _recover(self) -> tuple[int, int, int, bytes]:
+    def _recover(self) -> End:
         """Read on from the last end that is known to the last whole record; a torn tail is cut off and reported, damage raises."""
         end, sequence, digest = self._follow(*self._known_end())
         size = os.fstat(self._file).st_size
@@ -194,7 +177,7 @@ class Journal(GroupCommit):
             logger.warning("audit journal: cut off %d bytes of a record that was never acknowledged", torn)
             os.ftruncate(self._file, end)
             size = end
-        self._set_tail(end, size, sequence, digest)
+        self._tail.set_end(end, size, sequence, digest)
         self._recovered = True
         return end, size, sequence, digest
 
@@ -211,7 +194,7 @@ class Journal(GroupCommit):
 
         After a power failure the tail may be an older one than the journal's: it is where reading on begins.
         """
-        _, end, _, sequence, digest = _TAIL.unpack_from(self._tail)
+        end, _, sequence, digest = self._tail.end()
         last = record_before(self.path, end)
         if last is not None and (last.sequence, last.digest) == (sequence, digest):
             return end, sequence, digest
@@ -226,12 +209,12 @@ class Journal(GroupCommit):
     def recover(self) -> int:
         """At start-up: find the end of the chain, cut off a torn tail, and return the last sequence number."""
         with self._turn:
-            self._tail[_EXCHANGED] = 0
-            if self._tail[_SUSPECT]:
+            self._shared.exchanged = False
+            if self._shared.suspect:
                 self._rewrite()
             end, _, sequence, _ = self._recover()
             os.fdatasync(self._file)  # a server that was killed may have written what it did not sync
-            self._tail[_TAIL.size :] = _SYNCED.pack(end, 0, 0)
+            self._shared.synced, self._shared.suspect = end, False
             return sequence
 
     def close(self) -> None:
@@ -240,7 +223,8 @@ class Journal(GroupCommit):
             end, size, sequence, digest = self._end()
             if end < size:
                 os.ftruncate(self._file, end)
-                self._set_tail(end, end, sequence, digest)
+                self._tail.set_end(end, end, sequence, digest)
+        del self._shared
         self._tail.close()
         os.close(self._lock_file)
         os.close(self._file)
