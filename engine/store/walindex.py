@@ -14,11 +14,12 @@ import mmap
 import os
 import sqlite3
 
-_HEADERS = 2 * 48  # bytes
+_SIZE = 2 * 48  # bytes
+HEADERS = slice(_SIZE)  # of the mapped memory
 
 
 class WalIndex:
-    """The mapped WAL index of one database. Its own connection keeps SQLite from replacing the file while it is mapped.
+    """The mapped WAL index of one database: `memory[HEADERS]` is what a commit changes. Its own connection keeps SQLite from replacing the file while it is mapped.
 
     The file stays open as long as this process has a connection to the database: closing any descriptor of a file drops the
     process's POSIX locks on it, SQLite's among them (SQLite, "How To Corrupt An SQLite Database File", section 2.2).
@@ -30,13 +31,10 @@ class WalIndex:
             "SELECT count(*) FROM sqlite_schema"
         ).fetchone()  # a first read makes the index, and keeps it
         self._descriptor = os.open(f"{database}-shm", os.O_RDONLY | os.O_CLOEXEC)
-        self._map = mmap.mmap(self._descriptor, _HEADERS, access=mmap.ACCESS_READ)
-
-    def header(self) -> bytes:
-        return self._map[:_HEADERS]
+        self.memory = mmap.mmap(self._descriptor, _SIZE, access=mmap.ACCESS_READ)
 
     def close(self) -> None:
         """Only when no other connection of this process to the database is open any more."""
         self._anchor.close()
-        self._map.close()
+        self.memory.close()
         os.close(self._descriptor)

@@ -53,8 +53,6 @@ BOUNDS = {
     "engine.region_names:_known": "256 × 32 characters",
     "engine.service:_quick": "operations that are there; another name is not kept",
     "engine.service:_tables": FINITE,
-    "engine.store.cache:_caches": "the caches of this table",
-    "engine.store.cache:_shared": ONE,
     "engine.trail.checkpoints:_opened": ONE,
     "engine.trail.changes:_shared": "one for each process",
     "engine.trail.groupcommit:in_flight": "requests under way",
@@ -138,7 +136,7 @@ def _modules() -> Iterator[tuple[str, Path]]:
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path
 
 
-THREADS_OWN = {"engine.store.cache:_local", "engine.trail.index:_local"}  # connections, one a thread
+THREADS_OWN = {"engine.trail.index:_local"}  # connections, one a thread
 
 
 def test_every_memory_of_the_program_has_its_bound_written_down() -> None:

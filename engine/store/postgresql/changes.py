@@ -12,11 +12,31 @@ import threading
 from collections.abc import Callable
 
 import psycopg
+from django.db import connection
 
+from engine.store.changes import Apply, Changes
 from engine.store.postgresql.base import Connection, connect
 
 _LAST = "SELECT coalesce(max(id), 0), '' FROM store_change"
 _AFTER = "SELECT id, entity FROM store_change WHERE id > %s ORDER BY id"
+
+
+class PostgreSQLChanges:
+    """A look is a query, one for all that look together."""
+
+    def __init__(self, apply: Apply) -> None:
+        self._apply, self._watch, self._turns = apply, Watch(), Turns()
+        self._threads = threading.local()
+
+    def look(self) -> None:
+        self._turns.take(lambda: self._apply(self._watch.after))
+        breaks = self._watch.breaks
+        if getattr(self._threads, "breaks", 0) != breaks and not connection.in_atomic_block:
+            connection.close()  # the database was restarted: this thread's connection is of no use any more
+            self._threads.breaks = breaks
+
+    def close(self) -> None:
+        self._watch.close()
 
 
 class Watch:
@@ -30,7 +50,7 @@ class Watch:
         self._connection: Connection | None = None
         self._process = 0
 
-    def after(self, generation: int | None) -> list[tuple[int, str]]:
+    def after(self, generation: int | None) -> Changes:
         """(number, entity) of each change after `generation`, or the last number alone for None. Raises psycopg.Error."""
         try:
             return self._read(generation)
@@ -42,7 +62,7 @@ class Watch:
                 raise
             return self._read(generation)
 
-    def _read(self, generation: int | None) -> list[tuple[int, str]]:
+    def _read(self, generation: int | None) -> Changes:
         if self._connection is None or self._process != os.getpid():
             self._connection = None
             made = connect()

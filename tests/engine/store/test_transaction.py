@@ -29,7 +29,7 @@ def numbers(prepared: Any) -> Iterator[Cache[str, int]]:
     made: Cache[str, int] = Cache("test", limit=3)
     cache.synchronise()
     yield made
-    cache._caches.remove(made)
+    cache.caches.remove(made)
 
 
 def elsewhere(work: Any) -> None:
