@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import os
 import signal
 
@@ -13,6 +14,8 @@ from engine import throttling
 from engine.trail import recorder
 from engine.trail.checkpoint_timer import CheckpointTimer
 from kmsconsole.server import metrics
+
+logger = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
 
@@ -54,7 +57,9 @@ def _take_a_core(place: int, workers: int) -> None:
     """
     if not hasattr(os, "sched_setaffinity"):  # only Linux lets a process choose
         return
-    cores = sorted(os.sched_getaffinity(0))
-    if workers < len(cores) or len(cores) < 2:
-        return
-    os.sched_setaffinity(0, {cores[place % len(cores)]})
+    try:
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) > 1 and workers >= len(cores):
+            os.sched_setaffinity(0, {cores[place % len(cores)]})
+    except OSError as reason:  # a container's filter of system calls refuses it
+        logger.warning("this worker keeps to no core of its own: %s", reason.strerror)
