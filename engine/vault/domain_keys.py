@@ -18,6 +18,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
+from engine import durable_files
 from engine.store import transaction
 from engine.vault import hierarchy
 from engine.vault.models import DomainKey
@@ -141,11 +142,7 @@ def finish_root_rotation() -> Path | None:
         retired.unlink(missing_ok=True)
         os.link(root_path(), retired)
     os.replace(next_root_path(), root_path())
-    folder = os.open(root_path().parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable_files.sync_folder(root_path().parent)
     root.cache_clear()
     return retired
 

@@ -18,6 +18,8 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from engine import durable_files
+
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _VERSION = b"\x01"
@@ -61,16 +63,8 @@ def create_root(path: Path) -> None:
     """Write a new root key durably, mode 0600. Raises FileExistsError rather than ever replacing one."""
     key = secrets.token_bytes(KEY_BYTES)
     text = f"{_ROOT_HEADER}\n{key.hex()}\n{_checksum(key)}\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with durable_files.new_file(path) as file:
+        file.write(text.encode())
 
 
 def load_root(path: Path) -> FileRoot:

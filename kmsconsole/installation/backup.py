@@ -26,6 +26,7 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
+from engine import durable_files
 from engine.trail import checkpoints, verify
 from engine.trail.journal import Journal
 from engine.vault import domain_keys, hierarchy
@@ -60,12 +61,10 @@ def make(path: Path, *, with_root_key: bool = False) -> Made:
     try:
         with tempfile.TemporaryDirectory(prefix=".backup-", dir=path.parent) as scratch:
             part = Path(scratch) / "part"
-            descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with durable_files.new_file(part) as file:
                 records = _write(file, Path(scratch), with_root_key)
-                file.flush()
-                os.fsync(file.fileno())
             os.link(part, path)
+        durable_files.sync_folder(path.parent)
     except FileExistsError as reason:
         raise BackupError(f"{path} exists: a backup never replaces a file") from reason
     except (OSError, sqlite3.Error) as reason:
@@ -257,16 +256,8 @@ def _beyond(database: sqlite3.Connection, journal: Path) -> str:
 def _put(path: Path, content: IO[bytes]) -> None:
     """A new file of mode 0600, durable."""
     path.unlink(missing_ok=True)  # an empty one
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with durable_files.new_file(path) as file:
         shutil.copyfileobj(content, file, _CHUNK)
-        file.flush()
-        os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _dump(target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The data folder: what lives in it and how it is first made. Only the standard library, since settings are built on it."""
+"""The data folder: what lives in it and how it is first made. Nothing that needs settings, since they are built on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import secrets
 import stat
 import time
 from pathlib import Path
+
+from engine import durable_files
 
 LOCK_SECONDS = 3  # workers of a killed server let go of the folder within this
 
@@ -78,26 +80,13 @@ def hold(folder: Path) -> int:
             time.sleep(0.05)
 
 
-def write_secret(path: Path, content: bytes) -> None:
-    """Write a new file of mode 0600 durably; raises FileExistsError rather than ever replacing one."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def console_secret(folder: Path) -> str:
     """Django's SECRET_KEY: signs cookies and forms, protects no key. Made on first use."""
     make(folder)
     path = folder / "console.secret"
     try:
-        write_secret(path, secrets.token_urlsafe(48).encode())
+        with durable_files.new_file(path) as file:
+            file.write(secrets.token_urlsafe(48).encode())
     except FileExistsError:
         pass
     except OSError as reason:
