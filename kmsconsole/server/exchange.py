@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-
 from kmsconsole.server.response import Head, date_line
+from kmsconsole.server.uvicorn_internals import RequestResponseCycle
 
 _FAULT = b"Internal Server Error"
 

@@ -17,8 +17,6 @@ from urllib.parse import unquote
 
 import httptools
 from django.core.exceptions import SynchronousOnlyOperation
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from engine import service
 from engine.wire.http import HttpRequest
@@ -26,6 +24,7 @@ from kmsconsole.server.asgi import header_map
 from kmsconsole.server.connection_table import ConnectionTable, Limits, address_of
 from kmsconsole.server.exchange import Exchange
 from kmsconsole.server.response import date_line, refusal
+from kmsconsole.server.uvicorn_internals import HIGH_WATER_LIMIT, STATUS_LINE, HttpToolsProtocol
 
 HEAD = 64 << 10  # bytes of a request's head: its lines and their ends
 LINES = 200  # header lines of it

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from kmsconsole.server.uvicorn_internals import STATUS_LINE
 
 Headers = Iterable[tuple[bytes, bytes]]
 
