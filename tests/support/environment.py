@@ -1,15 +1,19 @@
 """The environment of a test process, made before Django's settings are read: loaded first (`-p` in pyproject.toml).
 
 A data folder of its own, no credentials or settings of whoever runs the tests, and on request (KMSCONSOLE_TEST_DATABASE=postgresql)
-a PostgreSQL server of its own.
+a PostgreSQL server of its own. Byte code is kept, also where PYTHONDONTWRITEBYTECODE says otherwise: each worker and each server that
+a test starts would compile every module anew, which takes longer than many tests.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import sys
 import tempfile
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 FOLDER = tempfile.TemporaryDirectory(prefix="kmsconsole-test-")
 os.environ["KMSCONSOLE_DATA"] = FOLDER.name
 os.environ["DJANGO_SETTINGS_MODULE"] = "kmsconsole.settings"
