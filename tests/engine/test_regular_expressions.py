@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 from engine.wire import services
 from tests.support.timing import seconds
 
+MODELS = "the models of the served services"
 ROOMS = ("engine", "console", "keys", "principals", "playground", "access", "audit", "learn", "kmsconsole")
 SOURCE = Path(__file__).parents[2]
 
@@ -238,19 +239,33 @@ def runs(pattern: re.Pattern[str], methods: frozenset[str]) -> Iterator[Callable
         yield lambda text: sum(1 for _ in pattern.finditer(text))
 
 
-def regular_expressions() -> list[Any]:
-    found: dict[tuple[str, frozenset[str]], str] = {}
+@cache  # reading the whole source takes seconds: by the tests, not while they are collected
+def regular_expressions() -> dict[str, dict[tuple[str, frozenset[str]], str]]:
+    """By where it was found first, a room or the models: (expression, methods) and its place."""
+    places: dict[tuple[str, frozenset[str]], str] = {}
     for place, expression, methods in [*model_patterns(), *written_in_source()]:
-        found.setdefault((expression, methods), place)
-    return [pytest.param(*each, id=place) for each, place in found.items()]
+        places.setdefault((expression, methods), place)
+    found: dict[str, dict[tuple[str, frozenset[str]], str]] = {}
+    for key, place in places.items():
+        found.setdefault(place.partition("/")[0] if "/" in place else MODELS, {})[key] = place
+    return found
 
 
-@pytest.mark.parametrize(("expression", "methods"), regular_expressions())
-def test_a_regular_expression_takes_time_as_its_text_is_long(expression: str, methods: frozenset[str]) -> None:
-    pattern = compiled(expression)
-    for run in runs(pattern, methods):
-        for make in worst_inputs(pattern, anywhere=bool(methods - {"match", "fullmatch"})):
-            assert not grows_too_fast(run, make), pattern.pattern
+def test_every_room_is_looked_at() -> None:
+    assert set(regular_expressions()) <= {MODELS, *ROOMS}
+    assert {MODELS, "engine"} <= set(regular_expressions())
+
+
+@pytest.mark.parametrize("where", [MODELS, *ROOMS])
+def test_a_regular_expression_takes_time_as_its_text_is_long(where: str) -> None:
+    problems = {}
+    for (expression, methods), place in regular_expressions().get(where, {}).items():
+        pattern = compiled(expression)
+        for run in runs(pattern, methods):
+            for make in worst_inputs(pattern, anywhere=bool(methods - {"match", "fullmatch"})):
+                if found := grows_too_fast(run, make):
+                    problems[f"{place}: {pattern.pattern}"] = found
+    assert not problems
 
 
 @pytest.mark.parametrize(
