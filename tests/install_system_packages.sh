@@ -2,7 +2,7 @@
 # Installs what the tests take from Debian's packages (a browser, a load generator, gettext, PostgreSQL), if it is not there already.
 set -eu
 missing=""
-command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v chromium-headless-shell >/dev/null 2>&1 || missing="$missing chromium-headless-shell"
 command -v wrk >/dev/null 2>&1 || missing="$missing wrk"
 command -v msgfmt >/dev/null 2>&1 || missing="$missing gettext"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"

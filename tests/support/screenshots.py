@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from botocore.exceptions import ClientError
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from keys.policy.policies import wizard_policy
+from tests.support.chromium import launch
 from tests.support.server import ACCOUNT, PASSWORD, ROOT, Server
 
 SIZES = {"": {"width": 1280, "height": 800}, "-phone": {"width": 390, "height": 844}}
@@ -256,9 +256,7 @@ def main(folder: Path, language: str = "en", *, everything: bool = False) -> Non
         old.unlink()
     with tempfile.TemporaryDirectory() as name, Server(Path(name) / "data") as server, sync_playwright() as playwright:
         shown = pictures(fill(server))
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
+        chromium = launch(playwright)
         for size, theme in VARIANTS:
             ending = size + ("-dark" if theme == "dark" else "")
             page = sign_in(chromium, server, language, viewport=SIZES[size], color_scheme=theme)
