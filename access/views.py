@@ -85,7 +85,7 @@ def _form(request: HttpRequest, question: Question) -> dict[str, Any]:
 def _keys(request: HttpRequest) -> list[tuple[str, str]]:
     """(key ID, label) to choose from; none for who may not list keys and so has to know the key's ID."""
     try:
-        rows = inventory.refreshed(request).by_name()[:_SUGGESTED]
+        rows = inventory.synced_keys(request).by_name()[:_SUGGESTED]
     except ClientError as error:
         if not service.denied(error):
             raise

@@ -185,9 +185,9 @@ def _make_keys(account: str, number: int, people: list[str]) -> str:
 def _read_by_the_console(account: str, keys: list[Any], grants: list[Any]) -> None:
     """The console's own rows of these keys, as it would have read them through the API a few hundred at a time."""
     from engine import visibility
-    from keys.evaluator.models import KeyAccess
+    from keys.evaluator.models import CachedKeyPolicy
     from keys.inventory import key_rows
-    from keys.inventory.models import InventoryKey, InventoryMark
+    from keys.inventory.models import InventoryKey, SyncState
 
     granted = {
         grant.key_id: [{"GrantId": grant.grant_id, "GranteePrincipal": grant.grantee, "Operations": grant.operations}]
@@ -217,10 +217,10 @@ def _read_by_the_console(account: str, keys: list[Any], grants: list[Any]) -> No
         ]
     )
     key_rows.recount(**place)
-    InventoryMark.objects.create(**place, change=change, synchronised=keys[0].created, round=1)
-    KeyAccess.objects.bulk_create(
+    SyncState.objects.create(**place, change=change, synchronised=keys[0].created, round=1)
+    CachedKeyPolicy.objects.bulk_create(
         [
-            KeyAccess(
+            CachedKeyPolicy(
                 **place,
                 key_id=key.key_id,
                 policy=key.policy,

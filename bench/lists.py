@@ -57,7 +57,7 @@ def fill(account: Any, number: int) -> None:
     from engine import visibility
     from engine.kms import models
     from keys.inventory import key_rows
-    from keys.inventory.models import InventoryKey, InventoryMark, InventoryTag
+    from keys.inventory.models import InventoryKey, InventoryTag, SyncState
 
     chance = random.Random(number)
     now = timezone.now()
@@ -130,7 +130,7 @@ def fill(account: Any, number: int) -> None:
             [InventoryTag(key=row, name=name, value=value) for row in rows for name, value in row.tags.items()]
         )
     key_rows.recount(**place)
-    InventoryMark.objects.create(**place, change=visibility.latest_change(), synchronised=now, round=1)
+    SyncState.objects.create(**place, change=visibility.latest_change(), synchronised=now, round=1)
 
 
 def _sealed(material: Any) -> bytes:

@@ -171,12 +171,13 @@ def _kind(who: visibility.Viewer, number: int, events: list[Event]) -> Kind:
         there = replace(who, context=replace(who.context, region=region))
         within = [event for event in shown if event.region == region]
         hidden = {
-            key_id for key_id, _ in visibility.lacking(there, ("DescribeKey",), [event.key_id for event in within])
+            key_id
+            for key_id, _ in visibility.denied_actions(there, ("DescribeKey",), [event.key_id for event in within])
         }
         named = models.Alias.objects.filter(
             account_id=who.context.account_id, region=region, target_key_id__in=[event.key_id for event in within]
         )
-        if not visibility.may(there, "kms:ListAliases"):
+        if not visibility.is_allowed(there, "kms:ListAliases"):
             named = named.none()
         aliases = dict(named.order_by("-name").values_list("target_key_id", "name"))
         seen += [

@@ -75,13 +75,13 @@ def _hash(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def may(who: Viewer, action: str) -> bool:
+def is_allowed(who: Viewer, action: str) -> bool:
     """Whether the principal may do what is about no key: "kms:ListAliases", or an action of the console's own."""
     request, policies = iam.question(who.context, action, "*", who.context.account_id, None, (), None)
     return decide(request, policies).allowed
 
 
-def lacking(
+def denied_actions(
     who: Viewer, actions: tuple[str, ...], key_ids: Iterable[str] | None = None
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(key ID, the `actions` that are not allowed) for each key of the Region where any is not; all keys, or those named."""
@@ -197,7 +197,7 @@ def refusals(who: Viewer, action: str, key_ids: Iterable[str]) -> dict[str, str]
     """Key ID → the sentence that an AccessDeniedException would say if the principal tried `action`, for those where it would."""
     account_id, region = who.context.account_id, who.context.region
     found: dict[str, str] = {}
-    for key_id, _actions in lacking(who, (action,), key_ids):
+    for key_id, _actions in denied_actions(who, (action,), key_ids):
         row = models.Key.objects.filter(account_id=account_id, region=region, key_id=key_id).first()
         if row is not None:
             policy = stored_policy(row.policy, name="default", kind="resource")

@@ -20,12 +20,12 @@ from django.utils import timezone
 from keys.models import Lease
 
 
-class Lost(Exception):
+class LeaseLost(Exception):
     """The lease is another's by now, or nobody's: its former owner stops."""
 
 
 @dataclass(slots=True)
-class Held:
+class HeldLease:
     """A lease that this caller took, for `seconds` from its last renewal."""
 
     name: str
@@ -34,52 +34,52 @@ class Held:
     renewed: float = field(default_factory=time.monotonic)
 
 
-def take(name: str, seconds: float) -> Held | None:
+def take(name: str, seconds: float) -> HeldLease | None:
     """The lease `name`, if nobody holds it or its holder has not renewed it in time."""
-    held, now = Held(name, seconds), timezone.now()
+    lease, now = HeldLease(name, seconds), timezone.now()
     expires = now + timedelta(seconds=seconds)
-    if Lease.objects.filter(name=name, expires__lte=now).update(owner=held.owner, expires=expires):
-        return held
-    Lease.objects.bulk_create([Lease(name=name, owner=held.owner, expires=expires)], ignore_conflicts=True)
-    return held if Lease.objects.filter(name=name, owner=held.owner).exists() else None
+    if Lease.objects.filter(name=name, expires__lte=now).update(owner=lease.owner, expires=expires):
+        return lease
+    Lease.objects.bulk_create([Lease(name=name, owner=lease.owner, expires=expires)], ignore_conflicts=True)
+    return lease if Lease.objects.filter(name=name, owner=lease.owner).exists() else None
 
 
-def renew(held: Held) -> bool:
+def renew(lease: HeldLease) -> bool:
     """Whether it is still this owner's; then for its whole time again."""
     asked = time.monotonic()
-    expires = timezone.now() + timedelta(seconds=held.seconds)
-    if not Lease.objects.filter(name=held.name, owner=held.owner).update(expires=expires):
+    expires = timezone.now() + timedelta(seconds=lease.seconds)
+    if not Lease.objects.filter(name=lease.name, owner=lease.owner).update(expires=expires):
         return False
-    held.renewed = asked
+    lease.renewed = asked
     return True
 
 
-def keep(held: Held) -> bool:
+def keep(lease: HeldLease) -> bool:
     """As `renew`, but the database is asked only when a third of the time is over: for work that goes on in small steps."""
-    return time.monotonic() - held.renewed < held.seconds / 3 or renew(held)
+    return time.monotonic() - lease.renewed < lease.seconds / 3 or renew(lease)
 
 
-def insist(held: Held) -> None:
-    """As `keep`. Raises Lost."""
-    if not keep(held):
-        raise Lost(held.name)
+def insist(lease: HeldLease) -> None:
+    """As `keep`. Raises LeaseLost."""
+    if not keep(lease):
+        raise LeaseLost(lease.name)
 
 
 @contextmanager
-def writing(held: Held) -> Iterator[None]:
-    """A transaction of the work that the lease is for. Raises Lost, and writes nothing, if it is another's by now.
+def writing(lease: HeldLease) -> Iterator[None]:
+    """A transaction of the work that the lease is for. Raises LeaseLost, and writes nothing, if it is another's by now.
 
     The lease's row stays locked until the end: whoever takes the lease over waits for it, or has done so before.
     """
     with transaction.atomic():
-        if not renew(held):
-            raise Lost(held.name)
+        if not renew(lease):
+            raise LeaseLost(lease.name)
         yield
 
 
-def release(held: Held) -> None:
+def release(lease: HeldLease) -> None:
     """Let others take it. Does nothing if it is another's by now."""
-    Lease.objects.filter(name=held.name, owner=held.owner).delete()
+    Lease.objects.filter(name=lease.name, owner=lease.owner).delete()
 
 
 def is_held(name: str) -> bool:

@@ -88,7 +88,9 @@ class Connection(models.Model):
     sealed_in = models.CharField(max_length=32, blank=True, help_text="the Region of the key it is sealed under")
     sealing_key = models.CharField(max_length=200, blank=True)
     created = models.DateTimeField()
-    lacks = models.JSONField(default=list, help_text="operations that the endpoint was found not to have")
+    unsupported_operations = models.JSONField(
+        default=list, help_text="operations that the endpoint was found not to have"
+    )
     facts = models.JSONField(default=dict, help_text="what the last test of the connection found")
 
     class Meta:

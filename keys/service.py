@@ -20,16 +20,15 @@ from django.utils.translation import gettext
 from console import session
 from engine.public import aws_services as forward
 from engine.public import clock as timetravel
-from engine.public import console_actions
+from engine.public import console_actions, visibility
 from engine.public import transport as inprocess
-from engine.public import visibility as sight
 from engine.public.transport import AWSError
 from keys.endpoints import backends, diagnosis
 from keys.endpoints.backends import AWS, EMBEDDED
 from keys.lifecycle import approvals
 from keys.viewer import viewer
 
-__all__ = ["AWS", "EMBEDDED", "sight", "timetravel", "viewer"]
+__all__ = ["AWS", "EMBEDDED", "timetravel", "viewer", "visibility"]
 USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own credentials for another endpoint
 T = TypeVar("T")
 _lock = threading.Lock()
@@ -60,7 +59,7 @@ def _client(request: HttpRequest, service: str, region: str) -> Any:
     if chosen.embedded or (chosen.kind != AWS and service != "kms"):
         return _embedded(request, service, region)
     borrowed = chosen.connection is None or not chosen.connection.sealed  # none: what KMSCONSOLE_BACKEND names
-    if borrowed and not sight.may(viewer(request), USE_CONNECTION):
+    if borrowed and not visibility.is_allowed(viewer(request), USE_CONNECTION):
         raise ClientError(
             {"Error": {"Code": "AccessDeniedException", "Message": missing_permission(request, USE_CONNECTION)}},
             "UseConnection",
@@ -137,7 +136,7 @@ def key_action(request: HttpRequest) -> Callable[..., Any]:
         resource = f"arn:aws:kms:{region}:{account_id}:key/{key_id}"
 
         def conditions() -> Any:
-            return sight.key_conditions(viewer(request), region, key_id) if here else {}
+            return visibility.key_conditions(viewer(request), region, key_id) if here else {}
 
         return console_action(request, action, what, resource=resource, parameters=parameters, conditions=conditions)
 

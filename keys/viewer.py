@@ -6,28 +6,30 @@ from botocore.exceptions import ClientError
 from django.http import HttpRequest
 
 from console import session
-from engine.public import visibility as sight
+from engine.public import visibility
 from engine.public.transport import AWSError
 
 
-def viewer(request: HttpRequest) -> sight.Viewer:
+def viewer(request: HttpRequest) -> visibility.Viewer:
     """Raises ClientError for credentials that ended."""
     access_key_id, _secret, token = session.credentials(request)
     region = request.signed_in.region  # type: ignore[attr-defined]
     source_ip = request.META.get("REMOTE_ADDR", "")
     try:
-        return sight.viewer(access_key_id, token, region, source_ip, secure=False)  # as the in-process transport says
+        return visibility.viewer(
+            access_key_id, token, region, source_ip, secure=False
+        )  # as the in-process transport says
     except AWSError as error:
         raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "DescribeKey") from error
 
 
-def may(request: HttpRequest, action: str) -> bool:
+def is_allowed(request: HttpRequest, action: str) -> bool:
     """Whether it may do an action that is about no key; who is nobody any more may not."""
     try:
         who = viewer(request)
     except ClientError:
         return False
-    return sight.may(who, action)
+    return visibility.is_allowed(who, action)
 
 
 def owner(request: HttpRequest) -> str:

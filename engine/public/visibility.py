@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from engine.visibility import Viewer, changed_keys, key_conditions, lacking, latest_change, may, refusals, viewer
+from engine.visibility import (
+    Viewer,
+    changed_keys,
+    denied_actions,
+    is_allowed,
+    key_conditions,
+    latest_change,
+    refusals,
+    viewer,
+)
 
 __all__ = [
     "Viewer",
     "changed_keys",
+    "denied_actions",
+    "is_allowed",
     "key_conditions",
-    "lacking",
     "latest_change",
-    "may",
     "refusals",
     "viewer",
 ]

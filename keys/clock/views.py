@@ -131,7 +131,7 @@ def _page(
     shown: dict[str, Any] = {
         "now": now,
         "real": real,
-        "may": service.sight.may(service.viewer(request), timetravel.MOVE),
+        "may": service.visibility.is_allowed(service.viewer(request), timetravel.MOVE),
         "missing": service.missing_permission(request, timetravel.MOVE),
         "by": by or ByForm(),
         "to": to or ToForm(now=now),
@@ -160,7 +160,7 @@ def _move(request: HttpRequest) -> HttpResponse:
     try:
         if begin is None or seconds is None:
             raise forms.ValidationError(_("This form is not whole: choose again how far."))
-        if service.sight.may(service.viewer(request), timetravel.MOVE):
+        if service.visibility.is_allowed(service.viewer(request), timetravel.MOVE):
             found = timetravel.forecast(service.viewer(request), timezone.now() + timedelta(seconds=seconds))
             form.confirm_by(_phrase(found))
             if not form.is_valid():

@@ -35,10 +35,10 @@ SESSION_KEY = "connection"
 LIST_CONNECTIONS = "kmsconsole:ListConnections"
 DEFAULT = "default"
 _CLIENTS_KEPT = 128
-_MOST_LACKS = 1_000
+_MOST_UNSUPPORTED = 1_000
 _lock = threading.Lock()
 _clients: dict[tuple[str, ...], Any] = {}
-_lacks: dict[
+_unsupported: dict[
     str, frozenset[str]
 ] = {}  # connection → operations it was found not to offer, as of the last request through it
 _roles: dict[tuple[str, ...], tuple[dict[str, str], datetime]] = {}
@@ -83,7 +83,7 @@ def choices(request: HttpRequest) -> list[Backend]:
     if not listed[0].embedded:
         listed.append(Backend(EMBEDDED, EMBEDDED, ""))
     connections = [of_connection(row) for row in Connection.objects.filter(account_id=signed_in.account_id)]
-    if connections and viewer.may(request, LIST_CONNECTIONS):
+    if connections and viewer.is_allowed(request, LIST_CONNECTIONS):
         listed += connections
     chosen = request.session.get(SESSION_KEY, "")
     at = next((number for number, each in enumerate(listed) if each.slug == chosen), 0)
@@ -139,9 +139,9 @@ def remote_client(
         raise InvalidRegionError(region_name=region)
     if connection is None:
         return _client(("server", backend.url, service, region), lambda: _make(session(), backend, service, region))
-    if len(_lacks) >= _MOST_LACKS:
-        _lacks.clear()
-    _lacks[backend.slug] = frozenset(connection.lacks)
+    if len(_unsupported) >= _MOST_UNSUPPORTED:
+        _unsupported.clear()
+    _unsupported[backend.slug] = frozenset(connection.unsupported_operations)
     opened = secret() if connection.sealed else {}
     identity = hashlib.sha256(
         json.dumps([opened, connection.profile, connection.role_arn], sort_keys=True).encode()
@@ -161,7 +161,7 @@ def _knowing(backend: Backend, client: Any) -> Any:
     """Refuse what the endpoint is known not to offer with a sentence, before it answers with an error page."""
 
     def check(model: Any, **_rest: Any) -> None:
-        if model.name in _lacks.get(backend.slug, ()):
+        if model.name in _unsupported.get(backend.slug, ()):
             message = f"{backend.name} does not offer {model.name}."
             raise ClientError({"Error": {"Code": "UnsupportedOperationException", "Message": message}}, model.name)
 

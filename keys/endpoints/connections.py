@@ -41,7 +41,7 @@ _NOT_PROBED = (
 
 
 def may(request: HttpRequest, action: str) -> bool:
-    return service.sight.may(service.viewer(request), action)
+    return service.visibility.is_allowed(service.viewer(request), action)
 
 
 class ConnectionForm(forms.Form):
@@ -225,7 +225,7 @@ def test(request: HttpRequest, connection: Connection) -> list[Finding]:
         "findings": [asdict(finding) for finding in findings],
         "good": all(finding.good for finding in findings),
     }
-    connection.save(update_fields=["facts", "lacks"])
+    connection.save(update_fields=["facts", "unsupported_operations"])
     return findings
 
 
@@ -244,7 +244,7 @@ def _steps(request: HttpRequest, connection: Connection) -> Iterator[Finding]:
         yield reached
         if not reached.good:
             return
-    connection.lacks = []  # to be asked anew
+    connection.unsupported_operations = []  # to be asked anew
     try:
         kms = backends.remote_client(backend, "kms", region, lambda: service.opened(request, backend), backends.ONCE)
     except (ClientError, *diagnosis.FAILURES) as error:
@@ -264,9 +264,13 @@ def _steps(request: HttpRequest, connection: Connection) -> Iterator[Finding]:
         yield diagnosis.of_exception(error)
         return
     if connection.kind == backends.URL:
-        connection.lacks = sorted(_not_offered(kms))
-        words = _("It offers every operation") if not connection.lacks else _("It does not offer every operation")
-        yield Finding("ok", words, ", ".join(connection.lacks))
+        connection.unsupported_operations = sorted(_not_offered(kms))
+        words = (
+            _("It offers every operation")
+            if not connection.unsupported_operations
+            else _("It does not offer every operation")
+        )
+        yield Finding("ok", words, ", ".join(connection.unsupported_operations))
 
 
 def _not_offered(kms: Any) -> Iterator[str]:
@@ -310,6 +314,6 @@ def _something(member: str, shape: Shape) -> Any:
 def not_offered(request: HttpRequest, operation: str) -> str:
     """Why this page's endpoint cannot do an operation; empty if nothing is known against it."""
     connection = service.backend(request).connection
-    if connection is None or operation not in connection.lacks:
+    if connection is None or operation not in connection.unsupported_operations:
         return ""
     return _("%(name)s does not offer %(operation)s.") % {"name": connection.name, "operation": operation}

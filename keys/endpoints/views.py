@@ -40,7 +40,7 @@ _listed = requires(backends.LIST_CONNECTIONS, gettext_lazy("Endpoints"))
 def index(request: HttpRequest) -> HttpResponse:
     lines = []
     for backend in backends.choices(request):
-        lines.append(Line(backend, *inventory.known_of(request, backend.scope)))
+        lines.append(Line(backend, *inventory.state_of_endpoint(request, backend.scope)))
     return render(
         request, "keys/endpoints/index.html", {"lines": lines, "manages": connections.may(request, connections.MANAGE)}
     )

@@ -2,12 +2,13 @@
 (GetAccountAuthorizationDetails, GetKeyPolicy, ListGrants) and put to the engine's pure decision. Nothing here has more rights than
 whoever looks, and it works with any endpoint.
 
-household.py  the account's principals with their compiled policies
-keyside.py    one key's policy, grants and facts; every key's, for "which keys can this principal use"
-facts.py      condition keys that are known of a principal and a key before there is a request
-operations.py what can be asked of a key: one row an operation
-decisions.py  the answer for a principal, an operation and a key; yes, no, or "depends on the request"
-whatif.py     what another text of an IAM policy would change, for whom
-words.py      a decision in words, and the smallest statement that would allow what is denied
-policydoc.py  key policies as documents: the wizard's shape read back, differences
+principal_directory.py  the account's principals with their compiled policies
+key_view.py             one key's policy, grants and metadata, as decisions need them
+key_policy_cache.py     every key's, for "which keys can this principal use"
+condition_context.py    condition keys that are known of a principal and a key before there is a request
+operations.py           what can be asked of a key: one row an operation
+question.py             a question as its address says it
+decisions.py            the answer for a principal, an operation and a key; yes, no, or "depends on the request"
+whatif.py               what another text of an IAM policy would change, for whom
+explanation.py          a decision in words, and the smallest statement that would allow what is denied
 """

@@ -1,4 +1,4 @@
-"""The key's side of every key of a Region: policies and grants are read once through the API and kept (models.KeyAccess), those of
+"""The key's side of every key of a Region: policies and grants are read once through the API and kept (models.CachedKeyPolicy), those of
 changed keys again. A page never waits for all of 10,000: it reads for a moment, answers from what it has and says what is missing.
 
 What was read for one principal is shown to another only if the same decision that the engine makes lets it read that key's policy.
@@ -23,7 +23,7 @@ from engine.public.memory import Change
 from keys import service
 from keys.evaluator import decisions, key_view
 from keys.evaluator.key_view import KeyView
-from keys.evaluator.models import KeyAccess
+from keys.evaluator.models import CachedKeyPolicy
 from keys.evaluator.principal_directory import PrincipalDirectory
 from keys.inventory import inventory
 
@@ -62,7 +62,7 @@ class Held:
 
 def readable(request: HttpRequest, people: PrincipalDirectory, budget: float = BUDGET) -> Held:
     """Raises ClientError if the caller may not list keys."""
-    listed = inventory.refreshed(request)
+    listed = inventory.synced_keys(request)
     key_ids = set(listed.values_list("key_id", flat=True))
     embedded = service.backend(request).embedded
     where = inventory.place(request)
@@ -76,7 +76,7 @@ def readable(request: HttpRequest, people: PrincipalDirectory, budget: float = B
 
 def _bring_up_to_date(request: HttpRequest, place: Place, key_ids: set[str], budget: float) -> int:
     """Read what is missing or old while the budget lasts; how many keys are left unread."""
-    mine = KeyAccess.objects.filter(account_id=place[0], region=place[1])
+    mine = CachedKeyPolicy.objects.filter(account_id=place[0], region=place[1])
     latest = 0
     if service.backend(request).embedded:
         latest = Change.objects.aggregate(latest=Max("id"))["latest"] or 0
@@ -89,7 +89,7 @@ def _bring_up_to_date(request: HttpRequest, place: Place, key_ids: set[str], bud
     deadline = time.monotonic() + budget
     kms = service.client(request)
     reader, tried, unread = request.signed_in.access_key_id, 0, 0  # type: ignore[attr-defined]
-    found: list[KeyAccess] = []
+    found: list[CachedKeyPolicy] = []
     gone: list[str] = []
     for key_id in sorted(key_ids - fresh):
         asked = (reader, place[1], key_id)
@@ -108,7 +108,7 @@ def _bring_up_to_date(request: HttpRequest, place: Place, key_ids: set[str], bud
                     _refused.clear()
                 _refused[asked] = time.monotonic() + _REFUSED_FOR
     mine.filter(key_id__in=gone).delete()
-    KeyAccess.objects.bulk_create(found, update_conflicts=True, unique_fields=_IDENTITY, update_fields=_READ)
+    CachedKeyPolicy.objects.bulk_create(found, update_conflicts=True, unique_fields=_IDENTITY, update_fields=_READ)
     return unread
 
 
@@ -126,7 +126,7 @@ def _unchanged(place: Place, known: dict[str, int]) -> set[str]:
     return fresh
 
 
-def _read(kms: Any, place: Place, key_id: str, change: int) -> KeyAccess | None:
+def _read(kms: Any, place: Place, key_id: str, change: int) -> CachedKeyPolicy | None:
     """One key's policy and grants, or None if the caller may not read them or the key is gone."""
     try:
         policy = kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
@@ -141,7 +141,7 @@ def _read(kms: Any, place: Place, key_id: str, change: int) -> KeyAccess | None:
             raise
         grants, known = [], False
     kept = ("GrantId", "Name", "GranteePrincipal", "GranteeServicePrincipal", "Operations", "Constraints")
-    return KeyAccess(
+    return CachedKeyPolicy(
         account_id=place[0],
         region=place[1],
         key_id=key_id,
@@ -162,11 +162,13 @@ def _sides_of(
 ) -> tuple[list[KeyView], int]:
     """Compiled and kept in this process; only what was read since the last time is made anew, while the budget lasts. Beside them
     how many had to wait."""
-    shared = (place, listed.eyes.lists_aliases)
+    shared = (place, listed.visibility.lists_aliases)
     before = _sides.get(shared, {})
     # As text, for it is only compared: 10,000 times made of it would be a fifth of a page's time.
-    query = KeyAccess.objects.filter(account_id=place[0], region=place[1]).annotate(stamp=Cast("read", TextField()))
-    lacks = listed.eyes.lacking(None)
+    query = CachedKeyPolicy.objects.filter(account_id=place[0], region=place[1]).annotate(
+        stamp=Cast("read", TextField())
+    )
+    lacks = listed.visibility.denied_masks(None)
     stamps = {
         key_id: (stamp, lacks.get(key_id, 0))
         for key_id, stamp in query.values_list("key_id", "stamp")
@@ -197,7 +199,7 @@ def _sides_of(
 _OF_A_SIDE = ("key_id", "arn", "spec", "usage", "origin", "regionality", "tags", "aliases")
 
 
-def _side(row: Row, kept: KeyAccess) -> KeyView:
+def _side(row: Row, kept: CachedKeyPolicy) -> KeyView:
     multi_region = row.regionality != "SINGLE"
     metadata: dict[str, Any] = {
         "KeyId": row.key_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 
-class KeyAccess(models.Model):
+class CachedKeyPolicy(models.Model):
     """What decides about a key beside IAM, as the API told it: so that "which keys can this principal use" reads 10,000 keys at once.
     Like the inventory a shortcut and no way round a policy: see keys/evaluator/key_policy_cache.py."""
 

@@ -72,15 +72,15 @@ class Expected:
 def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> list[Expected]:
     """What each key will answer: from its state, and for the embedded engine from the policies that will decide.
 
-    Another endpoint decides by policies that are not ours to read, so a refusal there is known only when it comes.
+    Another endpoint decides by policies that are not embedded to read, so a refusal there is known only when it comes.
     """
     refused: dict[str, str] = {}
     if service.backend(request).embedded:
-        sentences = service.sight.refusals(service.viewer(request), action.operation, key_ids)
+        sentences = service.visibility.refusals(service.viewer(request), action.operation, key_ids)
         refused = {key_id: f"AccessDeniedException: {sentence}" for key_id, sentence in sentences.items()}
     if action.operation in approvals.GUARDED and approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
         refused = dict.fromkeys(key_ids, approvals.sentence())
-    rows = {row.key_id: row for row in inventory.refreshed(request).filter(key_id__in=key_ids)}
+    rows = {row.key_id: row for row in inventory.synced_keys(request).filter(key_id__in=key_ids)}
     kms = service.client(request)
     return [_expected(kms, action, key_id, rows.get(key_id), refused, len(key_ids) <= DESCRIBED) for key_id in key_ids]
 
@@ -119,63 +119,63 @@ def work(request: HttpRequest, job: BulkJob) -> None:
     if job.finished is not None:
         return
     seconds = _LEASE if service.backend(request).embedded else _LEASE_ELSEWHERE
-    held = leases.take(f"bulk {job.pk}", seconds)
-    if held is None:
+    lease = leases.take(f"bulk {job.pk}", seconds)
+    if lease is None:
         return
     kms = service.client(request)
     end = time.monotonic() + AT_ONCE
     more = True
     try:
         while more and time.monotonic() < end:
-            more = _step(kms, job, held, end)
-    except leases.Lost:
+            more = _step(kms, job, lease, end)
+    except leases.LeaseLost:
         return  # another goes on with it
     except BaseException:
-        leases.release(held)
+        leases.release(lease)
         raise
     if more:
-        threading.Thread(target=_go_on, args=(kms, job, held), daemon=True, name=f"bulk {job.pk}").start()
+        threading.Thread(target=_continue_in_thread, args=(kms, job, lease), daemon=True, name=f"bulk {job.pk}").start()
     else:
-        leases.release(held)
-    inventory.forget(request)
+        leases.release(lease)
+    inventory.mark_outdated(request)
 
 
-def _go_on(kms: Any, job: BulkJob, held: leases.Held) -> None:
+def _continue_in_thread(kms: Any, job: BulkJob, lease: leases.HeldLease) -> None:
     try:
-        while _step(kms, job, held):
+        while _step(kms, job, lease):
             time.sleep(0.001)  # pages come first
-    except leases.Lost:
+    except leases.LeaseLost:
         logger.info("bulk job %s is another worker's by now", job.pk)
     except diagnosis.FAILURES as error:
         logger.warning("bulk job %s stopped: %s", job.pk, error)
     except Exception:
         logger.exception("bulk job %s stopped", job.pk)
     finally:
-        leases.release(held)
+        leases.release(lease)
         connections.close_all()
 
 
-def _step(kms: Any, job: BulkJob, held: leases.Held, end: float | None = None) -> bool:
-    """The next few keys. Whether there are more. Raises leases.Lost once another has the lease: no call is made and nothing noted then.
+def _step(kms: Any, job: BulkJob, lease: leases.HeldLease, end: float | None = None) -> bool:
+    """The next few keys. Whether there are more. Raises leases.LeaseLost once another has the lease: no call is made and nothing noted then.
 
     Where a worker dies between a call and its note, the next one makes the call again.
     """
     items = list(job.items.filter(outcome="").order_by("pk")[:_BATCH])
     method = getattr(kms, xform_name(BULK[job.action].operation))
     for item in items:
-        leases.insist(held)
+        leases.insist(lease)
         try:
             method(KeyId=item.key_id, **job.parameters)
         except ClientError as error:
             item.outcome, item.problem = "refused", service.sentence(error)
         else:
             item.outcome = "done"
-        with leases.writing(held):
+        with leases.writing(lease):
             item.save(update_fields=["outcome", "problem"])
         if end is not None and time.monotonic() > end:
             return True
     if len(items) < _BATCH and not job.items.filter(outcome="").exists():
-        with leases.writing(held):
+        with leases.writing(lease):
             BulkJob.objects.filter(pk=job.pk).update(finished=timezone.now())
         return False
     return True

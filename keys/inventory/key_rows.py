@@ -21,8 +21,10 @@ from engine.public.condition_keys import says_who
 from keys import service
 from keys.inventory.models import InventoryCount, InventoryKey, InventoryTag
 
-# The facets whose combination is counted; each is a column of the inventory.
-CUBE = ("manager", "state", "kind", "spec", "usage", "origin", "regionality", "rotation", "public")
+# The facets, of which each combination of values is counted; each is a column of the inventory.
+FACET_COLUMNS = ("manager", "state", "kind", "spec", "usage", "origin", "regionality", "rotation", "public")
+# What InventoryCount counts.
+FACET_COMBINATION, TAG = "facet_combination", "tag"
 READS = ("DescribeKey", "ListResourceTags", "GetKeyRotationStatus", "GetKeyPolicy", "GetKeyLastUsage")
 DESCRIBE, TAGS, ROTATION, POLICY, LAST_USE = (1 << number for number in range(len(READS)))
 ALL = (1 << len(READS)) - 1
@@ -34,15 +36,15 @@ _not_offered: dict[tuple[str, str], float] = {}  # (endpoint, method) it was fou
 _ASK_AGAIN = 600  # seconds
 _MOST_NOT_OFFERED = 1_000
 
-Row = dict[str, Any]
+Columns = dict[str, Any]
 
 
 def read(
-    kms: Any, account_id: str, region: str, key_id: str, aliases: list[str] | None = None, *, ours: bool
-) -> Row | None:
+    kms: Any, account_id: str, region: str, key_id: str, aliases: list[str] | None = None, *, embedded: bool
+) -> Columns | None:
     """The columns of one key that the caller may read; None when it is gone.
 
-    What is refused is not among the columns: another principal may know it. An embedded key (`ours`) that could not be read whole is
+    What is refused is not among the columns: another principal may know it. An embedded key (`embedded`) that could not be read whole is
     stale at once, for whoever may read it next; its last use comes from the trail instead of a call for each key. Raises ClientError
     for what is neither a refusal nor a missing key.
     """
@@ -52,11 +54,11 @@ def read(
         if error.response["Error"]["Code"] in _NOT_THERE:
             return None
         if service.denied(error):
-            return {"stale_at": timezone.now() if ours else None}
+            return {"stale_at": timezone.now() if embedded else None}
         raise
     configuration = metadata.get("MultiRegionConfiguration") or {}
     spec = metadata.get("KeySpec", metadata.get("CustomerMasterKeySpec", ""))
-    row: Row = {
+    row: Columns = {
         "arn": metadata["Arn"],
         "description": metadata.get("Description", ""),
         "state": metadata["KeyState"],
@@ -71,23 +73,23 @@ def read(
         "valid_to": metadata.get("ValidTo"),
         "readable": True,
     }
-    rest = _Rest(kms, key_id)
-    rest.aliases(row, aliases)
-    rest.tags(row)
-    rest.policy(row)
-    rest.rotation(row, rotates=spec == "SYMMETRIC_DEFAULT" and metadata.get("Origin") == "AWS_KMS")
-    if not ours:
-        rest.last_use(row)
+    details = _KeyDetails(kms, key_id)
+    details.aliases(row, aliases)
+    details.tags(row)
+    details.policy(row)
+    details.rotation(row, rotates=spec == "SYMMETRIC_DEFAULT" and metadata.get("Origin") == "AWS_KMS")
+    if not embedded:
+        details.last_use(row)
     moments = [metadata.get("DeletionDate"), metadata.get("ValidTo"), row.get("next_rotation")]
     if metadata["KeyState"] in ("Creating", "Updating"):
         moments.append(timezone.now() + timedelta(seconds=5))
-    if ours and rest.refused:
+    if embedded and details.refused:
         moments.append(timezone.now())
     row["stale_at"] = min((moment for moment in moments if moment is not None), default=None)
     return row
 
 
-class _Rest:
+class _KeyDetails:
     """What hangs on a key besides its metadata, each part with a permission of its own; `refused` says whether any was."""
 
     def __init__(self, kms: Any, key_id: str) -> None:
@@ -113,7 +115,7 @@ class _Rest:
                 return otherwise
             raise
 
-    def aliases(self, row: Row, known: list[str] | None) -> None:
+    def aliases(self, row: Columns, known: list[str] | None) -> None:
         if known is None:
             listed = self._ask("list_aliases", {"Aliases": []}, Limit=100)
             if listed is None:
@@ -122,25 +124,25 @@ class _Rest:
         names = [name.removeprefix("alias/") for name in sorted(known)]
         row.update(alias=names[0] if names else "", aliases=names, has_alias=bool(names))
 
-    def tags(self, row: Row) -> None:
+    def tags(self, row: Columns) -> None:
         listed = self._ask("list_resource_tags", {"Tags": []})
         if listed is not None:
             row["tags"] = {tag.get("TagKey", ""): tag.get("TagValue", "") for tag in listed["Tags"]}
 
-    def policy(self, row: Row) -> None:
+    def policy(self, row: Columns) -> None:
         found = self._ask("get_key_policy", {"Policy": ""}, PolicyName="default")
         if found is not None:
             text = found["Policy"]
             row["public"] = ("yes" if anyone(text) else "no") if text else ""
 
-    def rotation(self, row: Row, *, rotates: bool) -> None:
+    def rotation(self, row: Columns, *, rotates: bool) -> None:
         found = self._ask("get_key_rotation_status", {}) if rotates else {}
         if found is not None:
             on = found.get("KeyRotationEnabled")
             row["rotation"] = f"{found.get('RotationPeriodInDays', 365)} days" if on else ("off" if on is False else "")
             row["next_rotation"] = found.get("NextRotationDate")
 
-    def last_use(self, row: Row) -> None:
+    def last_use(self, row: Columns) -> None:
         found = self._ask("get_key_last_usage", {})
         if found is not None:
             row["last_used"] = found.get("KeyLastUsage", {}).get("Timestamp")
@@ -187,7 +189,7 @@ def _narrowed(condition: Any) -> bool:
 
 
 def write(
-    account_id: str, region: str, rows: dict[str, Row | None], *, change: int = 0, round: int | None = None
+    account_id: str, region: str, rows: dict[str, Columns | None], *, change: int = 0, round: int | None = None
 ) -> None:
     """Store what was read of these keys, None for those that are gone, with their tags and counts. One transaction.
 
@@ -208,12 +210,12 @@ def write(
                     counts.subtract(_counted(known))
                     known.delete()
                 continue
-            marks = {"change": change, **({} if round is None else {"round": round})}
-            counts.update(_store(place, key_id, known, {**row, **marks}))
+            stamps = {"change": change, **({} if round is None else {"round": round})}
+            counts.update(_store(place, key_id, known, {**row, **stamps}))
         _count(account_id, region, counts)
 
 
-def _store(place: dict[str, str], key_id: str, known: InventoryKey | None, values: Row) -> Counter[tuple[str, str]]:
+def _store(place: dict[str, str], key_id: str, known: InventoryKey | None, values: Columns) -> Counter[tuple[str, str]]:
     counts: Counter[tuple[str, str]] = Counter()
     if known is None:
         arn = f"arn:aws:kms:{place['region']}:{place['account_id']}:key/{key_id}"
@@ -241,12 +243,13 @@ def order_of(description: str, tags: dict[str, str]) -> tuple[str | None, str | 
 
 def _counted(row: InventoryKey) -> list[tuple[str, str]]:
     """What a row counts for: (facet, value)."""
-    cube = _SEPARATOR.join(getattr(row, name) for name in CUBE)
-    return [("cube", cube), *(("tag", _SEPARATOR.join((row.manager, n, v))[:420]) for n, v in row.tags.items())]
+    combination = _SEPARATOR.join(getattr(row, name) for name in FACET_COLUMNS)
+    tags = [_SEPARATOR.join((row.manager, name, value))[:420] for name, value in row.tags.items()]
+    return [(FACET_COMBINATION, combination), *((TAG, tag) for tag in tags)]
 
 
-def cube_values(value: str) -> dict[str, str]:
-    return dict(zip(CUBE, value.split(_SEPARATOR), strict=True))
+def combination_values(value: str) -> dict[str, str]:
+    return dict(zip(FACET_COLUMNS, value.split(_SEPARATOR), strict=True))
 
 
 def tag_value(value: str) -> tuple[str, str, str]:
@@ -280,7 +283,7 @@ def recount(account_id: str, region: str) -> None:
         )
 
 
-def unread(account_id: str, region: str, round: int) -> list[str]:
+def not_seen_in_round(account_id: str, region: str, round: int) -> list[str]:
     """Some of the keys that a whole reading has not seen, as many as are written at once."""
     rows = InventoryKey.objects.filter(account_id=account_id, region=region, round__lt=round)
     return list(rows.values_list("key_id", flat=True)[:200])

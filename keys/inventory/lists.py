@@ -1,14 +1,15 @@
-"""A list of keys as its address describes it: filter, facets, order, columns, page. Everything a view or an export needs to know of it.
+"""A list of keys as its address describes it: filter, facets, order, columns, page. All that a view or an export needs to know of it.
 
-`Listing` is made of a request's query; counts come from the inventory's kept counts wherever nothing but facets narrows the list, so a
-page costs the same with a hundred keys and with a hundred thousand.
+`Listing` is made of a request's query and a query of the inventory; `synced_listing` synchronises the inventory first. Counts come from
+the inventory's kept counts wherever nothing but facets narrows the list, so a page costs the same with a hundred keys and with a hundred
+thousand.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from keys import service
-from keys.inventory import inventory, key_rows, visibility
+from keys.inventory import inventory, key_rows
+from keys.inventory.inventory import VisibleKeys
+from keys.inventory.visibility import Visibility
 
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row
@@ -106,16 +109,20 @@ class Facet:
 
 @dataclass
 class Listing:
-    """`rows` holds the keys that match and that this principal may describe, unordered."""
+    """`base` are the manager's keys that this principal may describe; `rows` those of them that match, unordered.
+
+    Making one asks nothing, neither the endpoint nor the database; its properties and methods ask when they are used, and only
+    `shown` calls the endpoint. `synced_listing` makes one of keys that are up to date.
+    """
 
     request: HttpRequest
     manager: str
     query: QueryDict
-    base: inventory.VisibleKeys = field(init=False)
+    base: VisibleKeys
 
-    def __post_init__(self) -> None:
-        self.base = inventory.refreshed(self.request).filter(manager=self.manager)
-        self.eyes = visibility.eyes(self.request)
+    @property
+    def visibility(self) -> Visibility:
+        return self.base.visibility
 
     @cached_property
     def now(self) -> datetime:
@@ -175,10 +182,10 @@ class Listing:
     # --- rows
 
     @cached_property
-    def rows(self) -> inventory.VisibleKeys:
+    def rows(self) -> VisibleKeys:
         return self._searched(indexed=not self.text or self.matching <= _BROAD).filter(**self.chosen)
 
-    def _searched(self, *, indexed: bool = True) -> inventory.VisibleKeys:
+    def _searched(self, *, indexed: bool = True) -> VisibleKeys:
         """What text, tag and date conditions leave; facets not yet."""
         needs = key_rows.DESCRIBE | (key_rows.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
         for name in {*self.chosen, self.sort.removeprefix("-")}:
@@ -191,9 +198,9 @@ class Listing:
             rows = rows.filter(DUE[self.due][1](self.now))
         return rows
 
-    def ordered(self) -> inventory.VisibleKeys:
+    def ordered(self) -> VisibleKeys:
         name, down = self.sort.removeprefix("-"), self.sort.startswith("-")
-        if name == "alias" and not self.eyes.lists_aliases:
+        if name == "alias" and not self.visibility.lists_aliases:
             name = "key_id"
         minus = "-" if down else ""
         if name == "alias":
@@ -214,42 +221,49 @@ class Listing:
         if len(rows) < self.size and self.hidden_total:
             skip = max(0, first - self.matching)
             rows += self._hidden.order_by("key_id")[skip : skip + self.size - len(rows)]
-        return inventory.visible(self.request, rows)
+        return inventory.describe_rows(self.request, rows)
 
     @cached_property
-    def _hidden(self) -> inventory.VisibleKeys:
+    def _hidden(self) -> VisibleKeys:
         if self.manager != "CUSTOMER" or self.narrowed:
             return self.base.none()
-        return inventory.not_permitted(self.request)
+        return inventory.undescribable_keys(self.request)
 
     @cached_property
     def hidden_total(self) -> int:
-        return self._hidden.count() if self.eyes.unseen else 0
+        return self._hidden.count() if self.visibility.undescribable else 0
 
     # --- counts
 
     @cached_property
-    def _cube(self) -> list[tuple[dict[str, str], int]]:
+    def _combinations(self) -> list[tuple[dict[str, str], int]]:
         """How many keys have each combination of facet values, before facets narrow the list."""
         counted: Counter[tuple[str, ...]] = Counter()
-        if self.text or self.tag or self.due or self.eyes.lacks:
-            grouped = self._searched(indexed=False).values_list(*key_rows.CUBE).annotate(number=Count("pk")).order_by()
+        if self.text or self.tag or self.due or self.visibility.denied_mask:
+            grouped = (
+                self._searched(indexed=False)
+                .values_list(*key_rows.FACET_COLUMNS)
+                .annotate(number=Count("pk"))
+                .order_by()
+            )
             for *values, number in grouped:
                 counted[tuple(values)] += number
         else:
-            counted = self._kept({"manager": self.manager})
-        return [(dict(zip(key_rows.CUBE, values, strict=True)), number) for values, number in counted.items()]
+            counted = self._kept_counts({"manager": self.manager})
+        return [(dict(zip(key_rows.FACET_COLUMNS, values, strict=True)), number) for values, number in counted.items()]
 
-    def _kept(self, wanted: dict[str, str]) -> Counter[tuple[str, ...]]:
+    def _kept_counts(self, wanted: dict[str, str]) -> Counter[tuple[str, ...]]:
         """The inventory's own counts of the combinations that have these values; for who may read all that it counts."""
         counted: Counter[tuple[str, ...]] = Counter()
-        for values, number in inventory.counted(self.request) or ():
+        for values, number in inventory.combination_counts(self.request) or ():
             if all(values[name] == value for name, value in wanted.items()):
                 counted[tuple(values.values())] += number
         return counted
 
     def _number(self, wanted: dict[str, str]) -> int:
-        return sum(n for values, n in self._cube if all(values[name] == value for name, value in wanted.items()))
+        return sum(
+            n for values, n in self._combinations if all(values[name] == value for name, value in wanted.items())
+        )
 
     @cached_property
     def matching(self) -> int:
@@ -269,22 +283,22 @@ class Listing:
         """Keys of the list when nothing narrows it."""
         if not self.narrowed:
             return self.total
-        if not self.eyes.lacks:
-            return sum(self._kept({"manager": self.manager}).values())
+        if not self.visibility.denied_mask:
+            return sum(self._kept_counts({"manager": self.manager}).values())
         return self.base.count()
 
     def managed_by(self, manager: str) -> int | None:
         """How many keys AWS, or the customer, manages among those the facets leave; None where that is not counted."""
         if manager == self.manager:
             return self.matching
-        if self.text or self.tag or self.due or self.eyes.lacks:
+        if self.text or self.tag or self.due or self.visibility.denied_mask:
             return None
-        return sum(self._kept({**self.chosen, "manager": manager}).values())
+        return sum(self._kept_counts({**self.chosen, "manager": manager}).values())
 
     def counts(self, name: str) -> list[tuple[str, int]]:
         """(value, how many keys have it) of a facet, the most frequent first."""
         numbers: Counter[str] = Counter()
-        for values, number in self._cube:
+        for values, number in self._combinations:
             if values[name] and all(values[other] == value for other, value in self.chosen.items()):
                 numbers[values[name]] += number
         return sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
@@ -293,39 +307,44 @@ class Listing:
         """Each facet with its values, counted among what the other facets leave."""
         found = []
         for name, label in FACETS.items():
-            if self.eyes.lacks & BY_FIELD[name].needs & ~key_rows.DESCRIBE:
+            if self.visibility.denied_mask & BY_FIELD[name].needs & ~key_rows.DESCRIBE:
                 continue
             others = {other: value for other, value in self.chosen.items() if other != name}
             numbers: Counter[str] = Counter()
-            for row, number in self._cube:
+            for row, number in self._combinations:
                 if row[name] and all(row[other] == value for other, value in others.items()):
                     numbers[row[name]] += number
             chosen = self.chosen.get(name, "")
             if chosen and chosen not in numbers:
                 numbers[chosen] = 0
             ranked = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
-            if chosen or len({values[name] for values, _number in self._cube if values[name]}) > 1:
+            if chosen or len({values[name] for values, _number in self._combinations if values[name]}) > 1:
                 found.append(Facet(name, label, [Value(value, number, value == chosen) for value, number in ranked]))
         tags = self._tags()
         return [*found, Facet("tag", _("Tag"), tags)] if tags else found
 
     def _tags(self) -> list[Value]:
-        if self.eyes.lacks & key_rows.TAGS:
+        if self.visibility.denied_mask & key_rows.TAGS:
             return []
-        narrowed = self.narrowed or self.eyes.lacks
+        narrowed = self.narrowed or self.visibility.denied_mask
         found = []
         if narrowed and self.matching <= _TAGS_COUNTED:
             counts = self.rows.tags().annotate(number=Count("pk")).order_by("-number", "name")[:_TAGS_SHOWN]
             found = [Value(f"{name}={value}", number, f"{name}={value}" == self.tag) for name, value, number in counts]
         else:
-            for name, value, number in inventory.tags_counted(self.request, self.manager, _TAGS_SHOWN) or ():
+            for name, value, number in inventory.tag_counts(self.request, self.manager, _TAGS_SHOWN) or ():
                 found.append(Value(f"{name}={value}", None if narrowed else number, f"{name}={value}" == self.tag))
         if self.tag and not any(value.chosen for value in found):
             found.insert(0, Value(self.tag, self.matching, True))
         return found
 
-    # --- all of it
+    # --- for exports
 
     def export(self) -> Iterator[Row]:
         """Every row that matches, in order, without what this principal may not read."""
         yield from self.ordered().iterator()
+
+
+def synced_listing(request: HttpRequest, manager: str, query: QueryDict) -> Listing:
+    """The list, of the inventory as of now (inventory.sync_in_request). Raises ClientError if the principal may not list keys."""
+    return Listing(request, manager, query, inventory.synced_keys(request).filter(manager=manager))

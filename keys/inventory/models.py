@@ -76,7 +76,7 @@ class InventoryKey(models.Model):
                     *("account_id", "region", "manager", "state", "kind", "spec", "usage", "origin", "regionality"),
                     *("rotation", "public", "created", "last_used", "deletion_date", "valid_to", "next_rotation"),
                 ],
-                name="inventory_cube",
+                name="inventory_facets",
             ),
         ]
 
@@ -99,12 +99,12 @@ class InventoryTag(models.Model):
 
 
 class InventoryCount(models.Model):
-    """How many keys have one combination of facet values ("cube") or one tag ("tag"): kept with each row that is written, so that
-    facets cost the same with a hundred keys and with a hundred thousand."""
+    """How many keys have one combination of facet values, or one tag (`facet`: key_rows.FACET_COMBINATION or TAG): kept with each row
+    that is written, so that facets cost the same with a hundred keys and with a hundred thousand."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)
-    facet = models.CharField(max_length=8)
+    facet = models.CharField(max_length=32)
     value = models.CharField(max_length=420)
     number = models.IntegerField(default=0)
 
@@ -117,8 +117,8 @@ class InventoryCount(models.Model):
         return f"{self.facet} {self.value}: {self.number}"
 
 
-class InventoryMark(models.Model):
-    """How far the inventory follows, for each scope and Region: the engine's last change row taken over, and the reading of the whole
+class SyncState(models.Model):
+    """How far the inventory is synchronised, for each scope and Region: the engine's last change row taken over, and the reading of the whole
     list, which goes on where it was when its reader died."""
 
     account_id = models.CharField(max_length=12)
@@ -135,40 +135,40 @@ class InventoryMark(models.Model):
     problem_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "region"], name="inventory_mark")]
+        constraints = [models.UniqueConstraint(fields=["account_id", "region"], name="inventory_sync_state")]
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.region}: {self.change}"
 
 
-class Sight(models.Model):
-    """What a principal may read of the keys of a scope, as of a change: what it may not is in `Unseen`."""
+class StoredVisibility(models.Model):
+    """What a principal may read of the keys of a scope, as of a change: what it may not is in `HiddenKey`."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)
     viewer = models.CharField(max_length=64, help_text="hash of the principal's ARN and session policies")
-    digest = models.CharField(max_length=64, help_text="hash of its policies: another digest, another sight")
+    digest = models.CharField(max_length=64, help_text="hash of its policies: with another it is decided anew")
     change = models.BigIntegerField(default=-1)
     lists_aliases = models.BooleanField(default=False)
-    lacks = models.PositiveIntegerField(default=0, help_text="what it lacks for any key, as bits")
-    unseen = models.PositiveIntegerField(default=0, help_text="keys it may not describe")
+    denied_mask = models.PositiveIntegerField(default=0, help_text="what it may not read of some key, as bits")
+    undescribable = models.PositiveIntegerField(default=0, help_text="how many keys it may not describe")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "region", "viewer"], name="sight")]
+        constraints = [models.UniqueConstraint(fields=["account_id", "region", "viewer"], name="stored_visibility")]
 
     def __str__(self) -> str:
         return f"{self.viewer} in {self.account_id}/{self.region}"
 
 
-class Unseen(models.Model):
-    """A key of which a principal may not read all that the inventory knows; `lacks` says what, as bits."""
+class HiddenKey(models.Model):
+    """A key of which a principal may not read all that the inventory knows; `denied_mask` says what, as bits."""
 
-    sight = models.ForeignKey(Sight, on_delete=models.CASCADE, related_name="exceptions")
+    visibility = models.ForeignKey(StoredVisibility, on_delete=models.CASCADE, related_name="hidden_keys")
     key_id = models.CharField(max_length=64)
-    lacks = models.PositiveIntegerField()
+    denied_mask = models.PositiveIntegerField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["sight", "key_id"], name="unseen")]
+        constraints = [models.UniqueConstraint(fields=["visibility", "key_id"], name="hidden_key")]
 
     def __str__(self) -> str:
         return self.key_id

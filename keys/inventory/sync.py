@@ -1,8 +1,9 @@
-"""Following an endpoint: the inventory is read whole once, then kept up to date, in steps that no page has to wait for.
+"""Synchronising the inventory with an endpoint: read whole once, then kept up to date, in steps that no page has to wait for.
 
-A request does as much as a short time allows; the rest goes on in a thread of its worker, which holds a lease (keys.leases). Where the
-reading is stands in the database after every step: a worker that dies loses one step, and the next request takes it up. Another
-endpoint is asked at a limited rate. All of it is asked with the credentials of the principal who looks.
+It writes and may start a thread: pages come to it by keys.inventory.inventory.sync_in_request alone. A request does as much as a short
+time allows; the rest goes on in a thread of its worker, which holds a lease (keys.leases). Where the reading is stands in the database
+after every step: a worker that dies loses one step, and the next request takes it up. Another endpoint is asked at a limited rate. All
+of it is asked with the credentials of the principal who looks.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from engine.public import clock
 from engine.public import record as trail
 from keys import leases, service
 from keys.endpoints import diagnosis
-from keys.inventory import key_rows
-from keys.inventory.models import InventoryKey, InventoryMark, Unseen
+from keys.inventory import key_rows, visibility
+from keys.inventory.models import InventoryKey, SyncState
 
 logger = logging.getLogger(__name__)
 
@@ -49,131 +50,137 @@ def lease_name(place: dict[str, Any]) -> str:
 
 
 Step = Callable[
-    [leases.Held], bool
-]  # does a part of the work under the lease: whether there is more. Raises leases.Lost.
+    [leases.HeldLease], bool
+]  # does a part of the work under the lease: whether there is more. Raises leases.LeaseLost.
 
 
-class Follower:
-    """One scope and Region, seen through one principal's client."""
+class InventorySync:
+    """The inventory of one scope and Region, read with one principal's client. Making one asks nothing; `run` does."""
 
-    def __init__(self, kms: Any, account_id: str, region: str, *, ours: bool) -> None:
-        self.kms, self.account_id, self.region, self.ours = kms, account_id, region, ours
+    def __init__(self, kms: Any, account_id: str, region: str, *, embedded: bool) -> None:
+        self.kms, self.account_id, self.region, self.embedded = kms, account_id, region, embedded
         self.place: dict[str, Any] = {"account_id": account_id, "region": region}
         self._aliases: dict[str, list[str]] | None = None
         self._waited = 0.0
 
-    def mark(self) -> InventoryMark:
-        return InventoryMark.objects.get_or_create(**self.place)[0]
+    def state(self) -> SyncState:
+        return SyncState.objects.get_or_create(**self.place)[0]
 
-    def follow(self, sight: int | None = None) -> InventoryMark:
-        """Bring the inventory as near to now as a page may wait for; the rest goes on behind it. `sight`: whose exceptions to leave."""
-        mark = self.mark()
-        if self._must_read(mark):
-            if mark.started is None:
-                self._begin(mark)
-            self._some(self._read_step, AT_ONCE)
-        elif self.ours:
-            if mark.change < service.sight.latest_change():
-                self._some(self._change_step, CATCH_UP)
-            if self._stale(sight).exists():
-                self._some(partial(self._stale_step, sight), CATCH_UP)
-            self._take_uses(mark)
-        return self.mark()
+    def run(self, visibility_pk: int | None = None) -> SyncState:
+        """Bring the inventory as near to now as a page may wait for; a thread goes on with the rest.
 
-    def _must_read(self, mark: InventoryMark) -> bool:
+        `visibility_pk`: the stored visibility of who looks; keys that it hides are not read again for their age, for reading them with
+        these rights would not help.
+        """
+        state = self.state()
+        if self._needs_full_read(state):
+            if state.started is None:
+                self._begin_full_read(state)
+            self._run_steps(self._full_read_step, AT_ONCE)
+        elif self.embedded:
+            if state.change < service.visibility.latest_change():
+                self._run_steps(self._change_step, CATCH_UP)
+            if self._stale(visibility_pk).exists():
+                self._run_steps(partial(self._stale_step, visibility_pk), CATCH_UP)
+            self._update_last_uses(state)
+        return self.state()
+
+    def _needs_full_read(self, state: SyncState) -> bool:
         now = timezone.now()
-        if mark.started is not None or mark.synchronised is None:
-            return mark.problem_at is None or now - mark.problem_at > _TRY_AGAIN
-        if self.ours:
+        if state.started is not None or state.synchronised is None:
+            return state.problem_at is None or now - state.problem_at > _TRY_AGAIN
+        if self.embedded:
             return False
-        return now - mark.synchronised > max(_FRESH, timedelta(seconds=10 * mark.seconds))
+        return now - state.synchronised > max(_FRESH, timedelta(seconds=10 * state.seconds))
 
-    def _begin(self, mark: InventoryMark) -> None:
-        change = service.sight.latest_change() if self.ours else 0
-        InventoryMark.objects.filter(pk=mark.pk, started=None).update(
+    def _begin_full_read(self, state: SyncState) -> None:
+        change = service.visibility.latest_change() if self.embedded else 0
+        SyncState.objects.filter(pk=state.pk, started=None).update(
             started=timezone.now(), marker="", done=0, round=F("round") + 1, change=change, problem="", problem_at=None
         )
 
-    def _some(self, step: Step, seconds: float) -> None:
+    def _run_steps(self, step: Step, seconds: float) -> None:
         """Steps until there are none left or the time is over; then a thread goes on, unless another is at it."""
         end = time.monotonic() + seconds
-        held = leases.take(lease_name(self.place), _LEASE if self.ours else _LEASE_ELSEWHERE)
-        if held is None:
+        lease = leases.take(lease_name(self.place), _LEASE if self.embedded else _LEASE_ELSEWHERE)
+        if lease is None:
             return
         try:
-            while step(held):
+            while step(lease):
                 if time.monotonic() > end:
-                    threading.Thread(target=self._go_on, args=(step, held), daemon=True, name="inventory").start()
+                    threading.Thread(
+                        target=self._continue_in_thread, args=(step, lease), daemon=True, name="inventory"
+                    ).start()
                     return
-        except leases.Lost:
+        except leases.LeaseLost:
             return  # another goes on with it
         except (ClientError, *diagnosis.FAILURES) as error:
-            if not self.ours:
-                self._note(error, held)  # what was read before is still shown, and why it is not newer
-            leases.release(held)
-            if self.ours:
+            if not self.embedded:
+                self._store_problem(error, lease)  # what was read before is still shown, and why it is not newer
+            leases.release(lease)
+            if self.embedded:
                 raise
             return
         except BaseException:
-            leases.release(held)
+            leases.release(lease)
             raise
-        leases.release(held)
+        leases.release(lease)
 
-    def _note(self, error: Any, held: leases.Held) -> None:
+    def _store_problem(self, error: Any, lease: leases.HeldLease) -> None:
         """Say on the list why it is not newer, unless another is reading it by now."""
         refusal = isinstance(error, ClientError) and not diagnosis.failed(error)
         text = service.sentence(error) if refusal else diagnosis.UNREACHABLE  # all who look at the list read it
-        with suppress(leases.Lost), leases.writing(held):
-            InventoryMark.objects.filter(**self.place).update(problem=text, problem_at=timezone.now())
+        with suppress(leases.LeaseLost), leases.writing(lease):
+            SyncState.objects.filter(**self.place).update(problem=text, problem_at=timezone.now())
 
-    def _go_on(self, step: Step, held: leases.Held) -> None:
+    def _continue_in_thread(self, step: Step, lease: leases.HeldLease) -> None:
         try:
-            while leases.keep(held) and step(held):
+            while leases.keep(lease) and step(lease):
                 time.sleep(0.001)  # pages come first
-        except leases.Lost:
+        except leases.LeaseLost:
             logger.info("the inventory of %s in %s is read by another worker by now", self.account_id, self.region)
         except (ClientError, *diagnosis.FAILURES) as error:
-            self._note(error, held)
+            self._store_problem(error, lease)
         except Exception:
             logger.exception("reading the inventory of %s in %s stopped", self.account_id, self.region)
         finally:
-            leases.release(held)
+            leases.release(lease)
             connections.close_all()
 
     # --- reading the whole list
 
-    def _read_step(self, held: leases.Held) -> bool:
+    def _full_read_step(self, lease: leases.HeldLease) -> bool:
         """One page of ListKeys, described and written. Whether there is more to read."""
-        mark = self.mark()
-        if mark.started is None:
+        state = self.state()
+        if state.started is None:
             return False
-        change = service.sight.latest_change() if self.ours else 0
-        page = self.kms.list_keys(Limit=STEP, **({"Marker": mark.marker} if mark.marker else {}))
+        change = service.visibility.latest_change() if self.embedded else 0
+        page = self.kms.list_keys(Limit=STEP, **({"Marker": state.marker} if state.marker else {}))
         key_ids = [key["KeyId"] for key in page["Keys"]]
-        rows = {key_id: self._read(held, key_id, self._alias_names(key_id)) for key_id in key_ids}
+        rows = {key_id: self._read(lease, key_id, self._alias_names(key_id)) for key_id in key_ids}
         more = bool(page.get("Truncated"))
-        with leases.writing(held):
-            key_rows.write(self.account_id, self.region, rows, change=change, round=mark.round)
-            InventoryMark.objects.filter(pk=mark.pk, round=mark.round).update(
+        with leases.writing(lease):
+            key_rows.write(self.account_id, self.region, rows, change=change, round=state.round)
+            SyncState.objects.filter(pk=state.pk, round=state.round).update(
                 marker=page.get("NextMarker", "") if more else "",
                 done=F("done") + len(key_ids),
                 problem="",
                 problem_at=None,
             )
         if not more:
-            self._end_reading(mark, held)
+            self._end_full_read(state, lease)
         return more
 
-    def _end_reading(self, mark: InventoryMark, held: leases.Held) -> None:
+    def _end_full_read(self, state: SyncState, lease: leases.HeldLease) -> None:
         """Drop what a whole reading did not see."""
-        while missing := key_rows.unread(self.account_id, self.region, mark.round):
-            with leases.writing(held):
+        while missing := key_rows.not_seen_in_round(self.account_id, self.region, state.round):
+            with leases.writing(lease):
                 key_rows.write(self.account_id, self.region, dict.fromkeys(missing), change=2**62)
         now = timezone.now()
-        assert mark.started is not None
-        with leases.writing(held):
-            InventoryMark.objects.filter(pk=mark.pk, round=mark.round).update(
-                started=None, synchronised=now, seconds=(now - mark.started).total_seconds()
+        assert state.started is not None
+        with leases.writing(lease):
+            SyncState.objects.filter(pk=state.pk, round=state.round).update(
+                started=None, synchronised=now, seconds=(now - state.started).total_seconds()
             )
 
     def _alias_names(self, key_id: str) -> list[str] | None:
@@ -187,11 +194,11 @@ class Follower:
                 return None
         return self._aliases.get(key_id, [])
 
-    def _read(self, held: leases.Held, key_id: str, aliases: list[str] | None = None) -> key_rows.Row | None:
-        leases.insist(held)
-        if not self.ours:
+    def _read(self, lease: leases.HeldLease, key_id: str, aliases: list[str] | None = None) -> key_rows.Columns | None:
+        leases.insist(lease)
+        if not self.embedded:
             self._wait()
-        return key_rows.read(self.kms, self.account_id, self.region, key_id, aliases, ours=self.ours)
+        return key_rows.read(self.kms, self.account_id, self.region, key_id, aliases, embedded=self.embedded)
 
     def _wait(self) -> None:
         """Keep to the rate that another endpoint is asked at; a short list is read without waiting."""
@@ -204,33 +211,33 @@ class Follower:
 
     # --- the embedded engine's changes
 
-    def _change_step(self, held: leases.Held) -> bool:
-        mark = self.mark()
-        latest = service.sight.latest_change()
-        if mark.change >= latest:
+    def _change_step(self, lease: leases.HeldLease) -> bool:
+        state = self.state()
+        latest = service.visibility.latest_change()
+        if state.change >= latest:
             return False
-        key_ids, until = service.sight.changed_keys(self.account_id, self.region, mark.change, latest, STEP)
-        rows = {key_id: self._read(held, key_id) for key_id in key_ids}
-        with leases.writing(held):
+        key_ids, until = service.visibility.changed_keys(self.account_id, self.region, state.change, latest, STEP)
+        rows = {key_id: self._read(lease, key_id) for key_id in key_ids}
+        with leases.writing(lease):
             if rows:
                 key_rows.write(self.account_id, self.region, rows, change=latest)
-            InventoryMark.objects.filter(pk=mark.pk, change__lt=until).update(change=until)
+            SyncState.objects.filter(pk=state.pk, change__lt=until).update(change=until)
         return until < latest
 
-    def _stale(self, sight: int | None) -> QuerySet[InventoryKey]:
+    def _stale(self, visibility_pk: int | None) -> QuerySet[InventoryKey]:
         """Keys that time alone has changed, or that a principal with fewer rights could not read whole."""
         moment = max(clock.now(self.account_id), timezone.now())
         stale = InventoryKey.objects.filter(**self.place, stale_at__lte=moment)
-        return (
-            stale if sight is None else stale.exclude(key_id__in=Unseen.objects.filter(sight_id=sight).values("key_id"))
-        )
+        if visibility_pk is None:
+            return stale
+        return stale.exclude(key_id__in=visibility.hidden_key_ids(visibility_pk))
 
-    def _stale_step(self, sight: int | None, held: leases.Held) -> bool:
-        key_ids = list(self._stale(sight).order_by("stale_at").values_list("key_id", flat=True)[:STEP])
-        change = service.sight.latest_change()
-        rows = {key_id: self._read(held, key_id) for key_id in key_ids}
+    def _stale_step(self, visibility_pk: int | None, lease: leases.HeldLease) -> bool:
+        key_ids = list(self._stale(visibility_pk).order_by("stale_at").values_list("key_id", flat=True)[:STEP])
+        change = service.visibility.latest_change()
+        rows = {key_id: self._read(lease, key_id) for key_id in key_ids}
         if rows:
-            with leases.writing(held):
+            with leases.writing(lease):
                 key_rows.write(self.account_id, self.region, rows, change=change)
         return len(key_ids) == STEP and not self._still_stale(key_ids, clock.now(self.account_id))
 
@@ -238,10 +245,10 @@ class Follower:
         """Whether reading did not help: the clock of the endpoint is behind, or rights are missing. Do not try in a circle."""
         return InventoryKey.objects.filter(**self.place, key_id__in=key_ids, stale_at__lte=now).exists()
 
-    def _take_uses(self, mark: InventoryMark) -> None:
+    def _update_last_uses(self, state: SyncState) -> None:
         """Last uses from the trail: those of keys used since the last look."""
-        uses, latest = trail.uses_since(self.account_id, self.region, mark.use)
+        uses, latest = trail.uses_since(self.account_id, self.region, state.use)
         for arn, when in uses:
             InventoryKey.objects.filter(**self.place, key_id=arn.rpartition("/")[2]).update(last_used=when)
-        if latest > mark.use:
-            InventoryMark.objects.filter(pk=mark.pk, use__lt=latest).update(use=latest)
+        if latest > state.use:
+            SyncState.objects.filter(pk=state.pk, use__lt=latest).update(use=latest)

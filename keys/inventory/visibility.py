@@ -1,13 +1,13 @@
 """What this principal may read of the inventory. Filters, counts and exports leave out what it may not: not even a number tells more.
 
 For the embedded engine the decision is the engine's own, asked for all keys once and then for what changed (keys, or the principal's
-policies). Another endpoint decides for its own credentials, which filled the list.
+policies), and stored (models.StoredVisibility). Another endpoint decides for its own credentials, which filled the list.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from keys import service
 from keys.inventory import key_rows
-from keys.inventory.models import InventoryKey, Sight, Unseen
+from keys.inventory.models import HiddenKey, InventoryKey, StoredVisibility
 
 _CHANGES_AT_ONCE = 2_000
 Keys = TypeVar("Keys", bound=QuerySet[InventoryKey])
@@ -23,83 +23,117 @@ Keys = TypeVar("Keys", bound=QuerySet[InventoryKey])
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """`lacks`: bits of describe.READS that this principal lacks for some key; `unseen`: for how many it lacks DescribeKey."""
+    """`denied_mask`: bits of key_rows.READS that this principal is denied for some key; `undescribable`: how many keys it may not describe."""
 
     pk: int | None
     lists_aliases: bool
-    lacks: int
-    unseen: int
+    denied_mask: int
+    undescribable: int
 
-    def may_all(self, rows: Keys, needs: int) -> Keys:
+    def readable(self, rows: Keys, needs: int) -> Keys:
         """The rows of which all that `needs` names may be read."""
-        if self.pk is None or not self.lacks & needs:
+        if self.pk is None or not self.denied_mask & needs:
             return rows
-        hidden = Unseen.objects.filter(sight_id=self.pk).annotate(hit=F("lacks").bitand(needs)).filter(hit__gt=0)
-        return rows.exclude(key_id__in=hidden.values("key_id"))
+        return rows.exclude(key_id__in=self._hidden(needs))
 
-    def unseen_rows(self, rows: Keys) -> Keys:
-        if self.pk is None or not self.unseen:
+    def undescribable_rows(self, rows: Keys) -> Keys:
+        if self.pk is None or not self.undescribable:
             return rows.none()
-        hidden = Unseen.objects.filter(sight_id=self.pk).annotate(hit=F("lacks").bitand(key_rows.DESCRIBE))
-        return rows.filter(key_id__in=hidden.filter(hit__gt=0).values("key_id"))
+        return rows.filter(key_id__in=self._hidden(key_rows.DESCRIBE))
 
-    def lacking(self, key_ids: list[str] | None) -> dict[str, int]:
+    def _hidden(self, needs: int) -> Any:
+        """The IDs of the keys of which something that `needs` names may not be read, as a subquery."""
+        hidden = HiddenKey.objects.filter(visibility_id=self.pk).annotate(hit=F("denied_mask").bitand(needs))
+        return hidden.filter(hit__gt=0).values("key_id")
+
+    def denied_masks(self, key_ids: list[str] | None) -> dict[str, int]:
         """Key ID → what may not be read of it, of those where anything may not; of all keys, or those named."""
-        if self.pk is None or not self.lacks:
+        if self.pk is None or not self.denied_mask:
             return {}
         named = {} if key_ids is None else {"key_id__in": key_ids}
-        return dict(Unseen.objects.filter(sight_id=self.pk, **named).values_list("key_id", "lacks"))
+        return dict(HiddenKey.objects.filter(visibility_id=self.pk, **named).values_list("key_id", "denied_mask"))
 
 
-WHOLE = Visibility(None, True, 0, 0)
+UNRESTRICTED = Visibility(None, True, 0, 0)
 
 
-def eyes(request: HttpRequest) -> Visibility:
-    """This request's principal's, brought up to date with the engine's changes. Remembered for the request."""
-    found: Visibility | None = getattr(request, "_eyes", None)
+def hidden_key_ids(pk: int) -> Any:
+    """The IDs of all keys of which something is hidden from whose stored visibility this is, as a subquery."""
+    return HiddenKey.objects.filter(visibility_id=pk).values("key_id")
+
+
+def masked(row: InventoryKey, denied_mask: int, *, aliases: bool) -> InventoryKey:
+    """The row without what its reader may not read."""
+    if denied_mask & key_rows.DESCRIBE:
+        row = InventoryKey(
+            key_id=row.key_id, arn=row.arn, alias=row.alias, aliases=row.aliases, state="", readable=False
+        )
+    if denied_mask & key_rows.TAGS:
+        row.tags = {}
+    if denied_mask & key_rows.ROTATION:
+        row.rotation, row.next_rotation = "", None
+    if denied_mask & key_rows.POLICY:
+        row.public = ""
+    if denied_mask & key_rows.LAST_USE:
+        row.last_used = None
+    if not aliases:
+        row.alias, row.aliases, row.has_alias = "", [], False
+    return row
+
+
+def of_request(request: HttpRequest) -> Visibility:
+    """This request's principal's, brought up to date with the engine's changes, which writes what has changed. Remembered for the request."""
+    found: Visibility | None = getattr(request, "_inventory_visibility", None)
     if found is None:
-        found = WHOLE if not service.backend(request).embedded else _up_to_date(request)
-        request._eyes = found  # type: ignore[attr-defined]
+        found = UNRESTRICTED if not service.backend(request).embedded else _up_to_date(request)
+        request._inventory_visibility = found  # type: ignore[attr-defined]
     return found
 
 
 def _up_to_date(request: HttpRequest) -> Visibility:
     viewer = service.viewer(request)
     account_id, region = viewer.context.account_id, viewer.context.region
-    latest = service.sight.latest_change()
+    latest = service.visibility.latest_change()
     place = {"account_id": account_id, "region": region, "viewer": viewer.name}
-    row = Sight.objects.filter(**place).first()
+    row = StoredVisibility.objects.filter(**place).first()
     if row is not None and row.digest == viewer.digest and row.change >= latest:
-        return Visibility(row.pk, row.lists_aliases, row.lacks, row.unseen)
+        return Visibility(row.pk, row.lists_aliases, row.denied_mask, row.undescribable)
     key_ids: list[str] | None = None
     if row is not None and row.digest == viewer.digest:
-        key_ids, until = service.sight.changed_keys(account_id, region, row.change, latest, _CHANGES_AT_ONCE)
+        key_ids, until = service.visibility.changed_keys(account_id, region, row.change, latest, _CHANGES_AT_ONCE)
         if until < latest:
             key_ids = None  # so much has changed that looking at all is quicker
-    lacking = {
-        key_id: sum(1 << key_rows.READS.index(action) for action in refused)
-        for key_id, refused in service.sight.lacking(viewer, key_rows.READS, key_ids)
+    masks = {
+        key_id: sum(1 << key_rows.READS.index(action) for action in denied)
+        for key_id, denied in service.visibility.denied_actions(viewer, key_rows.READS, key_ids)
     }
-    return _store(place, viewer, latest, key_ids, lacking)
+    return _store(place, viewer, latest, key_ids, masks)
 
 
 def _store(
-    place: dict[str, str], viewer: service.sight.Viewer, latest: int, key_ids: list[str] | None, lacking: dict[str, int]
+    place: dict[str, str],
+    viewer: service.visibility.Viewer,
+    latest: int,
+    key_ids: list[str] | None,
+    masks: dict[str, int],
 ) -> Visibility:
     with transaction.atomic():
-        row, _made = Sight.objects.select_for_update().get_or_create(**place, defaults={"digest": viewer.digest})
+        row, _made = StoredVisibility.objects.select_for_update().get_or_create(
+            **place, defaults={"digest": viewer.digest}
+        )
         if key_ids is None:
-            row.exceptions.all().delete()
+            row.hidden_keys.all().delete()
         else:
-            row.exceptions.filter(key_id__in=key_ids).delete()
-        Unseen.objects.bulk_create(
-            [Unseen(sight=row, key_id=key_id, lacks=bits) for key_id, bits in lacking.items()], batch_size=1_000
+            row.hidden_keys.filter(key_id__in=key_ids).delete()
+        HiddenKey.objects.bulk_create(
+            [HiddenKey(visibility=row, key_id=key_id, denied_mask=mask) for key_id, mask in masks.items()],
+            batch_size=1_000,
         )
         row.digest, row.change = viewer.digest, latest
-        row.lists_aliases = service.sight.may(viewer, "kms:ListAliases")
-        values = list(row.exceptions.values_list("lacks", flat=True))
-        row.lacks, row.unseen = 0, sum(1 for bits in values if bits & key_rows.DESCRIBE)
-        for bits in set(values):
-            row.lacks |= bits
+        row.lists_aliases = service.visibility.is_allowed(viewer, "kms:ListAliases")
+        values = list(row.hidden_keys.values_list("denied_mask", flat=True))
+        row.denied_mask, row.undescribable = 0, sum(1 for mask in values if mask & key_rows.DESCRIBE)
+        for mask in set(values):
+            row.denied_mask |= mask
         row.save()
-    return Visibility(row.pk, row.lists_aliases, row.lacks, row.unseen)
+    return Visibility(row.pk, row.lists_aliases, row.denied_mask, row.undescribable)

@@ -192,7 +192,7 @@ def _import(request: HttpRequest, kms: Any, parameters: dict[str, Any], form: fo
     except ClientError as error:
         form.add_error(None, service.sentence(error))
         return False
-    inventory.forget(request)
+    inventory.mark_outdated(request)
     if parameters.get("ImportType") == "NEW_KEY_MATERIAL":
         messages.success(
             request, _("The new key material is imported and waits: “Rotate now” makes it the current one.")

@@ -17,7 +17,7 @@ from keys import service
 from keys.common import problem_page
 from keys.endpoints import connections, diagnosis
 from keys.inventory import inventory
-from keys.inventory.lists import Listing
+from keys.inventory.lists import synced_listing
 from keys.record import events
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ _MATTERS = (
 
 def home(request: HttpRequest) -> HttpResponse:
     try:
-        listing = Listing(request, "CUSTOMER", QueryDict())
+        listing = synced_listing(request, "CUSTOMER", QueryDict())
         matters = [_matter(request, *each) for each in _MATTERS]
     except ClientError as error:
         return problem_page(request, _("Overview"), error)
@@ -81,9 +81,9 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _matter(request: HttpRequest, slug: str, title: Any, nothing: Any, query: str, column: str) -> Matter:
-    listing = Listing(request, "CUSTOMER", QueryDict(query))
+    listing = synced_listing(request, "CUSTOMER", QueryDict(query))
     number = listing.number()
-    rows = inventory.visible(request, list(listing.ordered()[:SHOWN])) if number else []
+    rows = inventory.describe_rows(request, list(listing.ordered()[:SHOWN])) if number else []
     return Matter(slug, title, nothing, query, number, [(row, _days(row, column, listing.now)) for row in rows], column)
 
 

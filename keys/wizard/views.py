@@ -251,7 +251,7 @@ def _finish(request: HttpRequest, kms: Any, made: dict[str, Any], alias: str, wi
     drafts = dict(request.session.get(_SESSION, {}))
     drafts.pop(wizard_id, None)
     request.session[_SESSION] = drafts
-    inventory.forget(request)
+    inventory.mark_outdated(request)
     try:
         kms.create_alias(AliasName=alias, TargetKeyId=made["KeyId"])
     except ClientError as error:

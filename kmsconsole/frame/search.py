@@ -42,12 +42,12 @@ def _find(request: HttpRequest, text: str) -> Found:
     )
     if words:
         try:
-            rows = inventory.refreshed(request).matching(text).by_name()
+            rows = inventory.synced_keys(request).matching(text).by_name()
             listed = list(rows[: KEYS_SHOWN + 1])
         except ClientError as error:
             found.problem = service.sentence(error)
         else:
-            found.keys, found.more_keys = inventory.visible(request, listed[:KEYS_SHOWN]), len(listed) > KEYS_SHOWN
+            found.keys, found.more_keys = inventory.describe_rows(request, listed[:KEYS_SHOWN]), len(listed) > KEYS_SHOWN
     return found
 
 

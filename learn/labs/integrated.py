@@ -72,7 +72,7 @@ def protect(request: HttpRequest, row: Service, key: str) -> list[Made]:
     """Have the service make a resource under a key (an ID, or the alias of its AWS managed key) and remember it. Raises Refused."""
     thing = of(request, row, row.new_id())
     made: list[Made] = []
-    if row.needs and not service.sight.may(service.viewer(request), row.needs):
+    if row.needs and not service.visibility.is_allowed(service.viewer(request), row.needs):
         raise Refused([_not_allowed(request, row)])
     key_arn, sealed, grant_id = key, b"", ""
     if row.looks_up or key == row.alias:

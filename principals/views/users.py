@@ -186,7 +186,9 @@ def password(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _may_end_sessions(request: HttpRequest) -> bool:
-    return service.backend(request).kind != service.AWS and service.sight.may(service.viewer(request), END_SESSIONS)
+    return service.backend(request).kind != service.AWS and service.visibility.is_allowed(
+        service.viewer(request), END_SESSIONS
+    )
 
 
 @require_POST

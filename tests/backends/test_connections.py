@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from django.test import Client
 
 from keys.endpoints import backends, diagnosis
-from keys.inventory.models import InventoryMark
+from keys.inventory.models import SyncState
 from keys.models import Connection
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.connections import connect, form, kinds
@@ -171,7 +171,7 @@ def test_the_pages_work_over_another_endpoint(signed_in: Client, moto: str) -> N
 
 def test_a_reading_that_fails_says_so_and_goes_on_later(signed_in: Client, moto: str) -> None:
     connection = connect(signed_in, moto)
-    InventoryMark.objects.create(
+    SyncState.objects.create(
         account_id=f"c{connection.pk}",
         region="us-east-1",
         started=datetime.now(UTC),
@@ -276,15 +276,15 @@ def test_clocks_that_differ_are_said(server: Server, monkeypatch: pytest.MonkeyP
 
 def test_moto_is_asked_what_it_does_not_offer(signed_in: Client, moto: str) -> None:
     connection = connect(signed_in, moto)
-    assert "DescribeKey" not in connection.lacks
-    assert "GetKeyLastUsage" in connection.lacks
+    assert "DescribeKey" not in connection.unsupported_operations
+    assert "GetKeyLastUsage" in connection.unsupported_operations
     page = signed_in.get(f"/settings/endpoints/{connection.pk}/").content.decode()
     assert re.search(r"It does not offer every operation", page)
 
 
 def test_what_an_endpoint_does_not_offer_is_disabled_with_the_reason(signed_in: Client, moto: str) -> None:
     connection = connect(signed_in, moto)
-    Connection.objects.filter(pk=connection.pk).update(lacks=["RotateKeyOnDemand", "DisableKey"])
+    Connection.objects.filter(pk=connection.pk).update(unsupported_operations=["RotateKeyOnDemand", "DisableKey"])
     key_id = their_client(moto).create_key()["KeyMetadata"]["KeyId"]
     signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/"})
     page = signed_in.get(f"/keys/{key_id}/").content.decode()

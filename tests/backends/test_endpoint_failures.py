@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from keys.endpoints import backends
-from keys.inventory.models import InventoryMark
+from keys.inventory.models import SyncState
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import text
 from tests.support.connections import connect
@@ -117,6 +117,6 @@ def test_who_may_not_manage_connections_reads_the_same_for_every_failure(
 
 def seen(browser: Client, address: str) -> tuple[int, str]:
     """A page's status and content, without the minute that stands above it for print."""
-    InventoryMark.objects.all().delete()
+    SyncState.objects.all().delete()
     page = browser.get(address)
     return page.status_code, text(page).partition("<h1>")[2].partition("</main>")[0]

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from keys import leases
 from keys.inventory import bulk, sync
-from keys.inventory.models import InventoryKey, InventoryMark
+from keys.inventory.models import InventoryKey, SyncState
 from keys.models import BulkItem, BulkJob, Lease
 from tests.conftest import TestAccount
 from tests.support.server import ROOT
@@ -83,18 +83,18 @@ def test_a_job_whose_lease_was_taken_over_makes_no_call_more(account: TestAccoun
     slow = leases.take(f"bulk {job.pk}", -1)
     assert slow is not None
     assert leases.take(f"bulk {job.pk}", 30) is not None
-    bulk._go_on(account.client(), job, slow)
+    bulk._continue_in_thread(account.client(), job, slow)
     assert set(job.items.values_list("outcome", flat=True)) == {""}
     assert leases.is_held(f"bulk {job.pk}")
 
 
 def test_a_reading_whose_lease_was_taken_over_reads_no_more(account: TestAccount) -> None:
-    reader = sync.Follower(account.client(), account.account_id, "us-east-1", ours=True)
+    reader = sync.InventorySync(account.client(), account.account_id, "us-east-1", embedded=True)
     slow = leases.take(sync.lease_name(reader.place), -1)
     assert slow is not None
     assert leases.take(sync.lease_name(reader.place), 30) is not None
     steps: list[Any] = []
-    reader._go_on(lambda held: bool(steps.append(held)), slow)
+    reader._continue_in_thread(lambda held: bool(steps.append(held)), slow)
     assert steps == []
 
 
@@ -103,14 +103,14 @@ def test_what_a_reading_found_is_not_written_once_another_has_the_lease(account:
     account.create_key()
     place = {"account_id": account.account_id, "region": "us-east-1"}
     name = sync.lease_name(place)
-    reader = sync.Follower(losing(account, name), **place, ours=True)
-    InventoryMark.objects.create(**place, started=timezone.now(), round=1)
+    reader = sync.InventorySync(losing(account, name), **place, embedded=True)
+    SyncState.objects.create(**place, started=timezone.now(), round=1)
     slow = leases.take(name, 30)
     assert slow is not None
-    with pytest.raises(leases.Lost):
-        reader._read_step(slow)
-    reader._note(RuntimeError(), slow)
-    mark = reader.mark()
+    with pytest.raises(leases.LeaseLost):
+        reader._full_read_step(slow)
+    reader._store_problem(RuntimeError(), slow)
+    mark = reader.state()
     assert (mark.done, mark.marker, mark.problem) == (0, "", "")
     assert not InventoryKey.objects.filter(**place).exists()
     assert leases.is_held(name)
@@ -124,7 +124,7 @@ def test_a_call_that_ended_after_the_lease_was_lost_is_not_noted(account: TestAc
     BulkItem.objects.create(job=job, key_id=key_id)
     slow = leases.take(f"bulk {job.pk}", 30)
     assert slow is not None
-    with pytest.raises(leases.Lost):
+    with pytest.raises(leases.LeaseLost):
         bulk._step(losing(account, f"bulk {job.pk}"), job, slow)
     assert job.items.get().outcome == ""
     job.refresh_from_db()
@@ -152,7 +152,7 @@ def test_a_lease_is_not_taken_over_while_its_owner_writes(name: str) -> None:
         for _ in range(20):
             Lease.objects.filter(name=name).update(expires=timezone.now())
             held = leases.take(name, 30)
-            with suppress(leases.Lost):
+            with suppress(leases.LeaseLost):
                 if held is not None:
                     with leases.writing(held):
                         time.sleep(0.002)

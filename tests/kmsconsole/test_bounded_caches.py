@@ -86,7 +86,7 @@ BOUNDS = {
     "console.awsmodel:regions": FINITE,
     "console.awsmodel:service_model": FINITE,
     "keys.endpoints.backends:_clients": "128 clients of connections that are stored",
-    "keys.endpoints.backends:_lacks": "1,000 sets of operation names",
+    "keys.endpoints.backends:_unsupported": "1,000 sets of operation names",
     "keys.endpoints.backends:_roles": "128 temporary credentials",
     "keys.endpoints.backends:session": ONE,
     "console.calls:_address": "256 × 64 characters",

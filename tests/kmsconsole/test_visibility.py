@@ -22,7 +22,7 @@ from engine import console_actions
 from engine.iam import models as iam_models
 from engine.kms import models as kms_models
 from engine.store import transaction
-from keys.inventory import inventory
+from keys.inventory import query
 from keys.inventory.models import InventoryKey
 from keys.models import Connection, DeletionRequest
 from tests.conftest import TestAccount, new_account, sign_in_browser
@@ -267,7 +267,7 @@ def test_a_preview_of_a_change_names_no_alias_to_who_may_not_list_them(world: Wo
 
 
 def test_columns_that_nothing_masks_are_not_handed_out() -> None:
-    rows = inventory.VisibleKeys(InventoryKey)
+    rows = query.VisibleKeys(InventoryKey)
     for take in (lambda: rows.values_list("alias"), lambda: rows.values("tags"), lambda: rows.values_list()):
         with pytest.raises(TypeError, match="take the rows"):
             take()

@@ -18,7 +18,7 @@ from keys import call, viewer
 from keys.common import problem_page
 from keys.inventory import bulk, inventory
 from keys.inventory.bulk import BULK, BulkAction
-from keys.inventory.lists import Listing
+from keys.inventory.lists import synced_listing
 from keys.models import BulkJob
 
 SHOWN = 100
@@ -129,7 +129,7 @@ def _shown(
 def _chosen(request: HttpRequest) -> list[str]:
     if not request.POST.get("all"):
         return list(dict.fromkeys(request.POST.getlist("key")))[:MOST]
-    listing = Listing(request, "CUSTOMER", QueryDict(request.POST.get("query", "")[:4000]))
+    listing = synced_listing(request, "CUSTOMER", QueryDict(request.POST.get("query", "")[:4000]))
     return list(listing.ordered().values_list("key_id", flat=True)[:MOST])
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from console.spreadsheet import Echo, cell
 from keys.common import problem_page
-from keys.inventory.lists import COLUMNS, Listing
+from keys.inventory.lists import COLUMNS, synced_listing
 
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def export(request: HttpRequest) -> HttpResponseBase:
     manager = "AWS" if request.GET.get("manager") == "AWS" else "CUSTOMER"
     try:
-        rows = Listing(request, manager, request.GET).export()
+        rows = synced_listing(request, manager, request.GET).export()
     except ClientError as error:
         return problem_page(request, _("Export keys"), error)
     as_json = request.GET.get("format") == "json"

@@ -17,7 +17,7 @@ from keys import viewer
 from keys.common import problem_page
 from keys.inventory import inventory
 from keys.inventory.bulk import BULK
-from keys.inventory.lists import COLUMNS, DUE, FACETS, SIZES, Listing
+from keys.inventory.lists import COLUMNS, DUE, FACETS, SIZES, Listing, synced_listing
 from keys.models import SavedView
 
 TITLES = {"CUSTOMER": gettext_lazy("Customer managed keys"), "AWS": gettext_lazy("AWS managed keys")}
@@ -35,7 +35,7 @@ def aws(request: HttpRequest) -> HttpResponse:
 
 def _list(request: HttpRequest, manager: str) -> HttpResponse:
     try:
-        listing = Listing(request, manager, request.GET)
+        listing = synced_listing(request, manager, request.GET)
         rows = listing.shown()
     except ClientError as error:
         return problem_page(request, TITLES[manager], error)
@@ -107,7 +107,7 @@ def _view_query(query: QueryDict) -> str:
 def progress(request: HttpRequest) -> HttpResponse:
     """The banner of a reading that goes on, asked for again and again by the page that shows it."""
     try:
-        inventory.refreshed(request)
+        inventory.synced_keys(request)
     except ClientError as error:
         return problem_page(request, TITLES["CUSTOMER"], error)
     now = inventory.progress(request)

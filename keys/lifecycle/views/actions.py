@@ -276,7 +276,7 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
                 messages.error(request, service.sentence(error))
                 return redirect("key-tab", key_id=key_id, tab=found.tab)
         else:
-            inventory.forget(request)
+            inventory.mark_outdated(request)
             messages.success(request, str(found.done))
             return redirect("key-tab", key_id=key_id, tab=found.tab)
     shown = None

@@ -38,7 +38,7 @@ def _page(request: HttpRequest, **shown: Any) -> HttpResponse:
     policy = _policy()
     here = approvals.endpoint(request)
     waiting = list(found.filter(state=DeletionRequest.WAITING))
-    if not viewer.may(request, backends.LIST_CONNECTIONS):
+    if not viewer.is_allowed(request, backends.LIST_CONNECTIONS):
         for each in waiting:
             each.endpoint_name = each.endpoint_name if each.endpoint == here else ""
     return render(
@@ -110,7 +110,7 @@ def _decide(request: HttpRequest, what: str, asked: DeletionRequest) -> None:
     else:
         done = _("The key material is deleted. Import the same material to use the key again.")
     if attempt(request, lambda: approvals.approve(request, act, asked, send), done):
-        inventory.forget(request)
+        inventory.mark_outdated(request)
 
 
 def _create_policy(request: HttpRequest) -> None:

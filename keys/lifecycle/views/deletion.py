@@ -110,7 +110,7 @@ def _schedule(request: HttpRequest, kms: Any, key: dict[str, Any], form: Deletio
     except ClientError as error:
         form.add_error(None, service.sentence(error))
         return None
-    inventory.forget(request)
+    inventory.mark_outdated(request)
     messages.success(request, _("Deletion is scheduled. It can be cancelled until its date."))
     return redirect("key", key_id=key["KeyId"])
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.http import HttpRequest, QueryDict
 from django.test import Client
 from django.utils import timezone
 
 from keys import leases
-from keys.inventory import inventory, key_rows, sync
-from keys.inventory.lists import COLUMNS
+from keys.inventory import key_rows, query, sync, visibility
+from keys.inventory.lists import COLUMNS, Listing
 from keys.inventory.models import InventoryCount, InventoryKey
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import body, text
@@ -136,8 +137,8 @@ def test_a_text_finds_and_counts_the_same_keys_whether_few_or_many_hold_it(
     for number, team in enumerate(("blue", "red", "blue")):
         kms.create_key(Description=f"key {number}", Tags=[{"TagKey": "team", "TagValue": team}])
     found = []
-    for few in (inventory._FEW, 0):
-        monkeypatch.setattr(inventory, "_FEW", few)
+    for few in (query._FEW, 0):
+        monkeypatch.setattr(query, "_FEW", few)
         page = signed_in.get("/keys/", {"q": words})
         counts = {each.name: [(value.value, value.number) for value in each.values] for each in page.context["facets"]}
         found.append(([row.key_id for row in page.context["rows"]], counts, page.context["listing"].total))
@@ -293,11 +294,11 @@ def test_a_reading_whose_worker_died_goes_on_where_it_was(
     for _ in range(8):
         account.create_key()
     kms = account.client()
-    reader = sync.Follower(kms, account.account_id, "us-east-1", ours=True)
-    reader._begin(reader.mark())
+    reader = sync.InventorySync(kms, account.account_id, "us-east-1", embedded=True)
+    reader._begin_full_read(reader.state())
     held = leases.take(sync.lease_name(reader.place), 30)
     assert held is not None
-    reader._read_step(held)  # and then the worker dies, holding its lease
+    reader._full_read_step(held)  # and then the worker dies, holding its lease
     assert len(rows(signed_in, "/keys/")) == 3
     assert "3 keys so far" in signed_in.get("/keys/").content.decode()
     held.seconds = -1
@@ -391,7 +392,7 @@ def test_another_endpoint_is_asked_at_a_limited_rate(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(sync.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(sync.time, "sleep", sleep)
-    reader = sync.Follower(None, "c1", "us-east-1", ours=False)
+    reader = sync.InventorySync(None, "c1", "us-east-1", embedded=False)
     for _ in range(100):
         reader._wait()
     assert sum(slept) == pytest.approx(100 * 5 / 40 - 1.5, abs=0.2), (
@@ -399,9 +400,28 @@ def test_another_endpoint_is_asked_at_a_limited_rate(monkeypatch: pytest.MonkeyP
     )
 
 
+def test_making_a_list_asks_neither_the_endpoint_nor_the_database(django_assert_num_queries: Any) -> None:
+    """Whoever makes one has synchronised before, by a function that says so (inventory.sync_in_request)."""
+    with django_assert_num_queries(0):
+        keys = query.visible_keys("111122223333", "us-east-1", visibility.UNRESTRICTED)
+        made = Listing(HttpRequest(), "CUSTOMER", QueryDict("q=red&state=Enabled&sort=-tags"), keys)
+    with django_assert_num_queries(1):
+        assert list(made.base) == []
+
+
+def test_a_page_with_many_lists_synchronises_once(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[None] = []
+    run = sync.InventorySync.run
+    monkeypatch.setattr(sync.InventorySync, "run", lambda *given: (runs.append(None), run(*given))[1])
+    assert signed_in.get("/").status_code == 200
+    assert len(runs) == 1
+
+
 def test_a_stale_writer_does_not_undo_a_later_reading(account: TestAccount, signed_in: Client) -> None:
     key_id = account.create_key()
-    old = key_rows.read(account.client(), account.account_id, "us-east-1", key_id, ours=True)
+    old = key_rows.read(account.client(), account.account_id, "us-east-1", key_id, embedded=True)
     account.client().disable_key(KeyId=key_id)
     assert rows(signed_in, "/keys/")[0].state == "Disabled"
     key_rows.write(account.account_id, "us-east-1", {key_id: old}, change=0)

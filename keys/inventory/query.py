@@ -1,0 +1,135 @@
+"""A query of the inventory's rows as one principal may see them.
+
+`VisibleKeys` is a Django query set with a `Visibility`. Building one asks nothing: rows are read when it is iterated, sliced or counted,
+as with any query set, and whichever way a row comes out, it comes without what may not be read of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from keys.inventory import key_rows, visibility
+from keys.inventory.models import InventoryKey, InventoryTag
+from keys.inventory.visibility import Visibility
+
+_TRIGRAM = 3
+_FEW = 500  # rows that are named one by one
+_CHUNK = 1_000  # rows of a long list that are read together
+# Columns that whoever may describe the keys may have as bare values: lists narrow to what needs more before they count by it.
+_UNMASKED = frozenset({"pk", "key_id", *key_rows.FACET_COLUMNS})
+
+
+class VisibleKeys(QuerySet[InventoryKey]):
+    """Keys as one principal may see them."""
+
+    visibility: Visibility = visibility.UNRESTRICTED
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]  # Django has it, its stubs do not
+        clone.visibility = self.visibility
+        return clone
+
+    def _fetch_all(self) -> None:
+        fetched = self._result_cache is None
+        super()._fetch_all()
+        if fetched and self._result_cache and isinstance(self._result_cache[0], InventoryKey):
+            self._result_cache = self._masked(self._result_cache)
+
+    def iterator(self, chunk_size: int | None = None) -> Iterator[InventoryKey]:
+        chunk: list[InventoryKey] = []
+        for row in super().iterator(chunk_size or _CHUNK):
+            chunk.append(row)
+            if len(chunk) == _CHUNK:
+                yield from self._masked(chunk)
+                chunk = []
+        yield from self._masked(chunk)
+
+    def values(self, *fields: Any, **expressions: Any) -> Any:
+        return super().values(*_unmasked(fields, expressions))
+
+    def values_list(self, *fields: Any, **options: Any) -> Any:
+        return super().values_list(*_unmasked(fields, {}), **options)
+
+    def _masked(self, rows: list[InventoryKey]) -> list[InventoryKey]:
+        masks = self.visibility.denied_masks([row.key_id for row in rows])
+        aliases = self.visibility.lists_aliases
+        return [visibility.masked(row, masks.get(row.key_id, 0), aliases=aliases) for row in rows]
+
+    def readable(self, needs: int) -> Self:
+        """Those of which all that `needs` names (bits of key_rows.READS) may be read."""
+        return self.visibility.readable(self, needs)
+
+    def by_name(self) -> Self:
+        """Those with an alias first, as far as the principal may list aliases; their order would tell them."""
+        if self.visibility.lists_aliases:
+            return self.order_by("-has_alias", "alias", "key_id")
+        return self.order_by("key_id")
+
+    def tagged(self, name: str, value: str | None = None) -> Self:
+        """Those with a tag whose tags may be read."""
+        tags = InventoryTag.objects.filter(name=name, **({} if value is None else {"value": value}))
+        return self.readable(key_rows.TAGS).filter(pk__in=tags.values("key"))
+
+    def tags(self) -> Any:
+        """The tags of those whose tags may be read, by name and value."""
+        return InventoryTag.objects.filter(key__in=self.readable(key_rows.TAGS).values("pk")).values_list(
+            "name", "value"
+        )
+
+    def matching(self, text: str, *, indexed: bool = True) -> Self:
+        """Those whose alias, ID, description or tags hold every word of `text`, as far as this principal may read those.
+
+        Not `indexed`, each row is looked at where many match: quicker to count them, and for a page of what matches most keys.
+        """
+        words = text.lower().split()
+        if not words:
+            return self
+        rows = self
+        if not self.visibility.lists_aliases:
+            for word in words:
+                rows = rows.filter(Q(key_id__contains=word) | Q(description__icontains=word))
+            return rows
+        rows = self.readable(key_rows.TAGS)
+        long = [word for word in words if len(word) >= _TRIGRAM] if connection.vendor == "sqlite" else []
+        found: list[int] | RawSQL | None = _few(long) if long else None
+        if found is None and long and indexed:
+            found = RawSQL("SELECT rowid FROM keys_search WHERE keys_search MATCH %s", [_phrases(long)])
+        if found is not None:
+            rows, words = rows.filter(pk__in=found), [word for word in words if word not in long]
+        for word in words:
+            rows = rows.filter(search__contains=word)
+        return rows
+
+
+def _unmasked(fields: tuple[Any, ...], expressions: dict[str, Any]) -> tuple[Any, ...]:
+    if not fields or expressions or not _UNMASKED.issuperset(fields):
+        raise TypeError(f"{fields or 'all columns'} cannot be had as values, which nothing masks: take the rows.")
+    return fields
+
+
+def visible_keys(account_id: str, region: str, seen_with: Visibility) -> VisibleKeys:
+    """The rows of a scope and Region, as far as they are read yet."""
+    rows = VisibleKeys(InventoryKey)
+    rows.visibility = seen_with
+    return rows.filter(account_id=account_id, region=region)
+
+
+def _phrases(words: list[str]) -> str:
+    """All of the words, as FTS5 takes them."""
+    return " ".join('"' + word.replace('"', '""') + '"' for word in words)
+
+
+def _few(words: list[str]) -> list[int] | None:
+    """SQLite: the rows of all accounts that hold the words, if those are few; the trigram index has them at once.
+
+    Named one by one they are all that SQLite looks at, or at least cost it less beside the whole list than the text would.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rowid FROM keys_search WHERE keys_search MATCH %s LIMIT %s", [_phrases(words), _FEW + 1])
+        found = [row[0] for row in cursor.fetchall()]
+    return found if len(found) <= _FEW else None
