@@ -34,14 +34,14 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if form.errors:
         return _render(request, form, as_of, now, [], status=422)
     try:
-        told = record.of_kinds(request, states.TELLING, as_of)
+        found = record.by_names(request, states.TELLING, as_of)
     except ClientError as error:
         return problem_page(request, _("Key states at a date"), error)
     region = request.signed_in.region  # type: ignore[attr-defined]
-    listed = [(key, key.state(as_of)) for key in states.replay(told, region, as_of)]
+    listed = [(key, key.state(as_of)) for key in states.replay(found.records, region, as_of)]
     if request.GET.get("format") == "csv":
         return _export(_chosen(listed, form), as_of)
-    return _render(request, form, as_of, now, listed)
+    return _render(request, form, as_of, now, listed, begins=found.begins)
 
 
 def _chosen(listed: list[tuple[states.KeySnapshot, str]], form: AsOfForm) -> list[tuple[states.KeySnapshot, str]]:
@@ -60,6 +60,8 @@ def _render(
     as_of: datetime,
     now: datetime,
     listed: list[tuple[states.KeySnapshot, str]],
+    *,
+    begins: datetime | None = None,
     status: int = 200,
 ) -> HttpResponse:
     chosen = _chosen(listed, form) if not form.errors else []
@@ -75,7 +77,7 @@ def _render(
             "state": form.data.get("state", ""),
             "total": len(listed),
             "page": paginator.get_page(request.GET.get("page")),
-            "begins": record.begins(request) if service.backend(request).kind != service.AWS else None,
+            "begins": begins,
         },
         status=status,
     )

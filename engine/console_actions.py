@@ -31,12 +31,14 @@ Conditions = Callable[[], ContextValues] | None
 
 @dataclass(frozen=True, slots=True)
 class ConsoleAction:
-    """`resource`: the type of resource that a policy's Resource element may name, "" where it is about the account as a whole ("*")."""
+    """`resource`: the type of resource that a policy's Resource element may name, "" where it is about the account as a whole ("*").
+    `requires`: an action of AWS's that has to be allowed as well, because this one answers what that one does, only more at once."""
 
     name: str
     description: str
     resource: str = ""
     reads: bool = False
+    requires: str = ""
 
     @property
     def action(self) -> str:
@@ -55,6 +57,12 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("ListConnections", "See the connections to other endpoints and what is known of them.", reads=True),
     ConsoleAction("ManageConnections", "Connect another endpoint, test and forget connections."),
     ConsoleAction("MoveClock", "Move the account's clock forward."),
+    ConsoleAction(
+        "ReadRecord",
+        "Read many events of the record at once, for reports and lessons, and verify it; `cloudtrail:LookupEvents` has to be allowed too.",
+        reads=True,
+        requires="cloudtrail:LookupEvents",
+    ),
     ConsoleAction("RejectKeyDeletion", "Reject what another person asked to delete.", "key"),
     ConsoleAction("RequestKeyDeletion", "Ask a second person to approve a deletion, and withdraw that.", "key"),
     ConsoleAction("UseConnection", "Use a connection that borrows the server's own credentials."),
@@ -73,7 +81,10 @@ def authorize(context: CallContext, action: str, *, resource: str = "*", conditi
     Identity policies, permissions boundaries and session policies decide; key policies are about kms: actions. `conditions` gives the
     condition keys of the resource (a key's tags, say); it is called only if a policy asks.
     """
-    iam.authorize(context, BY_ACTION[action].action, resource=resource, conditions=conditions)
+    row = BY_ACTION[action]
+    iam.authorize(context, row.action, resource=resource, conditions=conditions)
+    if row.requires:
+        iam.authorize(context, row.requires)
 
 
 def perform(

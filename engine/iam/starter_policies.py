@@ -71,6 +71,8 @@ _DELETIONS = [
     "kmsconsole:ApproveKeyDeletion",
     "kmsconsole:RejectKeyDeletion",
 ]
+# The events of the account, by AWS's API and by the console's reports and lessons.
+_EVENTS = ["cloudtrail:LookupEvents", "kmsconsole:ReadRecord"]
 _OWN_USER = ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:user/*/${aws:username}"]
 _STUDENT_USERS = f"arn:aws:iam::*:user{STUDENTS}*"
 _STUDENT_GROUPS = f"arn:aws:iam::*:group{STUDENTS}*"
@@ -128,7 +130,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
             ],
         ),
         _statement("Allow", "ChoosePrincipals", ["iam:ListUsers", "iam:ListRoles", "iam:ListGroups"]),
-        _statement("Allow", "SeeEvents", ["cloudtrail:LookupEvents"]),
+        _statement("Allow", "SeeEvents", _EVENTS),
         _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
         _statement("Allow", "DecideDeletions", _DELETIONS),
         _statement("Deny", "NeverUse", [*_USE, "kms:CreateGrant"]),
@@ -161,7 +163,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
             ["cloudtrail:LookupEvents", "cloudtrail:Describe*", "cloudtrail:Get*", "cloudtrail:List*"],
         ),
         _statement("Allow", "WhoHasThisAccessKey", ["sts:GetAccessKeyInfo"]),
-        _statement("Allow", "ReadConsole", ["kmsconsole:List*"]),
+        _statement("Allow", "ReadConsole", ["kmsconsole:List*", "kmsconsole:ReadRecord"]),
         _OWN_CREDENTIALS,
     ),
     _policy(
@@ -171,7 +173,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         _statement("Allow", "ShowTheFuture", ["kmsconsole:MoveClock"]),
         _statement("Allow", "DecideDeletions", _DELETIONS),
         _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
-        _statement("Allow", "SeeEvents", ["cloudtrail:LookupEvents"]),
+        _statement("Allow", "SeeEvents", _EVENTS),
         _statement(
             "Allow", "SeePrincipals", ["iam:Get*", "iam:List*", "iam:Simulate*", "iam:GenerateCredentialReport"]
         ),
@@ -224,7 +226,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         "KeyStudent",
         "Everything with the keys of a class account but those that are tagged with another owner; nothing else.",
         _statement("Allow", "Keys", ["kms:*"]),
-        _statement("Allow", "SeeEvents", ["cloudtrail:LookupEvents"]),
+        _statement("Allow", "SeeEvents", _EVENTS),
         {
             "Sid": "OthersKeys",
             "Effect": "Deny",

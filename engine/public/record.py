@@ -1,14 +1,14 @@
-"""Reading many events of the record at once, by who may look events up: keys/record/events.py asks LookupEvents first."""
+"""Reading many events of the record at once, which AWS has no API for. keys/record/events.py alone imports this, and reads it by the
+console's own action kmsconsole:ReadRecord."""
 
 from __future__ import annotations
 
 from engine.trail.indexed_fields import user_name
-from engine.trail.query import Lookup, first_event_time, lookup, uses_since
+from engine.trail.query import Lookup, first_event_time, lookup
 
 __all__ = [
     "Lookup",
     "first_event_time",
     "lookup",
     "user_name",
-    "uses_since",
 ]

@@ -22,8 +22,7 @@ from django.db import connections
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from engine.public import clock
-from engine.public import record as trail
+from engine.public import clock, last_uses
 from keys import leases, service
 from keys.endpoints import diagnosis
 from keys.inventory import key_rows, visibility
@@ -247,7 +246,7 @@ class InventorySync:
 
     def _update_last_uses(self, state: SyncState) -> None:
         """Last uses from the trail: those of keys used since the last look."""
-        uses, latest = trail.uses_since(self.account_id, self.region, state.use)
+        uses, latest = last_uses.uses_since(self.account_id, self.region, state.use)
         for arn, when in uses:
             InventoryKey.objects.filter(**self.place, key_id=arn.rpartition("/")[2]).update(last_used=when)
         if latest > state.use:

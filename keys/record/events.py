@@ -1,35 +1,42 @@
-"""Reading the trail for the audit pages: LookupEvents as the signed-in principal, and, once that is permitted, the embedded trail whole.
+"""Reading the record of calls for pages, as the signed-in principal: LookupEvents, or many events of the embedded record at once.
 
-CloudTrail's LookupEvents takes one attribute and answers fifty events at a time; an auditor asks for all of many kinds. On real AWS
-the pages are walked (CloudTrail keeps ninety days there); of the embedded trail they are read at once.
+CloudTrail's LookupEvents takes one attribute and answers fifty events at a time; a report or a lesson asks for all of many kinds. Of the
+embedded record they are read at once, by the console's own action kmsconsole:ReadRecord: one decision and one entry of the record for each
+question, however many events answer it. On real AWS the pages of LookupEvents are walked (CloudTrail keeps ninety days there).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpRequest
 
+from engine.public import proof
 from engine.public import record as trail
+from engine.public.proof import CheckpointError as CheckpointError  # what `verify` raises
 from engine.public.record import Lookup, user_name
 from keys import service
 
+READ_RECORD = "kmsconsole:ReadRecord"
 PAGE = 50
 MOST = 200_000  # records that one question reads at most
 _CHUNK = 2_000
 _GLOBAL = "us-east-1"  # where CloudTrail keeps the events of IAM
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Records in the order they happened; `whole` is false where there are more than were read."""
+    """Records in the order they happened; `whole` is false where there are more than were read. `begins`: when the embedded record of the
+    account begins, where that was asked for."""
 
     records: list[dict[str, Any]]
     whole: bool
+    begins: datetime | None = None
 
 
 def look_up(request: HttpRequest, **parameters: Any) -> dict[str, Any]:
@@ -48,35 +55,47 @@ def pages(
         yield page["Events"]
 
 
-def permitted(request: HttpRequest) -> None:
-    """Raises ClientError unless the principal may look events up; the record has it that it looked."""
-    look_up(request, MaxResults=1)
+def _read_record(request: HttpRequest, read: Callable[[], T], **asked: Any) -> T:
+    """What `read` answers of the embedded record. The principal must be allowed to READ_RECORD; that it read, and what it asked for, is
+    recorded, and so is a refusal. Raises ClientError."""
+    return service.console_action(request, READ_RECORD, read, parameters=asked)
 
 
-def of_kinds(request: HttpRequest, names: Iterable[str], until: datetime) -> list[dict[str, Any]]:
-    """The records of these operations up to `until`, in the order they happened, from every Region of the account."""
-    permitted(request)
+def verify(request: HttpRequest) -> Any:
+    """The verdict on the embedded record's chain and checkpoints (engine.public.proof). Raises ClientError, CheckpointError."""
+    _read_record(request, lambda: None, purpose="verification")
+    return proof.verify()
+
+
+def by_names(request: HttpRequest, names: Iterable[str], until: datetime) -> Found:
+    """The records of these operations up to `until`, in the order they happened, from every Region of the account. Raises ClientError."""
+    wanted = list(names)
     if service.backend(request).kind == service.AWS:
-        records = [record for name in names for record in _theirs(request, name, until)]
-        return sorted(records, key=lambda record: record["eventTime"])
-    numbered = [each for name in names for each in _ours(request, name, until)]
-    return [record for _sequence, record in sorted(numbered, key=lambda each: each[0])]
-
-
-def _ours(request: HttpRequest, name: str, until: datetime) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(sequence, record): times are whole seconds, so only the sequence tells what came first."""
+        records = [record for name in wanted for record in _aws_by_name(request, name, until)]
+        return Found(sorted(records, key=lambda record: record["eventTime"]), True)
     account_id = request.signed_in.account_id  # type: ignore[attr-defined]
-    before, read = None, 0
-    while read < MOST:
+
+    def read() -> Found:
+        numbered = [each for name in wanted for each in _embedded_by_name(account_id, name, until)]
+        records = [record for _sequence, record in sorted(numbered, key=lambda each: each[0])]
+        return Found(records, True, trail.first_event_time(account_id))
+
+    return _read_record(request, read, eventNames=sorted(wanted), endTime=until.isoformat())
+
+
+def _embedded_by_name(account_id: str, name: str, until: datetime) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(sequence, record): times are whole seconds, so only the sequence tells what came first."""
+    before, number = None, 0
+    while number < MOST:
         page = trail.lookup(account_id, Lookup(name=name, end=until, limit=_CHUNK, before=before))
         yield from zip(page.sequences, page.events, strict=True)
-        read += len(page.events)
+        number += len(page.events)
         if page.next is None:
             return
         before = page.next
 
 
-def _theirs(request: HttpRequest, name: str, until: datetime) -> Iterator[dict[str, Any]]:
+def _aws_by_name(request: HttpRequest, name: str, until: datetime) -> Iterator[dict[str, Any]]:
     attribute = {"AttributeKey": "EventName", "AttributeValue": name}
     read = pages(request, MOST, LookupAttributes=[attribute], EndTime=until)
     newest_first = [json.loads(event["CloudTrailEvent"]) for page in read for event in page]
@@ -84,15 +103,20 @@ def _theirs(request: HttpRequest, name: str, until: datetime) -> Iterator[dict[s
 
 
 def since(request: HttpRequest, names: Iterable[str], start: datetime, *, user: str = "", most: int = _CHUNK) -> Found:
-    """What came of these operations from `start` on, the newest `most` of each, from every Region of the account; voided ones left out.
+    """The records of these operations from `start` on, the newest `most` of each, from every Region of the account; voided ones left out.
 
     With `user` (CloudTrail's Username) only of who is called so. On real AWS one sweep of the newest events, of this Region and of IAM's.
-    Raises ClientError unless the principal may look events up.
+    Raises ClientError.
     """
-    permitted(request)
+    wanted = list(names)
     if service.backend(request).kind == service.AWS:
-        return _theirs_since(request, frozenset(names), start, user, most)
+        return _aws_since(request, frozenset(wanted), start, user, most)
     account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+    asked = {"eventNames": sorted(wanted), "startTime": start.isoformat(), **({"username": user} if user else {})}
+    return _read_record(request, lambda: _embedded_since(account_id, wanted, start, user, most), **asked)
+
+
+def _embedded_since(account_id: str, names: list[str], start: datetime, user: str, most: int) -> Found:
     numbered: list[tuple[int, dict[str, Any]]] = []
     whole = True
     for name in names:
@@ -109,7 +133,7 @@ def _is_of(record: dict[str, Any], user: str) -> bool:
     return not user or user_name(record["userIdentity"]) == user
 
 
-def _theirs_since(request: HttpRequest, names: frozenset[str], start: datetime, user: str, most: int) -> Found:
+def _aws_since(request: HttpRequest, names: frozenset[str], start: datetime, user: str, most: int) -> Found:
     narrowed = {"LookupAttributes": [{"AttributeKey": "Username", "AttributeValue": user}]} if user else {}
     events: list[dict[str, Any]] = []
     whole = True
@@ -122,17 +146,16 @@ def _theirs_since(request: HttpRequest, names: frozenset[str], start: datetime, 
     return Found(sorted(records, key=lambda record: record["eventTime"]), whole)
 
 
-def refused_since(request: HttpRequest, start: datetime, most: int) -> list[dict[str, Any]]:
-    """Records of refused calls in this Region; on real AWS of any calls, the newest `most`, for it cannot be asked for refusals alone."""
+def errors_since(request: HttpRequest, start: datetime, most: int) -> list[dict[str, Any]]:
+    """Records of calls that failed in this Region, newest first; on real AWS of any calls, the newest `most`, for it cannot be asked for
+    failures alone. Raises ClientError."""
     if service.backend(request).kind == service.AWS:
         return [
             json.loads(event["CloudTrailEvent"]) for page in pages(request, most, StartTime=start) for event in page
         ]
-    permitted(request)
-    signed_in = request.signed_in  # type: ignore[attr-defined]
-    return trail.lookup(signed_in.account_id, Lookup(region=signed_in.region, errors_only=True, start=start)).events
+    account_id, region = request.signed_in.account_id, request.signed_in.region  # type: ignore[attr-defined]
 
+    def read() -> list[dict[str, Any]]:
+        return trail.lookup(account_id, Lookup(region=region, errors_only=True, start=start)).events
 
-def begins(request: HttpRequest) -> datetime | None:
-    """When the embedded trail of the account begins."""
-    return trail.first_event_time(request.signed_in.account_id)  # type: ignore[attr-defined]
+    return _read_record(request, read, errorsOnly=True, region=region, startTime=start.isoformat())

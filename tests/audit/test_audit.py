@@ -14,7 +14,8 @@ from django.test import Client
 from engine import clock
 from engine.trail import checkpoints
 from tests.conftest import TestAccount, TestUser, sign_in_browser
-from tests.support.answers import body
+from tests.support.answers import body, text
+from tests.support.policies import allow, document, person
 
 
 def test_events_are_of_the_range_that_was_asked_for(account: TestAccount, signed_in: Client) -> None:
@@ -61,6 +62,17 @@ def test_who_may_not_look_events_up_sees_none(account: TestAccount, signed_in: C
         answer = ann.get(address)
         assert answer.status_code == 403, address
         assert "secret project" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("missing", ["kmsconsole:ReadRecord", "cloudtrail:LookupEvents"])
+def test_states_at_a_date_and_the_verification_take_the_consoles_own_action(account: TestAccount, missing: str) -> None:
+    account.create_key(Description="secret project")
+    actions = {"kms:*", "kmsconsole:ReadRecord", "cloudtrail:LookupEvents"} - {missing}
+    ann = sign_in_browser(person(account, "ann", document(allow(sorted(actions)))))
+    for answer in (ann.get("/audit/keys/"), ann.get("/audit/keys/?format=csv"), ann.post("/audit/verify/")):
+        assert answer.status_code == 403
+        assert f"is not authorized to perform: {missing}" in text(answer)
+        assert "secret project" not in text(answer)
 
 
 def test_the_record_is_whole(account: TestAccount, signed_in: Client) -> None:

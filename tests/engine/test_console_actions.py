@@ -29,8 +29,9 @@ def recorded(account: TestAccount, action: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("action", [each.action for each in console_actions.ACTIONS])
-def test_each_is_allowed_by_its_name_alone(account: TestAccount, action: str) -> None:
-    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+def test_each_is_allowed_by_its_name_and_by_what_it_requires_alone(account: TestAccount, action: str) -> None:
+    requires = console_actions.BY_ACTION[action].requires
+    statement = {"Effect": "Allow", "Action": [action, requires] if requires else action, "Resource": "*"}
     ann = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
     assert perform(ann, action, parameters={"name": "x"}) == "done"
     event = recorded(account, action)
@@ -45,6 +46,17 @@ def test_a_refusal_does_nothing_and_is_recorded(account: TestAccount, action: st
         perform(account.create_user("ann"), action, lambda: done.append("done"))
     assert not done
     assert recorded(account, action)["errorCode"] == "AccessDenied"
+
+
+@pytest.mark.parametrize("row", [each for each in console_actions.ACTIONS if each.requires], ids=lambda row: row.name)
+def test_what_an_action_requires_has_to_be_allowed_too(
+    account: TestAccount, row: console_actions.ConsoleAction
+) -> None:
+    statement = {"Effect": "Allow", "Action": row.action, "Resource": "*"}
+    ann = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    with pytest.raises(AWSError, match=f"not authorized to perform: {row.requires}"):
+        perform(ann, row.action)
+    assert recorded(account, row.action)["errorCode"] == "AccessDenied"
 
 
 def test_a_change_that_fails_is_recorded_with_its_error(account: TestAccount) -> None:

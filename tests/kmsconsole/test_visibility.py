@@ -53,6 +53,7 @@ CASES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("iam:GetRole", "iam:ListRoles", IAM): ("SecretTrustSid",),
     ("iam:ListUserTags", "iam:GetUser", IAM): ("hidden-tag-of-a-user",),
     ("kmsconsole:ListConnections",): ("secret-connection", "secret.example"),
+    ("kmsconsole:ReadRecord",): ("The record of this account begins",),
 }
 # Who asked for a deletion and why: asked for once the console has that action.
 if (requests := "kmsconsole:ListKeyDeletionRequests") in console_actions.BY_ACTION:

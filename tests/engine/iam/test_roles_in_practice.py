@@ -142,6 +142,7 @@ CONSOLE: dict[str, str] = {
     "ListKeyDeletionRequests": "administrator auditor teacher",
     "ManageConnections": "",
     "MoveClock": "teacher",
+    "ReadRecord": "administrator auditor teacher student",
     "RejectKeyDeletion": "administrator teacher",
     "RequestKeyDeletion": "administrator teacher",
     "UseConnection": "",

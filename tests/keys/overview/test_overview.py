@@ -88,4 +88,4 @@ def test_the_overview_tells_no_more_than_the_policies_allow(account: TestAccount
     page = sign_in_browser(TestUser(account, "ann", user.arn, "", "", "long enough")).get("/")
     assert page.context["total"] == 0
     assert all(each.number == 0 for each in page.context["matters"])
-    assert "cloudtrail:LookupEvents" in page.context["refused_problem"]
+    assert "kmsconsole:ReadRecord" in page.context["refused_problem"]

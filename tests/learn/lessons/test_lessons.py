@@ -223,8 +223,10 @@ def test_every_command_is_one_that_the_cli_knows() -> None:
     assert checked > 25
 
 
-def test_who_may_not_look_events_up_is_told_so(account: TestAccount) -> None:
-    allowed = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+@pytest.mark.parametrize("missing", ["kmsconsole:ReadRecord", "cloudtrail:LookupEvents"])
+def test_who_may_not_read_the_record_is_told_which_permission_is_missing(account: TestAccount, missing: str) -> None:
+    actions = {"kms:*", "kmsconsole:ReadRecord", "cloudtrail:LookupEvents"} - {missing}
+    allowed = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
     user = account.create_user("kim", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
     user.password = "learn the class"
     account.client("iam").create_login_profile(UserName="kim", Password=user.password)
@@ -232,17 +234,19 @@ def test_who_may_not_look_events_up_is_told_so(account: TestAccount) -> None:
     for address in ("/learn/", "/learn/first-key/"):
         answer = browser.get(address)
         assert answer.status_code == 403
-        assert "is not authorized to perform: cloudtrail:LookupEvents" in answer.content.decode()
+        assert f"is not authorized to perform: {missing}" in answer.content.decode()
 
 
-def test_a_page_looks_the_record_up_once(account: TestAccount, signed_in: Client) -> None:
-    def looks() -> int:
-        wanted = [{"AttributeKey": "EventName", "AttributeValue": "LookupEvents"}]
-        return len(account.client("cloudtrail").lookup_events(LookupAttributes=wanted)["Events"])
+def test_a_page_reads_the_record_once_and_the_record_has_it(account: TestAccount, signed_in: Client) -> None:
+    def reads() -> list[dict[str, Any]]:
+        wanted = [{"AttributeKey": "EventName", "AttributeValue": "ReadRecord"}]
+        events = account.client("cloudtrail").lookup_events(LookupAttributes=wanted)["Events"]
+        return [json.loads(event["CloudTrailEvent"]) for event in events]
 
-    before = looks()
     signed_in.get("/learn/")
-    assert looks() - before == 2  # the page's, and the one that counts
+    (read,) = reads()
+    assert (read["eventSource"], read["readOnly"], read["userIdentity"]["userName"]) == ("kmsconsole", True, "admin")
+    assert "Encrypt" in read["requestParameters"]["eventNames"]
 
 
 def test_the_list_of_lessons_says_how_far_one_is_and_what_comes_next(sam: TestUser) -> None:
