@@ -99,7 +99,7 @@ _LOOKED_AT = 200  # of another trail's events, which cannot be asked for refusal
 def _refused_calls(request: HttpRequest, now: datetime) -> tuple[list[dict[str, Any]], str]:
     """The last day's calls that were denied, newest first; or why the trail may not be read."""
     try:
-        records = events.errors_since(request, now - timedelta(days=1), _LOOKED_AT)
+        records = events.refused_since(request, now - timedelta(days=1), _LOOKED_AT)
     except (ClientError, *diagnosis.FAILURES) as error:
         return [], connections.failure(request, error).title if diagnosis.failed(error) else service.sentence(error)
     denied = [record for record in records if str(record.get("errorCode", "")).startswith("AccessDenied")]

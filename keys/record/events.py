@@ -146,7 +146,7 @@ def _aws_since(request: HttpRequest, names: frozenset[str], start: datetime, use
     return Found(sorted(records, key=lambda record: record["eventTime"]), whole)
 
 
-def errors_since(request: HttpRequest, start: datetime, most: int) -> list[dict[str, Any]]:
+def refused_since(request: HttpRequest, start: datetime, most: int) -> list[dict[str, Any]]:
     """Records of calls that failed in this Region, newest first; on real AWS of any calls, the newest `most`, for it cannot be asked for
     failures alone. Raises ClientError."""
     if service.backend(request).kind == service.AWS:
