@@ -129,7 +129,7 @@ def _is_key(question: Question) -> bool:
 
 
 def _decision(request: HttpRequest, question: Question, people: PrincipalDirectory, subject: Subject) -> dict[str, Any]:
-    asked = question.asked()
+    asked = question.request_context()
     shown: dict[str, Any] = {}
     if _is_key(question):
         key = key_view.read(request, question.key)
@@ -178,9 +178,9 @@ def editor_of(subject: Subject) -> str:
 
 
 def _everything(question: Question, subject: Subject, key: key_view.KeyView) -> dict[str, Any]:
-    judge = decisions.AccessEvaluator(subject, key, question.asked())
+    evaluator = decisions.AccessEvaluator(subject, key, question.request_context())
     answers = [
-        (action, judge.cell(action), question.address(action=action))
+        (action, evaluator.cell(action), question.address(action=action))
         for action in operations.actions_for(key.spec, key.usage)
     ]
     return {"subject": subject, "key": key, "answers": answers}
@@ -190,7 +190,7 @@ def who_can(
     question: Question, people: PrincipalDirectory, key: key_view.KeyView, actions: list[str], page: str = ""
 ) -> dict[str, Any]:
     """The matrix of everyone who may do, or may in some requests do, one of the actions."""
-    rows = [row for row in decisions.matrix(people, key, actions, question.asked()) if row.any]
+    rows = [row for row in decisions.matrix(people, key, actions, question.request_context()) if row.any]
     shown = Paginator(rows, _PAGE).get_page(page)
     return {
         "key": key,
@@ -213,12 +213,14 @@ def _which_keys(
     request: HttpRequest, question: Question, people: PrincipalDirectory, subject: Subject, begun: float
 ) -> dict[str, Any]:
     # Where the principals had to be read anew there is less time for keys: the page goes on with the rest by itself.
-    held = key_policy_cache.readable(request, people, max(0.0, key_policy_cache.BUDGET - (time.monotonic() - begun)))
+    held = key_policy_cache.readable_keys(
+        request, people, max(0.0, key_policy_cache.BUDGET - (time.monotonic() - begun))
+    )
     found = decisions.keys_for(
         subject,
         held.keys,
         lambda key: [question.action] if question.action else operations.main_actions(key.spec, key.usage),
-        question.asked(),
+        question.request_context(),
     )
     page = Paginator(sorted(found, key=lambda each: each[0].label), _PAGE).get_page(request.GET.get("page"))
     return {

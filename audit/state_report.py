@@ -34,7 +34,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if form.errors:
         return _render(request, form, as_of, now, [], status=422)
     try:
-        found = record.by_names(request, states.TELLING, as_of)
+        found = record.by_names(request, states.STATE_EVENTS, as_of)
     except ClientError as error:
         return problem_page(request, _("Key states at a date"), error)
     region = request.signed_in.region  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
 """What state every key was in at a moment, told by the trail alone: creation, enabling, deletion, imports, up to that moment. Pure.
 
-Comes in: CloudTrail records of the operations in `TELLING`, oldest first. What each changes of a state is in
+Comes in: CloudTrail records of the operations in `STATE_EVENTS`, oldest first. What each changes of a state is in
 keys/record/key_states.py. A key that no record creates (older than the trail, or another account's) is not there, rather than guessed.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from keys.record import key_states
 
-TELLING = (
+STATE_EVENTS = (
     "CreateKey",
     "ReplicateKey",
     *key_states.CHANGES,

@@ -106,7 +106,9 @@ class _Door:
             asgi.Application(Mock(), 1), interface="asgi3", loop="asyncio", ws="none", lifespan="off", log_config=None
         )
         loop: Any = Mock(time=time.monotonic)
-        self._connection = http_protocol.FrontDoor(config=config, server_state=ServerState(), app_state={}, _loop=loop)
+        self._connection = http_protocol.HttpProtocol(
+            config=config, server_state=ServerState(), app_state={}, _loop=loop
+        )
         self._connection.connection_made(Mock(get_extra_info=lambda name, default=None: default))
         self._pending = http_protocol._pending
         self._service, self._held = service, service.PendingResponse

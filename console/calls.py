@@ -25,7 +25,7 @@ from engine.public.memory import Remembered
 
 
 @dataclass(frozen=True, slots=True)
-class ShownCall:
+class CallExample:
     """`terraform` is empty where no resource of the AWS provider sends the operation; `note` then says so."""
 
     operation: str
@@ -39,10 +39,10 @@ class ShownCall:
 Call = tuple[str, dict[str, Any]]  # an operation with its parameters
 
 
-def shown(service_name: str, calls: Sequence[Call], region: str, endpoint: str, account_id: str) -> ShownCall:
+def call_example(service_name: str, calls: Sequence[Call], region: str, endpoint: str, account_id: str) -> CallExample:
     """Several requests to one service in the order they are sent, as one script each."""
     configuration = terraform.configurations(service_name, calls, region, endpoint, account_id)
-    return ShownCall(
+    return CallExample(
         operation=", ".join(dict.fromkeys(operation for operation, _parameters in calls)),
         cli="\n\n".join(cli(service_name, *each, region, endpoint) for each in calls),
         boto3=boto3_script(service_name, calls, region, endpoint),

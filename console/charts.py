@@ -65,7 +65,7 @@ def _round_up(number: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class StateInterval:
     """A time a key was in one state."""
 
     state: str
@@ -75,13 +75,15 @@ class Stretch:
     end: datetime
 
 
-def stretches(changes: Sequence[tuple[datetime, str]], end: datetime, width: int = WIDTH) -> tuple[Stretch, ...]:
+def state_intervals(
+    changes: Sequence[tuple[datetime, str]], end: datetime, width: int = WIDTH
+) -> tuple[StateInterval, ...]:
     """A strip of states over time; `changes` oldest first, (when, the state from then on)."""
     if not changes:
         return ()
     begin = changes[0][0]
     whole = max((end - begin).total_seconds(), 1.0)
-    made: list[Stretch] = []
+    made: list[StateInterval] = []
     for place, (moment, state) in enumerate(changes):
         until = changes[place + 1][0] if place + 1 < len(changes) else end
         if made and made[-1].state == state:
@@ -90,6 +92,6 @@ def stretches(changes: Sequence[tuple[datetime, str]], end: datetime, width: int
         else:
             x = width * (moment - begin).total_seconds() / whole
         made.append(
-            Stretch(state, round(x, 1), round(width * (until - moment).total_seconds() / whole, 1), moment, until)
+            StateInterval(state, round(x, 1), round(width * (until - moment).total_seconds() / whole, 1), moment, until)
         )
     return tuple(made)

@@ -31,7 +31,7 @@ from engine.public import signin
 
 _KEY = "signed_in"
 _USER = "signed_in_user"  # while a user acts as a role: the user
-_ASIDE = "signed_in_aside"  # ID → the session's content of a sign-in that is not in use
+_OTHER_SESSIONS = "signed_in_aside"  # ID → the session's content of a sign-in that is not in use
 MOST = 5  # sign-ins of one browser, as AWS's console allows
 
 
@@ -59,7 +59,7 @@ def begin(request: HttpRequest, signed_in: SignedIn, *, beside: bool = False) ->
 
     `beside`: the sign-ins that the browser holds are put aside, save another of the same user. What is not kept has ended.
     """
-    held = {**_aside(request), **_in_use(request)}
+    held = {**_other_sessions(request), **_in_use(request)}
     aside = {each: content for each, content in held.items() if beside and _user(content) != signed_in.arn}
     _end_sessions(content for each, content in held.items() if each not in aside)
     _renew(request, {_KEY: _seal(signed_in)}, aside)
@@ -71,21 +71,25 @@ def store(request: HttpRequest, signed_in: SignedIn) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class OtherSession:
     """A sign-in that is not in use; `id` names it in this browser session."""
 
     id: str
     signed_in: SignedIn
 
 
-def others(request: HttpRequest) -> list[Aside]:
+def others(request: HttpRequest) -> list[OtherSession]:
     """The sign-ins put aside that have not ended."""
-    return [Aside(each, found) for each, content in _aside(request).items() if (found := _principal(content))]
+    return [
+        OtherSession(each, found)
+        for each, content in _other_sessions(request).items()
+        if (found := _principal(content))
+    ]
 
 
 def use(request: HttpRequest, aside_id: str) -> SignedIn:
     """Take up a sign-in that was put aside, and put aside the one in use. Raises LookupError if it is not there or has ended."""
-    aside = _aside(request)
+    aside = _other_sessions(request)
     content = aside.pop(aside_id, None)
     found = _principal(content) if content else None
     if content is None or found is None:
@@ -96,15 +100,15 @@ def use(request: HttpRequest, aside_id: str) -> SignedIn:
 
 def full(request: HttpRequest) -> bool:
     """Whether the browser holds as many sign-ins as it may."""
-    return len({**_aside(request), **_in_use(request)}) >= MOST
+    return len({**_other_sessions(request), **_in_use(request)}) >= MOST
 
 
 def end(request: HttpRequest, aside_id: str = "") -> None:
     """Sign out of the sign-in in use, or of one put aside."""
     if aside_id:
-        aside = _aside(request)
+        aside = _other_sessions(request)
         _end_sessions([aside.pop(aside_id, {})])
-        request.session[_ASIDE] = aside
+        request.session[_OTHER_SESSIONS] = aside
         _expire(request)
     else:
         _end_sessions(_in_use(request).values())
@@ -113,7 +117,7 @@ def end(request: HttpRequest, aside_id: str = "") -> None:
 
 
 def end_all(request: HttpRequest) -> None:
-    _end_sessions({**_aside(request), **_in_use(request)}.values())
+    _end_sessions({**_other_sessions(request), **_in_use(request)}.values())
     request.session.flush()
     rotate_token(request)
 
@@ -126,11 +130,11 @@ def _end_sessions(contents: Iterable[dict[str, Any]]) -> None:
 
 def _forget(request: HttpRequest) -> None:
     """Without the sign-in in use."""
-    aside = _aside(request)
+    aside = _other_sessions(request)
     request.session.flush()
     if aside:
         request.session.cycle_key()
-        request.session[_ASIDE] = aside
+        request.session[_OTHER_SESSIONS] = aside
         _expire(request)
 
 
@@ -140,7 +144,7 @@ def _renew(request: HttpRequest, content: dict[str, Any], aside: dict[str, dict[
     request.session.cycle_key()
     request.session.update(content)
     if aside:
-        request.session[_ASIDE] = aside
+        request.session[_OTHER_SESSIONS] = aside
     _expire(request)
     rotate_token(request)
 
@@ -154,16 +158,18 @@ def _expire(request: HttpRequest) -> None:
         request.session.set_expiry(max(ends))
 
 
-def _aside(request: HttpRequest) -> dict[str, dict[str, Any]]:
+def _other_sessions(request: HttpRequest) -> dict[str, dict[str, Any]]:
     """What is put aside, without what has ended."""
-    held = request.session.get(_ASIDE, {})
+    held = request.session.get(_OTHER_SESSIONS, {})
     return {each: content for each, content in held.items() if _principal(content)}
 
 
 def _in_use(request: HttpRequest) -> dict[str, dict[str, Any]]:
     """What the session holds for the sign-in in use, ready to be put aside; empty if there is none."""
     content = {
-        name: value for name, value in request.session.items() if name != _ASIDE and not name.startswith("_session_")
+        name: value
+        for name, value in request.session.items()
+        if name != _OTHER_SESSIONS and not name.startswith("_session_")
     }
     return {secrets.token_urlsafe(6): content} if _principal(content) else {}
 

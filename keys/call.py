@@ -8,17 +8,19 @@ from typing import Any
 from django.http import HttpRequest
 
 from console import calls as programs
-from console.calls import Call, ShownCall
+from console.calls import Call, CallExample
 from keys import service
 
-__all__ = ["Call", "ShownCall", "show", "show_all"]
+__all__ = ["Call", "CallExample", "show", "show_all"]
 
 
-def show(request: HttpRequest, operation: str, parameters: dict[str, Any], service_name: str = "kms") -> ShownCall:
+def show(request: HttpRequest, operation: str, parameters: dict[str, Any], service_name: str = "kms") -> CallExample:
     return show_all(request, [(operation, parameters)], service_name)
 
 
-def show_all(request: HttpRequest, calls: Sequence[Call], service_name: str = "kms") -> ShownCall:
+def show_all(request: HttpRequest, calls: Sequence[Call], service_name: str = "kms") -> CallExample:
     """Several requests to one service in the order they are sent, as one script each."""
     signed_in = request.signed_in  # type: ignore[attr-defined]
-    return programs.shown(service_name, calls, signed_in.region, service.endpoint_url(request), signed_in.account_id)
+    return programs.call_example(
+        service_name, calls, signed_in.region, service.endpoint_url(request), signed_in.account_id
+    )

@@ -59,7 +59,7 @@ def keep(lease: HeldLease) -> bool:
     return time.monotonic() - lease.renewed < lease.seconds / 3 or renew(lease)
 
 
-def insist(lease: HeldLease) -> None:
+def require(lease: HeldLease) -> None:
     """As `keep`. Raises LeaseLost."""
     if not keep(lease):
         raise LeaseLost(lease.name)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 
 from console import session
 from engine.public import aws_services as forward
-from engine.public import clock as timetravel
+from engine.public import clock as account_clock
 from engine.public import console_actions, visibility
 from engine.public import transport as inprocess
 from engine.public.transport import AWSError
@@ -28,7 +28,7 @@ from keys.endpoints.backends import AWS, EMBEDDED
 from keys.lifecycle import approvals
 from keys.viewer import viewer
 
-__all__ = ["AWS", "EMBEDDED", "timetravel", "viewer", "visibility"]
+__all__ = ["AWS", "EMBEDDED", "account_clock", "viewer", "visibility"]
 USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own credentials for another endpoint
 T = TypeVar("T")
 _lock = threading.Lock()
@@ -51,7 +51,7 @@ def client(request: HttpRequest, service: str = "kms", region: str | None = None
 
 def _guarded(request: HttpRequest, service: str, found: Any) -> Any:
     """The client, held to the account's rule about deletions if it is one of KMS."""
-    return approvals.Guarded(found, request.signed_in.account_id) if service == "kms" else found  # type: ignore[attr-defined]
+    return approvals.GuardedClient(found, request.signed_in.account_id) if service == "kms" else found  # type: ignore[attr-defined]
 
 
 def _client(request: HttpRequest, service: str, region: str) -> Any:
@@ -88,14 +88,14 @@ def record_now(request: HttpRequest) -> datetime:
     if backends.current(request).kind == AWS:
         return timezone.now()
     account_id = str(request.signed_in.account_id)  # type: ignore[attr-defined]
-    return timezone.now() + timedelta(seconds=timetravel.offset(account_id))
+    return timezone.now() + timedelta(seconds=account_clock.offset(account_id))
 
 
 def clock_ahead(request: HttpRequest) -> float:
     """Seconds that the account's clock is ahead of the machine's; 0 at an endpoint that keeps its own time."""
     if not backends.current(request).embedded:
         return 0.0
-    return timetravel.offset(request.signed_in.account_id)  # type: ignore[attr-defined]
+    return account_clock.offset(request.signed_in.account_id)  # type: ignore[attr-defined]
 
 
 def console_action(
@@ -161,20 +161,20 @@ def move_clock(request: HttpRequest, begin: float, seconds: float) -> None:
 
     def check(to: datetime) -> None:
         if found := ending_unapproved(request, to):
-            raise AWSError("ApprovalRequired", approvals.held_move(len(found)))
+            raise AWSError("ApprovalRequired", approvals.clock_move_refusal(len(found)))
 
     try:
-        timetravel.move(viewer(request), begin, seconds, check=check, user_agent=user_agent)
+        account_clock.move(viewer(request), begin, seconds, check=check, user_agent=user_agent)
     except AWSError as error:
         raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "MoveClock") from error
 
 
-def ending_unapproved(request: HttpRequest, to: datetime) -> list[timetravel.Event]:
+def ending_unapproved(request: HttpRequest, to: datetime) -> list[account_clock.Event]:
     """What would end by then in the signed-in account without two persons having decided it, where that is the account's rule."""
     account_id = str(request.signed_in.account_id)  # type: ignore[attr-defined]
     if not approvals.required(account_id):
         return []
-    return approvals.unapproved(account_id, *timetravel.ending(account_id, to))
+    return approvals.unapproved(account_id, *account_clock.ending(account_id, to))
 
 
 def opened(request: HttpRequest, chosen: backends.Backend) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 
-class Protected(models.Model):
+class ProtectedResource(models.Model):
     """`owner` is the principal (keys.viewer.owner) for whom the service made the resource; `sealed` is what KMS gave the service to keep."""
 
     account_id = models.CharField(max_length=12)

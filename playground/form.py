@@ -11,15 +11,17 @@ from django.utils.translation import gettext_lazy
 
 from console import encodings
 from console.awsmodel import service_model
-from playground.table import INITIAL, LABELS, RARE, TYPED_AS_TEXT, Play
+from playground.table import INITIAL, LABELS, RARE, TYPED_AS_TEXT, PlaygroundOperation
 
 SPARE_ROWS = 1  # empty encryption-context rows offered beyond those that are filled
 
 
-class PlayForm(forms.Form):
+class OperationForm(forms.Form):
     """`key_choices`: (identifier, words) for the key pickers."""
 
-    def __init__(self, play: Play, key_choices: list[tuple[str, str]], *args: Any, **options: Any) -> None:
+    def __init__(
+        self, play: PlaygroundOperation, key_choices: list[tuple[str, str]], *args: Any, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
         self.play = play
         self.shape = service_model("kms").operation_model(play.operation).input_shape

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 
 @dataclass(frozen=True, slots=True)
-class Play:
+class PlaygroundOperation:
     """One page: the API operation, the members its form asks for, and the key usage it needs ("" = any, or no key)."""
 
     operation: str
@@ -20,15 +20,15 @@ class Play:
     needs_key: bool = True
 
 
-PLAYS: dict[str, Play] = {
-    "encrypt": Play(
+OPERATIONS: dict[str, PlaygroundOperation] = {
+    "encrypt": PlaygroundOperation(
         "Encrypt",
         gettext_lazy("Encrypt"),
         "ENCRYPT_DECRYPT",
         ("KeyId", "Plaintext", "EncryptionContext", "EncryptionAlgorithm", "GrantTokens", "DryRun"),
         gettext_lazy("Encrypts up to 4,096 bytes under a key. Larger data is encrypted under a data key."),
     ),
-    "decrypt": Play(
+    "decrypt": PlaygroundOperation(
         "Decrypt",
         gettext_lazy("Decrypt"),
         "ENCRYPT_DECRYPT",
@@ -36,7 +36,7 @@ PLAYS: dict[str, Play] = {
         gettext_lazy("Opens a ciphertext. A symmetric ciphertext names its key, so the key may be left out."),
         needs_key=False,
     ),
-    "re-encrypt": Play(
+    "re-encrypt": PlaygroundOperation(
         "ReEncrypt",
         gettext_lazy("Re-encrypt"),
         "ENCRYPT_DECRYPT",
@@ -53,91 +53,91 @@ PLAYS: dict[str, Play] = {
         ),
         gettext_lazy("Moves a ciphertext to another key or context without the plaintext leaving the service."),
     ),
-    "generate-data-key": Play(
+    "generate-data-key": PlaygroundOperation(
         "GenerateDataKey",
         gettext_lazy("Generate data key"),
         "ENCRYPT_DECRYPT",
         ("KeyId", "KeySpec", "NumberOfBytes", "EncryptionContext", "GrantTokens", "DryRun"),
         gettext_lazy("Makes a data key: in the clear to encrypt with now, and encrypted under the key to keep."),
     ),
-    "generate-data-key-without-plaintext": Play(
+    "generate-data-key-without-plaintext": PlaygroundOperation(
         "GenerateDataKeyWithoutPlaintext",
         gettext_lazy("Data key, encrypted only"),
         "ENCRYPT_DECRYPT",
         ("KeyId", "KeySpec", "NumberOfBytes", "EncryptionContext", "GrantTokens", "DryRun"),
         gettext_lazy("Makes a data key for later: only its encrypted form leaves the service."),
     ),
-    "generate-data-key-pair": Play(
+    "generate-data-key-pair": PlaygroundOperation(
         "GenerateDataKeyPair",
         gettext_lazy("Generate data key pair"),
         "ENCRYPT_DECRYPT",
         ("KeyId", "KeyPairSpec", "EncryptionContext", "GrantTokens", "DryRun"),
         gettext_lazy("Makes a key pair to use outside: the private key in the clear and encrypted under the key."),
     ),
-    "generate-data-key-pair-without-plaintext": Play(
+    "generate-data-key-pair-without-plaintext": PlaygroundOperation(
         "GenerateDataKeyPairWithoutPlaintext",
         gettext_lazy("Key pair, encrypted only"),
         "ENCRYPT_DECRYPT",
         ("KeyId", "KeyPairSpec", "EncryptionContext", "GrantTokens", "DryRun"),
         gettext_lazy("Makes a key pair whose private key leaves the service only encrypted under the key."),
     ),
-    "sign": Play(
+    "sign": PlaygroundOperation(
         "Sign",
         gettext_lazy("Sign"),
         "SIGN_VERIFY",
         ("KeyId", "Message", "MessageType", "SigningAlgorithm", "GrantTokens", "DryRun"),
         gettext_lazy("Signs a message of up to 4,096 bytes, or the digest of a longer one."),
     ),
-    "verify": Play(
+    "verify": PlaygroundOperation(
         "Verify",
         gettext_lazy("Verify"),
         "SIGN_VERIFY",
         ("KeyId", "Message", "MessageType", "Signature", "SigningAlgorithm", "GrantTokens", "DryRun"),
         gettext_lazy("Tells whether a signature was made by this key over this message."),
     ),
-    "generate-mac": Play(
+    "generate-mac": PlaygroundOperation(
         "GenerateMac",
         gettext_lazy("Generate MAC"),
         "GENERATE_VERIFY_MAC",
         ("KeyId", "Message", "MacAlgorithm", "GrantTokens", "DryRun"),
         gettext_lazy("Computes a message authentication code with an HMAC key."),
     ),
-    "verify-mac": Play(
+    "verify-mac": PlaygroundOperation(
         "VerifyMac",
         gettext_lazy("Verify MAC"),
         "GENERATE_VERIFY_MAC",
         ("KeyId", "Message", "Mac", "MacAlgorithm", "GrantTokens", "DryRun"),
         gettext_lazy("Tells whether a MAC was made by this key over this message."),
     ),
-    "derive-shared-secret": Play(
+    "derive-shared-secret": PlaygroundOperation(
         "DeriveSharedSecret",
         gettext_lazy("Derive shared secret"),
         "KEY_AGREEMENT",
         ("KeyId", "PublicKey", "KeyAgreementAlgorithm", "GrantTokens", "DryRun"),
         gettext_lazy("Agrees on a secret with the owner of another key pair (ECDH)."),
     ),
-    "encapsulate": Play(
+    "encapsulate": PlaygroundOperation(
         "Encapsulate",
         gettext_lazy("Encapsulate"),
         "ENCAPSULATE_DECAPSULATE",
         ("KeyId", "EncapsulationAlgorithm", "GrantTokens", "DryRun"),
         gettext_lazy("Makes a shared secret and its encapsulation under an ML-KEM key."),
     ),
-    "decapsulate": Play(
+    "decapsulate": PlaygroundOperation(
         "Decapsulate",
         gettext_lazy("Decapsulate"),
         "ENCAPSULATE_DECAPSULATE",
         ("KeyId", "SharedSecretCiphertextBlob", "EncapsulationAlgorithm", "GrantTokens", "DryRun"),
         gettext_lazy("Opens an encapsulated shared secret."),
     ),
-    "get-public-key": Play(
+    "get-public-key": PlaygroundOperation(
         "GetPublicKey",
         gettext_lazy("Get public key"),
         "asymmetric",
         ("KeyId", "GrantTokens"),
         gettext_lazy("The public half of an asymmetric key, to encrypt or verify outside the service."),
     ),
-    "generate-random": Play(
+    "generate-random": PlaygroundOperation(
         "GenerateRandom",
         gettext_lazy("Random bytes"),
         "",

@@ -20,12 +20,12 @@ from console import encodings, error_help, pem
 from keys import call, service
 from keys.inventory import inventory
 from playground import recipe
-from playground.form import PlayForm
-from playground.table import CHAINS, GROUPS, INITIAL, LABELS, PLAYS, RENAMED, Play
+from playground.form import OperationForm
+from playground.table import CHAINS, GROUPS, INITIAL, LABELS, OPERATIONS, RENAMED, PlaygroundOperation
 
 
-def _groups() -> list[tuple[Any, list[tuple[str, Play]]]]:
-    return [(words, [(slug, PLAYS[slug]) for slug in slugs]) for words, slugs in GROUPS]
+def _groups() -> list[tuple[Any, list[tuple[str, PlaygroundOperation]]]]:
+    return [(words, [(slug, OPERATIONS[slug]) for slug in slugs]) for words, slugs in GROUPS]
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -36,7 +36,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 def operation(request: HttpRequest, operation: str) -> HttpResponse:
     """GET: the form. POST runs it, unless it only asks for another row (`more`) or brings what an earlier answer gave (`prefill`)."""
-    play = PLAYS.get(operation)
+    play = OPERATIONS.get(operation)
     if play is None:
         raise Http404
     kms = service.client(request)
@@ -65,7 +65,7 @@ def operation(request: HttpRequest, operation: str) -> HttpResponse:
     )
 
 
-def _keys(request: HttpRequest, play: Play) -> list[tuple[str, str]]:
+def _keys(request: HttpRequest, play: PlaygroundOperation) -> list[tuple[str, str]]:
     if not play.usage:
         return []
     if play.usage != "asymmetric":
@@ -75,13 +75,13 @@ def _keys(request: HttpRequest, play: Play) -> list[tuple[str, str]]:
     return [choice for choice in found if "SYMMETRIC_DEFAULT" not in choice[1]]
 
 
-def _form(request: HttpRequest, play: Play, keys: list[tuple[str, str]]) -> PlayForm:
+def _form(request: HttpRequest, play: PlaygroundOperation, keys: list[tuple[str, str]]) -> OperationForm:
     initial: dict[str, Any] = {**INITIAL.get(play.operation, {}), "KeyId": request.GET.get("key", "")}
     if request.method != "POST":
-        return PlayForm(play, keys, initial=initial)
+        return OperationForm(play, keys, initial=initial)
     if "prefill" in request.POST:
-        return PlayForm(play, keys, initial={**initial, **_brought(request, play)})
-    form = PlayForm(play, keys, request.POST, request.FILES)
+        return OperationForm(play, keys, initial={**initial, **_brought(request, play)})
+    form = OperationForm(play, keys, request.POST, request.FILES)
     if "more" in request.POST:
         form.full_clean()
         form.errors.clear()
@@ -89,7 +89,7 @@ def _form(request: HttpRequest, play: Play, keys: list[tuple[str, str]]) -> Play
     return form
 
 
-def _brought(request: HttpRequest, play: Play) -> dict[str, Any]:
+def _brought(request: HttpRequest, play: PlaygroundOperation) -> dict[str, Any]:
     """What the form of another page gave along: fields by their names, encryption contexts as pairs."""
     brought: dict[str, Any] = {
         name: value for name, value in request.POST.items() if name not in ("prefill", "csrfmiddlewaretoken")
@@ -101,7 +101,7 @@ def _brought(request: HttpRequest, play: Play) -> dict[str, Any]:
     return brought
 
 
-def _run(request: HttpRequest, kms: Any, play: Play, parameters: dict[str, Any]) -> dict[str, Any]:
+def _run(request: HttpRequest, kms: Any, play: PlaygroundOperation, parameters: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {"call": call.show(request, play.operation, parameters), "ran": True}
     try:
         answer = getattr(kms, xform_name(play.operation))(**parameters)
@@ -131,7 +131,11 @@ def _blob(operation: str, name: str, value: bytes, parameters: dict[str, Any]) -
         "shown": encodings.show(value),
         "pem": pem.from_der(value) if name == "PublicKey" else "",
         "next": [
-            {"slug": slug, "title": PLAYS[slug].title, "fields": _carried(operation, parameters, slug, member, value)}
+            {
+                "slug": slug,
+                "title": OPERATIONS[slug].title,
+                "fields": _carried(operation, parameters, slug, member, value),
+            }
             for slug, member in CHAINS.get((operation, name), ())
         ],
     }
@@ -139,8 +143,8 @@ def _blob(operation: str, name: str, value: bytes, parameters: dict[str, Any]) -
 
 def _carried(operation: str, parameters: dict[str, Any], slug: str, member: str, value: bytes) -> list[tuple[str, str]]:
     """(field, value) pairs for the next page's form: the answer, and the parameters that page asks for too."""
-    play = PLAYS[slug]
-    usage = next(each.usage for each in PLAYS.values() if each.operation == operation)
+    play = OPERATIONS[slug]
+    usage = next(each.usage for each in OPERATIONS.values() if each.operation == operation)
     fields = [(member, encodings.show(value).base64), (f"{member}_as", "base64")]
     for given, what in parameters.items():
         for target in {given, RENAMED.get((operation, given), given)} & set(play.members) - {

@@ -21,16 +21,16 @@ from console import error_help
 from keys import service
 from keys.clock import durations
 from keys.lifecycle import approvals
-from keys.service import timetravel
+from keys.service import account_clock
 
 SUGGESTED = (1, 30, 90, 365)  # days
 _HOURS = {"days": 24, "hours": 1}
-_FARTHEST = timetravel.FARTHEST.total_seconds()
+_FARTHEST = account_clock.FARTHEST.total_seconds()
 
 
-class ByForm(forms.Form):
+class DurationForm(forms.Form):
     by = forms.IntegerField(
-        label=gettext_lazy("How far"), min_value=1, max_value=timetravel.LONGEST_MOVE.days * 24, initial=90
+        label=gettext_lazy("How far"), min_value=1, max_value=account_clock.LONGEST_MOVE.days * 24, initial=90
     )
     unit = forms.ChoiceField(
         label=gettext_lazy("Unit"), choices=[("days", gettext_lazy("days")), ("hours", gettext_lazy("hours"))]
@@ -40,12 +40,12 @@ class ByForm(forms.Form):
         given = super().clean() or {}
         if "by" in given and "unit" in given:
             given["move"] = timedelta(hours=given["by"] * _HOURS[given["unit"]])
-            if given["move"] > timetravel.LONGEST_MOVE:
+            if given["move"] > account_clock.LONGEST_MOVE:
                 self.add_error("by", _too_far())
         return given
 
 
-class ToForm(forms.Form):
+class DateForm(forms.Form):
     to = forms.DateTimeField(
         label=gettext_lazy("To"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
@@ -60,7 +60,7 @@ class ToForm(forms.Form):
         to: datetime = self.cleaned_data["to"]
         if to <= self.now:
             raise forms.ValidationError(_("A clock moves forward only: this is not after the account's time."))
-        if to - self.now > timetravel.LONGEST_MOVE:
+        if to - self.now > account_clock.LONGEST_MOVE:
             raise forms.ValidationError(_too_far())
         return to
 
@@ -90,7 +90,7 @@ class MoveForm(forms.Form):
 
 
 def _too_far() -> str:
-    return _("At most %(days)d days at a time: a clock cannot be put back.") % {"days": timetravel.LONGEST_MOVE.days}
+    return _("At most %(days)d days at a time: a clock cannot be put back.") % {"days": account_clock.LONGEST_MOVE.days}
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -103,8 +103,8 @@ def page(request: HttpRequest) -> HttpResponse:
         return _move(request)
     begin = service.clock_ahead(request)
     now = service.now(request)
-    by = ByForm(request.GET if "by" in request.GET else None)
-    to = ToForm(request.GET if "to" in request.GET else None, now=now)
+    by = DurationForm(request.GET if "by" in request.GET else None)
+    to = DateForm(request.GET if "to" in request.GET else None, now=now)
     target = None
     if by.is_bound and by.is_valid():
         target = now + by.cleaned_data["move"]
@@ -120,8 +120,8 @@ def page(request: HttpRequest) -> HttpResponse:
 def _page(
     request: HttpRequest,
     *,
-    by: ByForm | None = None,
-    to: ToForm | None = None,
+    by: DurationForm | None = None,
+    to: DateForm | None = None,
     move: MoveForm | None = None,
     begin: float = 0.0,
     seconds: float = 0.0,
@@ -131,26 +131,29 @@ def _page(
     shown: dict[str, Any] = {
         "now": now,
         "real": real,
-        "may": service.visibility.is_allowed(service.viewer(request), timetravel.MOVE),
-        "missing": service.missing_permission(request, timetravel.MOVE),
-        "by": by or ByForm(),
-        "to": to or ToForm(now=now),
+        "may": service.visibility.is_allowed(service.viewer(request), account_clock.MOVE),
+        "missing": service.missing_permission(request, account_clock.MOVE),
+        "by": by or DurationForm(),
+        "to": to or DateForm(now=now),
         "suggested": SUGGESTED,
-        "most": timetravel.LONGEST_MOVE.days,
+        "most": account_clock.LONGEST_MOVE.days,
     }
     if move is not None and shown["may"]:
         target = real + timedelta(seconds=seconds)
-        found = timetravel.forecast(service.viewer(request), target)
+        found = account_clock.forecast(service.viewer(request), target)
         held = service.ending_unapproved(request, target)
         if "typed" in move.fields and not hasattr(move, "phrase"):
             move.confirm_by(_phrase(found))
         shown |= {"move": move, "target": target, "forecast": found, "moved_by": durations.span(seconds - begin)}
-        shown |= {"held": {each.place for each in held}, "why_held": approvals.held_move(len(held)) if held else ""}
+        shown |= {
+            "held": {each.place for each in held},
+            "why_held": approvals.clock_move_refusal(len(held)) if held else "",
+        }
     wrong = any(form is not None and form.is_bound and form.errors for form in (by, to, move))
     return render(request, "keys/clock/clock.html", shown, status=422 if wrong else 200)
 
 
-def _phrase(found: timetravel.Forecast) -> str:
+def _phrase(found: account_clock.Forecast) -> str:
     return f"destroy {found.destroyed.number}" if found.destroyed.number else ""
 
 
@@ -160,8 +163,8 @@ def _move(request: HttpRequest) -> HttpResponse:
     try:
         if begin is None or seconds is None:
             raise forms.ValidationError(_("This form is not whole: choose again how far."))
-        if service.visibility.is_allowed(service.viewer(request), timetravel.MOVE):
-            found = timetravel.forecast(service.viewer(request), timezone.now() + timedelta(seconds=seconds))
+        if service.visibility.is_allowed(service.viewer(request), account_clock.MOVE):
+            found = account_clock.forecast(service.viewer(request), timezone.now() + timedelta(seconds=seconds))
             form.confirm_by(_phrase(found))
             if not form.is_valid():
                 return _page(request, move=form, begin=begin, seconds=seconds)

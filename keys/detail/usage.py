@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.public.vocabulary import MAKES_CIPHERTEXT
 from keys.record.key_states import StateFacts, changed, created
-from keys.record.of_key import Event
+from keys.record.key_events import Event
 
 DIRECT = "direct"
 

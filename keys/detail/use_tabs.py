@@ -15,7 +15,7 @@ from console import charts
 from keys import service
 from keys.common import optional
 from keys.detail import usage
-from keys.record import of_key as trail
+from keys.record import key_events
 
 PERIODS = (1, 7, 30, 90)
 _DEFAULT_PERIOD = 30
@@ -30,7 +30,7 @@ def use(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     end = timezone.localtime(now).replace(minute=0, second=0, microsecond=0)
     end = end + step if days == 1 else end.replace(hour=0) + step
     begin = end - timedelta(days=days)
-    events = trail.of_key(request, key["Arn"], since=begin)
+    events = key_events.of_key(request, key["Arn"], since=begin)
     uses = [event for event in events.found if event.is_use]
     columns = usage.columns(uses, begin, end, step)
     labels = [date_format(timezone.localtime(each.begin), "H:i" if days == 1 else "j M") for each in columns]
@@ -62,7 +62,7 @@ def use(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
 
 def timeline(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     now = service.record_now(request)
-    events = trail.of_key(request, key["Arn"])
+    events = key_events.of_key(request, key["Arn"])
     found = usage.changes(events.found)
     states = [(change.event.time, change.state) for change in found]
     if not states or states[0][0] > key["CreationDate"]:
@@ -75,7 +75,7 @@ def timeline(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, A
     ]
     return {
         "changes": list(reversed(found)),
-        "strip": charts.stretches(states, now),
+        "strip": charts.state_intervals(states, now),
         "strip_width": charts.WIDTH,
         "since": states[0][0],
         "now": now,
@@ -105,7 +105,7 @@ def impact(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any
     """What would go, or stop working, with the key. Each part that may not be read says so; the others are shown."""
     since = service.record_now(request) - timedelta(days=IMPACT_DAYS)
     used, used_problem = optional(lambda: last_use(request, kms, key))
-    events, events_problem = optional(lambda: trail.of_key(request, key["Arn"], since=since))
+    events, events_problem = optional(lambda: key_events.of_key(request, key["Arn"], since=since))
     aliases, aliases_problem = optional(
         lambda: [
             alias["AliasName"] for alias in service.pages(kms, "list_aliases", "Aliases", KeyId=key["KeyId"]) if alias

@@ -134,7 +134,7 @@ def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse
             "tabs": [(slug, words) for slug, (words, _load, there) in TABS.items() if there(key)],
             "problem": problem,
             "template": f"keys/detail/tabs/{tab.replace('-', '_')}.html",
-            "refused": action_rules.refused(key),
+            "refused": action_rules.refused_actions(key),
             "last_use": last_use,
             "waiting": deletion.waiting(request, key["KeyId"]),
             **(loaded or {}),

@@ -151,13 +151,14 @@ def remote_client(
         role = _role(key, backend, connection, opened, region)
         made = boto3.session.Session(**_session_arguments(role))
         return _client(
-            (*key, role["access_key_id"]), lambda: _knowing(backend, _make(made, backend, service, region, config))
+            (*key, role["access_key_id"]),
+            lambda: _refusing_unsupported(backend, _make(made, backend, service, region, config)),
         )
     own = own_session(connection, opened)
-    return _client(key, lambda: _knowing(backend, _make(own, backend, service, region, config)))
+    return _client(key, lambda: _refusing_unsupported(backend, _make(own, backend, service, region, config)))
 
 
-def _knowing(backend: Backend, client: Any) -> Any:
+def _refusing_unsupported(backend: Backend, client: Any) -> Any:
     """Refuse what the endpoint is known not to offer with a sentence, before it answers with an error page."""
 
     def check(model: Any, **_rest: Any) -> None:

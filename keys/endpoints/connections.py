@@ -280,7 +280,7 @@ def _not_offered(kms: Any) -> Iterator[str]:
         shape = model.input_shape
         if shape is None or "KeyId" not in shape.members or name in _NOT_PROBED:
             continue
-        given = {member: _something(member, shape.members[member]) for member in shape.required_members}
+        given = {member: _sample_value(member, shape.members[member]) for member in shape.required_members}
         try:
             getattr(kms, xform_name(name))(**given)
         except ClientError as error:
@@ -290,16 +290,16 @@ def _not_offered(kms: Any) -> Iterator[str]:
             yield name
 
 
-def _something(member: str, shape: Shape) -> Any:
+def _sample_value(member: str, shape: Shape) -> Any:
     """A value of a shape that passes validation."""
     if "KeyId" in member:
         return _NOBODY
     if shape.type_name == "blob":
         return b"0" * 16
     if shape.type_name == "list":
-        return [_something(member, shape.member)]
+        return [_sample_value(member, shape.member)]
     if shape.type_name == "structure":
-        return {name: _something(name, shape.members[name]) for name in shape.required_members}
+        return {name: _sample_value(name, shape.members[name]) for name in shape.required_members}
     if shape.type_name in ("integer", "long"):
         return int(shape.metadata.get("min", 1))
     if shape.type_name == "boolean":

@@ -25,11 +25,11 @@ from keys.models import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class EndpointRow:
     """An endpoint with what is known of its keys in the page's Region."""
 
     backend: backends.Backend
-    mark: Any
+    sync_state: Any
     keys: int
 
 
@@ -40,7 +40,7 @@ _listed = requires(backends.LIST_CONNECTIONS, gettext_lazy("Endpoints"))
 def index(request: HttpRequest) -> HttpResponse:
     lines = []
     for backend in backends.choices(request):
-        lines.append(Line(backend, *inventory.state_of_endpoint(request, backend.scope)))
+        lines.append(EndpointRow(backend, *inventory.state_of_endpoint(request, backend.scope)))
     return render(
         request, "keys/endpoints/index.html", {"lines": lines, "manages": connections.may(request, connections.MANAGE)}
     )

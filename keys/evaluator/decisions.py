@@ -190,25 +190,25 @@ class Row:
         return any(cell != NO for cell in self.cells)
 
 
-def subjects_of(household: PrincipalDirectory, key: KeyView) -> list[Subject]:
+def subjects_of(directory: PrincipalDirectory, key: KeyView) -> list[Subject]:
     """The account's principals, and whoever else the key's policy or grants name."""
-    found = [*household.subjects]
-    for name in sorted(named_in(key.policy, key.grants) - set(household.by_arn)):
-        subject = household.find(name)
+    found = [*directory.subjects]
+    for name in sorted(named_in(key.policy, key.grants) - set(directory.by_arn)):
+        subject = directory.find(name)
         if subject is not None:  # a name of nobody (deleted, misspelt) can do nothing
             found.append(replace(subject, arn=name))
     return found
 
 
-def matrix(household: PrincipalDirectory, key: KeyView, actions: Sequence[str], asked: RequestContext) -> list[Row]:
+def matrix(directory: PrincipalDirectory, key: KeyView, actions: Sequence[str], asked: RequestContext) -> list[Row]:
     rows = []
-    for subject in subjects_of(household, key):
-        judge = AccessEvaluator(subject, key, asked)
-        rows.append(Row(subject, tuple(judge.cell(action) for action in actions)))
+    for subject in subjects_of(directory, key):
+        evaluator = AccessEvaluator(subject, key, asked)
+        rows.append(Row(subject, tuple(evaluator.cell(action) for action in actions)))
     return rows
 
 
-class ManyKeys:
+class KeyDecisions:
     """Answers of one subject on many keys. Where no variable, no grant to it and no condition that can be judged takes part, keys of one
     policy whose ARNs the same statements take in get one and the same answer, which is worked out once."""
 
@@ -248,15 +248,15 @@ class ManyKeys:
         return found
 
     def _ask(self, key: KeyView, actions: Sequence[str]) -> tuple[str, ...]:
-        judge = AccessEvaluator(self._subject, key, self._asked)
-        return tuple(judge.cell(action) for action in actions)
+        evaluator = AccessEvaluator(self._subject, key, self._asked)
+        return tuple(evaluator.cell(action) for action in actions)
 
 
 def keys_for(
     subject: Subject, keys: Iterable[KeyView], actions_of: Callable[[KeyView], Sequence[str]], asked: RequestContext
 ) -> list[tuple[KeyView, list[tuple[str, str]]]]:
     """(key, [(action, answer)]) for each key on which the subject may, or may in some requests, do one of the actions."""
-    found, many = [], ManyKeys(subject, asked)
+    found, many = [], KeyDecisions(subject, asked)
     for key in keys:
         actions = actions_of(key)
         cells = [(a, cell) for a, cell in zip(actions, many.cells(key, actions), strict=True) if cell != NO]
@@ -266,10 +266,10 @@ def keys_for(
 
 
 def differences(
-    household: PrincipalDirectory, before: KeyView, after: KeyView, actions: Sequence[str], asked: RequestContext
+    directory: PrincipalDirectory, before: KeyView, after: KeyView, actions: Sequence[str], asked: RequestContext
 ) -> list[tuple[Subject, list[tuple[str, str, str]]]]:
     """(principal, [(action, answer before, answer after)]) for everyone whose access another key policy would change."""
-    everyone = {subject.arn: subject for side in (before, after) for subject in subjects_of(household, side)}
+    everyone = {subject.arn: subject for side in (before, after) for subject in subjects_of(directory, side)}
     found = []
     for subject in everyone.values():
         then, now = AccessEvaluator(subject, before, asked), AccessEvaluator(subject, after, asked)

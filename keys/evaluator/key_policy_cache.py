@@ -1,4 +1,4 @@
-"""The key's side of every key of a Region: policies and grants are read once through the API and kept (models.CachedKeyPolicy), those of
+"""What decides about every key of a Region beside IAM: policies and grants are read once through the API and kept (models.CachedKeyPolicy), those of
 changed keys again. A page never waits for all of 10,000: it reads for a moment, answers from what it has and says what is missing.
 
 What was read for one principal is shown to another only if the same decision that the engine makes lets it read that key's policy.
@@ -44,15 +44,15 @@ _AT_LEAST = 25  # keys that are asked about however late it is: a small account 
 
 _PLACES, _KEYS = 32, 150_000  # that are kept: accounts and Regions, the keys in all of them
 _MOST_REFUSED = 20_000
-# By what is known of the keys: who may not list aliases is told none. A side is kept with when it was read and what its reader lacks.
-_sides: dict[tuple[Place, bool], dict[str, tuple[tuple[str, int], KeyView]]] = {}
+# By what is known of the keys: who may not list aliases is told none. A view is kept with when it was read and what its reader lacks.
+_key_views: dict[tuple[Place, bool], dict[str, tuple[tuple[str, int], KeyView]]] = {}
 _refused: dict[
     tuple[str, str, str], float
 ] = {}  # (reader's access key ID, Region, key ID) → until when not to ask again
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ReadableKeys:
     """`unread`: keys that there was no time to read yet; `hidden`: keys whose policy the caller may not read."""
 
     keys: list[KeyView]
@@ -60,7 +60,7 @@ class Held:
     hidden: int
 
 
-def readable(request: HttpRequest, people: PrincipalDirectory, budget: float = BUDGET) -> Held:
+def readable_keys(request: HttpRequest, people: PrincipalDirectory, budget: float = BUDGET) -> ReadableKeys:
     """Raises ClientError if the caller may not list keys."""
     listed = inventory.synced_keys(request)
     key_ids = set(listed.values_list("key_id", flat=True))
@@ -68,10 +68,10 @@ def readable(request: HttpRequest, people: PrincipalDirectory, budget: float = B
     where = inventory.place(request)
     place: Place = (where["account_id"], where["region"])
     unread = _bring_up_to_date(request, place, key_ids, budget)
-    sides, waiting = _sides_of(place, key_ids, listed, budget)
+    views, waiting = _views_of(place, key_ids, listed, budget)
     unread += waiting
-    keys = _permitted(request, people, sides) if embedded else sides
-    return Held(keys, unread, len(key_ids) - len(keys) - unread)
+    keys = _permitted(request, people, views) if embedded else views
+    return ReadableKeys(keys, unread, len(key_ids) - len(keys) - unread)
 
 
 def _bring_up_to_date(request: HttpRequest, place: Place, key_ids: set[str], budget: float) -> int:
@@ -157,13 +157,13 @@ _IDENTITY = ("account_id", "region", "key_id")
 _READ = ("policy", "grants", "grants_known", "change", "read")
 
 
-def _sides_of(
+def _views_of(
     place: Place, key_ids: set[str], listed: inventory.VisibleKeys, budget: float
 ) -> tuple[list[KeyView], int]:
     """Compiled and kept in this process; only what was read since the last time is made anew, while the budget lasts. Beside them
     how many had to wait."""
     shared = (place, listed.visibility.lists_aliases)
-    before = _sides.get(shared, {})
+    before = _key_views.get(shared, {})
     # As text, for it is only compared: 10,000 times made of it would be a fifth of a page's time.
     query = CachedKeyPolicy.objects.filter(account_id=place[0], region=place[1]).annotate(
         stamp=Cast("read", TextField())
@@ -182,24 +182,24 @@ def _sides_of(
             waiting = len(missing) - start
             break
         named = missing[start : start + _FEW]
-        rows = {row.key_id: row for row in listed.filter(key_id__in=named).only(*_OF_A_SIDE)}
+        rows = {row.key_id: row for row in listed.filter(key_id__in=named).only(*_VIEW_COLUMNS)}
         for row in query.filter(key_id__in=named):
             if row.key_id in rows:
                 try:
-                    kept[row.key_id] = (stamps[row.key_id], _side(rows[row.key_id], row))
+                    kept[row.key_id] = (stamps[row.key_id], _view(rows[row.key_id], row))
                 except MalformedPolicy:
                     continue  # a policy of another endpoint that is not understood: counted as hidden
-    _sides.pop(shared, None)
-    while len(_sides) >= _PLACES or (_sides and len(kept) + sum(map(len, _sides.values())) > _KEYS):
-        _sides.pop(next(iter(_sides)), None)
-    _sides[shared] = kept
-    return [side for _stamp, side in kept.values()], waiting
+    _key_views.pop(shared, None)
+    while len(_key_views) >= _PLACES or (_key_views and len(kept) + sum(map(len, _key_views.values())) > _KEYS):
+        _key_views.pop(next(iter(_key_views)), None)
+    _key_views[shared] = kept
+    return [view for _stamp, view in kept.values()], waiting
 
 
-_OF_A_SIDE = ("key_id", "arn", "spec", "usage", "origin", "regionality", "tags", "aliases")
+_VIEW_COLUMNS = ("key_id", "arn", "spec", "usage", "origin", "regionality", "tags", "aliases")
 
 
-def _side(row: Row, kept: CachedKeyPolicy) -> KeyView:
+def _view(row: Row, kept: CachedKeyPolicy) -> KeyView:
     multi_region = row.regionality != "SINGLE"
     metadata: dict[str, Any] = {
         "KeyId": row.key_id,
@@ -216,7 +216,7 @@ def _side(row: Row, kept: CachedKeyPolicy) -> KeyView:
     return key_view.make(metadata, kept.policy, kept.grants, row.tags, aliases, kept.grants_known)
 
 
-def _permitted(request: HttpRequest, people: PrincipalDirectory, sides: Iterable[KeyView]) -> list[KeyView]:
+def _permitted(request: HttpRequest, people: PrincipalDirectory, views: Iterable[KeyView]) -> list[KeyView]:
     """The keys whose policy the signed-in principal may read, and their grants only where it may list them."""
     reader = people.find(request.signed_in.arn)  # type: ignore[attr-defined]
     if reader is None:
@@ -231,12 +231,12 @@ def _permitted(request: HttpRequest, people: PrincipalDirectory, sides: Iterable
         {},
         timezone.now(),
     )
-    found, many = [], decisions.ManyKeys(reader, asked)
-    for side in sides:
-        policy_read, grants_listed = many.cells(side, ("kms:GetKeyPolicy", "kms:ListGrants"))
+    found, many = [], decisions.KeyDecisions(reader, asked)
+    for view in views:
+        policy_read, grants_listed = many.cells(view, ("kms:GetKeyPolicy", "kms:ListGrants"))
         if policy_read != decisions.YES:
             continue
-        if side.grants and grants_listed != decisions.YES:
-            side = replace(side, grants=(), grants_known=False)
-        found.append(side)
+        if view.grants and grants_listed != decisions.YES:
+            view = replace(view, grants=(), grants_known=False)
+        found.append(view)
     return found

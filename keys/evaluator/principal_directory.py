@@ -1,7 +1,7 @@
 """The account's principals with all that decides for them, from GetAccountAuthorizationDetails.
 
 Kept in memory until the account's IAM changes (embedded engine), or for half a minute (real AWS). Whoever asks is asked for their
-permission by the API each time, so a kept household tells nobody more than IAM would.
+permission by the API each time, so a kept directory tells nobody more than IAM would.
 """
 
 from __future__ import annotations
@@ -138,7 +138,10 @@ def _role_session(
 
 _ACCOUNTS = 32
 _kept: Cache[str, PrincipalDirectory] = Cache(
-    "households", limit=_ACCOUNTS, weigh=lambda account_id, kept: 5_000 * (1 + len(kept.subjects)), most=256 << 20
+    "principal_directories",
+    limit=_ACCOUNTS,
+    weigh=lambda account_id, kept: 5_000 * (1 + len(kept.subjects)),
+    most=256 << 20,
 )
 _remote: dict[str, tuple[datetime, PrincipalDirectory]] = {}
 _lock = threading.Lock()
@@ -172,7 +175,7 @@ def _read(iam: Any, account_id: str) -> PrincipalDirectory:
 
 
 def from_details(account_id: str, details: Mapping[str, list[Any]]) -> PrincipalDirectory:
-    """The household that an answer of GetAccountAuthorizationDetails tells of. Pure."""
+    """The directory that an answer of GetAccountAuthorizationDetails tells of. Pure."""
     reader = _Reader(details["Policies"])
     groups = {
         group["GroupName"]: reader.owned(group, "Group", f"group {group['GroupName']}")

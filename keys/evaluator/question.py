@@ -22,7 +22,7 @@ class Question:
     conditions: dict[str, str]
     now: datetime
 
-    def asked(self) -> decisions.RequestContext:
+    def request_context(self) -> decisions.RequestContext:
         values: dict[str, str | tuple[str, ...]] = {name.lower(): value for name, value in self.conditions.items()}
         return decisions.RequestContext(values, self.pairs, self.now)
 

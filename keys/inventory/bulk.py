@@ -23,7 +23,7 @@ from keys import leases, service, viewer
 from keys.endpoints import diagnosis
 from keys.inventory import inventory
 from keys.lifecycle import approvals
-from keys.lifecycle.action_rules import refused as refused_actions
+from keys.lifecycle.action_rules import refused_actions
 from keys.models import BulkItem, BulkJob
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class BulkAction:
     danger: bool = False
 
 
-BULK: dict[str, BulkAction] = {
+BULK_ACTIONS: dict[str, BulkAction] = {
     "enable": BulkAction("EnableKey", _("Enable"), "enable"),
     "disable": BulkAction("DisableKey", _("Disable"), "disable"),
     "delete": BulkAction("ScheduleKeyDeletion", _("Schedule deletion"), "delete", danger=True),
@@ -60,7 +60,7 @@ BULK: dict[str, BulkAction] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class PreviewedKey:
     """A key of a preview, and AWS's error that it will answer with (empty: it is done)."""
 
     key_id: str
@@ -69,7 +69,7 @@ class Expected:
     problem: str
 
 
-def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> list[Expected]:
+def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> list[PreviewedKey]:
     """What each key will answer: from its state, and for the embedded engine from the policies that will decide.
 
     Another endpoint decides by policies that are not embedded to read, so a refusal there is known only when it comes.
@@ -78,7 +78,7 @@ def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> lis
     if service.backend(request).embedded:
         sentences = service.visibility.refusals(service.viewer(request), action.operation, key_ids)
         refused = {key_id: f"AccessDeniedException: {sentence}" for key_id, sentence in sentences.items()}
-    if action.operation in approvals.GUARDED and approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
+    if action.operation in approvals.GUARDED_OPERATIONS and approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
         refused = dict.fromkeys(key_ids, approvals.sentence())
     rows = {row.key_id: row for row in inventory.synced_keys(request).filter(key_id__in=key_ids)}
     kms = service.client(request)
@@ -87,20 +87,20 @@ def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> lis
 
 def _expected(
     kms: Any, action: BulkAction, key_id: str, row: Row | None, refused: dict[str, str], ask: bool
-) -> Expected:
+) -> PreviewedKey:
     alias = row.alias if row is not None else ""
     if ask or row is None:
         try:
             key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
         except ClientError as error:
-            return Expected(key_id, "", "", refused.get(key_id) or service.sentence(error))
+            return PreviewedKey(key_id, "", "", refused.get(key_id) or service.sentence(error))
     else:
         key = {"KeyId": key_id, "Arn": row.arn, "KeyState": row.state, "KeyManager": row.manager}
     problem = refused.get(key_id) or refused_actions(key).get(action.rule, "")
-    return Expected(key_id, alias, key["KeyState"], problem)
+    return PreviewedKey(key_id, alias, key["KeyState"], problem)
 
 
-def begin(request: HttpRequest, action: str, key_ids: list[str], parameters: dict[str, Any]) -> BulkJob:
+def start(request: HttpRequest, action: str, key_ids: list[str], parameters: dict[str, Any]) -> BulkJob:
     """A job for these keys, its first part done."""
     job = BulkJob.objects.create(
         **inventory.place(request),
@@ -161,9 +161,9 @@ def _step(kms: Any, job: BulkJob, lease: leases.HeldLease, end: float | None = N
     Where a worker dies between a call and its note, the next one makes the call again.
     """
     items = list(job.items.filter(outcome="").order_by("pk")[:_BATCH])
-    method = getattr(kms, xform_name(BULK[job.action].operation))
+    method = getattr(kms, xform_name(BULK_ACTIONS[job.action].operation))
     for item in items:
-        leases.insist(lease)
+        leases.require(lease)
         try:
             method(KeyId=item.key_id, **job.parameters)
         except ClientError as error:

@@ -133,7 +133,7 @@ class _KeyDetails:
         found = self._ask("get_key_policy", {"Policy": ""}, PolicyName="default")
         if found is not None:
             text = found["Policy"]
-            row["public"] = ("yes" if anyone(text) else "no") if text else ""
+            row["public"] = ("yes" if allows_anyone(text) else "no") if text else ""
 
     def rotation(self, row: Columns, *, rotates: bool) -> None:
         found = self._ask("get_key_rotation_status", {}) if rotates else {}
@@ -157,7 +157,7 @@ def kind(spec: str) -> str:
     return "KEM" if spec.startswith("ML_KEM") else "Asymmetric"
 
 
-def anyone(policy: str) -> bool:
+def allows_anyone(policy: str) -> bool:
     """Whether a key policy lets anyone use the key: an Allow for every principal that no condition narrows."""
     try:
         statements = json.loads(policy).get("Statement", [])

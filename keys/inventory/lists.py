@@ -92,7 +92,7 @@ def _unused(since: datetime) -> Q:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class FacetValue:
     """A value of a facet: how many keys have it (None: not counted), and whether it is chosen."""
 
     value: str
@@ -104,7 +104,7 @@ class Value:
 class Facet:
     name: str
     label: Any
-    values: list[Value]
+    values: list[FacetValue]
 
 
 @dataclass
@@ -150,7 +150,7 @@ class Listing:
         return due if due in DUE else ""
 
     @property
-    def narrowed(self) -> bool:
+    def is_filtered(self) -> bool:
         return bool(self.text or self.chosen or self.tag or self.due)
 
     @cached_property
@@ -225,7 +225,7 @@ class Listing:
 
     @cached_property
     def _hidden(self) -> VisibleKeys:
-        if self.manager != "CUSTOMER" or self.narrowed:
+        if self.manager != "CUSTOMER" or self.is_filtered:
             return self.base.none()
         return inventory.undescribable_keys(self.request)
 
@@ -279,9 +279,9 @@ class Listing:
         return self.matching + self.hidden_total
 
     @cached_property
-    def everything(self) -> int:
+    def unfiltered_total(self) -> int:
         """Keys of the list when nothing narrows it."""
-        if not self.narrowed:
+        if not self.is_filtered:
             return self.total
         if not self.visibility.denied_mask:
             return sum(self._kept_counts({"manager": self.manager}).values())
@@ -319,23 +319,27 @@ class Listing:
                 numbers[chosen] = 0
             ranked = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
             if chosen or len({values[name] for values, _number in self._combinations if values[name]}) > 1:
-                found.append(Facet(name, label, [Value(value, number, value == chosen) for value, number in ranked]))
+                found.append(
+                    Facet(name, label, [FacetValue(value, number, value == chosen) for value, number in ranked])
+                )
         tags = self._tags()
         return [*found, Facet("tag", _("Tag"), tags)] if tags else found
 
-    def _tags(self) -> list[Value]:
+    def _tags(self) -> list[FacetValue]:
         if self.visibility.denied_mask & key_rows.TAGS:
             return []
-        narrowed = self.narrowed or self.visibility.denied_mask
+        narrowed = self.is_filtered or self.visibility.denied_mask
         found = []
         if narrowed and self.matching <= _TAGS_COUNTED:
             counts = self.rows.tags().annotate(number=Count("pk")).order_by("-number", "name")[:_TAGS_SHOWN]
-            found = [Value(f"{name}={value}", number, f"{name}={value}" == self.tag) for name, value, number in counts]
+            found = [
+                FacetValue(f"{name}={value}", number, f"{name}={value}" == self.tag) for name, value, number in counts
+            ]
         else:
             for name, value, number in inventory.tag_counts(self.request, self.manager, _TAGS_SHOWN) or ():
-                found.append(Value(f"{name}={value}", None if narrowed else number, f"{name}={value}" == self.tag))
+                found.append(FacetValue(f"{name}={value}", None if narrowed else number, f"{name}={value}" == self.tag))
         if self.tag and not any(value.chosen for value in found):
-            found.insert(0, Value(self.tag, self.matching, True))
+            found.insert(0, FacetValue(self.tag, self.matching, True))
         return found
 
     # --- for exports

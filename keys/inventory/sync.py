@@ -194,7 +194,7 @@ class InventorySync:
         return self._aliases.get(key_id, [])
 
     def _read(self, lease: leases.HeldLease, key_id: str, aliases: list[str] | None = None) -> key_rows.Columns | None:
-        leases.insist(lease)
+        leases.require(lease)
         if not self.embedded:
             self._wait()
         return key_rows.read(self.kms, self.account_id, self.region, key_id, aliases, embedded=self.embedded)

@@ -38,7 +38,7 @@ OPERATIONS = {
 _MANAGED_TOO = frozenset({"grant-revoke", "grant-retire", "public-key"})
 
 
-def refused(key: Mapping[str, Any]) -> dict[str, str]:
+def refused_actions(key: Mapping[str, Any]) -> dict[str, str]:
     """Action → the AWS error it would give now, for those that would be refused. `key` is DescribeKey's KeyMetadata."""
     arn, origin = key["Arn"], key.get("Origin", "")
     if key.get("KeyManager") == "AWS":

@@ -1,6 +1,6 @@
 """Two-person deletion: an account may decide that no page deletes a key or its imported material until a second person has approved it.
 
-It is a rule of this console over its own pages, kept at the one door to keys: every KMS client that a page gets is `Guarded`, with the
+It is a rule of this console over its own pages, kept at the one door to keys: every KMS client that a page gets is `GuardedClient`, with the
 account whose rule holds. An approved call is made in a forward access session of the console's own (`SERVICE`), which nothing else can
 make: a policy that denies the calls outside of it (`closing_statement`) holds programs to the rule too.
 
@@ -34,7 +34,7 @@ GUARDED_METHODS = {
     "schedule_key_deletion": "ScheduleKeyDeletion",
     "delete_imported_key_material": "DeleteImportedKeyMaterial",
 }
-GUARDED = frozenset(GUARDED_METHODS.values())
+GUARDED_OPERATIONS = frozenset(GUARDED_METHODS.values())
 REQUEST, LIST = "kmsconsole:RequestKeyDeletion", "kmsconsole:ListKeyDeletionRequests"
 APPROVE, REJECT = "kmsconsole:ApproveKeyDeletion", "kmsconsole:RejectKeyDeletion"
 RULE = "kmsconsole:ChangeDeletionRule"
@@ -52,7 +52,7 @@ def required(account_id: str) -> bool:
     return AccountRule.objects.filter(account_id=account_id, two_person_deletion=True).exists()
 
 
-class Guarded:
+class GuardedClient:
     """A KMS client whose deletions are checked against the rule of `account_id`. All else is the client's.
 
     An import that gives material in use an end, or an earlier one, is a deletion with a date.
@@ -112,7 +112,7 @@ def closing_statement(*, of_key_policy: bool = False) -> dict[str, Any]:
         "Sid": "DeleteOnlyWhatTwoPersonsApproved",
         "Effect": "Deny",
         **({"Principal": "*"} if of_key_policy else {}),
-        "Action": sorted(f"kms:{operation}" for operation in GUARDED),
+        "Action": sorted(f"kms:{operation}" for operation in GUARDED_OPERATIONS),
         "Resource": "*",
         "Condition": {"StringNotLike": {"kms:ViaService": f"{SERVICE.partition('.')[0]}.*.amazonaws.com"}},
     }
@@ -138,7 +138,7 @@ def _by_call(event: clock.Event, calls: list[tuple[datetime, datetime]]) -> bool
     return event.scheduled is not None and any(begun <= event.scheduled <= completed for begun, completed in calls)
 
 
-def held_move(number: int) -> str:
+def clock_move_refusal(number: int) -> str:
     """Why a move of the clock is refused that would end `number` keys or materials."""
     return ngettext(
         "In this account two persons decide on deletions, and this move would end %(number)d key or key material without them. Cancel "
@@ -278,14 +278,14 @@ def _decide(request: HttpRequest, act: Act, action: str, asked: DeletionRequest,
 _NOT_ASKED = {"off_asked_by": "", "off_asked_user": "", "off_asked": None}
 
 
-def switch_on(request: HttpRequest) -> None:
+def enable_rule(request: HttpRequest) -> None:
     signed_in = request.signed_in  # type: ignore[attr-defined]
     AccountRule.objects.update_or_create(
         account_id=signed_in.account_id, defaults={**_changed(request), "two_person_deletion": True}
     )
 
 
-def ask_off(request: HttpRequest) -> None:
+def request_disabling(request: HttpRequest) -> None:
     """Raises NotAllowed."""
     signed_in = request.signed_in  # type: ignore[attr-defined]
     AccountRule.objects.filter(account_id=signed_in.account_id, two_person_deletion=True).update(
@@ -293,7 +293,7 @@ def ask_off(request: HttpRequest) -> None:
     )
 
 
-def switch_off(request: HttpRequest) -> None:
+def disable_rule(request: HttpRequest) -> None:
     """Raises NotAllowed unless another person has asked for it."""
     found = rule(request.signed_in.account_id)  # type: ignore[attr-defined]
     two = _("Switching this off needs two persons: one asks, another confirms.")
@@ -305,7 +305,7 @@ def switch_off(request: HttpRequest) -> None:
         raise NotAllowed(two)
 
 
-def keep_on(request: HttpRequest) -> None:
+def keep_rule(request: HttpRequest) -> None:
     account_id = request.signed_in.account_id  # type: ignore[attr-defined]
     AccountRule.objects.filter(account_id=account_id).update(**_NOT_ASKED)
 

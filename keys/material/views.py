@@ -152,7 +152,7 @@ def import_page(request: HttpRequest, key_id: str) -> HttpResponse:
             "commands": wrapping.commands(key["KeySpec"], algorithm),
             "upload": upload,
             "training": training,
-            "why": action_rules.refused(key).get("import", ""),
+            "why": action_rules.refused_actions(key).get("import", ""),
             "call": call.show(request, "GetParametersForImport", parameters),
             "previewed": previewed,
             "import_call": call.show(request, "ImportKeyMaterial", sent) if sent else None,

@@ -32,7 +32,7 @@ CHARTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
+class OverviewPanel:
     """Something to look at: its list's query, how many keys, the most urgent of them, and the column that says why."""
 
     slug: str
@@ -49,7 +49,7 @@ class Matter:
 
 
 # Slug, title, what is said when there is none, the list's query, the column that is shown.
-_MATTERS = (
+_PANELS = (
     ("deletion", gettext_lazy("Pending deletion"), gettext_lazy("Nothing is about to be deleted."), "due=deletion&sort=deletion_date", "deletion_date"),
     ("expiry", gettext_lazy("Material expires within 30 days"), gettext_lazy("No imported material expires soon."), "due=expiry&sort=valid_to", "valid_to"),
     ("rotation", gettext_lazy("Rotates within 30 days"), gettext_lazy("No rotation is due."), "due=rotation&sort=next_rotation", "next_rotation"),
@@ -61,7 +61,7 @@ _MATTERS = (
 def home(request: HttpRequest) -> HttpResponse:
     try:
         listing = synced_listing(request, "CUSTOMER", QueryDict())
-        matters = [_matter(request, *each) for each in _MATTERS]
+        matters = [_panel(request, *each) for each in _PANELS]
     except ClientError as error:
         return problem_page(request, _("Overview"), error)
     refused, refused_problem = _refused_calls(request, listing.now)
@@ -80,11 +80,13 @@ def home(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _matter(request: HttpRequest, slug: str, title: Any, nothing: Any, query: str, column: str) -> Matter:
+def _panel(request: HttpRequest, slug: str, title: Any, nothing: Any, query: str, column: str) -> OverviewPanel:
     listing = synced_listing(request, "CUSTOMER", QueryDict(query))
     number = listing.number()
     rows = inventory.describe_rows(request, list(listing.ordered()[:SHOWN])) if number else []
-    return Matter(slug, title, nothing, query, number, [(row, _days(row, column, listing.now)) for row in rows], column)
+    return OverviewPanel(
+        slug, title, nothing, query, number, [(row, _days(row, column, listing.now)) for row in rows], column
+    )
 
 
 def _days(row: Row, column: str, now: datetime) -> int | None:

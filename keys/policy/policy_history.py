@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from engine.public.key_policies import default_key_policy
-from keys.policy import policydoc
+from keys.policy import policy_document
 from keys.record import events
 
 _PAGES = 40  # of 50 events: how far a page looks
@@ -50,7 +50,7 @@ def read(request: HttpRequest, key: dict[str, Any], policy_now: str) -> History:
     versions = [_version(event, record, key) for event, record in (*puts, *births)]
     versions.sort(key=lambda version: version.when, reverse=True)
     for number, version in enumerate(versions):
-        if policydoc.same(version.policy, policy_now):
+        if policy_document.same(version.policy, policy_now):
             versions[number] = Version(
                 version.event_id, version.operation, version.who, version.when, version.policy, current=True
             )

@@ -21,7 +21,7 @@ from keys import call, service
 from keys.changes import Change, asked, carry_out
 from keys.common import name_of, optional, problem_page
 from keys.evaluator import decisions, key_view, operations, principal_directory
-from keys.policy import policies, policy_editor, policy_history, policydoc
+from keys.policy import policies, policy_document, policy_editor, policy_history
 
 VIEWS = ("default", "json")
 
@@ -29,7 +29,7 @@ VIEWS = ("default", "json")
 def load(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     """The Key policy tab."""
     text = kms.get_key_policy(KeyId=key["Arn"], PolicyName="default")["Policy"]
-    shown, reason = policydoc.read_default_view(text, key)
+    shown, reason = policy_document.read_default_view(text, key)
     view = request.GET.get("view", "default")
     people, people_problem = optional(lambda: _people(request))
     named = {*(shown.administrators if shown else ()), *(shown.users if shown else ())}
@@ -65,7 +65,7 @@ def change(request: HttpRequest, key_id: str) -> HttpResponse:
     except ClientError as error:
         return problem_page(request, key_id, error)
     back = reverse("key-tab", args=[key_id, "policy"])
-    view, reason = policydoc.read_default_view(text, key)
+    view, reason = policy_document.read_default_view(text, key)
     if view is None:
         messages.error(
             request,
@@ -82,7 +82,7 @@ def change(request: HttpRequest, key_id: str) -> HttpResponse:
     return carry_out(request, made, back)
 
 
-def _changed(request: HttpRequest, view: policydoc.DefaultView) -> policydoc.DefaultView | None:
+def _changed(request: HttpRequest, view: policy_document.DefaultView) -> policy_document.DefaultView | None:
     """The view that the form asks for; None, with a message, if it asks for nothing possible."""
     given = asked(request)
     if "deletion" in given:
@@ -111,7 +111,7 @@ def edit(request: HttpRequest, key_id: str) -> HttpResponse:
         restored = _version(request, key, before)
     except ClientError as error:
         return problem_page(request, key_id, error)
-    form = PolicyForm(request.POST or None, initial={"policy": policydoc.pretty(restored or before)})
+    form = PolicyForm(request.POST or None, initial={"policy": policy_document.pretty(restored or before)})
     preview = bool(restored) or "preview" in request.POST
     if request.method == "POST" and form.is_valid() and not preview:
         try:
@@ -150,7 +150,7 @@ def _preview(request: HttpRequest, kms: Any, key: dict[str, Any], before: str, a
     """What another policy would change: for whom, and in the text."""
     parameters = {"KeyId": key["KeyId"], "PolicyName": "default", "Policy": after}
     shown: dict[str, Any] = {
-        "diff": policydoc.difference(before, after),
+        "diff": policy_document.difference(before, after),
         "call": call.show(request, "PutKeyPolicy", parameters),
     }
     try:
@@ -194,7 +194,7 @@ def history(request: HttpRequest, key_id: str) -> HttpResponse:
             ],
             "newer": newer,
             "older": older,
-            "diff": policydoc.difference(older.policy if older else "", newer.policy) if newer else [],
+            "diff": policy_document.difference(older.policy if older else "", newer.policy) if newer else [],
         },
     )
 

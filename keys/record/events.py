@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundEvents:
     """Records in the order they happened; `whole` is false where there are more than were read. `begins`: when the embedded record of the
     account begins, where that was asked for."""
 
@@ -67,18 +67,18 @@ def verify(request: HttpRequest) -> Any:
     return proof.verify()
 
 
-def by_names(request: HttpRequest, names: Iterable[str], until: datetime) -> Found:
+def by_names(request: HttpRequest, names: Iterable[str], until: datetime) -> FoundEvents:
     """The records of these operations up to `until`, in the order they happened, from every Region of the account. Raises ClientError."""
     wanted = list(names)
     if service.backend(request).kind == service.AWS:
         records = [record for name in wanted for record in _aws_by_name(request, name, until)]
-        return Found(sorted(records, key=lambda record: record["eventTime"]), True)
+        return FoundEvents(sorted(records, key=lambda record: record["eventTime"]), True)
     account_id = request.signed_in.account_id  # type: ignore[attr-defined]
 
-    def read() -> Found:
+    def read() -> FoundEvents:
         numbered = [each for name in wanted for each in _embedded_by_name(account_id, name, until)]
         records = [record for _sequence, record in sorted(numbered, key=lambda each: each[0])]
-        return Found(records, True, trail.first_event_time(account_id))
+        return FoundEvents(records, True, trail.first_event_time(account_id))
 
     return _read_record(request, read, eventNames=sorted(wanted), endTime=until.isoformat())
 
@@ -102,7 +102,9 @@ def _aws_by_name(request: HttpRequest, name: str, until: datetime) -> Iterator[d
     yield from reversed(newest_first)
 
 
-def since(request: HttpRequest, names: Iterable[str], start: datetime, *, user: str = "", most: int = _CHUNK) -> Found:
+def since(
+    request: HttpRequest, names: Iterable[str], start: datetime, *, user: str = "", most: int = _CHUNK
+) -> FoundEvents:
     """The records of these operations from `start` on, the newest `most` of each, from every Region of the account; voided ones left out.
 
     With `user` (CloudTrail's Username) only of who is called so. On real AWS one sweep of the newest events, of this Region and of IAM's.
@@ -116,7 +118,7 @@ def since(request: HttpRequest, names: Iterable[str], start: datetime, *, user: 
     return _read_record(request, lambda: _embedded_since(account_id, wanted, start, user, most), **asked)
 
 
-def _embedded_since(account_id: str, names: list[str], start: datetime, user: str, most: int) -> Found:
+def _embedded_since(account_id: str, names: list[str], start: datetime, user: str, most: int) -> FoundEvents:
     numbered: list[tuple[int, dict[str, Any]]] = []
     whole = True
     for name in names:
@@ -126,14 +128,14 @@ def _embedded_since(account_id: str, names: list[str], start: datetime, user: st
         whole = whole and page.next is None
         numbered += zip(page.sequences, page.events, strict=True)
     records = [record for _sequence, record in sorted(numbered, key=lambda each: each[0])]
-    return Found([each for each in records if not each.get("voided") and _is_of(each, user)], whole)
+    return FoundEvents([each for each in records if not each.get("voided") and _is_of(each, user)], whole)
 
 
 def _is_of(record: dict[str, Any], user: str) -> bool:
     return not user or user_name(record["userIdentity"]) == user
 
 
-def _aws_since(request: HttpRequest, names: frozenset[str], start: datetime, user: str, most: int) -> Found:
+def _aws_since(request: HttpRequest, names: frozenset[str], start: datetime, user: str, most: int) -> FoundEvents:
     narrowed = {"LookupAttributes": [{"AttributeKey": "Username", "AttributeValue": user}]} if user else {}
     events: list[dict[str, Any]] = []
     whole = True
@@ -143,7 +145,7 @@ def _aws_since(request: HttpRequest, names: frozenset[str], start: datetime, use
         whole = whole and len(found) < most
         events += reversed([event for event in found if event["EventName"] in names])
     records = [json.loads(event["CloudTrailEvent"]) for event in events]
-    return Found(sorted(records, key=lambda record: record["eventTime"]), whole)
+    return FoundEvents(sorted(records, key=lambda record: record["eventTime"]), whole)
 
 
 def refused_since(request: HttpRequest, start: datetime, most: int) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ LONGEST = 256
 
 
 @dataclass(slots=True)
-class Found:
+class SearchResults:
     keys: list[Any] = field(default_factory=list)
     more_keys: bool = False
     pages: list[context.Entry] = field(default_factory=list)
@@ -33,10 +33,10 @@ def search(request: HttpRequest) -> HttpResponse:
     return render(request, "components/search_results.html" if partial else "search.html", {"q": text, "found": found})
 
 
-def _find(request: HttpRequest, text: str) -> Found:
+def _find(request: HttpRequest, text: str) -> SearchResults:
     """With nothing typed: every page and action, so that the palette is a menu too."""
     words = text.lower().split()
-    found = Found(
+    found = SearchResults(
         pages=[e for group in context.navigation() for e in group.entries if _matches(e, words)],
         actions=[entry for entry in context.actions() if _matches(entry, words)],
     )
@@ -47,7 +47,10 @@ def _find(request: HttpRequest, text: str) -> Found:
         except ClientError as error:
             found.problem = service.sentence(error)
         else:
-            found.keys, found.more_keys = inventory.describe_rows(request, listed[:KEYS_SHOWN]), len(listed) > KEYS_SHOWN
+            found.keys, found.more_keys = (
+                inventory.describe_rows(request, listed[:KEYS_SHOWN]),
+                len(listed) > KEYS_SHOWN,
+            )
     return found
 
 

@@ -47,14 +47,14 @@ class BackupError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class BackupResult:
     path: Path
     bytes: int
     records: int
     with_root_key: bool
 
 
-def make(path: Path, *, with_root_key: bool = False) -> Made:
+def make(path: Path, *, with_root_key: bool = False) -> BackupResult:
     """Write a backup to a new file of mode 0600, durable before its name appears. Raises BackupError."""
     if path.exists():
         raise BackupError(f"{path} exists: a backup never replaces a file")
@@ -69,7 +69,7 @@ def make(path: Path, *, with_root_key: bool = False) -> Made:
         raise BackupError(f"{path} exists: a backup never replaces a file") from reason
     except (OSError, sqlite3.Error) as reason:
         raise BackupError(f"the backup cannot be written: {reason}") from reason
-    return Made(path, path.stat().st_size, records, with_root_key)
+    return BackupResult(path, path.stat().st_size, records, with_root_key)
 
 
 def _write(file: IO[bytes], scratch: Path, with_root_key: bool) -> int:
@@ -147,14 +147,14 @@ def _snapshot(target: Path) -> tuple[int, int, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreResult:
     """The ID of the root key that the data needs, and what this node's checkpoint says is missing since the backup (empty: nothing)."""
 
     root_key_id: str
     missing: str
 
 
-def restore(path: Path, *, root_key: Path | None = None) -> Restored:
+def restore(path: Path, *, root_key: Path | None = None) -> RestoreResult:
     """Make this installation of a backup. Only into an empty one. Raises BackupError."""
     try:
         archive = tarfile.open(path, "r:")  # noqa: SIM115
@@ -177,7 +177,7 @@ def restore(path: Path, *, root_key: Path | None = None) -> Restored:
                 _put(domain_keys.root_path(), io.BytesIO(root_key.read_bytes()))
             elif _ROOT in manifest["members"]:
                 _put(domain_keys.root_path(), _member(archive, _ROOT))
-    return Restored(str(manifest["rootKeyID"]), missing)
+    return RestoreResult(str(manifest["rootKeyID"]), missing)
 
 
 def _manifest(archive: tarfile.TarFile, path: Path) -> dict[str, Any]:

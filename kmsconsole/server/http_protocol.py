@@ -37,7 +37,7 @@ _BETWEEN, _IN_HEAD, _IN_BODY = range(3)
 
 table = ConnectionTable()
 _pending: list[
-    tuple[FrontDoor, service.PendingResponse, bool]
+    tuple[HttpProtocol, service.PendingResponse, bool]
 ] = []  # carried out and not yet durable; is the connection kept?
 
 
@@ -51,7 +51,7 @@ class _Stop(Exception):
     """Raised while httptools reads: what comes is not to be read on."""
 
 
-class FrontDoor(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """One connection. uvicorn's protocol, but for calls that are answered without leaving the loop, for bounds and for answers."""
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -75,8 +75,8 @@ def when(moment: datetime | None, *, precise: bool = False, day: bool = False) -
     )
 
 
-@register.inclusion_tag("components/crumbs.html", takes_context=True)
-def crumbs(context: dict[str, Any], here: Any) -> dict[str, Any]:
+@register.inclusion_tag("components/breadcrumbs.html", takes_context=True)
+def breadcrumbs(context: dict[str, Any], here: Any) -> dict[str, Any]:
     """The pages above this one, by its address, and what this one is called."""
     key = context.get("key")
     names = {"key": context.get("key_name"), "key_manager": key.get("KeyManager") if isinstance(key, dict) else ""}

@@ -42,7 +42,7 @@ class Class:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ClassRequest:
     """What is to be there: the class with at least these students, each with a password and, if so wished, an access key."""
 
     slug: str
@@ -120,7 +120,7 @@ def members(iam: Any, name: str) -> set[str]:
     return {user["UserName"] for user in all_pages(iam, "get_group", "Users", GroupName=name)}
 
 
-def missing(iam: Any, wanted: Wanted) -> tuple[list[Call], dict[str, list[Call]]]:
+def missing(iam: Any, wanted: ClassRequest) -> tuple[list[Call], dict[str, list[Call]]]:
     """(the group's calls, each student's) that are still to be made. A password is left empty here. Names are taken as IAM has them:
     it does not tell capitals from small letters. Raises ClientError."""
     there = find(iam, wanted.slug)
@@ -139,7 +139,7 @@ def missing(iam: Any, wanted: Wanted) -> tuple[list[Call], dict[str, list[Call]]
     return calls, {name: _missing_of(iam, wanted, name, there, name in inside) for name, there in names.items()}
 
 
-def _missing_of(iam: Any, wanted: Wanted, name: str, known: bool, inside: bool) -> list[Call]:
+def _missing_of(iam: Any, wanted: ClassRequest, name: str, known: bool, inside: bool) -> list[Call]:
     which = {"UserName": name}
     calls: list[Call] = []
     if not known:
@@ -164,7 +164,7 @@ def has_password(iam: Any, name: str) -> bool:
     return True
 
 
-def create(iam: Any, wanted: Wanted, *, patience: float = _PATIENCE) -> Outcome:
+def create(iam: Any, wanted: ClassRequest, *, patience: float = _PATIENCE) -> Outcome:
     """Make what is missing, until a call is refused or the time is up: what was made stays. Raises ClientError if IAM cannot be read."""
     group, each = missing(iam, wanted)
     outcome = Outcome([], [name for name, calls in each.items() if calls], [])

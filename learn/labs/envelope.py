@@ -28,7 +28,7 @@ class NotAnEnvelope(ValueError):
     """The file is none of ours, or was cut."""
 
 
-class Changed(ValueError):
+class ContentChanged(ValueError):
     """The tag does not match: a bit differs, or it is another data key."""
 
 
@@ -97,7 +97,7 @@ def read_header(data: bytes) -> tuple[Header, int]:
 def open_(chunks: list[bytes], data_key: bytes, header: Header, begin: int) -> list[bytes]:
     """The file's pieces, only if every bit is as it was sealed. Takes the envelope's pieces and empties the list as it goes.
 
-    Raises NotAnEnvelope (cut short) or Changed.
+    Raises NotAnEnvelope (cut short) or ContentChanged.
     """
     _drop_front(chunks, begin)
     tag = _take_back(chunks, _TAG)
@@ -110,7 +110,7 @@ def open_(chunks: list[bytes], data_key: bytes, header: Header, begin: int) -> l
     try:
         opened.append(decryptor.finalize())
     except InvalidTag as reason:
-        raise Changed from reason
+        raise ContentChanged from reason
     return opened
 
 

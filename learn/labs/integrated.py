@@ -20,14 +20,14 @@ from keys import service, viewer
 from keys.endpoints import backends
 from keys.record.events import look_up
 from learn.labs.services import SERVICES, Resource, Service, Step, parameters, resource
-from learn.models import Protected
+from learn.models import ProtectedResource
 
 _RETIRE = Step("RetireGrant", itself=True)
 _LOOKED_THROUGH = 50  # of the newest events, to find those of the calls just made
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class RecordedCall:
     """One call as the page shows it. `via` is what kms:ViaService says, empty where the service calls as itself."""
 
     title: str
@@ -44,10 +44,10 @@ class Made:
     event_id: str = ""
 
 
-class Refused(Exception):
+class ServiceRefusal(Exception):
     """A step was refused: `made` are the calls up to it, it among them."""
 
-    def __init__(self, made: list[Made]) -> None:
+    def __init__(self, made: list[RecordedCall]) -> None:
         super().__init__(made[-1].code)
         self.made = made
 
@@ -58,9 +58,9 @@ def of(request: HttpRequest, row: Service, identifier: str) -> Resource:
     return resource(row, identifier, partition=partition, region=signed_in.region, account=signed_in.account_id)
 
 
-def held(request: HttpRequest) -> dict[str, Protected]:
+def protected_resources(request: HttpRequest) -> dict[str, ProtectedResource]:
     """What the services hold for this principal in this Region, by service."""
-    return {row.service: row for row in Protected.objects.filter(**_owner(request)) if row.service in SERVICES}
+    return {row.service: row for row in ProtectedResource.objects.filter(**_owner(request)) if row.service in SERVICES}
 
 
 def _owner(request: HttpRequest) -> dict[str, Any]:
@@ -68,12 +68,12 @@ def _owner(request: HttpRequest) -> dict[str, Any]:
     return {"account_id": signed_in.account_id, "region": signed_in.region, "owner": viewer.owner(request)}
 
 
-def protect(request: HttpRequest, row: Service, key: str) -> list[Made]:
-    """Have the service make a resource under a key (an ID, or the alias of its AWS managed key) and remember it. Raises Refused."""
+def protect(request: HttpRequest, row: Service, key: str) -> list[RecordedCall]:
+    """Have the service make a resource under a key (an ID, or the alias of its AWS managed key) and remember it. Raises ServiceRefusal."""
     thing = of(request, row, row.new_id())
-    made: list[Made] = []
+    made: list[RecordedCall] = []
     if row.needs and not service.visibility.is_allowed(service.viewer(request), row.needs):
-        raise Refused([_not_allowed(request, row)])
+        raise ServiceRefusal([_not_allowed(request, row)])
     key_arn, sealed, grant_id = key, b"", ""
     if row.looks_up or key == row.alias:
         itself = bool(row.needs)
@@ -85,11 +85,11 @@ def protect(request: HttpRequest, row: Service, key: str) -> list[Made]:
             sealed = answer.get("CiphertextBlob", sealed)
             grant_id = answer.get("GrantId", grant_id)
             key_arn = answer.get("KeyId", key_arn)
-    except Refused as refusal:
+    except ServiceRefusal as refusal:
         if grant_id:  # nothing is left behind by what did not come about
             _run(request, row, _RETIRE, thing, refusal.made, key=key_arn, grant_id=grant_id)
         raise
-    Protected.objects.update_or_create(
+    ProtectedResource.objects.update_or_create(
         **_owner(request),
         service=row.slug,
         defaults={
@@ -103,23 +103,23 @@ def protect(request: HttpRequest, row: Service, key: str) -> list[Made]:
     return made
 
 
-def read(request: HttpRequest, row: Service, kept: Protected) -> list[Made]:
-    """Have the service read its resource back. Raises Refused."""
-    made: list[Made] = []
+def read(request: HttpRequest, row: Service, kept: ProtectedResource) -> list[RecordedCall]:
+    """Have the service read its resource back. Raises ServiceRefusal."""
+    made: list[RecordedCall] = []
     for step in row.read:
         thing = of(request, row, kept.resource_id)
         _run(request, row, step, thing, made, key=kept.key_arn, sealed=bytes(kept.sealed))
     return made
 
 
-def release(request: HttpRequest, row: Service, kept: Protected) -> list[Made]:
-    """Have the service delete its resource: it retires its grant. Raises Refused, and what was held is held on."""
-    made: list[Made] = []
+def release(request: HttpRequest, row: Service, kept: ProtectedResource) -> list[RecordedCall]:
+    """Have the service delete its resource: it retires its grant. Raises ServiceRefusal, and what was held is held on."""
+    made: list[RecordedCall] = []
     if kept.grant_id:
         thing = of(request, row, kept.resource_id)
         try:
             _run(request, row, _RETIRE, thing, made, key=kept.key_arn, grant_id=kept.grant_id)
-        except Refused as refusal:
+        except ServiceRefusal as refusal:
             if refusal.made[-1].code != "NotFoundException":  # revoked by somebody meanwhile
                 raise
             made = refusal.made
@@ -132,17 +132,17 @@ def _run(
     row: Service,
     step: Step,
     thing: Resource,
-    made: list[Made],
+    made: list[RecordedCall],
     *,
     key: str,
     sealed: bytes = b"",
     grant_id: str = "",
 ) -> dict[str, Any]:
-    """Make the call and add what came of it to `made`. Raises Refused."""
+    """Make the call and add what came of it to `made`. Raises ServiceRefusal."""
     signed_in = request.signed_in  # type: ignore[attr-defined]
     principal = step.service or row.principal
     given = parameters(row, step, thing, key, sealed, grant_id)
-    shown = Made(
+    shown = RecordedCall(
         title=row.title,
         operation=step.operation,
         caller=principal if step.itself else _short(signed_in.arn),
@@ -155,7 +155,7 @@ def _run(
         answer: dict[str, Any] = getattr(client, xform_name(step.operation))(**given)
     except ClientError as error:
         made.append(_refused(shown, error))
-        raise Refused(made) from error
+        raise ServiceRefusal(made) from error
     meta = answer.pop("ResponseMetadata")
     made.append(replace(shown, answer=_words(step.operation, answer), request_id=meta["RequestId"]))
     return answer
@@ -166,7 +166,7 @@ def _short(arn: str) -> str:
     return arn.split(":", 5)[5]
 
 
-def _refused(shown: Made, error: ClientError) -> Made:
+def _refused(shown: RecordedCall, error: ClientError) -> RecordedCall:
     problem = error_help.explained(error)
     return replace(
         shown,
@@ -177,9 +177,9 @@ def _refused(shown: Made, error: ClientError) -> Made:
     )
 
 
-def _not_allowed(request: HttpRequest, row: Service) -> Made:
+def _not_allowed(request: HttpRequest, row: Service) -> RecordedCall:
     """AWS asks the service's own permission before the service does anything by itself."""
-    return Made(
+    return RecordedCall(
         title=row.title,
         operation=row.needs.partition(":")[2],
         caller=_short(request.signed_in.arn),  # type: ignore[attr-defined]
@@ -207,7 +207,7 @@ def _words(operation: str, answer: dict[str, Any]) -> str:
             return str(answer["KeyMetadata"]["Arn"])
 
 
-def with_events(request: HttpRequest, made: list[Made]) -> list[Made]:
+def with_events(request: HttpRequest, made: list[RecordedCall]) -> list[RecordedCall]:
     """The calls with the IDs of their audit events, as far as the principal may look events up."""
     wanted = {each.request_id for each in made if each.request_id}
     if not wanted:

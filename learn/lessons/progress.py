@@ -76,7 +76,7 @@ class ShownStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LessonProgress:
     """How many of a lesson's steps were done."""
 
     lesson: Lesson
@@ -111,9 +111,9 @@ def learner(arn: str, records: Sequence[Record]) -> Learner:
     return Learner(arn)
 
 
-def standings(lessons: Sequence[Lesson], records: Sequence[Record]) -> list[Standing]:
+def lesson_progress(lessons: Sequence[Lesson], records: Sequence[Record]) -> list[LessonProgress]:
     """`records`: of one principal."""
-    return [Standing(lesson, sum(proof is not None for proof in lesson.proofs(records))) for lesson in lessons]
+    return [LessonProgress(lesson, sum(proof is not None for proof in lesson.proofs(records))) for lesson in lessons]
 
 
 def steps(lesson: Lesson, who: Learner, records: Sequence[Record]) -> list[ShownStep]:

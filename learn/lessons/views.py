@@ -25,7 +25,7 @@ def index(request: HttpRequest) -> HttpResponse:
         who, records, whole = _seen(request, lessons.LESSONS, days)
     except ClientError as error:
         return problem_page(request, _("Learn"), error)
-    rows = progress.standings(lessons.LESSONS, records)
+    rows = progress.lesson_progress(lessons.LESSONS, records)
     return render(
         request,
         "learn/lessons/learn.html",

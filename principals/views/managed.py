@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from keys import call, service
 from keys.changes import Change, asked, carry_out, previews
 from keys.evaluator import whatif
-from keys.policy import policy_editor, policydoc
+from keys.policy import policy_document, policy_editor
 from principals.forms import ManagedPolicyForm, PolicyVersionForm
 from principals.views.attachments import PRACTICE_PATH
 from principals.views.common import all_pages, attempt_on_form, problem_page
@@ -96,7 +96,7 @@ def detail(request: HttpRequest) -> HttpResponse:
             "versions": versions,
             "version": shown,
             "document": document,
-            "diff": policydoc.difference(default, document) if default is not document else [],
+            "diff": policy_document.difference(default, document) if default is not document else [],
             "entities": entities,
             "attached": any(entities[name] for name in ("PolicyUsers", "PolicyGroups", "PolicyRoles")),
             "ours": not arn.startswith("arn:aws:iam::aws:"),

@@ -97,7 +97,7 @@ def preview(request: HttpRequest, change: Callable[[], whatif.Replace]) -> dict[
     """What saving would change, for whom, on which keys: for templates/principals/_preview.html."""
     try:
         people = principal_directory.of(request)
-        held = key_policy_cache.readable(request, people)
+        held = key_policy_cache.readable_keys(request, people)
         asked = decisions.RequestContext({}, {}, service.now(request))
         region = request.signed_in.region  # type: ignore[attr-defined]
         found = whatif.changes(people, held.keys, change(), asked, region)

@@ -8,7 +8,7 @@ from tests.conftest import TestAccount
 
 
 @pytest.fixture
-def household(account: TestAccount) -> dict[str, str]:
+def sample_keys(account: TestAccount) -> dict[str, str]:
     kms = account.client()
     made = {
         "blue": account.create_key(Description="Payments", Tags=[{"TagKey": "team", "TagValue": "blue"}]),

@@ -78,7 +78,7 @@ BOUNDS = {
     "engine.wire.sigv4:_usual": "4,096 × 512 characters",
     "engine.wire.validate:_compiled": FINITE,
     "keys.evaluator.key_policy_cache:_refused": "20,000 of some 300 bytes",
-    "keys.evaluator.key_policy_cache:_sides": "32 accounts and Regions, 150,000 keys in all",
+    "keys.evaluator.key_policy_cache:_key_views": "32 accounts and Regions, 150,000 keys in all",
     "keys.evaluator.decisions:_variants": "12 Mi characters of policies",
     "keys.evaluator.principal_directory:_kept": "weighed, 256 MiB",
     "keys.evaluator.principal_directory:_remote": "32 accounts",

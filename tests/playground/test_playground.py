@@ -18,7 +18,7 @@ from django.test import Client
 from console import error_help
 from engine.public.vocabulary import CRYPTOGRAPHIC
 from playground import recipe
-from playground.table import CHAINS, GROUPS, LABELS, PLAYS
+from playground.table import CHAINS, GROUPS, LABELS, OPERATIONS
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import text
 from tests.support.server import Server
@@ -37,20 +37,20 @@ def blobs(answer: Any) -> dict[str, str]:
 
 
 def test_every_cryptographic_operation_of_the_model_has_a_page() -> None:
-    here = {play.operation for play in PLAYS.values()}
+    here = {play.operation for play in OPERATIONS.values()}
     administration = ("Create", "Delete", "Update", "Describe", "List", "Put", "Enable", "Disable", "Schedule", "Cancel",
                       "Tag", "Untag", "Connect", "Disconnect", "Replicate", "Rotate", "Retire", "Revoke", "Import",
                       "GetKey", "GetParameters")  # fmt: skip
     assert here == {name for name in MODEL.operation_names if not name.startswith(administration)}
-    assert sorted(slug for _words, slugs in GROUPS for slug in slugs) == sorted(PLAYS)
+    assert sorted(slug for _words, slugs in GROUPS for slug in slugs) == sorted(OPERATIONS)
 
 
 def test_each_operation_of_a_key_counts_as_a_use_of_it() -> None:
-    assert {play.operation for play in PLAYS.values()} - {"GenerateRandom"} == CRYPTOGRAPHIC
+    assert {play.operation for play in OPERATIONS.values()} - {"GenerateRandom"} == CRYPTOGRAPHIC
 
 
 def test_every_member_but_the_enclaves_is_in_the_form_and_has_words() -> None:
-    for play in PLAYS.values():
+    for play in OPERATIONS.values():
         model = MODEL.operation_model(play.operation)
         left_out = set(model.input_shape.members) - set(play.members)
         assert left_out <= {"Recipient", "CustomKeyStoreId", "DryRunModifiers"}, play.operation
@@ -59,7 +59,7 @@ def test_every_member_but_the_enclaves_is_in_the_form_and_has_words() -> None:
             assert shape.type_name != "blob" or member in LABELS or member == "CiphertextForRecipient"
 
 
-@pytest.mark.parametrize("slug", PLAYS)
+@pytest.mark.parametrize("slug", OPERATIONS)
 def test_every_page_opens(signed_in: Client, slug: str) -> None:
     answer = signed_in.get(f"/play/{slug}/")
     assert answer.status_code == 200
@@ -273,7 +273,7 @@ def test_a_result_can_be_downloaded_from_the_page_itself(account: TestAccount, s
 
 
 def test_every_error_a_form_can_meet_is_explained() -> None:
-    for play in PLAYS.values():
+    for play in OPERATIONS.values():
         for shape in MODEL.operation_model(play.operation).error_shapes:
             code = shape.metadata.get("error", {}).get("code", shape.name)
             assert error_help.remedy(play.operation, code, ""), (play.operation, code)
@@ -283,7 +283,7 @@ def test_every_chain_leads_to_a_field_that_is_there() -> None:
     for (operation, member), targets in CHAINS.items():
         assert member in MODEL.operation_model(operation).output_shape.members
         for slug, target in targets:
-            assert target in PLAYS[slug].members
+            assert target in OPERATIONS[slug].members
 
 
 def stored(browser: Client) -> str:
@@ -379,5 +379,5 @@ def test_a_file_too_large_to_encrypt_directly_is_refused(account: TestAccount, s
 
 def test_the_playground_begins_with_every_operation(signed_in: Client) -> None:
     page = text(signed_in.get("/play/"))
-    for slug in PLAYS:
+    for slug in OPERATIONS:
         assert f'href="/play/{slug}/"' in page

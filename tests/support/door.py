@@ -42,7 +42,7 @@ class Door:
 def door(pages: Pages, limits: Limits | None = None, *, threads: int = 2) -> Iterator[Door]:
     writes: list[bytes] = []
 
-    class Noting(http_protocol.FrontDoor):
+    class Noting(http_protocol.HttpProtocol):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(_Noted(transport, writes))  # type: ignore[arg-type]
 

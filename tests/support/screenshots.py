@@ -1,4 +1,4 @@
-"""`make screenshots`: a server with a small household of keys, people and calls, and a picture of each page of docs/console.md.
+"""`make screenshots`: a server with a small set of keys, people and calls, and a picture of each page of docs/console.md.
 
 `python -m tests.support.screenshots FOLDER LANGUAGE` takes all pages, in every size and theme and that language, to look through.
 """

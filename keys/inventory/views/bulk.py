@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from keys import call, viewer
 from keys.common import problem_page
 from keys.inventory import bulk, inventory
-from keys.inventory.bulk import BULK, BulkAction
+from keys.inventory.bulk import BULK_ACTIONS, BulkAction
 from keys.inventory.lists import synced_listing
 from keys.models import BulkJob
 
@@ -71,7 +71,7 @@ _FORMS: dict[str, type[DeletionForm] | type[TagForm]] = {"delete": DeletionForm,
 def confirm(request: HttpRequest) -> HttpResponse:
     """The preview; sent again with `confirmed`, the job. Keys are named one by one, or as all that match a list's query."""
     slug = request.POST.get("action", "")
-    action = BULK.get(slug)
+    action = BULK_ACTIONS.get(slug)
     try:
         chosen = _chosen(request)
         if action is None or not chosen:
@@ -85,7 +85,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     previewed = "preview" in request.POST
     form = _FORMS[slug](f"delete {len(willing)}", request.POST if confirmed else None) if slug in _FORMS else None
     if confirmed and willing and not previewed and (form is None or form.is_valid()):
-        job = bulk.begin(request, slug, willing, form.parameters() if form is not None else {})
+        job = bulk.start(request, slug, willing, form.parameters() if form is not None else {})
         return redirect("keys-bulk-job", job.pk)
     answers = Counter(each.problem.partition(":")[0] for each in expected if each.problem)
     return render(
@@ -111,7 +111,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
 
 def _shown(
     request: HttpRequest, action: BulkAction, key_ids: list[str], form: DeletionForm | TagForm | None
-) -> call.ShownCall | None:
+) -> call.CallExample | None:
     """The calls for these keys; none where the form does not say yet what to send."""
     if not key_ids:
         return None
@@ -153,7 +153,7 @@ def job(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "job": found,
             "elsewhere": elsewhere,
-            "action": BULK[found.action],
+            "action": BULK_ACTIONS[found.action],
             "number": number,
             "done": outcomes["done"],
             "refused": outcomes["refused"],

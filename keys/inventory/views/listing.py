@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from keys import viewer
 from keys.common import problem_page
 from keys.inventory import inventory
-from keys.inventory.bulk import BULK
+from keys.inventory.bulk import BULK_ACTIONS
 from keys.inventory.lists import COLUMNS, DUE, FACETS, SIZES, Listing, synced_listing
 from keys.models import SavedView
 
@@ -60,7 +60,7 @@ def _list(request: HttpRequest, manager: str) -> HttpResponse:
             "chips": _chips(listing),
             "kept": _kept(request.GET),
             "sizes": SIZES,
-            "actions": [(slug, action.words) for slug, action in BULK.items()],
+            "actions": [(slug, action.words) for slug, action in BULK_ACTIONS.items()],
             "views": _views(request, manager),
             "progress": inventory.progress(request),
         },

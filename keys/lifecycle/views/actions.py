@@ -261,7 +261,7 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
     form = _form(request, found, key)
     posted = request.method == "POST"
     valid = posted and form.is_valid()
-    two_persons = found.operation in approvals.GUARDED and approvals.required(request.signed_in.account_id)  # type: ignore[attr-defined]
+    two_persons = found.operation in approvals.GUARDED_OPERATIONS and approvals.required(request.signed_in.account_id)  # type: ignore[attr-defined]
     if valid and two_persons and "preview" not in request.POST:
         parameters = _parameters(found, key["KeyId"], form.cleaned_data)
         done = deletion.ask(request, found.operation, parameters, name_of(kms, key), "", form)
@@ -294,7 +294,7 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
             "slug": action,
             "form": form,
             "call": shown,
-            "why": action_rules.refused(key).get(action, ""),
+            "why": action_rules.refused_actions(key).get(action, ""),
             "two_persons": two_persons,
             "previewed": "preview" in request.POST or bool(request.GET),
         },

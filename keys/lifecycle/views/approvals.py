@@ -123,10 +123,13 @@ def _create_policy(request: HttpRequest) -> None:
 def _rule(request: HttpRequest, what: str) -> None:
     """Takes a permission of the console's own; switching off takes two persons who have it."""
     change, done = {
-        "on": (approvals.switch_on, _("From now on a second person approves each deletion asked for on these pages.")),
-        "ask-off": (approvals.ask_off, _("Another person confirms that one is enough.")),
-        "off": (approvals.switch_off, _("One person is enough to schedule a deletion.")),
-        "keep": (approvals.keep_on, _("Two persons it stays.")),
+        "on": (
+            approvals.enable_rule,
+            _("From now on a second person approves each deletion asked for on these pages."),
+        ),
+        "ask-off": (approvals.request_disabling, _("Another person confirms that one is enough.")),
+        "off": (approvals.disable_rule, _("One person is enough to schedule a deletion.")),
+        "keep": (approvals.keep_rule, _("Two persons it stays.")),
     }[what]
     service.console_action(request, approvals.RULE, lambda: change(request), parameters={"change": what})
     messages.success(request, done)

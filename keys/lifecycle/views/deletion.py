@@ -96,7 +96,7 @@ def page(request: HttpRequest, key_id: str) -> HttpResponse:
             "form": form,
             "two_persons": two_persons,
             "waiting": waiting(request, key["KeyId"]),
-            "why": action_rules.refused(key).get("delete", ""),
+            "why": action_rules.refused_actions(key).get("delete", ""),
             "call": call.show(request, "ScheduleKeyDeletion", parameters),
             **impact,
         },

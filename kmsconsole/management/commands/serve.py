@@ -24,7 +24,7 @@ from kmsconsole.installation.datafolder import DataFolderError, hold, secure
 from kmsconsole.server import http_protocol, metrics, supervisor, worker
 from kmsconsole.server.asgi import Application
 from kmsconsole.server.connection_table import Limits
-from kmsconsole.server.http_protocol import FrontDoor
+from kmsconsole.server.http_protocol import HttpProtocol
 from kmsconsole.server.wsgi import application
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def _serve(doors: list[socket.socket], place: int, threads: int, limits: Limits)
             other.close()
     config = uvicorn.Config(
         Application(application, threads),
-        http=FrontDoor,
+        http=HttpProtocol,
         loop="uvloop",
         ws="none",
         lifespan="off",

@@ -22,7 +22,7 @@ from keys.changes import Change, carry_out, previews, send
 from keys.common import optional
 from keys.record import events as record
 from learn.classes import classes
-from learn.classes.classes import Class, Outcome, Student, Wanted
+from learn.classes.classes import Class, ClassRequest, Outcome, Student
 from learn.classes.forms import ClassForm, StudentsForm, mended
 from learn.lessons import lessons, progress
 from principals.views import users
@@ -65,7 +65,7 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
 def _make(request: HttpRequest, form: StudentsForm, found: Class | None) -> HttpResponse:
     """The form, its calls, or the hand-out of what was made."""
     iam = service.client(request, "iam")
-    shown: call.ShownCall | None = None
+    shown: call.CallExample | None = None
     try:
         if form.is_bound and form.is_valid() and _free(iam, form, found):
             wanted = _wanted(request, form.cleaned_data, found)
@@ -86,8 +86,8 @@ def _make(request: HttpRequest, form: StudentsForm, found: Class | None) -> Http
     )
 
 
-def _wanted(request: HttpRequest, given: dict[str, Any], found: Class | None) -> Wanted:
-    return Wanted(
+def _wanted(request: HttpRequest, given: dict[str, Any], found: Class | None) -> ClassRequest:
+    return ClassRequest(
         slug=found.slug if found else given["slug"],
         name=found.name if found else given["name"],
         students=given["students"],
@@ -118,7 +118,7 @@ def _free(iam: Any, form: StudentsForm, found: Class | None) -> bool:
     return not form.errors
 
 
-def _handed_out(request: HttpRequest, wanted: Wanted, outcome: Outcome) -> HttpResponse:
+def _handed_out(request: HttpRequest, wanted: ClassRequest, outcome: Outcome) -> HttpResponse:
     return _hand_out(
         request,
         wanted.slug,
@@ -204,7 +204,7 @@ def _found(request: HttpRequest, slug: str) -> Class:
     return found
 
 
-def _looked(request: HttpRequest, found: Class) -> record.Found:
+def _looked(request: HttpRequest, found: Class) -> record.FoundEvents:
     """One look into the record for the whole class. Raises ClientError."""
     return record.since(request, lessons.operations(lessons.FOR_STUDENTS), found.created, most=_MOST_EVENTS)
 
@@ -212,7 +212,7 @@ def _looked(request: HttpRequest, found: Class) -> record.Found:
 def _row(user: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, Any]:
     own = progress.of(user["Arn"], records)
     made = sum(each["eventName"] == "CreateKey" and not each.get("errorCode") for each in own)
-    return {"user": user, "standings": progress.standings(lessons.FOR_STUDENTS, own), "keys": made}
+    return {"user": user, "lesson_progress": progress.lesson_progress(lessons.FOR_STUDENTS, own), "keys": made}
 
 
 @never_cache

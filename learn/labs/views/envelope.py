@@ -200,7 +200,7 @@ def _open(request: HttpRequest, shown: dict[str, Any]) -> Any:
         opened = envelope.open_(file.pieces, data_key, header, begin)
     except envelope.NotAnEnvelope:
         message = _("This is no envelope of this lab, or it was cut.")
-    except envelope.Changed:
+    except envelope.ContentChanged:
         message = _("The data key opened, the file did not: a bit of it was changed. Nothing is released.")
     else:
         return _download(_emptying(opened), header.file_name)

@@ -18,9 +18,9 @@ from keys import service
 from keys.common import attempt, optional
 from keys.inventory import inventory
 from learn.labs import integrated
-from learn.labs.integrated import Made, Refused
+from learn.labs.integrated import RecordedCall, ServiceRefusal
 from learn.labs.services import SERVICES, Service, statement
-from learn.models import Protected
+from learn.models import ProtectedResource
 
 
 @never_cache
@@ -29,14 +29,14 @@ def page(request: HttpRequest) -> HttpResponse:
         return render(request, "learn/labs/services.html", {"unavailable": True}, status=409 if request.POST else 200)
     keys, picker_problem = _keys(request)
     wrong: dict[str, str] = {}
-    made: list[Made] = []
+    made: list[RecordedCall] = []
     if request.method == "POST":
-        kept = integrated.held(request)
+        kept = integrated.protected_resources(request)
         made = _asked(request, kept) if "apply" not in request.POST else _apply(request, kept, keys, wrong)
         made = integrated.with_events(request, made)
         if "apply" in request.POST and not made and not wrong:
             messages.info(request, _("Nothing was ticked or unticked: no call was made."))
-    kept = integrated.held(request)
+    kept = integrated.protected_resources(request)
     rows = [_row(request, row, kept.get(row.slug), keys, wrong) for row in SERVICES.values()]
     return render(
         request,
@@ -56,11 +56,11 @@ def _keys(request: HttpRequest) -> tuple[list[tuple[str, str]], str]:
 
 
 def _apply(
-    request: HttpRequest, kept: dict[str, Protected], keys: list[tuple[str, str]], wrong: dict[str, str]
-) -> list[Made]:
+    request: HttpRequest, kept: dict[str, ProtectedResource], keys: list[tuple[str, str]], wrong: dict[str, str]
+) -> list[RecordedCall]:
     """Protect what is newly ticked, give up what is not ticked any more. A refusal ends its service only."""
     ticked = request.POST.getlist("tick")
-    made: list[Made] = []
+    made: list[RecordedCall] = []
     for slug, row in SERVICES.items():
         try:
             if slug in ticked and slug not in kept:
@@ -71,12 +71,12 @@ def _apply(
                 made += integrated.protect(request, row, key)
             elif slug not in ticked and slug in kept:
                 made += integrated.release(request, row, kept[slug])
-        except Refused as refusal:
+        except ServiceRefusal as refusal:
             made += refusal.made
     return made
 
 
-def _asked(request: HttpRequest, kept: dict[str, Protected]) -> list[Made]:
+def _asked(request: HttpRequest, kept: dict[str, ProtectedResource]) -> list[RecordedCall]:
     """What the buttons of a service ask for: to read back, or to switch its key off or on and then read back."""
     step = next((step for step in ("read", "disable", "enable") if request.POST.get(step) in kept), "")
     if not step:
@@ -87,7 +87,7 @@ def _asked(request: HttpRequest, kept: dict[str, Protected]) -> list[Made]:
         return []
     try:
         return integrated.read(request, SERVICES[slug], kept[slug])
-    except Refused as refusal:
+    except ServiceRefusal as refusal:
         return refusal.made
 
 
@@ -100,7 +100,11 @@ def _switch(request: HttpRequest, key_arn: str, *, on: bool) -> bool:
 
 
 def _row(
-    request: HttpRequest, row: Service, kept: Protected | None, keys: list[tuple[str, str]], wrong: dict[str, str]
+    request: HttpRequest,
+    row: Service,
+    kept: ProtectedResource | None,
+    keys: list[tuple[str, str]],
+    wrong: dict[str, str],
 ) -> dict[str, Any]:
     """A service as the page shows it: what it holds, or which keys it may be given."""
     thing = integrated.of(request, row, kept.resource_id if kept else row.new_id())

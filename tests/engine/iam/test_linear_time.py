@@ -18,7 +18,7 @@ from engine.iam.decide import Policies, Request, decide
 from engine.iam.lint import lint
 from engine.iam.patterns import glob
 from engine.iam.policy import Kind, _compile, compile_policy
-from keys.policy import policydoc
+from keys.policy import policy_document
 from tests.engine.iam.tables import ACCOUNT, ALICE, KEY
 from tests.support.timing import seconds
 
@@ -192,12 +192,12 @@ def test_the_difference_of_two_policies_takes_time_as_they_are_long() -> None:
     def took(size: int) -> float:
         older = json.dumps([each % 90 for each in range(size)])
         newer = json.dumps([each * 7 % 90 for each in range(size)])
-        return seconds(lambda: policydoc.difference(older, newer), 3)
+        return seconds(lambda: policy_document.difference(older, newer), 3)
 
     assert took(8_000) < 3 * took(4_000) + 0.01
 
 
 def test_a_key_policy_that_is_too_deep_is_shown_as_it_is() -> None:
     deep = "[" * 900 + "]" * 900
-    assert policydoc.pretty(deep) == deep
-    assert policydoc.read_default_view(deep, {})[0] is None
+    assert policy_document.pretty(deep) == deep
+    assert policy_document.read_default_view(deep, {})[0] is None

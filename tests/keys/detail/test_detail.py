@@ -94,7 +94,7 @@ def test_a_chart_reaches_to_a_round_even_number(numbers: list[int], top: int) ->
 def test_a_strip_joins_what_is_the_same_state() -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     changes = [(start, "Enabled"), (start + timedelta(days=1), "Enabled"), (start + timedelta(days=5), "Disabled")]
-    strip = charts.stretches(changes, start + timedelta(days=10), width=100)
+    strip = charts.state_intervals(changes, start + timedelta(days=10), width=100)
     assert [(each.state, each.x, each.width) for each in strip] == [("Enabled", 0.0, 50.0), ("Disabled", 50.0, 50.0)]
 
 

@@ -12,11 +12,11 @@ from tests.conftest import TestAccount
 from tests.support.answers import body
 
 
-def test_an_export_has_the_lists_filter_and_order(household: dict[str, str], signed_in: Client) -> None:
+def test_an_export_has_the_lists_filter_and_order(sample_keys: dict[str, str], signed_in: Client) -> None:
     answer = signed_in.get("/keys/export/?kind=Symmetric&sort=-alias")
     assert answer["Content-Disposition"] == 'attachment; filename="keys.csv"'
     listed = list(csv.DictReader(io.StringIO(body(answer))))
-    assert [line["key_id"] for line in listed] == [household["blue"], household["red"]]
+    assert [line["key_id"] for line in listed] == [sample_keys["blue"], sample_keys["red"]]
     assert listed[0]["tags"] == "team=blue"
     as_json = json.loads(body(signed_in.get("/keys/export/?format=json&q=payments")))
     assert [(each["aliases"], each["tags"]) for each in as_json] == [(["payments"], {"team": "blue"})]

@@ -53,7 +53,7 @@ def test_what_a_disabled_action_says_is_what_the_engine_answers(account: TestAcc
     operation, parameters = CALLS[action]
     if action == "grant-add":
         parameters = {**parameters, "GranteePrincipal": account.root_arn}
-    said = action_rules.refused(key).get(action, "")
+    said = action_rules.refused_actions(key).get(action, "")
     try:
         getattr(kms, operation)(KeyId=key_id, **parameters)
         answered = ""

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from keys.policy import policies
-from keys.policy.policydoc import read_default_view
+from keys.policy.policy_document import read_default_view
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import text
 from tests.support.policies import allow, document, person, trusting

@@ -12,7 +12,7 @@ from django.test import Client
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support.samples import POLICY
 
-NAV = re.compile(r'<ol class="crumbs">(.*?)</ol>', re.DOTALL)
+NAV = re.compile(r'<ol class="breadcrumbs">(.*?)</ol>', re.DOTALL)
 
 
 def crumbs(browser: Client, address: str) -> list[str]:
@@ -25,7 +25,7 @@ def crumbs(browser: Client, address: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def household() -> tuple[TestAccount, Any]:
+def sample_account() -> tuple[TestAccount, Any]:
     account = new_account()
     iam = account.client("iam")
     iam.create_user(UserName="ann")
@@ -47,13 +47,13 @@ def household() -> tuple[TestAccount, Any]:
     ],
 )
 def test_a_page_under_another_shows_the_way_back(
-    household: tuple[TestAccount, Client], address: str, words: list[str]
+    sample_account: tuple[TestAccount, Client], address: str, words: list[str]
 ) -> None:
-    assert crumbs(household[1], address) == words
+    assert crumbs(sample_account[1], address) == words
 
 
-def test_a_managed_policys_pages_lead_back_to_it(household: tuple[TestAccount, Client]) -> None:
-    account, browser = household
+def test_a_managed_policys_pages_lead_back_to_it(sample_account: tuple[TestAccount, Client]) -> None:
+    account, browser = sample_account
     arn = f"arn:aws:iam::{account.account_id}:policy/reader"
     assert crumbs(browser, f"/principals/policies/one/edit/?arn={arn}") == ["Policies", "reader", "Edit policy"]
 
@@ -70,9 +70,9 @@ def test_a_managed_policys_pages_lead_back_to_it(household: tuple[TestAccount, C
     ],
 )
 def test_a_keys_pages_call_it_by_its_alias(
-    household: tuple[TestAccount, Client], address: str, words: list[str]
+    sample_account: tuple[TestAccount, Client], address: str, words: list[str]
 ) -> None:
-    account, browser = household
+    account, browser = sample_account
     key_id, alias = account.create_key(), f"way-{address.strip('/').replace('/', '-')}"
     account.client().create_alias(AliasName=f"alias/{alias}", TargetKeyId=key_id)
     assert crumbs(browser, f"/keys/{key_id}/{address}") == ["Customer managed keys", alias, *words]

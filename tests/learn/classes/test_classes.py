@@ -149,7 +149,7 @@ def test_a_creation_that_was_refused_in_the_middle_goes_on_with_what_is_missing(
 
 def test_a_creation_that_takes_long_stops_between_students_and_goes_on(account: TestAccount) -> None:
     iam = account.client("iam")
-    wanted = classes.Wanted("spring", "SPRING-CLASS", ("ann", "ben"), False, policy(account, "KeyStudent"))
+    wanted = classes.ClassRequest("spring", "SPRING-CLASS", ("ann", "ben"), False, policy(account, "KeyStudent"))
     first = classes.create(iam, wanted, patience=-1)
     assert ([each.name for each in first.students], first.left, first.error) == (["ann"], ["ben"], None)
     assert classes.create(iam, wanted, patience=-1).whole
@@ -184,9 +184,9 @@ def test_a_class_shows_how_far_each_student_is_with_one_look_into_the_record(
     answer = browser.get("/classes/spring/")
     assert len(trail.lookup_events(LookupAttributes=looked)["Events"]) == before + 1
     rows = {row["user"]["UserName"]: row for row in answer.context["rows"]}
-    done = {each.lesson.slug: each.done for each in rows["ann"]["standings"]}
+    done = {each.lesson.slug: each.done for each in rows["ann"]["lesson_progress"]}
     assert (done["first-key"], done["rotation"], rows["ann"]["keys"]) == (3, 0, 1)
-    assert not any(each.done for each in rows["ben"]["standings"])
+    assert not any(each.done for each in rows["ben"]["lesson_progress"])
 
 
 def test_who_may_not_read_the_record_sees_the_class_and_why_no_progress(

@@ -11,7 +11,7 @@ from django.test import Client
 
 from keys.endpoints import backends
 from learn.labs.services import SERVICES
-from learn.models import Protected
+from learn.models import ProtectedResource
 from tests.conftest import REGION, TestAccount, sign_in_browser
 
 PAGE = "/lab/services/"
@@ -41,7 +41,7 @@ def test_a_service_protects_reads_and_gives_up_under_its_own_key(
     row = SERVICES[slug]
     ticked = tick(signed_in, {slug: row.alias})
     assert calls(ticked) == [("DescribeKey", "OK"), *((step.operation, "OK") for step in row.protect)]
-    kept = Protected.objects.get(account_id=account.account_id, service=slug)
+    kept = ProtectedResource.objects.get(account_id=account.account_id, service=slug)
     kms = account.client()
     assert kms.describe_key(KeyId=row.alias)["KeyMetadata"]["Arn"] == kept.key_arn
     assert len(kms.list_grants(KeyId=kept.key_arn)["Grants"]) == (1 if row.grant else 0)
@@ -49,7 +49,7 @@ def test_a_service_protects_reads_and_gives_up_under_its_own_key(
     assert calls(read) == [(step.operation, "OK") for step in row.read]
     tick(signed_in, {})
     assert kms.list_grants(KeyId=kept.key_arn)["Grants"] == []
-    assert not Protected.objects.filter(account_id=account.account_id).exists()
+    assert not ProtectedResource.objects.filter(account_id=account.account_id).exists()
 
 
 def test_the_record_says_through_which_service_with_which_context(account: TestAccount, signed_in: Client) -> None:
@@ -58,7 +58,7 @@ def test_the_record_says_through_which_service_with_which_context(account: TestA
     event = event_of(account, generate.event_id)
     assert event["userIdentity"]["arn"] == account.administrator.arn
     assert event["userIdentity"]["invokedBy"] == "ec2.amazonaws.com"
-    kept = Protected.objects.get(account_id=account.account_id)
+    kept = ProtectedResource.objects.get(account_id=account.account_id)
     assert json.loads(generate.sent)["EncryptionContext"] == generate.context
     assert event["requestParameters"]["encryptionContext"] == {"aws:ebs:id": f"vol-{kept.resource_id}"}
     read = signed_in.post(PAGE, {"read": "ebs"}).context["made"][0]
@@ -75,7 +75,7 @@ def test_the_events_page_says_which_service_it_was(account: TestAccount, signed_
 
 def test_no_page_holds_a_plaintext_data_key(account: TestAccount, signed_in: Client) -> None:
     tick(signed_in, {"s3": account.create_key()})
-    kept = Protected.objects.get(account_id=account.account_id)
+    kept = ProtectedResource.objects.get(account_id=account.account_id)
     context = {"aws:s3:arn": f"arn:aws:s3:::lab-{kept.resource_id}/report.pdf"}
     opened = account.client().decrypt(CiphertextBlob=bytes(kept.sealed), EncryptionContext=context)["Plaintext"]
     page = signed_in.post(PAGE, {"read": "s3"})
@@ -136,7 +136,7 @@ def test_a_service_may_no_more_than_who_ticked_it(account: TestAccount) -> None:
         ("DescribeKey", "OK"),
         ("CreateGrant", "AccessDeniedException"),
     ]
-    assert not Protected.objects.filter(account_id=account.account_id).exists()
+    assert not ProtectedResource.objects.filter(account_id=account.account_id).exists()
 
 
 def test_who_may_use_a_key_through_a_service_alone_uses_it_so(account: TestAccount) -> None:
@@ -180,7 +180,7 @@ def test_what_one_person_ticked_is_not_anothers(account: TestAccount, signed_in:
 def test_only_a_key_that_is_offered_is_taken(account: TestAccount, signed_in: Client, key: str) -> None:
     answer = tick(signed_in, {"s3": key})
     assert answer.status_code == 422
-    assert not Protected.objects.filter(account_id=account.account_id).exists()
+    assert not ProtectedResource.objects.filter(account_id=account.account_id).exists()
 
 
 def test_on_another_endpoint_the_page_says_why_it_does_nothing(
@@ -191,7 +191,7 @@ def test_on_another_endpoint_the_page_says_why_it_does_nothing(
     answer = tick(signed_in, {"s3": "alias/aws/s3"})
     assert answer.status_code == 409
     assert "Not on this endpoint" in answer.content.decode()
-    assert not Protected.objects.filter(account_id=account.account_id).exists()
+    assert not ProtectedResource.objects.filter(account_id=account.account_id).exists()
 
 
 def test_every_service_names_its_resource_in_the_context() -> None:
