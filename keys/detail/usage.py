@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.public.vocabulary import MAKES_CIPHERTEXT
-from keys.record.key_states import StateFacts, changed, created
 from keys.record.key_events import Event
+from keys.record.key_states import StateFacts, changed, created
 
 DIRECT = "direct"
 
