@@ -10,11 +10,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
 from keys import service
 from keys.common import optional
@@ -36,7 +37,7 @@ _SUGGESTED = 300
 _PAGE = 50
 
 
-def read_question(request: HttpRequest) -> Question:
+def read_question(request: ConsoleRequest) -> Question:
     given = request.GET
     action = given.get("action", "").strip()
     return Question(
@@ -53,7 +54,7 @@ def _mapping(names: list[str], values: list[str]) -> dict[str, str]:
     return {name.strip(): value for name, value in zip(names, values, strict=False) if name.strip()}
 
 
-def explore(request: HttpRequest) -> HttpResponse:
+def explore(request: ConsoleRequest) -> HttpResponse:
     begun = time.monotonic()
     question = read_question(request)
     shown: dict[str, Any] = {"question": question, **_form(request, question)}
@@ -72,7 +73,7 @@ def explore(request: HttpRequest) -> HttpResponse:
     return render(request, "access/explorer.html", {**shown, **answer})
 
 
-def _form(request: HttpRequest, question: Question) -> dict[str, Any]:
+def _form(request: ConsoleRequest, question: Question) -> dict[str, Any]:
     spare = [("", "")] * _SPARE_ROWS
     return {
         "actions": operations.key_actions(),
@@ -82,7 +83,7 @@ def _form(request: HttpRequest, question: Question) -> dict[str, Any]:
     }
 
 
-def _keys(request: HttpRequest) -> list[tuple[str, str]]:
+def _keys(request: ConsoleRequest) -> list[tuple[str, str]]:
     """(key ID, label) to choose from; none for who may not list keys and so has to know the key's ID."""
     try:
         rows = inventory.synced_keys(request).by_name()[:_SUGGESTED]
@@ -102,7 +103,7 @@ def resolve(people: PrincipalDirectory, text: str) -> Subject | None:
     return named[0] if len(named) == 1 else None
 
 
-def _answer(request: HttpRequest, question: Question, people: PrincipalDirectory, begun: float) -> dict[str, Any]:
+def _answer(request: ConsoleRequest, question: Question, people: PrincipalDirectory, begun: float) -> dict[str, Any]:
     subject = resolve(people, question.principal) if question.principal else None
     if question.principal and subject is None:
         return {"unknown": _("There is no principal “%(name)s” in this account.") % {"name": question.principal}}
@@ -128,7 +129,9 @@ def _is_key(question: Question) -> bool:
     return not (":alias/" in question.key and question.action.endswith("Alias"))
 
 
-def _decision(request: HttpRequest, question: Question, people: PrincipalDirectory, subject: Subject) -> dict[str, Any]:
+def _decision(
+    request: ConsoleRequest, question: Question, people: PrincipalDirectory, subject: Subject
+) -> dict[str, Any]:
     asked = question.request_context()
     shown: dict[str, Any] = {}
     if _is_key(question):
@@ -144,7 +147,7 @@ def _decision(request: HttpRequest, question: Question, people: PrincipalDirecto
             role.trust if role is not None else None,
             asked,
             people.account_id,
-            request.signed_in.region,  # type: ignore[attr-defined]
+            request.signed_in.region,
             _key_of_console_action(request, question),
         )
     policies = decision.policies
@@ -162,7 +165,7 @@ def _decision(request: HttpRequest, question: Question, people: PrincipalDirecto
     }
 
 
-def _key_of_console_action(request: HttpRequest, question: Question) -> key_view.KeyView | None:
+def _key_of_console_action(request: ConsoleRequest, question: Question) -> key_view.KeyView | None:
     """The key that an action of the console's own is about; None where it is about none, or the reader may not read the key."""
     if not (question.action.startswith("kmsconsole:") and ":kms:" in question.key and ":key/" in question.key):
         return None
@@ -210,7 +213,7 @@ def who_can(
 
 
 def _which_keys(
-    request: HttpRequest, question: Question, people: PrincipalDirectory, subject: Subject, begun: float
+    request: ConsoleRequest, question: Question, people: PrincipalDirectory, subject: Subject, begun: float
 ) -> dict[str, Any]:
     # Where the principals had to be read anew there is less time for keys: the page goes on with the rest by itself.
     held = key_policy_cache.readable_keys(

@@ -10,13 +10,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from audit import states
 from audit.forms import AsOfForm
+from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys import service
 from keys.common import problem_page
@@ -26,7 +27,7 @@ PAGE = 100
 _COLUMNS = ("as_of", "arn", "state", "since", "by", "event_id", "spec", "usage", "origin", "created", "deletion_date", "aliases", "description")  # fmt: skip
 
 
-def page(request: HttpRequest) -> HttpResponseBase:
+def page(request: ConsoleRequest) -> HttpResponseBase:
     form = AsOfForm(request.GET)
     form.is_valid()
     now = service.record_now(request)
@@ -37,7 +38,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         found = record.by_names(request, states.STATE_EVENTS, as_of)
     except ClientError as error:
         return problem_page(request, _("Key states at a date"), error)
-    region = request.signed_in.region  # type: ignore[attr-defined]
+    region = request.signed_in.region
     listed = [(key, key.state(as_of)) for key in states.replay(found.records, region, as_of)]
     if request.GET.get("format") == "csv":
         return _export(_chosen(listed, form), as_of)
@@ -55,7 +56,7 @@ def _chosen(listed: list[tuple[states.KeySnapshot, str]], form: AsOfForm) -> lis
 
 
 def _render(
-    request: HttpRequest,
+    request: ConsoleRequest,
     form: AsOfForm,
     as_of: datetime,
     now: datetime,

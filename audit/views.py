@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from audit.forms import AsOfForm, FilterForm
+from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys.common import problem_page
 from keys.record import events as record
@@ -25,7 +26,7 @@ _EXPORTED = 100_000
 _COLUMNS = ("eventTime", "eventID", "eventName", "eventSource", "user", "principal", "sourceIPAddress", "awsRegion", "keys", "errorCode", "errorMessage", "requestID")  # fmt: skip
 
 
-def events(request: HttpRequest) -> HttpResponse:
+def events(request: ConsoleRequest) -> HttpResponse:
     form = FilterForm(request.GET or None)
     as_of = _as_of(request)
     wanted = form.cleaned_data if form.is_bound and form.is_valid() else {}
@@ -51,12 +52,12 @@ def events(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _as_of(request: HttpRequest) -> datetime | None:
+def _as_of(request: ConsoleRequest) -> datetime | None:
     form = AsOfForm(request.GET)
     return form.cleaned_data.get("as_of") if form.is_valid() else None
 
 
-def _lookup(request: HttpRequest, wanted: dict[str, Any], as_of: datetime | None) -> Any:
+def _lookup(request: ConsoleRequest, wanted: dict[str, Any], as_of: datetime | None) -> Any:
     """LookupEvents with what it can narrow by: a time range and one attribute, the narrowest."""
     attributes = [
         {"AttributeKey": name, "AttributeValue": wanted[field]}
@@ -112,7 +113,7 @@ def _matches(shown: dict[str, Any], wanted: dict[str, Any]) -> bool:
     return not wanted.get("refused") or bool(shown["error"])
 
 
-def export(request: HttpRequest) -> HttpResponseBase:
+def export(request: ConsoleRequest) -> HttpResponseBase:
     """The events of a filter as a file, streamed: CSV, or the records themselves, one JSON a line."""
     form = FilterForm(request.GET)
     if not form.is_valid():
@@ -154,7 +155,7 @@ def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
         yield writer.writerow([cell(own.get(name, record.get(name))) for name in _COLUMNS])
 
 
-def event(request: HttpRequest, event_id: Any) -> HttpResponse:
+def event(request: ConsoleRequest, event_id: Any) -> HttpResponse:
     try:
         answer = record.look_up(
             request, LookupAttributes=[{"AttributeKey": "EventId", "AttributeValue": str(event_id)}]
@@ -166,7 +167,7 @@ def event(request: HttpRequest, event_id: Any) -> HttpResponse:
     return render(request, "audit/event.html", {"event": _shown(answer["Events"][0])})
 
 
-def verify(request: HttpRequest) -> HttpResponse:
+def verify(request: ConsoleRequest) -> HttpResponse:
     """The chain is walked when asked (POST): it takes as long as the record is long."""
     if request.method == "POST":
         try:

@@ -27,31 +27,13 @@ from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 from django.utils import timezone
 
+from console.request import ConsoleRequest, SignedIn
 from engine.public import signin
 
 _KEY = "signed_in"
 _USER = "signed_in_user"  # while a user acts as a role: the user
 _OTHER_SESSIONS = "signed_in_aside"  # ID → the session's content of a sign-in that is not in use
 MOST = 5  # sign-ins of one browser, as AWS's console allows
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """The principal of this browser session. `role_name` is set while a user acts as a role."""
-
-    account_id: str
-    user_name: str
-    arn: str
-    region: str
-    access_key_id: str
-    secret_access_key: str
-    session_token: str
-    expires: datetime
-    role_name: str = ""
-    session_id: str = ""  # of the engine's console session: ended there, the credentials are refused
-
-    def __repr__(self) -> str:  # no secret in a traceback
-        return f"<SignedIn {self.arn}>"
 
 
 def begin(request: HttpRequest, signed_in: SignedIn, *, beside: bool = False) -> None:
@@ -186,25 +168,25 @@ def _user(content: dict[str, Any]) -> str:
     return found.arn if found else ""
 
 
-def user_id(request: HttpRequest) -> str:
+def user_id(request: ConsoleRequest) -> str:
     """The unique ID of the user who signed in, also while acting as a role; empty where the sign-in has ended."""
-    session_id = request.signed_in.session_id  # type: ignore[attr-defined]
+    session_id = request.signed_in.session_id
     return signin.user_id(session_id) if session_id else ""
 
 
-def user_since(request: HttpRequest) -> datetime | None:
+def user_since(request: ConsoleRequest) -> datetime | None:
     """When the user who signed in was made."""
-    session_id = request.signed_in.session_id  # type: ignore[attr-defined]
+    session_id = request.signed_in.session_id
     return signin.user_since(session_id) if session_id else None
 
 
-def user_ids(request: HttpRequest) -> frozenset[str]:
+def user_ids(request: ConsoleRequest) -> frozenset[str]:
     """The unique IDs of all users who are signed in in this browser: one person holds them all."""
     aside = (other.signed_in.session_id for other in others(request))
     return frozenset({user_id(request), *map(signin.user_id, aside)} - {""})
 
 
-def act_as(request: HttpRequest, role: SignedIn) -> None:
+def act_as(request: ConsoleRequest, role: SignedIn) -> None:
     """Sign as `role` from now on; the user it was taken as is kept, to go back to. Roles taken in a row go back to the user."""
     user = request.session.get(_USER) or request.session[_KEY]
     request.session.cycle_key()
@@ -213,13 +195,13 @@ def act_as(request: HttpRequest, role: SignedIn) -> None:
     rotate_token(request)
 
 
-def back_to_user(request: HttpRequest) -> str:
+def back_to_user(request: ConsoleRequest) -> str:
     """Sign as the user again; its name. Raises LookupError if no role was taken."""
     sealed = request.session.pop(_USER, None)
     user = _open(sealed) if sealed else None
     if user is None:
         raise LookupError
-    region = request.signed_in.region  # type: ignore[attr-defined]
+    region = request.signed_in.region
     request.session.cycle_key()
     store(request, replace(user, region=region))
     rotate_token(request)
@@ -267,9 +249,9 @@ def _read(sealed: str) -> SignedIn | None:
     return SignedIn(**content)
 
 
-def credentials(request: HttpRequest) -> tuple[str, str, str]:
+def credentials(request: ConsoleRequest) -> tuple[str, str, str]:
     """(access key ID, secret access key, session token) of the signed-in principal, for keys.service."""
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+    signed_in = request.signed_in
     return signed_in.access_key_id, signed_in.secret_access_key, signed_in.session_token
 
 

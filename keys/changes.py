@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore import xform_name
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.common import attempt
 
@@ -24,12 +25,12 @@ class Change:
     service: str = "iam"
 
 
-def asked(request: HttpRequest) -> QueryDict:
+def asked(request: ConsoleRequest) -> QueryDict:
     """What the form says: sent to be done, or only looked at."""
     return request.POST if request.method == "POST" else request.GET
 
 
-def previews(request: HttpRequest) -> bool:
+def previews(request: ConsoleRequest) -> bool:
     return request.method != "POST" or "preview" in request.POST
 
 
@@ -39,7 +40,7 @@ def send(client: Any, calls: list[call.Call]) -> None:
         getattr(client, xform_name(operation))(**parameters)
 
 
-def carry_out(request: HttpRequest, change: Change | None, back: str, after: str = "") -> HttpResponse:
+def carry_out(request: ConsoleRequest, change: Change | None, back: str, after: str = "") -> HttpResponse:
     """`back` is the page the change belongs to, `after` the one to go to when it is done; no change, where the form asks for none."""
     if change is None:
         return redirect(back)

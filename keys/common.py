@@ -8,15 +8,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 
 from console import error_help
+from console.request import ConsoleRequest
 from keys import service
 from keys.endpoints import connections, diagnosis
 
 
-def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpResponse:
+def problem_page(request: ConsoleRequest, title: Any, error: ClientError) -> HttpResponse:
     """A page that could not be filled: AWS's error whole, with what would mend it."""
     if diagnosis.failed(error):
         return unreachable_page(request, error)
@@ -35,7 +36,7 @@ def problem_page(request: HttpRequest, title: Any, error: ClientError) -> HttpRe
     )
 
 
-def unreachable_page(request: HttpRequest, error: Exception) -> HttpResponse:
+def unreachable_page(request: ConsoleRequest, error: Exception) -> HttpResponse:
     """The endpoint could not be asked: why, to who manages connections; the same for all reasons to anybody else."""
     finding = connections.failure(request, error)
     context = {"title": finding.title, "code": "", "message": finding.detail, "remedy": finding.remedy}
@@ -47,7 +48,7 @@ def requires(action: str, title: Any) -> Callable[[Callable[..., HttpResponse]],
 
     def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         @wraps(view)
-        def answer(request: HttpRequest, *args: Any, **arguments: Any) -> HttpResponse:
+        def answer(request: ConsoleRequest, *args: Any, **arguments: Any) -> HttpResponse:
             try:
                 service.console_action(request, action, lambda: None, parameters=dict(arguments) or None)
             except ClientError as error:
@@ -65,7 +66,7 @@ def name_of(kms: Any, key: dict[str, Any]) -> str:
     return found[0]["AliasName"].removeprefix("alias/") if found else str(key["KeyId"])
 
 
-def attempt(request: HttpRequest, call: Callable[[], Any], success: str) -> bool:
+def attempt(request: ConsoleRequest, call: Callable[[], Any], success: str) -> bool:
     """Do it and say so, or show AWS's error. Whether it was done."""
     try:
         call()

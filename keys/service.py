@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from console import session
+from console.request import ConsoleRequest
 from engine.public import aws_services as forward
 from engine.public import clock as account_clock
 from engine.public import console_actions, visibility
@@ -36,25 +36,25 @@ _CLIENTS_KEPT = 256
 _clients: dict[tuple[str, ...], Any] = {}
 
 
-def backend(request: HttpRequest) -> backends.Backend:
+def backend(request: ConsoleRequest) -> backends.Backend:
     """The endpoint that this page speaks to."""
     return backends.current(request)
 
 
-def client(request: HttpRequest, service: str = "kms", region: str | None = None) -> Any:
+def client(request: ConsoleRequest, service: str = "kms", region: str | None = None) -> Any:
     """A client of `service` for this request's principal. IAM, STS and CloudTrail are the embedded engine's unless on real AWS.
 
     Raises ClientError where a connection's credentials cannot be opened or its role not assumed.
     """
-    return _guarded(request, service, _client(request, service, region or request.signed_in.region))  # type: ignore[attr-defined]
+    return _guarded(request, service, _client(request, service, region or request.signed_in.region))
 
 
-def _guarded(request: HttpRequest, service: str, found: Any) -> Any:
+def _guarded(request: ConsoleRequest, service: str, found: Any) -> Any:
     """The client, held to the account's rule about deletions if it is one of KMS."""
-    return approvals.GuardedClient(found, request.signed_in.account_id) if service == "kms" else found  # type: ignore[attr-defined]
+    return approvals.GuardedClient(found, request.signed_in.account_id) if service == "kms" else found
 
 
-def _client(request: HttpRequest, service: str, region: str) -> Any:
+def _client(request: ConsoleRequest, service: str, region: str) -> Any:
     chosen = backends.current(request)
     if chosen.embedded or (chosen.kind != AWS and service != "kms"):
         return _embedded(request, service, region)
@@ -67,39 +67,39 @@ def _client(request: HttpRequest, service: str, region: str) -> Any:
     return backends.remote_client(chosen, service, region, lambda: opened(request, chosen))
 
 
-def missing_permission(request: HttpRequest, action: str) -> str:
+def missing_permission(request: ConsoleRequest, action: str) -> str:
     """AWS's sentence for an identity policy that allows nothing of the kind."""
-    arn = request.signed_in.arn  # type: ignore[attr-defined]
+    arn = request.signed_in.arn
     return f"User: {arn} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
 
 
-def embedded(request: HttpRequest, service: str = "kms", region: str | None = None) -> Any:
+def embedded(request: ConsoleRequest, service: str = "kms", region: str | None = None) -> Any:
     """A client of the embedded engine, whichever endpoint the pages speak to: for what belongs to the console itself."""
-    return _guarded(request, service, _embedded(request, service, region or request.signed_in.region))  # type: ignore[attr-defined]
+    return _guarded(request, service, _embedded(request, service, region or request.signed_in.region))
 
 
-def now(request: HttpRequest) -> datetime:
+def now(request: ConsoleRequest) -> datetime:
     """The time that the endpoint's keys go by: an account of the embedded engine has a clock of its own."""
     return timezone.now() + timedelta(seconds=clock_ahead(request))
 
 
-def record_now(request: HttpRequest) -> datetime:
+def record_now(request: ConsoleRequest) -> datetime:
     """The time that the record of calls goes by: the account's, unless the endpoint is AWS with a record of its own."""
     if backends.current(request).kind == AWS:
         return timezone.now()
-    account_id = str(request.signed_in.account_id)  # type: ignore[attr-defined]
+    account_id = str(request.signed_in.account_id)
     return timezone.now() + timedelta(seconds=account_clock.offset(account_id))
 
 
-def clock_ahead(request: HttpRequest) -> float:
+def clock_ahead(request: ConsoleRequest) -> float:
     """Seconds that the account's clock is ahead of the machine's; 0 at an endpoint that keeps its own time."""
     if not backends.current(request).embedded:
         return 0.0
-    return account_clock.offset(request.signed_in.account_id)  # type: ignore[attr-defined]
+    return account_clock.offset(request.signed_in.account_id)
 
 
 def console_action(
-    request: HttpRequest,
+    request: ConsoleRequest,
     action: str,
     what: Callable[[], T],
     *,
@@ -126,13 +126,13 @@ def console_action(
         ) from error
 
 
-def key_action(request: HttpRequest) -> Callable[..., Any]:
+def key_action(request: ConsoleRequest) -> Callable[..., Any]:
     """`console_action` on a key of the signed-in account: (action, what, Region, key ID, parameters). A policy may name the key, and at
     the embedded engine what is known of it: its tags, aliases, origin and the like."""
     here = backends.current(request).embedded
 
     def act(action: str, what: Callable[[], T], region: str, key_id: str, parameters: dict[str, Any]) -> T:
-        account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+        account_id = request.signed_in.account_id
         resource = f"arn:aws:kms:{region}:{account_id}:key/{key_id}"
 
         def conditions() -> Any:
@@ -143,7 +143,7 @@ def key_action(request: HttpRequest) -> Callable[..., Any]:
     return act
 
 
-def refusal(request: HttpRequest, action: str) -> ClientError | None:
+def refusal(request: ConsoleRequest, action: str) -> ClientError | None:
     """AWS's refusal of an action of the console's own, where it would be refused; nothing is done or recorded."""
     try:
         console_actions.authorize(viewer(request).context, action)
@@ -152,7 +152,7 @@ def refusal(request: HttpRequest, action: str) -> ClientError | None:
     return None
 
 
-def move_clock(request: HttpRequest, begin: float, seconds: float) -> None:
+def move_clock(request: ConsoleRequest, begin: float, seconds: float) -> None:
     """As `engine.timetravel.move`, by the signed-in principal. Raises ClientError.
 
     Where two persons decide on deletions, one alone does not bring forward what they have not approved.
@@ -169,21 +169,21 @@ def move_clock(request: HttpRequest, begin: float, seconds: float) -> None:
         raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "MoveClock") from error
 
 
-def ending_unapproved(request: HttpRequest, to: datetime) -> list[account_clock.Event]:
+def ending_unapproved(request: ConsoleRequest, to: datetime) -> list[account_clock.Event]:
     """What would end by then in the signed-in account without two persons having decided it, where that is the account's rule."""
-    account_id = str(request.signed_in.account_id)  # type: ignore[attr-defined]
+    account_id = str(request.signed_in.account_id)
     if not approvals.required(account_id):
         return []
     return approvals.unapproved(account_id, *account_clock.ending(account_id, to))
 
 
-def opened(request: HttpRequest, chosen: backends.Backend) -> dict[str, str]:
+def opened(request: ConsoleRequest, chosen: backends.Backend) -> dict[str, str]:
     """A connection's secret, opened by KMS Decrypt as this principal. Raises ClientError."""
     assert chosen.connection is not None
     return backends.unseal(_embedded(request, "kms", chosen.connection.sealed_in), chosen.connection)
 
 
-def _embedded(request: HttpRequest, service: str, region: str) -> Any:
+def _embedded(request: ConsoleRequest, service: str, region: str) -> Any:
     access_key_id, secret, token = session.credentials(request)
     source_ip = request.META.get("REMOTE_ADDR", "")
     user_agent = request.headers.get("User-Agent", "")[:512]
@@ -215,7 +215,7 @@ def _in_process(
     return made
 
 
-def by_aws_service(request: HttpRequest, aws_service: str, *, itself_for: str = "", region: str = "") -> Any:
+def by_aws_service(request: ConsoleRequest, aws_service: str, *, itself_for: str = "", region: str = "") -> Any:
     """A KMS client of the embedded engine whose calls `aws_service` ("s3.amazonaws.com") makes for the signed-in principal: what that may
     do decides, and kms:ViaService says who called. With `itself_for`, the ARN of a resource, the service calls as itself, for that resource.
 
@@ -226,8 +226,8 @@ def by_aws_service(request: HttpRequest, aws_service: str, *, itself_for: str = 
     return _guarded(request, "kms", _forwarded(request, aws_service, itself_for, region))
 
 
-def _forwarded(request: HttpRequest, aws_service: str, itself_for: str, region: str) -> Any:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+def _forwarded(request: ConsoleRequest, aws_service: str, itself_for: str, region: str) -> Any:
+    signed_in = request.signed_in
     try:
         if itself_for:
             made = forward.as_itself(signed_in.account_id, aws_service, itself_for)
@@ -239,7 +239,7 @@ def _forwarded(request: HttpRequest, aws_service: str, itself_for: str, region: 
     return _in_process("kms", region or signed_in.region, given, request.META.get("REMOTE_ADDR", ""))
 
 
-def approved(request: HttpRequest, region: str) -> Any:
+def approved(request: ConsoleRequest, region: str) -> Any:
     """A KMS client for a deletion that a second person has approved. At the embedded engine its calls are made by the console's own
     service (keys.lifecycle.approvals.SERVICE), so that a policy can tell them from all others."""
     if backends.current(request).embedded:
@@ -247,7 +247,7 @@ def approved(request: HttpRequest, region: str) -> Any:
     return _client(request, "kms", region)
 
 
-def endpoint_url(request: HttpRequest) -> str:
+def endpoint_url(request: ConsoleRequest) -> str:
     """The endpoint a program would name to make the same call; empty for real AWS."""
     chosen = backends.current(request)
     if chosen.embedded:
@@ -255,10 +255,10 @@ def endpoint_url(request: HttpRequest) -> str:
     return chosen.url
 
 
-def account_id(request: HttpRequest) -> str:
+def account_id(request: ConsoleRequest) -> str:
     """The account whose IAM these pages read: the one signed in to, or on real AWS that of the connection's credentials."""
     if backends.current(request).kind != AWS:
-        return str(request.signed_in.account_id)  # type: ignore[attr-defined]
+        return str(request.signed_in.account_id)
     return str(client(request, "sts").get_caller_identity()["Account"])
 
 

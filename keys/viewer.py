@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from botocore.exceptions import ClientError
-from django.http import HttpRequest
 
 from console import session
+from console.request import ConsoleRequest
 from engine.public import visibility
 from engine.public.transport import AWSError
 
 
-def viewer(request: HttpRequest) -> visibility.Viewer:
+def viewer(request: ConsoleRequest) -> visibility.Viewer:
     """Raises ClientError for credentials that ended."""
     access_key_id, _secret, token = session.credentials(request)
-    region = request.signed_in.region  # type: ignore[attr-defined]
+    region = request.signed_in.region
     source_ip = request.META.get("REMOTE_ADDR", "")
     try:
         return visibility.viewer(
@@ -23,7 +23,7 @@ def viewer(request: HttpRequest) -> visibility.Viewer:
         raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "DescribeKey") from error
 
 
-def is_allowed(request: HttpRequest, action: str) -> bool:
+def is_allowed(request: ConsoleRequest, action: str) -> bool:
     """Whether it may do an action that is about no key; who is nobody any more may not."""
     try:
         who = viewer(request)
@@ -32,7 +32,7 @@ def is_allowed(request: HttpRequest, action: str) -> bool:
     return visibility.is_allowed(who, action)
 
 
-def owner(request: HttpRequest) -> str:
+def owner(request: ConsoleRequest) -> str:
     """Whose it is that pages keep for this principal, by unique IDs: a name may be another's tomorrow. What a user keeps while acting as
     a role belongs to both."""
     user = session.user_id(request)

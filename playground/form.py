@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from console import encodings
 from console.awsmodel import service_model
+from console.forms import mark_needed
 from playground.table import INITIAL, LABELS, RARE, TYPED_AS_TEXT, PlaygroundOperation
 
 SPARE_ROWS = 1  # empty encryption-context rows offered beyond those that are filled
@@ -63,7 +64,8 @@ class OperationForm(forms.Form):
         needed = self.play.needs_key and member in self.shape.required_members
         choices = key_choices if needed else [("", _("The one the ciphertext names")), *key_choices]
         self.fields[member] = forms.ChoiceField(label=LABELS[member], choices=choices, required=False)
-        self.fields[member].needed = needed  # type: ignore[attr-defined]
+        if needed:
+            mark_needed(self, member)
         self.fields[f"{member}_other"] = forms.CharField(
             label=_("or a key ID, ARN or alias"),
             required=False,
@@ -89,7 +91,8 @@ class OperationForm(forms.Form):
             strip=False,
             widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "mono", "autocomplete": "off"}),
         )
-        self.fields[member].needed = required  # type: ignore[attr-defined]  # a text or a file: `clean` sees to it
+        if required:  # a text or a file
+            mark_needed(self, member)
         self.fields[f"{member}_as"] = forms.ChoiceField(
             label=_("written as"),
             choices=[("text", _("Text")), ("hex", _("Hex")), ("base64", "Base64")],

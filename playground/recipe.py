@@ -14,15 +14,15 @@ from typing import Any
 
 from botocore import xform_name
 from botocore.model import StructureShape
-from django.http import HttpRequest
 
 from console.awsmodel import service_model
 from console.calls import cli
+from console.request import ConsoleRequest
 
 _SESSION, MOST = "recipe", 12
 
 
-def remember(request: HttpRequest, operation: str, parameters: dict[str, Any], answer: dict[str, Any]) -> None:
+def remember(request: ConsoleRequest, operation: str, parameters: dict[str, Any], answer: dict[str, Any]) -> None:
     """Add a call that succeeded."""
     model = service_model("kms").operation_model(operation)
     assert model.input_shape is not None
@@ -36,11 +36,11 @@ def remember(request: HttpRequest, operation: str, parameters: dict[str, Any], a
     request.session[_SESSION] = [*request.session.get(_SESSION, []), entry][-MOST:]
 
 
-def entries(request: HttpRequest) -> list[dict[str, Any]]:
+def entries(request: ConsoleRequest) -> list[dict[str, Any]]:
     return list(request.session.get(_SESSION, []))
 
 
-def forget(request: HttpRequest) -> None:
+def forget(request: ConsoleRequest) -> None:
     request.session.pop(_SESSION, None)
 
 

@@ -10,13 +10,14 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError, ParamValidationError
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help, pem
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.inventory import inventory
 from playground import recipe
@@ -28,13 +29,13 @@ def _groups() -> list[tuple[Any, list[tuple[str, PlaygroundOperation]]]]:
     return [(words, [(slug, OPERATIONS[slug]) for slug in slugs]) for words, slugs in GROUPS]
 
 
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: ConsoleRequest) -> HttpResponse:
     return render(request, "playground/index.html", {"groups": _groups(), "remembered": len(recipe.entries(request))})
 
 
 @never_cache
 @sensitive_post_parameters()
-def operation(request: HttpRequest, operation: str) -> HttpResponse:
+def operation(request: ConsoleRequest, operation: str) -> HttpResponse:
     """GET: the form. POST runs it, unless it only asks for another row (`more`) or brings what an earlier answer gave (`prefill`)."""
     play = OPERATIONS.get(operation)
     if play is None:
@@ -65,7 +66,7 @@ def operation(request: HttpRequest, operation: str) -> HttpResponse:
     )
 
 
-def _keys(request: HttpRequest, play: PlaygroundOperation) -> list[tuple[str, str]]:
+def _keys(request: ConsoleRequest, play: PlaygroundOperation) -> list[tuple[str, str]]:
     if not play.usage:
         return []
     if play.usage != "asymmetric":
@@ -75,7 +76,7 @@ def _keys(request: HttpRequest, play: PlaygroundOperation) -> list[tuple[str, st
     return [choice for choice in found if "SYMMETRIC_DEFAULT" not in choice[1]]
 
 
-def _form(request: HttpRequest, play: PlaygroundOperation, keys: list[tuple[str, str]]) -> OperationForm:
+def _form(request: ConsoleRequest, play: PlaygroundOperation, keys: list[tuple[str, str]]) -> OperationForm:
     initial: dict[str, Any] = {**INITIAL.get(play.operation, {}), "KeyId": request.GET.get("key", "")}
     if request.method != "POST":
         return OperationForm(play, keys, initial=initial)
@@ -89,7 +90,7 @@ def _form(request: HttpRequest, play: PlaygroundOperation, keys: list[tuple[str,
     return form
 
 
-def _brought(request: HttpRequest, play: PlaygroundOperation) -> dict[str, Any]:
+def _brought(request: ConsoleRequest, play: PlaygroundOperation) -> dict[str, Any]:
     """What the form of another page gave along: fields by their names, encryption contexts as pairs."""
     brought: dict[str, Any] = {
         name: value for name, value in request.POST.items() if name not in ("prefill", "csrfmiddlewaretoken")
@@ -101,7 +102,7 @@ def _brought(request: HttpRequest, play: PlaygroundOperation) -> dict[str, Any]:
     return brought
 
 
-def _run(request: HttpRequest, kms: Any, play: PlaygroundOperation, parameters: dict[str, Any]) -> dict[str, Any]:
+def _run(request: ConsoleRequest, kms: Any, play: PlaygroundOperation, parameters: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {"call": call.show(request, play.operation, parameters), "ran": True}
     try:
         answer = getattr(kms, xform_name(play.operation))(**parameters)
@@ -168,14 +169,14 @@ def _carried(operation: str, parameters: dict[str, Any], slug: str, member: str,
 
 
 @never_cache
-def show_recipe(request: HttpRequest) -> HttpResponse:
+def show_recipe(request: ConsoleRequest) -> HttpResponse:
     """The last calls as a script; POST forgets them."""
     if request.method == "POST":
         recipe.forget(request)
         messages.success(request, _("The recipe is empty again."))
         return redirect("play-recipe")
     found = recipe.entries(request)
-    region = request.signed_in.region  # type: ignore[attr-defined]
+    region = request.signed_in.region
     endpoint = service.endpoint_url(request)
     return render(
         request,

@@ -11,6 +11,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from console.awsmodel import service_model
+from console.forms import set_choices
 from keys.policy import policy_editor
 
 
@@ -79,7 +80,7 @@ class UserForm(forms.Form):
 
     def __init__(self, *args: Any, groups: list[str], **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["groups"].choices = [(name, name) for name in groups]  # type: ignore[attr-defined]
+        set_choices(self, "groups", [(name, name) for name in groups])
 
 
 class GroupForm(forms.Form):
@@ -168,9 +169,6 @@ class RoleForm(forms.Form):
         label=_("Permissions policies"), required=False, widget=forms.CheckboxSelectMultiple
     )
     document = policy_editor.field(_("Trust policy (JSON)"), rows=14, maximum=131072)
-
-    def offer(self, choices: list[tuple[str, str]]) -> None:
-        self.fields["policies"].choices = choices  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -11,6 +12,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
 
 from console import session
+from console.request import OpenRequest
 from engine.public import signin
 
 OPEN = frozenset({"sign-in", "sign-out", "use-session", "styleguide", "theme", "language", "favicon"})
@@ -18,19 +20,16 @@ OPEN = frozenset({"sign-in", "sign-out", "use-session", "styleguide", "theme", "
 
 def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     def middleware(request: HttpRequest) -> HttpResponse:
-        request.signed_in = session.current(request)  # type: ignore[attr-defined]
-        if request.signed_in is None and not _open(request.path_info):  # type: ignore[attr-defined]
+        signed_in = cast(OpenRequest, request).signed_in = session.current(request)
+        if signed_in is None and not _open(request.path_info):
             after = request.get_full_path() if request.method == "GET" else "/"
             sign_in = f"{reverse('sign-in')}?{urlencode({'next': after})}"
             if request.headers.get("HX-Request"):  # a part of a page was asked for: the whole page has to go
                 return HttpResponse(status=204, headers={"HX-Redirect": sign_in})
             return redirect(sign_in)
-        if request.signed_in is not None:  # type: ignore[attr-defined]
-            signin.seen(
-                request.signed_in.session_id,  # type: ignore[attr-defined]
-                request.META.get("REMOTE_ADDR", ""),
-                request.headers.get("User-Agent", ""),
-            )
+        if signed_in is not None:
+            address, browser = request.META.get("REMOTE_ADDR", ""), request.headers.get("User-Agent", "")
+            signin.seen(signed_in.session_id, address, browser)
         response = get_response(request)
         if not response.has_header("Cache-Control"):
             add_never_cache_headers(response)  # pages show what policies allow this principal: no cache keeps them

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from console.request import ConsoleRequest
 from keys import service
 
 
-def ahead(request: HttpRequest) -> str:
+def ahead(request: ConsoleRequest) -> str:
     """Of this page's account; empty where the clock was never moved or the endpoint keeps its own time."""
     seconds = service.clock_ahead(request)
     return span(seconds) if seconds else ""

@@ -11,13 +11,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console import error_help
+from console.request import ConsoleRequest
 from keys import service
 from keys.clock import durations
 from keys.lifecycle import approvals
@@ -93,7 +94,7 @@ def _too_far() -> str:
     return _("At most %(days)d days at a time: a clock cannot be put back.") % {"days": account_clock.LONGEST_MOVE.days}
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: ConsoleRequest) -> HttpResponse:
     """GET shows the times, and with `by` or `to` the preview of a move; POST moves."""
     if not service.backend(request).embedded:
         return render(
@@ -118,7 +119,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest,
+    request: ConsoleRequest,
     *,
     by: DurationForm | None = None,
     to: DateForm | None = None,
@@ -157,7 +158,7 @@ def _phrase(found: account_clock.Forecast) -> str:
     return f"destroy {found.destroyed.number}" if found.destroyed.number else ""
 
 
-def _move(request: HttpRequest) -> HttpResponse:
+def _move(request: ConsoleRequest) -> HttpResponse:
     form = MoveForm(request.POST)
     begin, seconds = (_number(request.POST.get(name, "")) for name in ("begin", "seconds"))
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest
 
+from console.request import ConsoleRequest
 from keys import service
 from keys.evaluator import decisions, key_view, operations, principal_directory
 from keys.evaluator.question import Question
@@ -14,7 +14,7 @@ from keys.evaluator.question import Question
 _PAGE = 50
 
 
-def load(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     """Raises ClientError if the caller may not read the key's policy or the account's IAM."""
     people = principal_directory.of(request)
     side = key_view.of(kms, key)

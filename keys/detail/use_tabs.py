@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from console import charts
+from console.request import ConsoleRequest
 from keys import service
 from keys.common import optional
 from keys.detail import usage
@@ -23,7 +23,7 @@ IMPACT_DAYS = 90
 RECENT_DAYS = 30
 
 
-def use(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+def use(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     days = next((each for each in PERIODS if str(each) == request.GET.get("days")), _DEFAULT_PERIOD)
     now = service.record_now(request)
     step = timedelta(hours=1) if days == 1 else timedelta(days=1)
@@ -60,7 +60,7 @@ def use(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def timeline(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+def timeline(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     now = service.record_now(request)
     events = key_events.of_key(request, key["Arn"])
     found = usage.changes(events.found)
@@ -92,7 +92,7 @@ class LastUse:
     recent: bool
 
 
-def last_use(request: HttpRequest, kms: Any, key: dict[str, Any]) -> LastUse | None:
+def last_use(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> LastUse | None:
     """Of GetKeyLastUsage. Raises ClientError where the endpoint does not tell, or the caller may not ask."""
     found = kms.get_key_last_usage(KeyId=key["KeyId"]).get("KeyLastUsage")
     if not found:
@@ -101,7 +101,7 @@ def last_use(request: HttpRequest, kms: Any, key: dict[str, Any]) -> LastUse | N
     return LastUse(found["Timestamp"], found["Operation"], found.get("CloudTrailEventId", ""), recent)
 
 
-def impact(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+def impact(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     """What would go, or stop working, with the key. Each part that may not be read says so; the others are shown."""
     since = service.record_now(request) - timedelta(days=IMPACT_DAYS)
     used, used_problem = optional(lambda: last_use(request, kms, key))

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from console import pem
+from console.request import ConsoleRequest
 from keys import service
 from keys.common import optional, problem_page
 from keys.detail import access_tab, use_tabs
@@ -100,7 +101,7 @@ TABS: dict[str, tuple[Any, Load, Callable[[dict[str, Any]], bool]]] = {
     "impact": (_("Impact of deletion"), lambda kms, key: {}, lambda key: key["KeyManager"] != "AWS"),
 }
 # Tabs that hang on more than the key: they also get the request.
-WIDER: dict[str, Callable[[HttpRequest, Any, dict[str, Any]], dict[str, Any]]] = {
+WIDER: dict[str, Callable[[ConsoleRequest, Any, dict[str, Any]], dict[str, Any]]] = {
     "policy": key_policy.load,
     "access": access_tab.load,
     "use": use_tabs.use,
@@ -109,7 +110,7 @@ WIDER: dict[str, Callable[[HttpRequest, Any, dict[str, Any]], dict[str, Any]]] =
 }
 
 
-def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse:
+def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpResponse:
     if tab not in TABS:
         raise Http404
     kms = service.client(request)
@@ -142,7 +143,7 @@ def page(request: HttpRequest, key_id: str, tab: str = "policy") -> HttpResponse
     )
 
 
-def elsewhere(request: HttpRequest, key_id: str, name: str) -> HttpResponse:
+def elsewhere(request: ConsoleRequest, key_id: str, name: str) -> HttpResponse:
     """A tab or an action by the address one would guess for it: sent on to its own, with what was asked."""
     if name in TABS:
         address = reverse("key-tab", args=[key_id, name])
@@ -156,7 +157,7 @@ def elsewhere(request: HttpRequest, key_id: str, name: str) -> HttpResponse:
     return redirect(f"{address}?{asked}" if asked else address, permanent=True)
 
 
-def public_key_pem(request: HttpRequest, key_id: str, form: str = "pem") -> HttpResponse:
+def public_key_pem(request: ConsoleRequest, key_id: str, form: str = "pem") -> HttpResponse:
     """The public key as a file: `form` is pem or der."""
     try:
         der = service.client(request).get_public_key(KeyId=key_id)["PublicKey"]

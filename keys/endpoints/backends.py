@@ -23,8 +23,8 @@ from botocore.exceptions import ClientError, InvalidRegionError, NoCredentialsEr
 from botocore.session import get_session
 from botocore.utils import parse_timestamp
 from django.conf import settings
-from django.http import HttpRequest
 
+from console.request import ConsoleRequest, kept
 from engine.public.names import is_region_name
 from keys import viewer
 from keys.endpoints import outbound
@@ -34,6 +34,7 @@ EMBEDDED, AWS, URL = "embedded", "aws", "url"
 SESSION_KEY = "connection"
 LIST_CONNECTIONS = "kmsconsole:ListConnections"
 DEFAULT = "default"
+_CHOICES = "backends"  # what a request keeps them under
 _CLIENTS_KEPT = 128
 _MOST_UNSUPPORTED = 1_000
 _lock = threading.Lock()
@@ -75,10 +76,10 @@ def of_connection(row: Connection) -> Backend:
     return Backend(str(row.pk), row.kind, row.name, url=row.url, scope=f"c{row.pk}", connection=row)
 
 
-def choices(request: HttpRequest) -> list[Backend]:
+def choices(request: ConsoleRequest) -> list[Backend]:
     """Every endpoint that this session may switch to, the default first; the current one is marked. Of connections nothing is known
     to who may not list them, so a session that loses that goes back to the default."""
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+    signed_in = request.signed_in
     listed = [default()]
     if not listed[0].embedded:
         listed.append(Backend(EMBEDDED, EMBEDDED, ""))
@@ -88,22 +89,22 @@ def choices(request: HttpRequest) -> list[Backend]:
     chosen = request.session.get(SESSION_KEY, "")
     at = next((number for number, each in enumerate(listed) if each.slug == chosen), 0)
     marked = [replace(each, current=number == at) for number, each in enumerate(listed)]
-    request._backends = marked  # type: ignore[attr-defined]
+    kept(request)[_CHOICES] = marked
     return marked
 
 
-def current(request: HttpRequest) -> Backend:
-    found = getattr(request, "_backends", None) or choices(request)
+def current(request: ConsoleRequest) -> Backend:
+    found: list[Backend] = kept(request).get(_CHOICES) or choices(request)
     return next(each for each in found if each.current)
 
 
-def switch(request: HttpRequest, slug: str) -> Backend:
+def switch(request: ConsoleRequest, slug: str) -> Backend:
     """Speak to another endpoint from now on. Raises LookupError if there is none of that name."""
     wanted = next((each for each in choices(request) if each.slug == slug), None)
     if wanted is None:
         raise LookupError(slug)
     request.session[SESSION_KEY] = slug
-    del request._backends  # type: ignore[attr-defined]
+    del kept(request)[_CHOICES]
     return wanted
 
 

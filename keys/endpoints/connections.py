@@ -16,11 +16,12 @@ from botocore.exceptions import BotoCoreError, ClientError, InvalidRegionError
 from botocore.model import Shape
 from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 from django import forms
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console.forms import mark_needed, set_choices
+from console.request import ConsoleRequest
 from engine.public.names import is_region_name
 from keys import service
 from keys.endpoints import backends, diagnosis, outbound
@@ -40,7 +41,7 @@ _NOT_PROBED = (
 )
 
 
-def may(request: HttpRequest, action: str) -> bool:
+def may(request: ConsoleRequest, action: str) -> bool:
     return service.visibility.is_allowed(service.viewer(request), action)
 
 
@@ -105,12 +106,9 @@ class ConnectionForm(forms.Form):
     def __init__(self, sealing_keys: list[tuple[str, str]], taken: set[str], *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.taken = taken
-        self.fields["sealing_key"].choices = [  # type: ignore[attr-defined]
-            (NEW_KEY, _("A new key, %(alias)s") % {"alias": SEALING_ALIAS}),
-            *sealing_keys,
-        ]
-        for name in ("url", "access_key_id", "secret", "profile", "sealing_key"):
-            setattr(self.fields[name], "needed", True)  # noqa: B010  (by one of the choices: not to be called optional)
+        new_key = (NEW_KEY, _("A new key, %(alias)s") % {"alias": SEALING_ALIAS})
+        set_choices(self, "sealing_key", [new_key, *sealing_keys])
+        mark_needed(self, "url", "access_key_id", "secret", "profile", "sealing_key")
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"]).strip()
@@ -156,16 +154,16 @@ def is_endpoint_url(url: str) -> bool:
     return bool(plain and parts.hostname) and (is_valid_endpoint_url(url) or is_valid_ipv6_endpoint_url(url))
 
 
-def failure(request: HttpRequest, error: Exception) -> Finding:
+def failure(request: ConsoleRequest, error: Exception) -> Finding:
     """What this request's principal is shown of an endpoint that could not be asked."""
     return diagnosis.for_reader(error, manages=may(request, MANAGE))
 
 
-def make(request: HttpRequest, data: dict[str, Any]) -> Connection:
+def make(request: ConsoleRequest, data: dict[str, Any]) -> Connection:
     """A new connection, its secret sealed by KMS as the signed-in principal. Raises ClientError if that is refused."""
     keys = data["method"] == "keys"
     connection = Connection(
-        account_id=request.signed_in.account_id,  # type: ignore[attr-defined]
+        account_id=request.signed_in.account_id,
         name=data["name"],
         kind=data["kind"],
         url=data["url"] if data["kind"] == "url" else "",
@@ -202,7 +200,7 @@ def _sealing_key(kms: Any, chosen: str) -> str:
     return key_id
 
 
-def sealing_keys(request: HttpRequest) -> list[tuple[str, str]]:
+def sealing_keys(request: ConsoleRequest) -> list[tuple[str, str]]:
     """The account's own keys that can encrypt, for the form; empty if they may not be listed."""
     kms = service.embedded(request)
     try:
@@ -217,7 +215,7 @@ def sealing_keys(request: HttpRequest) -> list[tuple[str, str]]:
     return [each for each in listed if each[1] != SEALING_ALIAS][:200]
 
 
-def test(request: HttpRequest, connection: Connection) -> list[Finding]:
+def test(request: ConsoleRequest, connection: Connection) -> list[Finding]:
     """Step by step until one fails; what is found is kept with the connection."""
     findings = list(_steps(request, connection))
     connection.facts = {
@@ -229,8 +227,8 @@ def test(request: HttpRequest, connection: Connection) -> list[Finding]:
     return findings
 
 
-def _steps(request: HttpRequest, connection: Connection) -> Iterator[Finding]:
-    region = connection.region or request.signed_in.region  # type: ignore[attr-defined]
+def _steps(request: ConsoleRequest, connection: Connection) -> Iterator[Finding]:
+    region = connection.region or request.signed_in.region
     backend = backends.of_connection(connection)
     try:
         if not is_region_name(region):
@@ -311,7 +309,7 @@ def _sample_value(member: str, shape: Shape) -> Any:
     )
 
 
-def not_offered(request: HttpRequest, operation: str) -> str:
+def not_offered(request: ConsoleRequest, operation: str) -> str:
     """Why this page's endpoint cannot do an operation; empty if nothing is known against it."""
     connection = service.backend(request).connection
     if connection is None or operation not in connection.unsupported_operations:

@@ -140,22 +140,22 @@ class _Checked:
 
 @cache
 def _pools(allows_private: bool) -> dict[str, Any]:
-    class CheckedHTTP(_Checked, AWSHTTPConnection):  # type: ignore[misc]
+    class CheckedHTTP(_Checked, AWSHTTPConnection):  # type: ignore[misc]  # botocore has no types
         private = allows_private
 
-    class CheckedHTTPS(_Checked, AWSHTTPSConnection):  # type: ignore[misc]
+    class CheckedHTTPS(_Checked, AWSHTTPSConnection):  # type: ignore[misc]  # botocore has no types
         private = allows_private
 
-    class HTTPPool(AWSHTTPConnectionPool):  # type: ignore[misc]
+    class HTTPPool(AWSHTTPConnectionPool):  # type: ignore[misc]  # botocore has no types
         ConnectionCls = CheckedHTTP
 
-    class HTTPSPool(AWSHTTPSConnectionPool):  # type: ignore[misc]
+    class HTTPSPool(AWSHTTPSConnectionPool):  # type: ignore[misc]  # botocore has no types
         ConnectionCls = CheckedHTTPS
 
     return {"http": HTTPPool, "https": HTTPSPool}
 
 
-class CheckedSession(URLLib3Session):  # type: ignore[misc]
+class CheckedSession(URLLib3Session):  # type: ignore[misc]  # botocore has no types
     """botocore's HTTP session. What goes through one of `proxies` goes to the proxy, which the installation's environment names."""
 
     def __init__(self, *, private: bool, **arguments: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from console import redirects
+from console.request import ConsoleRequest
 from keys import service
 from keys.common import problem_page, requires
 from keys.endpoints import backends, connections
@@ -37,7 +38,7 @@ _listed = requires(backends.LIST_CONNECTIONS, gettext_lazy("Endpoints"))
 
 
 @_listed
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: ConsoleRequest) -> HttpResponse:
     lines = []
     for backend in backends.choices(request):
         lines.append(EndpointRow(backend, *inventory.state_of_endpoint(request, backend.scope)))
@@ -48,10 +49,10 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters("secret", "token")
-def new(request: HttpRequest) -> HttpResponse:
+def new(request: ConsoleRequest) -> HttpResponse:
     if refused := _refused(request):
         return refused
-    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+    account_id = request.signed_in.account_id
     taken = set(Connection.objects.filter(account_id=account_id).values_list("name", flat=True))
     form = connections.ConnectionForm(connections.sealing_keys(request), taken, request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -68,7 +69,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @_listed
-def detail(request: HttpRequest, pk: int) -> HttpResponse:
+def detail(request: ConsoleRequest, pk: int) -> HttpResponse:
     """A connection and what its last test found; POST tests it again."""
     connection = _connection(request, pk)
     if request.method == "POST":
@@ -84,7 +85,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def delete(request: HttpRequest, pk: int) -> HttpResponse:
+def delete(request: ConsoleRequest, pk: int) -> HttpResponse:
     if refused := _refused(request):
         return refused
     connection = _connection(request, pk)
@@ -96,7 +97,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def switch(request: HttpRequest) -> HttpResponse:
+def switch(request: ConsoleRequest) -> HttpResponse:
     """Pages speak to another endpoint from now on; a key's page of the old one would not be found there, so go to the list."""
     try:
         chosen = backends.switch(request, request.POST.get("endpoint", ""))
@@ -111,21 +112,21 @@ def switch(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def refresh(request: HttpRequest) -> HttpResponse:
+def refresh(request: ConsoleRequest) -> HttpResponse:
     """Read the current endpoint's whole list again."""
     inventory.read_again(request)
     return redirect("keys")
 
 
-def _connection(request: HttpRequest, pk: int) -> Connection:
-    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+def _connection(request: ConsoleRequest, pk: int) -> Connection:
+    account_id = request.signed_in.account_id
     found = Connection.objects.filter(pk=pk, account_id=account_id).first()
     if found is None:
         raise Http404
     return found
 
 
-def _refused(request: HttpRequest) -> HttpResponse | None:
+def _refused(request: ConsoleRequest) -> HttpResponse | None:
     """AWS's refusal to who may not manage connections. What a form sends is recorded, with what it is about."""
     if request.method != "POST":
         error = service.refusal(request, connections.MANAGE)

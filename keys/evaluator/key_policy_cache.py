@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from django.db.models import Max, Min, TextField
 from django.db.models.functions import Cast
-from django.http import HttpRequest
 from django.utils import timezone
 
+from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
 from engine.public.memory import Change
 from keys import service
@@ -60,7 +60,7 @@ class ReadableKeys:
     hidden: int
 
 
-def readable_keys(request: HttpRequest, people: PrincipalDirectory, budget: float = BUDGET) -> ReadableKeys:
+def readable_keys(request: ConsoleRequest, people: PrincipalDirectory, budget: float = BUDGET) -> ReadableKeys:
     """Raises ClientError if the caller may not list keys."""
     listed = inventory.synced_keys(request)
     key_ids = set(listed.values_list("key_id", flat=True))
@@ -74,7 +74,7 @@ def readable_keys(request: HttpRequest, people: PrincipalDirectory, budget: floa
     return ReadableKeys(keys, unread, len(key_ids) - len(keys) - unread)
 
 
-def _bring_up_to_date(request: HttpRequest, place: Place, key_ids: set[str], budget: float) -> int:
+def _bring_up_to_date(request: ConsoleRequest, place: Place, key_ids: set[str], budget: float) -> int:
     """Read what is missing or old while the budget lasts; how many keys are left unread."""
     mine = CachedKeyPolicy.objects.filter(account_id=place[0], region=place[1])
     latest = 0
@@ -88,7 +88,7 @@ def _bring_up_to_date(request: HttpRequest, place: Place, key_ids: set[str], bud
     mine.filter(key_id__in=list(set(mine.values_list("key_id", flat=True)) - key_ids)).delete()
     deadline = time.monotonic() + budget
     kms = service.client(request)
-    reader, tried, unread = request.signed_in.access_key_id, 0, 0  # type: ignore[attr-defined]
+    reader, tried, unread = request.signed_in.access_key_id, 0, 0
     found: list[CachedKeyPolicy] = []
     gone: list[str] = []
     for key_id in sorted(key_ids - fresh):
@@ -216,9 +216,9 @@ def _view(row: Row, kept: CachedKeyPolicy) -> KeyView:
     return key_view.make(metadata, kept.policy, kept.grants, row.tags, aliases, kept.grants_known)
 
 
-def _permitted(request: HttpRequest, people: PrincipalDirectory, views: Iterable[KeyView]) -> list[KeyView]:
+def _permitted(request: ConsoleRequest, people: PrincipalDirectory, views: Iterable[KeyView]) -> list[KeyView]:
     """The keys whose policy the signed-in principal may read, and their grants only where it may list them."""
-    reader = people.find(request.signed_in.arn)  # type: ignore[attr-defined]
+    reader = people.find(request.signed_in.arn)
     if reader is None:
         return []
     asked = decisions.RequestContext(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.http import HttpRequest
 
+from console.request import ConsoleRequest
 from engine.public.decision import CompiledPolicy, GrantView, compile_policy
 from keys import service
 from keys.evaluator import condition_context
@@ -35,7 +35,7 @@ class KeyView:
         return self.arn.split(":")[3]
 
 
-def read(request: HttpRequest, key: str) -> KeyView:
+def read(request: ConsoleRequest, key: str) -> KeyView:
     """Raises ClientError if the caller may not describe the key or read its policy, MalformedPolicy for one not understood."""
     kms = service.client(request)
     return of(kms, kms.describe_key(KeyId=key)["KeyMetadata"])

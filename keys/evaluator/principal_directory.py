@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from console.request import ConsoleRequest
 from engine.public.decision import CompiledPolicy, Kind, MalformedPolicy, Principal, SessionFacts, compile_policy
 from engine.public.memory import Cache, iam_entity
 from keys import service
@@ -147,7 +147,7 @@ _remote: dict[str, tuple[datetime, PrincipalDirectory]] = {}
 _lock = threading.Lock()
 
 
-def of(request: HttpRequest) -> PrincipalDirectory:
+def of(request: ConsoleRequest) -> PrincipalDirectory:
     """Raises ClientError if the caller may not read the account's IAM (iam:GetAccountAuthorizationDetails)."""
     iam = service.client(request, "iam")
     account_id = service.account_id(request)

@@ -7,12 +7,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console.forms import set_choices
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.common import name_of, optional, problem_page
 from keys.grants import grants
@@ -61,9 +63,8 @@ class GrantForm(forms.Form):
     def __init__(self, *args: Any, key: dict[str, Any], pairs: list[tuple[str, str]], **options: Any) -> None:
         super().__init__(*args, **options)
         self.pairs = pairs
-        self.fields["operations"].choices = [  # type: ignore[attr-defined]
-            (each, f"{each} – {grants.WORDS.get(each, '')}") for each in grants.operations_for(key)
-        ]
+        offered = grants.operations_for(key)
+        set_choices(self, "operations", [(each, f"{each} – {grants.WORDS.get(each, '')}") for each in offered])
         if key["KeySpec"] != "SYMMETRIC_DEFAULT":
             del self.fields["constraint"]  # only symmetric encryption has a context
 
@@ -96,7 +97,7 @@ class GrantForm(forms.Form):
         return made
 
 
-def create(request: HttpRequest, key_id: str) -> HttpResponse:
+def create(request: ConsoleRequest, key_id: str) -> HttpResponse:
     """POST creates it; with `preview` it only says in words what it would allow, and shows the call."""
     kms = service.client(request)
     try:
@@ -133,7 +134,7 @@ def create(request: HttpRequest, key_id: str) -> HttpResponse:
     )
 
 
-def _made(request: HttpRequest, key_id: str, made: dict[str, Any]) -> HttpResponse:
+def _made(request: ConsoleRequest, key_id: str, made: dict[str, Any]) -> HttpResponse:
     words = _(
         "The grant is in force. Its token, for calls within the next minutes on an endpoint that is still learning of it:"
     )
@@ -141,7 +142,7 @@ def _made(request: HttpRequest, key_id: str, made: dict[str, Any]) -> HttpRespon
     return redirect("key-tab", key_id=key_id, tab="grants")
 
 
-def _principals(request: HttpRequest) -> list[str]:
+def _principals(request: ConsoleRequest) -> list[str]:
     """ARNs offered while typing; none for who may not list users and roles."""
     iam = service.client(request, "iam")
     users, _problem = optional(lambda: [each["Arn"] for each in service.pages(iam, "list_users", "Users") if each])

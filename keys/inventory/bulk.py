@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from django.db import connections
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from console.request import ConsoleRequest
 from keys import leases, service, viewer
 from keys.endpoints import diagnosis
 from keys.inventory import inventory
@@ -69,7 +69,7 @@ class PreviewedKey:
     problem: str
 
 
-def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> list[PreviewedKey]:
+def preview(request: ConsoleRequest, action: BulkAction, key_ids: list[str]) -> list[PreviewedKey]:
     """What each key will answer: from its state, and for the embedded engine from the policies that will decide.
 
     Another endpoint decides by policies that are not embedded to read, so a refusal there is known only when it comes.
@@ -78,7 +78,7 @@ def preview(request: HttpRequest, action: BulkAction, key_ids: list[str]) -> lis
     if service.backend(request).embedded:
         sentences = service.visibility.refusals(service.viewer(request), action.operation, key_ids)
         refused = {key_id: f"AccessDeniedException: {sentence}" for key_id, sentence in sentences.items()}
-    if action.operation in approvals.GUARDED_OPERATIONS and approvals.required(request.signed_in.account_id):  # type: ignore[attr-defined]
+    if action.operation in approvals.GUARDED_OPERATIONS and approvals.required(request.signed_in.account_id):
         refused = dict.fromkeys(key_ids, approvals.sentence())
     rows = {row.key_id: row for row in inventory.synced_keys(request).filter(key_id__in=key_ids)}
     kms = service.client(request)
@@ -100,7 +100,7 @@ def _expected(
     return PreviewedKey(key_id, alias, key["KeyState"], problem)
 
 
-def start(request: HttpRequest, action: str, key_ids: list[str], parameters: dict[str, Any]) -> BulkJob:
+def start(request: ConsoleRequest, action: str, key_ids: list[str], parameters: dict[str, Any]) -> BulkJob:
     """A job for these keys, its first part done."""
     job = BulkJob.objects.create(
         **inventory.place(request),
@@ -114,7 +114,7 @@ def start(request: HttpRequest, action: str, key_ids: list[str], parameters: dic
     return job
 
 
-def work(request: HttpRequest, job: BulkJob) -> None:
+def work(request: ConsoleRequest, job: BulkJob) -> None:
     """Do a part of the job now, and have a thread go on with the rest, unless someone is at it."""
     if job.finished is not None:
         return

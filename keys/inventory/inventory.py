@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 from django.db.models import Case, When
-from django.http import HttpRequest
 
+from console.request import ConsoleRequest, kept
 from keys import leases, service
 from keys.inventory import key_rows, query, sync, visibility
 from keys.inventory.models import InventoryCount, InventoryKey, SyncState
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Row = InventoryKey  # for the types of who is given rows; the model itself stays behind this door
 
 
-def sync_in_request(request: HttpRequest) -> None:
+def sync_in_request(request: ConsoleRequest) -> None:
     """Bring the inventory up to date, once a request, GET requests included. Raises ClientError if the principal may not list keys.
 
     This is the one place where showing a page changes something: it calls the endpoint as the signed-in principal (ListKeys, and for each
@@ -30,39 +30,39 @@ def sync_in_request(request: HttpRequest) -> None:
     starts a thread that goes on with it. None of that is visible but as newer rows: the tables are a cache, which the next request would
     fill just as well.
     """
-    if getattr(request, "_inventory_synced", False):
+    if kept(request).get("inventory_synced"):
         return
     kms = service.client(request)
     kms.list_keys(Limit=1)
     seen_with = visibility.of_request(request)
     sync.InventorySync(kms, **place(request), embedded=service.backend(request).embedded).run(seen_with.pk)
-    request._inventory_synced = True  # type: ignore[attr-defined]
+    kept(request)["inventory_synced"] = True
 
 
-def synced_keys(request: HttpRequest) -> VisibleKeys:
+def synced_keys(request: ConsoleRequest) -> VisibleKeys:
     """The keys that this principal may describe, as of now, or as far as they are read yet (`progress`): `sync_in_request`, then a query.
     Raises ClientError if it may not list keys."""
     sync_in_request(request)
     return _keys(request).readable(key_rows.DESCRIBE)
 
 
-def undescribable_keys(request: HttpRequest) -> VisibleKeys:
+def undescribable_keys(request: ConsoleRequest) -> VisibleKeys:
     """The keys it may list and not describe, of which nothing but the ID may be shown: `sync_in_request`, then a query."""
     sync_in_request(request)
     return visibility.of_request(request).undescribable_rows(_keys(request))
 
 
-def _keys(request: HttpRequest) -> VisibleKeys:
+def _keys(request: ConsoleRequest) -> VisibleKeys:
     return query.visible_keys(**place(request), seen_with=visibility.of_request(request))
 
 
-def place(request: HttpRequest) -> dict[str, str]:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+def place(request: ConsoleRequest) -> dict[str, str]:
+    signed_in = request.signed_in
     scope = service.backend(request).scope
     return {"account_id": scope or signed_in.account_id, "region": signed_in.region}
 
 
-def progress(request: HttpRequest) -> SyncState | None:
+def progress(request: ConsoleRequest) -> SyncState | None:
     """How far the first reading or the catching up is, while it is not done; or what stopped it."""
     state = SyncState.objects.filter(**place(request)).first()
     if state is None:
@@ -71,7 +71,7 @@ def progress(request: HttpRequest) -> SyncState | None:
     return state if state.started is not None or state.problem or behind else None
 
 
-def combination_counts(request: HttpRequest) -> list[tuple[dict[str, str], int]] | None:
+def combination_counts(request: ConsoleRequest) -> list[tuple[dict[str, str], int]] | None:
     """The kept counts of keys by their facet values; None for who may not read everything, and so has to count what it may."""
     if visibility.of_request(request).denied_mask:
         return None
@@ -79,7 +79,7 @@ def combination_counts(request: HttpRequest) -> list[tuple[dict[str, str], int]]
     return [(key_rows.combination_values(value), number) for value, number in rows.values_list("value", "number")]
 
 
-def tag_counts(request: HttpRequest, manager: str, most: int) -> list[tuple[str, str, int]] | None:
+def tag_counts(request: ConsoleRequest, manager: str, most: int) -> list[tuple[str, str, int]] | None:
     """(name, value, number) of the most frequent tags; None as for `combination_counts`."""
     if visibility.of_request(request).denied_mask:
         return None
@@ -88,9 +88,9 @@ def tag_counts(request: HttpRequest, manager: str, most: int) -> list[tuple[str,
     return [(*key_rows.tag_value(text)[1:], number) for text, number in rows]
 
 
-def state_of_endpoint(request: HttpRequest, scope: str | None) -> tuple[SyncState | None, int]:
+def state_of_endpoint(request: ConsoleRequest, scope: str | None) -> tuple[SyncState | None, int]:
     """How far the list of an endpoint is read in this request's Region, and for another endpoint the number of its keys."""
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+    signed_in = request.signed_in
     where = {"account_id": scope or signed_in.account_id, "region": signed_in.region}
     number = InventoryKey.objects.filter(**where).count() if scope else 0
     return SyncState.objects.filter(**where).first(), number
@@ -102,19 +102,19 @@ def drop(scope: str) -> None:
         model.objects.filter(account_id=scope).delete()
 
 
-def read_again(request: HttpRequest) -> None:
+def read_again(request: ConsoleRequest) -> None:
     """Have the current endpoint's whole list read anew."""
     SyncState.objects.filter(**place(request), started=None).update(synchronised=None, problem="", problem_at=None)
 
 
-def mark_outdated(request: HttpRequest) -> None:
+def mark_outdated(request: ConsoleRequest) -> None:
     """After a change through another endpoint: every worker reads its list again the next time."""
     if not service.backend(request).embedded:
         SyncState.objects.filter(**place(request), started=None).update(synchronised=None, problem_at=None)
-    request._inventory_synced = False  # type: ignore[attr-defined]
+    kept(request)["inventory_synced"] = False
 
 
-def describe_rows(request: HttpRequest, rows: list[InventoryKey]) -> list[InventoryKey]:
+def describe_rows(request: ConsoleRequest, rows: list[InventoryKey]) -> list[InventoryKey]:
     """The rows of one page, each described again; one that may not be described shows its ID only.
 
     The description is a call of the principal's own, so the record says who looked at which key.
@@ -135,7 +135,7 @@ def describe_rows(request: HttpRequest, rows: list[InventoryKey]) -> list[Invent
     return described
 
 
-def keys_for_picker(request: HttpRequest, usage: str) -> list[tuple[str, str]]:
+def keys_for_picker(request: ConsoleRequest, usage: str) -> list[tuple[str, str]]:
     """(key ID, label) of the keys of a usage. Asks the inventory, so it is quick with many keys.
 
     The first is what a form begins with: customer managed keys before AWS's, which only their services may use; those that are

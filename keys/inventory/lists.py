@@ -15,9 +15,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, F, Q
-from django.http import HttpRequest, QueryDict
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from console.request import ConsoleRequest
 from keys import service
 from keys.inventory import inventory, key_rows
 from keys.inventory.inventory import VisibleKeys
@@ -115,7 +116,7 @@ class Listing:
     `shown` calls the endpoint. `synced_listing` makes one of keys that are up to date.
     """
 
-    request: HttpRequest
+    request: ConsoleRequest
     manager: str
     query: QueryDict
     base: VisibleKeys
@@ -349,6 +350,6 @@ class Listing:
         yield from self.ordered().iterator()
 
 
-def synced_listing(request: HttpRequest, manager: str, query: QueryDict) -> Listing:
+def synced_listing(request: ConsoleRequest, manager: str, query: QueryDict) -> Listing:
     """The list, of the inventory as of now (inventory.sync_in_request). Raises ClientError if the principal may not list keys."""
     return Listing(request, manager, query, inventory.synced_keys(request).filter(manager=manager))

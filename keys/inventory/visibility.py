@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.http import HttpRequest
 
+from console.request import ConsoleRequest, kept
 from keys import service
 from keys.inventory import key_rows
 from keys.inventory.models import HiddenKey, InventoryKey, StoredVisibility
@@ -81,16 +81,16 @@ def masked(row: InventoryKey, denied_mask: int, *, aliases: bool) -> InventoryKe
     return row
 
 
-def of_request(request: HttpRequest) -> Visibility:
+def of_request(request: ConsoleRequest) -> Visibility:
     """This request's principal's, brought up to date with the engine's changes, which writes what has changed. Remembered for the request."""
-    found: Visibility | None = getattr(request, "_inventory_visibility", None)
+    found: Visibility | None = kept(request).get("visibility")
     if found is None:
         found = UNRESTRICTED if not service.backend(request).embedded else _up_to_date(request)
-        request._inventory_visibility = found  # type: ignore[attr-defined]
+        kept(request)["visibility"] = found
     return found
 
 
-def _up_to_date(request: HttpRequest) -> Visibility:
+def _up_to_date(request: ConsoleRequest) -> Visibility:
     viewer = service.viewer(request)
     account_id, region = viewer.context.account_id, viewer.context.region
     latest = service.visibility.latest_change()

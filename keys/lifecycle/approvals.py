@@ -19,11 +19,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from console import session
+from console.request import ConsoleRequest
 from engine.public import clock
 from keys.endpoints import backends
 from keys.models import AccountRule, DeletionRequest
@@ -152,7 +152,7 @@ def clock_move_refusal(number: int) -> str:
 # --- who
 
 
-def person(request: HttpRequest) -> str:
+def person(request: ConsoleRequest) -> str:
     """The unique ID of the user who signed in, also while acting as a role. Raises NotAllowed where it cannot be told."""
     found = session.user_id(request)
     if not found:
@@ -160,7 +160,7 @@ def person(request: HttpRequest) -> str:
     return found
 
 
-def _second_person(request: HttpRequest, user: str, asked: datetime | None, own: str) -> None:
+def _second_person(request: ConsoleRequest, user: str, asked: datetime | None, own: str) -> None:
     """Raise NotAllowed unless who decides now is another than `user` (unique ID), who asked at `asked`; `own`: the words if not.
 
     A user who was made after that, under whatever name, is no second person: whoever may make users could make one for the purpose.
@@ -176,7 +176,7 @@ def _second_person(request: HttpRequest, user: str, asked: datetime | None, own:
         )
 
 
-def endpoint(request: HttpRequest) -> str:
+def endpoint(request: ConsoleRequest) -> str:
     """What requests keep of the endpoint that the pages speak to."""
     return backends.current(request).scope or ""
 
@@ -186,9 +186,9 @@ def endpoint(request: HttpRequest) -> str:
 Act = Callable[..., Any]
 
 
-def ask(request: HttpRequest, act: Act, operation: str, parameters: dict[str, Any], label: str, reason: str) -> None:
+def ask(request: ConsoleRequest, act: Act, operation: str, parameters: dict[str, Any], label: str, reason: str) -> None:
     """Raises NotAllowed if a request for this key waits already, ClientError without the permission."""
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+    signed_in = request.signed_in
     who, key_id = person(request), parameters["KeyId"]
 
     def store() -> None:
@@ -212,8 +212,8 @@ def ask(request: HttpRequest, act: Act, operation: str, parameters: dict[str, An
     act(REQUEST, store, signed_in.region, key_id, {"operation": operation, **parameters})
 
 
-def waiting_for(request: HttpRequest, key_id: str) -> DeletionRequest | None:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+def waiting_for(request: ConsoleRequest, key_id: str) -> DeletionRequest | None:
+    signed_in = request.signed_in
     return DeletionRequest.objects.filter(
         account_id=signed_in.account_id,
         endpoint=endpoint(request),
@@ -228,7 +228,7 @@ def all_requests(account_id: str) -> Any:
     return DeletionRequest.objects.filter(account_id=account_id).order_by("-asked", "-pk")
 
 
-def approve(request: HttpRequest, act: Act, asked: DeletionRequest, send: Callable[[], Any]) -> None:
+def approve(request: ConsoleRequest, act: Act, asked: DeletionRequest, send: Callable[[], Any]) -> None:
     """Have `send` make the call, as the approver. Raises NotAllowed, or ClientError and the request goes on waiting."""
     if not asked.asked_user:
         raise NotAllowed(_("Who asked for this cannot be told any more: withdraw it and ask again."))
@@ -251,7 +251,7 @@ def approve(request: HttpRequest, act: Act, asked: DeletionRequest, send: Callab
     rows.update(completed=clock.now(asked.account_id))
 
 
-def reject(request: HttpRequest, act: Act, asked: DeletionRequest) -> None:
+def reject(request: ConsoleRequest, act: Act, asked: DeletionRequest) -> None:
     """The asker withdraws, anyone else rejects. Raises NotAllowed if it was decided meanwhile, ClientError without the permission."""
     if person(request) == asked.asked_user:
         _decide(request, act, REQUEST, asked, DeletionRequest.WITHDRAWN)
@@ -259,8 +259,8 @@ def reject(request: HttpRequest, act: Act, asked: DeletionRequest) -> None:
         _decide(request, act, REJECT, asked, DeletionRequest.REJECTED)
 
 
-def _decide(request: HttpRequest, act: Act, action: str, asked: DeletionRequest, state: str) -> None:
-    signed_in, who = request.signed_in, person(request)  # type: ignore[attr-defined]
+def _decide(request: ConsoleRequest, act: Act, action: str, asked: DeletionRequest, state: str) -> None:
+    signed_in, who = request.signed_in, person(request)
 
     def store() -> None:
         mine = DeletionRequest.objects.filter(pk=asked.pk, state=DeletionRequest.WAITING)
@@ -278,24 +278,24 @@ def _decide(request: HttpRequest, act: Act, action: str, asked: DeletionRequest,
 _NOT_ASKED = {"off_asked_by": "", "off_asked_user": "", "off_asked": None}
 
 
-def enable_rule(request: HttpRequest) -> None:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+def enable_rule(request: ConsoleRequest) -> None:
+    signed_in = request.signed_in
     AccountRule.objects.update_or_create(
         account_id=signed_in.account_id, defaults={**_changed(request), "two_person_deletion": True}
     )
 
 
-def request_disabling(request: HttpRequest) -> None:
+def request_disabling(request: ConsoleRequest) -> None:
     """Raises NotAllowed."""
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+    signed_in = request.signed_in
     AccountRule.objects.filter(account_id=signed_in.account_id, two_person_deletion=True).update(
         off_asked_by=signed_in.arn, off_asked_user=person(request), off_asked=clock.now(signed_in.account_id)
     )
 
 
-def disable_rule(request: HttpRequest) -> None:
+def disable_rule(request: ConsoleRequest) -> None:
     """Raises NotAllowed unless another person has asked for it."""
-    found = rule(request.signed_in.account_id)  # type: ignore[attr-defined]
+    found = rule(request.signed_in.account_id)
     two = _("Switching this off needs two persons: one asks, another confirms.")
     if not found.two_person_deletion or not found.off_asked_user:
         raise NotAllowed(two)
@@ -305,12 +305,12 @@ def disable_rule(request: HttpRequest) -> None:
         raise NotAllowed(two)
 
 
-def keep_rule(request: HttpRequest) -> None:
-    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+def keep_rule(request: ConsoleRequest) -> None:
+    account_id = request.signed_in.account_id
     AccountRule.objects.filter(account_id=account_id).update(**_NOT_ASKED)
 
 
-def _changed(request: HttpRequest) -> dict[str, Any]:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+def _changed(request: ConsoleRequest) -> dict[str, Any]:
+    signed_in = request.signed_in
     now = clock.now(signed_in.account_id)
     return {"changed_by": signed_in.arn, "changed": now, **_NOT_ASKED}

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
@@ -19,6 +19,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
+from console.forms import set_choices
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.common import name_of, problem_page
 from keys.inventory import inventory
@@ -36,7 +38,7 @@ class ParametersForm(forms.Form):
 
     def __init__(self, *args: Any, key_spec: str, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["algorithm"].choices = [(n, n) for n in wrapping.algorithms_for(key_spec)]  # type: ignore[attr-defined]
+        set_choices(self, "algorithm", [(name, name) for name in wrapping.algorithms_for(key_spec)])
 
 
 class MaterialForm(forms.Form):
@@ -112,7 +114,7 @@ class TrainingForm(MaterialForm):
 
 @never_cache
 @sensitive_post_parameters("material")
-def import_page(request: HttpRequest, key_id: str) -> HttpResponse:
+def import_page(request: ConsoleRequest, key_id: str) -> HttpResponse:
     kms = service.client(request)
     try:
         key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
@@ -186,7 +188,7 @@ def _wrapped_here(kms: Any, key: dict[str, Any], form: TrainingForm) -> dict[str
     }
 
 
-def _import(request: HttpRequest, kms: Any, parameters: dict[str, Any], form: forms.Form) -> bool:
+def _import(request: ConsoleRequest, kms: Any, parameters: dict[str, Any], form: forms.Form) -> bool:
     try:
         kms.import_key_material(**parameters)
     except ClientError as error:
@@ -203,7 +205,7 @@ def _import(request: HttpRequest, kms: Any, parameters: dict[str, Any], form: fo
 
 
 @never_cache
-def parameters(request: HttpRequest, key_id: str) -> HttpResponse:
+def parameters(request: ConsoleRequest, key_id: str) -> HttpResponse:
     """The wrapping public key, the import token and what to do with them, as one archive."""
     kms = service.client(request)
     try:
@@ -224,7 +226,7 @@ def parameters(request: HttpRequest, key_id: str) -> HttpResponse:
             "wrapping_spec": spec,
             "algorithm": algorithm,
             "commands": wrapping.commands(key["KeySpec"], algorithm),
-            "region": request.signed_in.region,  # type: ignore[attr-defined]
+            "region": request.signed_in.region,
             "endpoint": service.endpoint_url(request),
         },
     )

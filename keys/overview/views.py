@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console.request import ConsoleRequest
 from keys import service
 from keys.common import problem_page
 from keys.endpoints import connections, diagnosis
@@ -58,7 +59,7 @@ _PANELS = (
 )  # fmt: skip
 
 
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: ConsoleRequest) -> HttpResponse:
     try:
         listing = synced_listing(request, "CUSTOMER", QueryDict())
         matters = [_panel(request, *each) for each in _PANELS]
@@ -80,7 +81,7 @@ def home(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _panel(request: HttpRequest, slug: str, title: Any, nothing: Any, query: str, column: str) -> OverviewPanel:
+def _panel(request: ConsoleRequest, slug: str, title: Any, nothing: Any, query: str, column: str) -> OverviewPanel:
     listing = synced_listing(request, "CUSTOMER", QueryDict(query))
     number = listing.number()
     rows = inventory.describe_rows(request, list(listing.ordered()[:SHOWN])) if number else []
@@ -98,7 +99,7 @@ def _days(row: Row, column: str, now: datetime) -> int | None:
 _LOOKED_AT = 200  # of another trail's events, which cannot be asked for refusals alone
 
 
-def _refused_calls(request: HttpRequest, now: datetime) -> tuple[list[dict[str, Any]], str]:
+def _refused_calls(request: ConsoleRequest, now: datetime) -> tuple[list[dict[str, Any]], str]:
     """The last day's calls that were denied, newest first; or why the trail may not be read."""
     try:
         records = events.refused_since(request, now - timedelta(days=1), _LOOKED_AT)

@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy, compile_policy
 from engine.public.lint import ERROR, WARNING, About, Finding, lint
 from keys import service
@@ -32,7 +33,7 @@ def field(label: Any, *, rows: int = 24, maximum: int = 32768) -> forms.CharFiel
     )
 
 
-def attach(request: HttpRequest, form: forms.Form, name: str, kind: str, key_arn: str = "") -> dict[str, Any]:
+def attach(request: ConsoleRequest, form: forms.Form, name: str, kind: str, key_arn: str = "") -> dict[str, Any]:
     """Make a form's field the editor; what its template (components/policy_editor.html) needs."""
     bound = form[name]
     findings_id = f"{bound.auto_id}-findings"
@@ -47,7 +48,7 @@ def attach(request: HttpRequest, form: forms.Form, name: str, kind: str, key_arn
 
 
 @require_POST
-def check_typed(request: HttpRequest, kind: str) -> HttpResponse:
+def check_typed(request: ConsoleRequest, kind: str) -> HttpResponse:
     """The findings of what stands in the editor now, as a part of a page. Nothing is kept."""
     if kind not in KINDS:
         raise Http404
@@ -56,7 +57,7 @@ def check_typed(request: HttpRequest, kind: str) -> HttpResponse:
     return render(request, "components/policy_findings.html", {"findings": findings})
 
 
-def check(request: HttpRequest, text: str, kind: Any, key_arn: str = "") -> list[Finding]:
+def check(request: ConsoleRequest, text: str, kind: Any, key_arn: str = "") -> list[Finding]:
     """Findings of a policy; whether its principals exist and whether the caller would lock itself out only as far as it may read IAM."""
     if not text.strip():
         return []
@@ -78,13 +79,13 @@ def check(request: HttpRequest, text: str, kind: Any, key_arn: str = "") -> list
 
 
 def _lock_out(
-    request: HttpRequest, text: str, people: principal_directory.PrincipalDirectory, account_id: str, key_arn: str
+    request: ConsoleRequest, text: str, people: principal_directory.PrincipalDirectory, account_id: str, key_arn: str
 ) -> list[Finding]:
     try:
         policy = compile_policy(text, name="key policy", kind="resource")
     except MalformedPolicy:
         return []
-    caller = people.find(request.signed_in.arn)  # type: ignore[attr-defined]
+    caller = people.find(request.signed_in.arn)
     if caller is None or decisions.may_change_policy(caller, policy, account_id, key_arn):
         return []
     message = _("You yourself could not change this policy afterwards, so KMS refuses it.")

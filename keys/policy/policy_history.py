@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.http import HttpRequest
-
+from console.request import ConsoleRequest
 from engine.public.key_policies import default_key_policy
 from keys.policy import policy_document
 from keys.record import events
@@ -40,7 +39,7 @@ class History:
         return next((version for version in self.versions if version.event_id == event_id), None)
 
 
-def read(request: HttpRequest, key: dict[str, Any], policy_now: str) -> History:
+def read(request: ConsoleRequest, key: dict[str, Any], policy_now: str) -> History:
     """`key` as DescribeKey has it. Raises ClientError if the caller may not look events up."""
     created = key["CreationDate"]
     puts, whole = _events(request, "PutKeyPolicy", key["Arn"], created - timedelta(hours=1), None)
@@ -59,7 +58,7 @@ def read(request: HttpRequest, key: dict[str, Any], policy_now: str) -> History:
 
 
 def _events(
-    request: HttpRequest, name: str, arn: str, start: datetime, end: datetime | None
+    request: ConsoleRequest, name: str, arn: str, start: datetime, end: datetime | None
 ) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], bool]:
     """(event, record) of the successful events of a name that touch the key, and whether all were looked at."""
     parameters: dict[str, Any] = {

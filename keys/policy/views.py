@@ -10,12 +10,13 @@ from urllib.parse import urlencode
 from botocore.exceptions import ClientError
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
 from keys import call, service
 from keys.changes import Change, asked, carry_out
@@ -26,7 +27,7 @@ from keys.policy import policies, policy_document, policy_editor, policy_history
 VIEWS = ("default", "json")
 
 
-def load(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     """The Key policy tab."""
     text = kms.get_key_policy(KeyId=key["Arn"], PolicyName="default")["Policy"]
     shown, reason = policy_document.read_default_view(text, key)
@@ -44,7 +45,7 @@ def load(request: HttpRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _people(request: HttpRequest) -> list[tuple[str, str]]:
+def _people(request: ConsoleRequest) -> list[tuple[str, str]]:
     """(ARN, words) of the account's users and roles, to add."""
     iam = service.client(request, "iam")
     found = []
@@ -56,7 +57,7 @@ def _people(request: HttpRequest) -> list[tuple[str, str]]:
     return found
 
 
-def change(request: HttpRequest, key_id: str) -> HttpResponse:
+def change(request: ConsoleRequest, key_id: str) -> HttpResponse:
     """One change of the default view: `add` or `remove` (administrators, users or accounts) of `who`, or `deletion` (yes or no)."""
     kms = service.client(request)
     try:
@@ -82,7 +83,7 @@ def change(request: HttpRequest, key_id: str) -> HttpResponse:
     return carry_out(request, made, back)
 
 
-def _changed(request: HttpRequest, view: policy_document.DefaultView) -> policy_document.DefaultView | None:
+def _changed(request: ConsoleRequest, view: policy_document.DefaultView) -> policy_document.DefaultView | None:
     """The view that the form asks for; None, with a message, if it asks for nothing possible."""
     given = asked(request)
     if "deletion" in given:
@@ -102,7 +103,7 @@ class PolicyForm(forms.Form):
     policy = policy_editor.field(gettext_lazy("Key policy (JSON)"))
 
 
-def edit(request: HttpRequest, key_id: str) -> HttpResponse:
+def edit(request: ConsoleRequest, key_id: str) -> HttpResponse:
     """The editor. `preview` shows what saving would change for whom; `?restore=` starts from a version of the history."""
     kms = service.client(request)
     try:
@@ -135,7 +136,7 @@ def edit(request: HttpRequest, key_id: str) -> HttpResponse:
     return render(request, "keys/policy/policy_edit.html", shown, status=422 if form.errors else 200)
 
 
-def _version(request: HttpRequest, key: dict[str, Any], now: str) -> str:
+def _version(request: ConsoleRequest, key: dict[str, Any], now: str) -> str:
     wanted = request.GET.get("restore", "")
     if not wanted or request.method == "POST":
         return ""
@@ -146,7 +147,7 @@ def _version(request: HttpRequest, key: dict[str, Any], now: str) -> str:
     return found.policy
 
 
-def _preview(request: HttpRequest, kms: Any, key: dict[str, Any], before: str, after: str) -> dict[str, Any]:
+def _preview(request: ConsoleRequest, kms: Any, key: dict[str, Any], before: str, after: str) -> dict[str, Any]:
     """What another policy would change: for whom, and in the text."""
     parameters = {"KeyId": key["KeyId"], "PolicyName": "default", "Policy": after}
     shown: dict[str, Any] = {
@@ -165,7 +166,7 @@ def _preview(request: HttpRequest, kms: Any, key: dict[str, Any], before: str, a
     return {**shown, "changes": changes}
 
 
-def history(request: HttpRequest, key_id: str) -> HttpResponse:
+def history(request: ConsoleRequest, key_id: str) -> HttpResponse:
     """`?from=` and `?to=` name two versions to compare; without them each is compared with the one before."""
     kms = service.client(request)
     try:

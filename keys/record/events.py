@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.http import HttpRequest
-
+from console.request import ConsoleRequest
 from engine.public import proof
 from engine.public import record as trail
 from engine.public.proof import CheckpointError as CheckpointError  # what `verify` raises
@@ -39,14 +38,14 @@ class FoundEvents:
     begins: datetime | None = None
 
 
-def look_up(request: HttpRequest, **parameters: Any) -> dict[str, Any]:
+def look_up(request: ConsoleRequest, **parameters: Any) -> dict[str, Any]:
     """One page as LookupEvents answers it. Raises ClientError if the caller may not look events up."""
     answer: dict[str, Any] = service.client(request, "cloudtrail").lookup_events(**parameters)
     return answer
 
 
 def pages(
-    request: HttpRequest, most: int, *, region: str | None = None, **parameters: Any
+    request: ConsoleRequest, most: int, *, region: str | None = None, **parameters: Any
 ) -> Iterator[list[dict[str, Any]]]:
     """The events as LookupEvents answers them, newest first, a page at a time until `most` were read."""
     settings = {"MaxItems": most, "PageSize": PAGE}
@@ -55,25 +54,25 @@ def pages(
         yield page["Events"]
 
 
-def _read_record(request: HttpRequest, read: Callable[[], T], **asked: Any) -> T:
+def _read_record(request: ConsoleRequest, read: Callable[[], T], **asked: Any) -> T:
     """What `read` answers of the embedded record. The principal must be allowed to READ_RECORD; that it read, and what it asked for, is
     recorded, and so is a refusal. Raises ClientError."""
     return service.console_action(request, READ_RECORD, read, parameters=asked)
 
 
-def verify(request: HttpRequest) -> Any:
+def verify(request: ConsoleRequest) -> Any:
     """The verdict on the embedded record's chain and checkpoints (engine.public.proof). Raises ClientError, CheckpointError."""
     _read_record(request, lambda: None, purpose="verification")
     return proof.verify()
 
 
-def by_names(request: HttpRequest, names: Iterable[str], until: datetime) -> FoundEvents:
+def by_names(request: ConsoleRequest, names: Iterable[str], until: datetime) -> FoundEvents:
     """The records of these operations up to `until`, in the order they happened, from every Region of the account. Raises ClientError."""
     wanted = list(names)
     if service.backend(request).kind == service.AWS:
         records = [record for name in wanted for record in _aws_by_name(request, name, until)]
         return FoundEvents(sorted(records, key=lambda record: record["eventTime"]), True)
-    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+    account_id = request.signed_in.account_id
 
     def read() -> FoundEvents:
         numbered = [each for name in wanted for each in _embedded_by_name(account_id, name, until)]
@@ -95,7 +94,7 @@ def _embedded_by_name(account_id: str, name: str, until: datetime) -> Iterator[t
         before = page.next
 
 
-def _aws_by_name(request: HttpRequest, name: str, until: datetime) -> Iterator[dict[str, Any]]:
+def _aws_by_name(request: ConsoleRequest, name: str, until: datetime) -> Iterator[dict[str, Any]]:
     attribute = {"AttributeKey": "EventName", "AttributeValue": name}
     read = pages(request, MOST, LookupAttributes=[attribute], EndTime=until)
     newest_first = [json.loads(event["CloudTrailEvent"]) for page in read for event in page]
@@ -103,7 +102,7 @@ def _aws_by_name(request: HttpRequest, name: str, until: datetime) -> Iterator[d
 
 
 def since(
-    request: HttpRequest, names: Iterable[str], start: datetime, *, user: str = "", most: int = _CHUNK
+    request: ConsoleRequest, names: Iterable[str], start: datetime, *, user: str = "", most: int = _CHUNK
 ) -> FoundEvents:
     """The records of these operations from `start` on, the newest `most` of each, from every Region of the account; voided ones left out.
 
@@ -113,7 +112,7 @@ def since(
     wanted = list(names)
     if service.backend(request).kind == service.AWS:
         return _aws_since(request, frozenset(wanted), start, user, most)
-    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+    account_id = request.signed_in.account_id
     asked = {"eventNames": sorted(wanted), "startTime": start.isoformat(), **({"username": user} if user else {})}
     return _read_record(request, lambda: _embedded_since(account_id, wanted, start, user, most), **asked)
 
@@ -135,11 +134,11 @@ def _is_of(record: dict[str, Any], user: str) -> bool:
     return not user or user_name(record["userIdentity"]) == user
 
 
-def _aws_since(request: HttpRequest, names: frozenset[str], start: datetime, user: str, most: int) -> FoundEvents:
+def _aws_since(request: ConsoleRequest, names: frozenset[str], start: datetime, user: str, most: int) -> FoundEvents:
     narrowed = {"LookupAttributes": [{"AttributeKey": "Username", "AttributeValue": user}]} if user else {}
     events: list[dict[str, Any]] = []
     whole = True
-    for region in dict.fromkeys([request.signed_in.region, _GLOBAL]):  # type: ignore[attr-defined]
+    for region in dict.fromkeys([request.signed_in.region, _GLOBAL]):
         read = pages(request, most, region=region, **narrowed, StartTime=start)
         found = [event for page in read for event in page]
         whole = whole and len(found) < most
@@ -148,14 +147,14 @@ def _aws_since(request: HttpRequest, names: frozenset[str], start: datetime, use
     return FoundEvents(sorted(records, key=lambda record: record["eventTime"]), whole)
 
 
-def refused_since(request: HttpRequest, start: datetime, most: int) -> list[dict[str, Any]]:
+def refused_since(request: ConsoleRequest, start: datetime, most: int) -> list[dict[str, Any]]:
     """Records of calls that failed in this Region, newest first; on real AWS of any calls, the newest `most`, for it cannot be asked for
     failures alone. Raises ClientError."""
     if service.backend(request).kind == service.AWS:
         return [
             json.loads(event["CloudTrailEvent"]) for page in pages(request, most, StartTime=start) for event in page
         ]
-    account_id, region = request.signed_in.account_id, request.signed_in.region  # type: ignore[attr-defined]
+    account_id, region = request.signed_in.account_id, request.signed_in.region
 
     def read() -> list[dict[str, Any]]:
         return trail.lookup(account_id, Lookup(region=region, errors_only=True, start=start)).events

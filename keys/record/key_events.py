@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
-
+from console.request import ConsoleRequest
 from engine.public.vocabulary import CRYPTOGRAPHIC
 from keys.record import events
 
@@ -45,7 +44,7 @@ class Events:
     whole: bool
 
 
-def of_key(request: HttpRequest, arn: str, *, since: datetime | None = None, most: int = MOST) -> Events:
+def of_key(request: ConsoleRequest, arn: str, *, since: datetime | None = None, most: int = MOST) -> Events:
     """Raises ClientError if the caller may not look events up."""
     found: list[Event] = []
     parameters: dict[str, Any] = {

@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console import tag_rows
 from console.awsmodel import service_model
+from console.forms import set_choices
 from keys.policy import policies
 
 USAGES = {
@@ -218,13 +220,14 @@ class PrincipalsForm(forms.Form):
 
     def __init__(self, *args: Any, principals: list[tuple[str, str]], **options: Any) -> None:
         super().__init__(*args, **options)
-        picked = set(self.data.getlist("chosen")) if self.is_bound else set(self.initial.get("chosen", ()))  # type: ignore[attr-defined]
+        given = self.data.getlist("chosen") if isinstance(self.data, QueryDict) else self.initial.get("chosen", ())
+        picked = set(given)
         first = [each for each in principals if each[0] in picked]
         others = [each for each in principals if each[0] not in picked]
         self.left_out = max(0, len(others) - SHOWN_PRINCIPALS)
         if self.is_bound:
             self.left_out = 0  # whoever was chosen may be among all of them
-        self.fields["chosen"].choices = first + (others if self.is_bound else others[:SHOWN_PRINCIPALS])  # type: ignore[attr-defined]
+        set_choices(self, "chosen", first + (others if self.is_bound else others[:SHOWN_PRINCIPALS]))
 
 
 class AdministratorsForm(PrincipalsForm):

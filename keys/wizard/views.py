@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console import tag_rows
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.inventory import inventory
 from keys.policy import policies, policy_editor
@@ -35,11 +36,11 @@ STEPS = {
 _SESSION, _DRAFTS_KEPT = "wizard_drafts", 8
 
 
-def begin(request: HttpRequest) -> HttpResponse:
+def begin(request: ConsoleRequest) -> HttpResponse:
     return redirect(f"{reverse('wizard-step', args=['configure'])}?w={secrets.token_urlsafe(6)}")
 
 
-def step(request: HttpRequest, step: str) -> HttpResponse:
+def step(request: ConsoleRequest, step: str) -> HttpResponse:
     if step not in STEPS:
         raise Http404
     wizard_id = request.GET.get("w", "")
@@ -78,7 +79,7 @@ def step(request: HttpRequest, step: str) -> HttpResponse:
     )
 
 
-def _searched(request: HttpRequest, draft: dict[str, Any], step: str) -> forms.Form:
+def _searched(request: ConsoleRequest, draft: dict[str, Any], step: str) -> forms.Form:
     """The step's form as it was filled in, with those principals to choose from that match `q`; the chosen ones stay."""
     chosen = request.POST.getlist("chosen")
     initial = {**request.POST.dict(), "chosen": chosen}
@@ -90,7 +91,7 @@ def _searched(request: HttpRequest, draft: dict[str, Any], step: str) -> forms.F
     return made(principals=found, initial=initial)
 
 
-def _who_has(request: HttpRequest, alias: str) -> str:
+def _who_has(request: ConsoleRequest, alias: str) -> str:
     """ID of the key that an alias names already. Empty if none does, or if only CreateAlias will tell this principal."""
     try:
         return str(service.client(request).describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]["KeyId"])
@@ -125,7 +126,7 @@ def _frame(draft: dict[str, Any], step: str, wizard_id: str) -> dict[str, Any]:
     }
 
 
-def _keep(request: HttpRequest, wizard_id: str, step: str, answers: dict[str, Any]) -> None:
+def _keep(request: ConsoleRequest, wizard_id: str, step: str, answers: dict[str, Any]) -> None:
     drafts: dict[str, Any] = dict(request.session.get(_SESSION, {}))
     draft = dict(drafts.pop(wizard_id, {}))
     if step in ("configure", "administrators", "users") and draft.get(step) != answers:
@@ -135,11 +136,11 @@ def _keep(request: HttpRequest, wizard_id: str, step: str, answers: dict[str, An
     request.session[_SESSION] = dict(list(drafts.items())[-_DRAFTS_KEPT:])
 
 
-def _initial(request: HttpRequest, draft: dict[str, Any], step: str) -> dict[str, Any]:
+def _initial(request: ConsoleRequest, draft: dict[str, Any], step: str) -> dict[str, Any]:
     return {"data": request.POST if request.method == "POST" else None, "initial": draft.get(step)}
 
 
-def _principals(request: HttpRequest) -> list[tuple[str, str]]:
+def _principals(request: ConsoleRequest) -> list[tuple[str, str]]:
     """(ARN, words) of the account's users and roles, as far as the caller may list them."""
     if service.backend(request).kind == "url":
         return []
@@ -158,9 +159,9 @@ def _principals(request: HttpRequest) -> list[tuple[str, str]]:
     return found
 
 
-_FORMS: dict[str, Callable[[HttpRequest, dict[str, Any]], forms.Form]] = {
+_FORMS: dict[str, Callable[[ConsoleRequest, dict[str, Any]], forms.Form]] = {
     "configure": lambda request, draft: ConfigureForm(
-        region=request.signed_in.region,  # type: ignore[attr-defined]
+        region=request.signed_in.region,
         **_initial(request, draft, "configure"),
     ),
     "store": lambda request, draft: forms.Form(**_initial(request, draft, "store")),
@@ -175,14 +176,14 @@ _FORMS: dict[str, Callable[[HttpRequest, dict[str, Any]], forms.Form]] = {
 }
 
 
-def _policy(request: HttpRequest, draft: dict[str, Any]) -> str:
+def _policy(request: ConsoleRequest, draft: dict[str, Any]) -> str:
     """What was edited, or what the answers so far make."""
     if "policy" in draft:
         return str(draft["policy"]["policy"])
     configure = draft["configure"]
     users = draft.get("users", {})
     return policies.wizard_policy(
-        request.signed_in.account_id,  # type: ignore[attr-defined]
+        request.signed_in.account_id,
         spec=configure["spec"],
         usage=configure["usage"],
         origin=configure["origin"],
@@ -194,7 +195,7 @@ def _policy(request: HttpRequest, draft: dict[str, Any]) -> str:
     )
 
 
-def create_parameters(request: HttpRequest, draft: dict[str, Any]) -> dict[str, Any]:
+def create_parameters(request: ConsoleRequest, draft: dict[str, Any]) -> dict[str, Any]:
     """What CreateKey is called with."""
     configure, labels = draft["configure"], draft["labels"]
     parameters: dict[str, Any] = {
@@ -213,7 +214,7 @@ def create_parameters(request: HttpRequest, draft: dict[str, Any]) -> dict[str, 
     return parameters
 
 
-def _review(request: HttpRequest, draft: dict[str, Any], wizard_id: str) -> HttpResponse:
+def _review(request: ConsoleRequest, draft: dict[str, Any], wizard_id: str) -> HttpResponse:
     for name in _shown_steps()[:-1]:
         if name not in draft and name in ("configure", "labels"):
             return redirect(_address(name, wizard_id))
@@ -246,7 +247,7 @@ def _review(request: HttpRequest, draft: dict[str, Any], wizard_id: str) -> Http
     )
 
 
-def _finish(request: HttpRequest, kms: Any, made: dict[str, Any], alias: str, wizard_id: str) -> HttpResponse:
+def _finish(request: ConsoleRequest, kms: Any, made: dict[str, Any], alias: str, wizard_id: str) -> HttpResponse:
     """The key is there; an alias that is refused does not undo it, but is said."""
     drafts = dict(request.session.get(_SESSION, {}))
     drafts.pop(wizard_id, None)

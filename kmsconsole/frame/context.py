@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from console import session
 from console.awsmodel import regions
+from console.request import when_signed_in
 from keys.clock import durations
 from keys.endpoints import backends
 
@@ -132,9 +133,9 @@ def _within(path: str, url: str) -> bool:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    signed_in = getattr(request, "signed_in", None)
-    choices = backends.choices(request) if signed_in else []
-    backend = backends.current(request) if signed_in else backends.default()
+    own = when_signed_in(request)
+    choices = backends.choices(own) if own else []
+    backend = backends.current(own) if own else backends.default()
     path = request.path
     current = max(
         (url for group in navigation() for url in (entry.url for entry in group.entries) if _within(path, url)),
@@ -142,14 +143,14 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         default="",
     )
     return {
-        "navigation": navigation() if signed_in else (),
+        "navigation": navigation() if own else (),
         "current_entry": current,
         "backends": choices,
         "endpoint": backend.name or {"embedded": _("Embedded"), "aws": _("Real AWS")}[backend.kind],
         "endpoint_kind": backend.kind,
-        "signed_in": signed_in,
+        "signed_in": own and own.signed_in,
         "other_sessions": session.others(request) if hasattr(request, "session") else (),
-        "clock_ahead": durations.ahead(request) if signed_in else "",
-        "regions": regions("kms") if signed_in else (),
+        "clock_ahead": durations.ahead(own) if own else "",
+        "regions": regions("kms") if own else (),
         "theme": request.COOKIES.get("theme", "system"),
     }

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from console.request import when_signed_in
 from keys.common import problem_page, unreachable_page
 from keys.endpoints import diagnosis
 from kmsconsole.frame.cookies import zone_of
@@ -67,8 +68,9 @@ class EndpointMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if diagnosis.failed(exception):
-            return unreachable_page(request, exception)
-        if isinstance(exception, ClientError):
-            return problem_page(request, _("The endpoint refused"), exception)
+        signed_in = when_signed_in(request)
+        if signed_in is not None and diagnosis.failed(exception):
+            return unreachable_page(signed_in, exception)
+        if signed_in is not None and isinstance(exception, ClientError):
+            return problem_page(signed_in, _("The endpoint refused"), exception)
         return None

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 
+from console.request import ConsoleRequest
 from keys import service
 from keys.inventory import inventory
 from kmsconsole.frame import context
@@ -26,14 +27,15 @@ class SearchResults:
     problem: str = ""
 
 
-def search(request: HttpRequest) -> HttpResponse:
+def search(request: ConsoleRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:LONGEST]
     found = _find(request, text)
-    partial = bool(getattr(request, "htmx", False))
-    return render(request, "components/search_results.html" if partial else "search.html", {"q": text, "found": found})
+    return render(
+        request, "components/search_results.html" if request.htmx else "search.html", {"q": text, "found": found}
+    )
 
 
-def _find(request: HttpRequest, text: str) -> SearchResults:
+def _find(request: ConsoleRequest, text: str) -> SearchResults:
     """With nothing typed: every page and action, so that the palette is a menu too."""
     words = text.lower().split()
     found = SearchResults(

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from console import redirects, session
 from console.awsmodel import regions
+from console.request import ConsoleRequest
 from kmsconsole.frame.cookies import THEMES
 
 STATES = (
@@ -78,14 +79,14 @@ def language(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def region(request: HttpRequest) -> HttpResponse:
+def region(request: ConsoleRequest) -> HttpResponse:
     """Pages speak to another Region from now on. A key's page of the old Region would not be found there, so go to the list,
     unless it is said to have the `same` key: a multi-Region key goes by one ID everywhere."""
     wanted = request.POST.get("region", "")
     elsewhere = "/keys/" in _back(request) and "same" not in request.POST
     answer = redirect(reverse("keys") if elsewhere else _back(request))
     if wanted in regions("kms"):
-        session.store(request, replace(request.signed_in, region=wanted))  # type: ignore[attr-defined]
+        session.store(request, replace(request.signed_in, region=wanted))
         answer.set_cookie("region", wanted, max_age=365 * 86400, samesite="Lax", httponly=True)
     return answer
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from console import error_help
 from console.calls import body
+from console.request import ConsoleRequest
 from keys import service, viewer
 from keys.endpoints import backends
 from keys.record.events import look_up
@@ -52,23 +52,23 @@ class ServiceRefusal(Exception):
         self.made = made
 
 
-def of(request: HttpRequest, row: Service, identifier: str) -> Resource:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+def of(request: ConsoleRequest, row: Service, identifier: str) -> Resource:
+    signed_in = request.signed_in
     partition = backends.session().get_partition_for_region(signed_in.region)
     return resource(row, identifier, partition=partition, region=signed_in.region, account=signed_in.account_id)
 
 
-def protected_resources(request: HttpRequest) -> dict[str, ProtectedResource]:
+def protected_resources(request: ConsoleRequest) -> dict[str, ProtectedResource]:
     """What the services hold for this principal in this Region, by service."""
     return {row.service: row for row in ProtectedResource.objects.filter(**_owner(request)) if row.service in SERVICES}
 
 
-def _owner(request: HttpRequest) -> dict[str, Any]:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+def _owner(request: ConsoleRequest) -> dict[str, Any]:
+    signed_in = request.signed_in
     return {"account_id": signed_in.account_id, "region": signed_in.region, "owner": viewer.owner(request)}
 
 
-def protect(request: HttpRequest, row: Service, key: str) -> list[RecordedCall]:
+def protect(request: ConsoleRequest, row: Service, key: str) -> list[RecordedCall]:
     """Have the service make a resource under a key (an ID, or the alias of its AWS managed key) and remember it. Raises ServiceRefusal."""
     thing = of(request, row, row.new_id())
     made: list[RecordedCall] = []
@@ -103,7 +103,7 @@ def protect(request: HttpRequest, row: Service, key: str) -> list[RecordedCall]:
     return made
 
 
-def read(request: HttpRequest, row: Service, kept: ProtectedResource) -> list[RecordedCall]:
+def read(request: ConsoleRequest, row: Service, kept: ProtectedResource) -> list[RecordedCall]:
     """Have the service read its resource back. Raises ServiceRefusal."""
     made: list[RecordedCall] = []
     for step in row.read:
@@ -112,7 +112,7 @@ def read(request: HttpRequest, row: Service, kept: ProtectedResource) -> list[Re
     return made
 
 
-def release(request: HttpRequest, row: Service, kept: ProtectedResource) -> list[RecordedCall]:
+def release(request: ConsoleRequest, row: Service, kept: ProtectedResource) -> list[RecordedCall]:
     """Have the service delete its resource: it retires its grant. Raises ServiceRefusal, and what was held is held on."""
     made: list[RecordedCall] = []
     if kept.grant_id:
@@ -128,7 +128,7 @@ def release(request: HttpRequest, row: Service, kept: ProtectedResource) -> list
 
 
 def _run(
-    request: HttpRequest,
+    request: ConsoleRequest,
     row: Service,
     step: Step,
     thing: Resource,
@@ -139,7 +139,7 @@ def _run(
     grant_id: str = "",
 ) -> dict[str, Any]:
     """Make the call and add what came of it to `made`. Raises ServiceRefusal."""
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+    signed_in = request.signed_in
     principal = step.service or row.principal
     given = parameters(row, step, thing, key, sealed, grant_id)
     shown = RecordedCall(
@@ -177,12 +177,12 @@ def _refused(shown: RecordedCall, error: ClientError) -> RecordedCall:
     )
 
 
-def _not_allowed(request: HttpRequest, row: Service) -> RecordedCall:
+def _not_allowed(request: ConsoleRequest, row: Service) -> RecordedCall:
     """AWS asks the service's own permission before the service does anything by itself."""
     return RecordedCall(
         title=row.title,
         operation=row.needs.partition(":")[2],
-        caller=_short(request.signed_in.arn),  # type: ignore[attr-defined]
+        caller=_short(request.signed_in.arn),
         via="",
         context={},
         sent="",
@@ -207,7 +207,7 @@ def _words(operation: str, answer: dict[str, Any]) -> str:
             return str(answer["KeyMetadata"]["Arn"])
 
 
-def with_events(request: HttpRequest, made: list[RecordedCall]) -> list[RecordedCall]:
+def with_events(request: ConsoleRequest, made: list[RecordedCall]) -> list[RecordedCall]:
     """The calls with the IDs of their audit events, as far as the principal may look events up."""
     wanted = {each.request_id for each in made if each.request_id}
     if not wanted:

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.http import HttpRequest
 
 
-class MemoryFile(UploadedFile):  # type: ignore[type-arg]  # generic for type checkers only
+class MemoryFile(UploadedFile):  # type: ignore[type-arg]  # generic in its stubs alone
     """`pieces` are the file as it came in."""
 
     def __init__(self, pieces: list[bytes], name: str, size: int) -> None:
@@ -18,13 +19,14 @@ class MemoryFile(UploadedFile):  # type: ignore[type-arg]  # generic for type ch
 
 
 class MemoryUpload(FileUploadHandler):
-    """Keeps the pieces of each file, up to `limit` bytes; a larger one ends the upload and `request.upload_too_large` is set."""
+    """Keeps the pieces of each file, up to `limit` bytes; a larger one ends the upload (`too_large`)."""
 
     def __init__(self, request: Any, limit: int) -> None:
         super().__init__(request)
         self.limit = limit
         self.pieces: list[bytes] = []
         self.received = 0
+        self.too_large = False
 
     def new_file(self, *args: Any, **options: Any) -> None:
         super().new_file(*args, **options)
@@ -33,7 +35,7 @@ class MemoryUpload(FileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self.received += len(raw_data)
         if self.received > self.limit:
-            self.request.upload_too_large = True  # type: ignore[union-attr]
+            self.too_large = True
             self.pieces.clear()
             raise StopUpload(connection_reset=False)
         self.pieces.append(raw_data)
@@ -43,3 +45,8 @@ class MemoryUpload(FileUploadHandler):
 
     def upload_interrupted(self) -> None:
         self.pieces.clear()
+
+
+def too_large(request: HttpRequest) -> bool:
+    """Whether a file of this form was larger than its upload handler takes. The form has to be read before."""
+    return any(isinstance(each, MemoryUpload) and each.too_large for each in request.upload_handlers)

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest
 from django.urls import reverse
 
+from console.request import ConsoleRequest
 from keys import service
 from keys.common import optional
 from keys.endpoints import backends
@@ -91,10 +91,10 @@ class LessonProgress:
         return self.done == self.steps
 
 
-def learner_arn(request: HttpRequest) -> str:
+def learner_arn(request: ConsoleRequest) -> str:
     """Whose calls count: the signed-in principal, or on real AWS that of the connection's credentials. Raises ClientError."""
     if service.backend(request).kind != service.AWS:
-        return str(request.signed_in.arn)  # type: ignore[attr-defined]
+        return str(request.signed_in.arn)
     return str(service.client(request, "sts").get_caller_identity()["Arn"])
 
 
@@ -152,7 +152,7 @@ def _address(step: Step, who: Learner) -> str:
     return reverse(name, args=[who.key_id if each == KEY else each for each in arguments])
 
 
-def key_now(request: HttpRequest, who: Learner) -> dict[str, Any]:
+def key_now(request: ConsoleRequest, who: Learner) -> dict[str, Any]:
     """The learner's key as KMS describes it at this moment, with its rotation; empty without one. A refusal is put in words."""
     if not who.key_arn:
         return {}
@@ -163,16 +163,16 @@ def key_now(request: HttpRequest, who: Learner) -> dict[str, Any]:
     return {"key": described, "problem": problem, "rotation": rotation}
 
 
-def terminal(request: HttpRequest) -> str:
+def terminal(request: ConsoleRequest) -> str:
     """What a terminal is told once, so that the lessons' commands reach this very endpoint."""
-    region = request.signed_in.region  # type: ignore[attr-defined]
+    region = request.signed_in.region
     lines = [f"export AWS_DEFAULT_REGION={region}"]
     if service.backend(request).kind != service.AWS:
         lines.insert(0, f"export AWS_ENDPOINT_URL={service.endpoint_url(request)}")
     return "\n".join(lines)
 
 
-def countable(request: HttpRequest) -> bool:
+def countable(request: ConsoleRequest) -> bool:
     """Whether what is called at this endpoint stands in a record that these pages can read: not at another endpoint of the KMS API."""
     chosen: backends.Backend = service.backend(request)
     return chosen.embedded or chosen.kind == service.AWS

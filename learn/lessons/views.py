@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from botocore.exceptions import ClientError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from console.request import ConsoleRequest
 from keys import service
 from keys.common import problem_page
 from keys.record import events as record
@@ -19,7 +20,7 @@ PERIODS = (1, 7, 30, 90)  # days that are looked back; CloudTrail keeps ninety
 _USUAL = 7
 
 
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: ConsoleRequest) -> HttpResponse:
     days = _days(request)
     try:
         who, records, whole = _seen(request, lessons.LESSONS, days)
@@ -41,7 +42,7 @@ def index(request: HttpRequest) -> HttpResponse:
     )
 
 
-def page(request: HttpRequest, lesson: str) -> HttpResponse:
+def page(request: ConsoleRequest, lesson: str) -> HttpResponse:
     row = lessons.BY_SLUG.get(lesson)
     if row is None:
         raise Http404
@@ -74,13 +75,13 @@ def page(request: HttpRequest, lesson: str) -> HttpResponse:
     )
 
 
-def _days(request: HttpRequest) -> int:
+def _days(request: ConsoleRequest) -> int:
     asked = request.GET.get("days", "")
     return int(asked) if asked in map(str, PERIODS) else _USUAL
 
 
 def _seen(
-    request: HttpRequest, rows: list[lessons.Lesson] | tuple[lessons.Lesson, ...], days: int
+    request: ConsoleRequest, rows: list[lessons.Lesson] | tuple[lessons.Lesson, ...], days: int
 ) -> tuple[progress.Learner, list[Record], bool]:
     """(who learns, their records of these lessons, whether that is all of them). Raises ClientError."""
     arn = progress.learner_arn(request)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from botocore.exceptions import ClientError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from console.request import ConsoleRequest
 from keys import service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews
@@ -16,7 +17,7 @@ from principals.views.common import problem_page
 
 
 @never_cache
-def create(request: HttpRequest, name: str) -> HttpResponse:
+def create(request: ConsoleRequest, name: str) -> HttpResponse:
     calls: list[Call] = [("CreateAccessKey", {"UserName": name})]
     if previews(request):
         return carry_out(
@@ -35,13 +36,13 @@ def create(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-def change(request: HttpRequest, name: str, key_id: str) -> HttpResponse:
+def change(request: ConsoleRequest, name: str, key_id: str) -> HttpResponse:
     """`do` is activate, deactivate or delete."""
     given = asked(request)
     return carry_out(request, _change(given.get("do", ""), name, key_id), _back(request, name))
 
 
-def _back(request: HttpRequest, name: str) -> str:
+def _back(request: ConsoleRequest, name: str) -> str:
     """The user's page, or one's own profile where that led here: who may manage its own keys need not be allowed to read users."""
     return reverse("profile") if request.GET.get("from") == "profile" else reverse("user", args=[name])
 

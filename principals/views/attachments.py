@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.request import ConsoleRequest
 from keys import service
 from keys.changes import Change, asked, carry_out
 from principals.views.common import all_pages
@@ -39,7 +40,7 @@ def _owner(kind: str) -> Kind:
     return KINDS[kind]
 
 
-def change(request: HttpRequest, kind: str, name: str) -> HttpResponse:
+def change(request: ConsoleRequest, kind: str, name: str) -> HttpResponse:
     """`attach` or `detach` a managed policy by ARN."""
     owner = _owner(kind)
     return carry_out(request, _attachment(asked(request), owner, name), reverse(owner.page, args=[name]))
@@ -57,7 +58,7 @@ def _attachment(given: QueryDict, owner: Kind, name: str) -> Change | None:
     return Change(_("Detach %(policy)s from %(owner)s") % policy, [call], _("%(policy)s is detached.") % policy)
 
 
-def boundary(request: HttpRequest, kind: str, name: str) -> HttpResponse:
+def boundary(request: ConsoleRequest, kind: str, name: str) -> HttpResponse:
     """Set the permissions boundary to `arn`, or take it away without one."""
     owner = _owner(kind)
     if owner.word == "group":
@@ -79,7 +80,7 @@ def boundary(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     return carry_out(request, made, reverse(owner.page, args=[name]))
 
 
-def tag(request: HttpRequest, kind: str, name: str) -> HttpResponse:
+def tag(request: ConsoleRequest, kind: str, name: str) -> HttpResponse:
     """Set a tag (`key`, `value`), or take one away (`remove`)."""
     owner = _owner(kind)
     if owner.word == "group":

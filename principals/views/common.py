@@ -8,9 +8,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 
+from console.request import ConsoleRequest
 from keys import service
 from keys.common import unreachable_page
 from keys.endpoints import diagnosis
@@ -21,7 +22,7 @@ def all_pages(client: Any, operation: str, member: str, **parameters: Any) -> li
     return list(client.get_paginator(operation).paginate(**parameters).search(member))
 
 
-def attempt(request: HttpRequest, call: Callable[[], Any], success: str) -> bool:
+def attempt(request: ConsoleRequest, call: Callable[[], Any], success: str) -> bool:
     """Do it and say so, or show AWS's error as a message. Whether it was done."""
     try:
         call()
@@ -42,7 +43,7 @@ def attempt_on_form(form: forms.Form, call: Callable[[], Any], field: str | None
     return True
 
 
-def problem_page(request: HttpRequest, title: str, error: ClientError) -> HttpResponse:
+def problem_page(request: ConsoleRequest, title: str, error: ClientError) -> HttpResponse:
     """A page that could not be filled: AWS's error, whole."""
     if diagnosis.failed(error):
         return unreachable_page(request, error)

@@ -6,11 +6,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews, send
@@ -19,7 +20,7 @@ from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt_on_form, problem_page
 
 
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         groups = all_pages(iam, "list_groups", "Groups")
@@ -30,7 +31,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "principals/groups.html", {"groups": shown, "total": len(groups), "q": text})
 
 
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: ConsoleRequest) -> HttpResponse:
     form, shown = GroupForm(request.POST or None), None
     if request.method == "POST" and form.is_valid():
         iam = service.client(request, "iam")
@@ -45,7 +46,7 @@ def create(request: HttpRequest) -> HttpResponse:
     )
 
 
-def detail(request: HttpRequest, name: str) -> HttpResponse:
+def detail(request: ConsoleRequest, name: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         group = iam.get_group(GroupName=name)
@@ -71,7 +72,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-def members(request: HttpRequest, name: str) -> HttpResponse:
+def members(request: ConsoleRequest, name: str) -> HttpResponse:
     """`add` or `remove` a user."""
     given = asked(request)
     made = None
@@ -90,7 +91,7 @@ def membership(operation: str, user: str, group: str) -> Change:
     return Change(_("Remove %(user)s from %(group)s") % words, calls, _("%(user)s was removed from %(group)s.") % words)
 
 
-def delete(request: HttpRequest, name: str) -> HttpResponse:
+def delete(request: ConsoleRequest, name: str) -> HttpResponse:
     try:
         calls = deletion(service.client(request, "iam"), name)
     except ClientError as error:

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.changes import Change, asked, carry_out, previews
 from keys.evaluator import whatif
@@ -30,7 +31,7 @@ def address(arn: str, **more: str) -> str:
     return f"{reverse('policy')}?{urlencode({'arn': arn, **more})}"
 
 
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     scope = request.GET.get("scope", "All")
     scope = scope if scope in SCOPES else "All"
@@ -50,7 +51,7 @@ def index(request: HttpRequest) -> HttpResponse:
     )
 
 
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     form = ManagedPolicyForm(request.POST or None, initial={"document": TEMPLATE})
     editor = policy_editor.attach(request, form, "document", "identity")
@@ -75,7 +76,7 @@ def create(request: HttpRequest) -> HttpResponse:
     )
 
 
-def detail(request: HttpRequest) -> HttpResponse:
+def detail(request: ConsoleRequest) -> HttpResponse:
     """`?arn=` names it, `?version=` another version than the default one, which is then compared with it."""
     iam = service.client(request, "iam")
     arn = request.GET.get("arn", "")
@@ -109,7 +110,7 @@ def _document(iam: Any, arn: str, version: str) -> str:
     return json.dumps(found, indent=2)
 
 
-def new_version(request: HttpRequest) -> HttpResponse:
+def new_version(request: ConsoleRequest) -> HttpResponse:
     """Change the policy: what is saved is a new version, and the default one."""
     iam = service.client(request, "iam")
     arn = request.GET.get("arn", "")
@@ -140,7 +141,7 @@ def new_version(request: HttpRequest) -> HttpResponse:
     )
 
 
-def version(request: HttpRequest) -> HttpResponse:
+def version(request: ConsoleRequest) -> HttpResponse:
     """Of a version: make it the default (`default`) or delete it (`delete`)."""
     arn = request.GET.get("arn", "")
     given, made = asked(request), None
@@ -161,7 +162,7 @@ def version(request: HttpRequest) -> HttpResponse:
     return carry_out(request, made, address(arn))
 
 
-def delete(request: HttpRequest) -> HttpResponse:
+def delete(request: ConsoleRequest) -> HttpResponse:
     """Confirm, then detach it from everybody and delete it with its versions."""
     arn = request.GET.get("arn", "")
     words = {"policy": arn.rpartition("/")[2]}

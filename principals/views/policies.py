@@ -9,11 +9,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
 from keys import call, service
 from keys.changes import Change, carry_out, previews, send
@@ -56,7 +57,7 @@ def _kind(word: str) -> Kind:
     return KINDS[word]
 
 
-def edit(request: HttpRequest, kind: str, name: str, policy: str = "") -> HttpResponse:
+def edit(request: ConsoleRequest, kind: str, name: str, policy: str = "") -> HttpResponse:
     owner = _kind(kind)
     iam = service.client(request, "iam")
     initial: dict[str, Any] = {"document": TEMPLATE}
@@ -93,13 +94,13 @@ def edit(request: HttpRequest, kind: str, name: str, policy: str = "") -> HttpRe
     )
 
 
-def preview(request: HttpRequest, change: Callable[[], whatif.Replace]) -> dict[str, Any]:
+def preview(request: ConsoleRequest, change: Callable[[], whatif.Replace]) -> dict[str, Any]:
     """What saving would change, for whom, on which keys: for templates/principals/_preview.html."""
     try:
         people = principal_directory.of(request)
         held = key_policy_cache.readable_keys(request, people)
         asked = decisions.RequestContext({}, {}, service.now(request))
-        region = request.signed_in.region  # type: ignore[attr-defined]
+        region = request.signed_in.region
         found = whatif.changes(people, held.keys, change(), asked, region)
     except ClientError as error:
         return {"preview": True, "preview_problem": service.sentence(error)}
@@ -108,7 +109,7 @@ def preview(request: HttpRequest, change: Callable[[], whatif.Replace]) -> dict[
     return {"preview": True, "changes": found, "unread": held.unread, "hidden": held.hidden}
 
 
-def delete(request: HttpRequest, kind: str, name: str, policy: str) -> HttpResponse:
+def delete(request: ConsoleRequest, kind: str, name: str, policy: str) -> HttpResponse:
     owner = _kind(kind)
     made = Change(
         _("Delete policy %(policy)s?") % {"policy": policy},

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from console import session
+from console.request import ConsoleRequest
 from engine.public import signin
 from keys import call, service
 from keys.common import optional
@@ -26,8 +27,8 @@ from principals.views.common import all_pages
 
 
 @sensitive_post_parameters("old", "new", "again")
-def page(request: HttpRequest) -> HttpResponse:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+def page(request: ConsoleRequest) -> HttpResponse:
+    signed_in = request.signed_in
     iam = service.embedded(request, "iam")
     acting = bool(signed_in.role_name)
     form = OwnPasswordForm(request.POST if request.method == "POST" and not acting else None)
@@ -52,9 +53,9 @@ def page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _sessions(request: HttpRequest) -> list[dict[str, Any]]:
+def _sessions(request: ConsoleRequest) -> list[dict[str, Any]]:
     """One's console sessions in all browsers, the last used first."""
-    own = request.signed_in.session_id  # type: ignore[attr-defined]
+    own = request.signed_in.session_id
     return [
         {"session": each, "own": each.id == own, "browser": browsers.name(each.user_agent)}
         for each in signin.of_same_user(own)
@@ -62,9 +63,9 @@ def _sessions(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 @require_POST
-def end_sessions(request: HttpRequest) -> HttpResponse:
+def end_sessions(request: ConsoleRequest) -> HttpResponse:
     """End one console session of one's own (`session`), or all but the one in use (`others`)."""
-    own = request.signed_in.session_id  # type: ignore[attr-defined]
+    own = request.signed_in.session_id
     listed = {each.id for each in signin.of_same_user(own)}
     ended = listed - {own} if request.POST.get("others") else listed & {request.POST.get("session", "")}
     number = signin.end_own_sessions(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.forms import set_choices
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.changes import Change, carry_out, previews, send
 from keys.policy import policy_editor
@@ -20,7 +23,7 @@ from principals.views.attachments import managed_choices
 from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
 
 
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         roles = all_pages(iam, "list_roles", "Roles")
@@ -31,11 +34,11 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "principals/roles.html", {"roles": shown, "total": len(roles), "q": text})
 
 
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     account_id = service.account_id(request)
     form = RoleForm(request.POST or None, initial={"document": trust_policy(account_id, "this")})
-    form.offer(managed_choices(iam))
+    set_choices(form, "policies", managed_choices(iam))
     editor = policy_editor.attach(request, form, "document", "trust")
     shown = None
     if request.method == "POST" and form.is_valid():
@@ -48,7 +51,7 @@ def create(request: HttpRequest) -> HttpResponse:
             for each in attached:
                 attempt(
                     request,
-                    lambda each=each: send(iam, [each]),  # type: ignore[misc]
+                    partial(send, iam, [each]),
                     _("%(policy)s is attached.") % {"policy": each[1]["PolicyArn"].rpartition("/")[2]},
                 )
             return redirect("role", name=name)
@@ -60,7 +63,7 @@ def create(request: HttpRequest) -> HttpResponse:
     )
 
 
-def detail(request: HttpRequest, name: str) -> HttpResponse:
+def detail(request: ConsoleRequest, name: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         role = iam.get_role(RoleName=name)["Role"]
@@ -85,7 +88,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-def trust(request: HttpRequest, name: str) -> HttpResponse:
+def trust(request: ConsoleRequest, name: str) -> HttpResponse:
     """Who may assume the role."""
     iam = service.client(request, "iam")
     try:
@@ -116,7 +119,7 @@ def trust(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-def settings(request: HttpRequest, name: str) -> HttpResponse:
+def settings(request: ConsoleRequest, name: str) -> HttpResponse:
     """Description and longest session."""
     iam = service.client(request, "iam")
     try:
@@ -144,7 +147,7 @@ def settings(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-def delete(request: HttpRequest, name: str) -> HttpResponse:
+def delete(request: ConsoleRequest, name: str) -> HttpResponse:
     """Confirm, then take everything that hangs on the role away and delete it."""
     try:
         calls = _deletion(service.client(request, "iam"), name)

@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from console import redirects, session
+from console.request import SignedIn
 from engine.public import signin
 from principals.forms import SignInForm
 
@@ -41,7 +42,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             region = request.COOKIES.get("region") or settings.DEFAULT_REGION
-            made = session.SignedIn(
+            made = SignedIn(
                 account_id=found.account_id,
                 user_name=found.user_name,
                 arn=found.arn,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from console import session
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.changes import previews
 from principals.views.common import attempt_on_form
@@ -33,8 +35,8 @@ class SwitchForm(forms.Form):
     )
 
 
-def switch(request: HttpRequest) -> HttpResponse:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+def switch(request: ConsoleRequest) -> HttpResponse:
+    signed_in = request.signed_in
     form = SwitchForm(request.POST or None, initial={"role": request.GET.get("role", "")})
     shown = None
     if request.method == "POST" and form.is_valid():
@@ -45,7 +47,7 @@ def switch(request: HttpRequest) -> HttpResponse:
         if given["external_id"]:
             parameters["ExternalId"] = given["external_id"]
         shown = call.show(request, "AssumeRole", parameters, "sts")
-        answer: dict[str, dict[str, str]] = {}
+        answer: dict[str, dict[str, Any]] = {}
         if not previews(request) and attempt_on_form(
             form, lambda: answer.update(service.client(request, "sts").assume_role(**parameters)), field="role"
         ):
@@ -74,7 +76,7 @@ def _session_name(user_name: str) -> str:
 
 
 @require_POST
-def back(request: HttpRequest) -> HttpResponse:
+def back(request: ConsoleRequest) -> HttpResponse:
     try:
         name = session.back_to_user(request)
     except LookupError:

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from console.request import ConsoleRequest
 from engine.public import signin
 from keys import call, service
 from keys.call import Call
@@ -26,7 +27,7 @@ from principals.views.groups import membership
 END_SESSIONS = "kmsconsole:EndConsoleSessions"
 
 
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         users = all_pages(iam, "list_users", "Users")
@@ -38,7 +39,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters("password")
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         groups = [group["GroupName"] for group in all_pages(iam, "list_groups", "Groups")]
@@ -80,7 +81,7 @@ def _create(iam: Any, name: str, calls: list[Call]) -> None:
         raise
 
 
-def detail(request: HttpRequest, name: str) -> HttpResponse:
+def detail(request: ConsoleRequest, name: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         user = iam.get_user(UserName=name)["User"]
@@ -133,7 +134,7 @@ def _has_password(iam: Any, name: str) -> bool:
     return True
 
 
-def delete(request: HttpRequest, name: str) -> HttpResponse:
+def delete(request: ConsoleRequest, name: str) -> HttpResponse:
     """Confirm, then take everything that hangs on the user away and delete it."""
     try:
         calls = deletion(service.client(request, "iam"), name)
@@ -167,7 +168,7 @@ def deletion(iam: Any, name: str) -> list[Call]:
 
 
 @sensitive_post_parameters("password")
-def password(request: HttpRequest, name: str) -> HttpResponse:
+def password(request: ConsoleRequest, name: str) -> HttpResponse:
     iam = service.client(request, "iam")
     form = PasswordForm(request.POST or None)
     operation = "UpdateLoginProfile" if _has_password(iam, name) else "CreateLoginProfile"
@@ -185,16 +186,16 @@ def password(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-def _may_end_sessions(request: HttpRequest) -> bool:
+def _may_end_sessions(request: ConsoleRequest) -> bool:
     return service.backend(request).kind != service.AWS and service.visibility.is_allowed(
         service.viewer(request), END_SESSIONS
     )
 
 
 @require_POST
-def end_sessions(request: HttpRequest, name: str) -> HttpResponse:
+def end_sessions(request: ConsoleRequest, name: str) -> HttpResponse:
     """End all of a user's console sessions. They are the embedded engine's, whichever endpoint the pages speak to."""
-    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+    account_id = request.signed_in.account_id
     try:
         number = service.console_action(
             request,
@@ -212,7 +213,7 @@ def end_sessions(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("user", name=name)
 
 
-def join(request: HttpRequest, name: str) -> HttpResponse:
+def join(request: ConsoleRequest, name: str) -> HttpResponse:
     """Add the user to a group (`add`) or take it out of one (`remove`)."""
     given = asked(request)
     made = None

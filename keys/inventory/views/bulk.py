@@ -8,12 +8,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from console.request import ConsoleRequest
 from keys import call, viewer
 from keys.common import problem_page
 from keys.inventory import bulk, inventory
@@ -68,7 +69,7 @@ _FORMS: dict[str, type[DeletionForm] | type[TagForm]] = {"delete": DeletionForm,
 
 
 @require_POST
-def confirm(request: HttpRequest) -> HttpResponse:
+def confirm(request: ConsoleRequest) -> HttpResponse:
     """The preview; sent again with `confirmed`, the job. Keys are named one by one, or as all that match a list's query."""
     slug = request.POST.get("action", "")
     action = BULK_ACTIONS.get(slug)
@@ -110,7 +111,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
 
 
 def _shown(
-    request: HttpRequest, action: BulkAction, key_ids: list[str], form: DeletionForm | TagForm | None
+    request: ConsoleRequest, action: BulkAction, key_ids: list[str], form: DeletionForm | TagForm | None
 ) -> call.CallExample | None:
     """The calls for these keys; none where the form does not say yet what to send."""
     if not key_ids:
@@ -126,14 +127,14 @@ def _shown(
     return call.show_all(request, [(action.operation, {"KeyId": each, **parameters}) for each in key_ids])
 
 
-def _chosen(request: HttpRequest) -> list[str]:
+def _chosen(request: ConsoleRequest) -> list[str]:
     if not request.POST.get("all"):
         return list(dict.fromkeys(request.POST.getlist("key")))[:MOST]
     listing = synced_listing(request, "CUSTOMER", QueryDict(request.POST.get("query", "")[:4000]))
     return list(listing.ordered().values_list("key_id", flat=True)[:MOST])
 
 
-def job(request: HttpRequest, pk: int) -> HttpResponse:
+def job(request: ConsoleRequest, pk: int) -> HttpResponse:
     """A job's progress, for its owner: looking at it takes it up again if nobody is at it."""
     found = BulkJob.objects.filter(pk=pk, owner=viewer.owner(request)).first()
     if found is None:
@@ -149,7 +150,7 @@ def job(request: HttpRequest, pk: int) -> HttpResponse:
     number = sum(outcomes.values())
     return render(
         request,
-        "keys/inventory/bulk_progress.html" if getattr(request, "htmx", False) else "keys/inventory/bulk_job.html",
+        "keys/inventory/bulk_progress.html" if request.htmx else "keys/inventory/bulk_job.html",
         {
             "job": found,
             "elsewhere": elsewhere,

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
+from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys.common import problem_page
 from keys.inventory.lists import COLUMNS, synced_listing
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from keys.inventory.inventory import Row
 
 
-def export(request: HttpRequest) -> HttpResponseBase:
+def export(request: ConsoleRequest) -> HttpResponseBase:
     manager = "AWS" if request.GET.get("manager") == "AWS" else "CUSTOMER"
     try:
         rows = synced_listing(request, manager, request.GET).export()

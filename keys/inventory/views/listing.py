@@ -6,13 +6,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from console.request import ConsoleRequest
 from keys import viewer
 from keys.common import problem_page
 from keys.inventory import inventory
@@ -25,15 +26,15 @@ URLS = {"CUSTOMER": "keys", "AWS": "aws-keys"}
 _VIEW = ("q", "sort", "size", "cols", "tag", "due", *FACETS)  # what a saved view keeps of an address
 
 
-def customer(request: HttpRequest) -> HttpResponse:
+def customer(request: ConsoleRequest) -> HttpResponse:
     return _list(request, "CUSTOMER")
 
 
-def aws(request: HttpRequest) -> HttpResponse:
+def aws(request: ConsoleRequest) -> HttpResponse:
     return _list(request, "AWS")
 
 
-def _list(request: HttpRequest, manager: str) -> HttpResponse:
+def _list(request: ConsoleRequest, manager: str) -> HttpResponse:
     try:
         listing = synced_listing(request, manager, request.GET)
         rows = listing.shown()
@@ -89,7 +90,7 @@ def _kept(query: QueryDict) -> list[tuple[str, str]]:
     return [(name, value) for name in _VIEW if name != "q" for value in query.getlist(name) if value]
 
 
-def _views(request: HttpRequest, manager: str) -> list[tuple[SavedView, bool]]:
+def _views(request: ConsoleRequest, manager: str) -> list[tuple[SavedView, bool]]:
     """The principal's saved views, and which of them is being looked at."""
     now = _view_query(request.GET)
     views = SavedView.objects.filter(owner=viewer.owner(request), manager=manager)
@@ -104,7 +105,7 @@ def _view_query(query: QueryDict) -> str:
     return kept.urlencode()
 
 
-def progress(request: HttpRequest) -> HttpResponse:
+def progress(request: ConsoleRequest) -> HttpResponse:
     """The banner of a reading that goes on, asked for again and again by the page that shows it."""
     try:
         inventory.synced_keys(request)
@@ -118,7 +119,7 @@ def progress(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def save_view(request: HttpRequest) -> HttpResponse:
+def save_view(request: ConsoleRequest) -> HttpResponse:
     """Keep, or with `delete` drop, a view of this principal's under its name."""
     manager = request.POST.get("manager", "CUSTOMER")
     address = reverse(URLS.get(manager, "keys"))

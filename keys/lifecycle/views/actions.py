@@ -10,11 +10,13 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
 
 from console.awsmodel import regions
+from console.forms import set_choices
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.common import name_of, problem_page
 from keys.inventory import inventory
@@ -75,7 +77,7 @@ class RegionForm(forms.Form):
 
     def __init__(self, *args: Any, key: Data, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["region"].choices = [(name, name) for name in self.choices(key)]  # type: ignore[attr-defined]
+        set_choices(self, "region", [(name, name) for name in self.choices(key)])
 
     def choices(self, key: Data) -> list[str]:
         raise NotImplementedError
@@ -245,7 +247,7 @@ ACTIONS: dict[str, Action] = {
 }
 
 
-def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
+def perform(request: ConsoleRequest, key_id: str, action: str) -> HttpResponse:
     """GET asks (with the form, its explanation and the call); POST does it, and shows AWS's error where it is refused.
 
     POST with `preview` only checks the form and shows the call.
@@ -261,7 +263,7 @@ def perform(request: HttpRequest, key_id: str, action: str) -> HttpResponse:
     form = _form(request, found, key)
     posted = request.method == "POST"
     valid = posted and form.is_valid()
-    two_persons = found.operation in approvals.GUARDED_OPERATIONS and approvals.required(request.signed_in.account_id)  # type: ignore[attr-defined]
+    two_persons = found.operation in approvals.GUARDED_OPERATIONS and approvals.required(request.signed_in.account_id)
     if valid and two_persons and "preview" not in request.POST:
         parameters = _parameters(found, key["KeyId"], form.cleaned_data)
         done = deletion.ask(request, found.operation, parameters, name_of(kms, key), "", form)
@@ -307,7 +309,7 @@ def _bound(action: Action, key: Data, data: QueryDict) -> forms.Form:
     return action.form(data, **given)
 
 
-def _form(request: HttpRequest, action: Action, key: Data) -> forms.Form:
+def _form(request: ConsoleRequest, action: Action, key: Data) -> forms.Form:
     given: Data = {"key": key} if action.takes_key else {}
     initial = {"description": key.get("Description", "") if action.operation == "UpdateKeyDescription" else ""}
     initial |= {name: value for name, value in request.GET.items() if name != "description"}

@@ -8,12 +8,13 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console import session
+from console.request import ConsoleRequest
 from keys import call, service, viewer
 from keys.common import attempt, requires
 from keys.endpoints import backends
@@ -26,14 +27,14 @@ POLICY_NAME = "DeleteOnlyWhatTwoPersonsApproved"
 
 
 @requires(approvals.LIST, gettext_lazy("Deletion approvals"))
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: ConsoleRequest) -> HttpResponse:
     if request.method == "POST":
         return _change(request)
     return _page(request)
 
 
-def _page(request: HttpRequest, **shown: Any) -> HttpResponse:
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+def _page(request: ConsoleRequest, **shown: Any) -> HttpResponse:
+    signed_in = request.signed_in
     found = approvals.all_requests(signed_in.account_id)
     policy = _policy()
     here = approvals.endpoint(request)
@@ -65,7 +66,7 @@ def _policy() -> dict[str, str]:
     return {"PolicyName": POLICY_NAME, "PolicyDocument": json.dumps(document, indent=2)}
 
 
-def _change(request: HttpRequest) -> HttpResponse:
+def _change(request: ConsoleRequest) -> HttpResponse:
     answer, what = redirect("key-approvals"), request.POST.get("do", "")
     try:
         if what in ("on", "ask-off", "off", "keep"):
@@ -86,15 +87,15 @@ def _change(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-def _asked(request: HttpRequest) -> DeletionRequest:
-    account_id = request.signed_in.account_id  # type: ignore[attr-defined]
+def _asked(request: ConsoleRequest) -> DeletionRequest:
+    account_id = request.signed_in.account_id
     number = request.POST.get("request", "")
     if not (number.isdecimal() and len(number) < 19):
         raise Http404
     return get_object_or_404(DeletionRequest, pk=int(number), account_id=account_id)
 
 
-def _decide(request: HttpRequest, what: str, asked: DeletionRequest) -> None:
+def _decide(request: ConsoleRequest, what: str, asked: DeletionRequest) -> None:
     act = service.key_action(request)
     if what == "reject":
         approvals.reject(request, act, asked)
@@ -113,14 +114,14 @@ def _decide(request: HttpRequest, what: str, asked: DeletionRequest) -> None:
         inventory.mark_outdated(request)
 
 
-def _create_policy(request: HttpRequest) -> None:
+def _create_policy(request: ConsoleRequest) -> None:
     answer: dict[str, Any] = {}
     created = _("The policy is made. Attach it to users, groups and roles whose programs it is to hold.")
     if attempt(request, lambda: answer.update(service.client(request, "iam").create_policy(**_policy())), created):
         messages.info(request, answer["Policy"]["Arn"])
 
 
-def _rule(request: HttpRequest, what: str) -> None:
+def _rule(request: ConsoleRequest, what: str) -> None:
     """Takes a permission of the console's own; switching off takes two persons who have it."""
     change, done = {
         "on": (

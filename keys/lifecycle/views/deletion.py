@@ -11,11 +11,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.common import problem_page
 from keys.detail import use_tabs
@@ -63,7 +64,7 @@ class DeletionForm(forms.Form):
         return typed
 
 
-def page(request: HttpRequest, key_id: str) -> HttpResponse:
+def page(request: ConsoleRequest, key_id: str) -> HttpResponse:
     kms = service.client(request)
     try:
         key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
@@ -71,7 +72,7 @@ def page(request: HttpRequest, key_id: str) -> HttpResponse:
         return problem_page(request, key_id, error)
     impact = use_tabs.impact(request, kms, key)
     names = [name.removeprefix("alias/") for name in impact["key_aliases"]]
-    two_persons = approvals.required(request.signed_in.account_id)  # type: ignore[attr-defined]
+    two_persons = approvals.required(request.signed_in.account_id)
     recent = impact["used"] is not None and impact["used"].recent
     form = DeletionForm(
         request.POST or None,
@@ -104,7 +105,7 @@ def page(request: HttpRequest, key_id: str) -> HttpResponse:
     )
 
 
-def _schedule(request: HttpRequest, kms: Any, key: dict[str, Any], form: DeletionForm) -> HttpResponse | None:
+def _schedule(request: ConsoleRequest, kms: Any, key: dict[str, Any], form: DeletionForm) -> HttpResponse | None:
     try:
         kms.schedule_key_deletion(KeyId=key["KeyId"], PendingWindowInDays=form.cleaned_data["days"])
     except ClientError as error:
@@ -115,19 +116,19 @@ def _schedule(request: HttpRequest, kms: Any, key: dict[str, Any], form: Deletio
     return redirect("key", key_id=key["KeyId"])
 
 
-def waiting(request: HttpRequest, key_id: str) -> DeletionRequest | None:
+def waiting(request: ConsoleRequest, key_id: str) -> DeletionRequest | None:
     """The key's request that waits for a second person, for who may see such requests."""
     return approvals.waiting_for(request, key_id) if service.refusal(request, approvals.LIST) is None else None
 
 
-def _ask(request: HttpRequest, key: dict[str, Any], names: list[str], form: DeletionForm) -> HttpResponse | None:
+def _ask(request: ConsoleRequest, key: dict[str, Any], names: list[str], form: DeletionForm) -> HttpResponse | None:
     parameters = {"KeyId": key["KeyId"], "PendingWindowInDays": form.cleaned_data["days"]}
     reason = form.cleaned_data["reason"]
     return ask(request, "ScheduleKeyDeletion", parameters, names[0] if names else key["KeyId"], reason, form)
 
 
 def ask(
-    request: HttpRequest, operation: str, parameters: dict[str, Any], label: str, reason: str, form: forms.Form
+    request: ConsoleRequest, operation: str, parameters: dict[str, Any], label: str, reason: str, form: forms.Form
 ) -> HttpResponse | None:
     """Have the deletion wait for a second person; None with the form's error where that is refused."""
     try:

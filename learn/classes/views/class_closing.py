@@ -11,10 +11,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.call import Call
 from keys.changes import previews, send
@@ -41,7 +42,7 @@ class MadeKey:
     made: datetime
 
 
-def page(request: HttpRequest, slug: str) -> HttpResponse:
+def page(request: ConsoleRequest, slug: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         found = classes.find(iam, slug)
@@ -97,9 +98,9 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     )
 
 
-def _keys(request: HttpRequest, found: Class) -> tuple[list[MadeKey], int]:
+def _keys(request: ConsoleRequest, found: Class) -> tuple[list[MadeKey], int]:
     """(the keys of this Region that users of the class made and that are there still, how many were made in others). Raises ClientError."""
-    account_id, region = service.account_id(request), request.signed_in.region  # type: ignore[attr-defined]
+    account_id, region = service.account_id(request), request.signed_in.region
     own = f"arn:aws:iam::{account_id}:user{found.path}"
     records = record.since(request, ["CreateKey"], found.created, most=_MOST).records
     made = [

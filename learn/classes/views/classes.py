@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from console.request import ConsoleRequest
 from console.spreadsheet import cell
 from keys import call, service
 from keys.changes import Change, carry_out, previews, send
@@ -31,7 +32,7 @@ from principals.views.common import all_pages, problem_page
 _MOST_EVENTS = 10_000  # of each operation, that a class's progress is read from
 
 
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         found = classes.every(iam)
@@ -42,14 +43,14 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-def new(request: HttpRequest) -> HttpResponse:
+def new(request: ConsoleRequest) -> HttpResponse:
     data = mended(request.POST) if "mend" in request.POST else request.POST
     form = ClassForm(data if request.method == "POST" else None)
     return _make(request, form, None)
 
 
 @never_cache
-def add(request: HttpRequest, slug: str) -> HttpResponse:
+def add(request: ConsoleRequest, slug: str) -> HttpResponse:
     """More students for a class, or what is missing of those that are there."""
     try:
         found = _found(request, slug)
@@ -62,7 +63,7 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
     return _make(request, form, found)
 
 
-def _make(request: HttpRequest, form: StudentsForm, found: Class | None) -> HttpResponse:
+def _make(request: ConsoleRequest, form: StudentsForm, found: Class | None) -> HttpResponse:
     """The form, its calls, or the hand-out of what was made."""
     iam = service.client(request, "iam")
     shown: call.CallExample | None = None
@@ -86,7 +87,7 @@ def _make(request: HttpRequest, form: StudentsForm, found: Class | None) -> Http
     )
 
 
-def _wanted(request: HttpRequest, given: dict[str, Any], found: Class | None) -> ClassRequest:
+def _wanted(request: ConsoleRequest, given: dict[str, Any], found: Class | None) -> ClassRequest:
     return ClassRequest(
         slug=found.slug if found else given["slug"],
         name=found.name if found else given["name"],
@@ -118,7 +119,7 @@ def _free(iam: Any, form: StudentsForm, found: Class | None) -> bool:
     return not form.errors
 
 
-def _handed_out(request: HttpRequest, wanted: ClassRequest, outcome: Outcome) -> HttpResponse:
+def _handed_out(request: ConsoleRequest, wanted: ClassRequest, outcome: Outcome) -> HttpResponse:
     return _hand_out(
         request,
         wanted.slug,
@@ -134,7 +135,7 @@ def _handed_out(request: HttpRequest, wanted: ClassRequest, outcome: Outcome) ->
 
 
 def _hand_out(
-    request: HttpRequest, slug: str, name: str, students: list[Student], more: dict[str, Any] | None = None
+    request: ConsoleRequest, slug: str, name: str, students: list[Student], more: dict[str, Any] | None = None
 ) -> HttpResponse:
     """The one page that shows passwords and secrets."""
     outcome: Outcome | None = (more or {}).get("outcome")
@@ -157,21 +158,21 @@ def _hand_out(
 @require_POST
 @never_cache
 @sensitive_post_parameters()
-def hand_out_csv(request: HttpRequest) -> HttpResponse:
+def hand_out_csv(request: ConsoleRequest) -> HttpResponse:
     """The hand-out that a page holds, as a file. It comes with the form: nothing of it was kept here."""
     columns = ("user", "password", "access_key_id", "secret_access_key")
     answer = HttpResponse(content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="class.csv"'
     writer = csv.writer(answer)
     writer.writerow([*columns, "account", "region"])
-    signed_in = request.signed_in  # type: ignore[attr-defined]
+    signed_in = request.signed_in
     rows = zip(*(request.POST.getlist(column) for column in columns), strict=False)
     for user, *theirs in rows:
         writer.writerow([cell(user), *theirs, signed_in.account_id, signed_in.region])
     return answer
 
 
-def detail(request: HttpRequest, slug: str) -> HttpResponse:
+def detail(request: ConsoleRequest, slug: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         found = _found(request, slug)
@@ -196,7 +197,7 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
     )
 
 
-def _found(request: HttpRequest, slug: str) -> Class:
+def _found(request: ConsoleRequest, slug: str) -> Class:
     """Raises Http404 where there is no such class, ClientError where groups may not be listed."""
     found = classes.find(service.client(request, "iam"), slug)
     if found is None:
@@ -204,7 +205,7 @@ def _found(request: HttpRequest, slug: str) -> Class:
     return found
 
 
-def _looked(request: HttpRequest, found: Class) -> record.FoundEvents:
+def _looked(request: ConsoleRequest, found: Class) -> record.FoundEvents:
     """One look into the record for the whole class. Raises ClientError."""
     return record.since(request, lessons.operations(lessons.FOR_STUDENTS), found.created, most=_MOST_EVENTS)
 
@@ -216,7 +217,7 @@ def _row(user: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 @never_cache
-def password(request: HttpRequest, slug: str, student: str) -> HttpResponse:
+def password(request: ConsoleRequest, slug: str, student: str) -> HttpResponse:
     """A new password for a student, shown once."""
     iam = service.client(request, "iam")
     try:
@@ -234,7 +235,7 @@ def password(request: HttpRequest, slug: str, student: str) -> HttpResponse:
     return _hand_out(request, slug, found.name, [made])
 
 
-def remove(request: HttpRequest, slug: str, student: str) -> HttpResponse:
+def remove(request: ConsoleRequest, slug: str, student: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         _must_be_of(iam, _found(request, slug), student)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.endpoints import backends
 from keys.inventory import inventory
@@ -96,7 +97,7 @@ class NotSendable(ValueError):
 
 @never_cache
 @sensitive_post_parameters()
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: ConsoleRequest) -> HttpResponse:
     step = "flip" if "at" in request.POST else request.POST.get("step", "")
     shown: dict[str, Any] = {
         "context": _pairs(request),
@@ -135,7 +136,7 @@ def page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _choices(request: HttpRequest) -> tuple[list[tuple[str, str]], str]:
+def _choices(request: ConsoleRequest) -> tuple[list[tuple[str, str]], str]:
     try:
         found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT")
     except ClientError as error:
@@ -143,12 +144,12 @@ def _choices(request: HttpRequest) -> tuple[list[tuple[str, str]], str]:
     return [choice for choice in found if "SYMMETRIC_DEFAULT" in choice[1]], ""
 
 
-def _pairs(request: HttpRequest) -> list[tuple[str, str]]:
+def _pairs(request: ConsoleRequest) -> list[tuple[str, str]]:
     names, values = request.POST.getlist("context_name"), request.POST.getlist("context_value")
     return [(name, value) for name, value in zip(names, values, strict=False) if name or value]
 
 
-def _make(request: HttpRequest, shown: dict[str, Any]) -> bytes:
+def _make(request: ConsoleRequest, shown: dict[str, Any]) -> bytes:
     """A fresh ciphertext. Raises ClientError."""
     plaintext = request.POST.get("plaintext", "").encode()
     if not shown["key"]:
@@ -165,7 +166,7 @@ def _context(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     return {"EncryptionContext": dict(pairs)} if pairs else {}
 
 
-def _blob(request: HttpRequest) -> bytes:
+def _blob(request: ConsoleRequest) -> bytes:
     """The blob that was pasted, uploaded or carried on. Raises NotSendable."""
     upload = request.FILES.get("file")
     if upload is not None:
@@ -190,7 +191,7 @@ def _too_long(size: int) -> str:
 
 
 def _ask(
-    request: HttpRequest, step: str, blob: bytes, shown: dict[str, Any], choices: list[tuple[str, str]]
+    request: ConsoleRequest, step: str, blob: bytes, shown: dict[str, Any], choices: list[tuple[str, str]]
 ) -> dict[str, Any]:
     """Send one Decrypt and say what was changed, what KMS answered and why. Raises NotSendable."""
     attempt = _attempt(request, step, blob, shown, choices)
@@ -218,7 +219,7 @@ def _ask(
 
 
 def _attempt(
-    request: HttpRequest, step: str, blob: bytes, shown: dict[str, Any], choices: list[tuple[str, str]]
+    request: ConsoleRequest, step: str, blob: bytes, shown: dict[str, Any], choices: list[tuple[str, str]]
 ) -> Attempt:
     pairs = shown["context"]
     same = {"CiphertextBlob": blob, **_context(pairs)}
@@ -247,7 +248,7 @@ def _attempt(
     return Attempt({**same, "DryRun": True} if step == "dry" else same, "")
 
 
-def _flipped(request: HttpRequest, blob: bytes, shown: dict[str, Any], pairs: list[tuple[str, str]]) -> Attempt:
+def _flipped(request: ConsoleRequest, blob: bytes, shown: dict[str, Any], pairs: list[tuple[str, str]]) -> Attempt:
     place, bit = request.POST.get("at", "") or shown["byte"], shown["bit"]
     if not place.isdecimal() or len(place) > len(str(ciphertext.LONGEST)) or int(place) >= len(blob):
         raise NotSendable("byte", _("A byte from 0 to %(last)s.") % {"last": len(blob) - 1})
@@ -287,7 +288,7 @@ def _other_key(blob: bytes, choices: list[tuple[str, str]]) -> str:
     return other
 
 
-def _about(request: HttpRequest, blob: bytes, shown: dict[str, Any]) -> dict[str, Any]:
+def _about(request: ConsoleRequest, blob: bytes, shown: dict[str, Any]) -> dict[str, Any]:
     """What the page says of the blob: its parts where the layout is known, and the key it names as KMS describes it."""
     reading = ciphertext.read(blob)
     about: dict[str, Any] = {
@@ -312,9 +313,9 @@ def _value(blob: bytes, part: ciphertext.Part, reading: ciphertext.Reading) -> s
     return said.get(part.name) or (data if len(data) <= 64 else data[:61] + "…")
 
 
-def _named(request: HttpRequest, reading: ciphertext.Reading) -> dict[str, Any]:
+def _named(request: ConsoleRequest, reading: ciphertext.Reading) -> dict[str, Any]:
     """DescribeKey on what the blob names: whether there is such a key is for KMS to say, and only to whom it may."""
-    region = request.signed_in.region  # type: ignore[attr-defined]
+    region = request.signed_in.region
     partition = backends.session().get_partition_for_region(region)
     arn = f"arn:{partition}:kms:{region}:{reading.account_id}:key/{reading.key_id}"
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from botocore.exceptions import ClientError
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -22,10 +22,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help
 from console.calls import body
+from console.request import ConsoleRequest
 from keys import call, service
 from keys.inventory import inventory
 from learn.labs import envelope
-from learn.labs.uploads import MemoryFile, MemoryUpload
+from learn.labs.uploads import MemoryFile, MemoryUpload, too_large
 
 LIMIT = 100 * 2**20
 _DIRECT = 4096  # bytes that one Encrypt call takes
@@ -33,7 +34,7 @@ EXAMPLES = (4096, 65_536, 2**20, 100 * 2**20)
 
 
 @csrf_exempt  # the upload handler has to be set before anything reads the form; `_page` checks the token
-def page(request: HttpRequest) -> Any:
+def page(request: ConsoleRequest) -> Any:
     request.upload_handlers = [MemoryUpload(request, LIMIT)]
     return _page(request)
 
@@ -41,10 +42,10 @@ def page(request: HttpRequest) -> Any:
 @csrf_protect
 @never_cache
 @sensitive_post_parameters()
-def _page(request: HttpRequest) -> Any:
+def _page(request: ConsoleRequest) -> Any:
     step = request.POST.get("step", "")
     shown: dict[str, Any] = {"context": _pairs(request), "key": request.POST.get("key", "")}
-    if request.method == "POST" and getattr(request, "upload_too_large", False):
+    if request.method == "POST" and too_large(request):
         shown["problem"] = {"Message": _("The file is larger than 100 MB. Take a smaller one.")}
         return _show(request, shown)
     try:
@@ -63,7 +64,7 @@ def _page(request: HttpRequest) -> Any:
     return _show(request, shown)
 
 
-def _show(request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:
+def _show(request: ConsoleRequest, shown: dict[str, Any]) -> HttpResponse:
     try:
         choices, picker_problem = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT"), ""
     except ClientError as error:
@@ -94,12 +95,12 @@ def _direct_bytes(size: int) -> int:
     return 4 * -(-size // 3)
 
 
-def _pairs(request: HttpRequest) -> list[tuple[str, str]]:
+def _pairs(request: ConsoleRequest) -> list[tuple[str, str]]:
     names, values = request.POST.getlist("context_name"), request.POST.getlist("context_value")
     return [(name, value) for name, value in zip(names, values, strict=False) if name or value]
 
 
-def _carried(request: HttpRequest) -> dict[str, Any]:
+def _carried(request: ConsoleRequest) -> dict[str, Any]:
     """The data key as the page holds it; the encrypted one is always there once it was made."""
     given: dict[str, Any] = {"key_arn": request.POST.get("key_arn", "")}
     for name in ("data_key", "encrypted_key"):
@@ -122,7 +123,7 @@ def _hidden(shown: dict[str, Any]) -> list[tuple[str, str]]:
     return fields
 
 
-def _generate(request: HttpRequest, shown: dict[str, Any]) -> dict[str, Any]:
+def _generate(request: ConsoleRequest, shown: dict[str, Any]) -> dict[str, Any]:
     parameters: dict[str, Any] = {"KeyId": shown["key"], "KeySpec": "AES_256"}
     if shown["context"]:
         parameters["EncryptionContext"] = dict(shown["context"])
@@ -136,7 +137,7 @@ def _generate(request: HttpRequest, shown: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _reveal(request: HttpRequest, shown: dict[str, Any]) -> dict[str, Any]:
+def _reveal(request: ConsoleRequest, shown: dict[str, Any]) -> dict[str, Any]:
     """The plaintext key again, from the encrypted one: what opening an envelope takes."""
     carried = _carried(request)
     if carried["encrypted_key"] is None:
@@ -153,7 +154,9 @@ def _reveal(request: HttpRequest, shown: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _wire(request: HttpRequest, operation: str, parameters: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+def _wire(
+    request: ConsoleRequest, operation: str, parameters: dict[str, Any], answer: dict[str, Any]
+) -> dict[str, Any]:
     """What crossed the wire: the bodies as JSON, and the answer's length as the endpoint said it."""
     sent = body("kms", operation, parameters)
     received = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
@@ -167,7 +170,7 @@ def _as_json(answer: dict[str, Any]) -> str:
     )
 
 
-def _encrypt(request: HttpRequest, shown: dict[str, Any]) -> Any:
+def _encrypt(request: ConsoleRequest, shown: dict[str, Any]) -> Any:
     carried = _carried(request)
     file = request.FILES.get("file")
     if carried["data_key"] is None or carried["encrypted_key"] is None:
@@ -186,7 +189,7 @@ def _encrypt(request: HttpRequest, shown: dict[str, Any]) -> Any:
     return _show(request, {**shown, **carried, "problem": {"Message": message}})
 
 
-def _open(request: HttpRequest, shown: dict[str, Any]) -> Any:
+def _open(request: ConsoleRequest, shown: dict[str, Any]) -> Any:
     carried = _carried(request)
     file = request.FILES.get("envelope")
     if not isinstance(file, MemoryFile):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy
+
+from console.request import ConsoleRequest
 
 LABS = (
     (
@@ -27,5 +29,5 @@ LABS = (
 )
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: ConsoleRequest) -> HttpResponse:
     return render(request, "learn/labs/index.html", {"labs": LABS})

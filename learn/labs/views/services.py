@@ -9,11 +9,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from console.request import ConsoleRequest
 from keys import service
 from keys.common import attempt, optional
 from keys.inventory import inventory
@@ -24,7 +25,7 @@ from learn.models import ProtectedResource
 
 
 @never_cache
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: ConsoleRequest) -> HttpResponse:
     if not service.backend(request).embedded:
         return render(request, "learn/labs/services.html", {"unavailable": True}, status=409 if request.POST else 200)
     keys, picker_problem = _keys(request)
@@ -46,7 +47,7 @@ def page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _keys(request: HttpRequest) -> tuple[list[tuple[str, str]], str]:
+def _keys(request: ConsoleRequest) -> tuple[list[tuple[str, str]], str]:
     """The customer managed keys that a service takes: symmetric ones."""
     try:
         found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT")
@@ -56,7 +57,7 @@ def _keys(request: HttpRequest) -> tuple[list[tuple[str, str]], str]:
 
 
 def _apply(
-    request: HttpRequest, kept: dict[str, ProtectedResource], keys: list[tuple[str, str]], wrong: dict[str, str]
+    request: ConsoleRequest, kept: dict[str, ProtectedResource], keys: list[tuple[str, str]], wrong: dict[str, str]
 ) -> list[RecordedCall]:
     """Protect what is newly ticked, give up what is not ticked any more. A refusal ends its service only."""
     ticked = request.POST.getlist("tick")
@@ -76,7 +77,7 @@ def _apply(
     return made
 
 
-def _asked(request: HttpRequest, kept: dict[str, ProtectedResource]) -> list[RecordedCall]:
+def _asked(request: ConsoleRequest, kept: dict[str, ProtectedResource]) -> list[RecordedCall]:
     """What the buttons of a service ask for: to read back, or to switch its key off or on and then read back."""
     step = next((step for step in ("read", "disable", "enable") if request.POST.get(step) in kept), "")
     if not step:
@@ -91,7 +92,7 @@ def _asked(request: HttpRequest, kept: dict[str, ProtectedResource]) -> list[Rec
         return refusal.made
 
 
-def _switch(request: HttpRequest, key_arn: str, *, on: bool) -> bool:
+def _switch(request: ConsoleRequest, key_arn: str, *, on: bool) -> bool:
     """EnableKey or DisableKey as the person; whether it was done."""
     kms = service.client(request)
     if on:
@@ -100,7 +101,7 @@ def _switch(request: HttpRequest, key_arn: str, *, on: bool) -> bool:
 
 
 def _row(
-    request: HttpRequest,
+    request: ConsoleRequest,
     row: Service,
     kept: ProtectedResource | None,
     keys: list[tuple[str, str]],
