@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from keys.endpoints import outbound
+from keys.endpoints import answers, outbound
 
 UNREACHABLE = gettext_noop("The endpoint cannot be reached.")
 FAILURES = (BotoCoreError, ResponseParserError)
@@ -28,7 +28,7 @@ _SKEW = 300  # seconds that AWS allows a clock to be off
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One step of a test: `kind` names it (dns, address, refused, timeout, tls, skew, key, denied, profile, credentials,
-    unreachable, other, ok)."""
+    answer, unreachable, other, ok)."""
 
     kind: str
     title: str
@@ -119,6 +119,12 @@ def of_exception(error: Exception) -> Finding:
     if isinstance(error, ProfileNotFound):
         return Finding(
             "profile", _("The server has no such profile"), str(error), _("Profiles are in the server's ~/.aws/config.")
+        )
+    if isinstance(error, answers.UnexpectedAnswerError):
+        return Finding(
+            "answer",
+            _("The endpoint's answer to %(operation)s is not what %(service)s answers: %(member)s") % error.kwargs,
+            remedy=_("Another program may answer there, or a version of AWS's API that the console does not know."),
         )
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return Finding(

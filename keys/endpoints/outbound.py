@@ -9,11 +9,11 @@ botocore sends through `keep_to_allowed` by its documented `before-send` event a
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Sequence
 from functools import cache
+from io import BytesIO
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -25,12 +25,16 @@ from botocore.awsrequest import (
     AWSPreparedRequest,
     AWSResponse,
 )
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import HTTPClientError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 from django.conf import settings
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3 import HTTPResponse
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ReadTimeoutError as UnreadTimeoutError
+
+from keys.endpoints import answers
 
 Address = IPv4Address | IPv6Address
 SocketOption = tuple[int, int, int]
@@ -51,8 +55,8 @@ _NEVER = tuple(
     )
 )
 _NAT64 = ip_network("64:ff9b::/96")
-# An endpoint that answers these with a bare HTTP error page speaks no KMS; other operations it may only not offer.
-_EVERYWHERE = ("ListKeys", "ListAliases", "DescribeKey")
+LONGEST = 30  # seconds that the body of an answer may take in all
+_PART = 65_536  # bytes that are read at once
 _LOOPBACK6 = IPv6Address("::1")
 
 
@@ -162,6 +166,28 @@ class CheckedSession(URLLib3Session):  # type: ignore[misc]  # botocore has no t
         super().__init__(socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)], **arguments)
         self._manager.pool_classes_by_scheme = _pools(private)
 
+    def send(self, request: AWSPreparedRequest) -> AWSResponse:
+        """The answer, its body read: at most `answers.LARGEST` bytes and one more, within LONGEST seconds."""
+        request.stream_output = True
+        answer = super().send(request)
+        raw, end, parts, size = answer.raw, time.monotonic() + LONGEST, [], 0
+        try:
+            while size <= answers.LARGEST and (part := raw.read1(_PART, decode_content=True)):
+                parts.append(part)
+                size += len(part)
+                if time.monotonic() > end:
+                    raise ReadTimeoutError(endpoint_url=request.url)
+        except UnreadTimeoutError as reason:
+            raise ReadTimeoutError(endpoint_url=request.url, error=reason) from reason
+        except (HTTPError, OSError) as reason:
+            raise HTTPClientError(error=reason) from reason
+        finally:
+            if size > answers.LARGEST or time.monotonic() > end:
+                raw.close()  # never read to its end
+            raw.release_conn()
+        read = HTTPResponse(BytesIO(b"".join(parts)), preload_content=False)
+        return AWSResponse(answer.url, answer.status_code, answer.headers, read)
+
 
 def keep_to_allowed(client: Any, *, private: bool, proxied: bool, profile: str = "") -> Any:
     """Send all requests of a boto3 client by a session that connects to allowed addresses alone.
@@ -178,33 +204,18 @@ def keep_to_allowed(client: Any, *, private: bool, proxied: bool, profile: str =
         max_pool_connections=config.max_pool_connections,
         client_cert=config.client_cert,
     )
-    speaks_json = client.meta.service_model.resolved_protocol == "json"
+    service = client.meta.service_model
 
-    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+    def send(request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
         answer = session.send(request)
-        if (
-            speaks_json
-            and (answer.status_code < 400 or _asked(request) in _EVERYWHERE)
-            and not _is_json(answer.content)
-        ):
-            raise HTTPClientError(error=ValueError("the answer is not one of this API"))
+        model = service.operation_model(event_name.rpartition(".")[2])
+        if len(answer.content) > answers.LARGEST:
+            raise answers.unexpected(model, f"more than {answers.LARGEST} bytes")
+        answers.check(model, answer.status_code, answer.headers, answer.content)
         return answer
 
     client.meta.events.register("before-send", send)
     return client
-
-
-def _asked(request: AWSPreparedRequest) -> str:
-    """The operation, as AWS's JSON protocols name it."""
-    target = request.headers.get("X-Amz-Target", "")
-    return str(target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
-
-
-def _is_json(content: bytes) -> bool:
-    try:
-        return isinstance(json.loads(content or b"null"), dict | None)
-    except ValueError:
-        return False
 
 
 def ca_bundle(profile: str = "") -> str | bool:

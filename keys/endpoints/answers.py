@@ -1,0 +1,253 @@
+"""Whether another endpoint's answer is one of AWS's, looked at once, before botocore and the pages read it.
+
+What may come in is any bytes. What `check` lets through has the types of botocore's output shape at every depth, the members that AWS
+always answers (`_ALWAYS`), and texts that a page can show and link. The embedded engine's answers do not come by here.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+from botocore.model import OperationModel, Shape
+from botocore.parsers import ResponseParserError, create_parser
+from botocore.utils import parse_timestamp
+
+# An endpoint that answers these with a bare HTTP error page speaks no KMS; other operations it may only not offer.
+_EVERYWHERE = ("ListKeys", "ListAliases", "DescribeKey")
+LARGEST = 8 * 1024 * 1024  # bytes of an answer
+MOST_ITEMS = 10_000  # of one list or map
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # room to add days to either
+
+# Structure → members that AWS always answers, beyond those that the model requires.
+_ALWAYS: dict[str, tuple[str, ...]] = {
+    "AliasListEntry": ("AliasName",),
+    "AssumeRoleResponse": ("Credentials",),
+    "CreateCustomKeyStoreResponse": ("CustomKeyStoreId",),
+    "CreateGrantResponse": ("GrantId", "GrantToken"),
+    "CreateKeyResponse": ("KeyMetadata",),
+    "DescribeCustomKeyStoresResponse": ("CustomKeyStores",),
+    "DescribeKeyResponse": ("KeyMetadata",),
+    "EncryptResponse": ("CiphertextBlob", "KeyId"),
+    "GetCallerIdentityResponse": ("Account", "Arn"),
+    "GetKeyPolicyResponse": ("Policy",),
+    "GetKeyRotationStatusResponse": ("KeyRotationEnabled",),
+    "GetParametersForImportResponse": ("ImportToken", "KeyId", "ParametersValidTo", "PublicKey"),
+    "GetPublicKeyResponse": ("PublicKey",),
+    "GrantListEntry": ("GrantId",),
+    "KeyListEntry": ("KeyId",),
+    "KeyMetadata": ("Arn", "CreationDate", "KeyState"),
+    "ListAliasesResponse": ("Aliases",),
+    "ListGrantsResponse": ("Grants",),
+    "ListKeyPoliciesResponse": ("PolicyNames",),
+    "ListKeyRotationsResponse": ("Rotations",),
+    "ListKeysResponse": ("Keys",),
+    "ListResourceTagsResponse": ("Tags",),
+    "MultiRegionConfiguration": ("MultiRegionKeyType", "PrimaryKey"),
+    "MultiRegionKey": ("Arn", "Region"),
+    "ReplicateKeyResponse": ("ReplicaKeyMetadata",),
+}
+# (structure, member) → what its text looks like, where pages take it apart or make an address of it.
+_FORMS: dict[tuple[str, str], re.Pattern[str]] = {
+    ("KeyMetadata", "KeyId"): re.compile(r"[A-Za-z0-9_-]{1,256}"),
+    ("KeyListEntry", "KeyId"): re.compile(r"[A-Za-z0-9_-]{1,256}"),
+    ("AliasListEntry", "AliasName"): re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}"),
+    ("GrantListEntry", "GrantId"): re.compile(r"[A-Za-z0-9_-]{1,128}"),
+    ("MultiRegionKey", "Region"): re.compile(r"[a-z0-9-]{1,32}"),
+}
+_ARN = re.compile(r"arn:[a-z0-9-]*:[a-z0-9-]*:[a-z0-9-]*:[a-z0-9-]*:[^\s]{1,2000}")
+_ARNS = ("ArnType", "arnType")  # shapes
+_SERVICES = {"kms": "AWS KMS", "sts": "AWS STS", "iam": "AWS IAM", "cloudtrail": "AWS CloudTrail"}
+
+
+class UnexpectedAnswerError(BotoCoreError):  # type: ignore[misc]
+    """An answer that is none of the API's. `member`: the first that does not fit, as a path; botocore does not ask again."""
+
+    fmt = "The endpoint's answer to {operation} is not what {service} answers: {member}"
+
+
+class _MisfitError(Exception):
+    """The path of what does not fit."""
+
+
+def check(model: OperationModel, status: int, headers: Any, content: bytes) -> None:
+    """Raises UnexpectedAnswerError for an answer that botocore or a page could not read. `content` is an answer's body."""
+    try:
+        if model.service_model.resolved_protocol != "json":
+            _check_xml(model, status, headers, content)
+        elif status < 300:
+            _check_json(model.output_shape, content)
+        else:
+            _check_json_error(headers, content, bare=status >= 500 or model.name not in _EVERYWHERE)
+    except _MisfitError as misfit:
+        raise unexpected(model, str(misfit)) from misfit
+
+
+def unexpected(model: OperationModel, member: str) -> UnexpectedAnswerError:
+    name = model.service_model.service_name
+    return UnexpectedAnswerError(operation=model.name, service=_SERVICES.get(name, name), member=member)
+
+
+def _check_json(shape: Shape | None, content: bytes) -> None:
+    try:
+        found = json.loads(content.decode() or "{}")
+    except (ValueError, RecursionError) as reason:
+        raise _MisfitError("JSON") from reason
+    if not isinstance(found, dict):
+        raise _MisfitError("JSON")
+    if shape is not None:
+        _structure(shape, found, "")
+
+
+def _check_json_error(headers: Any, content: bytes, *, bare: bool) -> None:
+    """An error names itself in texts. `bare`: it may be no JSON, and is told by its HTTP status then (keys.endpoints.diagnosis)."""
+    try:
+        text = content.decode()
+    except ValueError as reason:
+        raise _MisfitError("JSON") from reason
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError) as reason:
+        if bare:
+            return
+        raise _MisfitError("JSON") from reason
+    if not isinstance(found, dict):
+        raise _MisfitError("JSON")
+    for name in ("__type", "message", "Message"):
+        if name in found:
+            _text(found[name], name)
+    if ";" not in headers.get("x-amzn-query-error", ";"):
+        raise _MisfitError("x-amzn-query-error")
+
+
+def _check_xml(model: OperationModel, status: int, headers: Any, content: bytes) -> None:
+    """As botocore's parser reads it; it has no rule for what it raises over other elements than the model's."""
+    parser = create_parser(model.service_model.resolved_protocol)
+    answer = {"status_code": status, "headers": headers, "body": content}
+    try:
+        found = parser.parse(answer, model.output_shape)
+    except (ResponseParserError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as reason:
+        raise _MisfitError("XML") from reason
+    if status >= 301:
+        error = found.get("Error")
+        if not isinstance(error, dict):
+            raise _MisfitError("Error")
+        for name in ("Code", "Message"):
+            if name in error or name == "Code":
+                _text(error.get(name), name)
+    elif model.output_shape is not None:
+        _structure(model.output_shape, found, "")
+
+
+def _structure(shape: Any, value: Any, path: str) -> None:
+    if not isinstance(value, dict):
+        raise _MisfitError(path)
+    wanted = {*shape.required_members, *_ALWAYS.get(shape.name, ())}
+    if value.get("Truncated") and "NextMarker" in shape.members:
+        wanted.add("NextMarker")
+    for name, member in shape.members.items():
+        inner = f"{path}.{name}" if path else name
+        found = value.get(name)
+        if found is None:  # null is as absent
+            if name in wanted:
+                raise _MisfitError(inner)
+            continue
+        _KINDS[member.type_name](member, found, inner)
+        form = _FORMS.get((shape.name, name)) or (_ARN if member.name in _ARNS else None)
+        if form is not None and not form.fullmatch(found):
+            raise _MisfitError(inner)
+
+
+def _list(shape: Any, value: Any, path: str) -> None:
+    if not isinstance(value, list) or len(value) > MOST_ITEMS:
+        raise _MisfitError(path)
+    check_one = _KINDS[shape.member.type_name]
+    for number, each in enumerate(value):
+        check_one(shape.member, each, f"{path}[{number}]")
+
+
+def _map(shape: Any, value: Any, path: str) -> None:
+    if not isinstance(value, dict) or len(value) > MOST_ITEMS:
+        raise _MisfitError(path)
+    for name, each in value.items():
+        _string(shape.key, name, path)
+        _KINDS[shape.value.type_name](shape.value, each, f"{path}.{name}"[:200])
+
+
+def _string(shape: Any, value: Any, path: str) -> None:
+    _text(value, path)
+    if len(value) > shape.metadata.get("max", LARGEST):
+        raise _MisfitError(path)
+
+
+def _text(value: Any, path: str) -> None:
+    """A text that a page and a database take: no NUL, and no half of a surrogate pair."""
+    if not isinstance(value, str) or "\0" in value or (not value.isascii() and _SURROGATE.search(value)):
+        raise _MisfitError(path)
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _boolean(_shape: Any, value: Any, path: str) -> None:
+    if not isinstance(value, bool):
+        raise _MisfitError(path)
+
+
+def _integer(shape: Any, value: Any, path: str) -> None:
+    bits = 31 if shape.type_name == "integer" else 63
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**bits) <= value < 2**bits:
+        raise _MisfitError(path)
+
+
+def _float(_shape: Any, value: Any, path: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _MisfitError(path)
+
+
+def _timestamp(_shape: Any, value: Any, path: str) -> None:
+    """Seconds since 1970 or a text, of the centuries that dates are reckoned with; a datetime where botocore has read it."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str | datetime):
+            raise _MisfitError(path)
+        moment = value if isinstance(value, datetime) else parse_timestamp(value)
+        if not _FIRST <= (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) <= _LAST:
+            raise _MisfitError(path)
+    except (ValueError, OverflowError, RuntimeError, TypeError, OSError) as reason:
+        raise _MisfitError(path) from reason
+
+
+def _blob(_shape: Any, value: Any, path: str) -> None:
+    if isinstance(value, bytes):
+        return
+    try:
+        base64.b64decode(_ascii(value, path))
+    except ValueError as reason:
+        raise _MisfitError(path) from reason
+
+
+def _ascii(value: Any, path: str) -> bytes:
+    _text(value, path)
+    return str(value).encode()
+
+
+_KINDS: dict[str, Callable[[Any, Any, str], None]] = {
+    "structure": _structure,
+    "list": _list,
+    "map": _map,
+    "string": _string,
+    "character": _string,
+    "boolean": _boolean,
+    "integer": _integer,
+    "long": _integer,
+    "float": _float,
+    "double": _float,
+    "timestamp": _timestamp,
+    "blob": _blob,
+}

@@ -1,0 +1,165 @@
+"""An endpoint whose answers are JSON but none of AWS's: no page answers 500, and what does not fit is named to who manages connections."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from keys.endpoints import answers, backends, outbound
+from keys.inventory import inventory
+from keys.models import Connection
+from tests.conftest import TestAccount, new_account, sign_in_browser
+from tests.support import samples
+from tests.support.answers import body
+from tests.support.stub_endpoint import GONE, StubEndpoint, changed, paths
+
+ODD: dict[str, Any] = {
+    "gone": GONE,
+    "null": None,
+    "true": True,
+    "zero": 0,
+    "a huge number": 10**40,
+    "a float beyond all dates": 1e300,
+    "an empty text": "",
+    "a text": "x",
+    "half a surrogate pair": "\ud800",
+    "NUL": "\0",
+    "markup and slashes": "a/../<b>?#%",
+    "a long text": "a" * 3000,
+    "an empty list": [],
+    "an empty map": {},
+    "a list of null": [None],
+    "a list of lists": [[[]]],
+    "a map of null": {"a": None},
+    "a long list": ["x"] * 20_000,
+}
+WHOLE = {
+    "nothing": b"",
+    "null": b"null",
+    "text": b"<html>",
+    "not UTF-8": b'{"Keys": "\xff"}',
+    "UTF-16": '{"Keys": []}'.encode("utf-16"),
+    "deep": b'{"Keys":' * 50_000,
+    "NaN": b'{"Keys": NaN, "KeyMetadata": NaN}',
+    "another operation's": b'{"CustomKeyStores": [], "Truncated": false}',
+    "more without a marker": b'{"Keys": [], "Aliases": [], "Grants": [], "Tags": [], "Rotations": [], "Truncated": true}',
+}
+# One of so many changes is tried on pages; all of them by `make fuzz`. `check` itself is asked about all.
+STEP = 1 if os.environ.get("FUZZ_EXAMPLES") else 8
+
+
+MESSAGE = "answer to %s is not what AWS KMS answers: "
+
+
+@dataclass(frozen=True)
+class World:
+    browser: Client
+    stub: StubEndpoint
+    connection: Connection
+    pages: dict[str, set[str]]  # address → the operations that it asks for
+    sound: dict[str, Any]  # operation → an answer of the engine
+
+    def get(self, address: str) -> Any:
+        """The page, over a list that is read anew and with nothing known of what the endpoint offers."""
+        inventory.drop(f"c{self.connection.pk}")
+        return self.browser.get(address)
+
+    def asking(self, operation: str) -> list[str]:
+        return [address for address, asked in self.pages.items() if operation in asked]
+
+
+@pytest.fixture(scope="module")
+def world(prepared: object) -> Iterator[World]:
+    theirs, account = new_account(), new_account()
+    made = samples.make(theirs.client)
+    stub = StubEndpoint(theirs.client())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbound.CheckedSession, "send", lambda _self, request: stub.send(request))
+        patch.setenv("AWS_ACCESS_KEY_ID", "stub")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "stub")
+        yield _connected(account, made, stub)
+
+
+def _connected(account: TestAccount, made: samples.Samples, stub: StubEndpoint) -> World:
+    connection = Connection.objects.create(
+        account_id=account.account_id, name="stub", kind="url", url="http://stub.example", method="server", created=timezone.now()
+    )
+    browser = sign_in_browser(account.administrator)
+    browser.raise_request_exception = False
+    browser.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk)})
+    found = World(browser, stub, connection, {}, {})
+
+    def note(operation: str, answer: Any) -> Any:
+        found.sound.setdefault(operation, answer)
+        if len(json.dumps(answer)) > len(json.dumps(found.sound[operation])):
+            found.sound[operation] = answer
+        return answer
+
+    stub.change = note
+    for each in [address for listed in samples.addresses(made).values() for address in listed]:
+        stub.asked.clear()
+        assert found.get(each).status_code < 500, each
+        if stub.asked:
+            found.pages[each] = set(stub.asked)
+    return found
+
+
+def changes(sound: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """(operation, what is changed, the answer)."""
+    for operation, answer in sorted(sound.items()):
+        for name, content in WHOLE.items():
+            yield operation, name, content
+        for path in paths(answer):
+            for name, value in ODD.items():
+                if path or value is not GONE:
+                    yield operation, f"{'.'.join(map(str, path))}: {name}", changed(answer, path, value)
+
+
+def test_the_pages_of_an_endpoint_and_its_operations_are_found(world: World) -> None:
+    assert len(world.pages) > 25
+    assert {"ListKeys", "ListAliases", "DescribeKey", "GetKeyPolicy", "ListGrants", "GetPublicKey"} <= set(world.sound)
+
+
+def fits(world: World, operation: str, answer: Any) -> bool:
+    """Whether the answer is let through to the pages."""
+    content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    try:
+        answers.check(world.stub.kms.meta.service_model.operation_model(operation), 200, {}, content)
+    except answers.UnexpectedAnswerError:
+        return False
+    return True
+
+
+def walk(world: World, chosen: list[tuple[str, str, Any]]) -> list[Any]:
+    """Each answer on one of the pages that ask for it: (address, operation, what was changed, page) of those without a message."""
+    failed = []
+    for number, (operation, name, answer) in enumerate(chosen):
+        world.stub.change = lambda asked, sound, at=operation, answer=answer: answer if asked == at else sound
+        asking = world.asking(operation)
+        address = asking[number % len(asking)]
+        page = world.get(address)
+        if page.status_code not in (200, 302, 400, 403, 404, 422) and not (
+            page.status_code == 502 and MESSAGE % operation in body(page)
+        ):
+            failed.append((address, operation, name, page.status_code))
+    return failed
+
+
+def test_an_answer_that_does_not_fit_is_one_message(world: World) -> None:
+    refused = [each for each in changes(world.sound) if not fits(world, each[0], each[2])]
+    assert len(refused) > 1000
+    assert not walk(world, refused[:: 5 * STEP])
+
+
+def test_an_answer_that_fits_is_shown(world: World) -> None:
+    fitting = [each for each in changes(world.sound) if fits(world, each[0], each[2])]
+    print(len(fitting))
+    assert len(fitting) > 100
+    assert not walk(world, fitting[::STEP])
