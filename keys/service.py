@@ -23,7 +23,7 @@ from engine.public import clock as account_clock
 from engine.public import console_actions, visibility
 from engine.public import transport as inprocess
 from engine.public.transport import AWSError
-from keys.endpoints import backends, diagnosis
+from keys.endpoints import answers, backends, diagnosis
 from keys.endpoints.backends import AWS, EMBEDDED
 from keys.lifecycle import approvals
 from keys.viewer import viewer
@@ -282,8 +282,14 @@ def unknown_operation(error: ClientError) -> bool:
 
 
 def pages(api: Any, operation: str, member: str, **parameters: Any) -> list[Any]:
-    """Every item of a paged list operation."""
-    return list(api.get_paginator(operation).paginate(**parameters).search(f"{member}[]"))
+    """Every item of a paged list operation. botocore ends a list that names one marker twice; one without an end is ended here."""
+    found: list[Any] = []
+    for number, page in enumerate(api.get_paginator(operation).paginate(**parameters)):
+        found += page.get(member) or ()
+        if max(len(found), number) > answers.MOST_LISTED:
+            model = api.meta.service_model.operation_model(api.meta.method_to_api_mapping[operation])
+            raise answers.unexpected(model, "NextMarker")
+    return found
 
 
 def aliases_by_key(api: Any) -> dict[str, list[str]]:

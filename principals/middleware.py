@@ -11,7 +11,7 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
 
-from console import session
+from console import addresses, session
 from console.request import OpenRequest
 from engine.public import signin
 
@@ -22,7 +22,7 @@ def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> C
     def middleware(request: HttpRequest) -> HttpResponse:
         signed_in = cast(OpenRequest, request).signed_in = session.current(request)
         if signed_in is None and not _open(request.path_info):
-            after = request.get_full_path() if request.method == "GET" else "/"
+            after = addresses.own(request) if request.method == "GET" else "/"
             sign_in = f"{reverse('sign-in')}?{urlencode({'next': after})}"
             if request.headers.get("HX-Request"):  # a part of a page was asked for: the whole page has to go
                 return HttpResponse(status=204, headers={"HX-Redirect": sign_in})

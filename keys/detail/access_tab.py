@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.exceptions import ClientError
 from django.core.paginator import Paginator
 
+from console.addresses import filter_text
 from console.request import ConsoleRequest
+from engine.public.decision import MalformedPolicy
 from keys import service
 from keys.evaluator import decisions, key_view, operations, principal_directory
 from keys.evaluator.question import Question
@@ -15,15 +18,21 @@ _PAGE = 50
 
 
 def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
-    """Raises ClientError if the caller may not read the key's policy or the account's IAM."""
+    """Raises ClientError if the caller may not read the key's policy or the account's IAM, or the policy is not understood."""
     people = principal_directory.of(request)
-    side = key_view.of(kms, key)
+    try:
+        side = key_view.of(kms, key)
+    except MalformedPolicy as reason:  # of another endpoint, which takes what this version does not know
+        raise ClientError(
+            {"Error": {"Code": "MalformedPolicyDocumentException", "Message": str(reason)}}, "GetKeyPolicy"
+        ) from reason
     columns = operations.columns(side.spec, side.usage)
     rows = decisions.matrix(
         people, side, [column.action for column in columns], decisions.RequestContext({}, {}, service.now(request))
     )
     everyone = request.GET.get("all") == "1"
-    text = request.GET.get("q", "").strip().lower()
+    wanted = filter_text(request.GET)
+    text = wanted.typed.lower()
     shown = [row for row in rows if (everyone or row.any) and text in row.subject.arn.lower()]
     page = Paginator(shown, _PAGE).get_page(request.GET.get("page"))
     question = Question("", "", side.key_id, {}, {}, service.now(request))
@@ -43,7 +52,7 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
             )
             for row in page
         ],
-        "q": request.GET.get("q", ""),
+        "filter": wanted,
         "everyone": everyone,
         "grants_known": side.grants_known,
         "unread": people.problems,

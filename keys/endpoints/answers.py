@@ -22,6 +22,7 @@ from botocore.utils import parse_timestamp
 # An endpoint that answers these with a bare HTTP error page speaks no KMS; other operations it may only not offer.
 _EVERYWHERE = ("ListKeys", "ListAliases", "DescribeKey")
 LARGEST = 8 * 1024 * 1024  # bytes of an answer
+MOST_LISTED = 200_000  # items of a list that is read page by page
 MOST_ITEMS = 10_000  # of one list or map
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # room to add days to either
 
@@ -40,7 +41,7 @@ _ALWAYS: dict[str, tuple[str, ...]] = {
     "GetKeyRotationStatusResponse": ("KeyRotationEnabled",),
     "GetParametersForImportResponse": ("ImportToken", "KeyId", "ParametersValidTo", "PublicKey"),
     "GetPublicKeyResponse": ("PublicKey",),
-    "GrantListEntry": ("GrantId",),
+    "GrantListEntry": ("GrantId", "Operations"),
     "KeyListEntry": ("KeyId",),
     "KeyMetadata": ("Arn", "CreationDate", "KeyState"),
     "ListAliasesResponse": ("Aliases",),
@@ -53,6 +54,7 @@ _ALWAYS: dict[str, tuple[str, ...]] = {
     "MultiRegionKey": ("Arn", "Region"),
     "ReplicateKeyResponse": ("ReplicaKeyMetadata",),
 }
+_DEFAULTS = {"KeyManager": "CUSTOMER", "KeyUsage": "ENCRYPT_DECRYPT", "Origin": "AWS_KMS"}
 # (structure, member) → what its text looks like, where pages take it apart or make an address of it.
 _FORMS: dict[tuple[str, str], re.Pattern[str]] = {
     ("KeyMetadata", "KeyId"): re.compile(r"[A-Za-z0-9_-]{1,256}"),
@@ -87,6 +89,16 @@ def check(model: OperationModel, status: int, headers: Any, content: bytes) -> N
             _check_json_error(headers, content, bare=status >= 500 or model.name not in _EVERYWHERE)
     except _MisfitError as misfit:
         raise unexpected(model, str(misfit)) from misfit
+
+
+def complete(parsed: dict[str, Any]) -> None:
+    """What older implementations leave out of a key's metadata, as AWS says it has been by default."""
+    for metadata in (parsed.get("KeyMetadata"), parsed.get("ReplicaKeyMetadata")):
+        if metadata is not None:
+            spec = metadata.get("CustomerMasterKeySpec", "SYMMETRIC_DEFAULT")
+            defaults = {**_DEFAULTS, "KeySpec": spec, "AWSAccountId": metadata["Arn"].split(":")[4]}
+            for name, value in defaults.items():
+                metadata.setdefault(name, value)
 
 
 def unexpected(model: OperationModel, member: str) -> UnexpectedAnswerError:
@@ -151,6 +163,8 @@ def _structure(shape: Any, value: Any, path: str) -> None:
     wanted = {*shape.required_members, *_ALWAYS.get(shape.name, ())}
     if value.get("Truncated") and "NextMarker" in shape.members:
         wanted.add("NextMarker")
+    if value.get("MultiRegion"):
+        wanted.add("MultiRegionConfiguration")
     for name, member in shape.members.items():
         inner = f"{path}.{name}" if path else name
         found = value.get(name)
@@ -159,9 +173,56 @@ def _structure(shape: Any, value: Any, path: str) -> None:
                 raise _MisfitError(inner)
             continue
         _KINDS[member.type_name](member, found, inner)
+        if name == "Policy":
+            _policy(found, inner)
         form = _FORMS.get((shape.name, name)) or (_ARN if member.name in _ARNS else None)
         if form is not None and not form.fullmatch(found):
             raise _MisfitError(inner)
+
+
+def _policy(text: str, path: str) -> None:
+    """A policy of AWS's types. What its words mean, and whether this version knows them, is for engine.iam to say."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as reason:
+        raise _MisfitError(path) from reason
+    if not isinstance(document, dict):
+        raise _MisfitError(path)
+    statements = document.get("Statement", [])
+    for each in statements if isinstance(statements, list) else [statements]:
+        if not (isinstance(each, dict) and all(_POLICY.get(name, _is_texts)(value) for name, value in each.items())):
+            raise _MisfitError(f"{path}.Statement")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+
+
+def _is_principal(value: Any) -> bool:
+    return _is_texts(value) or (isinstance(value, dict) and all(map(_is_texts, value.values())))
+
+
+def _is_condition(value: Any) -> bool:
+    operators = value.values() if isinstance(value, dict) else [None]
+    return all(isinstance(keys, dict) and all(map(_is_scalars, keys.values())) for keys in operators)
+
+
+def _is_scalars(value: Any) -> bool:
+    return all(isinstance(each, str | bool | int | float) for each in (value if isinstance(value, list) else [value]))
+
+
+# Element of a statement → whether a value is of its type; all others are a text or a list of texts.
+_POLICY: dict[str, Callable[[Any], bool]] = {
+    "Sid": _is_text,
+    "Effect": _is_text,
+    "Principal": _is_principal,
+    "NotPrincipal": _is_principal,
+    "Condition": _is_condition,
+}
 
 
 def _list(shape: Any, value: Any, path: str) -> None:

@@ -214,7 +214,12 @@ def keep_to_allowed(client: Any, *, private: bool, proxied: bool, profile: str =
         answers.check(model, answer.status_code, answer.headers, answer.content)
         return answer
 
+    def complete(parsed: Any, http_response: AWSResponse, **_: Any) -> None:
+        if http_response.status_code < 300:
+            answers.complete(parsed)
+
     client.meta.events.register("before-send", send)
+    client.meta.events.register("after-call.kms", complete)
     return client
 
 

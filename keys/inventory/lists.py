@@ -18,6 +18,7 @@ from django.db.models import Count, F, Q
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from console import addresses
 from console.request import ConsoleRequest
 from keys import service
 from keys.inventory import inventory, key_rows
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from keys.inventory.inventory import Row
 
 SIZES = (25, 50, 100)
-LONGEST_TEXT = 256
+_LONGEST = {False: 64, True: 128 + 1 + 256}  # characters of a facet's value; of a tag, its name and value
 _BROAD = 5_000  # a text that more keys hold than this is looked for row by row, in the list's order
 _TAGS_SHOWN = 12
 _TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list go without numbers
@@ -134,16 +135,37 @@ class Listing:
 
     @cached_property
     def text(self) -> str:
-        return self.query.get("q", "").strip()[:LONGEST_TEXT]
+        return self.filter.text
+
+    @cached_property
+    def filter(self) -> addresses.FilterText:
+        return addresses.filter_text(self.query)
+
+    @property
+    def too_long(self) -> bool:
+        """Nothing is found by what is longer than anything that a key has."""
+        return bool(self.filter.problem or self.too_long_names)
+
+    @cached_property
+    def too_long_names(self) -> list[Any]:
+        """What else than the text narrows the list in its address and is too long."""
+        words = {"tag": _("Tag"), **FACETS}
+        return [label for name, label in words.items() if len(self.query.get(name, "")) > _LONGEST[name == "tag"]]
+
+    @property
+    def address(self) -> str:
+        """The list's parameters, for forms that come back to it."""
+        return addresses.repeated(self.request).urlencode()
 
     @cached_property
     def chosen(self) -> dict[str, str]:
         """Facet → the value it narrows the list to."""
-        return {name: str(self.query[name]) for name in FACETS if self.query.get(name)}
+        return {name: str(self.query[name]) for name in FACETS if 0 < len(self.query.get(name, "")) <= _LONGEST[False]}
 
     @cached_property
     def tag(self) -> str:
-        return self.query.get("tag", "")
+        tag = self.query.get("tag", "")
+        return tag if len(tag) <= _LONGEST[True] else ""
 
     @cached_property
     def due(self) -> str:
@@ -152,7 +174,7 @@ class Listing:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.text or self.chosen or self.tag or self.due)
+        return bool(self.text or self.chosen or self.tag or self.due or self.too_long)
 
     @cached_property
     def sort(self) -> str:
@@ -240,6 +262,8 @@ class Listing:
     def _combinations(self) -> list[tuple[dict[str, str], int]]:
         """How many keys have each combination of facet values, before facets narrow the list."""
         counted: Counter[tuple[str, ...]] = Counter()
+        if self.too_long:
+            return []
         if self.text or self.tag or self.due or self.visibility.denied_mask:
             grouped = (
                 self._searched(indexed=False)
@@ -352,4 +376,7 @@ class Listing:
 
 def synced_listing(request: ConsoleRequest, manager: str, query: QueryDict) -> Listing:
     """The list, of the inventory as of now (inventory.sync_in_request). Raises ClientError if the principal may not list keys."""
-    return Listing(request, manager, query, inventory.synced_keys(request).filter(manager=manager))
+    listing = Listing(request, manager, query, inventory.synced_keys(request).filter(manager=manager))
+    if listing.too_long:
+        listing.base = listing.base.none()
+    return listing

@@ -9,13 +9,13 @@ from botocore.exceptions import ClientError
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from console.addresses import filter_text
 from console.request import ConsoleRequest
 from keys import service
 from keys.inventory import inventory
 from kmsconsole.frame import context
 
 KEYS_SHOWN = 8
-LONGEST = 256
 
 
 @dataclass(slots=True)
@@ -28,10 +28,13 @@ class SearchResults:
 
 
 def search(request: ConsoleRequest) -> HttpResponse:
-    text = request.GET.get("q", "").strip()[:LONGEST]
-    found = _find(request, text)
+    wanted = filter_text(request.GET)
+    found = _find(request, wanted.text)
+    partial = bool(request.htmx)
     return render(
-        request, "components/search_results.html" if request.htmx else "search.html", {"q": text, "found": found}
+        request,
+        "components/search_results.html" if partial else "search.html",
+        {"q": wanted.text, "filter": wanted, "found": found},
     )
 
 

@@ -21,6 +21,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer, TextLexer
 
+from console import addresses
 from kmsconsole.frame.breadcrumbs import above
 
 register = template.Library()
@@ -188,13 +189,19 @@ def field(bound: BoundField) -> dict[str, Any]:
 @register.simple_tag(takes_context=True)
 def query(context: dict[str, Any], **changes: Any) -> str:
     """The page's query string with some members changed; None takes one out."""
-    parameters = context["request"].GET.copy()
+    parameters = addresses.repeated(context["request"])
     for name, value in changes.items():
         if value is None:
             parameters.pop(name, None)
         else:
             parameters[name] = value
     return f"?{parameters.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def here(context: dict[str, Any]) -> str:
+    """The page's own address, for a form that comes back to it."""
+    return addresses.own(context["request"])
 
 
 @register.simple_tag(takes_context=True)

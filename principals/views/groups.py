@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.addresses import filter_text
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.call import Call
@@ -26,9 +27,10 @@ def index(request: ConsoleRequest) -> HttpResponse:
         groups = all_pages(iam, "list_groups", "Groups")
     except ClientError as error:
         return problem_page(request, _("Groups"), error)
-    text = request.GET.get("q", "").strip().lower()
+    wanted = filter_text(request.GET)
+    text = wanted.typed.lower()
     shown = [group for group in groups if text in group["GroupName"].lower()]
-    return render(request, "principals/groups.html", {"groups": shown, "total": len(groups), "q": text})
+    return render(request, "principals/groups.html", {"groups": shown, "total": len(groups), "filter": wanted})
 
 
 def create(request: ConsoleRequest) -> HttpResponse:

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.addresses import filter_text
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.changes import Change, asked, carry_out, previews
@@ -39,7 +40,8 @@ def index(request: ConsoleRequest) -> HttpResponse:
         policies = all_pages(iam, "list_policies", "Policies", Scope=scope)
     except ClientError as error:
         return problem_page(request, _("Policies"), error)
-    text = request.GET.get("q", "").strip().lower()
+    wanted = filter_text(request.GET)
+    text = wanted.typed.lower()
     rows = [
         (policy, address(policy["Arn"]), PRACTICE_PATH in policy["Arn"], policy["Arn"].startswith("arn:aws:iam::aws:"))
         for policy in policies
@@ -47,7 +49,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
     ]
     rows.sort(key=lambda row: (not row[2], row[3], row[0]["PolicyName"].lower()))
     return render(
-        request, "principals/policies.html", {"rows": rows, "total": len(policies), "q": text, "scope": scope}
+        request, "principals/policies.html", {"rows": rows, "total": len(policies), "filter": wanted, "scope": scope}
     )
 
 

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.addresses import filter_text
 from console.forms import set_choices
 from console.request import ConsoleRequest
 from keys import call, service
@@ -29,9 +30,10 @@ def index(request: ConsoleRequest) -> HttpResponse:
         roles = all_pages(iam, "list_roles", "Roles")
     except ClientError as error:
         return problem_page(request, _("Roles"), error)
-    text = request.GET.get("q", "").strip().lower()
+    wanted = filter_text(request.GET)
+    text = wanted.typed.lower()
     shown = [role for role in roles if text in role["RoleName"].lower()]
-    return render(request, "principals/roles.html", {"roles": shown, "total": len(roles), "q": text})
+    return render(request, "principals/roles.html", {"roles": shown, "total": len(roles), "filter": wanted})
 
 
 def create(request: ConsoleRequest) -> HttpResponse:

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from console.addresses import filter_text
 from console.request import ConsoleRequest
 from engine.public import signin
 from keys import call, service
@@ -33,9 +34,10 @@ def index(request: ConsoleRequest) -> HttpResponse:
         users = all_pages(iam, "list_users", "Users")
     except ClientError as error:
         return problem_page(request, _("Users"), error)
-    text = request.GET.get("q", "").strip().lower()
+    wanted = filter_text(request.GET)
+    text = wanted.typed.lower()
     shown = [user for user in users if text in user["UserName"].lower()]
-    return render(request, "principals/users.html", {"users": shown, "total": len(users), "q": text})
+    return render(request, "principals/users.html", {"users": shown, "total": len(users), "filter": wanted})
 
 
 @sensitive_post_parameters("password")

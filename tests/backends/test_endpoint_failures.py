@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from keys.endpoints import backends
+from keys.endpoints import answers, backends, outbound
 from keys.inventory.models import SyncState
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import text
-from tests.support.connections import connect
+from tests.support.connections import connect, kinds
 from tests.support.server import free_port
 
 METADATA = "169.254.169.254"
@@ -120,3 +122,42 @@ def seen(browser: Client, address: str) -> tuple[int, str]:
     SyncState.objects.all().delete()
     page = browser.get(address)
     return page.status_code, text(page).partition("<h1>")[2].partition("</main>")[0]
+
+
+def test_an_answer_beyond_the_largest_is_not_read_to_its_end(
+    account: TestAccount, signed_in: Client, answering: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "LARGEST", 4_000)
+    listed = json.dumps({"Keys": [{"KeyId": str(number)} for number in range(1_000)]}).encode()
+    connection = connect(signed_in, f"http://127.0.0.1:{answering(200, listed).port}")
+    assert connection.facts["findings"][-1]["title"].endswith("more than 4000 bytes")
+
+
+def test_an_answer_that_drips_ends_with_its_time(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound, "LONGEST", 0.3)
+    listening = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=_drip, args=(listening,), daemon=True).start()
+    begin = time.monotonic()
+    connection = connect(signed_in, f"http://127.0.0.1:{listening.getsockname()[1]}")
+    listening.close()
+    assert kinds(connection)[-1] == "timeout", connection.facts["findings"]
+    assert time.monotonic() - begin < 5
+
+
+def _drip(listening: socket.socket) -> None:
+    """Begins an answer to each request, and sends a byte of its body each 50 ms."""
+    with suppress(OSError):
+        while True:
+            there, _ = listening.accept()
+            threading.Thread(target=_drop_by_drop, args=(there,), daemon=True).start()
+
+
+def _drop_by_drop(there: socket.socket) -> None:
+    with suppress(OSError), there:
+        there.recv(65_536)
+        there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while True:
+            there.sendall(b" ")
+            time.sleep(0.05)

@@ -218,3 +218,21 @@ def test_no_query_that_cannot_be_decoded_answers_500(world: World) -> None:
         if world.browser.get(address, QUERY_STRING=query).status_code >= 500:
             failed.append(f"{address}?{query}")
     assert not failed, failed
+
+
+def test_no_page_repeats_a_long_parameter_of_its_address(world: World) -> None:
+    """Once or twice it may be shown, as what was typed; not in each of its links. `unknown`: whatever the page does not ask for."""
+    routes = {route: address for (route, _name), address in world.parameters.items()}
+    asked = [
+        *((name, address) for (_route, name), address in world.parameters.items()),
+        *(("unknown", a) for a in routes.values()),
+    ]
+    long, failed = "abcdefgh" * 2_250, []
+    for name, address in asked:
+        path, _question, query = address.partition("?")
+        others = [pair for pair in parse_qsl(query) if pair[0] != name]
+        answer = world.browser.get(f"{path}?{urlencode([*others, (name, long)])}")
+        repeated = 0 if answer.streaming else answer.content.count(long.encode())
+        if repeated > 2:
+            failed.append((path, name, repeated))
+    assert not failed, failed

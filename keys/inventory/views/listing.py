@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from console import addresses
 from console.request import ConsoleRequest
 from keys import viewer
 from keys.common import problem_page
@@ -59,7 +60,7 @@ def _list(request: ConsoleRequest, manager: str) -> HttpResponse:
                 for each, words in (("CUSTOMER", _("Customer")), ("AWS", "AWS"))
             ],
             "chips": _chips(listing),
-            "kept": _kept(request.GET),
+            "kept": _kept(addresses.repeated(request)),
             "sizes": SIZES,
             "actions": [(slug, action.words) for slug, action in BULK_ACTIONS.items()],
             "views": _views(request, manager),

@@ -1,0 +1,43 @@
+"""What a page repeats of its own address, in its links and forms, and what a list takes to filter by: both bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, QueryDict
+from django.utils.translation import gettext as _
+
+LONGEST_FILTER = 256  # characters of a text that a list is filtered by
+_LONGEST_VALUE = 2_048  # characters of a value that links repeat: an ARN's
+_LONGEST_QUERY = 4_096  # characters of all that they repeat
+
+
+@dataclass(frozen=True, slots=True)
+class FilterText:
+    """What was typed, stripped; `text` is what to filter by: empty where what was typed is too long, as `problem` says."""
+
+    typed: str
+    text: str
+    problem: str
+
+
+def filter_text(query: QueryDict, name: str = "q") -> FilterText:
+    typed = query.get(name, "").strip()
+    if len(typed) <= LONGEST_FILTER:
+        return FilterText(typed, typed, "")
+    return FilterText(typed, "", _("Enter at most %(number)d characters.") % {"number": LONGEST_FILTER})
+
+
+def repeated(request: HttpRequest) -> QueryDict:
+    """The address's parameters, as links of its page have them. What is too long to be repeated in each is left out."""
+    kept = QueryDict(mutable=True)
+    for name, values in request.GET.lists():
+        if len(name) <= LONGEST_FILTER:
+            kept.setlist(name, [value for value in values if len(value) <= _LONGEST_VALUE])
+    return kept if len(kept.urlencode()) <= _LONGEST_QUERY else QueryDict(mutable=True)
+
+
+def own(request: HttpRequest) -> str:
+    """The page's own address, to come back to it."""
+    query = repeated(request).urlencode()
+    return f"{request.path}?{query}" if query else request.path
