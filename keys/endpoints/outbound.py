@@ -176,7 +176,7 @@ class CheckedSession(URLLib3Session):  # type: ignore[misc]  # botocore has no t
                 parts.append(part)
                 size += len(part)
                 if time.monotonic() > end:
-                    raise ReadTimeoutError(endpoint_url=request.url)
+                    raise UnreadTimeoutError(raw, request.url, "the answer takes too long")
         except UnreadTimeoutError as reason:
             raise ReadTimeoutError(endpoint_url=request.url, error=reason) from reason
         except (HTTPError, OSError) as reason:

@@ -228,7 +228,7 @@ def test_no_page_repeats_a_long_parameter_of_its_address(world: World) -> None:
         *(("unknown", a) for a in routes.values()),
     ]
     long, failed = "abcdefgh" * 2_250, []
-    for name, address in asked:
+    for name, address in asked[::STEP]:
         path, _question, query = address.partition("?")
         others = [pair for pair in parse_qsl(query) if pair[0] != name]
         answer = world.browser.get(f"{path}?{urlencode([*others, (name, long)])}")

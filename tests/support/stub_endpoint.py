@@ -39,6 +39,7 @@ class StubEndpoint:
         given = {
             name: base64.b64decode(value) if shape.members[name].type_name == "blob" else value
             for name, value in parameters.items()
+            if name != "Marker"  # a marker that a test made up is none of the engine's
         }
         try:
             answer = getattr(self.kms, xform_name(operation))(**given)
