@@ -9,6 +9,7 @@ from botocore import xform_name
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
+from console import addresses
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.common import attempt
@@ -26,8 +27,8 @@ class Change:
 
 
 def asked(request: ConsoleRequest) -> QueryDict:
-    """What the form says: sent to be done, or only looked at."""
-    return request.POST if request.method == "POST" else request.GET
+    """What the form says: sent to be done, or only looked at; a preview repeats it as a program in each language, so it is bounded."""
+    return request.POST if request.method == "POST" else addresses.repeated(request)
 
 
 def previews(request: ConsoleRequest) -> bool:
