@@ -15,10 +15,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.aws_calls import optional
 from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
 from keys import service
-from keys.common import optional
 from keys.evaluator import (
     condition_context,
     decisions,

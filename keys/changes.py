@@ -10,9 +10,9 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
 from console import addresses
+from console.aws_calls import attempt
 from console.request import ConsoleRequest
 from keys import call, service
-from keys.common import attempt
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the key pages share: AWS's refusals as pages and messages, and what an action answers in a state."""
+"""What the pages share that needs to know the endpoint: AWS's refusals as pages, and how a key is called."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from functools import wraps
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from console import error_help
+from console import aws_calls, error_help
+from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import service
-from keys.endpoints import connections, diagnosis
+from keys.endpoints import connections
 
 
 def problem_page(request: ConsoleRequest, title: Any, error: ClientError) -> HttpResponse:
     """A page that could not be filled: AWS's error whole, with what would mend it."""
-    if diagnosis.failed(error):
+    if aws_calls.failed(error):
         return unreachable_page(request, error)
     problem = error_help.explained(error)
-    missing = problem["Code"] == "NotFoundException"
+    missing = problem["Code"] in ("NotFoundException", "NoSuchEntity")
+    # A refusal of the console's own has no status.
+    answered = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     return render(
         request,
         "keys/problem.html",
@@ -32,7 +34,7 @@ def problem_page(request: ConsoleRequest, title: Any, error: ClientError) -> Htt
             "message": problem["Message"],
             "remedy": problem["remedy"],
         },
-        status=403 if service.denied(error) else 404 if missing else 400,
+        status=403 if service.denied(error) else 404 if missing else max(answered, 400),
     )
 
 
@@ -64,22 +66,3 @@ def name_of(kms: Any, key: dict[str, Any]) -> str:
     """What people call a key: its first alias, or its ID where it has none or the principal may not list aliases."""
     found, _problem = optional(lambda: kms.list_aliases(KeyId=key["KeyId"], Limit=1)["Aliases"])
     return found[0]["AliasName"].removeprefix("alias/") if found else str(key["KeyId"])
-
-
-def attempt(request: ConsoleRequest, call: Callable[[], Any], success: str) -> bool:
-    """Do it and say so, or show AWS's error. Whether it was done."""
-    try:
-        call()
-    except ClientError as error:
-        messages.error(request, service.sentence(error))
-        return False
-    messages.success(request, success)
-    return True
-
-
-def optional(call: Callable[[], Any]) -> tuple[Any, str]:
-    """(answer, "") or (None, AWS's error): for a part of a page that may be refused while the rest is shown."""
-    try:
-        return call(), ""
-    except ClientError as error:
-        return None, service.sentence(error)

@@ -14,21 +14,31 @@ from typing import Any, TypeVar
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from django.utils import timezone
-from django.utils.translation import gettext
 
 from console import session
+from console.aws_calls import denied, pages, sentence, unknown_operation
 from console.request import ConsoleRequest
 from engine.public import aws_services as forward
 from engine.public import clock as account_clock
 from engine.public import console_actions, visibility
 from engine.public import transport as inprocess
 from engine.public.transport import AWSError
-from keys.endpoints import answers, backends, diagnosis
+from keys.endpoints import backends
 from keys.endpoints.backends import AWS, EMBEDDED
 from keys.lifecycle import approvals
 from keys.viewer import viewer
 
-__all__ = ["AWS", "EMBEDDED", "account_clock", "viewer", "visibility"]
+__all__ = [
+    "AWS",
+    "EMBEDDED",
+    "account_clock",
+    "denied",
+    "pages",
+    "sentence",
+    "unknown_operation",
+    "viewer",
+    "visibility",
+]
 USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own credentials for another endpoint
 T = TypeVar("T")
 _lock = threading.Lock()
@@ -260,36 +270,6 @@ def account_id(request: ConsoleRequest) -> str:
     if backends.current(request).kind != AWS:
         return str(request.signed_in.account_id)
     return str(client(request, "sts").get_caller_identity()["Account"])
-
-
-def sentence(error: ClientError) -> str:
-    """AWS's error as one line: code and message. An answer that is none of AWS's tells no more than that."""
-    if diagnosis.failed(error):
-        return gettext(diagnosis.UNREACHABLE)
-    details = error.response["Error"]
-    return f"{details['Code']}: {details['Message']}" if details.get("Message") else str(details["Code"])
-
-
-def denied(error: ClientError) -> bool:
-    return str(error.response["Error"]["Code"]).startswith("AccessDenied")
-
-
-def unknown_operation(error: ClientError) -> bool:
-    """Whether an endpoint does not know an operation at all: by AWS's codes, or by a bare HTTP error page."""
-    code = str(error.response["Error"]["Code"])
-    known = ("UnknownOperationException", "InvalidAction", "NotImplemented", "UnknownOperation")
-    return code in known or code in ("404", "405", "500", "501")
-
-
-def pages(api: Any, operation: str, member: str, **parameters: Any) -> list[Any]:
-    """Every item of a paged list operation. botocore ends a list that names one marker twice; one without an end is ended here."""
-    found: list[Any] = []
-    for number, page in enumerate(api.get_paginator(operation).paginate(**parameters)):
-        found += page.get(member) or ()
-        if max(len(found), number) > answers.MOST_LISTED:
-            model = api.meta.service_model.operation_model(api.meta.method_to_api_mapping[operation])
-            raise answers.unexpected(model, "NextMarker")
-    return found
 
 
 def aliases_by_key(api: Any) -> dict[str, list[str]]:

@@ -11,9 +11,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from console import charts
+from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import service
-from keys.common import optional
 from keys.detail import usage
 from keys.record import key_events
 

@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from console import pem
+from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import service
-from keys.common import optional, problem_page
+from keys.common import problem_page
 from keys.detail import access_tab, use_tabs
 from keys.grants import grants
 from keys.lifecycle import action_rules

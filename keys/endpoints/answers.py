@@ -14,15 +14,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
 from botocore.model import OperationModel, Shape
 from botocore.parsers import ResponseParserError, create_parser
 from botocore.utils import parse_timestamp
 
+from console.aws_calls import unexpected
+
 # An endpoint that answers these with a bare HTTP error page speaks no KMS; other operations it may only not offer.
 _EVERYWHERE = ("ListKeys", "ListAliases", "DescribeKey")
 LARGEST = 8 * 1024 * 1024  # bytes of an answer
-MOST_LISTED = 200_000  # items of a list that is read page by page
 MOST_ITEMS = 10_000  # of one list or map
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # room to add days to either
 
@@ -65,13 +65,6 @@ _FORMS: dict[tuple[str, str], re.Pattern[str]] = {
 }
 _ARN = re.compile(r"arn:[a-z0-9-]*:[a-z0-9-]*:[a-z0-9-]*:[a-z0-9-]*:[^\s]{1,2000}")
 _ARNS = ("ArnType", "arnType")  # shapes
-_SERVICES = {"kms": "AWS KMS", "sts": "AWS STS", "iam": "AWS IAM", "cloudtrail": "AWS CloudTrail"}
-
-
-class UnexpectedAnswerError(BotoCoreError):  # type: ignore[misc]
-    """An answer that is none of the API's. `member`: the first that does not fit, as a path; botocore does not ask again."""
-
-    fmt = "The endpoint's answer to {operation} is not what {service} answers: {member}"
 
 
 class _MisfitError(Exception):
@@ -99,11 +92,6 @@ def complete(parsed: dict[str, Any]) -> None:
             defaults = {**_DEFAULTS, "KeySpec": spec, "AWSAccountId": metadata["Arn"].split(":")[4]}
             for name, value in defaults.items():
                 metadata.setdefault(name, value)
-
-
-def unexpected(model: OperationModel, member: str) -> UnexpectedAnswerError:
-    name = model.service_model.service_name
-    return UnexpectedAnswerError(operation=model.name, service=_SERVICES.get(name, name), member=member)
 
 
 def _check_json(shape: Shape | None, content: bytes) -> None:

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console.aws_calls import FAILURES
 from console.forms import mark_needed, set_choices
 from console.request import ConsoleRequest
 from engine.public.names import is_region_name
@@ -245,7 +246,7 @@ def _steps(request: ConsoleRequest, connection: Connection) -> Iterator[Finding]
     connection.unsupported_operations = []  # to be asked anew
     try:
         kms = backends.remote_client(backend, "kms", region, lambda: service.opened(request, backend), backends.ONCE)
-    except (ClientError, *diagnosis.FAILURES) as error:
+    except (ClientError, *FAILURES) as error:
         finding = diagnosis.of_exception(error)
         if isinstance(error, ClientError) and error.operation_name == "Decrypt":
             finding = Finding("denied", _("The stored secret cannot be opened"), service.sentence(error))
@@ -258,7 +259,7 @@ def _steps(request: ConsoleRequest, connection: Connection) -> Iterator[Finding]
         if listed:
             kms.describe_key(KeyId=listed[0]["KeyId"])
             yield Finding("ok", _("It describes keys"))
-    except (ClientError, *diagnosis.FAILURES) as error:
+    except (ClientError, *FAILURES) as error:
         yield diagnosis.of_exception(error)
         return
     if connection.kind == backends.URL:
@@ -284,7 +285,7 @@ def _not_offered(kms: Any) -> Iterator[str]:
         except ClientError as error:
             if service.unknown_operation(error) or error.response["Error"]["Code"] == "UnsupportedOperationException":
                 yield name
-        except diagnosis.FAILURES:
+        except FAILURES:
             yield name
 
 

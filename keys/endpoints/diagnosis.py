@@ -13,14 +13,13 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
 from botocore.httpsession import get_cert_path
-from botocore.parsers import ResponseParserError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
-from keys.endpoints import answers, outbound
+from console.aws_calls import FAILURES, UNREACHABLE, UnexpectedAnswerError, failed
+from keys.endpoints import outbound
 
-UNREACHABLE = gettext_noop("The endpoint cannot be reached.")
-FAILURES = (BotoCoreError, ResponseParserError)
+__all__ = ["FAILURES", "UNREACHABLE", "failed"]  # those that keys.inventory asks for here
+
 TIMEOUT = 5  # seconds for each step of a test
 _SKEW = 300  # seconds that AWS allows a clock to be off
 
@@ -85,13 +84,6 @@ def _not_allowed(reason: Exception) -> Finding:
     )
 
 
-def failed(error: Exception) -> bool:
-    """Whether an error says that an endpoint could not be asked, or that what answered is no AWS API: no refusal of AWS's."""
-    if isinstance(error, ClientError):
-        return str(error.response["Error"]["Code"]).isdigit()  # an HTTP status: the answer named no error
-    return isinstance(error, FAILURES)
-
-
 def for_reader(error: Exception, *, manages: bool) -> Finding:
     """What is shown of a failure: who may not manage connections gets one sentence for all, so that no port is told from another."""
     if manages:
@@ -120,7 +112,7 @@ def of_exception(error: Exception) -> Finding:
         return Finding(
             "profile", _("The server has no such profile"), str(error), _("Profiles are in the server's ~/.aws/config.")
         )
-    if isinstance(error, answers.UnexpectedAnswerError):
+    if isinstance(error, UnexpectedAnswerError):
         return Finding(
             "answer",
             _("The endpoint's answer to %(operation)s is not what %(service)s answers: %(member)s") % error.kwargs,

@@ -34,6 +34,7 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 from urllib3.exceptions import ReadTimeoutError as UnreadTimeoutError
 
+from console.aws_calls import unexpected
 from keys.endpoints import answers
 
 Address = IPv4Address | IPv6Address
@@ -210,7 +211,7 @@ def keep_to_allowed(client: Any, *, private: bool, proxied: bool, profile: str =
         answer = session.send(request)
         model = service.operation_model(event_name.rpartition(".")[2])
         if len(answer.content) > answers.LARGEST:
-            raise answers.unexpected(model, f"more than {answers.LARGEST} bytes")
+            raise unexpected(model, f"more than {answers.LARGEST} bytes")
         answers.check(model, answer.status_code, answer.headers, answer.content)
         return answer
 

@@ -13,10 +13,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console.aws_calls import optional
 from console.forms import set_choices
 from console.request import ConsoleRequest
 from keys import call, service
-from keys.common import name_of, optional, problem_page
+from keys.common import name_of, problem_page
 from keys.grants import grants
 from keys.lifecycle import action_rules
 

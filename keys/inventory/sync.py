@@ -22,9 +22,10 @@ from django.db import connections
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from console import aws_calls
 from engine.public import clock, last_uses
 from keys import leases, service
-from keys.endpoints import answers, diagnosis
+from keys.endpoints import diagnosis
 from keys.inventory import key_rows, visibility
 from keys.inventory.models import InventoryKey, SyncState
 
@@ -159,8 +160,8 @@ class InventorySync:
         rows = {key_id: self._read(lease, key_id, self._alias_names(key_id)) for key_id in key_ids}
         more = bool(page.get("Truncated"))
         done = state.done + max(1, len(key_ids))  # an empty page counts too, so that a list without an end has one
-        if not self.embedded and more and (page["NextMarker"] == state.marker or done > answers.MOST_LISTED):
-            raise answers.unexpected(self.kms.meta.service_model.operation_model("ListKeys"), "NextMarker")
+        if not self.embedded and more and (page["NextMarker"] == state.marker or done > aws_calls.MOST_LISTED):
+            raise aws_calls.unexpected(self.kms.meta.service_model.operation_model("ListKeys"), "NextMarker")
         with leases.writing(lease):
             key_rows.write(self.account_id, self.region, rows, change=change, round=state.round)
             SyncState.objects.filter(pk=state.pk, round=state.round).update(

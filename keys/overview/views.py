@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console import aws_calls
 from console.request import ConsoleRequest
 from keys import service
 from keys.common import problem_page
-from keys.endpoints import connections, diagnosis
+from keys.endpoints import connections
 from keys.inventory import inventory
 from keys.inventory.lists import synced_listing
 from keys.record import events
@@ -103,8 +104,8 @@ def _refused_calls(request: ConsoleRequest, now: datetime) -> tuple[list[dict[st
     """The last day's calls that were denied, newest first; or why the trail may not be read."""
     try:
         records = events.refused_since(request, now - timedelta(days=1), _LOOKED_AT)
-    except (ClientError, *diagnosis.FAILURES) as error:
-        return [], connections.failure(request, error).title if diagnosis.failed(error) else service.sentence(error)
+    except (ClientError, *aws_calls.FAILURES) as error:
+        return [], connections.failure(request, error).title if aws_calls.failed(error) else service.sentence(error)
     denied = [record for record in records if str(record.get("errorCode", "")).startswith("AccessDenied")]
     return [
         {

@@ -16,11 +16,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console.aws_calls import optional
 from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
 from keys import call, service
 from keys.changes import Change, asked, carry_out
-from keys.common import name_of, optional, problem_page
+from keys.common import name_of, problem_page
 from keys.evaluator import decisions, key_view, operations, principal_directory
 from keys.policy import policies, policy_document, policy_editor, policy_history
 

@@ -11,9 +11,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from console import aws_calls
 from console.request import when_signed_in
 from keys.common import problem_page, unreachable_page
-from keys.endpoints import diagnosis
 from kmsconsole.frame.cookies import zone_of
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -69,7 +69,7 @@ class EndpointMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         signed_in = when_signed_in(request)
-        if signed_in is not None and diagnosis.failed(exception):
+        if signed_in is not None and aws_calls.failed(exception):
             return unreachable_page(signed_in, exception)
         if signed_in is not None and isinstance(exception, ClientError):
             return problem_page(signed_in, _("The endpoint refused"), exception)

@@ -16,10 +16,10 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from console.aws_calls import pages
 from engine.public import starter_policies as practice
 from keys.call import Call
 from principals.views import groups, users
-from principals.views.common import all_pages
 
 PATH = practice.STUDENTS  # where all classes are
 MOST = 100  # students that one form makes
@@ -89,13 +89,13 @@ def student_policy(account_id: str) -> str:
 
 def every(iam: Any) -> list[Class]:
     """Raises ClientError."""
-    found = all_pages(iam, "list_groups", "Groups", PathPrefix=PATH)
+    found = pages(iam, "list_groups", "Groups", PathPrefix=PATH)
     return [_class(group) for group in found if _slug(group["Path"])]
 
 
 def find(iam: Any, slug: str) -> Class | None:
     """Raises ClientError."""
-    found = all_pages(iam, "list_groups", "Groups", PathPrefix=path_of(slug))
+    found = pages(iam, "list_groups", "Groups", PathPrefix=path_of(slug))
     return next((_class(group) for group in found if _slug(group["Path"]) == slug), None)
 
 
@@ -111,13 +111,13 @@ def _slug(path: str) -> str:
 
 def students(iam: Any, slug: str) -> list[dict[str, Any]]:
     """The class's users as ListUsers tells of them. Raises ClientError."""
-    found: list[dict[str, Any]] = all_pages(iam, "list_users", "Users", PathPrefix=path_of(slug))
+    found: list[dict[str, Any]] = pages(iam, "list_users", "Users", PathPrefix=path_of(slug))
     return sorted(found, key=lambda user: str(user["UserName"]).casefold())
 
 
 def members(iam: Any, name: str) -> set[str]:
     """Who is in a group. Raises ClientError."""
-    return {user["UserName"] for user in all_pages(iam, "get_group", "Users", GroupName=name)}
+    return {user["UserName"] for user in pages(iam, "get_group", "Users", GroupName=name)}
 
 
 def missing(iam: Any, wanted: ClassRequest) -> tuple[list[Call], dict[str, list[Call]]]:
@@ -130,7 +130,7 @@ def missing(iam: Any, wanted: ClassRequest) -> tuple[list[Call], dict[str, list[
     calls: list[Call] = []
     if there is None:
         calls.append(("CreateGroup", {"Path": path_of(wanted.slug), **group}))
-    attached = all_pages(iam, "list_attached_group_policies", "AttachedPolicies", **group) if there else []
+    attached = pages(iam, "list_attached_group_policies", "AttachedPolicies", **group) if there else []
     if wanted.policy_arn not in [each["PolicyArn"] for each in attached]:
         calls.append(("AttachGroupPolicy", {**group, "PolicyArn": wanted.policy_arn}))
     known = {user["UserName"].casefold(): user["UserName"] for user in students(iam, wanted.slug)}
@@ -148,7 +148,7 @@ def _missing_of(iam: Any, wanted: ClassRequest, name: str, known: bool, inside: 
         calls.append(("AddUserToGroup", {"GroupName": wanted.name, **which}))
     if not known or not has_password(iam, name):
         calls.append(("CreateLoginProfile", {**which, "Password": ""}))
-    if wanted.access_keys and not (known and all_pages(iam, "list_access_keys", "AccessKeyMetadata", **which)):
+    if wanted.access_keys and not (known and pages(iam, "list_access_keys", "AccessKeyMetadata", **which)):
         calls.append(("CreateAccessKey", which))
     return calls
 

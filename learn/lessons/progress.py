@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import service
-from keys.common import optional
 from keys.endpoints import backends
 from learn.lessons.checks import Record
 from learn.lessons.lessons import EVENTS, KEY, Lesson, Step

@@ -13,7 +13,7 @@ from console.request import ConsoleRequest
 from keys import service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews
-from principals.views.common import problem_page
+from keys.common import problem_page
 
 
 @never_cache

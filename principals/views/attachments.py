@@ -10,10 +10,10 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.aws_calls import pages
 from console.request import ConsoleRequest
 from keys import service
 from keys.changes import Change, asked, carry_out
-from principals.views.common import all_pages
 from principals.views.policies import KINDS, Kind
 
 PRACTICE_PATH = ":policy/practice/"  # in the ARN of a policy for a role that people have in practice
@@ -22,7 +22,7 @@ PRACTICE_PATH = ":policy/practice/"  # in the ARN of a policy for a role that pe
 def managed_choices(iam: Any, *, without: Iterable[dict[str, Any]] = ()) -> list[tuple[str, str]]:
     """(ARN, name) of every managed policy, those for roles in practice first; empty if the caller may not list them."""
     try:
-        policies = all_pages(iam, "list_policies", "Policies", Scope="All")
+        policies = pages(iam, "list_policies", "Policies", Scope="All")
     except ClientError as error:
         if not service.denied(error):
             raise

@@ -12,19 +12,20 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from console.addresses import filter_text
+from console.aws_calls import attempt_on_form, pages
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews, send
+from keys.common import problem_page
 from principals.forms import GroupForm
 from principals.views.attachments import managed_choices
-from principals.views.common import all_pages, attempt_on_form, problem_page
 
 
 def index(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
-        groups = all_pages(iam, "list_groups", "Groups")
+        groups = pages(iam, "list_groups", "Groups")
     except ClientError as error:
         return problem_page(request, _("Groups"), error)
     wanted = filter_text(request.GET)
@@ -52,10 +53,10 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         group = iam.get_group(GroupName=name)
-        members = all_pages(iam, "get_group", "Users", GroupName=name)
-        users = all_pages(iam, "list_users", "Users")
-        inline = all_pages(iam, "list_group_policies", "PolicyNames", GroupName=name)
-        attached = all_pages(iam, "list_attached_group_policies", "AttachedPolicies", GroupName=name)
+        members = pages(iam, "get_group", "Users", GroupName=name)
+        users = pages(iam, "list_users", "Users")
+        inline = pages(iam, "list_group_policies", "PolicyNames", GroupName=name)
+        attached = pages(iam, "list_attached_group_policies", "AttachedPolicies", GroupName=name)
     except ClientError as error:
         return problem_page(request, name, error)
     names = {member["UserName"] for member in members}
@@ -110,11 +111,9 @@ def delete(request: ConsoleRequest, name: str) -> HttpResponse:
 def deletion(iam: Any, name: str) -> list[Call]:
     """What takes everything that hangs on the group away, and then the group."""
     which = {"GroupName": name}
-    users = [each["UserName"] for each in all_pages(iam, "get_group", "Users", **which)]
-    inline = all_pages(iam, "list_group_policies", "PolicyNames", **which)
-    attached = [
-        each["PolicyArn"] for each in all_pages(iam, "list_attached_group_policies", "AttachedPolicies", **which)
-    ]
+    users = [each["UserName"] for each in pages(iam, "get_group", "Users", **which)]
+    inline = pages(iam, "list_group_policies", "PolicyNames", **which)
+    attached = [each["PolicyArn"] for each in pages(iam, "list_attached_group_policies", "AttachedPolicies", **which)]
     return [
         *(("RemoveUserFromGroup", {**which, "UserName": user}) for user in users),
         *(("DeleteGroupPolicy", {**which, "PolicyName": policy}) for policy in inline),

@@ -14,14 +14,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from console.addresses import filter_text
+from console.aws_calls import attempt_on_form, pages
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.changes import Change, asked, carry_out, previews
+from keys.common import problem_page
 from keys.evaluator import whatif
 from keys.policy import policy_document, policy_editor
 from principals.forms import ManagedPolicyForm, PolicyVersionForm
 from principals.views.attachments import PRACTICE_PATH
-from principals.views.common import all_pages, attempt_on_form, problem_page
 from principals.views.policies import TEMPLATE, preview
 
 SCOPES = ("All", "Local", "AWS")
@@ -37,7 +38,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
     scope = request.GET.get("scope", "All")
     scope = scope if scope in SCOPES else "All"
     try:
-        policies = all_pages(iam, "list_policies", "Policies", Scope=scope)
+        policies = pages(iam, "list_policies", "Policies", Scope=scope)
     except ClientError as error:
         return problem_page(request, _("Policies"), error)
     wanted = filter_text(request.GET)
@@ -84,7 +85,7 @@ def detail(request: ConsoleRequest) -> HttpResponse:
     arn = request.GET.get("arn", "")
     try:
         policy = iam.get_policy(PolicyArn=arn)["Policy"]
-        versions = all_pages(iam, "list_policy_versions", "Versions", PolicyArn=arn)
+        versions = pages(iam, "list_policy_versions", "Versions", PolicyArn=arn)
         shown = request.GET.get("version") or policy["DefaultVersionId"]
         document = _document(iam, arn, shown)
         default = document if shown == policy["DefaultVersionId"] else _document(iam, arn, policy["DefaultVersionId"])
@@ -181,10 +182,10 @@ def delete(request: ConsoleRequest) -> HttpResponse:
 def _deletion(iam: Any, arn: str) -> list[call.Call]:
     which = {"PolicyArn": arn}
     held = {
-        member: all_pages(iam, "list_entities_for_policy", member, **which)
+        member: pages(iam, "list_entities_for_policy", member, **which)
         for member in ("PolicyUsers", "PolicyGroups", "PolicyRoles")
     }
-    versions = all_pages(iam, "list_policy_versions", "Versions", **which)
+    versions = pages(iam, "list_policy_versions", "Versions", **which)
     return [
         *(("DetachUserPolicy", {"UserName": each["UserName"], **which}) for each in held["PolicyUsers"]),
         *(("DetachGroupPolicy", {"GroupName": each["GroupName"], **which}) for each in held["PolicyGroups"]),

@@ -14,14 +14,15 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console.aws_calls import attempt_on_form
 from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
 from keys import call, service
 from keys.changes import Change, carry_out, previews, send
+from keys.common import problem_page
 from keys.evaluator import decisions, key_policy_cache, principal_directory, whatif
 from keys.policy import policy_editor
 from principals.forms import PolicyForm
-from principals.views.common import attempt_on_form, problem_page
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from console import session
+from console.aws_calls import optional, pages
 from console.request import ConsoleRequest
 from engine.public import signin
 from keys import call, service
-from keys.common import optional
 from principals import browsers
 from principals.forms import OwnPasswordForm
-from principals.views.common import all_pages
 
 
 @sensitive_post_parameters("old", "new", "again")
@@ -35,9 +34,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
     if form.is_bound and form.is_valid() and _changed(iam, form):
         messages.success(request, _("Your password is changed. Your other console sessions are ended."))
         return redirect("profile")
-    own_keys, problem = (
-        (None, "") if acting else optional(lambda: all_pages(iam, "list_access_keys", "AccessKeyMetadata[]"))
-    )
+    own_keys, problem = (None, "") if acting else optional(lambda: pages(iam, "list_access_keys", "AccessKeyMetadata"))
     return render(
         request,
         "principals/profile.html",

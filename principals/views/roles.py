@@ -14,20 +14,21 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from console.addresses import filter_text
+from console.aws_calls import attempt, attempt_on_form, pages
 from console.forms import set_choices
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.changes import Change, carry_out, previews, send
+from keys.common import problem_page
 from keys.policy import policy_editor
 from principals.forms import RoleForm, RoleSettingsForm, TrustForm, trust_policy
 from principals.views.attachments import managed_choices
-from principals.views.common import all_pages, attempt, attempt_on_form, problem_page
 
 
 def index(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
-        roles = all_pages(iam, "list_roles", "Roles")
+        roles = pages(iam, "list_roles", "Roles")
     except ClientError as error:
         return problem_page(request, _("Roles"), error)
     wanted = filter_text(request.GET)
@@ -69,8 +70,8 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         role = iam.get_role(RoleName=name)["Role"]
-        inline = all_pages(iam, "list_role_policies", "PolicyNames", RoleName=name)
-        attached = all_pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+        inline = pages(iam, "list_role_policies", "PolicyNames", RoleName=name)
+        attached = pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
     except ClientError as error:
         return problem_page(request, name, error)
     return render(
@@ -166,10 +167,8 @@ def delete(request: ConsoleRequest, name: str) -> HttpResponse:
 
 def _deletion(iam: Any, name: str) -> list[call.Call]:
     which = {"RoleName": name}
-    inline = all_pages(iam, "list_role_policies", "PolicyNames", **which)
-    attached = [
-        each["PolicyArn"] for each in all_pages(iam, "list_attached_role_policies", "AttachedPolicies", **which)
-    ]
+    inline = pages(iam, "list_role_policies", "PolicyNames", **which)
+    attached = [each["PolicyArn"] for each in pages(iam, "list_attached_role_policies", "AttachedPolicies", **which)]
     return [
         *(("DeleteRolePolicy", {**which, "PolicyName": policy}) for policy in inline),
         *(("DetachRolePolicy", {**which, "PolicyArn": arn}) for arn in attached),

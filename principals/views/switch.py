@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from console import session
+from console.aws_calls import attempt_on_form
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.changes import previews
-from principals.views.common import attempt_on_form
 
 
 class SwitchForm(forms.Form):

@@ -15,14 +15,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from console.addresses import filter_text
+from console.aws_calls import attempt_on_form, pages
 from console.request import ConsoleRequest
 from engine.public import signin
 from keys import call, service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews, send
+from keys.common import problem_page
 from principals.forms import PasswordForm, UserForm
 from principals.views.attachments import managed_choices
-from principals.views.common import all_pages, attempt_on_form, problem_page
 from principals.views.groups import membership
 
 END_SESSIONS = "kmsconsole:EndConsoleSessions"
@@ -31,7 +32,7 @@ END_SESSIONS = "kmsconsole:EndConsoleSessions"
 def index(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
-        users = all_pages(iam, "list_users", "Users")
+        users = pages(iam, "list_users", "Users")
     except ClientError as error:
         return problem_page(request, _("Users"), error)
     wanted = filter_text(request.GET)
@@ -44,7 +45,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
 def create(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
-        groups = [group["GroupName"] for group in all_pages(iam, "list_groups", "Groups")]
+        groups = [group["GroupName"] for group in pages(iam, "list_groups", "Groups")]
     except ClientError as error:
         return problem_page(request, _("Create user"), error)
     form, shown = UserForm(request.POST or None, groups=groups), None
@@ -87,11 +88,11 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         user = iam.get_user(UserName=name)["User"]
-        inside = [group["GroupName"] for group in all_pages(iam, "list_groups_for_user", "Groups", UserName=name)]
-        keys = all_pages(iam, "list_access_keys", "AccessKeyMetadata", UserName=name)
-        inline = all_pages(iam, "list_user_policies", "PolicyNames", UserName=name)
-        attached = all_pages(iam, "list_attached_user_policies", "AttachedPolicies", UserName=name)
-        groups = [group["GroupName"] for group in all_pages(iam, "list_groups", "Groups")]
+        inside = [group["GroupName"] for group in pages(iam, "list_groups_for_user", "Groups", UserName=name)]
+        keys = pages(iam, "list_access_keys", "AccessKeyMetadata", UserName=name)
+        inline = pages(iam, "list_user_policies", "PolicyNames", UserName=name)
+        attached = pages(iam, "list_attached_user_policies", "AttachedPolicies", UserName=name)
+        groups = [group["GroupName"] for group in pages(iam, "list_groups", "Groups")]
     except ClientError as error:
         return problem_page(request, name, error)
     has_password = _has_password(iam, name)
@@ -153,12 +154,10 @@ def delete(request: ConsoleRequest, name: str) -> HttpResponse:
 
 def deletion(iam: Any, name: str) -> list[Call]:
     which = {"UserName": name}
-    keys = [each["AccessKeyId"] for each in all_pages(iam, "list_access_keys", "AccessKeyMetadata", **which)]
-    groups = [each["GroupName"] for each in all_pages(iam, "list_groups_for_user", "Groups", **which)]
-    inline = all_pages(iam, "list_user_policies", "PolicyNames", **which)
-    attached = [
-        each["PolicyArn"] for each in all_pages(iam, "list_attached_user_policies", "AttachedPolicies", **which)
-    ]
+    keys = [each["AccessKeyId"] for each in pages(iam, "list_access_keys", "AccessKeyMetadata", **which)]
+    groups = [each["GroupName"] for each in pages(iam, "list_groups_for_user", "Groups", **which)]
+    inline = pages(iam, "list_user_policies", "PolicyNames", **which)
+    attached = [each["PolicyArn"] for each in pages(iam, "list_attached_user_policies", "AttachedPolicies", **which)]
     return [
         *(("DeleteAccessKey", {**which, "AccessKeyId": key}) for key in keys),
         *(("RemoveUserFromGroup", {"GroupName": group, **which}) for group in groups),

@@ -12,6 +12,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from console import aws_calls
+from console.aws_calls import UnexpectedAnswerError
 from keys.endpoints import answers, outbound
 from keys.inventory import inventory
 from keys.models import Connection
@@ -143,7 +145,7 @@ def fits(world: World, operation: str, answer: Any) -> bool:
     content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     try:
         answers.check(world.stub.kms.meta.service_model.operation_model(operation), 200, {}, content)
-    except answers.UnexpectedAnswerError:
+    except UnexpectedAnswerError:
         return False
     return True
 
@@ -177,7 +179,7 @@ def test_an_answer_that_fits_is_shown(world: World) -> None:
 
 @pytest.mark.parametrize("marker", ["the same", "another each time"])
 def test_a_list_without_an_end_is_one_message(world: World, monkeypatch: pytest.MonkeyPatch, marker: str) -> None:
-    monkeypatch.setattr(answers, "MOST_LISTED", 50)
+    monkeypatch.setattr(aws_calls, "MOST_LISTED", 50)
     numbers = iter(range(10_000))
     account_id, given = world.connection.account_id, {"method": "server", "created": timezone.now()}
     other = Connection.objects.create(

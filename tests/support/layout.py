@@ -17,7 +17,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
 # What any view may show in place of its page: a change to confirm, AWS's refusal.
-SHARED = frozenset({"keys/change.html", "keys/problem.html", "principals/problem.html"})
+SHARED = frozenset({"keys/change.html", "keys/problem.html"})
 
 
 def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:

@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console import session
+from console.aws_calls import attempt
 from console.request import ConsoleRequest
 from keys import call, service, viewer
-from keys.common import attempt, requires
+from keys.common import requires
 from keys.endpoints import backends
 from keys.inventory import inventory
 from keys.lifecycle import approvals

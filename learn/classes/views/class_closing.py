@@ -15,17 +15,17 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
+from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.call import Call
 from keys.changes import previews, send
-from keys.common import optional
+from keys.common import problem_page
 from keys.record import events as record
 from learn.classes import classes
 from learn.classes.classes import Class
 from learn.classes.forms import USUAL_DAYS, CloseForm
 from learn.lessons import progress
-from principals.views.common import problem_page
 
 _MOST = 10_000
 _GOING = ("PendingDeletion", "PendingReplicaDeletion")

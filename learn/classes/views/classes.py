@@ -16,18 +16,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from console.aws_calls import optional, pages
 from console.request import ConsoleRequest
 from console.spreadsheet import cell
 from keys import call, service
 from keys.changes import Change, carry_out, previews, send
-from keys.common import optional
+from keys.common import problem_page
 from keys.record import events as record
 from learn.classes import classes
 from learn.classes.classes import Class, ClassRequest, Outcome, Student
 from learn.classes.forms import ClassForm, StudentsForm, mended
 from learn.lessons import lessons, progress
 from principals.views import users
-from principals.views.common import all_pages, problem_page
 
 _MOST_EVENTS = 10_000  # of each operation, that a class's progress is read from
 
@@ -36,7 +36,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         found = classes.every(iam)
-        paths = [user["Path"] for user in all_pages(iam, "list_users", "Users", PathPrefix=classes.PATH)]
+        paths = [user["Path"] for user in pages(iam, "list_users", "Users", PathPrefix=classes.PATH)]
     except ClientError as error:
         return problem_page(request, _("Classes"), error)
     return render(request, "learn/classes/classes.html", {"rows": [(each, paths.count(each.path)) for each in found]})
@@ -102,7 +102,7 @@ def _free(iam: Any, form: StudentsForm, found: Class | None) -> bool:
     given = form.cleaned_data
     slug = found.slug if found else given["slug"]
     if found is None:
-        for group in all_pages(iam, "list_groups", "Groups"):
+        for group in pages(iam, "list_groups", "Groups"):
             own, same = (
                 group["Path"] == classes.path_of(slug),
                 group["GroupName"].casefold() == given["name"].casefold(),
@@ -112,7 +112,7 @@ def _free(iam: Any, form: StudentsForm, found: Class | None) -> bool:
             elif own and not same:
                 form.add_error("slug", _("This is the class %(name)s already.") % {"name": group["GroupName"]})
     wanted = {name.casefold() for name in given.get("students", ())}
-    everyone = all_pages(iam, "list_users", "Users") if wanted else []
+    everyone = pages(iam, "list_users", "Users") if wanted else []
     strangers = [each["UserName"] for each in everyone if each["Path"] != classes.path_of(slug)]
     if taken := [name for name in strangers if name.casefold() in wanted]:
         form.taken(taken)

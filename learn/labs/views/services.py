@@ -14,9 +14,9 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from console.aws_calls import attempt, optional
 from console.request import ConsoleRequest
 from keys import service
-from keys.common import attempt, optional
 from keys.inventory import inventory
 from learn.labs import integrated
 from learn.labs.integrated import RecordedCall, ServiceRefusal
