@@ -5,7 +5,6 @@ The endpoint is the embedded engine (in-process transport), real AWS, or another
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from django.conf import settings
 from django.utils import timezone
 
 from console import session
@@ -261,7 +261,7 @@ def endpoint_url(request: ConsoleRequest) -> str:
     """The endpoint a program would name to make the same call; empty for real AWS."""
     chosen = backends.current(request)
     if chosen.embedded:
-        return os.environ.get("KMSCONSOLE_PUBLIC_URL") or f"{request.scheme}://{request.get_host()}"
+        return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
     return chosen.url
 
 

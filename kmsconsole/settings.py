@@ -1,12 +1,9 @@
-"""Django settings, all of them from the start-up contract (KMSCONSOLE_* in README.md). Nothing is written on import but the
+"""Django settings, those of an installation from its environment (kmsconsole.installation.environment). Nothing is written on import but the
 data folder and the console's own signing secret, both only if they are missing."""
 
 from __future__ import annotations
 
 import math
-import os
-from ipaddress import ip_network
-from pathlib import Path
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -14,34 +11,19 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
 
 from kmsconsole import resources
-from kmsconsole.installation.datafolder import DataFolderError, console_secret
+from kmsconsole.installation import environment
+from kmsconsole.installation.datafolder import console_secret
 
 RESOURCES = resources.folder()
-DATA = Path(os.environ.get("KMSCONSOLE_DATA") or resources.default_data()).resolve()
-LISTEN = os.environ.get("KMSCONSOLE_LISTEN") or "127.0.0.1:8000"
-BACKEND = os.environ.get("KMSCONSOLE_BACKEND") or "embedded"
-if BACKEND not in ("embedded", "aws") and not BACKEND.startswith(("http://", "https://")):
-    raise DataFolderError(f"KMSCONSOLE_BACKEND must be embedded, aws or an http(s) URL, not {BACKEND!r}")
-# Where connections to other endpoints may go (keys.endpoints.outbound): "any", or "public" with the private networks that are allowed beside.
-_ENDPOINTS = [part.strip() for part in (os.environ.get("KMSCONSOLE_ENDPOINTS") or "any").split(",")]
-PRIVATE_ENDPOINTS = _ENDPOINTS == ["any"]
-try:
-    if not PRIVATE_ENDPOINTS and _ENDPOINTS[0] != "public":
-        raise ValueError("it begins with neither")
-    ENDPOINT_NETWORKS = tuple(ip_network(part) for part in _ENDPOINTS[1:])
-except ValueError as reason:
-    raise DataFolderError(
-        f"KMSCONSOLE_ENDPOINTS must be any, public, or public and networks such as public,10.0.0.0/8: {reason}"
-    ) from reason
+KMSCONSOLE = environment.read()
+DATA = KMSCONSOLE.data
+BACKEND = KMSCONSOLE.backend
+# Where connections to other endpoints may go (keys.endpoints.outbound).
+PRIVATE_ENDPOINTS, ENDPOINT_NETWORKS = KMSCONSOLE.endpoints
 
 SECRET_KEY = console_secret(DATA)
 DEBUG = False
-ALLOWED_HOSTS = [h for h in os.environ.get("KMSCONSOLE_ALLOWED_HOSTS", "").split(",") if h] or [
-    "localhost",
-    "127.0.0.1",
-    "[::1]",
-    LISTEN.rpartition(":")[0],
-]
+ALLOWED_HOSTS = list(KMSCONSOLE.allowed_hosts) or ["localhost", "127.0.0.1", "[::1]", KMSCONSOLE.listen.url_host]
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
@@ -112,17 +94,15 @@ TEMPLATES = [
     }
 ]
 
-DATABASE_TIMEOUT = float(
-    os.environ.get("KMSCONSOLE_DATABASE_TIMEOUT", 10)
-)  # seconds that a call waits for the database
+DATABASE_TIMEOUT = KMSCONSOLE.database_timeout
 try:
     DATABASES = {
         "default": dj_database_url.parse(
-            os.environ.get("KMSCONSOLE_DATABASE_URL") or f"sqlite:///{DATA / 'kmsconsole.sqlite3'}", conn_max_age=None
+            KMSCONSOLE.database_url or f"sqlite:///{DATA / 'kmsconsole.sqlite3'}", conn_max_age=None
         )
     }
 except ValueError as reason:
-    raise DataFolderError(f"KMSCONSOLE_DATABASE_URL is not a database URL: {reason}") from reason
+    raise environment.SettingError(f"KMSCONSOLE_DATABASE_URL is not a database URL: {reason}") from reason
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Writers take the lock at once, and an answered change survives power loss (synchronous=FULL).
     DATABASES["default"]["OPTIONS"] = {
@@ -138,11 +118,11 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
         **DATABASES["default"].get("OPTIONS", {}),
     }
 else:
-    raise DataFolderError("KMSCONSOLE_DATABASE_URL must name SQLite (sqlite://) or PostgreSQL (postgres://)")
+    raise environment.SettingError("KMSCONSOLE_DATABASE_URL must name SQLite (sqlite://) or PostgreSQL (postgres://)")
 
 SESSION_COOKIE_AGE = 12 * 3600  # as long as an AWS console session
 # Behind a proxy that speaks TLS, browsers know this address: their forms come from it, and cookies go over TLS alone.
-PUBLIC_URL = os.environ.get("KMSCONSOLE_PUBLIC_URL", "").rstrip("/")
+PUBLIC_URL = KMSCONSOLE.public_url
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_HTTPONLY = True
@@ -183,11 +163,10 @@ STATICFILES_DIRS = [RESOURCES / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
-QUOTAS = os.environ.get("KMSCONSOLE_QUOTAS", "")  # request quotas (engine.throttling)
-METRICS_TOKEN = os.environ.get("KMSCONSOLE_METRICS_TOKEN", "")  # without one, /metrics answers this machine only
+QUOTAS = KMSCONSOLE.quotas  # request quotas (engine.throttling)
+METRICS_TOKEN = KMSCONSOLE.metrics_token  # without one, /metrics answers this machine only
 
-# KMSCONSOLE_LOG: "text" or "json" (one object a line), with ",requests" for a line for each AWS request.
-LOG = os.environ.get("KMSCONSOLE_LOG", "text").split(",")
+LOG = KMSCONSOLE.log  # "text" or "json" (one object a line), with "requests" for a line for each AWS request
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

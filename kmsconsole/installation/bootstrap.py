@@ -5,8 +5,6 @@ Everything here is safe to repeat. A data folder that holds a database never get
 
 from __future__ import annotations
 
-import os
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +23,9 @@ from engine.trail import verify
 from engine.trail.journal import has_records
 from engine.vault import domain_keys, hierarchy
 from engine.vault.models import DomainKey
+from kmsconsole.installation import environment
 from kmsconsole.installation.datafolder import DataFolderError
 
-DEFAULT_ACCOUNT = "111122223333"  # the account number AWS's own documentation uses
 ADMINISTRATOR = "admin"
 _CHECKPOINTS = "0002_checkpoints"  # the migration of engine.trail
 _PREPARING = 0x6B6D74  # the advisory lock of a node that migrates or makes the first administrator
@@ -138,18 +136,9 @@ def _open_root_key() -> None:
 
 
 def _first_administrator() -> FirstAdministrator:
-    password = os.environ.get("KMSCONSOLE_BOOTSTRAP_PASSWORD", "")
-    access_key_id = os.environ.get("KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID", "")
-    secret = os.environ.get("KMSCONSOLE_BOOTSTRAP_SECRET_ACCESS_KEY", "")
-    if bool(access_key_id) != bool(secret):
-        raise DataFolderError(
-            "KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID and KMSCONSOLE_BOOTSTRAP_SECRET_ACCESS_KEY go together: set both or neither"
-        )
-    account_id = os.environ.get("KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID") or DEFAULT_ACCOUNT
-    if not re.fullmatch("[0-9]{12}", account_id):
-        raise DataFolderError(f"KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID must be 12 digits, not {account_id!r}")
-    if access_key_id and not re.fullmatch(r"[A-Za-z0-9_]{16,128}", access_key_id):
-        raise DataFolderError("KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID must be 16 to 128 letters, digits and _")
+    given = environment.read_bootstrap()
+    password, account_id = given.bootstrap_password, given.bootstrap_account_id
+    access_key_id, secret = given.bootstrap_access_key_id, given.bootstrap_secret_access_key
     shown_password = "" if password else secrets.token_urlsafe(12)
     created = accounts.create_account_with_administrator(
         account_id,

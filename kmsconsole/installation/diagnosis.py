@@ -22,8 +22,7 @@ from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal
 from engine.vault import domain_keys, hierarchy
 from engine.vault.models import DomainKey
-from kmsconsole.installation import bootstrap, datafolder
-from kmsconsole.installation.environment import SERVER_PID, VARIABLES
+from kmsconsole.installation import bootstrap, datafolder, environment
 
 ERROR, WARNING, FINE = "error", "warning", "ok"
 _LITTLE, _TOO_LITTLE = 1 << 30, 100 << 20  # bytes free
@@ -56,9 +55,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _environment() -> Iterator[Finding]:
-    unknown = sorted(
-        name for name in os.environ if name.startswith("KMSCONSOLE_") and name not in {*VARIABLES, SERVER_PID}
-    )
+    unknown = environment.unknown()
     for name in unknown:
         yield Finding(WARNING, "environment", f"{name} is not a setting", "see docs/operations.md for the right name")
     try:

@@ -1,30 +1,248 @@
-"""Every environment variable of kmsconsole: one row each. docs/operations.md shows this table, and a test compares the two."""
+"""Every setting of kmsconsole: environment variables, read and checked here alone, once, at the start.
+
+A field is a variable: `workers` is KMSCONSOLE_WORKERS. Its metadata are its meaning for docs/operations.md and docs/reference/settings.md,
+and how its text is read. A variable that is empty is as one that is not set. A wrong value is a SettingError, one sentence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from kmsconsole import resources
+from kmsconsole.installation.datafolder import DataFolderError
+
+PREFIX = "KMSCONSOLE_"
+
+
+class SettingError(DataFolderError):
+    """A setting cannot be; the message is one line for the person who starts the server."""
+
+
+class Address(NamedTuple):
+    host: str
+    port: int
+
+    @property
+    def url_host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+class Endpoints(NamedTuple):
+    """Where connections may go: to `private` networks, or to those of them that are named."""
+
+    private: bool
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+def _address(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError("must be address:port")
+    return Address(host.strip("[]") or "127.0.0.1", int(port))
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", text):
+        raise ValueError("must be an http(s) URL")
+    return text.rstrip("/")
+
+
+def _backend(text: str) -> str:
+    if text not in ("embedded", "aws") and not text.startswith(("http://", "https://")):
+        raise ValueError("must be embedded, aws or an http(s) URL")
+    return text
+
+
+def _endpoints(text: str) -> Endpoints:
+    first, *networks = (part.strip() for part in text.split(","))
+    if first == "any" and not networks:
+        return Endpoints(private=True)
+    try:
+        if first != "public":
+            raise ValueError("it begins with neither")
+        return Endpoints(private=False, networks=tuple(ip_network(each) for each in networks))
+    except ValueError as reason:
+        raise ValueError(
+            f"must be any, public, or public and networks such as public,10.0.0.0/8 ({reason})"
+        ) from reason
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise ValueError("must be a number above zero")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) <= 0:
+        raise ValueError("must be a number of seconds above zero")
+    return float(text)
+
+
+def _log(text: str) -> frozenset[str]:
+    words = frozenset(text.split(","))
+    if not words <= {"text", "json", "requests"}:
+        raise ValueError("must be text or json, with ,requests or without")
+    return words
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(each for each in text.split(",") if each)
+
+
+def _account_id(text: str) -> str:
+    if not re.fullmatch("[0-9]{12}", text):
+        raise ValueError("must be 12 digits")
+    return text
+
+
+def _access_key_id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]{16,128}", text):
+        raise ValueError("must be 16 to 128 letters, digits and _")
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(text).resolve()
+
+
+def _variable(meaning: str, read: Callable[[str], Any], default: Any, *, secret: bool = False) -> Any:
+    """`secret`: a wrong value is not repeated in the error. A default that is a function is called at the start."""
+    metadata = {"meaning": meaning, "read": read, "secret": secret}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the installation says; None where the server finds the value itself."""
+
+    data: Path = _variable(
+        "Data folder: root key, database, audit journal. Default `var/` of a checkout, `~/.local/share/kmsconsole` where it is installed.",
+        _path,
+        lambda: resources.default_data().resolve(),
+    )
+    listen: Address = _variable("Address and port. Default `127.0.0.1:8000`.", _address, Address("127.0.0.1", 8000))
+    public_url: str = _variable(
+        "The address that browsers and programs use when it is not the one listened on (a proxy).", _url, ""
+    )
+    allowed_hosts: tuple[str, ...] = _variable(
+        "Host names the console answers to, comma-separated. Default localhost and the listen address.", _names, ()
+    )
+    backend: str = _variable(
+        "`embedded` (default), `aws`, or an endpoint URL: what the console manages.", _backend, "embedded"
+    )
+    endpoints: Endpoints = _variable(
+        "Where connections to other endpoints may go: `any` (default), `public`, or `public` and networks (`public,10.20.0.0/16`).",
+        _endpoints,
+        Endpoints(private=True),
+    )
+    database_url: str = _variable(
+        "Control-plane database: `postgres://user:password@host:port/name`. Default SQLite in the data folder.", str, ""
+    )
+    database_timeout: float = _variable(
+        "Seconds a call waits for the database before it fails. Default 10.", _seconds, 10.0
+    )
+    workers: int = _variable("Worker processes. Default the number of cores.", _number, lambda: os.cpu_count() or 1)
+    threads: int = _variable(
+        "Threads of each worker for pages and calls that need the database or time; with PostgreSQL a connection each. Default 32.",
+        _number,
+        32,  # each that works keeps a connection to PostgreSQL, which has 100 by default
+    )
+    connections: int = _variable("Connections that each worker holds. Default 2048.", _number, 2048)
+    connections_per_address: int | None = _variable(
+        "Of these, what one address may hold. Default half of them; behind a proxy, which is one address, set all of them.",
+        _number,
+        None,
+    )
+    request_seconds: int = _variable(
+        "Seconds in which a request's head has to come, and each 16 KiB of its body. Default 10.", _number, 10
+    )
+    quotas: str = _variable(  # engine.throttling reads it
+        "Request quotas: `default`, `aws`, `off`, `NAME=RATE`, comma-separated. Default `default`.", str, ""
+    )
+    log: frozenset[str] = _variable(
+        "`text` (default) or `json`; with `,requests` one line for each AWS request.", _log, frozenset({"text"})
+    )
+    metrics_token: str = _variable(
+        "Bearer token that `/metrics` asks for. Without one it answers this machine only.", str, "", secret=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """The first administrator, as the first start makes it. Read then and not kept: workers inherit no secret."""
+
+    bootstrap_account_id: str = _variable(
+        "Number of the first account. Default `111122223333`. First start only, like the next three.",
+        _account_id,
+        "111122223333",  # the account number that AWS's own documentation uses
+    )
+    bootstrap_password: str = _variable(
+        "Password of the first administrator. Generated and printed if it is not set.", str, "", secret=True
+    )
+    bootstrap_access_key_id: str = _variable(
+        "Access key ID of the first administrator, with the next one. Generated and printed.",
+        _access_key_id,
+        "",
+        secret=True,
+    )
+    bootstrap_secret_access_key: str = _variable("Its secret access key.", str, "", secret=True)
+
+
+def _variables(kind: type) -> Iterator[tuple[str, Any]]:
+    return ((PREFIX + each.name.upper(), each) for each in fields(kind))
+
+
+# Name → meaning of every variable.
 VARIABLES: Mapping[str, str] = {
-    "KMSCONSOLE_DATA": "Data folder: root key, database, audit journal. Default `var/` of a checkout, `~/.local/share/kmsconsole` where it is installed.",
-    "KMSCONSOLE_LISTEN": "Address and port. Default `127.0.0.1:8000`.",
-    "KMSCONSOLE_PUBLIC_URL": "The address that browsers and programs use when it is not the one listened on (a proxy).",
-    "KMSCONSOLE_ALLOWED_HOSTS": "Host names the console answers to, comma-separated. Default localhost and the listen address.",
-    "KMSCONSOLE_BACKEND": "`embedded` (default), `aws`, or an endpoint URL: what the console manages.",
-    "KMSCONSOLE_ENDPOINTS": "Where connections to other endpoints may go: `any` (default), `public`, or `public` and networks (`public,10.20.0.0/16`).",
-    "KMSCONSOLE_DATABASE_URL": "Control-plane database: `postgres://user:password@host:port/name`. Default SQLite in the data folder.",
-    "KMSCONSOLE_DATABASE_TIMEOUT": "Seconds a call waits for the database before it fails. Default 10.",
-    "KMSCONSOLE_WORKERS": "Worker processes. Default the number of cores.",
-    "KMSCONSOLE_THREADS": "Threads of each worker for pages and calls that need the database or time; with PostgreSQL a connection each. Default 32.",
-    "KMSCONSOLE_CONNECTIONS": "Connections that each worker holds. Default 2048.",
-    "KMSCONSOLE_CONNECTIONS_PER_ADDRESS": "Of these, what one address may hold. Default half of them; behind a proxy, which is one address, set all of them.",
-    "KMSCONSOLE_REQUEST_SECONDS": "Seconds in which a request's head has to come, and each 16 KiB of its body. Default 10.",
-    "KMSCONSOLE_QUOTAS": "Request quotas: `default`, `aws`, `off`, `NAME=RATE`, comma-separated. Default `default`.",
-    "KMSCONSOLE_LOG": "`text` (default) or `json`; with `,requests` one line for each AWS request.",
-    "KMSCONSOLE_METRICS_TOKEN": "Bearer token that `/metrics` asks for. Without one it answers this machine only.",
-    "KMSCONSOLE_BOOTSTRAP_ACCOUNT_ID": "Number of the first account. Default `111122223333`. First start only, like the next three.",
-    "KMSCONSOLE_BOOTSTRAP_PASSWORD": "Password of the first administrator. Generated and printed if it is not set.",
-    "KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID": "Access key ID of the first administrator, with the next one. Generated and printed.",
-    "KMSCONSOLE_BOOTSTRAP_SECRET_ACCESS_KEY": "Its secret access key.",
+    name: each.metadata["meaning"] for kind in (Environment, Bootstrap) for name, each in _variables(kind)
 }
 
-SERVER_PID = "KMSCONSOLE_SERVER_PID"  # set by the server for its workers, nobody else's to set
+
+def _given(kind: type, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The fields that are set. Raises SettingError."""
+    found = {}
+    for name, each in _variables(kind):
+        text = environ.get(name)
+        if not text:
+            continue
+        try:
+            found[each.name] = each.metadata["read"](text)
+        except ValueError as reason:
+            said = "" if each.metadata["secret"] else f", not {text!r}"
+            raise SettingError(f"{name} {reason}{said}") from None
+    return found
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Environment:
+    """Raises SettingError."""
+    return Environment(**_given(Environment, environ))
+
+
+def read_bootstrap(environ: Mapping[str, str] = os.environ) -> Bootstrap:
+    """Raises SettingError."""
+    found = Bootstrap(**_given(Bootstrap, environ))
+    if bool(found.bootstrap_access_key_id) != bool(found.bootstrap_secret_access_key):
+        raise SettingError(
+            f"{PREFIX}BOOTSTRAP_ACCESS_KEY_ID and {PREFIX}BOOTSTRAP_SECRET_ACCESS_KEY go together: set both or neither"
+        )
+    return found
+
+
+def forget_bootstrap() -> None:
+    """No secret in what workers inherit."""
+    for name, _field in _variables(Bootstrap):
+        os.environ.pop(name, None)
+
+
+def unknown() -> list[str]:
+    """Variables that are named like settings and are none."""
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in VARIABLES)

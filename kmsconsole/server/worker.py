@@ -27,12 +27,10 @@ def freeze_heap() -> None:
     gc.freeze()
 
 
-def begin(place: int) -> None:
-    """`place`: which of the server's workers this is, from 0."""
-    workers = int(os.environ.get("KMSCONSOLE_WORKERS", 1))
+def begin(place: int, workers: int, server: int) -> None:
+    """`place`: which of the server's workers this is, from 0; `server`: the server's process."""
     throttling.configure(settings.QUOTAS, workers)
-    server = int(os.environ.get("KMSCONSOLE_SERVER_PID", 0))
-    if server and server != os.getpid():
+    if server != os.getpid():
         _die_with(server)
         _take_a_core(place, workers)
         metrics.publish_always()

@@ -18,7 +18,7 @@ from engine import throttling
 from engine.trail import checkpoint_timer
 from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
-from kmsconsole.installation import bootstrap
+from kmsconsole.installation import bootstrap, environment
 from kmsconsole.installation.bootstrap import FirstAdministrator
 from kmsconsole.installation.datafolder import DataFolderError, hold, secure
 from kmsconsole.server import http_protocol, metrics, supervisor, worker
@@ -43,9 +43,9 @@ class Command(BaseCommand):
         parser.add_argument("--threads", type=int)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        host, port = _address(settings.LISTEN)
-        workers = options["workers"] or _count("KMSCONSOLE_WORKERS", os.cpu_count() or 1)
-        threads = options["threads"] or _count("KMSCONSOLE_THREADS", _threads())
+        host, port = settings.KMSCONSOLE.listen
+        workers = options["workers"] or settings.KMSCONSOLE.workers
+        threads = options["threads"] or settings.KMSCONSOLE.threads
         try:
             throttling.configure(settings.QUOTAS)
         except throttling.QuotaError as reason:
@@ -67,20 +67,20 @@ class Command(BaseCommand):
         metrics.clear()
         self._greet(administrator)
         bootstrap.close_connections()
-        for name in [name for name in os.environ if name.startswith("KMSCONSOLE_BOOTSTRAP_")]:
-            del os.environ[name]  # no secret in what workers inherit
+        environment.forget_bootstrap()
         limits = _limits(threads)
-        os.environ["KMSCONSOLE_SERVER_PID"] = str(os.getpid())
-        os.environ["KMSCONSOLE_WORKERS"] = str(workers)
+        server = os.getpid()
         doors = _listen(host, port, workers)
         worker.freeze_heap()
-        supervisor.run(workers, lambda place: _serve(doors, place, threads, limits), stop_seconds=STOP_SECONDS + 1)
+        supervisor.run(
+            workers, lambda place: _serve(doors, place, threads, limits, server), stop_seconds=STOP_SECONDS + 1
+        )
         checkpoint_timer.move()  # of what was recorded since the last second
         del lock
 
     def _greet(self, administrator: FirstAdministrator | None) -> None:
-        host, port = _address(settings.LISTEN)
-        url = f"http://{host}:{port}/"
+        listen = settings.KMSCONSOLE.listen
+        url = f"http://{listen.url_host}:{listen.port}/"
         if administrator is not None:
             lines = [f"Account {administrator.account_id} and its administrator are made; this is shown once:"]
             lines.append(f"  console user       {administrator.user_name}")
@@ -110,9 +110,9 @@ def _listen(host: str, port: int, workers: int) -> list[socket.socket]:
     return doors
 
 
-def _serve(doors: list[socket.socket], place: int, threads: int, limits: Limits) -> None:
+def _serve(doors: list[socket.socket], place: int, threads: int, limits: Limits, server: int) -> None:
     """What a worker does, from its start to its end."""
-    worker.begin(place)
+    worker.begin(place, len(doors), server)
     http_protocol.configure(limits)
     for other in doors:
         if other is not doors[place]:
@@ -135,31 +135,11 @@ def _serve(doors: list[socket.socket], place: int, threads: int, limits: Limits)
     uvicorn.Server(config).run(sockets=[doors[place]])
 
 
-def _threads() -> int:
-    """Each thread that works keeps a connection to PostgreSQL, which has 100 by default."""
-    return 32
-
-
-def _count(name: str, otherwise: int) -> int:
-    """A setting that counts something. Raises CommandError if it is no number above zero."""
-    value = os.environ.get(name) or str(otherwise)
-    if not value.isdecimal() or int(value) < 1:
-        raise CommandError(f"{name} must be a number above zero, not {value!r}")
-    return int(value)
-
-
-def _address(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise CommandError(f"KMSCONSOLE_LISTEN must be address:port, not {listen!r}")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
 def _limits(threads: int) -> Limits:
     """What each worker allows its clients. Every connection is an open file: as many as the system lets us have, up to four times
     what can be used, since workers come and go."""
-    usual = Limits()
-    connections = _count("KMSCONSOLE_CONNECTIONS", usual.connections)
+    given = settings.KMSCONSOLE
+    connections = given.connections
     wanted = 4 * (threads + connections)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     usable = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -172,8 +152,8 @@ def _limits(threads: int) -> Limits:
     share = max(connections // 2, 1)
     return Limits(
         connections=connections,
-        per_address=min(_count("KMSCONSOLE_CONNECTIONS_PER_ADDRESS", share), connections),
-        seconds=_count("KMSCONSOLE_REQUEST_SECONDS", int(usual.seconds)),
+        per_address=min(given.connections_per_address or share, connections),
+        seconds=given.request_seconds,
     )
 
 

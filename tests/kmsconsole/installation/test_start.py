@@ -77,6 +77,8 @@ def test_an_administrator_that_aws_could_not_have_is_refused_in_one_line(
         ("KMSCONSOLE_BACKEND", "moto", "KMSCONSOLE_BACKEND must be embedded, aws or an http(s) URL, not 'moto'"),
         ("KMSCONSOLE_WORKERS", "many", "KMSCONSOLE_WORKERS must be a number above zero, not 'many'"),
         ("KMSCONSOLE_WORKERS", "0", "KMSCONSOLE_WORKERS must be a number above zero, not '0'"),
+        ("KMSCONSOLE_LISTEN", "abc", "KMSCONSOLE_LISTEN must be address:port, not 'abc'"),
+        ("KMSCONSOLE_THREADS", "-1", "KMSCONSOLE_THREADS must be a number above zero, not '-1'"),
         ("KMSCONSOLE_LISTEN", "localhost:http", "KMSCONSOLE_LISTEN must be address:port, not 'localhost:http'"),
         ("KMSCONSOLE_LISTEN", "no-such-host.invalid:8000", "cannot listen on no-such-host.invalid:8000: "),
         ("KMSCONSOLE_DATABASE_URL", "postgres://127.0.0.1:1/none", "the database of KMSCONSOLE_DATABASE_URL cannot be used: "),
