@@ -5,7 +5,9 @@ An installed console has no checkout to keep data in: its data folder is the use
 
 from __future__ import annotations
 
+import hashlib
 import os
+from importlib import metadata
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -20,6 +22,15 @@ def is_installed() -> bool:
 def folder() -> Path:
     """What holds `templates`, `static` and `locale`."""
     return _INSTALLED if is_installed() else _CHECKOUT
+
+
+def static_version() -> str:
+    """Another one whenever a static file, or htmx that comes with its package, is another: part of their addresses."""
+    digest = hashlib.sha256(metadata.version("django-htmx").encode())
+    static = folder() / "static"
+    for path in sorted(path for path in static.rglob("*") if path.is_file()):
+        digest.update(f"\0{path.relative_to(static).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def default_data() -> Path:

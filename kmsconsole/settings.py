@@ -158,7 +158,9 @@ TIME_ZONE = "UTC"
 LOCALE_PATHS = [RESOURCES / "locale"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-STATIC_URL = "/static/"
+# The version is in the address, so browsers keep static files for good, and what files import from beside them has it too.
+STATIC_URL = f"/static/{resources.static_version()}/"
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/"
 STATICFILES_DIRS = [RESOURCES / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

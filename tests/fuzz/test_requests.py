@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from engine import service
 from engine.wire.http import HttpRequest, HttpResponse
 from engine.wire.services import SERVICES
+from kmsconsole import resources
 from tests.conftest import TestAccount, TestUser, new_account
 from tests.support import members, raw
 from tests.support.calls import EVERY, Calls
@@ -121,7 +122,7 @@ def served(server: Server) -> list[bytes]:
         b"GET /",
         b"GET /principals/sign-in/?next=/keys/",
         b"POST /principals/sign-in/",
-        b"GET /static/css/console.css",
+        b"GET /static/%s/css/console.css" % resources.static_version().encode(),
         b"GET /healthz",
     ]
     return [

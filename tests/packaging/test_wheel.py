@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import site
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import urllib.request
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
@@ -50,9 +52,17 @@ def fetched(server: Server, path: str, language: str = "en") -> tuple[str, str]:
 
 
 def test_it_serves_pages_with_their_style_sheet_and_script(server: Server) -> None:
-    assert "<title>Sign in" in fetched(server, "/principals/sign-in/")[1]
-    assert fetched(server, "/static/css/console.css")[0].startswith("text/css")
-    assert "javascript" in fetched(server, "/static/js/console.js")[0]
+    page = fetched(server, "/principals/sign-in/")[1]
+    assert "<title>Sign in" in page
+    (style_sheet,) = re.findall(r'"(/static/[^"]+/console.css)"', page)
+    (script,) = re.findall(r'"(/static/[^"]+/console.js)"', page)
+    for whole, kind in ((style_sheet, "text/css"), (script, "text/javascript")):
+        content_type, content = fetched(server, whole)
+        assert content_type.startswith(kind)
+        parts = re.findall(r'^@?import (?:url\()?"([^"]+)"', content, re.MULTILINE)
+        assert len(parts) >= 8
+        for part in parts:
+            assert fetched(server, urljoin(whole, part))[0].startswith(kind)
 
 
 def test_it_speaks_german(server: Server) -> None:
