@@ -74,7 +74,7 @@ $(FRONT_END)/.done: tests/frontend/package-lock.json
 	@if command -v npm >/dev/null 2>&1; then cd tests/frontend && npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules/.done; fi
 front-end: $(FRONT_END)/.done
 	@if ! command -v npm >/dev/null 2>&1; then echo "front-end: skipped, Node.js is not here"; exit 0; fi; \
-	$(FRONT_END)/.bin/prettier --log-level warn --check static static/css static/js && \static/css static/js && \ \
+	$(FRONT_END)/.bin/prettier --log-level warn --check static/css static/js && \
 	$(FRONT_END)/.bin/eslint --config tests/frontend/eslint.config.js static/js && \
 	$(FRONT_END)/.bin/stylelint --config tests/frontend/stylelint.config.js 'static/css/**/*.css'
 front-end-format: $(FRONT_END)/.done
