@@ -122,7 +122,7 @@ def served(server: Server) -> list[bytes]:
         b"GET /",
         b"GET /principals/sign-in/?next=/keys/",
         b"POST /principals/sign-in/",
-        b"GET /static/%s/css/console.css" % resources.static_version().encode(),
+        b"GET /static/%s/css/base.css" % resources.static_version().encode(),
         b"GET /healthz",
     ]
     return [

@@ -77,15 +77,14 @@ def test_each_class_of_a_template_has_a_rule_or_a_script() -> None:
     assert unknown == WITHOUT_RULES
 
 
-def test_each_style_sheet_is_imported_once_into_the_layer_of_its_folder() -> None:
+def test_each_style_sheet_is_linked_once_and_is_in_the_layer_of_its_folder() -> None:
     folder = ROOT / "static" / "css"
-    imports = re.findall(r'@import url\("([^"]+)"\) layer\((\w+)\)', (folder / "console.css").read_text())
-    expected = [
-        (path.relative_to(folder).as_posix(), path.stem if path.parent == folder else path.parent.name)
-        for path in CSS
-        if path.name != "console.css"
-    ]
-    assert sorted(imports) == sorted(expected)
+    linked = re.findall(r"'css/([^']+)'", (ROOT / "templates" / "components" / "style_sheets.html").read_text())
+    assert linked[0] == "tokens.css"  # it has the order of the layers
+    assert sorted(linked) == sorted(path.relative_to(folder).as_posix() for path in CSS)
+    for path in CSS:
+        layer = path.stem if path.parent == folder else path.parent.name
+        assert re.findall(r"^@layer (\w+) \{", path.read_text(), re.MULTILINE) == [layer], path
 
 
 def test_each_custom_property_is_defined_and_used() -> None:

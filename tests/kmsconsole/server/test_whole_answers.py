@@ -129,7 +129,7 @@ CASES: dict[str, tuple[bytes, int]] = {
     "a redirect": (request("GET /keys/"), 302),
     "a method that a page has not": (request("GET /theme/"), 405),
     "a form without its token": (request("POST /principals/sign-in/", f"Content-Type: {FORM}", body=b"a=b"), 403),
-    "a static file": (request(f"GET /static/{resources.static_version()}/css/console.css"), 200),
+    "a static file": (request(f"GET /static/{resources.static_version()}/css/base.css"), 200),
     "a page that fails": (request("GET /fails"), 500),
     "a page that promised more": (request("GET /too-short"), 500),
     "a header that would be two": (request("GET /injects"), 500),
