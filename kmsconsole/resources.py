@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def folder() -> Path:
     return _INSTALLED if is_installed() else _CHECKOUT
 
 
+@cache
 def static_version() -> str:
     """Another one whenever a static file, or htmx that comes with its package, is another: part of their addresses."""
     digest = hashlib.sha256(metadata.version("django-htmx").encode())

@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from keys.clock import views as clock
 from keys.overview import views as overview
-from kmsconsole.frame import search, views
+from kmsconsole.frame import search, style_sheet, views
 from principals.views import profile
 
 urlpatterns = [
@@ -28,6 +28,7 @@ urlpatterns = [
     path("language/", views.language, name="language"),
     path("region/", views.region, name="region"),
     path("search/", search.search, name="search"),
+    path("console.<str:version>.css", style_sheet.style_sheet, name="style-sheet"),
     path("favicon.ico", views.favicon, name="favicon"),
 ]
 

@@ -15,7 +15,7 @@ from console import addresses, session
 from console.request import OpenRequest
 from engine.public import signin
 
-OPEN = frozenset({"sign-in", "sign-out", "use-session", "styleguide", "theme", "language", "favicon"})
+OPEN = frozenset({"sign-in", "sign-out", "use-session", "styleguide", "theme", "language", "favicon", "style-sheet"})
 
 
 def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -23,6 +23,7 @@ from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer, T
 
 from console import addresses
 from kmsconsole.frame.breadcrumbs import above
+from kmsconsole.frame.style_sheet import address
 
 register = template.Library()
 
@@ -48,6 +49,12 @@ _LEXERS: dict[str, Any] = {
     "hcl": TerraformLexer,
     "text": TextLexer,
 }
+
+
+@register.simple_tag
+def style_sheet() -> str:
+    """The address of the style sheet."""
+    return address()
 
 
 @register.simple_tag

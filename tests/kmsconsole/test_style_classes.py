@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from pygments.token import STANDARD_TYPES
 
+from kmsconsole.frame import style_sheet
+
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("access", "audit", "console", "keys", "kmsconsole", "learn", "playground", "principals", "engine")
 CSS = sorted((ROOT / "static" / "css").rglob("*.css"))
@@ -77,12 +79,12 @@ def test_each_class_of_a_template_has_a_rule_or_a_script() -> None:
     assert unknown == WITHOUT_RULES
 
 
-def test_each_style_sheet_is_linked_once_and_is_in_the_layer_of_its_folder() -> None:
+def test_each_style_sheet_is_joined_once_and_is_in_the_layer_of_its_folder() -> None:
     folder = ROOT / "static" / "css"
-    linked = re.findall(r"'css/([^']+)'", (ROOT / "templates" / "components" / "style_sheets.html").read_text())
-    assert linked[0] == "tokens.css"  # it has the order of the layers
-    assert sorted(linked) == sorted(path.relative_to(folder).as_posix() for path in CSS)
+    sheet = style_sheet.joined().decode()
+    assert sheet.startswith((folder / "tokens.css").read_text())  # it has the order of the layers
     for path in CSS:
+        assert sheet.count(path.read_text()) == 1, path
         layer = path.stem if path.parent == folder else path.parent.name
         assert re.findall(r"^@layer (\w+) \{", path.read_text(), re.MULTILINE) == [layer], path
 
