@@ -61,7 +61,8 @@ def explore(request: ConsoleRequest) -> HttpResponse:
     try:
         people = principal_directory.of(request)
     except ClientError as error:
-        return render(request, "access/explorer.html", {**shown, "problem": service.sentence(error)}, status=403)
+        status = 403 if service.denied(error) else 400
+        return render(request, "access/explorer.html", {**shown, "problem": service.sentence(error)}, status=status)
     shown |= {"subjects": people.subjects, "unread": people.problems}
     try:
         answer = _answer(request, question, people, begun)

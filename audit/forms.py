@@ -36,9 +36,10 @@ class MomentField(forms.DateTimeField):
 
 
 class FilterForm(forms.Form):
-    key = forms.CharField(label=gettext_lazy("Key ID or ARN"), required=False, max_length=2048)
+    key = forms.CharField(label=gettext_lazy("Key ID, ARN or alias"), required=False, max_length=2048)
     user = forms.CharField(label=gettext_lazy("User"), required=False, max_length=2048)
     operation = forms.CharField(label=gettext_lazy("Operation"), required=False, max_length=128)
+    error = forms.CharField(label=gettext_lazy("Error code"), required=False, max_length=128)
     refused = forms.BooleanField(label=gettext_lazy("Refused only"), required=False)
     start = MomentField(label=gettext_lazy("From"))
     end = MomentField(label=gettext_lazy("Until"), end_of_day=True)

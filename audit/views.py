@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -17,12 +18,13 @@ from django.utils.translation import gettext as _
 from audit.forms import AsOfForm, FilterForm
 from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
+from keys import service
 from keys.common import problem_page
 from keys.record import events as record
 
 PAGE = 50
+_KEY_ID = re.compile(r"(mrk-)?[0-9a-f-]{32,36}")
 MOST_PAGES = 40  # how far one request looks for events that match every filter
-_EXPORTED = 100_000
 _COLUMNS = ("eventTime", "eventID", "eventName", "eventSource", "user", "principal", "sourceIPAddress", "awsRegion", "keys", "errorCode", "errorMessage", "requestID")  # fmt: skip
 
 
@@ -34,7 +36,10 @@ def events(request: ConsoleRequest) -> HttpResponse:
     after, looked_until = "", None
     if not form.errors:
         try:
-            found, after, looked_until = _find(_lookup(request, wanted, as_of), wanted, request.GET.get("after", ""))
+            wanted = _resolved(request, form, wanted)
+            if not form.errors:
+                lookup = _lookup(request, wanted, as_of)
+                found, after, looked_until = _find(lookup, wanted, request.GET.get("after", ""))
         except ClientError as error:
             return problem_page(request, _("Audit"), error)
     return render(
@@ -50,6 +55,20 @@ def events(request: ConsoleRequest) -> HttpResponse:
         },
         status=422 if form.errors else 200,
     )
+
+
+def _resolved(request: ConsoleRequest, form: FilterForm, wanted: dict[str, Any]) -> dict[str, Any]:
+    """The filter with the ARN in place of an alias: events name keys by ARN. One that leads to no key is an error beside the field."""
+    named = str(wanted.get("key", "")).strip()
+    if not named or _KEY_ID.fullmatch(named) or ":key/" in named:
+        return wanted
+    alias = named if named.startswith(("alias/", "arn:")) else f"alias/{named}"
+    try:
+        metadata = service.client(request).describe_key(KeyId=alias)["KeyMetadata"]
+    except ClientError as error:
+        form.add_error("key", service.sentence(error))
+        return wanted
+    return {**wanted, "key": metadata["Arn"]}
 
 
 def _as_of(request: ConsoleRequest) -> datetime | None:
@@ -110,6 +129,8 @@ def _matches(shown: dict[str, Any], wanted: dict[str, Any]) -> bool:
         return False
     if wanted.get("operation") and shown["name"] != wanted["operation"]:
         return False
+    if wanted.get("error") and not shown["error"].startswith(wanted["error"]):
+        return False
     return not wanted.get("refused") or bool(shown["error"])
 
 
@@ -118,12 +139,15 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
     form = FilterForm(request.GET)
     if not form.is_valid():
         return events(request)
-    lookup = _lookup(request, form.cleaned_data, _as_of(request))
     try:
+        wanted = _resolved(request, form, form.cleaned_data)
+        if form.errors:
+            return events(request)
+        lookup = _lookup(request, wanted, _as_of(request))
         first = lookup("")
     except ClientError as error:
         return problem_page(request, _("Audit"), error)
-    rows = _all(lookup, first, form.cleaned_data)
+    rows = _all(lookup, first, wanted)
     as_json = request.GET.get("format") == "json"
     answer = StreamingHttpResponse(
         (json.dumps(each["record"]) + "\n" for each in rows) if as_json else _csv(rows),
@@ -134,14 +158,11 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
 
 
 def _all(lookup: Any, answer: dict[str, Any], wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    number = 0
+    """Every event that matches, however many: an export is not cut."""
     while True:
-        for shown in map(_shown, answer["Events"]):
-            if _matches(shown, wanted):
-                yield shown
-                number += 1
+        yield from (shown for shown in map(_shown, answer["Events"]) if _matches(shown, wanted))
         after = answer.get("NextToken", "")
-        if not after or number >= _EXPORTED:
+        if not after:
             return
         answer = lookup(after)
 

@@ -52,7 +52,8 @@ def backend(request: ConsoleRequest) -> backends.Backend:
 
 
 def client(request: ConsoleRequest, service: str = "kms", region: str | None = None) -> Any:
-    """A client of `service` for this request's principal. IAM, STS and CloudTrail are the embedded engine's unless on real AWS.
+    """A client of `service` for this request's principal. IAM and STS are the embedded engine's unless on real AWS; CloudTrail is the
+    endpoint's own, for only that has the calls of the endpoint's keys.
 
     Raises ClientError where a connection's credentials cannot be opened or its role not assumed.
     """
@@ -66,7 +67,7 @@ def _guarded(request: ConsoleRequest, service: str, found: Any) -> Any:
 
 def _client(request: ConsoleRequest, service: str, region: str) -> Any:
     chosen = backends.current(request)
-    if chosen.embedded or (chosen.kind != AWS and service != "kms"):
+    if chosen.embedded or (chosen.kind != AWS and service not in ("kms", "cloudtrail")):
         return _embedded(request, service, region)
     borrowed = chosen.connection is None or not chosen.connection.sealed  # none: what KMSCONSOLE_BACKEND names
     if borrowed and not visibility.is_allowed(viewer(request), USE_CONNECTION):
@@ -94,8 +95,8 @@ def now(request: ConsoleRequest) -> datetime:
 
 
 def record_now(request: ConsoleRequest) -> datetime:
-    """The time that the record of calls goes by: the account's, unless the endpoint is AWS with a record of its own."""
-    if backends.current(request).kind == AWS:
+    """The time that the record of calls goes by: the account's, unless the endpoint has a record of its own."""
+    if not backends.current(request).embedded:
         return timezone.now()
     account_id = str(request.signed_in.account_id)
     return timezone.now() + timedelta(seconds=account_clock.offset(account_id))
@@ -270,6 +271,11 @@ def account_id(request: ConsoleRequest) -> str:
     if backends.current(request).kind != AWS:
         return str(request.signed_in.account_id)
     return str(client(request, "sts").get_caller_identity()["Account"])
+
+
+def not_offered(error: ClientError) -> bool:
+    """Whether an endpoint has no such thing to tell, as the console says it of another endpoint than the embedded engine."""
+    return str(error.response["Error"]["Code"]) == "UnsupportedOperationException"
 
 
 def aliases_by_key(api: Any) -> dict[str, list[str]]:

@@ -62,6 +62,12 @@ def place(request: ConsoleRequest) -> dict[str, str]:
     return {"account_id": scope or signed_in.account_id, "region": signed_in.region}
 
 
+def endpoint_account(request: ConsoleRequest) -> str:
+    """The account that the keys of the endpoint belong to, as the ARN of a key that was read tells it; "" while none was."""
+    arn = InventoryKey.objects.filter(**place(request)).values_list("arn", flat=True).first()
+    return arn.split(":")[4] if arn else ""
+
+
 def progress(request: ConsoleRequest) -> SyncState | None:
     """How far the first reading or the catching up is, while it is not done; or what stopped it."""
     state = SyncState.objects.filter(**place(request)).first()

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -66,7 +68,10 @@ def home(request: ConsoleRequest) -> HttpResponse:
         matters = [_panel(request, *each) for each in _PANELS]
     except ClientError as error:
         return problem_page(request, _("Overview"), error)
-    refused, refused_problem = _refused_calls(request, listing.now)
+    since = (service.record_now(request) - _DAY).replace(
+        second=0, microsecond=0
+    )  # a link to the list names it to the minute
+    refused, whole, refused_problem = _refused_calls(request, since)
     return render(
         request,
         "keys/overview/overview.html",
@@ -76,7 +81,11 @@ def home(request: ConsoleRequest) -> HttpResponse:
             "charts": [(name, words, listing.counts(name)) for name, words in CHARTS],
             "matters": matters,
             "refused": refused,
+            "refused_whole": whole,
             "refused_problem": refused_problem,
+            "refused_query": urlencode(
+                {"error": DENIED, "start": timezone.localtime(since).strftime("%Y-%m-%dT%H:%M")}
+            ),
             "progress": inventory.progress(request),
         },
     )
@@ -97,23 +106,35 @@ def _days(row: Row, column: str, now: datetime) -> int | None:
     return (moment - now).days if moment else None
 
 
+DENIED = "AccessDenied"
+_DAY = timedelta(days=1)
 _LOOKED_AT = 200  # of another trail's events, which cannot be asked for refusals alone
 
 
-def _refused_calls(request: ConsoleRequest, now: datetime) -> tuple[list[dict[str, Any]], str]:
-    """The last day's calls that were denied, newest first; or why the trail may not be read."""
+def _refused_calls(request: ConsoleRequest, start: datetime) -> tuple[list[dict[str, Any]], bool, str]:
+    """The calls that were denied since `start`, newest first, and whether these are all; or why the record may not be read."""
     try:
-        records = events.refused_since(request, now - timedelta(days=1), _LOOKED_AT)
+        found = events.refused_since(request, start, _LOOKED_AT)
     except (ClientError, *aws_calls.FAILURES) as error:
-        return [], connections.failure(request, error).title if aws_calls.failed(error) else service.sentence(error)
-    denied = [record for record in records if str(record.get("errorCode", "")).startswith("AccessDenied")]
-    return [
-        {
-            "id": record["eventID"],
-            "when": datetime.fromisoformat(record["eventTime"]),
-            "name": record["eventName"],
-            "who": record["userIdentity"].get("arn", record["userIdentity"].get("invokedBy", "")).rpartition("/")[2],
-            "keys": [each["ARN"].rpartition("/")[2] for each in record.get("resources") or ()],
-        }
-        for record in denied
-    ], ""
+        return (
+            [],
+            True,
+            connections.failure(request, error).title if aws_calls.failed(error) else service.sentence(error),
+        )
+    denied = [record for record in found.records if str(record.get("errorCode", "")).startswith(DENIED)]
+    return (
+        [
+            {
+                "id": record["eventID"],
+                "when": datetime.fromisoformat(record["eventTime"]),
+                "name": record["eventName"],
+                "who": record["userIdentity"]
+                .get("arn", record["userIdentity"].get("invokedBy", ""))
+                .rpartition("/")[2],
+                "keys": [each["ARN"].rpartition("/")[2] for each in record.get("resources") or ()],
+            }
+            for record in denied
+        ],
+        found.whole,
+        "",
+    )

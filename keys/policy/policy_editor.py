@@ -66,7 +66,7 @@ def check(request: ConsoleRequest, text: str, kind: Any, key_arn: str = "") -> l
         try:
             people = principal_directory.of(request)
         except ClientError as error:
-            if not service.denied(error):
+            if not service.denied(error) and not service.not_offered(error):
                 raise
     account_id = service.account_id(request)
     principals = None

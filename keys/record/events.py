@@ -2,28 +2,37 @@
 
 CloudTrail's LookupEvents takes one attribute and answers fifty events at a time; a report or a lesson asks for all of many kinds. Of the
 embedded record they are read at once, by the console's own action kmsconsole:ReadRecord: one decision and one entry of the record for each
-question, however many events answer it. On real AWS the pages of LookupEvents are walked (CloudTrail keeps ninety days there).
+question, however many events answer it. On real AWS the pages of LookupEvents are walked (CloudTrail keeps ninety days there). Another
+endpoint is asked for its own record; one that has none says so (`not_told`), and no page shows that as "no calls".
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+from django.utils.translation import gettext as _
+
+from console.aws_calls import UnexpectedAnswerError
 from console.request import ConsoleRequest
 from engine.public import proof
 from engine.public import record as trail
 from engine.public.proof import CheckpointError as CheckpointError  # what `verify` raises
 from engine.public.record import Lookup, user_name
 from keys import service
+from keys.endpoints import backends
 
 READ_RECORD = "kmsconsole:ReadRecord"
 PAGE = 50
 MOST = 200_000  # records that one question reads at most
 _CHUNK = 2_000
+_MOST_REFUSED = 10_000
 _GLOBAL = "us-east-1"  # where CloudTrail keeps the events of IAM
 T = TypeVar("T")
 
@@ -40,8 +49,9 @@ class FoundEvents:
 
 def look_up(request: ConsoleRequest, **parameters: Any) -> dict[str, Any]:
     """One page as LookupEvents answers it. Raises ClientError if the caller may not look events up."""
-    answer: dict[str, Any] = service.client(request, "cloudtrail").lookup_events(**parameters)
-    return answer
+    with _telling(request):
+        answer: dict[str, Any] = service.client(request, "cloudtrail").lookup_events(**parameters)
+        return answer
 
 
 def pages(
@@ -50,8 +60,33 @@ def pages(
     """The events as LookupEvents answers them, newest first, a page at a time until `most` were read."""
     settings = {"MaxItems": most, "PageSize": PAGE}
     reader = service.client(request, "cloudtrail", region).get_paginator("lookup_events")
-    for page in reader.paginate(**parameters, PaginationConfig=settings):
-        yield page["Events"]
+    with _telling(request):
+        for page in reader.paginate(**parameters, PaginationConfig=settings):
+            yield page["Events"]
+
+
+@contextmanager
+def _telling(request: ConsoleRequest) -> Iterator[None]:
+    """Around a LookupEvents call. An endpoint that has no such operation answers in a form of its own: raises ClientError that says so."""
+    chosen = service.backend(request)
+    try:
+        yield
+    except (ResponseParserError, UnexpectedAnswerError) as error:
+        if chosen.kind != backends.URL:
+            raise
+        raise not_told(chosen.name) from error
+    except ClientError as error:
+        if chosen.kind != backends.URL or not (service.unknown_operation(error) or service.not_offered(error)):
+            raise
+        raise not_told(chosen.name) from error
+
+
+def not_told(name: str) -> ClientError:
+    """What an endpoint without a record of calls cannot tell."""
+    message = _(
+        "%(endpoint)s does not answer LookupEvents: who used its keys, when, and what was changed is not known here."
+    ) % {"endpoint": name}
+    return ClientError({"Error": {"Code": "UnsupportedOperationException", "Message": message}}, "LookupEvents")
 
 
 def _read_record(request: ConsoleRequest, read: Callable[[], T], **asked: Any) -> T:
@@ -69,7 +104,7 @@ def verify(request: ConsoleRequest) -> Any:
 def by_names(request: ConsoleRequest, names: Iterable[str], until: datetime) -> FoundEvents:
     """The records of these operations up to `until`, in the order they happened, from every Region of the account. Raises ClientError."""
     wanted = list(names)
-    if service.backend(request).kind == service.AWS:
+    if not service.backend(request).embedded:
         records = [record for name in wanted for record in _aws_by_name(request, name, until)]
         return FoundEvents(sorted(records, key=lambda record: record["eventTime"]), True)
     account_id = request.signed_in.account_id
@@ -110,7 +145,7 @@ def since(
     Raises ClientError.
     """
     wanted = list(names)
-    if service.backend(request).kind == service.AWS:
+    if not service.backend(request).embedded:
         return _aws_since(request, frozenset(wanted), start, user, most)
     account_id = request.signed_in.account_id
     asked = {"eventNames": sorted(wanted), "startTime": start.isoformat(), **({"username": user} if user else {})}
@@ -147,16 +182,32 @@ def _aws_since(request: ConsoleRequest, names: frozenset[str], start: datetime, 
     return FoundEvents(sorted(records, key=lambda record: record["eventTime"]), whole)
 
 
-def refused_since(request: ConsoleRequest, start: datetime, most: int) -> list[dict[str, Any]]:
-    """Records of calls that failed in this Region, newest first; on real AWS of any calls, the newest `most`, for it cannot be asked for
-    failures alone. Raises ClientError."""
-    if service.backend(request).kind == service.AWS:
-        return [
-            json.loads(event["CloudTrailEvent"]) for page in pages(request, most, StartTime=start) for event in page
-        ]
+def refused_since(request: ConsoleRequest, start: datetime, most: int) -> FoundEvents:
+    """Records of the calls of this Region that got an error, newest first. Another endpoint's record cannot be asked for errors alone:
+    there they are those among the newest `most` events. Raises ClientError."""
+    if not service.backend(request).embedded:
+        read = [event for page in pages(request, most, StartTime=start) for event in page]
+        records = [json.loads(event["CloudTrailEvent"]) for event in read]
+        return FoundEvents([each for each in records if each.get("errorCode")], len(read) < most)
     account_id, region = request.signed_in.account_id, request.signed_in.region
+    return _read_record(
+        request,
+        lambda: _embedded_refused_since(account_id, region, start),
+        errorsOnly=True,
+        region=region,
+        startTime=start.isoformat(),
+    )
 
-    def read() -> list[dict[str, Any]]:
-        return trail.lookup(account_id, Lookup(region=region, errors_only=True, start=start)).events
 
-    return _read_record(request, read, errorsOnly=True, region=region, startTime=start.isoformat())
+def _embedded_refused_since(account_id: str, region: str, start: datetime) -> FoundEvents:
+    found: list[dict[str, Any]] = []
+    before = None
+    while len(found) < _MOST_REFUSED:
+        page = trail.lookup(
+            account_id, Lookup(region=region, errors_only=True, start=start, limit=_CHUNK, before=before)
+        )
+        found += page.events
+        if page.next is None:
+            return FoundEvents(found, True)
+        before = page.next
+    return FoundEvents(found, False)

@@ -15,6 +15,7 @@ from console.awsmodel import regions
 from console.request import when_signed_in
 from keys.clock import durations
 from keys.endpoints import backends
+from kmsconsole.frame.speaks_of import speaks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "endpoint": backend.name or {"embedded": _("Embedded"), "aws": _("Real AWS")}[backend.kind],
         "endpoint_kind": backend.kind,
         "signed_in": own and own.signed_in,
+        "speaks_of": own and speaks_of(own),
         "other_sessions": session.others(request) if hasattr(request, "session") else (),
         "clock_ahead": durations.ahead(own) if own else "",
         "regions": regions("kms") if own else (),

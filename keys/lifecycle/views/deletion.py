@@ -73,7 +73,10 @@ def page(request: ConsoleRequest, key_id: str) -> HttpResponse:
     impact = use_tabs.impact(request, kms, key)
     names = [name.removeprefix("alias/") for name in impact["key_aliases"]]
     two_persons = approvals.required(request.signed_in.account_id)
-    recent = impact["used"] is not None and impact["used"].recent
+    not_known = (
+        impact["used"] is None and bool(impact["used_problem"]) and not impact["users"]
+    )  # then asked as if it was used
+    recent = not_known or (impact["used"] is not None and impact["used"].recent)
     form = DeletionForm(
         request.POST or None,
         name=(names[0] if names else key["KeyId"]) if recent else "",

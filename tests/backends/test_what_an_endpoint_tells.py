@@ -1,0 +1,165 @@
+"""Another endpoint than the embedded one: what it cannot tell is said so, where one looks, and never shown as zero; and every page says
+whose account, Region and endpoint it speaks of. Against moto (no record of calls), a second kmsconsole (with one), and that as AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from django.test import Client
+
+from keys.endpoints import backends
+from tests.conftest import TestAccount
+from tests.support.connections import connect
+from tests.support.server import ACCESS_KEY_ID, ACCOUNT, SECRET, Server
+
+MOTO_ACCOUNT = "123456789012"
+NOT_TOLD = "does not answer LookupEvents"
+
+
+def switch(browser: Client, slug: str) -> None:
+    browser.post("/settings/endpoints/switch/", {"endpoint": slug, "next": "/"})
+
+
+@pytest.fixture
+def at_moto(signed_in: Client, moto: str) -> Client:
+    switch(signed_in, str(connect(signed_in, moto).pk))
+    return signed_in
+
+
+@pytest.fixture
+def at_second(signed_in: Client, server: Server) -> Client:
+    """The console, speaking to another kmsconsole."""
+    switch(signed_in, str(connect(signed_in, server.url, access_key_id=ACCESS_KEY_ID, secret=SECRET).pk))
+    return signed_in
+
+
+@pytest.fixture
+def at_aws(signed_in: Client, server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """The console on "Real AWS", where a second kmsconsole answers for AWS."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setattr("django.conf.settings.BACKEND", "aws")
+    backends.session.cache_clear()
+    backends._clients.clear()
+    yield signed_in
+    backends.session.cache_clear()
+    backends._clients.clear()
+
+
+@pytest.fixture
+def used_at_moto(moto: str, their_kms: Callable[[str], Any]) -> str:
+    kms = their_kms(moto)
+    key_id: str = kms.create_key(Description="used a minute ago")["KeyMetadata"]["KeyId"]
+    kms.encrypt(KeyId=key_id, Plaintext=b"x")
+    return key_id
+
+
+@pytest.fixture
+def their_kms() -> Callable[[str], Any]:
+    return lambda url: boto3.client(
+        "kms", region_name="us-east-1", endpoint_url=url, aws_access_key_id="x", aws_secret_access_key="x"
+    )
+
+
+@pytest.fixture
+def used_at_second(server: Server) -> str:
+    kms = server.client()
+    key_id: str = kms.create_key(Description="used a minute ago")["KeyMetadata"]["KeyId"]
+    kms.encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext={"file": "a"})
+    return key_id
+
+
+def text(browser: Client, address: str) -> str:
+    return browser.get(address, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("tab", ["use", "timeline", "impact"])
+def test_a_tab_that_reads_the_record_says_that_the_endpoint_has_none(
+    at_moto: Client, used_at_moto: str, tab: str
+) -> None:
+    page = text(at_moto, f"/keys/{used_at_moto}/tab/{tab}/")
+    assert NOT_TOLD in page
+    assert "Nobody in 90 days" not in page
+    assert "The trail has no change of this key." not in page
+    assert "never, since the trail began" not in page
+
+
+def test_the_impact_of_a_deletion_shows_what_is_not_known_as_not_known(at_moto: Client, used_at_moto: str) -> None:
+    page = at_moto.get(f"/keys/{used_at_moto}/delete/")
+    shown = page.content.decode()
+    assert "not known" in shown
+    assert NOT_TOLD in shown
+    assert page.context["events_told"] is False
+
+
+def test_a_deletion_asks_as_of_a_used_key_where_the_use_is_not_known(at_moto: Client, used_at_moto: str) -> None:
+    assert "typed" in at_moto.get(f"/keys/{used_at_moto}/delete/").context["form"].fields
+
+
+def test_the_overview_does_not_say_that_no_call_was_denied(at_moto: Client) -> None:
+    page = text(at_moto, "/")
+    assert "No call was denied." not in page
+    assert NOT_TOLD in page
+
+
+@pytest.mark.parametrize("address", ["/audit/", "/audit/keys/"])
+def test_the_audit_of_an_endpoint_without_a_record_shows_nobody_elses(at_moto: Client, address: str) -> None:
+    page = text(at_moto, address)
+    assert NOT_TOLD in page
+    assert "CreateConnection" not in page
+
+
+def test_who_may_use_a_key_is_not_told_of_other_principals(at_moto: Client, used_at_moto: str) -> None:
+    for address in (f"/keys/{used_at_moto}/tab/access/", f"/access/?key={used_at_moto}"):
+        page = text(at_moto, address)
+        assert "who may use its keys cannot be told" in page, address
+        assert "user/admin" not in page.partition("<main")[2].partition("cannot be told")[2], address
+
+
+def test_a_policy_is_still_checked_where_principals_are_not_known(at_moto: Client, used_at_moto: str) -> None:
+    assert at_moto.get(f"/keys/{used_at_moto}/tab/policy/").status_code == 200
+    assert at_moto.get(f"/keys/{used_at_moto}/policy/edit/").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["/principals/users/", "/principals/groups/", "/principals/roles/", "/classes/"])
+def test_a_page_of_the_consoles_own_account_says_so(at_moto: Client, account: TestAccount, address: str) -> None:
+    page = text(at_moto, address)
+    assert f"This page speaks of account {account.account_id} of this console's own service, not of moto." in page
+
+
+def test_a_page_of_the_endpoint_names_its_account_and_region(at_moto: Client, used_at_moto: str) -> None:
+    at_moto.post("/settings/endpoints/refresh/")
+    at_moto.get("/keys/")
+    line = text(at_moto, "/keys/").partition('class="speaks-of')[2].partition("</p>")[0]
+    assert "moto" in line
+    assert MOTO_ACCOUNT in line
+    assert "us-east-1" in line
+
+
+def test_a_second_kmsconsole_tells_who_used_its_key(at_second: Client, used_at_second: str) -> None:
+    impact = at_second.get(f"/keys/{used_at_second}/tab/impact/").context
+    assert impact["ciphertexts"] == 1
+    assert [share.name.rpartition("/")[2] for share in impact["users"] if share.done] == ["admin"]
+    assert [(each.name, each.value, each.made) for each in impact["data"]] == [("file", "a", 1)]
+    assert at_second.get(f"/keys/{used_at_second}/tab/use/").context["total"] == 1
+    changes = at_second.get(f"/keys/{used_at_second}/tab/timeline/").context["changes"]
+    assert [change.event.name for change in changes] == ["CreateKey"]
+
+
+def test_the_audit_at_a_second_kmsconsole_is_that_of_its_account(at_second: Client, used_at_second: str) -> None:
+    at_second.get("/keys/")
+    page = at_second.get(f"/audit/?key={used_at_second}&operation=Encrypt")
+    assert len(page.context["events"]) == 1
+    assert ACCOUNT in page.content.decode()
+
+
+def test_on_aws_the_pages_read_its_own_cloudtrail_and_iam(at_aws: Client, used_at_second: str) -> None:
+    impact = at_aws.get(f"/keys/{used_at_second}/tab/impact/").context
+    assert impact["ciphertexts"] == 1
+    users = text(at_aws, "/principals/users/")
+    assert "This page speaks of account" not in users
+    assert "Real AWS" in users.partition('class="speaks-of')[2].partition("</p>")[0]
