@@ -17,8 +17,9 @@ from django.views.decorators.http import require_POST
 from console.request import ConsoleRequest
 from keys import call, viewer
 from keys.common import problem_page
-from keys.inventory import bulk, inventory
+from keys.inventory import bulk, bulk_impact, inventory
 from keys.inventory.bulk import BULK_ACTIONS, BulkAction
+from keys.inventory.bulk_impact import Impact
 from keys.inventory.lists import synced_listing
 from keys.models import BulkJob
 
@@ -37,10 +38,37 @@ class DeletionForm(forms.Form):
     )
     typed = forms.CharField(label="", widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
-    def __init__(self, phrase: str, *args: Any, **options: Any) -> None:
+    def __init__(self, phrase: str, used: list[Impact], *args: Any, **options: Any) -> None:
+        """`used`: the keys that were used lately, or of which that is not known. Each is named, as in the deletion of one key."""
         super().__init__(*args, **options)
         self.phrase = phrase
+        self.used = used
         self.fields["typed"].label = _("To confirm, type “%(phrase)s”") % {"phrase": phrase}
+        if used:
+            self.fields["names"] = forms.CharField(
+                label=_("Type the names of the keys that were used in the last 30 days, one a line"),
+                widget=forms.Textarea(attrs={"rows": min(len(used), 6), "autocomplete": "off", "spellcheck": "false"}),
+                help_text=_("What uses them will stop working. A key whose use is not known counts as used: %(names)s")
+                % {"names": ", ".join(each.name for each in used[: bulk_impact.MOST_RECENT])},
+            )
+
+    def clean(self) -> dict[str, Any]:
+        if len(self.used) > bulk_impact.MOST_RECENT:
+            raise forms.ValidationError(
+                _(
+                    "%(number)d of these keys were used in the last 30 days. At most %(most)d such keys are deleted at once."
+                ),
+                params={"number": len(self.used), "most": bulk_impact.MOST_RECENT},
+            )
+        return super().clean() or {}
+
+    def clean_names(self) -> str:
+        text = str(self.cleaned_data["names"])
+        typed = {line.strip().removeprefix("alias/") for line in text.splitlines()}
+        missing = [each.name for each in self.used if each.name not in typed]
+        if missing:
+            raise forms.ValidationError(_("Not typed: %(names)s"), params={"names": ", ".join(missing)})
+        return text
 
     def clean_typed(self) -> str:
         typed = str(self.cleaned_data["typed"]).strip()
@@ -56,8 +84,8 @@ class TagForm(forms.Form):
     tag_key = forms.CharField(label=gettext_lazy("Tag key"), max_length=128)
     tag_value = forms.CharField(label=gettext_lazy("Tag value"), max_length=256, required=False)
 
-    def __init__(self, phrase: str, *args: Any, **options: Any) -> None:
-        del phrase
+    def __init__(self, phrase: str, used: list[Impact], *args: Any, **options: Any) -> None:
+        del phrase, used
         super().__init__(*args, **options)
 
     def parameters(self) -> dict[str, Any]:
@@ -84,10 +112,13 @@ def confirm(request: ConsoleRequest) -> HttpResponse:
     willing = [each.key_id for each in expected if not each.problem]
     confirmed = bool(request.POST.get("confirmed"))
     previewed = "preview" in request.POST
-    form = _FORMS[slug](f"delete {len(willing)}", request.POST if confirmed else None) if slug in _FORMS else None
+    impacts = bulk_impact.of_keys(request, willing) if action.danger else {}
+    used = [each for each in impacts.values() if each.recent]
+    form = _FORMS[slug](f"delete {len(willing)}", used, request.POST if confirmed else None) if slug in _FORMS else None
     if confirmed and willing and not previewed and (form is None or form.is_valid()):
         job = bulk.start(request, slug, willing, form.parameters() if form is not None else {})
         return redirect("keys-bulk-job", job.pk)
+    in_use = {each.key_id for each in used}
     answers = Counter(each.problem.partition(":")[0] for each in expected if each.problem)
     return render(
         request,
@@ -96,7 +127,8 @@ def confirm(request: ConsoleRequest) -> HttpResponse:
             "action": action,
             "slug": slug,
             "form": form,
-            "expected": sorted(expected, key=lambda each: not each.problem)[:SHOWN],
+            "expected": sorted(expected, key=lambda each: (not each.problem, each.key_id not in in_use))[:SHOWN],
+            "impacts": impacts,
             "all": bool(request.POST.get("all")),
             "query": request.POST.get("query", ""),
             "chosen": chosen,
@@ -119,8 +151,8 @@ def _shown(
     parameters: dict[str, Any] = {}
     if form is not None:
         form.is_valid()
-        if isinstance(form, DeletionForm) and "typed" in form.errors:
-            del form.errors["typed"]  # what is only looked at need not be confirmed
+        for confirmation in ("typed", "names"):
+            form.errors.pop(confirmation, None)  # what is only looked at need not be confirmed
         if form.errors:
             return None
         parameters = form.parameters()

@@ -130,7 +130,11 @@ ACTIONS: dict[str, Action] = {
         "RotateKeyOnDemand",
         gettext_lazy("Rotate now"),
         gettext_lazy("The key has new material. What was encrypted before still opens."),
+        explain=gettext_lazy(
+            "This cannot be undone, and a key can be rotated on demand 25 times in all. What was encrypted before still opens."
+        ),
         tab="material",
+        confirm=True,
     ),
     "rotation-on": Action(
         "EnableKeyRotation",

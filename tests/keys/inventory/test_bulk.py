@@ -157,3 +157,28 @@ def test_many_keys_are_disabled_after_a_preview(account: TestAccount, signed_in:
     assert "is pending deletion." in preview
     signed_in.post("/keys/bulk/", {"action": "disable", "key": [one], "confirmed": "1"})
     assert account.client().describe_key(KeyId=one)["KeyMetadata"]["KeyState"] == "Disabled"
+
+
+def test_the_deletion_of_many_shows_who_uses_each_and_when_it_was_used(account: TestAccount, signed_in: Client) -> None:
+    used, unused = account.create_key(), account.create_key()
+    account.client().create_alias(AliasName="alias/in-use", TargetKeyId=used)
+    account.client().encrypt(KeyId=used, Plaintext=b"x")
+    page = post(signed_in, action="delete", key=[unused, used])
+    impacts = page.context["impacts"]
+    assert impacts[used].aliases == ("in-use",)
+    assert impacts[used].users == (account.administrator.arn,)
+    assert (impacts[used].recent, impacts[unused].recent) == (True, False)
+    assert account.administrator.arn in page.content.decode().partition("<main")[2]
+
+
+def test_a_key_that_was_used_lately_is_named_before_many_are_deleted(account: TestAccount, signed_in: Client) -> None:
+    used, unused = account.create_key(), account.create_key()
+    account.client().create_alias(AliasName="alias/in-use", TargetKeyId=used)
+    account.client().encrypt(KeyId=used, Plaintext=b"x")
+    given = {"action": "delete", "key": [unused, used], "confirmed": "1", "days": "9", "typed": "delete 2"}
+    refused = post(signed_in, **given, names="something else")
+    assert refused.status_code == 422
+    assert "Not typed: in-use" in refused.content.decode()
+    assert state(account, unused) == "Enabled"
+    post(signed_in, **given, names="in-use")
+    assert state(account, used) == "PendingDeletion"

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from django.test import Client
 from django.utils import timezone
 
-from keys.inventory.models import InventoryKey
+from keys.inventory.models import InventoryKey, SyncState
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 
 
@@ -89,3 +89,27 @@ def test_the_overview_tells_no_more_than_the_policies_allow(account: TestAccount
     assert page.context["total"] == 0
     assert all(each.number == 0 for each in page.context["matters"])
     assert "kmsconsole:ReadRecord" in page.context["refused_problem"]
+
+
+def test_denied_calls_are_counted_whole(account: TestAccount, signed_in: Client) -> None:
+    nothing = [{"Effect": "Deny", "Action": "kms:*", "Resource": "*"}]
+    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": nothing}))
+    kms = user.client()
+    for _ in range(60):
+        with pytest.raises(ClientError):
+            kms.list_keys()
+    page = signed_in.get("/")
+    assert len(page.context["refused"]) == 60
+    listed = signed_in.get(f"/audit/?{page.context['refused_query']}").context
+    assert len(listed["events"]) == 50
+    assert listed["after"]
+
+
+def test_a_list_half_read_says_that_nothing_is_known_yet(signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    half_read = SyncState(started=timezone.now(), done=12)
+    monkeypatch.setattr("keys.inventory.inventory.progress", lambda request: half_read)
+    page = signed_in.get("/").content.decode()
+    assert "Nothing is about to be deleted." not in page
+    assert "No rotation is due." not in page
+    assert "Not known yet: the key list is not read whole." in page
+    assert "provisional" in page
