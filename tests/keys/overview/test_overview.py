@@ -101,8 +101,7 @@ def test_denied_calls_are_counted_whole(account: TestAccount, signed_in: Client)
     page = signed_in.get("/")
     assert len(page.context["refused"]) == 60
     listed = signed_in.get(f"/audit/?{page.context['refused_query']}").context
-    assert len(listed["events"]) == 50
-    assert listed["after"]
+    assert len(listed["events"]) == 60, "the number leads to as many rows"
 
 
 def test_a_list_half_read_says_that_nothing_is_known_yet(signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
