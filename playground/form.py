@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -12,19 +13,27 @@ from django.utils.translation import gettext_lazy
 from console import encodings
 from console.awsmodel import service_model
 from console.forms import mark_needed
+from playground.capabilities import ALGORITHM_OF, CONTEXT_OF, Capabilities
 from playground.table import INITIAL, LABELS, RARE, TYPED_AS_TEXT, PlaygroundOperation
 
 SPARE_ROWS = 1  # empty encryption-context rows offered beyond those that are filled
 
 
 class OperationForm(forms.Form):
-    """`key_choices`: (identifier, words) for the key pickers."""
+    """`key_choices`: (identifier, words) for the key pickers. `can`: what the chosen keys can be asked for, by the member that names
+    the key; the form offers that and nothing else, or everything where it is not known."""
 
     def __init__(
-        self, play: PlaygroundOperation, key_choices: list[tuple[str, str]], *args: Any, **options: Any
+        self,
+        play: PlaygroundOperation,
+        key_choices: list[tuple[str, str]],
+        *args: Any,
+        can: Mapping[str, Capabilities] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self.play = play
+        self.can = can or {}
         self.shape = service_model("kms").operation_model(play.operation).input_shape
         self.context_members: list[str] = []
         self.too_large = False
@@ -35,7 +44,9 @@ class OperationForm(forms.Form):
     def _add(self, member: str, key_choices: list[tuple[str, str]]) -> None:
         shape = self.shape.members[member]
         if shape.type_name == "map":
-            self.context_members.append(member)
+            chosen = self.can.get(CONTEXT_OF[member])
+            if chosen is None or chosen.symmetric:  # other keys take no encryption context
+                self.context_members.append(member)
         elif shape.type_name == "blob":
             self._bytes_fields(member, required=member in self.shape.required_members)
         elif member.endswith("KeyId"):
@@ -63,7 +74,22 @@ class OperationForm(forms.Form):
     def _key_fields(self, member: str, key_choices: list[tuple[str, str]]) -> None:
         needed = self.play.needs_key and member in self.shape.required_members
         choices = key_choices if needed else [("", _("The one the ciphertext names")), *key_choices]
-        self.fields[member] = forms.ChoiceField(label=LABELS[member], choices=choices, required=False)
+        self.fields[member] = forms.ChoiceField(
+            label=LABELS[member],
+            choices=choices,
+            required=False,
+            # The rest of the form follows the key at once; without scripts when it is sent.
+            widget=forms.Select(
+                attrs={
+                    "hx-post": "",
+                    "hx-trigger": "change",
+                    "hx-vals": '{"narrow": "1"}',
+                    "hx-select": "#play-form",
+                    "hx-target": "#play-form",
+                    "hx-swap": "outerHTML",
+                }
+            ),
+        )
         if needed:
             mark_needed(self, member)
         self.fields[f"{member}_other"] = forms.CharField(
@@ -75,13 +101,20 @@ class OperationForm(forms.Form):
 
     def _choice_field(self, member: str, values: list[str]) -> None:
         required = member in self.shape.required_members
+        chosen = self.can.get(ALGORITHM_OF[member][0] if member in ALGORITHM_OF else "KeyId")
+        offered = chosen.choices(member) if chosen is not None else ()
+        if chosen is not None and offered:
+            values = list(offered)
+            required = required or (member in ALGORITHM_OF and not chosen.symmetric)
         choices = [(value, value) for value in values]
         nothing = _("By number of bytes") if member == "KeySpec" else _("As the key or AWS decides")
         self.fields[member] = forms.ChoiceField(
             label=LABELS[member],
             choices=choices if required else [("", nothing), *choices],
             required=required,
-            initial=values[0] if required else INITIAL.get(self.play.operation, {}).get(member),
+            initial=(chosen and chosen.first(member)) or values[0]
+            if required
+            else INITIAL.get(self.play.operation, {}).get(member),
         )
 
     def _bytes_fields(self, member: str, *, required: bool) -> None:
@@ -116,7 +149,10 @@ class OperationForm(forms.Form):
                 kind = "bytes"
             elif f"{member}_other" in self.fields:
                 kind = "key"
-            entry: dict[str, Any] = {"kind": kind, "member": member, "label": LABELS[member], "rare": member in RARE}
+            if kind == "field" and member not in self.fields:
+                continue  # an encryption context, which the key does not take
+            rare = member in RARE and not getattr(self.fields.get(member), "required", False)
+            entry: dict[str, Any] = {"kind": kind, "member": member, "label": LABELS[member], "rare": rare}
             if kind == "context":
                 rows = [*self._pairs(member), *[("", "")] * (SPARE_ROWS + self.more_rows)]
                 entry["rows"] = rows

@@ -19,6 +19,11 @@ class PlaygroundOperation:
     does: Any
     needs_key: bool = True
 
+    @property
+    def symmetric_only(self) -> bool:
+        """Data keys are made under symmetric encryption keys alone. Source: KMS API Reference, GenerateDataKey."""
+        return self.operation.startswith("GenerateDataKey")
+
 
 OPERATIONS: dict[str, PlaygroundOperation] = {
     "encrypt": PlaygroundOperation(

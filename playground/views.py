@@ -5,12 +5,13 @@ Nothing typed is stored: no URL, no cache (every answer says no-store), and in t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError, ParamValidationError
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -20,7 +21,8 @@ from console import encodings, error_help, pem
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.inventory import inventory
-from playground import recipe
+from playground import capabilities, recipe
+from playground.capabilities import ALGORITHM_OF, Capabilities
 from playground.form import OperationForm
 from playground.table import CHAINS, GROUPS, INITIAL, LABELS, OPERATIONS, RENAMED, PlaygroundOperation
 
@@ -45,9 +47,9 @@ def operation(request: ConsoleRequest, operation: str) -> HttpResponse:
         keys, picker_problem = _keys(request, play), ""
     except ClientError as error:
         keys, picker_problem = [], service.sentence(error)
-    form = _form(request, play, keys)
+    form = _form(request, kms, play, keys)
     outcome: dict[str, Any] = {}
-    runs = request.method == "POST" and not request.POST.keys() & {"more", "prefill"}
+    runs = request.method == "POST" and not request.POST.keys() & {"more", "prefill", "narrow"}
     if runs and form.is_valid():
         outcome = _run(request, kms, play, form.parameters())
     return render(
@@ -70,24 +72,63 @@ def _keys(request: ConsoleRequest, play: PlaygroundOperation) -> list[tuple[str,
     if not play.usage:
         return []
     if play.usage != "asymmetric":
-        return inventory.keys_for_picker(request, play.usage)
+        return inventory.keys_for_picker(request, play.usage, symmetric_only=play.symmetric_only)
     usages = ("ENCRYPT_DECRYPT", "SIGN_VERIFY", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE")
     found = [choice for usage in usages for choice in inventory.keys_for_picker(request, usage)]
     return [choice for choice in found if "SYMMETRIC_DEFAULT" not in choice[1]]
 
 
-def _form(request: ConsoleRequest, play: PlaygroundOperation, keys: list[tuple[str, str]]) -> OperationForm:
+def _form(request: ConsoleRequest, kms: Any, play: PlaygroundOperation, keys: list[tuple[str, str]]) -> OperationForm:
     initial: dict[str, Any] = {**INITIAL.get(play.operation, {}), "KeyId": request.GET.get("key", "")}
-    if request.method != "POST":
-        return OperationForm(play, keys, initial=initial)
     if "prefill" in request.POST:
-        return OperationForm(play, keys, initial={**initial, **_brought(request, play)})
-    form = OperationForm(play, keys, request.POST, request.FILES)
-    if "more" in request.POST:
+        initial |= _brought(request, play)
+    if request.method != "POST" or "prefill" in request.POST:
+        can = _capabilities(kms, play, keys, initial)
+        known = {member: value for member, value in initial.items() if _fits(can, member, value)}
+        return OperationForm(play, keys, initial=known, can=can)
+    can = _capabilities(kms, play, keys, request.POST)
+    form = OperationForm(play, keys, _of_this_key(request, play, can), request.FILES, can=can)
+    if request.POST.keys() & {"more", "narrow"}:
         form.full_clean()
         form.errors.clear()
-        form.more_rows = 1
+        form.more_rows = int("more" in request.POST)
     return form
+
+
+def _capabilities(
+    kms: Any, play: PlaygroundOperation, keys: list[tuple[str, str]], given: Mapping[str, Any]
+) -> dict[str, Capabilities]:
+    """What the keys that are chosen in the form can do, by the member that names each; the picker's first where one is needed."""
+    found = {}
+    for member in play.members:
+        if not member.endswith("KeyId"):
+            continue
+        first = keys[0][0] if keys and play.needs_key and member != "SourceKeyId" else ""
+        named = str(given.get(f"{member}_other") or given.get(member) or first).strip()
+        can = capabilities.of_key(kms, named) if named else None
+        if can is not None:
+            found[member] = can
+    return found
+
+
+def _fits(can: Mapping[str, Capabilities], member: str, value: Any) -> bool:
+    """Whether a value can be that of a member, with the key that is chosen."""
+    chosen = can.get(ALGORITHM_OF[member][0] if member in ALGORITHM_OF else "KeyId")
+    offered = chosen.choices(member) if chosen is not None else ()
+    return not offered or value in offered
+
+
+def _of_this_key(request: ConsoleRequest, play: PlaygroundOperation, can: Mapping[str, Capabilities]) -> QueryDict:
+    """What was sent, with this key's own algorithm and message type in place of what the form offered for another key (without scripts
+    the form cannot follow the picker). What was chosen of this key's own offer, or typed against it, stays as it is."""
+    given = request.POST.copy()
+    for member in play.members:
+        about = ALGORITHM_OF[member][0] if member in ALGORITHM_OF else "KeyId"
+        if member not in given or about not in can or _fits(can, member, given[member]):
+            continue
+        if given.get(f"offered_{about}", "") != can[about].key_id:
+            given[member] = can[about].first(member)
+    return given
 
 
 def _brought(request: ConsoleRequest, play: PlaygroundOperation) -> dict[str, Any]:

@@ -122,7 +122,10 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
     aliases, _problem = optional(lambda: _aliases(kms, key)["aliases"])
     load = WIDER.get(tab)
     loaded, problem = optional(lambda: load(request, kms, key) if load else TABS[tab][1](kms, key))
-    last_use, _problem = optional(lambda: use_tabs.last_use(request, kms, key))
+    last_use, last_use_problem = optional(lambda: use_tabs.last_use(request, kms, key))
+    rotation = None
+    if key["KeySpec"] == "SYMMETRIC_DEFAULT" and key["Origin"] == "AWS_KMS" and key["KeyManager"] != "AWS":
+        rotation, _problem = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
     names = [alias["AliasName"].removeprefix("alias/") for alias in aliases or []]
     return render(
         request,
@@ -138,10 +141,37 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
             "template": f"keys/detail/tabs/{tab.replace('-', '_')}.html",
             "refused": action_rules.refused_actions(key),
             "last_use": last_use,
+            "last_use_problem": last_use_problem,
+            "rotation": rotation,
+            "uses": _uses(key),
             "waiting": deletion.waiting(request, key["KeyId"]),
             **(loaded or {}),
         },
     )
+
+
+# Key usage → the playground's pages that such a key is used with. Data keys are for symmetric keys.
+_USES: dict[str, tuple[tuple[str, Any], ...]] = {
+    "ENCRYPT_DECRYPT": (("encrypt", _("Encrypt with this key")), ("decrypt", _("Decrypt"))),
+    "SIGN_VERIFY": (("sign", _("Sign with this key")), ("verify", _("Verify"))),
+    "GENERATE_VERIFY_MAC": (
+        ("generate-mac", _("Generate MAC")),
+        ("verify-mac", _("Verify MAC")),
+    ),
+    "KEY_AGREEMENT": (("derive-shared-secret", _("Derive shared secret")),),
+    "ENCAPSULATE_DECAPSULATE": (
+        ("encapsulate", _("Encapsulate")),
+        ("decapsulate", _("Decapsulate")),
+    ),
+}
+
+
+def _uses(key: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """What the playground can do with the key now: nothing with one that is not enabled, or that is for AWS services alone."""
+    if key["KeyState"] != "Enabled" or key["KeyManager"] == "AWS":
+        return ()
+    data_key = (("generate-data-key", _("Generate data key")),)
+    return _USES.get(key["KeyUsage"], ()) + (data_key if key["KeySpec"] == "SYMMETRIC_DEFAULT" else ())
 
 
 def elsewhere(request: ConsoleRequest, key_id: str, name: str) -> HttpResponse:

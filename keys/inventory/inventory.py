@@ -141,7 +141,7 @@ def describe_rows(request: ConsoleRequest, rows: list[InventoryKey]) -> list[Inv
     return described
 
 
-def keys_for_picker(request: ConsoleRequest, usage: str) -> list[tuple[str, str]]:
+def keys_for_picker(request: ConsoleRequest, usage: str, *, symmetric_only: bool = False) -> list[tuple[str, str]]:
     """(key ID, label) of the keys of a usage. Asks the inventory, so it is quick with many keys.
 
     The first is what a form begins with: customer managed keys before AWS's, which only their services may use; those that are
@@ -149,5 +149,7 @@ def keys_for_picker(request: ConsoleRequest, usage: str) -> list[tuple[str, str]
     """
     enabled_first = Case(When(state="Enabled", then=0), default=1)
     found = synced_keys(request).filter(usage=usage).by_name()
+    if symmetric_only:
+        found = found.filter(spec="SYMMETRIC_DEFAULT")
     rows = found.order_by("-manager", enabled_first, *found.query.order_by)[:500]
     return [(row.key_id, f"{row.alias or row.key_id} — {row.spec}, {row.state}") for row in rows]
