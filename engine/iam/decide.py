@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.iam.grant_matching import GrantView, first_allowing
-from engine.iam.policy import ACCOUNT, CompiledPolicy, Statement
+from engine.iam.policy import CompiledPolicy, Statement
+from engine.iam.policy_principals import ACCOUNT
 from engine.iam.principal import Principal
 from engine.iam.variables import Values
 

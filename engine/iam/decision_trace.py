@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from engine.iam.decide import Decision, Policies, Request
 from engine.iam.grant_matching import ACTION_PREFIX, GrantView, constraints_hold, grants_to
-from engine.iam.policy import ACCOUNT, CompiledPolicy, Statement
+from engine.iam.policy import CompiledPolicy, Statement
+from engine.iam.policy_principals import ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)

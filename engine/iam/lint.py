@@ -30,7 +30,8 @@ from engine.iam.lint_findings import (
     texts_of,
     whole,
 )
-from engine.iam.policy import ACCOUNT, VERSIONS, CompiledPolicy, Kind, MalformedPolicy, compile_policy, is_unicode
+from engine.iam.policy import VERSIONS, CompiledPolicy, Kind, MalformedPolicy, compile_policy, is_unicode
+from engine.iam.policy_principals import ACCOUNT
 from engine.iam.principal import Principal
 
 _ORDER = {ERROR: 0, WARNING: 1, HINT: 2}

@@ -1,6 +1,6 @@
 """Policies: their grammar, checked, and compiled once so that a decision is a few set look-ups.
 
-Source: IAM User Guide, "Grammar of the IAM JSON policy language" and "Policy elements: Principal".
+Source: IAM User Guide, "Grammar of the IAM JSON policy language".
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 from engine.iam import conditions
 from engine.iam.conditions import Condition
 from engine.iam.patterns import Wildcards, wildcards
+from engine.iam.policy_principals import Caller, Principals
 from engine.iam.variables import Template, Values, resource_template
 from engine.remembered import Remembered
 
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["identity", "resource", "boundary", "session", "trust"]
 VERSIONS = ("2012-10-17", "2008-10-17")
-DIRECT, ACCOUNT = "direct", "account"
 
 STATEMENT_MEMBERS = (
     "Sid",
@@ -38,7 +38,6 @@ STATEMENT_MEMBERS = (
 _ACTION = re.compile(r"\*|[A-Za-z0-9.-]+:[^:]+")
 _ACCOUNT = re.compile(r"\d{12}")
 _ROOT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root")
-_ROLE_SESSION = re.compile(r"arn:aws[a-z-]*:sts::\d{12}:assumed-role/.+")
 _UNIQUE_ID = re.compile(r"A(?:IDA|ROA)[A-Z0-9]{8,}")
 
 
@@ -49,86 +48,6 @@ class MalformedPolicy(ValueError):
         super().__init__(reason)
         self.reason = reason
         self.position = position
-
-
-class Session(Protocol):
-    @property
-    def issuer_arn(self) -> str: ...
-
-
-class Caller(Protocol):
-    """What a Principal element asks about who calls (engine.iam.principal.Principal)."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def account_id(self) -> str: ...
-    @property
-    def arn(self) -> str: ...
-    @property
-    def unique_id(self) -> str: ...
-    @property
-    def invoked_by(self) -> str: ...
-    @property
-    def session(self) -> Session | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Principals:
-    """Who a statement is about. `everyone` is "*"; `accounts` delegates to them; `names` are ARNs and unique IDs; `negated` NotPrincipal.
-
-    In a stored policy the ARNs of users and roles are replaced by their unique IDs (engine.iam.principal_ids). Federated principals and
-    canonical users are taken and match nobody: no call here is made by one.
-    """
-
-    everyone: bool
-    accounts: frozenset[str]
-    names: frozenset[str]
-    services: frozenset[str]
-    federated: frozenset[str]
-    negated: bool
-
-    def match(self, principal: Caller) -> str:
-        """DIRECT, ACCOUNT or "" (not about this principal)."""
-        if self.negated:
-            return "" if self._excepts(principal) else DIRECT
-        if self.everyone:
-            return DIRECT
-        if principal.kind == "service":
-            return DIRECT if principal.invoked_by in self.services else ""
-        if self._names_role_or_user(principal) or self._names_own_session(principal):
-            return DIRECT
-        return ACCOUNT if principal.account_id in self.accounts else ""
-
-    def _names_role_or_user(self, principal: Caller) -> bool:
-        """By the ARN or unique ID of the user or of the session's role."""
-        if not self.names:
-            return False
-        arn = principal.session.issuer_arn if principal.session is not None else principal.arn
-        return arn in self.names or principal.unique_id.partition(":")[0] in self.names
-
-    def _names_own_session(self, principal: Caller) -> bool:
-        """By the ARN or unique ID of the session itself."""
-        return principal.kind != "user" and (principal.arn in self.names or principal.unique_id in self.names)
-
-    def _excepts(self, principal: Caller) -> bool:
-        """NotPrincipal lists the caller: its account and, within it, the very user or role (IAM User Guide, "NotPrincipal")."""
-        if self.everyone:
-            return True
-        if principal.kind == "service":
-            return principal.invoked_by in self.services
-        return principal.account_id in self.accounts and (
-            principal.kind == "root" or self._names_role_or_user(principal)
-        )
-
-    def names_session(self, principal: Caller) -> bool:
-        """The very session or user is named, or everyone: what boundaries and session policies do not narrow by not allowing.
-
-        Source: IAM User Guide, "Policy evaluation for requests within a single account" and "IAM role principals".
-        """
-        if self.everyone:
-            return True
-        return self._names_role_or_user(principal) if principal.kind == "user" else self._names_own_session(principal)
 
 
 @dataclass(frozen=True, slots=True)
