@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
-_axe = Axe()
 _EVERYTHING: dict[str, Any] = {"resultTypes": ["violations"]}
-_COLOURS = {**_EVERYTHING, "runOnly": ["color-contrast"]}  # all that a theme changes
+_COLOURS: dict[str, Any] = {**_EVERYTHING, "runOnly": ["color-contrast"]}  # all that a theme changes
+# Only what is wrong is sent here: axe's whole answer lists every element of a page.
+_RUN = "async options => (await axe.run(options)).violations"
 
 
 def violations(page: Page) -> list[str]:
     """One line a violation of any of axe's rules in light, and of those about colours in dark; the page is left in light."""
     # Without the motion of a button from one colour to the next: it would be caught on its way.
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    found = {"light": _axe.run(page, options=_EVERYTHING).response["violations"]}
+    page.evaluate(AXE_SCRIPT)
+    found = {"light": page.evaluate(_RUN, _EVERYTHING)}
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    found["dark"] = page.evaluate("options => axe.run(options)", _COLOURS)["violations"]
+    found["dark"] = page.evaluate(_RUN, _COLOURS)
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     return [
         f"{each['id']} in {theme}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary'][:300]}"
