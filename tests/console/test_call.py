@@ -124,23 +124,20 @@ def test_each_cli_command_runs_as_printed(server: Server, key_id: str) -> None:
 @pytest.mark.client
 @needs_terraform
 def test_terraform_applies_each_configuration_as_printed(server: Server, key_id: str, tmp_path: Path) -> None:
-    """The texts of all requests that a resource sends, in one folder: each is the printed one but for its label."""
-    texts, sent = [], []
+    """The texts of all requests that a resource sends, in one folder, each after the one before: the printed ones but for the label."""
+    texts, sent, before = [], [], ""
     for number, (service, operation, parameters) in enumerate(requests(key_id, "by-terraform")):
         found = terraform.resource(service, operation, parameters)
         if found is None or found.part_of:
             continue
         sent.append(operation)
-        texts.append(terraform.block(found, parameters, REGION, ACCOUNT, f"r{number}"))
+        texts.append(terraform.block(found, parameters, REGION, ACCOUNT, f"r{number}", after=before))
+        before = f"{found.type}.r{number}"
     assert sent == ["CreateKey", "CreateAlias", "CreateGrant", "Encrypt", "CreateKey", "CreateUser", "PutUserPolicy",
                     "CreateGroup", "AddUserToGroup", "CreateRole", "CreatePolicy", "AttachRolePolicy"]  # fmt: skip
     here = Terraform(server, tmp_path, "\n\n".join([terraform.provider(REGION, server.url), *texts]))
     assert here.run("init -input=false").returncode == 0
-    # Requests that follow one another on a page are resources that do not name each other here: one after another, twice if need be.
-    for _attempt in range(3):
-        done = here.run("apply -auto-approve -input=false -parallelism=1")
-        if done.returncode == 0:
-            break
+    done = here.run("apply -auto-approve -input=false")
     assert done.returncode == 0, said(done)
     assert wanted("by-terraform") <= effects(server, "by-terraform")
     described = [key["KeyId"] for key in server.client().list_keys(Limit=1000)["Keys"]]

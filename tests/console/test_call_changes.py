@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -158,7 +159,11 @@ def test_cli_commands_run_as_printed(server: Server) -> None:
 @pytest.mark.client
 @needs_terraform
 def test_terraform_changes_what_was_made_elsewhere(server: Server, tmp_path: Path) -> None:
-    """Arguments of resources that are taken over with the printed import commands, and new resources in the order of their calls."""
+    """Arguments of resources that are taken over first, and new resources in the order of their calls.
+
+    What the printed import commands name is imported by blocks of one configuration, so that the provider starts once for all; a command
+    itself runs in test_call.py.
+    """
     made = prepare(server, "changes-tf")
     user, role = {"UserName": "changes-tf"}, {"RoleName": "changes-tf"}
     changes: list[call.Call] = [
@@ -172,7 +177,9 @@ def test_terraform_changes_what_was_made_elsewhere(server: Server, tmp_path: Pat
     text = terraform.configurations("iam", changes, REGION, server.url, ACCOUNT)
     imports = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# terraform import")]
     assert len(imports) == 4
-    steps = ["terraform init -input=false", *imports, "terraform apply -auto-approve -input=false"]
+    for _terraform, _import, address, identity in map(shlex.split, imports):
+        text += f'\n\nimport {{\n  to = {address}\n  id = "{identity}"\n}}'
+    steps = ["terraform init -input=false", "terraform apply -auto-approve -input=false"]
     done = Terraform(server, tmp_path, text).shell(" && ".join(steps))
     assert done.returncode == 0, said(done)
     iam = server.client("iam")
