@@ -72,10 +72,9 @@ def test_no_link_of_the_frame_is_dead(visit: Callable[..., Page]) -> None:
     page = visit()
     page.goto("/")
     links = {link.get_attribute("href") for link in page.locator("nav a, header a, footer a").all()}
-    for link in links:
-        answer = page.goto(str(link))
-        assert answer is not None
-        assert answer.status == 200, link
+    assert len(links) > 10
+    for link in links:  # the sweep shows these pages; here it is enough that they answer
+        assert page.request.get(str(link)).status == 200, link
 
 
 def test_a_key_is_made_without_javascript(visit: Callable[..., Page]) -> None:
