@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -124,9 +125,12 @@ _DURATIONS = Path(__file__).parent / "durations.json"  # seconds by test file, a
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files come first, so that no worker is left with one when the others have nothing more to do."""
+    """The longest files come first, so that no worker is left with one when the others have nothing more to do.
+
+    One that was never recorded comes before them: it may be long.
+    """
     recorded: dict[str, float] = json.loads(_DURATIONS.read_text())
-    items.sort(key=lambda item: (-recorded.get(_file(item.nodeid), 0.0), _file(item.nodeid)))
+    items.sort(key=lambda item: (-recorded.get(_file(item.nodeid), math.inf), _file(item.nodeid)))
 
 
 def _file(nodeid: str) -> str:
