@@ -45,7 +45,8 @@ JS := tests/clients/js/node_modules/.done
 $(JS): tests/clients/js/package-lock.json
 	@if command -v npm >/dev/null 2>&1; then cd tests/clients/js && npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules/.done; fi
 
-test: $(VENV)/.dev system $(JS) check
+test: $(VENV)/.dev system $(JS)
+	@$(MAKE) --no-print-directory -j2 check
 	$(call stage,tests,$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q --ignore tests/bench)
 
 # Tests that start no server, browser or other program: while one works.

@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from botocore.config import Config
 from django.conf import settings
@@ -31,6 +32,9 @@ from engine.store import cache, transaction
 from kmsconsole.installation import bootstrap
 from tests.support import clients, migrated
 
+# How long an example takes says how busy the machine is; tests of speed measure processor time (tests.support.timing).
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 settings.PASSWORD_HASHERS = ["tests.support.hasher.QuickScrypt"]  # each test's account has a password of its own
 
 REGION = "us-east-1"
