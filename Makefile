@@ -62,7 +62,7 @@ durations: $(VENV)/.dev system $(JS)
 
 check: lint types layers front-end
 lint: $(VENV)/.dev
-	$(call stage,lint,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
+	$(call stage,lint,$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/djangofmt --quiet --check templates)
 types: $(VENV)/.dev
 	$(call stage,types,$(BIN)/mypy engine console keys principals playground access audit learn kmsconsole bench manage.py)
 layers: $(VENV)/.dev
