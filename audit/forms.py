@@ -40,6 +40,7 @@ class FilterForm(forms.Form):
     user = forms.CharField(label=gettext_lazy("User"), required=False, max_length=2048)
     operation = forms.CharField(label=gettext_lazy("Operation"), required=False, max_length=128)
     error = forms.CharField(label=gettext_lazy("Error code"), required=False, max_length=128)
+    reads = forms.BooleanField(label=gettext_lazy("Show reads by this console"), required=False)
     refused = forms.BooleanField(label=gettext_lazy("Refused only"), required=False)
     start = MomentField(label=gettext_lazy("From"))
     end = MomentField(label=gettext_lazy("Until"), end_of_day=True)

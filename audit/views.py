@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from audit.forms import AsOfForm, FilterForm
 from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
+from engine.public.vocabulary import CRYPTOGRAPHIC
 from keys import service
 from keys.common import problem_page
 from keys.record import events as record
@@ -25,6 +26,8 @@ from keys.record import events as record
 PAGE = 50
 _KEY_ID = re.compile(r"(mrk-)?[0-9a-f-]{32,36}")
 MOST_PAGES = 40  # how far one request looks for events that match every filter
+# CloudTrail calls them read-only: they change nothing, and are what a key is for.
+USES_A_KEY = CRYPTOGRAPHIC | {"GenerateRandom"}
 _COLUMNS = ("eventTime", "eventID", "eventName", "eventSource", "user", "principal", "sourceIPAddress", "awsRegion", "keys", "errorCode", "errorMessage", "requestID")  # fmt: skip
 
 
@@ -33,13 +36,13 @@ def events(request: ConsoleRequest) -> HttpResponse:
     as_of = _as_of(request)
     wanted = form.cleaned_data if form.is_bound and form.is_valid() else {}
     found: list[dict[str, Any]] = []
-    after, looked_until = "", None
+    after, looked_until, hidden = "", None, 0
     if not form.errors:
         try:
             wanted = _resolved(request, form, wanted)
             if not form.errors:
                 lookup = _lookup(request, wanted, as_of)
-                found, after, looked_until = _find(lookup, wanted, request.GET.get("after", ""))
+                found, after, looked_until, hidden = _find(lookup, wanted, request.GET.get("after", ""))
         except ClientError as error:
             return problem_page(request, _("Audit"), error)
     return render(
@@ -49,9 +52,10 @@ def events(request: ConsoleRequest) -> HttpResponse:
             "form": form,
             "events": found,
             "after": after,
+            "reads_hidden": hidden,
             "looked_until": looked_until if after and len(found) < PAGE else None,
             "as_of": as_of,
-            "filtered": any(wanted.values()) or bool(form.errors),
+            "filtered": any(value for name, value in wanted.items() if name != "reads") or bool(form.errors),
         },
         status=422 if form.errors else 200,
     )
@@ -93,19 +97,30 @@ def _lookup(request: ConsoleRequest, wanted: dict[str, Any], as_of: datetime | N
     return lambda after: record.look_up(request, **parameters, **({"NextToken": after} if after else {}))
 
 
-def _find(lookup: Any, wanted: dict[str, Any], after: str) -> tuple[list[dict[str, Any]], str, datetime | None]:
-    """(one page of events that match every filter, where to go on, how far back was looked)."""
+def _find(lookup: Any, wanted: dict[str, Any], after: str) -> tuple[list[dict[str, Any]], str, datetime | None, int]:
+    """(one page of events that match every filter, where to go on, how far back was looked, how many of the console's reads were left out)."""
     found: list[dict[str, Any]] = []
-    looked_until = None
+    looked_until, hidden = None, 0
+    hides = not (wanted.get("reads") or wanted.get("operation"))
     for _number in range(MOST_PAGES):
         answer = lookup(after)
         shown = [_shown(event) for event in answer["Events"]]
-        found += [each for each in shown if _matches(each, wanted)]
+        matching = [each for each in shown if _matches(each, wanted)]
+        kept = [each for each in matching if not (hides and _is_read_by_console(each))]
+        found += kept
+        hidden += len(matching) - len(kept)
         looked_until = shown[-1]["time"] if shown else looked_until
         after = answer.get("NextToken", "")
         if not after or len(found) >= PAGE:
             break
-    return found, after, looked_until
+    return found, after, looked_until, hidden
+
+
+def _is_read_by_console(shown: dict[str, Any]) -> bool:
+    """What a page asked to show itself: answered, changed nothing, and used no key."""
+    record = shown["record"]
+    from_console = record.get("sessionCredentialFromConsole") == "true"
+    return bool(from_console and record.get("readOnly") and not shown["error"] and shown["name"] not in USES_A_KEY)
 
 
 def _shown(event: dict[str, Any]) -> dict[str, Any]:

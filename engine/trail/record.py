@@ -67,6 +67,9 @@ def build(
     event["managementEvent"] = True
     event["recipientAccountId"] = context.account_id
     event["eventCategory"] = "Management"
+    session = context.principal.session
+    if session is not None and session.console_session:
+        event["sessionCredentialFromConsole"] = "true"  # a page's call, as CloudTrail marks it
 
     if all(resource["accountId"] == context.account_id for resource in context.resources):
         return [orjson.dumps(event, option=orjson.OPT_UTC_Z)]

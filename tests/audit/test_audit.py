@@ -113,3 +113,49 @@ def test_an_event_is_shown_whole(account: TestAccount, signed_in: Client) -> Non
     for shown in ("CreateKey", account.administrator.arn, key, "what it is for", found["EventId"]):
         assert shown in page
     assert signed_in.get(f"/audit/{uuid.uuid4()}/").status_code == 404
+
+
+def test_reads_by_the_console_are_hidden_counted_and_shown_on_demand(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    signed_in.get(f"/keys/{key_id}/")
+    page = signed_in.get("/audit/")
+    names = [event["name"] for event in page.context["events"]]
+    assert "CreateKey" in names
+    assert "DescribeKey" not in names
+    hidden = page.context["reads_hidden"]
+    assert f"{hidden} reads by this console are hidden among them." in " ".join(page.content.decode().split())
+    shown = signed_in.get("/audit/?reads=on").context
+    assert "DescribeKey" in [event["name"] for event in shown["events"]]
+    assert shown["reads_hidden"] == 0
+
+
+def test_a_use_a_denial_and_a_program_s_read_are_never_hidden(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    account.client().describe_key(KeyId=key_id)
+    signed_in.post("/play/encrypt/", {"KeyId": key_id, "Plaintext": "x", "Plaintext_as": "text"})
+    names = [event["name"] for event in signed_in.get("/audit/").context["events"]]
+    assert names.count("Encrypt") == 1
+    assert names.count("DescribeKey") == 1
+
+
+def test_an_export_has_the_reads_of_the_console_too(account: TestAccount, signed_in: Client) -> None:
+    signed_in.get(f"/keys/{account.create_key()}/")
+    assert "DescribeKey" in body(signed_in.get("/audit/export/?format=csv"))
+
+
+def test_a_filter_by_alias_is_resolved_or_refused_beside_the_field(account: TestAccount, signed_in: Client) -> None:
+    key_id = account.create_key()
+    account.client().create_alias(AliasName="alias/payments", TargetKeyId=key_id)
+    account.client().encrypt(KeyId="alias/payments", Plaintext=b"x")
+    found = signed_in.get("/audit/?key=payments&operation=Encrypt").context["events"]
+    assert [event["keys"] for event in found] == [[key_id]]
+    refused = signed_in.get("/audit/?key=alias/nothing")
+    assert refused.status_code == 422
+    assert "NotFoundException" in refused.context["form"].errors["key"][0]
+    assert 'value="alias/nothing"' in refused.content.decode()
+
+
+def test_an_export_is_not_cut(account: TestAccount, signed_in: Client) -> None:
+    for _ in range(120):
+        account.client().list_keys()
+    assert body(signed_in.get("/audit/export/?operation=ListKeys")).count("ListKeys") == 120

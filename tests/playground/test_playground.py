@@ -267,7 +267,7 @@ def test_another_row_is_offered_without_a_call_and_keeps_what_was_typed(
 
 def test_a_result_can_be_downloaded_from_the_page_itself(account: TestAccount, signed_in: Client) -> None:
     done = run(signed_in, "encrypt", KeyId=account.create_key(), Plaintext=SECRET)
-    link = re.search(r'href="data:application/octet-stream;base64,([^"]+)" download="CiphertextBlob.bin"', text(done))
+    link = re.search(r'href="data:application/octet-stream;base64,([^"]+)"\s+download="CiphertextBlob.bin"', text(done))
     assert link is not None
     assert link[1] == blobs(done)["CiphertextBlob"]
 

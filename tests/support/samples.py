@@ -139,6 +139,7 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         "principals/<str:kind>/<str:name>/boundary/": [f"/principals/users/{name}/boundary/?arn={arn}"],
         "principals/<str:kind>/<str:name>/tags/": [f"/principals/users/{name}/tags/?{urlencode({'remove': 'team'})}"],
         "classes/new/hand-out.csv": [],
+        "console.<str:version>.css": [],  # the style sheet
         "settings/clock/": ["/settings/clock/", "/settings/clock/?by=90&unit=days"],
         "settings/endpoints/<int:pk>/": [],
         "settings/endpoints/<int:pk>/delete/": [],
