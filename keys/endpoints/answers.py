@@ -35,6 +35,7 @@ _ALWAYS: dict[str, tuple[str, ...]] = {
     "CreateKeyResponse": ("KeyMetadata",),
     "DescribeCustomKeyStoresResponse": ("CustomKeyStores",),
     "DescribeKeyResponse": ("KeyMetadata",),
+    "Event": ("CloudTrailEvent", "EventId", "EventName", "EventTime"),
     "EncryptResponse": ("CiphertextBlob", "KeyId"),
     "GetCallerIdentityResponse": ("Account", "Arn"),
     "GetKeyPolicyResponse": ("Policy",),
@@ -50,6 +51,7 @@ _ALWAYS: dict[str, tuple[str, ...]] = {
     "ListKeyRotationsResponse": ("Rotations",),
     "ListKeysResponse": ("Keys",),
     "ListResourceTagsResponse": ("Tags",),
+    "LookupEventsResponse": ("Events",),
     "MultiRegionConfiguration": ("MultiRegionKeyType", "PrimaryKey"),
     "MultiRegionKey": ("Arn", "Region"),
     "ReplicateKeyResponse": ("ReplicaKeyMetadata",),
@@ -163,6 +165,8 @@ def _structure(shape: Any, value: Any, path: str) -> None:
         _KINDS[member.type_name](member, found, inner)
         if name == "Policy":
             _policy(found, inner)
+        if name == "CloudTrailEvent":
+            _record(found, inner)
         form = _FORMS.get((shape.name, name)) or (_ARN if member.name in _ARNS else None)
         if form is not None and not form.fullmatch(found):
             raise _MisfitError(inner)
@@ -180,6 +184,70 @@ def _policy(text: str, path: str) -> None:
     for each in statements if isinstance(statements, list) else [statements]:
         if not (isinstance(each, dict) and all(_POLICY.get(name, _is_texts)(value) for name, value in each.items())):
             raise _MisfitError(f"{path}.Statement")
+
+
+def _record(text: str, path: str) -> None:
+    """A CloudTrail record whose members have the types that pages take apart. Source: CloudTrail User Guide, "Record contents"."""
+    try:
+        record = json.loads(text)
+        datetime.fromisoformat(record["eventTime"])
+        fits = all(_RECORD.get(name, _is_anything)(value) for name, value in record.items())
+        fits = fits and all(_is_text(record[name]) for name in ("eventID", "eventName", "eventSource"))
+        fits = fits and isinstance(record["userIdentity"], dict)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as reason:
+        raise _MisfitError(path) from reason
+    if not fits:
+        raise _MisfitError(path)
+
+
+def _is_anything(_value: Any) -> bool:
+    return True
+
+
+def _is_identity(value: Any) -> bool:
+    texts = ("arn", "accountId", "userName", "accessKeyId", "invokedBy", "principalId", "type")
+    return isinstance(value, dict) and all(_is_text(value[name]) for name in texts if name in value)
+
+
+def _are_resources(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list) and all(isinstance(each, dict) and _is_text(each.get("ARN")) for each in value)
+    )
+
+
+def _is_request(value: Any) -> bool:
+    """Parameters of a call: an encryption context has texts, tags are objects, and lists of names are texts."""
+    if value is None:
+        return True
+    if not isinstance(value, dict):
+        return False
+    for name, each in value.items():
+        if name.lower().endswith("encryptioncontext") and each is not None:
+            if not (isinstance(each, dict) and all(map(_is_text, each.values()))):
+                return False
+        elif name == "tags" and each is not None:
+            if not (isinstance(each, list) and all(isinstance(tag, dict) for tag in each)):
+                return False
+        elif name in ("operations", "tagKeys") and each is not None:
+            if not (isinstance(each, list) and all(map(_is_text, each))):
+                return False
+        elif name == "policy" and each is not None and not _is_text(each):
+            return False
+    return True
+
+
+def _is_response(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and isinstance(value.get("keyMetadata", {}), dict))
+
+
+_RECORD: dict[str, Callable[[Any], bool]] = {
+    "userIdentity": _is_identity,
+    "requestParameters": _is_request,
+    "responseElements": _is_response,
+    "resources": _are_resources,
+    "errorCode": lambda value: value is None or _is_text(value),
+    "sourceIPAddress": lambda value: _is_text(value),
+}
 
 
 def _is_text(value: Any) -> bool:

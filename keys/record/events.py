@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, PaginationError
 from botocore.parsers import ResponseParserError
 from django.utils.translation import gettext as _
 
@@ -71,7 +71,7 @@ def _telling(request: ConsoleRequest) -> Iterator[None]:
     chosen = service.backend(request)
     try:
         yield
-    except (ResponseParserError, UnexpectedAnswerError) as error:
+    except (PaginationError, ResponseParserError, UnexpectedAnswerError) as error:
         if chosen.kind != backends.URL:
             raise
         raise not_told(chosen.name) from error

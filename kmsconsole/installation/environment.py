@@ -48,7 +48,7 @@ def _address(text: str) -> Address:
 
 
 def _url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", text):
+    if not re.fullmatch(r"https?://[^\s/?#]\S*", text):
         raise ValueError("must be an http(s) URL")
     return text.rstrip("/")
 

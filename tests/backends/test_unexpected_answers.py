@@ -87,7 +87,7 @@ class World:
 def world(prepared: object) -> Iterator[World]:
     theirs, account = new_account(), new_account()
     made = samples.make(theirs.client)
-    stub = StubEndpoint(theirs.client())
+    stub = StubEndpoint(theirs.client(), theirs.client("cloudtrail"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outbound.CheckedSession, "send", lambda _self, request: stub.send(request))
         patch.setenv("AWS_ACCESS_KEY_ID", "stub")
@@ -144,7 +144,7 @@ def fits(world: World, operation: str, answer: Any) -> bool:
     """Whether the answer is let through to the pages."""
     content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     try:
-        answers.check(world.stub.kms.meta.service_model.operation_model(operation), 200, {}, content)
+        answers.check(world.stub.client(operation).meta.service_model.operation_model(operation), 200, {}, content)
     except UnexpectedAnswerError:
         return False
     return True

@@ -21,8 +21,8 @@ Change = Callable[[str, Any], Any]
 class StubEndpoint:
     """`send` takes the place of keys.endpoints.outbound.CheckedSession.send. `asked`: the operations since it was last emptied."""
 
-    def __init__(self, kms: Any) -> None:
-        self.kms, self.asked = kms, set[str]()
+    def __init__(self, kms: Any, cloudtrail: Any) -> None:
+        self.kms, self.cloudtrail, self.asked = kms, cloudtrail, set[str]()
         self.change: Change = lambda _operation, answer: answer
 
     def send(self, request: AWSPreparedRequest) -> AWSResponse:
@@ -34,15 +34,20 @@ class StubEndpoint:
         body = changed if isinstance(changed, bytes) else json.dumps(changed).encode()
         return AWSResponse(request.url, status, {}, HTTPResponse(BytesIO(body), preload_content=False))
 
+    def client(self, operation: str) -> Any:
+        """Of the service that has the operation."""
+        return self.cloudtrail if operation in self.cloudtrail.meta.service_model.operation_names else self.kms
+
     def _sound(self, operation: str, parameters: dict[str, Any]) -> tuple[int, Any]:
-        shape = self.kms.meta.service_model.operation_model(operation).input_shape
+        client = self.client(operation)
+        shape = client.meta.service_model.operation_model(operation).input_shape
         given = {
             name: base64.b64decode(value) if shape.members[name].type_name == "blob" else value
             for name, value in parameters.items()
             if name != "Marker"  # a marker that a test made up is none of the engine's
         }
         try:
-            answer = getattr(self.kms, xform_name(operation))(**given)
+            answer = getattr(client, xform_name(operation))(**given)
         except ClientError as error:
             return 400, {"__type": error.response["Error"]["Code"], "message": error.response["Error"]["Message"]}
         del answer["ResponseMetadata"]
