@@ -30,7 +30,7 @@ from engine import clock, inprocess
 from engine.iam import accounts, clocks
 from engine.store import cache, transaction
 from kmsconsole.installation import bootstrap
-from tests.support import clients, migrated
+from tests.support import clients, flat, migrated
 
 # How long an example takes says how busy the machine is; tests of speed measure processor time (tests.support.timing).
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -126,6 +126,9 @@ def _client(service: str, region: str, access_key_id: str, secret: str, token: s
 
 
 _DURATIONS = Path(__file__).parent / "durations.json"  # seconds by test file, as `make durations` recorded them
+
+
+flat.flatten_pages_of_test_clients()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

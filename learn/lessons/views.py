@@ -85,6 +85,8 @@ def _seen(
 ) -> tuple[progress.Learner, list[Record], bool]:
     """(who learns, their records of these lessons, whether that is all of them). Raises ClientError."""
     arn = progress.learner_arn(request)
+    if not progress.countable(request):
+        return progress.learner(arn, []), [], True
     names = dict.fromkeys(["CreateAlias", *lessons.operations(rows)])
     start = service.record_now(request) - timedelta(days=days)
     found = record.since(request, names, start, user=arn.rpartition("/")[2])

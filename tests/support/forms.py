@@ -7,6 +7,8 @@ import urllib.request
 from http.cookiejar import CookieJar
 from urllib.parse import urlencode
 
+from tests.support.flat import flat
+
 
 class Browser:
     """Forms without JavaScript: what a page has in it is sent back as a browser would."""
@@ -19,7 +21,7 @@ class Browser:
 
     def get(self, path: str) -> str:
         with self.opener.open(self.url + path if path.startswith("/") else path) as answer:
-            self.page, self.at = answer.read().decode(), answer.url
+            self.page, self.at = flat(answer.read().decode()), answer.url
         return self.page
 
     def post(self, path: str = "", **fields: str) -> str:
@@ -27,5 +29,5 @@ class Browser:
         assert token is not None
         data = urlencode({"csrfmiddlewaretoken": token[1], **fields}).encode()
         with self.opener.open(self.url + path if path else self.at, data) as answer:
-            self.page, self.at = answer.read().decode(), answer.url
+            self.page, self.at = flat(answer.read().decode()), answer.url
         return self.page

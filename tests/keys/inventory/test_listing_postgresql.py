@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def listed(page: str) -> list[str]:
-    return re.findall(r'name="key" value="([^"]+)"', page)
+    return re.findall(r'name="key"\s+value="([^"]+)"', page)
 
 
 def test_the_list_is_searched_sorted_and_followed(postgres: Any, tmp_path: Path) -> None:

@@ -216,8 +216,8 @@ WAYS: dict[str, Way] = {
 NAMED_ONLY = {
     "keys/lifecycle/approvals.py": "the rule itself",
     "keys/models.py": "what a request asks for",
-    "keys/detail/usage.py": "what the record says",
-    "audit/states.py": "what the record says",
+    "keys/record/key_states.py": "what the record says",
+    "keys/lifecycle/action_rules.py": "what a state refuses",
     "console/terraform.py": "how a call is written as Terraform",
 }
 

@@ -21,10 +21,7 @@ def labels(signed_in: Client) -> str:
 
 def rows(answer: Any) -> list[tuple[str, str]]:
     text = answer.content.decode()
-    values = {
-        name: re.findall(rf'name="{name}" value="([^"]*)"', text.replace("\n", " "))
-        for name in ("tag_key", "tag_value")
-    }
+    values = {name: re.findall(rf'name="{name}"\s+value="([^"]*)"', text) for name in ("tag_key", "tag_value")}
     return list(zip(values["tag_key"], values["tag_value"], strict=True))
 
 

@@ -22,15 +22,15 @@ ROOM = ROOT / "kmsconsole"
 HERE = ROOM / "server" / "uvicorn_internals.py"
 # Where each object is met in kmsconsole/server/http_protocol.py and exchange.py, as it is written there.
 WRITTEN = {
-    HttpToolsProtocol: {"FrontDoor": {"self", "super()"}},
+    HttpToolsProtocol: {"HttpProtocol": {"self", "super()"}},
     RequestResponseCycle: {
-        "FrontDoor": {"self.cycle", "self._newest", "self._running", "own", "running", "exchange"},
+        "HttpProtocol": {"self.cycle", "self._newest", "self._running", "own", "running", "exchange"},
         "Exchange": {"self", "super()"},
     },
-    FlowControl: {"FrontDoor": {"self.flow"}, "Exchange": {"self.flow"}},
-    ServerState: {"FrontDoor": {"self.server_state"}},
+    FlowControl: {"HttpProtocol": {"self.flow"}, "Exchange": {"self.flow"}},
+    ServerState: {"HttpProtocol": {"self.server_state"}},
 }
-SUBCLASSES = {HttpToolsProtocol: "FrontDoor", RequestResponseCycle: "Exchange"}
+SUBCLASSES = {HttpToolsProtocol: "HttpProtocol", RequestResponseCycle: "Exchange"}
 
 
 def _classes() -> dict[str, ast.ClassDef]:
@@ -77,7 +77,7 @@ def test_every_class_of_uvicorns_has_its_list() -> None:
 def test_an_exchange_is_made_with_what_uvicorns_cycle_takes() -> None:
     calls = [
         node
-        for node in ast.walk(_classes()["FrontDoor"])
+        for node in ast.walk(_classes()["HttpProtocol"])
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Exchange"
     ]
     taken = set(inspect.signature(RequestResponseCycle).parameters)

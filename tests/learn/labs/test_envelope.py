@@ -118,7 +118,7 @@ def test_the_bytes_on_the_wire_are_the_calls_own(account: TestAccount, signed_in
 
 def test_direct_encryption_is_counted(signed_in: Client) -> None:
     page = text(signed_in.get("/lab/envelope/?size=4097"))
-    row = re.search(r"4,097</th><td>(.*?)</td><td>(.*?)</td>", page)
+    row = re.search(r"4,097</th>\s*<td>(.*?)</td>\s*<td>(.*?)</td>", page)
     assert row is not None
     assert row.groups() == ("2", "5,464")
 
