@@ -122,8 +122,11 @@ def code(text: str, language: str = "json") -> SafeString:
 
 @register.simple_tag
 def call_link(words: str, url_name: str, *arguments: str, **given: str) -> SafeString:
-    """The small link beside a one-click button, to the page that shows the call it would send; `words` say of what, for who hears it."""
-    address = reverse(url_name, args=arguments) + (f"?{urlencode(given)}" if given else "")
+    """The small link beside a one-click button, to the page that shows the call it would send; `words` say of what, for who hears it.
+
+    What is given goes into the query string; what is empty does not."""
+    query = urlencode({name: value for name, value in given.items() if value})
+    address = reverse(url_name, args=arguments) + (f"?{query}" if query else "")
     return format_html(
         '<a class="button button-link button-call" href="{}" title="{}"><span aria-hidden="true">&lt;/&gt;</span>'
         '<span class="visually-hidden">{}: {}</span></a>',
