@@ -37,34 +37,42 @@ _TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list g
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the list: its words, whether it is shown unless asked otherwise, what it sorts by, what must be readable for it."""
+    """A column of the list: its words and its cell's template, whether it is shown unless asked otherwise, what it sorts by, what must
+    be readable for it."""
 
     field: str
     label: Any
+    cell: str = "date"  # a template of keys/inventory/cells
     shown: bool = True
     by: str = ""  # the column of the table that it sorts by, if another
     empty: bool = False  # whether a key may have none, which then sorts last
     needs: int = key_rows.DESCRIBE
 
+    @property
+    def cell_template(self) -> str:
+        return f"keys/inventory/cells/{self.cell}.html"
+
 
 COLUMNS = (
-    Column("alias", _("Aliases")),
-    Column("key_id", _("Key ID")),
-    Column("state", _("Status")),
-    Column("kind", _("Key type"), shown=False),
-    Column("spec", _("Key spec")),
-    Column("usage", _("Key usage")),
-    Column("origin", _("Origin"), shown=False),
+    Column("alias", _("Aliases"), "alias"),
+    Column("key_id", _("Key ID"), "key_id"),
+    Column("state", _("Status"), "state"),
+    Column("kind", _("Key type"), "facet", shown=False),
+    Column("spec", _("Key spec"), "spec"),
+    Column("usage", _("Key usage"), "usage"),
+    Column("origin", _("Origin"), "origin", shown=False),
     Column("created", _("Creation date")),
     Column("last_used", _("Last used"), empty=True, needs=key_rows.DESCRIBE | key_rows.LAST_USE),
-    Column("regionality", _("Regionality"), shown=False),
+    Column("regionality", _("Regionality"), "facet", shown=False),
     Column("deletion_date", _("Deletion date"), shown=False, empty=True),
-    Column("rotation", _("Rotation"), shown=False, needs=key_rows.DESCRIBE | key_rows.ROTATION),
+    Column("rotation", _("Rotation"), "facet", shown=False, needs=key_rows.DESCRIBE | key_rows.ROTATION),
     Column("next_rotation", _("Next rotation"), shown=False, empty=True, needs=key_rows.DESCRIBE | key_rows.ROTATION),
     Column("valid_to", _("Material expires"), shown=False, empty=True),
-    Column("public", _("Anyone can use it"), shown=False, needs=key_rows.DESCRIBE | key_rows.POLICY),
-    Column("description", _("Description"), shown=False, by="description_order", empty=True),
-    Column("tags", _("Tags"), shown=False, by="tags_order", empty=True, needs=key_rows.DESCRIBE | key_rows.TAGS),
+    Column("public", _("Anyone can use it"), "public", shown=False, needs=key_rows.DESCRIBE | key_rows.POLICY),
+    Column("description", _("Description"), "description", shown=False, by="description_order", empty=True),
+    Column(
+        "tags", _("Tags"), "tags", shown=False, by="tags_order", empty=True, needs=key_rows.DESCRIBE | key_rows.TAGS
+    ),
 )
 BY_FIELD = {column.field: column for column in COLUMNS}
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from console import redirects, session
 from console.awsmodel import regions
 from console.request import ConsoleRequest
+from kmsconsole.frame.component_samples import components
 from kmsconsole.frame.cookies import THEMES
 
 STATES = (
@@ -38,6 +39,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         request,
         "styleguide.html",
         {
+            "components": components(request),
             "states": STATES,
             "now": now,
             "later": now + timedelta(days=30),

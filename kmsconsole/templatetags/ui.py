@@ -153,6 +153,12 @@ def get(mapping: Any, name: str) -> Any:
 
 
 @register.filter
+def attribute(row: Any, name: str) -> Any:
+    """The attribute of an object that a variable names."""
+    return getattr(row, name)
+
+
+@register.filter
 def usage_words(usage: str) -> Any:
     """A key usage in the words of AWS's console."""
     return _USAGES.get(usage, usage or "–")

@@ -1,0 +1,119 @@
+"""The components of templates/components/ as the style guide shows them: what each says of itself, and one with sample values.
+
+A component is a template with a comment at its top: what it is, and its parameters. A new one is a row of `SAMPLES`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from django import forms
+from django.core.paginator import Paginator
+from django.http import HttpRequest
+from django.template import loader
+from django.utils.safestring import SafeString
+
+
+class _Sample(forms.Form):
+    name = forms.CharField(label="User name", help_text="Letters, digits and +=,.@_-")
+    color = forms.ChoiceField(label="Choice", choices=[("a", "One"), ("b", "Another")], widget=forms.RadioSelect)
+    agreed = forms.BooleanField(label="Checkbox", required=False)
+
+
+def _form(prefix: str) -> _Sample:
+    return _Sample(auto_id=f"{prefix}-%s")
+
+
+_POLICY = [
+    SimpleNamespace(severity="error", line=3, column=5, message="Effect is Allow or Deny.", suggestion="Allow"),
+    SimpleNamespace(severity="warning", line=6, column=5, message="Anyone may do this.", suggestion=""),
+]
+_CALL = SimpleNamespace(
+    operation="CreateUser",
+    cli="aws iam create-user --user-name ann",
+    boto3='iam.create_user(UserName="ann")',
+    terraform='resource "aws_iam_user" "ann" {\n  name = "ann"\n}',
+    note="",
+    http="POST / HTTP/1.1",
+)
+_KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+_FOUND = SimpleNamespace(
+    problem="",
+    keys=[SimpleNamespace(key_id=_KEY_ID, alias="backups", state="Disabled", description="Nightly backups")],
+    more_keys=True,
+    actions=[SimpleNamespace(url="#search_results", icon="plus", label="Create key")],
+    pages=[SimpleNamespace(url="#search_results", icon="key", label="Customer managed keys")],
+)
+
+# Component → its sample values. None: it stands in the frame of this page itself.
+SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
+    "access_key_actions": lambda: {"key": {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Inactive"}, "user": "ann"},
+    "breadcrumbs": lambda: {"above": [("#breadcrumbs", "Users"), ("#breadcrumbs", "ann")], "here": "Access key"},
+    "call": lambda: {"call": _CALL},
+    "call_form": lambda: {
+        "form": _form("call-form"), "submit": "Create user", "cancel": "#call_form", "help": "What to know first.",
+        "call": SimpleNamespace(**{**vars(_CALL), "operation": "CreateUser, again"}),
+    },
+    "diff": lambda: {"diff": [SimpleNamespace(mark=mark, text=text) for mark, text in ((" ", "{"), ("-", "a"), ("+", "b"))]},
+    "endpoint": None,
+    "error_page": lambda: {"code": 404, "title": "Nothing here", "words": "There is no page at this address."},
+    "field": lambda: {"bound": _form("field")["name"], "control": _form("field")["name"], "optional": True},
+    "filter_problem": lambda: {"filter": SimpleNamespace(problem="A filter has 256 characters at most.")},
+    "form_errors": lambda: {"form": SimpleNamespace(non_field_errors=["EntityAlreadyExists: there is such a user."])},
+    "messages": lambda: {"messages": [SampleMessage("Key created.", "success"), SampleMessage("Refused.", "error")]},
+    "navigation": None,
+    "pager": lambda: {"page": Paginator(range(120), 50).page(2)},
+    "periods": lambda: {"periods": (1, 7, 30), "days": 7},
+    "policy_editor": lambda: {
+        "editor": {"bound": _form("policy")["name"], "findings_id": "policy-findings", "findings": _POLICY}
+    },
+    "policy_findings": lambda: {"findings": _POLICY},
+    "search_results": lambda: {"found": _FOUND, "q": "back"},
+    "sessions": lambda: {
+        "other_sessions": [
+            SimpleNamespace(id="1", signed_in=SimpleNamespace(user_name="ann", role_name="Deploy", account_id="111122223333"))
+        ]
+    },
+    "speaks_of": None,
+    "style_sheets": None,
+    "tag_rows": lambda: {"rows": [SimpleNamespace(key="team", value="blue", key_problem="", value_problem="")]},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SampleMessage:
+    """One of Django's messages."""
+
+    message: str
+    level_tag: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component by its file's name, what its comment says, and itself (empty where it stands in the frame)."""
+
+    name: str
+    about: list[str]
+    shown: SafeString | str
+
+
+_ABOUT = re.compile(r"{% comment %}\s*(.*?)\s*{% endcomment %}", re.DOTALL)
+
+
+def components(request: HttpRequest) -> list[Component]:
+    found = []
+    for name, values in SAMPLES.items():
+        template: Any = loader.get_template(f"components/{name}.html")
+        about = _ABOUT.search(template.template.source)
+        if about is None:
+            raise LookupError(f"components/{name}.html does not say what it is.")
+        shown = template.render(values(), request) if values else ""
+        found.append(Component(name, about[1].splitlines(), shown))
+    return found

@@ -1,0 +1,40 @@
+"""What every template keeps to: short lines, no inline style or script, components that say what they are and are shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from tests.support.layout import TEMPLATES
+
+COMPONENTS = sorted((TEMPLATES / "components").glob("*.html"))
+PAGES = sorted(TEMPLATES.rglob("*.html"))
+INLINE = re.compile(r"""<style|<script(?![^>]*\ssrc=)|\sstyle=|\son[a-z]+=|javascript:""", re.IGNORECASE)
+ABOUT = re.compile(r"\A({% load [^%]*%}\n)?{% comment %}\s*\S.*?{% endcomment %}", re.DOTALL)
+
+
+@pytest.mark.parametrize("template", PAGES, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_no_line_of_a_template_is_longer_than_120_columns(template: Path) -> None:
+    lines = template.read_text().splitlines()
+    assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("template", PAGES, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_no_template_has_an_inline_style_or_script(template: Path) -> None:
+    assert INLINE.findall(template.read_text()) == []
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda path: path.stem)
+def test_each_component_says_at_its_top_what_it_is(component: Path) -> None:
+    assert ABOUT.match(component.read_text())
+
+
+def test_the_style_guide_shows_each_component_with_what_it_says_of_itself(signed_in: Client) -> None:
+    answer = signed_in.get("/styleguide/")
+    shown = {str(template.name) for template in answer.templates}
+    assert {f"components/{path.name}" for path in COMPONENTS} - shown == set()
+    page = answer.content.decode()
+    assert [path.stem for path in COMPONENTS if f'<h2 id="{path.stem}">' not in page] == []
