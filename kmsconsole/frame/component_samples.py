@@ -73,11 +73,7 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     },
     "policy_findings": lambda: {"findings": _POLICY},
     "search_results": lambda: {"found": _FOUND, "q": "back"},
-    "sessions": lambda: {
-        "other_sessions": [
-            SimpleNamespace(id="1", signed_in=SimpleNamespace(user_name="ann", role_name="Deploy", account_id="111122223333"))
-        ]
-    },
+    "sessions": None,
     "speaks_of": None,
     "style_sheets": None,
     "tag_rows": lambda: {"rows": [SimpleNamespace(key="team", value="blue", key_problem="", value_problem="")]},

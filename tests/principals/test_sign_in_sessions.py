@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from console import session
 from tests.conftest import TestAccount
+from tests.support.answers import text
 
 
 def add(browser: Client, account: TestAccount, name: str = "admin", password: str = "correct horse battery") -> Any:
@@ -24,7 +25,7 @@ def add(browser: Client, account: TestAccount, name: str = "admin", password: st
 
 def held(browser: Client) -> dict[str, str]:
     """Account → the ID of its session, of those that the page offers to switch to."""
-    page = browser.get("/principals/sign-in/").content.decode()
+    page = text(browser.get("/principals/sign-in/"))
     found = re.findall(r'name="session" value="([^"]+)">[^<]* <span class="mono small">@ (\d+)</span>', page)
     return {account: each for each, account in found}
 
@@ -32,7 +33,7 @@ def held(browser: Client) -> dict[str, str]:
 def whose(browser: Client) -> str:
     """The account whose pages are shown; empty when signed out."""
     answer = browser.get("/play/")
-    found = re.search(r'<span class="menu-account"> @ (\d+)</span>', answer.content.decode())
+    found = re.search(r'<span class="menu-account"> @ (\d+)</span>', text(answer))
     return found[1] if found else ""
 
 
@@ -86,10 +87,10 @@ def test_each_session_keeps_its_own_region_drafts_and_role(
     signed_in.post("/principals/switch-role/", {"role": "Deploy"})
     add(signed_in, other_account)
     signed_in.post("/region/", {"region": "us-west-2"})
-    page = signed_in.get("/styleguide/").content.decode()
+    page = text(signed_in.get("/styleguide/"))
     assert "admin → Deploy" in page
     use(signed_in, account)
-    page = signed_in.get("/play/").content.decode()
+    page = text(signed_in.get("/play/"))
     assert "Back to admin" in page
     assert "<option selected>eu-west-1</option>" in page
 
@@ -114,7 +115,7 @@ def test_a_form_of_another_tab_is_refused_after_a_switch(account: TestAccount, o
     browser = Client(enforce_csrf_checks=True)
 
     def token() -> str:
-        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get("/styleguide/").content.decode())
+        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', text(browser.get("/styleguide/")))
         assert found is not None
         return found[1]
 
@@ -139,7 +140,7 @@ def test_signing_out_of_one_leaves_the_others_to_choose_from(
     add(signed_in, other_account)
     signed_in.post("/principals/sign-out/")
     assert whose(signed_in) == ""
-    page = signed_in.get("/principals/sign-in/").content.decode()
+    page = text(signed_in.get("/principals/sign-in/"))
     assert "Other sessions" in page
     use(signed_in, account)
     assert whose(signed_in) == account.account_id
@@ -207,7 +208,7 @@ def test_a_browser_holds_five_sessions(signed_in: Client, account: TestAccount) 
 
 def test_an_unknown_session_is_not_switched_to(signed_in: Client, account: TestAccount) -> None:
     answer = signed_in.post("/principals/sign-in/use/", {"session": "made-up"}, follow=True)
-    assert "This session has ended" in answer.content.decode()
+    assert "This session has ended" in text(answer)
     assert whose(signed_in) == account.account_id
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
 def text(answer: Any) -> str:
-    """The page's HTML."""
-    return str(answer.content.decode())
+    """The page's HTML, whitespace as a browser takes it: where its template breaks lines is nobody's concern."""
+    return re.sub(r"\s+", " ", answer.content.decode())
 
 
 def body(answer: Any) -> str:
