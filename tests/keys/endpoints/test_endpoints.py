@@ -1,4 +1,4 @@
-"""The pages of endpoints: connect, test, switch, forget; a form keeps all but the secret. What goes on over them is in tests/backends."""
+"""The pages of endpoints: connect, test, switch, forget; a form keeps all but the secret. What goes on over them is tested in the modules beside."""
 
 from __future__ import annotations
 
