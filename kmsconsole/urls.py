@@ -7,7 +7,7 @@ from django.urls import include, path
 from keys.clock import views as clock
 from keys.overview import views as overview
 from kmsconsole.frame import search, style_sheet, views
-from principals.views import profile
+from principals.profile import views as profile
 
 urlpatterns = [
     path("", overview.home, name="home"),

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from principals.views import access_keys, attachments, groups, managed, policies, roles, sign_in, switch, users
+from principals.groups import views as groups
+from principals.policies.views import attachments, inline, managed
+from principals.roles import views as roles
+from principals.sign_in.views import sign_in, switch
+from principals.users.views import access_keys, users
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
@@ -41,7 +45,7 @@ urlpatterns = [
     path("<str:kind>/<str:name>/attached/", attachments.change, name="attached"),
     path("<str:kind>/<str:name>/boundary/", attachments.boundary, name="boundary"),
     path("<str:kind>/<str:name>/tags/", attachments.tag, name="entity-tags"),
-    path("<str:kind>/<str:name>/policies/new/", policies.edit, name="inline-policy-new"),
-    path("<str:kind>/<str:name>/policies/<str:policy>/", policies.edit, name="inline-policy"),
-    path("<str:kind>/<str:name>/policies/<str:policy>/delete/", policies.delete, name="inline-policy-delete"),
+    path("<str:kind>/<str:name>/policies/new/", inline.edit, name="inline-policy-new"),
+    path("<str:kind>/<str:name>/policies/<str:policy>/", inline.edit, name="inline-policy"),
+    path("<str:kind>/<str:name>/policies/<str:policy>/delete/", inline.delete, name="inline-policy-delete"),
 ]

@@ -19,7 +19,8 @@ from botocore.exceptions import ClientError
 from console.aws_calls import pages
 from engine.public import starter_policies as practice
 from keys.call import Call
-from principals.views import groups, users
+from principals.groups import views as groups
+from principals.users.views import users
 
 PATH = practice.STUDENTS  # where all classes are
 MOST = 100  # students that one form makes

@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from learn.classes import classes
-from principals.forms import NameField, legal_name, name_limit
+from principals.names import NameField, legal_name, name_limit
 
 USUAL_DAYS = 30  # as AWS has it where no waiting period is given
 _RESERVED = ("new",)  # addresses beside those of the classes

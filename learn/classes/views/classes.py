@@ -27,7 +27,7 @@ from learn.classes import classes
 from learn.classes.classes import Class, ClassRequest, Outcome, Student
 from learn.classes.forms import ClassForm, StudentsForm, mended
 from learn.lessons import lessons, progress
-from principals.views import users
+from principals.users.views import users
 
 _MOST_EVENTS = 10_000  # of each operation, that a class's progress is read from
 

@@ -18,8 +18,8 @@ from keys import call, service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews, send
 from keys.common import problem_page
-from principals.forms import GroupForm
-from principals.views.attachments import managed_choices
+from principals.groups.forms import GroupForm
+from principals.policies.views.attachments import managed_choices
 
 
 def index(request: ConsoleRequest) -> HttpResponse:

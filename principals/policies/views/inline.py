@@ -22,7 +22,7 @@ from keys.changes import Change, carry_out, previews, send
 from keys.common import problem_page
 from keys.evaluator import decisions, key_policy_cache, principal_directory, whatif
 from keys.policy import policy_editor
-from principals.forms import PolicyForm
+from principals.policies.forms import PolicyForm
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from keys.changes import Change, asked, carry_out, previews
 from keys.common import problem_page
 from keys.evaluator import whatif
 from keys.policy import policy_document, policy_editor
-from principals.forms import ManagedPolicyForm, PolicyVersionForm
-from principals.views.attachments import PRACTICE_PATH
-from principals.views.policies import TEMPLATE, preview
+from principals.policies.forms import ManagedPolicyForm, PolicyVersionForm
+from principals.policies.views.attachments import PRACTICE_PATH
+from principals.policies.views.inline import TEMPLATE, preview
 
 SCOPES = ("All", "Local", "AWS")
 

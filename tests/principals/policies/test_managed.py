@@ -7,7 +7,7 @@ from urllib.parse import quote
 from django.test import Client
 
 from tests.conftest import TestAccount
-from tests.principals.test_policies import changes, document
+from tests.principals.policies.test_inline import changes, document
 from tests.support.answers import text
 from tests.support.principals import DENY, LIST_KEYS, make_policy
 

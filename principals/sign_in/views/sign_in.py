@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from console import redirects, session
 from console.request import SignedIn
 from engine.public import signin
-from principals.forms import SignInForm
+from principals.sign_in.forms import SignInForm
 
 
 @sensitive_post_parameters("password")

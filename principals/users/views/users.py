@@ -22,9 +22,9 @@ from keys import call, service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews, send
 from keys.common import problem_page
-from principals.forms import PasswordForm, UserForm
-from principals.views.attachments import managed_choices
-from principals.views.groups import membership
+from principals.groups.views import membership
+from principals.policies.views.attachments import managed_choices
+from principals.users.forms import PasswordForm, UserForm
 
 END_SESSIONS = "kmsconsole:EndConsoleSessions"
 

@@ -21,8 +21,8 @@ from console.aws_calls import optional, pages
 from console.request import ConsoleRequest
 from engine.public import signin
 from keys import call, service
-from principals import browsers
-from principals.forms import OwnPasswordForm
+from principals.profile import browsers
+from principals.profile.forms import OwnPasswordForm
 
 
 @sensitive_post_parameters("old", "new", "again")

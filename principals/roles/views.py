@@ -21,8 +21,8 @@ from keys import call, service
 from keys.changes import Change, carry_out, previews, send
 from keys.common import problem_page
 from keys.policy import policy_editor
-from principals.forms import RoleForm, RoleSettingsForm, TrustForm, trust_policy
-from principals.views.attachments import managed_choices
+from principals.policies.views.attachments import managed_choices
+from principals.roles.forms import RoleForm, RoleSettingsForm, TrustForm, trust_policy
 
 
 def index(request: ConsoleRequest) -> HttpResponse:

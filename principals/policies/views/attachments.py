@@ -14,7 +14,7 @@ from console.aws_calls import pages
 from console.request import ConsoleRequest
 from keys import service
 from keys.changes import Change, asked, carry_out
-from principals.views.policies import KINDS, Kind
+from principals.policies.views.inline import KINDS, Kind
 
 PRACTICE_PATH = ":policy/practice/"  # in the ARN of a policy for a role that people have in practice
 
