@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console import addresses
 from console.addresses import filter_text
 from console.aws_calls import attempt_on_form, pages
 from console.request import ConsoleRequest
@@ -82,7 +83,7 @@ def create(request: ConsoleRequest) -> HttpResponse:
 def detail(request: ConsoleRequest) -> HttpResponse:
     """`?arn=` names it, `?version=` another version than the default one, which is then compared with it."""
     iam = service.client(request, "iam")
-    arn = request.GET.get("arn", "")
+    arn = addresses.repeated(request).get("arn", "")
     try:
         policy = iam.get_policy(PolicyArn=arn)["Policy"]
         versions = pages(iam, "list_policy_versions", "Versions", PolicyArn=arn)
@@ -116,7 +117,7 @@ def _document(iam: Any, arn: str, version: str) -> str:
 def new_version(request: ConsoleRequest) -> HttpResponse:
     """Change the policy: what is saved is a new version, and the default one."""
     iam = service.client(request, "iam")
-    arn = request.GET.get("arn", "")
+    arn = addresses.repeated(request).get("arn", "")
     try:
         policy = iam.get_policy(PolicyArn=arn)["Policy"]
         before = _document(iam, arn, policy["DefaultVersionId"])
@@ -146,7 +147,7 @@ def new_version(request: ConsoleRequest) -> HttpResponse:
 
 def version(request: ConsoleRequest) -> HttpResponse:
     """Of a version: make it the default (`default`) or delete it (`delete`)."""
-    arn = request.GET.get("arn", "")
+    arn = addresses.repeated(request).get("arn", "")
     given, made = asked(request), None
     words = {"version": given.get("default") or given.get("delete"), "policy": arn.rpartition("/")[2]}
     which = {"PolicyArn": arn, "VersionId": words["version"]}
@@ -167,7 +168,7 @@ def version(request: ConsoleRequest) -> HttpResponse:
 
 def delete(request: ConsoleRequest) -> HttpResponse:
     """Confirm, then detach it from everybody and delete it with its versions."""
-    arn = request.GET.get("arn", "")
+    arn = addresses.repeated(request).get("arn", "")
     words = {"policy": arn.rpartition("/")[2]}
     try:
         calls = _deletion(service.client(request, "iam"), arn)
