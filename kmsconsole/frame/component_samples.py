@@ -100,7 +100,7 @@ class Component:
     shown: SafeString | str
 
 
-_ABOUT = re.compile(r"{% comment %}\s*(.*?)\s*{% endcomment %}", re.DOTALL)
+_ABOUT = re.compile(r"{% comment %}(.*?){% endcomment %}", re.DOTALL)
 
 
 def components(request: HttpRequest) -> list[Component]:
@@ -111,5 +111,5 @@ def components(request: HttpRequest) -> list[Component]:
         if about is None:
             raise LookupError(f"components/{name}.html does not say what it is.")
         shown = template.render(values(), request) if values else ""
-        found.append(Component(name, about[1].splitlines(), shown))
+        found.append(Component(name, about[1].strip().splitlines(), shown))
     return found
