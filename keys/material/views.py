@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
@@ -121,25 +122,19 @@ def import_page(request: ConsoleRequest, key_id: str) -> HttpResponse:
     except ClientError as error:
         return problem_page(request, key_id, error)
     initial = {"material_id": request.GET.get("material", "")}
+    action = next((name for name in _ACTIONS if name in request.POST), "")
     upload = UploadForm(
-        request.POST if "upload" in request.POST else None, request.FILES or None, initial=initial, auto_id="up_%s"
+        request.POST if action == "upload" else None, request.FILES or None, initial=initial, auto_id="up_%s"
     )
-    training = TrainingForm(request.POST if "train" in request.POST else None, initial=initial, auto_id="train_%s")
+    training = TrainingForm(request.POST if action == "train" else None, initial=initial, auto_id="train_%s")
     chosen = ParametersForm(request.GET if "algorithm" in request.GET else None, key_spec=key["KeySpec"])
     spec, algorithm = wrapping.SPECS[0], wrapping.algorithms_for(key["KeySpec"])[0]
     if chosen.is_bound and chosen.is_valid():
         spec, algorithm = chosen.cleaned_data["wrapping_spec"], chosen.cleaned_data["algorithm"]
-    sent: dict[str, Any] | None = None
-    if "upload" in request.POST and upload.is_valid():
-        sent = _uploaded(key, upload)
-    elif "train" in request.POST and training.is_valid():
-        sent = _wrapped_here(kms, key, training)
+    form: MaterialForm = training if action == "train" else upload
+    sent = _ACTIONS[action](kms, key, form) if action and form.is_valid() else None
     previewed = "preview" in request.POST
-    if (
-        sent is not None
-        and not previewed
-        and _import(request, kms, sent, upload if "upload" in request.POST else training)
-    ):
+    if sent is not None and not previewed and _import(request, kms, sent, form):
         return redirect("key-tab", key_id=key_id, tab="material")
     parameters = {"KeyId": key["KeyId"], "WrappingAlgorithm": algorithm, "WrappingKeySpec": spec}
     return render(
@@ -163,13 +158,14 @@ def import_page(request: ConsoleRequest, key_id: str) -> HttpResponse:
     )
 
 
-def _uploaded(key: dict[str, Any], form: UploadForm) -> dict[str, Any]:
+def _uploaded(kms: Any, key: dict[str, Any], form: MaterialForm) -> dict[str, Any]:
+    """What was wrapped elsewhere, with the token that came with the wrapping key."""
     given = form.cleaned_data
     files = {"ImportToken": given["token"].read(), "EncryptedKeyMaterial": given["wrapped"].read()}
     return {**form.parameters(key["KeyId"]), **files}
 
 
-def _wrapped_here(kms: Any, key: dict[str, Any], form: TrainingForm) -> dict[str, Any] | None:
+def _wrapped_here(kms: Any, key: dict[str, Any], form: MaterialForm) -> dict[str, Any] | None:
     """Wrap what was typed (or random material) under a fresh wrapping key, as the openssl commands on the page do."""
     material = form.cleaned_data["material"] or wrapping.random_material(key["KeySpec"])
     algorithm = "RSA_AES_KEY_WRAP_SHA_256"
@@ -186,6 +182,13 @@ def _wrapped_here(kms: Any, key: dict[str, Any], form: TrainingForm) -> dict[str
         "ImportToken": given["ImportToken"],
         "EncryptedKeyMaterial": wrapped,
     }
+
+
+# The button that was pressed → what ImportKeyMaterial is sent with; None where AWS refused, with its error in the form.
+_ACTIONS: dict[str, Callable[[Any, dict[str, Any], MaterialForm], dict[str, Any] | None]] = {
+    "upload": _uploaded,
+    "train": _wrapped_here,
+}
 
 
 def _import(request: ConsoleRequest, kms: Any, parameters: dict[str, Any], form: forms.Form) -> bool:

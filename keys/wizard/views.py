@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -22,7 +23,15 @@ from console.request import ConsoleRequest
 from keys import call, service
 from keys.inventory import inventory
 from keys.policy import policies, policy_editor
-from keys.wizard.forms import USAGE_WORDS, AdministratorsForm, ConfigureForm, LabelsForm, PolicyForm, UsersForm
+from keys.wizard.forms import (
+    USAGE_WORDS,
+    AdministratorsForm,
+    ConfigureForm,
+    LabelsForm,
+    PolicyForm,
+    PrincipalsForm,
+    UsersForm,
+)
 
 STEPS = {
     "configure": gettext_lazy("Configure key"),
@@ -51,44 +60,82 @@ def step(request: ConsoleRequest, step: str) -> HttpResponse:
         return redirect(_address("configure", wizard_id))
     if step == "review":
         return _review(request, draft, wizard_id)
-    form = _FORMS[step](request, draft)
-    if step == "labels" and request.method == "GET":
+    draft_step = DraftStep(wizard_id, draft, step)
+    if request.method != "POST":
+        return _show(request, draft_step, _asked(request, draft_step))
+    action = next((name for name in _ACTIONS if name in request.POST), "")
+    return _ACTIONS.get(action, _next)(request, draft_step)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftStep:
+    """A step of the draft that `wizard_id` names in the session."""
+
+    wizard_id: str
+    draft: dict[str, Any]
+    name: str
+
+
+def _asked(request: ConsoleRequest, step: DraftStep) -> forms.Form:
+    """The step's form as it is first shown."""
+    form = _FORMS[step.name](request, step.draft)
+    if step.name == "labels":
         form.fields["alias"].widget.attrs["autofocus"] = True
-    searches = request.method == "POST" and "search" in request.POST
-    rows = tag_rows.changed(request.POST) if request.method == "POST" and step == "labels" else None
-    if searches:
-        form = _searched(request, draft, step)
-    elif rows is not None:
-        form = LabelsForm(initial={**request.POST.dict(), "tags": rows})
-    if step == "labels" and form.is_valid() and (owner := _who_has(request, form.cleaned_data["alias"])):
+    return form
+
+
+def _next(request: ConsoleRequest, step: DraftStep) -> HttpResponse:
+    """Keep the answers and go on to the next step."""
+    form = _FORMS[step.name](request, step.draft)
+    if step.name == "labels" and form.is_valid() and (owner := _who_has(request, form.cleaned_data["alias"])):
         form.add_error("alias", _("Key %(key)s has this alias already.") % {"key": owner})
-    if request.method == "POST" and form.is_bound and form.is_valid():
-        _keep(request, wizard_id, step, dict(form.cleaned_data))
-        return redirect(_address(_after(step), wizard_id))
+    if not form.is_valid():
+        return _show(request, step, form)
+    _keep(request, step.wizard_id, step.name, dict(form.cleaned_data))
+    return redirect(_address(_after(step.name), step.wizard_id))
+
+
+def _search(request: ConsoleRequest, step: DraftStep) -> HttpResponse:
+    """The form as it was filled in, with those principals to choose from that match `q`; the chosen ones stay."""
+    made = _CHOOSING.get(step.name)
+    if made is None:
+        raise Http404
+    chosen = request.POST.getlist("chosen")
+    text = request.POST.get("q", "").strip().lower()
+    found = [each for each in _principals(request) if each[0] in chosen or text in each[1].lower()]
+    return _show(request, step, made(principals=found, initial={**request.POST.dict(), "chosen": chosen}))
+
+
+def _change_tag_rows(request: ConsoleRequest, step: DraftStep) -> HttpResponse:
+    """The form as it was filled in, with one row of tags more or less."""
+    rows = tag_rows.changed(request.POST) if step.name == "labels" else None
+    if rows is None:
+        return _next(request, step)
+    return _show(request, step, LabelsForm(initial={**request.POST.dict(), "tags": rows}))
+
+
+# The button that was pressed → what it does; any other goes on to the next step.
+_ACTIONS: dict[str, Callable[[ConsoleRequest, DraftStep], HttpResponse]] = {
+    "search": _search,
+    "more": _change_tag_rows,
+    "less": _change_tag_rows,
+}
+_CHOOSING: dict[str, type[PrincipalsForm]] = {"administrators": AdministratorsForm, "users": UsersForm}
+
+
+def _show(request: ConsoleRequest, step: DraftStep, form: forms.Form) -> HttpResponse:
     return render(
         request,
         "keys/wizard/wizard.html",
         {
             "form": form,
-            "step": step,
+            "step": step.name,
             "q": request.POST.get("q", ""),
-            "editor": policy_editor.attach(request, form, "policy", "resource") if step == "policy" else None,
-            **_frame(draft, step, wizard_id),
+            "editor": policy_editor.attach(request, form, "policy", "resource") if step.name == "policy" else None,
+            **_frame(step.draft, step.name, step.wizard_id),
         },
         status=422 if form.errors else 200,
     )
-
-
-def _searched(request: ConsoleRequest, draft: dict[str, Any], step: str) -> forms.Form:
-    """The step's form as it was filled in, with those principals to choose from that match `q`; the chosen ones stay."""
-    chosen = request.POST.getlist("chosen")
-    initial = {**request.POST.dict(), "chosen": chosen}
-    if step not in ("administrators", "users"):
-        raise Http404
-    text = request.POST.get("q", "").strip().lower()
-    found = [each for each in _principals(request) if each[0] in chosen or text in each[1].lower()]
-    made = AdministratorsForm if step == "administrators" else UsersForm
-    return made(principals=found, initial=initial)
 
 
 def _who_has(request: ConsoleRequest, alias: str) -> str:
@@ -151,7 +198,7 @@ def _principals(request: ConsoleRequest) -> list[tuple[str, str]]:
         ("list_roles", "Roles", "RoleName", _("role")),
     ):
         try:
-            found += [(each["Arn"], f"{each[name]} ({word})") for each in service.pages(iam, operation, member) if each]
+            found += [(each["Arn"], f"{each[name]} ({word})") for each in service.pages(iam, operation, member)]
         except ClientError as error:
             if not service.denied(error):
                 raise

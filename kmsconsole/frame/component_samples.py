@@ -5,7 +5,6 @@ A component is a template with a comment at its top: what it is, and its paramet
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -100,16 +99,13 @@ class Component:
     shown: SafeString | str
 
 
-_ABOUT = re.compile(r"{% comment %}(.*?){% endcomment %}", re.DOTALL)
-
-
 def components(request: HttpRequest) -> list[Component]:
     found = []
     for name, values in SAMPLES.items():
         template: Any = loader.get_template(f"components/{name}.html")
-        about = _ABOUT.search(template.template.source)
-        if about is None:
+        about = template.template.source.partition("{% comment %}")[2].partition("{% endcomment %}")[0].strip()
+        if not about:
             raise LookupError(f"components/{name}.html does not say what it is.")
         shown = template.render(values(), request) if values else ""
-        found.append(Component(name, about[1].strip().splitlines(), shown))
+        found.append(Component(name, about.splitlines(), shown))
     return found

@@ -251,6 +251,24 @@ ACTIONS: dict[str, Action] = {
 }
 
 
+def _do(
+    request: ConsoleRequest, kms: Any, action: Action, key_id: str, parameters: dict[str, Any], form: forms.Form
+) -> HttpResponse | None:
+    """Send it, and back to the key's page; None where AWS's error is in the form."""
+    back = redirect("key-tab", key_id=key_id, tab=action.tab)
+    try:
+        getattr(kms, xform_name(action.operation))(**parameters)
+    except ClientError as error:
+        form.add_error(None, service.sentence(error))
+        if form.fields:
+            return None
+        messages.error(request, service.sentence(error))
+        return back
+    inventory.mark_outdated(request)
+    messages.success(request, str(action.done))
+    return back
+
+
 def perform(request: ConsoleRequest, key_id: str, action: str) -> HttpResponse:
     """GET asks (with the form, its explanation and the call); POST does it, and shows AWS's error where it is refused.
 
@@ -268,23 +286,14 @@ def perform(request: ConsoleRequest, key_id: str, action: str) -> HttpResponse:
     posted = request.method == "POST"
     valid = posted and form.is_valid()
     two_persons = found.operation in approvals.GUARDED_OPERATIONS and approvals.required(request.signed_in.account_id)
-    if valid and two_persons and "preview" not in request.POST:
+    if valid and "preview" not in request.POST:
         parameters = _parameters(found, key["KeyId"], form.cleaned_data)
-        done = deletion.ask(request, found.operation, parameters, name_of(kms, key), "", form)
-        if done is not None:
-            return done
-    elif valid and "preview" not in request.POST:
-        try:
-            getattr(kms, xform_name(found.operation))(**_parameters(found, key["KeyId"], form.cleaned_data))
-        except ClientError as error:
-            form.add_error(None, service.sentence(error))
-            if not form.fields:
-                messages.error(request, service.sentence(error))
-                return redirect("key-tab", key_id=key_id, tab=found.tab)
+        if two_persons:
+            answer = deletion.ask(request, found.operation, parameters, name_of(kms, key), "", form)
         else:
-            inventory.mark_outdated(request)
-            messages.success(request, str(found.done))
-            return redirect("key-tab", key_id=key_id, tab=found.tab)
+            answer = _do(request, kms, found, key_id, parameters, form)
+        if answer is not None:
+            return answer
     shown = None
     asked = form if posted or not request.GET else _bound(found, key, request.GET)
     if not form.fields or (asked.is_bound and asked.is_valid()):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from botocore import xform_name
@@ -68,24 +70,17 @@ def _policy() -> dict[str, str]:
 
 
 def _change(request: ConsoleRequest) -> HttpResponse:
-    answer, what = redirect("key-approvals"), request.POST.get("do", "")
+    action = _ACTIONS.get(request.POST.get("do", ""))
+    if action is None:
+        raise Http404
     try:
-        if what in ("on", "ask-off", "off", "keep"):
-            _rule(request, what)
-        elif what == "policy":
-            _create_policy(request)
-        elif what in ("approve", "reject"):
-            asked = _asked(request)
-            if "preview" in request.POST:
-                return _page(request, call=call.show(request, asked.operation, asked.parameters))
-            _decide(request, what, asked)
-        else:
-            raise Http404
+        if answer := action(request):
+            return answer
     except approvals.NotAllowed as reason:
         messages.error(request, str(reason))
     except ClientError as error:
         messages.error(request, service.sentence(error))
-    return answer
+    return redirect("key-approvals")
 
 
 def _asked(request: ConsoleRequest) -> DeletionRequest:
@@ -96,12 +91,19 @@ def _asked(request: ConsoleRequest) -> DeletionRequest:
     return get_object_or_404(DeletionRequest, pk=int(number), account_id=account_id)
 
 
-def _decide(request: ConsoleRequest, what: str, asked: DeletionRequest) -> None:
-    act = service.key_action(request)
-    if what == "reject":
-        approvals.reject(request, act, asked)
-        messages.success(request, _("The key stays as it is."))
-        return
+def _reject(request: ConsoleRequest) -> HttpResponse | None:
+    asked = _asked(request)
+    if "preview" in request.POST:
+        return _page(request, call=call.show(request, asked.operation, asked.parameters))
+    approvals.reject(request, service.key_action(request), asked)
+    messages.success(request, _("The key stays as it is."))
+    return None
+
+
+def _approve(request: ConsoleRequest) -> HttpResponse | None:
+    asked = _asked(request)
+    if "preview" in request.POST:
+        return _page(request, call=call.show(request, asked.operation, asked.parameters))
 
     def send() -> None:
         kms = service.approved(request, asked.region)
@@ -111,18 +113,20 @@ def _decide(request: ConsoleRequest, what: str, asked: DeletionRequest) -> None:
         done = _("Deletion is scheduled. It can be cancelled until its date.")
     else:
         done = _("The key material is deleted. Import the same material to use the key again.")
-    if attempt(request, lambda: approvals.approve(request, act, asked, send), done):
+    if attempt(request, lambda: approvals.approve(request, service.key_action(request), asked, send), done):
         inventory.mark_outdated(request)
+    return None
 
 
-def _create_policy(request: ConsoleRequest) -> None:
+def _create_policy(request: ConsoleRequest) -> HttpResponse | None:
     answer: dict[str, Any] = {}
     created = _("The policy is made. Attach it to users, groups and roles whose programs it is to hold.")
     if attempt(request, lambda: answer.update(service.client(request, "iam").create_policy(**_policy())), created):
         messages.info(request, answer["Policy"]["Arn"])
+    return None
 
 
-def _rule(request: ConsoleRequest, what: str) -> None:
+def _rule(request: ConsoleRequest, what: str) -> HttpResponse | None:
     """Takes a permission of the console's own; switching off takes two persons who have it."""
     change, done = {
         "on": (
@@ -135,3 +139,13 @@ def _rule(request: ConsoleRequest, what: str) -> None:
     }[what]
     service.console_action(request, approvals.RULE, lambda: change(request), parameters={"change": what})
     messages.success(request, done)
+    return None
+
+
+# What a button of the page sends as `do` → what it does; the answer is the page again where there is no other.
+_ACTIONS: dict[str, Callable[[ConsoleRequest], HttpResponse | None]] = {
+    **{what: partial(_rule, what=what) for what in ("on", "ask-off", "off", "keep")},
+    "policy": _create_policy,
+    "approve": _approve,
+    "reject": _reject,
+}

@@ -42,59 +42,89 @@ class MadeKey:
     made: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What closing a class does, as far as it can be found out and was chosen. `problem` says why its keys are not known."""
+
+    found: Class
+    form: CloseForm
+    students: list[dict[str, Any]]
+    keys: list[MadeKey]
+    elsewhere: int
+    problem: str
+    chosen: list[MadeKey]
+    deletions: list[Call]
+    iam_calls: list[Call]
+
+
 def page(request: ConsoleRequest, slug: str) -> HttpResponse:
-    iam = service.client(request, "iam")
     try:
-        found = classes.find(iam, slug)
-        if found is None:
-            raise Http404
-        calls = classes.closing(iam, found)
-        students = classes.students(iam, slug)
+        closing = _closing(request, slug)
     except ClientError as error:
         return problem_page(request, slug, error)
+    if request.method != "POST":
+        return _show(request, closing)
+    return _preview(request, closing) if previews(request) else _close(request, closing)
+
+
+def _closing(request: ConsoleRequest, slug: str) -> Closing:
+    """Raises Http404, and ClientError where the class cannot be read."""
+    iam = service.client(request, "iam")
+    found = classes.find(iam, slug)
+    if found is None:
+        raise Http404
+    iam_calls, students = classes.closing(iam, found), classes.students(iam, slug)
     if progress.countable(request):
         looked, problem = optional(lambda: _keys(request, found))
     else:
-        looked, problem = (
-            None,
-            _("this endpoint is not the one they were made at. Switch to the embedded engine first."),
-        )
+        looked = None
+        problem = _("this endpoint is not the one they were made at. Switch to the embedded engine first.")
     keys, elsewhere = looked or ([], 0)
     posted = request.method == "POST"
-    chosen = [key for key in keys if not posted or key.key_id in request.POST.getlist("key")]
     form = CloseForm(request.POST if posted else None, slug=slug)
-    confirmed = form.is_valid()
+    form.is_valid()
     days = form.cleaned_data.get("days", USUAL_DAYS) if posted else USUAL_DAYS
-    looks = posted and previews(request)
-    if looks:
-        form.errors.pop("confirm", None)  # not asked for yet
-    deletions: list[Call] = [
-        ("ScheduleKeyDeletion", {"KeyId": key.key_id, "PendingWindowInDays": days}) for key in chosen
-    ]
-    if confirmed and not looks:
-        try:
-            send(service.client(request), deletions)
-            send(iam, calls)
-        except ClientError as error:
-            form.add_error(None, service.sentence(error))
-        else:
-            messages.success(request, _("The class %(name)s is closed.") % {"name": found.name})
-            return redirect("classes")
+    chosen = [key for key in keys if not posted or key.key_id in request.POST.getlist("key")]
+    deletions = [("ScheduleKeyDeletion", {"KeyId": key.key_id, "PendingWindowInDays": days}) for key in chosen]
+    return Closing(found, form, students, keys, elsewhere, problem, chosen, deletions, iam_calls)
+
+
+def _preview(request: ConsoleRequest, closing: Closing) -> HttpResponse:
+    closing.form.errors.pop("confirm", None)  # not asked for yet
+    keys = call.show_all(request, closing.deletions) if closing.deletions else None
+    return _show(request, closing, key_call=keys, call=call.show_all(request, closing.iam_calls, "iam"))
+
+
+def _close(request: ConsoleRequest, closing: Closing) -> HttpResponse:
+    if not closing.form.is_valid():
+        return _show(request, closing)
+    try:
+        send(service.client(request), closing.deletions)
+        send(service.client(request, "iam"), closing.iam_calls)
+    except ClientError as error:
+        closing.form.add_error(None, service.sentence(error))
+        return _show(request, closing)
+    messages.success(request, _("The class %(name)s is closed.") % {"name": closing.found.name})
+    return redirect("classes")
+
+
+def _show(request: ConsoleRequest, closing: Closing, **calls: Any) -> HttpResponse:
     return render(
         request,
         "learn/classes/class_close.html",
         {
-            "class": found,
-            "form": form,
-            "students": students,
-            "keys": keys,
-            "chosen": {key.key_id for key in chosen},
-            "elsewhere": elsewhere,
-            "problem": problem,
-            "key_call": call.show_all(request, deletions) if deletions and looks else None,
-            "call": call.show_all(request, calls, "iam") if looks else None,
+            "class": closing.found,
+            "form": closing.form,
+            "students": closing.students,
+            "keys": closing.keys,
+            "chosen": {key.key_id for key in closing.chosen},
+            "elsewhere": closing.elsewhere,
+            "problem": closing.problem,
+            "key_call": None,
+            "call": None,
+            **calls,
         },
-        status=422 if form.errors else 200,
+        status=422 if closing.form.errors else 200,
     )
 
 

@@ -5,7 +5,7 @@ Every answer is a real Decrypt of this page's principal. The blob travels in the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,9 @@ class Attempt:
     why: str = ""
     place: int | None = None
     due: tuple[str, ...] = _DUE
+
+
+Choices = list[tuple[str, str]]  # (key ID, words)
 
 
 class NotSendable(ValueError):
@@ -190,11 +193,9 @@ def _too_long(size: int) -> str:
     return message % {"size": f"{size:,}", "limit": f"{ciphertext.LONGEST:,}"}
 
 
-def _ask(
-    request: ConsoleRequest, step: str, blob: bytes, shown: dict[str, Any], choices: list[tuple[str, str]]
-) -> dict[str, Any]:
+def _ask(request: ConsoleRequest, step: str, blob: bytes, shown: dict[str, Any], choices: Choices) -> dict[str, Any]:
     """Send one Decrypt and say what was changed, what KMS answered and why. Raises NotSendable."""
-    attempt = _attempt(request, step, blob, shown, choices)
+    attempt = _ATTEMPTS.get(step, _as_it_is)(request, blob, shown, choices)
     answer: dict[str, Any] = {
         "changed": attempt.changed,
         "context": attempt.parameters.get("EncryptionContext", {}),
@@ -218,37 +219,38 @@ def _ask(
     }
 
 
-def _attempt(
-    request: ConsoleRequest, step: str, blob: bytes, shown: dict[str, Any], choices: list[tuple[str, str]]
-) -> Attempt:
-    pairs = shown["context"]
-    same = {"CiphertextBlob": blob, **_context(pairs)}
-    if step == "flip":
-        return _flipped(request, blob, shown, pairs)
-    if step == "context":
-        other = _other_context(pairs)
-        return Attempt(
-            {**same, "EncryptionContext": dict(other)},
-            _("The encryption context"),
-            _(
-                "The context is not in the blob, but its tag was computed over it: with another one the tag is wrong. KMS does not say "
-                "whether the context or the blob differs."
-            ),
-        )
-    if step == "key":
-        key_id = request.POST.get("other_key", "") or _other_key(blob, choices)
-        return Attempt(
-            {**same, "KeyId": key_id},
-            _("The key that the request names"),
-            _(
-                "The blob names its key, and the request another. That is good practice: a program that names the key it expects is not "
-                "led to open what somebody encrypted under a key of their own."
-            ),
-        )
-    return Attempt({**same, "DryRun": True} if step == "dry" else same, "")
+def _as_it_is(request: ConsoleRequest, blob: bytes, shown: dict[str, Any], choices: Choices) -> Attempt:
+    return Attempt({"CiphertextBlob": blob, **_context(shown["context"])}, "")
 
 
-def _flipped(request: ConsoleRequest, blob: bytes, shown: dict[str, Any], pairs: list[tuple[str, str]]) -> Attempt:
+def _dry_run(request: ConsoleRequest, blob: bytes, shown: dict[str, Any], choices: Choices) -> Attempt:
+    return Attempt({"CiphertextBlob": blob, **_context(shown["context"]), "DryRun": True}, "")
+
+
+def _in_another_context(request: ConsoleRequest, blob: bytes, shown: dict[str, Any], choices: Choices) -> Attempt:
+    return Attempt(
+        {"CiphertextBlob": blob, "EncryptionContext": dict(_other_context(shown["context"]))},
+        _("The encryption context"),
+        _(
+            "The context is not in the blob, but its tag was computed over it: with another one the tag is wrong. KMS does not say "
+            "whether the context or the blob differs."
+        ),
+    )
+
+
+def _under_another_key(request: ConsoleRequest, blob: bytes, shown: dict[str, Any], choices: Choices) -> Attempt:
+    key_id = request.POST.get("other_key", "") or _other_key(blob, choices)
+    return Attempt(
+        {"CiphertextBlob": blob, **_context(shown["context"]), "KeyId": key_id},
+        _("The key that the request names"),
+        _(
+            "The blob names its key, and the request another. That is good practice: a program that names the key it expects is not "
+            "led to open what somebody encrypted under a key of their own."
+        ),
+    )
+
+
+def _flipped(request: ConsoleRequest, blob: bytes, shown: dict[str, Any], choices: Choices) -> Attempt:
     place, bit = request.POST.get("at", "") or shown["byte"], shown["bit"]
     if not place.isdecimal() or len(place) > len(str(ciphertext.LONGEST)) or int(place) >= len(blob):
         raise NotSendable("byte", _("A byte from 0 to %(last)s.") % {"last": len(blob) - 1})
@@ -261,12 +263,21 @@ def _flipped(request: ConsoleRequest, blob: bytes, shown: dict[str, Any], pairs:
     part = reading.part_of(number).name if reading else ""
     words = _("Bit %(bit)s of byte %(byte)s: %(before)s became %(after)s")
     return Attempt(
-        {"CiphertextBlob": changed, **_context(pairs)},
+        {"CiphertextBlob": changed, **_context(shown["context"])},
         words % {"bit": bit, "byte": place, "before": f"{blob[number]:02x}", "after": f"{changed[number]:02x}"},
         str(PARTS[part][2]) if part else _("Every bit of a ciphertext is authenticated."),
         number,
         ("AccessDeniedException",) if part == "account" else _DUE,
     )
+
+
+# What a button of the page sends as `step` → the Decrypt request that it tries; any other tries the blob as it is.
+_ATTEMPTS: dict[str, Callable[[ConsoleRequest, bytes, dict[str, Any], Choices], Attempt]] = {
+    "flip": _flipped,
+    "context": _in_another_context,
+    "key": _under_another_key,
+    "dry": _dry_run,
+}
 
 
 def _other_context(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:

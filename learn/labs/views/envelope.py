@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -43,22 +43,13 @@ def page(request: ConsoleRequest) -> Any:
 @never_cache
 @sensitive_post_parameters()
 def _page(request: ConsoleRequest) -> Any:
-    step = request.POST.get("step", "")
     shown: dict[str, Any] = {"context": _pairs(request), "key": request.POST.get("key", "")}
     if request.method == "POST" and too_large(request):
         shown["problem"] = {"Message": _("The file is larger than 100 MB. Take a smaller one.")}
         return _show(request, shown)
     try:
-        if step == "generate":
-            shown.update(_generate(request, shown))
-        elif step == "reveal":
-            shown.update(_reveal(request, shown))
-        elif step == "forget":
-            shown.update(_carried(request), data_key=None, forgotten=True)
-        elif step == "encrypt":
-            return _encrypt(request, shown)
-        elif step == "open":
-            return _open(request, shown)
+        if action := _STEPS.get(request.POST.get("step", "")):
+            return action(request, shown)
     except ClientError as error:
         shown.update(_carried(request), problem=error_help.explained(error))
     return _show(request, shown)
@@ -123,35 +114,36 @@ def _hidden(shown: dict[str, Any]) -> list[tuple[str, str]]:
     return fields
 
 
-def _generate(request: ConsoleRequest, shown: dict[str, Any]) -> dict[str, Any]:
+def _generate(request: ConsoleRequest, shown: dict[str, Any]) -> HttpResponse:
     parameters: dict[str, Any] = {"KeyId": shown["key"], "KeySpec": "AES_256"}
     if shown["context"]:
         parameters["EncryptionContext"] = dict(shown["context"])
     answer = service.client(request).generate_data_key(**parameters)
-    return {
+    made = {
         "key_arn": answer["KeyId"],
         "data_key": encodings.show(answer["Plaintext"]),
         "encrypted_key": encodings.show(answer["CiphertextBlob"]),
         "call": call.show(request, "GenerateDataKey", parameters),
-        **_wire(request, "GenerateDataKey", parameters, answer),
     }
+    return _show(request, {**shown, **made, **_wire(request, "GenerateDataKey", parameters, answer)})
 
 
-def _reveal(request: ConsoleRequest, shown: dict[str, Any]) -> dict[str, Any]:
+def _reveal(request: ConsoleRequest, shown: dict[str, Any]) -> HttpResponse:
     """The plaintext key again, from the encrypted one: what opening an envelope takes."""
     carried = _carried(request)
     if carried["encrypted_key"] is None:
-        return {"problem": {"Message": _("Make a data key first: step 1.")}}
+        return _show(request, {**shown, "problem": {"Message": _("Make a data key first: step 1.")}})
     parameters: dict[str, Any] = {"CiphertextBlob": base64.b64decode(carried["encrypted_key"].base64)}
     if shown["context"]:
         parameters["EncryptionContext"] = dict(shown["context"])
     answer = service.client(request).decrypt(**parameters)
-    return {
-        **carried,
-        "data_key": encodings.show(answer["Plaintext"]),
-        "call": call.show(request, "Decrypt", parameters),
-        **_wire(request, "Decrypt", parameters, answer),
-    }
+    opened = {"data_key": encodings.show(answer["Plaintext"]), "call": call.show(request, "Decrypt", parameters)}
+    return _show(request, {**shown, **carried, **opened, **_wire(request, "Decrypt", parameters, answer)})
+
+
+def _forget(request: ConsoleRequest, shown: dict[str, Any]) -> HttpResponse:
+    """The plaintext key is not on the page any more; the encrypted one is."""
+    return _show(request, {**shown, **_carried(request), "data_key": None, "forgotten": True})
 
 
 def _wire(
@@ -208,6 +200,16 @@ def _open(request: ConsoleRequest, shown: dict[str, Any]) -> Any:
     else:
         return _download(_emptying(opened), header.file_name)
     return _show(request, {**shown, **carried, "problem": {"Message": message}})
+
+
+# What a button of the page sends as `step` → what it does.
+_STEPS: dict[str, Callable[[ConsoleRequest, dict[str, Any]], Any]] = {
+    "generate": _generate,
+    "reveal": _reveal,
+    "forget": _forget,
+    "encrypt": _encrypt,
+    "open": _open,
+}
 
 
 def _front(pieces: list[bytes]) -> bytes:

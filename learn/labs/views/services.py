@@ -5,6 +5,7 @@ The calls are the engine's, by the door of `keys.service.by_aws_service`; so thi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -79,12 +80,12 @@ def _apply(
 
 def _asked(request: ConsoleRequest, kept: dict[str, ProtectedResource]) -> list[RecordedCall]:
     """What the buttons of a service ask for: to read back, or to switch its key off or on and then read back."""
-    step = next((step for step in ("read", "disable", "enable") if request.POST.get(step) in kept), "")
-    if not step:
+    step = next((step for step in _STEPS if request.POST.get(step) in kept), None)
+    if step is None:
         messages.error(request, _("There is nothing to read: tick the service first."))
         return []
     slug = request.POST[step]
-    if step != "read" and not _switch(request, kept[slug].key_arn, on=step == "enable"):
+    if not _STEPS[step](request, kept[slug].key_arn):
         return []
     try:
         return integrated.read(request, SERVICES[slug], kept[slug])
@@ -92,12 +93,20 @@ def _asked(request: ConsoleRequest, kept: dict[str, ProtectedResource]) -> list[
         return refusal.made
 
 
-def _switch(request: ConsoleRequest, key_arn: str, *, on: bool) -> bool:
-    """EnableKey or DisableKey as the person; whether it was done."""
-    kms = service.client(request)
-    if on:
-        return attempt(request, lambda: kms.enable_key(KeyId=key_arn), _("The key is enabled."))
-    return attempt(request, lambda: kms.disable_key(KeyId=key_arn), _("The key is disabled."))
+def _enable(request: ConsoleRequest, key_arn: str) -> bool:
+    return attempt(request, lambda: service.client(request).enable_key(KeyId=key_arn), _("The key is enabled."))
+
+
+def _disable(request: ConsoleRequest, key_arn: str) -> bool:
+    return attempt(request, lambda: service.client(request).disable_key(KeyId=key_arn), _("The key is disabled."))
+
+
+# The button of a service → what is done to its key, as the person, before it is read back; whether that was done.
+_STEPS: dict[str, Callable[[ConsoleRequest, str], bool]] = {
+    "read": lambda request, key_arn: True,
+    "disable": _disable,
+    "enable": _enable,
+}
 
 
 def _row(
