@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-ENCODINGS = ("text", "hex", "base64")
-
 
 class NotEncoded(ValueError):
     """What was typed is not in the encoding that was chosen; the message is for the person who typed it."""

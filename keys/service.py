@@ -281,6 +281,6 @@ def not_offered(error: ClientError) -> bool:
 def aliases_by_key(api: Any) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for alias in pages(api, "list_aliases", "Aliases"):
-        if alias and "TargetKeyId" in alias:
+        if "TargetKeyId" in alias:
             found.setdefault(alias["TargetKeyId"], []).append(alias["AliasName"])
     return found

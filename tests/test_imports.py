@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import grimp
 
@@ -68,3 +69,10 @@ def test_pages_import_of_the_engine_what_engine_public_offers() -> None:
         if imported.startswith("engine.") and not imported.startswith("engine.public.")
     }
     assert beside == set()
+
+
+def test_lookup_events_is_called_by_the_one_reader_of_the_record() -> None:
+    root = Path(__file__).parents[1]
+    folders = [root / each for each in (*ROOMS, "bench") if each != "engine"]
+    callers = [path for folder in folders for path in folder.rglob("*.py") if "lookup_events" in path.read_text()]
+    assert callers == [root / "keys" / "record" / "events.py"]

@@ -107,13 +107,9 @@ def impact(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, 
     used, used_problem = optional(lambda: last_use(request, kms, key))
     events, events_problem = optional(lambda: key_events.of_key(request, key["Arn"], since=since))
     aliases, aliases_problem = optional(
-        lambda: [
-            alias["AliasName"] for alias in service.pages(kms, "list_aliases", "Aliases", KeyId=key["KeyId"]) if alias
-        ]
+        lambda: [alias["AliasName"] for alias in service.pages(kms, "list_aliases", "Aliases", KeyId=key["KeyId"])]
     )
-    grants, grants_problem = optional(
-        lambda: [grant for grant in service.pages(kms, "list_grants", "Grants", KeyId=key["KeyId"]) if grant]
-    )
+    grants, grants_problem = optional(lambda: service.pages(kms, "list_grants", "Grants", KeyId=key["KeyId"]))
     found = events.found if events else []
     return {
         "impact_days": IMPACT_DAYS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -22,10 +23,8 @@ from keys.lifecycle import action_rules
 from keys.lifecycle.views import actions, deletion
 from keys.policy import views as key_policy
 
-Load = Callable[[Any, dict[str, Any]], dict[str, Any]]
 
-
-def _crypto(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+def _crypto(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     lists = (
         "EncryptionAlgorithms",
         "SigningAlgorithms",
@@ -36,24 +35,20 @@ def _crypto(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     return {"algorithms": [(name, key[name]) for name in lists if name in key]}
 
 
-def _aliases(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
-    return {"aliases": [alias for alias in service.pages(kms, "list_aliases", "Aliases", KeyId=key["KeyId"]) if alias]}
+def _aliases(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+    return {"aliases": service.pages(kms, "list_aliases", "Aliases", KeyId=key["KeyId"])}
 
 
-def _tags(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+def _tags(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     return {"tags": kms.list_resource_tags(KeyId=key["KeyId"])["Tags"]}
 
 
-def _material(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+def _material(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     status, status_problem = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
     rotations, rotations_problem = optional(
-        lambda: [
-            each
-            for each in service.pages(
-                kms, "list_key_rotations", "Rotations", KeyId=key["KeyId"], IncludeKeyMaterial="ALL_KEY_MATERIAL"
-            )
-            if each
-        ]
+        lambda: service.pages(
+            kms, "list_key_rotations", "Rotations", KeyId=key["KeyId"], IncludeKeyMaterial="ALL_KEY_MATERIAL"
+        )
     )
     return {
         "rotation": status,
@@ -63,7 +58,7 @@ def _material(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _regions(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+def _regions(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     given = {"key": key}
     return {
         "configuration": key.get("MultiRegionConfiguration"),
@@ -72,42 +67,46 @@ def _regions(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _grants(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
-    found = [grant for grant in service.pages(kms, "list_grants", "Grants", KeyId=key["KeyId"]) if grant]
+def _grants(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+    found = service.pages(kms, "list_grants", "Grants", KeyId=key["KeyId"])
     return {"grants": [(grant, grants.sentence(grant)) for grant in found]}
 
 
-def _public_key(kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+def _public_key(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     der = kms.get_public_key(KeyId=key["KeyId"])["PublicKey"]
     return {"pem": pem.from_der(der), "fingerprint": pem.fingerprint(der), "size": len(der)}
 
 
-# Tab → words, what it reads, and for which keys it is there.
-TABS: dict[str, tuple[Any, Load, Callable[[dict[str, Any]], bool]]] = {
-    "policy": (_("Key policy"), lambda kms, key: {}, lambda key: True),
-    "crypto": (_("Cryptographic configuration"), _crypto, lambda key: True),
-    "aliases": (_("Aliases"), _aliases, lambda key: True),
-    "tags": (_("Tags"), _tags, lambda key: True),
-    "material": (
-        _("Key material and rotations"),
-        _material,
-        lambda key: key["KeySpec"] == "SYMMETRIC_DEFAULT" or key["Origin"] == "EXTERNAL",
-    ),
-    "regions": (_("Regionality"), _regions, lambda key: bool(key.get("MultiRegion"))),
-    "public-key": (_("Public key"), _public_key, lambda key: key["KeySpec"].startswith(("RSA", "ECC", "ML_", "SM2"))),
-    "grants": (_("Grants"), _grants, lambda key: True),
-    "access": (_("Access"), lambda kms, key: {}, lambda key: True),
-    "use": (_("Use"), lambda kms, key: {}, lambda key: True),
-    "timeline": (_("Timeline"), lambda kms, key: {}, lambda key: True),
-    "impact": (_("Impact of deletion"), lambda kms, key: {}, lambda key: key["KeyManager"] != "AWS"),
-}
-# Tabs that hang on more than the key: they also get the request.
-WIDER: dict[str, Callable[[ConsoleRequest, Any, dict[str, Any]], dict[str, Any]]] = {
-    "policy": key_policy.load,
-    "access": access_tab.load,
-    "use": use_tabs.use,
-    "timeline": use_tabs.timeline,
-    "impact": use_tabs.impact,
+def _rotates(key: dict[str, Any]) -> bool:
+    return bool(key["KeySpec"] == "SYMMETRIC_DEFAULT" or key["Origin"] == "EXTERNAL")
+
+
+def _is_asymmetric(key: dict[str, Any]) -> bool:
+    return str(key["KeySpec"]).startswith(("RSA", "ECC", "ML_", "SM2"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """`load` reads what the tab shows; `there` says for which keys it is there."""
+
+    words: Any
+    load: Callable[[ConsoleRequest, Any, dict[str, Any]], dict[str, Any]]
+    there: Callable[[dict[str, Any]], bool] = lambda key: True
+
+
+TABS: dict[str, Tab] = {
+    "policy": Tab(_("Key policy"), key_policy.load),
+    "crypto": Tab(_("Cryptographic configuration"), _crypto),
+    "aliases": Tab(_("Aliases"), _aliases),
+    "tags": Tab(_("Tags"), _tags),
+    "material": Tab(_("Key material and rotations"), _material, _rotates),
+    "regions": Tab(_("Regionality"), _regions, lambda key: bool(key.get("MultiRegion"))),
+    "public-key": Tab(_("Public key"), _public_key, _is_asymmetric),
+    "grants": Tab(_("Grants"), _grants),
+    "access": Tab(_("Access"), access_tab.load),
+    "use": Tab(_("Use"), use_tabs.use),
+    "timeline": Tab(_("Timeline"), use_tabs.timeline),
+    "impact": Tab(_("Impact of deletion"), use_tabs.impact, lambda key: bool(key["KeyManager"] != "AWS")),
 }
 
 
@@ -119,9 +118,8 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
         key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
     except ClientError as error:
         return problem_page(request, key_id, error)
-    aliases, _problem = optional(lambda: _aliases(kms, key)["aliases"])
-    load = WIDER.get(tab)
-    loaded, problem = optional(lambda: load(request, kms, key) if load else TABS[tab][1](kms, key))
+    aliases, _problem = optional(lambda: _aliases(request, kms, key)["aliases"])
+    loaded, problem = optional(lambda: TABS[tab].load(request, kms, key))
     last_use, last_use_problem = optional(lambda: use_tabs.last_use(request, kms, key))
     rotation = None
     if key["KeySpec"] == "SYMMETRIC_DEFAULT" and key["Origin"] == "AWS_KMS" and key["KeyManager"] != "AWS":
@@ -136,7 +134,7 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
             "title": names[0] if names else key["KeyId"],
             "key_name": names[0] if names else key["KeyId"],
             "tab": tab,
-            "tabs": [(slug, words) for slug, (words, _load, there) in TABS.items() if there(key)],
+            "tabs": [(slug, each.words) for slug, each in TABS.items() if each.there(key)],
             "problem": problem,
             "template": f"keys/detail/tabs/{tab.replace('-', '_')}.html",
             "refused": action_rules.refused_actions(key),

@@ -21,8 +21,6 @@ from keys.common import name_of, problem_page
 from keys.grants import grants
 from keys.lifecycle import action_rules
 
-CONSTRAINTS = ("", "EncryptionContextSubset", "EncryptionContextEquals")
-
 
 class GrantForm(forms.Form):
     grantee = forms.CharField(
@@ -146,6 +144,6 @@ def _made(request: ConsoleRequest, key_id: str, made: dict[str, Any]) -> HttpRes
 def _principals(request: ConsoleRequest) -> list[str]:
     """ARNs offered while typing; none for who may not list users and roles."""
     iam = service.client(request, "iam")
-    users, _problem = optional(lambda: [each["Arn"] for each in service.pages(iam, "list_users", "Users") if each])
-    roles, _problem = optional(lambda: [each["Arn"] for each in service.pages(iam, "list_roles", "Roles") if each])
+    users, _problem = optional(lambda: [each["Arn"] for each in service.pages(iam, "list_users", "Users")])
+    roles, _problem = optional(lambda: [each["Arn"] for each in service.pages(iam, "list_roles", "Roles")])
     return [*(users or []), *(roles or [])][:500]

@@ -54,7 +54,7 @@ def _people(request: ConsoleRequest) -> list[tuple[str, str]]:
         ("list_users", "Users", "UserName", _("user")),
         ("list_roles", "Roles", "RoleName", _("role")),
     ):
-        found += [(each["Arn"], f"{each[name]} ({word})") for each in service.pages(iam, operation, member) if each]
+        found += [(each["Arn"], f"{each[name]} ({word})") for each in service.pages(iam, operation, member)]
     return found
 
 

@@ -156,10 +156,6 @@ def _first_administrator() -> FirstAdministrator:
     )
 
 
-def data_folder() -> str:
-    return str(settings.DATA)
-
-
 def close_connections() -> None:
     """Before workers start: no database handle of the parent may be shared with them."""
     connection.close()
