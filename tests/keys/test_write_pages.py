@@ -24,6 +24,7 @@ NO_CALL = {
     "use-session": "takes up another sign-in of the browser",
     "sign-out": "ends the browser session",
     "back-to-user": "takes up the browser session's own credentials again",
+    "styleguide": "samples of components, sent nowhere",
     "theme": "a cookie",
     "language": "a cookie",
     "region": "the browser session",
