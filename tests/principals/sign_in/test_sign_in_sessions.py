@@ -33,7 +33,7 @@ def held(browser: Client) -> dict[str, str]:
 def whose(browser: Client) -> str:
     """The account whose pages are shown; empty when signed out."""
     answer = browser.get("/play/")
-    found = re.search(r'<span class="menu-account"> @ (\d+)</span>', text(answer))
+    found = re.search(r'<span class="menu-account">\s*@ (\d+)\s*</span>', text(answer))
     return found[1] if found else ""
 
 
