@@ -51,7 +51,7 @@ _FOUND = SimpleNamespace(
 # Component → its sample values. None: it stands in the frame of this page itself.
 SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "access_key_actions": lambda: {"key": {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Inactive"}, "user": "ann"},
-    "breadcrumbs": lambda: {"above": [("#breadcrumbs", "Users"), ("#breadcrumbs", "ann")], "here": "Access key"},
+    "breadcrumbs": None,
     "call": lambda: {"call": _CALL},
     "call_form": lambda: {
         "form": _form("call-form"), "submit": "Create user", "cancel": "#call_form", "help": "What to know first.",

@@ -113,7 +113,8 @@ def test_a_class_from_its_group_to_its_audit_trail(visit: Callable[..., Page], s
 
     # Rotation: the old ciphertext still opens.
     admin.goto(key_page)
-    admin.get_by_role("button", name="Rotate now").click()
+    admin.get_by_role("link", name="Rotate now").click()
+    admin.get_by_role("dialog").get_by_role("button", name="Rotate now").click()
     expect(admin.get_by_role("status")).to_contain_text("new material")
     expect(admin.locator("tbody tr", has_text="ON_DEMAND")).to_have_count(1)
     assert cli_decrypt().returncode == 0
