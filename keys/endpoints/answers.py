@@ -97,14 +97,15 @@ def complete(parsed: dict[str, Any]) -> None:
 
 
 def _check_json(shape: Shape | None, content: bytes) -> None:
+    if shape is None:  # an operation that answers nothing: botocore reads no body, and moto sends "null"
+        return
     try:
         found = json.loads(content.decode() or "{}")
     except (ValueError, RecursionError) as reason:
         raise _MisfitError("JSON") from reason
     if not isinstance(found, dict):
         raise _MisfitError("JSON")
-    if shape is not None:
-        _structure(shape, found, "")
+    _structure(shape, found, "")
 
 
 def _check_json_error(headers: Any, content: bytes, *, bare: bool) -> None:
