@@ -78,17 +78,6 @@ class OperationForm(forms.Form):
             label=LABELS[member],
             choices=choices,
             required=False,
-            # The rest of the form follows the key at once; without scripts when it is sent.
-            widget=forms.Select(
-                attrs={
-                    "hx-post": "",
-                    "hx-trigger": "change",
-                    "hx-vals": '{"narrow": "1"}',
-                    "hx-select": "#play-form",
-                    "hx-target": "#play-form",
-                    "hx-swap": "outerHTML",
-                }
-            ),
         )
         if needed:
             mark_needed(self, member)
@@ -162,6 +151,9 @@ class OperationForm(forms.Form):
                     entry["as"], entry["file"] = self[f"{member}_as"], self[f"{member}_file"]
                 elif kind == "key":
                     entry["other"] = self[f"{member}_other"]
+                    entry["narrows"] = not self.play.symmetric_only and any(
+                        each in ALGORITHM_OF for each in self.play.members
+                    )
             made.append(entry)
         return made
 
