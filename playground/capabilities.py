@@ -29,6 +29,11 @@ _PREFERRED = ("RSAES_OAEP_SHA_256", "RSASSA_PSS_SHA_256")
 _MESSAGE_TYPES = (("ML_DSA_", ("RAW", "EXTERNAL_MU")), ("ECC_NIST_EDWARDS25519", ("RAW",)), ("", ("RAW", "DIGEST")))
 
 
+def key_of(member: str) -> str:
+    """The member that names the key which decides what this member may be."""
+    return ALGORITHM_OF[member][0] if member in ALGORITHM_OF else "KeyId"
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """Of one key. `algorithms` by the member of KeyMetadata."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from console import encodings
 from console.awsmodel import service_model
 from console.forms import mark_needed
-from playground.capabilities import ALGORITHM_OF, CONTEXT_OF, Capabilities
+from playground.capabilities import ALGORITHM_OF, CONTEXT_OF, Capabilities, key_of
 from playground.table import INITIAL, LABELS, RARE, TYPED_AS_TEXT, PlaygroundOperation
 
 SPARE_ROWS = 1  # empty encryption-context rows offered beyond those that are filled
@@ -90,7 +90,7 @@ class OperationForm(forms.Form):
 
     def _choice_field(self, member: str, values: list[str]) -> None:
         required = member in self.shape.required_members
-        chosen = self.can.get(ALGORITHM_OF[member][0] if member in ALGORITHM_OF else "KeyId")
+        chosen = self.can.get(key_of(member))
         offered = chosen.choices(member) if chosen is not None else ()
         if chosen is not None and offered:
             values = list(offered)

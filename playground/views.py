@@ -22,7 +22,7 @@ from console.request import ConsoleRequest
 from keys import call, service
 from keys.inventory import inventory
 from playground import capabilities, recipe
-from playground.capabilities import ALGORITHM_OF, Capabilities
+from playground.capabilities import Capabilities, key_of
 from playground.form import OperationForm
 from playground.table import CHAINS, GROUPS, INITIAL, LABELS, OPERATIONS, RENAMED, PlaygroundOperation
 
@@ -113,7 +113,7 @@ def _capabilities(
 
 def _fits(can: Mapping[str, Capabilities], member: str, value: Any) -> bool:
     """Whether a value can be that of a member, with the key that is chosen."""
-    chosen = can.get(ALGORITHM_OF[member][0] if member in ALGORITHM_OF else "KeyId")
+    chosen = can.get(key_of(member))
     offered = chosen.choices(member) if chosen is not None else ()
     return not offered or value in offered
 
@@ -123,7 +123,7 @@ def _of_this_key(request: ConsoleRequest, play: PlaygroundOperation, can: Mappin
     the form cannot follow the picker). What was chosen of this key's own offer, or typed against it, stays as it is."""
     given = request.POST.copy()
     for member in play.members:
-        about = ALGORITHM_OF[member][0] if member in ALGORITHM_OF else "KeyId"
+        about = key_of(member)
         if member not in given or about not in can or _fits(can, member, given[member]):
             continue
         if given.get(f"offered_{about}", "") != can[about].key_id:

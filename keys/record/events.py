@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -117,16 +117,22 @@ def by_names(request: ConsoleRequest, names: Iterable[str], until: datetime) -> 
     return _read_record(request, read, eventNames=sorted(wanted), endTime=until.isoformat())
 
 
-def _embedded_by_name(account_id: str, name: str, until: datetime) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(sequence, record): times are whole seconds, so only the sequence tells what came first."""
-    before, number = None, 0
-    while number < MOST:
-        page = trail.lookup(account_id, Lookup(name=name, end=until, limit=_CHUNK, before=before))
-        yield from zip(page.sequences, page.events, strict=True)
+def _embedded_pages(account_id: str, wanted: Lookup, most: int) -> Iterator[trail.Page]:
+    """The pages that answer a question of the embedded record, newest first, until `most` events were read."""
+    number = 0
+    while number < most:
+        page = trail.lookup(account_id, wanted)
+        yield page
         number += len(page.events)
         if page.next is None:
             return
-        before = page.next
+        wanted = replace(wanted, before=page.next)
+
+
+def _embedded_by_name(account_id: str, name: str, until: datetime) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(sequence, record): times are whole seconds, so only the sequence tells what came first."""
+    for page in _embedded_pages(account_id, Lookup(name=name, end=until, limit=_CHUNK), MOST):
+        yield from zip(page.sequences, page.events, strict=True)
 
 
 def _aws_by_name(request: ConsoleRequest, name: str, until: datetime) -> Iterator[dict[str, Any]]:
@@ -200,14 +206,6 @@ def refused_since(request: ConsoleRequest, start: datetime, most: int) -> FoundE
 
 
 def _embedded_refused_since(account_id: str, region: str, start: datetime) -> FoundEvents:
-    found: list[dict[str, Any]] = []
-    before = None
-    while len(found) < _MOST_REFUSED:
-        page = trail.lookup(
-            account_id, Lookup(region=region, errors_only=True, start=start, limit=_CHUNK, before=before)
-        )
-        found += page.events
-        if page.next is None:
-            return FoundEvents(found, True)
-        before = page.next
-    return FoundEvents(found, False)
+    wanted = Lookup(region=region, errors_only=True, start=start, limit=_CHUNK)
+    read = list(_embedded_pages(account_id, wanted, _MOST_REFUSED))
+    return FoundEvents([record for page in read for record in page.events], read[-1].next is None)

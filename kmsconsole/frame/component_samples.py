@@ -16,6 +16,8 @@ from django.http import HttpRequest
 from django.template import loader
 from django.utils.safestring import SafeString
 
+from console.addresses import FilterText
+
 
 class _Sample(forms.Form):
     name = forms.CharField(label="User name", help_text="Letters, digits and +=,.@_-")
@@ -64,8 +66,10 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "filter_problem": lambda: {"filter": SimpleNamespace(problem="A filter has 256 characters at most.")},
     "form_errors": lambda: {"form": SimpleNamespace(non_field_errors=["EntityAlreadyExists: there is such a user."])},
     "messages": lambda: {"messages": [SampleMessage("Key created.", "success"), SampleMessage("Refused.", "error")]},
+    "name_filter": lambda: {"filter": FilterText("back", "back", ""), "label": "Filter samples by name"},
     "navigation": None,
     "pager": lambda: {"page": Paginator(range(120), 50).page(2)},
+    "pair_rows": lambda: {"rows": [("tenant", "7"), ("", "")], "field": "sample", "prefix": "sample-"},
     "periods": lambda: {"periods": (1, 7, 30), "days": 7},
     "policy_editor": lambda: {
         "editor": {"bound": _form("policy")["name"], "findings_id": "policy-findings", "findings": _POLICY}
