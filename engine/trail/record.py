@@ -67,9 +67,8 @@ def build(
     event["managementEvent"] = True
     event["recipientAccountId"] = context.account_id
     event["eventCategory"] = "Management"
-    session = context.principal.session
-    if session is not None and session.console_session:
-        event["sessionCredentialFromConsole"] = "true"  # a page's call, as CloudTrail marks it
+    if _is_from_console(context.principal):
+        event["sessionCredentialFromConsole"] = "true"
 
     if all(resource["accountId"] == context.account_id for resource in context.resources):
         return [orjson.dumps(event, option=orjson.OPT_UTC_Z)]
@@ -129,7 +128,14 @@ def service_event(made: ServiceEvent) -> bytes:
     if made.details:
         event["serviceEventDetails" if made.event_type == "AwsServiceEvent" else "additionalEventData"] = made.details
     event["eventCategory"] = "Management"
+    if made.principal is not None and _is_from_console(made.principal):
+        event["sessionCredentialFromConsole"] = "true"
     return orjson.dumps(event, option=orjson.OPT_UTC_Z)
+
+
+def _is_from_console(principal: Principal) -> bool:
+    """Whether a page made the call: CloudTrail's sessionCredentialFromConsole, which is there only when it is "true"."""
+    return principal.session is not None and bool(principal.session.console_session)
 
 
 def _identity_json(principal: Principal) -> orjson.Fragment:
