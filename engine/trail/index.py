@@ -58,14 +58,45 @@ def connection(folder: Path) -> sqlite3.Connection:
     path = folder / "index.sqlite3"
     try:
         return _connection(path)
-    except sqlite3.DatabaseError as reason:
-        if isinstance(reason, sqlite3.OperationalError):
-            raise  # locked, or no room: the file itself is not what is wrong
-        logger.warning("the index %s is damaged (%s): it is made anew", path, reason)
-        _local.found = None
-        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-            (folder / name).unlink(missing_ok=True)
+    except sqlite3.Error as reason:
+        if not _is_damage(reason):
+            raise
+        _discard(path, reason)
     return _connection(path)
+
+
+def _rows(folder: Path, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """What a question finds. Damage may lie where only the question looks: then too the index is made anew, once."""
+    try:
+        return connection(folder).execute(sql, values).fetchall()
+    except sqlite3.Error as reason:
+        if not _is_damage(reason):
+            raise
+        _discard(folder / "index.sqlite3", reason)
+    return connection(folder).execute(sql, values).fetchall()
+
+
+def _is_damage(reason: sqlite3.Error) -> bool:
+    """Whether the index's own file is what is wrong: damaged, cut, no database, or without one of its tables.
+
+    Otherwise it is locked, or there is no room or no permission: a new file would not help.
+    """
+    code = getattr(reason, "sqlite_errorcode", None)  # the sqlite3 module's own errors have none
+    if code is None:
+        return False
+    if code == sqlite3.SQLITE_ERROR:
+        return str(reason).startswith(("no such table", "no such column"))
+    return code == sqlite3.SQLITE_IOERR_SHORT_READ or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _discard(path: Path, reason: sqlite3.Error) -> None:
+    logger.warning("the index %s is damaged (%s): it is made anew", path, reason)
+    found: sqlite3.Connection | None = getattr(_local, "found", None)
+    if found is not None:
+        found.close()
+    _local.found = None
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
 
 
 def _connection(path: Path) -> sqlite3.Connection:
@@ -206,7 +237,7 @@ class EventStore:
         self._folder = folder
 
     def rows(self, sql: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
-        return connection(self._folder).execute(sql, tuple(values)).fetchall()
+        return _rows(self._folder, sql, tuple(values))
 
     def records(self, rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
         with open(self._folder / "journal", "rb") as file:
@@ -225,7 +256,7 @@ class EventStore:
         _forget(index, self._folder / "journal")
         index.execute("COMMIT")
         sql = "SELECT start, end FROM event WHERE sequence = ?"
-        for start, end in connection(self._folder).execute(sql, (sequence,)):
+        for start, end in _rows(self._folder, sql, (sequence,)):
             with open(self._folder / "journal", "rb") as file:
                 return _record(os.pread(file.fileno(), end - start, start), sequence)
         return None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 
-from engine.trail import query, verify
+from engine.trail import index, query, verify
 from engine.trail.journal import Journal
 from tests.conftest import TestAccount
 
@@ -81,6 +84,73 @@ def test_events_are_found_by_one_attribute_at_a_time(used: TestAccount) -> None:
     with pytest.raises(ClientError) as refused:
         look(used, LookupAttributes=wanted)
     assert refused.value.response["Error"]["Code"] == "InvalidLookupAttributesException"
+
+
+def overwritten(path: Path) -> None:
+    """All but the first page, so that it opens as a database."""
+    size = path.stat().st_size
+    with open(path, "r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (size - 4096))
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def no_database(path: Path) -> None:
+    path.write_bytes(b"<html>")
+
+
+def without(table: str) -> Callable[[Path], None]:
+    def drop(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as index:
+            index.execute(f"DROP TABLE {table}")
+
+    return drop
+
+
+def only_its_lookups_are_damaged(path: Path) -> None:
+    """What is read on the way to a question is whole, and the pages that only the question reads are not."""
+    with closing(sqlite3.connect(path)) as index:
+        roots = index.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name IN ('event_account', 'event_name')"
+        ).fetchall()
+    with open(path, "r+b") as file:
+        for (root,) in roots:
+            file.seek((root - 1) * 4096)
+            file.write(b"\xa5" * 4096)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        overwritten,
+        cut,
+        no_database,
+        only_its_lookups_are_damaged,
+        *(without(table) for table in ("event", "resource", "last_use", "position")),
+        Path.unlink,
+    ],
+)
+def test_a_damaged_index_is_made_anew_by_whoever_asks(
+    used: TestAccount, prepared: Path, damage: Callable[[Path], None]
+) -> None:
+    before = [event["EventId"] for event in look(used)]
+    path = prepared / "trail" / "index.sqlite3"
+    opened = index.connection(path.parent)
+    opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    opened.close()
+    index._local.found = None  # as a thread that has not asked yet
+    damage(path)
+    after = [event["EventId"] for event in look(used)]
+    assert after[-len(before) :] == before
+    assert query.last_use(used.account_id, key_arn(used)) is not None
+
+
+def key_arn(account: TestAccount) -> str:
+    kms = account.client()
+    return str(kms.describe_key(KeyId=kms.list_keys()["Keys"][0]["KeyId"])["KeyMetadata"]["Arn"])
 
 
 @pytest.mark.parametrize("token", ["?", base64.b64encode(b"keys|5").decode(), base64.b64encode(b"events|x").decode()])
