@@ -80,7 +80,6 @@ TEMPLATES = [
                 "kmsconsole.frame.context.frame",
             ],
             "builtins": [
-                "heroicons.templatetags.heroicons",
                 "kmsconsole.templatetags.ui",
                 "keys.templatetags.access",
             ],

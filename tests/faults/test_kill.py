@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ import pytest
 from engine.trail import verify
 from tests.faults.mixed import Load, Trail, check, kill_a_worker
 from tests.support.postgres import Postgres
-from tests.support.server import ROOT, Server
+from tests.support.server import Server
 
 pytestmark = pytest.mark.slow
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", 3))
@@ -69,7 +67,5 @@ def test_killed_on_postgresql_nothing_acknowledged_is_lost_and_nothing_is_half_d
 ) -> None:
     server = Server(tmp_path / "data", KMSCONSOLE_WORKERS="2", KMSCONSOLE_DATABASE_URL=postgres.database())
     rounds(server, max(2, ROUNDS // 5))
-    checked = subprocess.run(
-        [sys.executable, "manage.py", "verify_trail"], cwd=ROOT, env=server.environment, capture_output=True, text=True
-    )
+    checked = server.manage("verify_trail")
     assert checked.returncode == 0, checked.stdout + checked.stderr

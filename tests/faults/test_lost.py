@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.faults.mixed import Load
-from tests.support.server import ROOT, Server
+from tests.support.server import Server
 
 pytestmark = pytest.mark.slow
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", 2))
@@ -70,12 +68,6 @@ DAMAGES: tuple[Callable[[Path, Path, random.Random], None], ...] = (
 )
 
 
-def manage(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=server.environment, capture_output=True, text=True
-    )
-
-
 def test_what_is_lost_between_two_starts_is_refused_and_only_gone_on_with_when_it_is_recorded(tmp_path: Path) -> None:
     print(f"FAULT_SEED={SEED}")
     server, chance = Server(tmp_path / "data", KMSCONSOLE_WORKERS="2"), random.Random(SEED)
@@ -95,7 +87,7 @@ def test_what_is_lost_between_two_starts_is_refused_and_only_gone_on_with_when_i
         damage(server.folder, before, chance)
         with pytest.raises(RuntimeError, match="is not complete"):
             server.start()
-        accepted = manage(server, "accept_lost_records", "--reason", damage.__name__)
+        accepted = server.manage("accept_lost_records", "--reason", damage.__name__)
         assert accepted.returncode == 0, f"{damage.__name__}: {accepted.stderr}"
         server.start()
         recorded = [line for line in lines(server.folder) if b'"AuditRecordsLost"' in line]
@@ -103,4 +95,4 @@ def test_what_is_lost_between_two_starts_is_refused_and_only_gone_on_with_when_i
         assert server.client().list_keys()["ResponseMetadata"]["HTTPStatusCode"] == 200
         shutil.rmtree(before)
     server.kill()
-    assert manage(server, "verify_trail").returncode == 0
+    assert server.manage("verify_trail").returncode == 0

@@ -9,7 +9,6 @@ import random
 import resource
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.faults.mixed import Load, Trail, check, workers
-from tests.support.server import ROOT, Server
+from tests.support.server import Server
 
 pytestmark = pytest.mark.slow
 
@@ -53,9 +52,7 @@ def until_answered(call: Any, **parameters: Any) -> Any:
 
 
 def verified(server: Server) -> bool:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "verify_trail"], cwd=ROOT, env=server.environment, capture_output=True, text=True
-    )
+    done = server.manage("verify_trail")
     return done.returncode == 0
 
 
@@ -151,9 +148,7 @@ def test_a_read_only_trail_is_said_in_one_line_at_the_start(tmp_path: Path) -> N
         pytest.skip(f"nothing can be mounted here: {mounted.stderr.strip()}")
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", trail], check=True)
-        done = subprocess.run(
-            [sys.executable, "manage.py", "serve"], cwd=ROOT, env=server.environment, capture_output=True, text=True
-        )
+        done = server.manage("serve")
         assert done.returncode != 0
         assert len(done.stderr.strip().splitlines()) == 1
         assert "Read-only" in done.stderr

@@ -95,6 +95,7 @@ BOUNDS = {
     "kmsconsole.frame.context:navigation": ONE,
     "kmsconsole.frame.style_sheet:joined": ONE,
     "kmsconsole.resources:static_version": ONE,
+    "kmsconsole.templatetags.ui:icon": FINITE,
     "kmsconsole.server.http_protocol:_pending": "calls since the loop last looked: 64 of a connection",
     "keys.endpoints.outbound:_pools": "two sets of classes",
     "console.session:_fernet": ONE,

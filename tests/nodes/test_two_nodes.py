@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.forms import Browser
 from tests.support.postgres import Postgres
-from tests.support.server import ACCOUNT, PASSWORD, ROOT, Server
+from tests.support.server import ACCOUNT, PASSWORD, Server
 
 pytestmark = pytest.mark.slow
 
@@ -40,18 +39,7 @@ def nodes(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def attempt(server: Server) -> subprocess.CompletedProcess[str]:
-    return manage(server, "serve")
-
-
-def manage(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=server.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return server.manage("serve")
 
 
 def test_what_one_node_makes_the_other_serves(nodes: tuple[Server, Server]) -> None:
@@ -193,7 +181,7 @@ def test_records_of_both_nodes_make_one_chain_without_a_gap(nodes: tuple[Server,
     with postgres.connect(name) as connection:
         numbers = [row[0] for row in connection.execute("SELECT sequence FROM trail_event ORDER BY sequence")]
     assert numbers == list(range(1, len(numbers) + 1))
-    checked = manage(second, "verify_trail")
+    checked = second.manage("verify_trail")
     assert checked.stdout.startswith(f"whole: {len(numbers)} records"), checked.stdout + checked.stderr
 
 
@@ -235,7 +223,7 @@ def test_damage_to_the_trail_in_the_database_is_found(postgres: Postgres, tmp_pa
         connection.execute("CREATE TABLE kept AS SELECT * FROM trail_event")
         for damage, said in DAMAGES:
             connection.execute(damage)
-            checked = manage(server, "verify_trail")
+            checked = server.manage("verify_trail")
             assert checked.returncode != 0
             assert said in checked.stderr
             connection.execute("DELETE FROM trail_event")

@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from tests.support import clients, migrated
+from tests.support import clients, migrated, prefork
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
@@ -33,6 +33,7 @@ def free_port() -> int:
 class Server:
     """`with Server(folder) as server:` — started, ready, and stopped at the end. `kill()` and `start()` play a crash.
 
+    Forked from a process that has the libraries (tests.support.prefork), unless another `program` is given.
     A new data folder begins with a migrated database (tests.support.migrated), unless it is to be `bare`.
     """
 
@@ -40,14 +41,14 @@ class Server:
         self,
         folder: Path,
         *,
-        program: tuple[str, ...] = (sys.executable,),
-        command: tuple[str, ...] = (),
+        program: tuple[str, ...] = (),
+        command: tuple[str, ...] = ("serve",),
         bare: bool = False,
         cwd: Path = ROOT,
         **environment: str,
     ) -> None:
         self.folder, self.bare, self.program, self.cwd = folder, bare, program, cwd
-        self.command = command or ("manage.py", "serve")
+        self.command = command
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
@@ -59,7 +60,7 @@ class Server:
             "KMSCONSOLE_BOOTSTRAP_SECRET_ACCESS_KEY": SECRET,
             **environment,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | prefork.Process | None = None
 
     def __enter__(self) -> Server:
         self.start()
@@ -72,9 +73,16 @@ class Server:
         if not self.bare and not self.folder.exists() and "KMSCONSOLE_DATABASE_URL" not in self.environment:
             migrated.put_into(self.folder)
         self.log = open(self.folder.parent / f"{self.folder.name}.log", "ab")  # noqa: SIM115
-        self.process = subprocess.Popen(
-            [*self.program, *self.command], cwd=self.cwd, env=self.environment, stdout=self.log, stderr=self.log
-        )
+        if self.program or any(
+            name.startswith("COVERAGE_PROCESS") for name in os.environ
+        ):  # which begins with a Python
+            command = [*(self.program or (sys.executable, "manage.py")), *self.command]
+            self.process = subprocess.Popen(
+                command, cwd=self.cwd, env=self.environment, stdout=self.log, stderr=self.log
+            )
+        else:
+            environment = {**self.environment, "DJANGO_SETTINGS_MODULE": "tests.support.server_settings"}
+            self.process = prefork.Process(list(self.command), cwd=self.cwd, env=environment, output=self.log)
         deadline = time.monotonic() + 60
         while True:
             if self.process.poll() is not None:
@@ -105,6 +113,10 @@ class Server:
 
     def output(self) -> str:
         return (self.folder.parent / f"{self.folder.name}.log").read_text()
+
+    def manage(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a command of `manage.py` on this server's data folder."""
+        return prefork.run(*arguments, env=self.environment, timeout=timeout)
 
     def client(self, service: str = "kms", region: str = "us-east-1", **credentials: Any) -> Any:
         """A boto3 client over the socket, the first administrator's unless credentials are given."""

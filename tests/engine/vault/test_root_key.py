@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ from engine.vault import domain_keys, hierarchy
 from engine.vault.models import DomainKey
 from kmsconsole.installation import bootstrap
 from tests.conftest import TestAccount
-from tests.support.server import ROOT, Server
+from tests.support.server import Server
 
 
 @pytest.fixture(autouse=True)
@@ -180,7 +178,7 @@ def test_a_running_server_answers_every_request_during_rotations(tmp_path: Path)
             thread.start()
         time.sleep(0.5)
         for _ in range(3):
-            subprocess.run([sys.executable, "manage.py", "rotate_root"], cwd=ROOT, env=server.environment, check=True)
+            assert server.manage("rotate_root").returncode == 0
         stop.set()
         for thread in threads:
             thread.join(timeout=30)

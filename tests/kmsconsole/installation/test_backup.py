@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -16,20 +14,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.postgres import Postgres
-from tests.support.server import ROOT, Server
+from tests.support.server import Server
 
 pytestmark = pytest.mark.slow
-
-
-def manage(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=server.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 class Load:
@@ -72,7 +59,7 @@ def restored(server: Server, archive: Path, folder: Path, **environment: str) ->
     folder.mkdir(parents=True)
     shutil.copy(server.folder / "root.key", folder / "root.key")
     other = Server(folder, **environment)
-    done = manage(other, "restore", str(archive))
+    done = other.manage("restore", str(archive))
     assert done.returncode == 0, done.stdout + done.stderr
     return other
 
@@ -84,7 +71,7 @@ def check_restore_of_a_backup_under_load(server: Server, tmp_path: Path, **envir
             assert not load.failures
             time.sleep(0.02)
         began = time.monotonic()
-        done = manage(server, "backup", str(archive))
+        done = server.manage("backup", str(archive))
         assert done.returncode == 0, done.stderr
         time.sleep(0.2)
     assert load.failures == []
@@ -99,7 +86,7 @@ def check_restore_of_a_backup_under_load(server: Server, tmp_path: Path, **envir
             LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "EventVoided"}]
         )["Events"]
         assert found == []  # database and trail are of one moment
-        checked = manage(other, "verify_trail")
+        checked = other.manage("verify_trail")
         assert checked.returncode == 0, checked.stderr
 
 
@@ -120,8 +107,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with Server(folder / "data") as server:
         key_id = server.client().create_key()["KeyMetadata"]["KeyId"]
         blob = server.client().encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
-        assert manage(server, "backup", str(folder / "plain.tar")).returncode == 0
-        assert manage(server, "backup", "--with-root-key", str(folder / "whole.tar")).returncode == 0
+        assert server.manage("backup", str(folder / "plain.tar")).returncode == 0
+        assert server.manage("backup", "--with-root-key", str(folder / "whole.tar")).returncode == 0
     return server, folder / "plain.tar", folder / "whole.tar", blob
 
 
@@ -143,18 +130,18 @@ def test_a_backup_never_replaces_a_file(made: Any) -> None:
     beside = plain.with_name("next.tar.part")
     beside.write_bytes(b"somebody's")
     before = plain.read_bytes()
-    done = manage(server, "backup", str(plain))
+    done = server.manage("backup", str(plain))
     assert done.returncode != 0
     assert "never replaces" in done.stderr
     assert plain.read_bytes() == before
-    assert manage(server, "backup", str(plain.with_name("next.tar"))).returncode == 0
+    assert server.manage("backup", str(plain.with_name("next.tar"))).returncode == 0
     assert beside.read_bytes() == b"somebody's"
 
 
 def test_a_backup_with_the_root_key_is_all_that_a_new_place_needs(made: Any, tmp_path: Path) -> None:
     _, _, whole, blob = made
     other = Server(tmp_path / "new")
-    done = manage(other, "restore", str(whole))
+    done = other.manage("restore", str(whole))
     assert done.returncode == 0, done.stderr
     with other:
         assert other.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
@@ -163,10 +150,10 @@ def test_a_backup_with_the_root_key_is_all_that_a_new_place_needs(made: Any, tmp
 def test_without_a_root_key_it_says_which_is_needed_and_does_not_start(made: Any, tmp_path: Path) -> None:
     server, plain, _, blob = made
     other = Server(tmp_path / "new")
-    done = manage(other, "restore", str(plain))
+    done = other.manage("restore", str(plain))
     assert done.returncode == 0, done.stderr
     assert "Put the root key with ID" in done.stdout
-    refused = manage(other, "serve")
+    refused = other.manage("serve")
     assert refused.returncode != 0
     assert "is missing" in refused.stderr
     shutil.copy(server.folder / "root.key", tmp_path / "new" / "root.key")
@@ -177,25 +164,25 @@ def test_without_a_root_key_it_says_which_is_needed_and_does_not_start(made: Any
 def test_it_refuses_another_root_key_existing_data_a_running_server_and_damage(made: Any, tmp_path: Path) -> None:
     server, plain, _, _ = made
     with Server(tmp_path / "other") as other:
-        running = manage(other, "restore", str(plain))
+        running = other.manage("restore", str(plain))
         assert "another server is running" in running.stderr
-    existing = manage(other, "restore", str(plain))
+    existing = other.manage("restore", str(plain))
     assert "is not the one of this backup" in existing.stderr
-    stranger = manage(Server(tmp_path / "a"), "restore", str(plain), "--root-key", str(tmp_path / "other" / "root.key"))
+    stranger = Server(tmp_path / "a").manage("restore", str(plain), "--root-key", str(tmp_path / "other" / "root.key"))
     assert "is not the one of this backup" in stranger.stderr
-    occupied = manage(server, "restore", str(plain))
+    occupied = server.manage("restore", str(plain))
     assert "restore only into an empty data folder" in occupied.stderr
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "kmsconsole.sqlite3-wal").write_bytes(b"changes of a database that was here")
-    left = manage(Server(tmp_path / "c"), "restore", str(plain))
+    left = Server(tmp_path / "c").manage("restore", str(plain))
     assert "restore only into an empty data folder" in left.stderr
     content = bytearray(plain.read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "damaged.tar").write_bytes(content)
-    damaged = manage(Server(tmp_path / "b"), "restore", str(tmp_path / "damaged.tar"))
+    damaged = Server(tmp_path / "b").manage("restore", str(tmp_path / "damaged.tar"))
     assert "is damaged" in damaged.stderr
     (tmp_path / "nothing.tar").write_bytes(b"no archive at all")
-    nothing = manage(Server(tmp_path / "b"), "restore", str(tmp_path / "nothing.tar"))
+    nothing = Server(tmp_path / "b").manage("restore", str(tmp_path / "nothing.tar"))
     assert "is not a backup" in nothing.stderr
     for done in (running, existing, stranger, occupied, left, damaged, nothing):
         assert done.returncode != 0
@@ -211,4 +198,4 @@ def test_records_after_the_backup_are_not_in_it_and_the_restored_one_goes_on(mad
         with pytest.raises(ClientError):
             kms.describe_key(KeyId="00000000-0000-4000-8000-000000000000")
         assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"]
-        assert manage(other, "verify_trail").returncode == 0
+        assert other.manage("verify_trail").returncode == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from kmsconsole.installation import environment
 from kmsconsole.installation.environment import VARIABLES
+from tests.support import prefork
 from tests.support.postgres import Postgres
 from tests.support.server import ROOT, Server
 
@@ -20,13 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def check(server: Server, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", "check"],
-        cwd=ROOT,
-        env={**server.environment, **environment},
-        capture_output=True,
-        text=True,
-    )
+    return prefork.run("check", env={**server.environment, **environment})
 
 
 @pytest.fixture

@@ -21,12 +21,6 @@ from tests.support.postgres import Postgres
 from tests.support.server import ROOT, Server
 
 
-def manage(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=server.environment, capture_output=True, text=True
-    )
-
-
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Server:
     """An installation with two changes and then, more than a second later, calls that changed nothing; and then it was stopped."""
@@ -208,19 +202,19 @@ def test_going_on_without_the_lost_records_is_recorded_and_only_then_a_start_ser
     cut_half(used.folder / "trail")
     left = records(used)
     refusal(used)
-    assert manage(used, "accept_lost_records").returncode != 0  # without a reason
-    done = manage(used, "accept_lost_records", "--reason", "the disk was replaced")
+    assert used.manage("accept_lost_records").returncode != 0  # without a reason
+    done = used.manage("accept_lost_records", "--reason", "the disk was replaced")
     assert done.returncode == 0, done.stderr
     assert f"{had - left} records are missing: numbers {left + 1} to {had}" in done.stdout
     assert len(list((used.folder / "trail").glob("journal.found-*"))) == 1
     with used:
         found = events(used)
-        assert manage(used, "verify_trail").returncode == 0
+        assert used.manage("verify_trail").returncode == 0
     lost = next(event for event in found if event["eventName"] == "AuditRecordsLost")["serviceEventDetails"]
     assert lost["reason"] == "the disk was replaced"
     assert lost["missing"].startswith(f"{had - left} records are missing")
     assert f"\n{had}\n" in lost["checkpointNotReached"]
-    again = manage(used, "accept_lost_records", "--reason", "once more")
+    again = used.manage("accept_lost_records", "--reason", "once more")
     assert again.returncode == 1
     assert "nothing is missing" in again.stderr
 
@@ -237,7 +231,7 @@ def test_events_are_found_after_a_loss_was_accepted_though_the_index_was_of_the_
     with used:
         events(used)  # the index holds all
     lose(used.folder / "trail")
-    assert manage(used, "accept_lost_records", "--reason", "a test").returncode == 0
+    assert used.manage("accept_lost_records", "--reason", "a test").returncode == 0
     with used:
         assert [event["eventName"] for event in events(used)].count("AuditRecordsLost") == 1
 
@@ -307,7 +301,7 @@ def test_an_emptied_database_of_this_version_is_refused_too(used: Server, tmp_pa
     for each in used.folder.glob("kmsconsole.sqlite3*"):
         each.unlink()
     elsewhere = Server(tmp_path / "elsewhere")
-    assert manage(elsewhere, "migrate").returncode == 0
+    assert elsewhere.manage("migrate").returncode == 0
     shutil.copy(elsewhere.folder / "kmsconsole.sqlite3", used.folder)
     assert "is missing or empty, and the audit journal of an installation is there" in refusal(used)
 
@@ -327,7 +321,7 @@ def test_a_database_that_is_older_than_the_trail_is_refused_and_what_it_lacks_is
     for code, text in commands(used, "serve", "check").values():
         assert code == 1
         assert "the database is older than the audit trail: 3 changes, recorded between" in text
-    assert manage(used, "accept_lost_records", "--reason", "a test").returncode == 0
+    assert used.manage("accept_lost_records", "--reason", "a test").returncode == 0
     with used:
         found = events(used)
         assert len(used.client().list_keys()["Keys"]) == 1
@@ -354,10 +348,10 @@ def test_on_postgresql_a_trail_that_was_rolled_back_is_refused_and_gone_on_with(
     for code, text in commands(server, "serve", "verify_trail", "check").values():
         assert code == 1
         assert "account 111122223333: 4 records are missing: numbers 3 to 6, recorded between" in text
-    assert manage(server, "accept_lost_records", "--reason", "a test").returncode == 0
+    assert server.manage("accept_lost_records", "--reason", "a test").returncode == 0
     with server:
         assert [event["eventName"] for event in events(server)].count("AuditRecordsLost") == 1
-        assert manage(server, "verify_trail").returncode == 0
+        assert server.manage("verify_trail").returncode == 0
 
 
 def test_a_data_folder_is_closed_to_other_users_at_the_start(used: Server) -> None:
@@ -373,8 +367,11 @@ def test_a_data_folder_is_closed_to_other_users_at_the_start(used: Server) -> No
 
 
 def test_a_new_data_folder_is_its_owners_alone(tmp_path: Path) -> None:
-    server = Server(tmp_path / "new", bare=True, command=("-c", "import os; os.umask(0); import runpy, sys; "
-        "sys.argv = ['manage.py', 'serve']; runpy.run_path('manage.py', run_name='__main__')"))  # fmt: skip
+    careless = (
+        "import os; os.umask(0); import runpy, sys; sys.argv = ['manage.py', 'serve']; runpy.run_path('manage.py', "
+        "run_name='__main__')"
+    )
+    server = Server(tmp_path / "new", bare=True, program=(sys.executable, "-c", careless), command=())
     with server:
         server.client().create_key()
         server.client("cloudtrail").lookup_events()
@@ -398,7 +395,7 @@ def test_a_backup_whose_journal_does_not_reach_its_databases_checkpoint_is_not_r
     import tarfile
 
     saved = tmp_path / "backup.tar"
-    assert manage(used, "backup", str(saved), "--with-root-key").returncode == 0
+    assert used.manage("backup", str(saved), "--with-root-key").returncode == 0
     with tarfile.open(saved) as archive:
         members = {each.name: archive.extractfile(each).read() for each in archive.getmembers()}  # type: ignore[union-attr]
     entries = members["journal"].splitlines(keepends=True)
@@ -415,8 +412,8 @@ def test_a_backup_whose_journal_does_not_reach_its_databases_checkpoint_is_not_r
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
     target = Server(tmp_path / "restored")
-    done = manage(target, "restore", str(tmp_path / "forged.tar"))
+    done = target.manage("restore", str(tmp_path / "forged.tar"))
     assert done.returncode == 1
     assert f"{len(entries) - 5} records are missing" in done.stderr
-    assert manage(target, "restore", str(saved)).returncode == 0
-    assert manage(target, "verify_trail").returncode == 0
+    assert target.manage("restore", str(saved)).returncode == 0
+    assert target.manage("verify_trail").returncode == 0

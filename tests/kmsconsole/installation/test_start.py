@@ -6,27 +6,19 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.support.server import ACCESS_KEY_ID, ROOT, Server
+from tests.support.server import ACCESS_KEY_ID, Server
 
 pytestmark = pytest.mark.slow
 
 
 def attempt(server: Server) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", "serve"],
-        cwd=ROOT,
-        env=server.environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    return server.manage("serve", timeout=30)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

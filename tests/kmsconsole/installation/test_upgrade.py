@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from typing import Any
@@ -61,13 +59,7 @@ def test_the_trail_is_whole_and_has_what_was_recorded_before(upgraded: Server) -
         LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "RotateKeyOnDemand"}]
     )["Events"]
     assert len(events) == 1
-    done = subprocess.run(
-        [sys.executable, "manage.py", "verify_trail"],
-        cwd=ROOT,
-        env=upgraded.environment,
-        capture_output=True,
-        text=True,
-    )
+    done = upgraded.manage("verify_trail")
     assert done.returncode == 0, done.stderr
 
 

@@ -1,0 +1,8 @@
+"""The settings of a server that a test starts: the server's own, with a quick password hash (tests.support.hasher).
+
+The servers of the wheel and of deploy/ run with kmsconsole.settings as it is (tests/packaging).
+"""
+
+from kmsconsole.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["tests.support.hasher.QuickScrypt"]
