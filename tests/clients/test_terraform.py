@@ -142,7 +142,7 @@ def test_terraform_applies_plans_nothing_more_and_destroys(server: Server, tmp_p
     given = {"access_key": ACCESS_KEY_ID, "secret": SECRET, "url": server.url}
     providers = PROVIDER % {**given, "alias": "", "region": "us-east-1"}
     providers += PROVIDER % {**given, "alias": 'alias = "elsewhere"', "region": "eu-west-1"}
-    terraform = Terraform(server, tmp_path, CONFIGURATION % {"providers": providers})
+    terraform = Terraform(server, tmp_path, CONFIGURATION % {"providers": providers}, installed=True)
     steps = (
         "init -input=false",
         "apply -auto-approve -input=false",

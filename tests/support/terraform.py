@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import glob
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,22 +22,45 @@ needs_terraform = pytest.mark.skipif(
 )
 
 
-class Terraform:
-    """One configuration in a folder of its own, and the commands run on it."""
+@cache
+def _running_provider(environment: frozenset[tuple[str, str]]) -> str:
+    """TF_REATTACH_PROVIDERS of a provider that runs as long as this process, with these credentials. Otherwise each command starts it several times, and
+    `init` reads its 700 MB to check them."""
+    (program,) = glob.glob(f"{_mirror}/registry.terraform.io/hashicorp/aws/*/*/terraform-provider-aws*")[:1]
+    process = subprocess.Popen(
+        [program, "-debug"], env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    atexit.register(process.kill)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "TF_REATTACH_PROVIDERS='" in line:
+            return line.partition("'")[2].strip().removesuffix("'")
+    raise RuntimeError(f"the provider ended with {process.wait()}")
 
-    def __init__(self, server: Server, folder: Path, configuration: str) -> None:
+
+class Terraform:
+    """One configuration in a folder of its own, and the commands run on it.
+
+    With a provider that is running already, unless `installed`: then `init` installs it from the mirror, as a person's does. One that
+    is running takes one `provider` block: further ones would change what the first says.
+    """
+
+    def __init__(self, server: Server, folder: Path, configuration: str, *, installed: bool = False) -> None:
         self._folder = folder
         (folder / "main.tf").write_text(configuration)
         (folder / "rc").write_text(
             f'provider_installation {{\n  filesystem_mirror {{\n    path = "{_mirror}"\n  }}\n}}\n'
         )
+        credentials = server.cli_environment()
         self._environment = {
-            **server.cli_environment(),
+            **credentials,
             "TF_CLI_CONFIG_FILE": str(folder / "rc"),
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
             "GOGC": "400",  # each command starts the provider several times, which reads its schemas: a quarter of it was clearing up
         }
+        if not installed:
+            self._environment["TF_REATTACH_PROVIDERS"] = _running_provider(frozenset(credentials.items()))
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """`command` is what follows `terraform`."""
