@@ -10,6 +10,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from engine.public.vocabulary import READ, USE, WRITE
+
+DENIED = "denied"
+KINDS = {
+    READ: gettext_lazy("Read"),
+    WRITE: gettext_lazy("Write"),
+    USE: gettext_lazy("Use of a key"),
+    DENIED: gettext_lazy("Denied"),
+}
+
 
 class MomentField(forms.DateTimeField):
     """A date, with or without a time: as browsers send it, and as people and links write it."""
@@ -40,6 +50,10 @@ class FilterForm(forms.Form):
     user = forms.CharField(label=gettext_lazy("User"), required=False, max_length=2048)
     operation = forms.CharField(label=gettext_lazy("Operation"), required=False, max_length=128)
     error = forms.CharField(label=gettext_lazy("Error code"), required=False, max_length=128)
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Kind of call"), required=False, choices=[("", gettext_lazy("All")), *KINDS.items()]
+    )
+    source = forms.CharField(label=gettext_lazy("Source address"), required=False, max_length=128)
     reads = forms.BooleanField(label=gettext_lazy("Show reads by this console"), required=False)
     refused = forms.BooleanField(label=gettext_lazy("Refused only"), required=False)
     start = MomentField(label=gettext_lazy("From"))

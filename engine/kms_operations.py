@@ -168,6 +168,18 @@ USAGE = {row.name: row.kinds[-1] if row.kinds != (SYMMETRIC,) else ENCRYPT_DECRY
 CONTEXT_ACTIONS = frozenset(action for row in TABLE.values() if SYMMETRIC in row.kinds for action in row.actions)
 GRANTABLE = tuple(action for row in TABLE.values() if row.grantable for action in row.actions)
 
+# What a call is, for who looks through the record of calls.
+READ, WRITE, USE = "read", "write", "use"
+
+
+def kind_of_call(operation: str, *, read_only: bool) -> str:
+    """Whether a call reads, changes something, or does cryptography, which is what keys are for. `read_only` is the record's word for
+    it: it decides for what is no operation of KMS."""
+    row = TABLE.get(operation)
+    if row is not None and (row.kinds or row.name == "GenerateRandom"):
+        return USE
+    return READ if read_only else WRITE
+
 
 def kind_of_key(spec: str, usage: str) -> str:
     return SYMMETRIC if spec == "SYMMETRIC_DEFAULT" else usage

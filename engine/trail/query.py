@@ -63,7 +63,8 @@ def _shelf() -> EventStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """Which events of an account: what is None is any. `key` is a key ARN, `user` CloudTrail's Username, `before` the cursor of a page."""
+    """Which events of an account: what is None is any. `key` is a key ARN, `user` CloudTrail's Username, `before` the cursor of a page,
+    `after` the sequence that older events are not looked at from."""
 
     region: str | None = None
     key: str | None = None
@@ -78,6 +79,7 @@ class Lookup:
     end: datetime | None = None
     limit: int = 50
     before: int | None = None
+    after: int | None = None
 
 
 _EQUAL = ("region", "user", "name", "source", "access_key", "event_id")  # columns, and what a Lookup calls them
@@ -87,9 +89,9 @@ def lookup(account_id: str, wanted: Lookup) -> Page:
     """Newest first."""
     shelf = _shelf()
     conditions, values = ["event.account = ?"], [account_id]
-    table = shelf.events
+    table, order = shelf.events, "event.sequence"
     if wanted.key is not None:
-        table = shelf.events_of_key
+        table, order = shelf.events_of_key, "resource.sequence"
         conditions.append("resource.account = ? AND resource.arn = ?")
         values += [account_id, wanted.key]
     for column in _EQUAL:
@@ -106,8 +108,9 @@ def lookup(account_id: str, wanted: Lookup) -> Page:
     if wanted.end is not None:
         conditions.append(f"event.time <= {int(wanted.end.timestamp())}")
     if wanted.before is not None:
-        conditions.append(f"event.sequence < {int(wanted.before)}")
-    order = "resource.sequence" if wanted.key is not None else "event.sequence"
+        conditions.append(f"{order} < {int(wanted.before)}")
+    if wanted.after is not None:
+        conditions.append(f"{order} > {int(wanted.after)}")
     limit = int(wanted.limit)
     sql = (
         f"SELECT {shelf.columns} FROM {table} "  # noqa: S608
@@ -146,14 +149,25 @@ def _last_use(kind: str, account_id: str, subject: str) -> Use | None:
     return None
 
 
-def first_event_time(account_id: str) -> datetime | None:
-    """When the trail of an account begins."""
+def first_event_time(account_id: str, after: int = 0) -> datetime | None:
+    """When the trail of an account begins, or what of it is later than the event `after`."""
     shelf = _shelf()
     rows = shelf.rows(
-        f"SELECT event.time FROM {shelf.events} WHERE event.account = ? ORDER BY event.sequence LIMIT 1",  # noqa: S608
+        f"SELECT event.time FROM {shelf.events} WHERE event.account = ? AND event.sequence > {int(after)} "  # noqa: S608
+        "ORDER BY event.sequence LIMIT 1",
         (account_id,),
     )
     return datetime.fromtimestamp(rows[0][0], UTC) if rows else None
+
+
+def latest_sequence(account_id: str) -> int:
+    """That of the account's newest event; 0 where there is none."""
+    shelf = _shelf()
+    rows = shelf.rows(
+        f"SELECT event.sequence FROM {shelf.events} WHERE event.account = ? ORDER BY event.sequence DESC LIMIT 1",  # noqa: S608
+        (account_id,),
+    )
+    return int(rows[0][0]) if rows else 0
 
 
 def uses_since(account_id: str, region: str, after: int) -> tuple[list[tuple[str, datetime]], int]:

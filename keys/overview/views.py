@@ -84,7 +84,7 @@ def home(request: ConsoleRequest) -> HttpResponse:
             "refused_whole": whole,
             "refused_problem": refused_problem,
             "refused_query": urlencode(
-                {"error": DENIED, "start": timezone.localtime(since).strftime("%Y-%m-%dT%H:%M")}
+                {"error": events.DENIED, "start": timezone.localtime(since).strftime("%Y-%m-%dT%H:%M")}
             ),
             "progress": inventory.progress(request),
         },
@@ -106,7 +106,6 @@ def _days(row: Row, column: str, now: datetime) -> int | None:
     return (moment - now).days if moment else None
 
 
-DENIED = "AccessDenied"
 _DAY = timedelta(days=1)
 _LOOKED_AT = 200  # of another trail's events, which cannot be asked for refusals alone
 
@@ -121,7 +120,7 @@ def _refused_calls(request: ConsoleRequest, start: datetime) -> tuple[list[dict[
             True,
             connections.failure(request, error).title if aws_calls.failed(error) else service.sentence(error),
         )
-    denied = [record for record in found.records if str(record.get("errorCode", "")).startswith(DENIED)]
+    denied = [record for record in found.records if str(record.get("errorCode", "")).startswith(events.DENIED)]
     return (
         [
             {

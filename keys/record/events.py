@@ -24,7 +24,8 @@ from console.request import ConsoleRequest
 from engine.public import proof
 from engine.public import record as trail
 from engine.public.proof import CheckpointError as CheckpointError  # what `verify` raises
-from engine.public.record import Lookup, user_name
+from engine.public.record import Lookup
+from engine.public.record import user_name as user_name  # what LookupEvents calls the Username
 from keys import service
 from keys.endpoints import backends
 
@@ -33,6 +34,9 @@ PAGE = 50
 MOST = 200_000  # records that one question reads at most
 _CHUNK = 2_000
 _MOST_REFUSED = 10_000
+SEARCHED = 2_000  # events of one search that are looked at
+_REACH = 50_000  # how many events of an account those are looked for among, where no index leads to them
+DENIED = "AccessDenied"  # how the error codes of what policies do not allow begin
 _GLOBAL = "us-east-1"  # where CloudTrail keeps the events of IAM
 T = TypeVar("T")
 
@@ -99,6 +103,51 @@ def verify(request: ConsoleRequest) -> Any:
     """The verdict on the embedded record's chain and checkpoints (engine.public.proof). Raises ClientError, CheckpointError."""
     _read_record(request, lambda: None, purpose="verification")
     return proof.verify()
+
+
+@dataclass(frozen=True, slots=True)
+class NewestEvents:
+    """Records newest first, with the sequence of each; `next` is where to go on (None where all were looked at), `looked_until` when what
+    was looked at begins."""
+
+    records: list[dict[str, Any]]
+    sequences: tuple[int, ...]
+    next: int | None
+    looked_until: datetime | None
+
+
+def may_search(request: ConsoleRequest) -> bool:
+    """Whether `search` would answer: the embedded record does, to who may read it. Nothing is recorded."""
+    return service.backend(request).embedded and service.refusal(request, READ_RECORD) is None
+
+
+def search(request: ConsoleRequest, befores: Iterable[int | None], **wanted: Any) -> list[NewestEvents]:
+    """For each of `befores` the newest events of this Region that are older, as a Lookup with what is `wanted` has them: at most
+    SEARCHED, of a part of the record that is bounded. One reading. Raises ClientError."""
+    account_id, region = request.signed_in.account_id, request.signed_in.region
+    indexed = any(name in wanted for name in ("key", "user", "name"))
+    lookups = [Lookup(region=region, before=before, limit=SEARCHED, **wanted) for before in befores]
+    shown = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in wanted.items()}
+    return _read_record(
+        request,
+        lambda: [_newest(account_id, each, indexed=indexed) for each in lookups],
+        purpose="search",
+        region=region,
+        **shown,
+    )
+
+
+def _newest(account_id: str, wanted: Lookup, *, indexed: bool) -> NewestEvents:
+    after = 0
+    if not indexed:
+        after = max(0, (wanted.before or trail.latest_sequence(account_id) + 1) - 1 - _REACH)
+        wanted = replace(wanted, after=after)
+    page = trail.lookup(account_id, wanted)
+    if page.next is not None:
+        looked_until = datetime.fromisoformat(page.events[-1]["eventTime"])
+        return NewestEvents(page.events, page.sequences, page.next, looked_until)
+    begins = trail.first_event_time(account_id, after) if after else None
+    return NewestEvents(page.events, page.sequences, after + 1 if after else None, begins)
 
 
 def by_names(request: ConsoleRequest, names: Iterable[str], until: datetime) -> FoundEvents:

@@ -232,7 +232,7 @@ def here(context: dict[str, Any]) -> str:
 @register.simple_tag(takes_context=True)
 def query_set(context: dict[str, Any], name: str, value: Any) -> str:
     """The page's query string with one member, named by a value, changed or (None) taken out, on its first page again."""
-    changes: dict[str, Any] = {"page": None}
+    changes: dict[str, Any] = {"page": None, "after": None}
     changes[name] = value
     return query(context, **changes)
 
