@@ -214,6 +214,7 @@ def _of_record(each: dict[str, Any]) -> Shown:
         "kind": DENIED
         if error.startswith(record.DENIED)
         else kind_of_call(each["eventName"], read_only=bool(each.get("readOnly"))),
+        "sets_key_policy": not error and each["eventName"] == "PutKeyPolicy",
         "record": each,
     }
 

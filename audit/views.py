@@ -21,9 +21,11 @@ from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys import service
 from keys.common import problem_page
+from keys.policy import policy_document
 from keys.record import events as record
 
 _KEY_ID = re.compile(r"(mrk-)?[0-9a-f-]{32,36}")
+_POLICY_PARAMETERS = ("policy", "policyDocument", "assumeRolePolicyDocument")
 _COLUMNS = ("eventTime", "eventID", "eventName", "eventSource", "user", "principal", "sourceIPAddress", "awsRegion", "keys", "errorCode", "errorMessage", "requestID")  # fmt: skip
 
 
@@ -117,7 +119,15 @@ def event(request: ConsoleRequest, event_id: Any) -> HttpResponse:
         return problem_page(request, _("Event"), error)
     if not answer["Events"]:
         raise Http404
-    return render(request, "audit/event.html", {"event": search.of_event(answer["Events"][0])})
+    shown = search.of_event(answer["Events"][0])
+    return render(request, "audit/event.html", {"event": shown, "policies": _policies(shown["record"])})
+
+
+def _policies(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """(parameter, text) of the policies that a call was given."""
+    given = record.get("requestParameters") or {}
+    found = [(name, given[name]) for name in _POLICY_PARAMETERS if isinstance(given.get(name), str)]
+    return [(name, policy_document.pretty(text)) for name, text in found if text]
 
 
 def verify(request: ConsoleRequest) -> HttpResponse:

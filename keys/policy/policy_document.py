@@ -121,13 +121,17 @@ _DEEPEST = 32  # levels; no policy has as many, and writing a deep one with inde
 
 
 def pretty(text: str) -> str:
+    value = shallow_json(text)
+    return text if value is None else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def shallow_json(text: str) -> Any:
+    """The value that a JSON text writes; None where it is none, or one that no policy is like."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return text
-    if _is_deep(value) or not is_unicode(value):
-        return text
-    return json.dumps(value, indent=2, ensure_ascii=False)
+        return None
+    return None if _is_deep(value) or not is_unicode(value) else value
 
 
 def _is_deep(value: Any) -> bool:

@@ -23,7 +23,7 @@ from keys import call, service
 from keys.changes import Change, asked, carry_out
 from keys.common import name_of, problem_page
 from keys.evaluator import decisions, key_view, operations, principal_directory
-from keys.policy import policies, policy_document, policy_editor, policy_history
+from keys.policy import policies, policy_changes, policy_document, policy_editor, policy_history
 
 VIEWS = ("default", "json")
 
@@ -152,7 +152,7 @@ def _preview(request: ConsoleRequest, kms: Any, key: dict[str, Any], before: str
     """What another policy would change: for whom, and in the text."""
     parameters = {"KeyId": key["KeyId"], "PolicyName": "default", "Policy": after}
     shown: dict[str, Any] = {
-        "diff": policy_document.difference(before, after),
+        "difference": policy_changes.difference(before, after),
         "call": call.show(request, "PutKeyPolicy", parameters),
     }
     try:
@@ -196,7 +196,7 @@ def history(request: ConsoleRequest, key_id: str) -> HttpResponse:
             ],
             "newer": newer,
             "older": older,
-            "diff": policy_document.difference(older.policy if older else "", newer.policy) if newer else [],
+            "difference": policy_changes.difference(older.policy if older else "", newer.policy) if newer else None,
         },
     )
 

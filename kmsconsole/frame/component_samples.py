@@ -5,6 +5,7 @@ A component is a template with a comment at its top: what it is, and its paramet
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from django.template import loader
 from django.utils.safestring import SafeString
 
 from console.addresses import FilterText
+from keys.policy import policy_changes
 
 
 class _Sample(forms.Form):
@@ -33,6 +35,13 @@ _POLICY = [
     SimpleNamespace(severity="error", line=3, column=5, message="Effect is Allow or Deny.", suggestion="Allow"),
     SimpleNamespace(severity="warning", line=6, column=5, message="Anyone may do this.", suggestion=""),
 ]
+_OLDER, _NEWER = (
+    json.dumps({"Version": "2012-10-17", "Statement": [{"Sid": "Use", "Effect": "Allow", "Action": actions, **more}]})
+    for actions, more in (
+        (["kms:Encrypt", "kms:Decrypt"], {"Resource": "*"}),
+        (["kms:Decrypt", "kms:DescribeKey"], {"Resource": ["*"]}),
+    )
+)
 _CALL = SimpleNamespace(
     operation="CreateUser",
     cli="aws iam create-user --user-name ann",
@@ -71,9 +80,11 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "pager": lambda: {"page": Paginator(range(120), 50).page(2)},
     "pair_rows": lambda: {"rows": [("tenant", "7"), ("", "")], "field": "sample", "prefix": "sample-"},
     "periods": lambda: {"periods": (1, 7, 30), "days": 7},
+    "policy_changes": lambda: {"difference": policy_changes.difference(_OLDER, _NEWER)},
     "policy_editor": lambda: {
         "editor": {"bound": _form("policy")["name"], "findings_id": "policy-findings", "findings": _POLICY}
     },
+    "policy_elements": lambda: {"elements": policy_changes.difference(_OLDER, _NEWER).statements[0].elements},
     "policy_findings": lambda: {"findings": _POLICY},
     "search_results": lambda: {"found": _FOUND, "q": "back"},
     "sessions": None,

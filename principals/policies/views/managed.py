@@ -21,7 +21,7 @@ from keys import call, service
 from keys.changes import Change, asked, carry_out, previews
 from keys.common import problem_page
 from keys.evaluator import whatif
-from keys.policy import policy_document, policy_editor
+from keys.policy import policy_changes, policy_editor
 from principals.policies.forms import ManagedPolicyForm, PolicyVersionForm
 from principals.policies.views.attachments import PRACTICE_PATH
 from principals.policies.views.inline import TEMPLATE, preview
@@ -101,7 +101,7 @@ def detail(request: ConsoleRequest) -> HttpResponse:
             "versions": versions,
             "version": shown,
             "document": document,
-            "diff": policy_document.difference(default, document) if default is not document else [],
+            "difference": policy_changes.difference(default, document) if default is not document else None,
             "entities": entities,
             "attached": any(entities[name] for name in ("PolicyUsers", "PolicyGroups", "PolicyRoles")),
             "ours": not arn.startswith("arn:aws:iam::aws:"),
