@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from console import addresses
 from console.request import ConsoleRequest
 from keys import service
-from keys.inventory import inventory, key_rows
+from keys.inventory import inventory, key_rows, search_terms
 from keys.inventory.inventory import VisibleKeys
 from keys.inventory.visibility import Visibility
 
@@ -147,7 +147,7 @@ class Listing:
 
     @cached_property
     def filter(self) -> addresses.FilterText:
-        return addresses.filter_text(self.query)
+        return search_terms.filter_text(self.query)
 
     @property
     def too_long(self) -> bool:

@@ -6,20 +6,21 @@ as with any query set, and whichever way a row comes out, it comes without what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from keys.inventory import key_rows, visibility
+from keys.inventory import key_rows, search_terms, visibility
 from keys.inventory.models import InventoryKey, InventoryTag
 from keys.inventory.visibility import Visibility
 
 _TRIGRAM = 3
 _FEW = 500  # rows that are named one by one
 _CHUNK = 1_000  # rows of a long list that are read together
+_FACT_NEEDS = {"rotation": key_rows.ROTATION, "public": key_rows.POLICY}  # facts that take more than describing the key
 # Columns that whoever may describe the keys may have as bare values: lists narrow to what needs more before they count by it.
 _UNMASKED = frozenset({"pk", "key_id", *key_rows.FACET_COLUMNS})
 
@@ -82,11 +83,34 @@ class VisibleKeys(QuerySet[InventoryKey]):
         )
 
     def matching(self, text: str, *, indexed: bool = True) -> Self:
-        """Those whose alias, ID, description or tags hold every word of `text`, as far as this principal may read those.
+        """Those of which all terms of `text` hold (keys.inventory.search_terms), as far as this principal may read what they are about.
 
         Not `indexed`, each row is looked at where many match: quicker to count them, and for a page of what matches most keys.
         """
-        words = text.lower().split()
+        terms = search_terms.parse(text)
+        if terms.problem:
+            return self.none()
+        rows = self._holding(terms.words, indexed=indexed)
+        for fact in terms.facts:
+            rows = rows.readable(_FACT_NEEDS.get(fact.column, 0)).filter(**{fact.column: fact.value})
+        for name, value in terms.tags:
+            rows = rows.tagged(name, value)
+        for fact in terms.perhaps:
+            rows = rows._having(fact, indexed=indexed)
+        return rows
+
+    def _having(self, fact: search_terms.Fact, *, indexed: bool) -> Self:
+        """Those of which the fact is true, and those that hold its words."""
+        if not indexed and self.visibility.lists_aliases and not self.visibility.denied_mask & key_rows.TAGS:
+            held = Q()
+            for word in fact.words:
+                held &= Q(search__contains=word)
+            return self.filter(Q(**{fact.column: fact.value}) | held)
+        true = self.filter(**{fact.column: fact.value}).order_by().values("pk")
+        return self.filter(pk__in=true.union(self._holding(fact.words, indexed=indexed).order_by().values("pk")))
+
+    def _holding(self, words: Sequence[str], *, indexed: bool) -> Self:
+        """Those whose alias, ID, description or tags hold every word, as far as this principal may read those."""
         if not words:
             return self
         rows = self

@@ -55,6 +55,8 @@ _FOUND = SimpleNamespace(
     problem="",
     keys=[SimpleNamespace(key_id=_KEY_ID, alias="backups", state="Disabled", description="Nightly backups")],
     more_keys=True,
+    key_actions=[SimpleNamespace(url="#search_results", icon="wrench-screwdriver", label="Rotate now", key="backups")],
+    principals=[SimpleNamespace(url="#search_results", icon="user", label="back-office", kind="User")],
     actions=[SimpleNamespace(url="#search_results", icon="plus", label="Create key")],
     pages=[SimpleNamespace(url="#search_results", icon="key", label="Customer managed keys")],
 )
@@ -86,6 +88,7 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     },
     "policy_elements": lambda: {"elements": policy_changes.difference(_OLDER, _NEWER).statements[0].elements},
     "policy_findings": lambda: {"findings": _POLICY},
+    "search_help": dict,
     "search_results": lambda: {"found": _FOUND, "q": "back"},
     "sessions": None,
     "speaks_of": None,

@@ -22,7 +22,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer, TextLexer
 
-from console import addresses
+from console import addresses, key_words
 from kmsconsole.frame.breadcrumbs import above
 from kmsconsole.frame.style_sheet import address
 
@@ -37,15 +37,18 @@ def icon(name: str) -> SafeString:
 
 
 # State → (what it looks like, its words). Colour never says it alone.
+_STATE_LOOKS = {
+    "Enabled": "good",
+    "Disabled": "quiet",
+    "PendingImport": "notice",
+    "PendingDeletion": "bad",
+    "PendingReplicaDeletion": "bad",
+    "Unavailable": "bad",
+    "Creating": "notice",
+    "Updating": "notice",
+}
 _STATES: dict[str, tuple[str, Any]] = {
-    "Enabled": ("good", gettext_lazy("Enabled")),
-    "Disabled": ("quiet", gettext_lazy("Disabled")),
-    "PendingImport": ("notice", gettext_lazy("Pending import")),
-    "PendingDeletion": ("bad", gettext_lazy("Pending deletion")),
-    "PendingReplicaDeletion": ("bad", gettext_lazy("Pending replica deletion")),
-    "Unavailable": ("bad", gettext_lazy("Unavailable")),
-    "Creating": ("notice", gettext_lazy("Creating")),
-    "Updating": ("notice", gettext_lazy("Updating")),
+    **{name: (look, key_words.STATES[name]) for name, look in _STATE_LOOKS.items()},
     "Active": ("good", gettext_lazy("Active")),
     "Inactive": ("quiet", gettext_lazy("Inactive")),
     "Deleted": ("quiet", gettext_lazy("Deleted")),
@@ -146,15 +149,6 @@ def call_link(words: str, url_name: str, *arguments: str, **given: str) -> SafeS
     )
 
 
-_USAGES = {
-    "ENCRYPT_DECRYPT": gettext_lazy("Encrypt and decrypt"),
-    "SIGN_VERIFY": gettext_lazy("Sign and verify"),
-    "GENERATE_VERIFY_MAC": gettext_lazy("Generate and verify MAC"),
-    "KEY_AGREEMENT": gettext_lazy("Key agreement"),
-    "ENCAPSULATE_DECAPSULATE": gettext_lazy("Key encapsulation"),
-}
-
-
 @register.filter
 def get(mapping: Any, name: str) -> Any:
     """A member whose name is no identifier; empty where there is none."""
@@ -170,7 +164,7 @@ def attribute(row: Any, name: str) -> Any:
 @register.filter
 def usage_words(usage: str) -> Any:
     """A key usage in the words of AWS's console."""
-    return _USAGES.get(usage, usage or "–")
+    return key_words.USAGES.get(usage, usage or "–")
 
 
 @register.filter
@@ -250,15 +244,11 @@ def tag_query(context: dict[str, Any], name: str, value: str) -> str:
 
 
 _FACET_WORDS: dict[str, dict[str, Any]] = {
-    "kind": {"Symmetric": gettext_lazy("Symmetric"), "Asymmetric": gettext_lazy("Asymmetric")},
-    "regionality": {
-        "SINGLE": gettext_lazy("Single Region"),
-        "PRIMARY": gettext_lazy("Multi-Region primary"),
-        "REPLICA": gettext_lazy("Multi-Region replica"),
-    },
-    "rotation": {"off": gettext_lazy("Off")},
-    "public": {"yes": gettext_lazy("Anyone can use it"), "no": gettext_lazy("No")},
-    "usage": _USAGES,
+    "kind": key_words.KINDS,
+    "regionality": key_words.REGIONALITIES,
+    "rotation": key_words.ROTATIONS,
+    "public": key_words.PUBLIC,
+    "usage": key_words.USAGES,
     "state": {name: words for name, (_kind, words) in _STATES.items()},
 }
 

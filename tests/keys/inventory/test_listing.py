@@ -143,7 +143,7 @@ def test_a_text_finds_and_counts_the_same_keys_whether_few_or_many_hold_it(
         counts = {each.name: [(value.value, value.number) for value in each.values] for each in page.context["facets"]}
         found.append(([row.key_id for row in page.context["rows"]], counts, page.context["listing"].total))
     assert found[0] == found[1]
-    assert len(found[0][0]) == found[0][2] == {"key": 3, "team blue": 2, "b": found[0][2]}.get(words, 0)
+    assert len(found[0][0]) == found[0][2] == {"key": 3, "team blue": 2, "team=blue": 2, "b": found[0][2]}.get(words, 0)
 
 
 def test_unknown_members_of_the_address_are_left_out(sample_keys: dict[str, str], signed_in: Client) -> None:

@@ -1,0 +1,38 @@
+"""What pages call the facts of a key that AWS has constants for: states, usages and the rest. Read by pages and by their search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy
+
+STATES: dict[str, Any] = {
+    "Enabled": gettext_lazy("Enabled"),
+    "Disabled": gettext_lazy("Disabled"),
+    "PendingImport": gettext_lazy("Pending import"),
+    "PendingDeletion": gettext_lazy("Pending deletion"),
+    "PendingReplicaDeletion": gettext_lazy("Pending replica deletion"),
+    "Unavailable": gettext_lazy("Unavailable"),
+    "Creating": gettext_lazy("Creating"),
+    "Updating": gettext_lazy("Updating"),
+}
+USAGES: dict[str, Any] = {
+    "ENCRYPT_DECRYPT": gettext_lazy("Encrypt and decrypt"),
+    "SIGN_VERIFY": gettext_lazy("Sign and verify"),
+    "GENERATE_VERIFY_MAC": gettext_lazy("Generate and verify MAC"),
+    "KEY_AGREEMENT": gettext_lazy("Key agreement"),
+    "ENCAPSULATE_DECAPSULATE": gettext_lazy("Key encapsulation"),
+}
+KINDS: dict[str, Any] = {
+    "Symmetric": gettext_lazy("Symmetric"),
+    "Asymmetric": gettext_lazy("Asymmetric"),
+    "HMAC": "HMAC",
+    "KEM": "KEM",
+}
+REGIONALITIES: dict[str, Any] = {
+    "SINGLE": gettext_lazy("Single Region"),
+    "PRIMARY": gettext_lazy("Multi-Region primary"),
+    "REPLICA": gettext_lazy("Multi-Region replica"),
+}
+ROTATIONS: dict[str, Any] = {"off": gettext_lazy("Off")}
+PUBLIC: dict[str, Any] = {"yes": gettext_lazy("Anyone can use it"), "no": gettext_lazy("No")}
