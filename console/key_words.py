@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 STATES: dict[str, Any] = {
@@ -36,3 +37,18 @@ REGIONALITIES: dict[str, Any] = {
 }
 ROTATIONS: dict[str, Any] = {"off": gettext_lazy("Off")}
 PUBLIC: dict[str, Any] = {"yes": gettext_lazy("Anyone can use it"), "no": gettext_lazy("No")}
+OF_FACETS: dict[str, dict[str, Any]] = {
+    "state": STATES,
+    "kind": KINDS,
+    "usage": USAGES,
+    "regionality": REGIONALITIES,
+    "rotation": ROTATIONS,
+    "public": PUBLIC,
+}
+
+
+def value_words(facet: str, value: str) -> Any:
+    """A facet's value in words; what AWS calls by a constant stays one."""
+    if facet == "rotation" and value.endswith(" days"):
+        return _("every %(days)s days") % {"days": value.removesuffix(" days")}
+    return OF_FACETS.get(facet, {}).get(value, value)

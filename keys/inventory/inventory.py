@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 from django.db.models import Case, When
+from django.db.models.functions import Substr
 
 from console.request import ConsoleRequest, kept
 from keys import leases, service
@@ -92,6 +93,20 @@ def tag_counts(request: ConsoleRequest, manager: str, most: int) -> list[tuple[s
     counts = InventoryCount.objects.filter(**place(request), facet=key_rows.TAG, value__startswith=f"{manager}\x1f")
     rows = counts.order_by("-number", "value").values_list("value", "number")[:most]
     return [(*key_rows.tag_value(text)[1:], number) for text, number in rows]
+
+
+def tags_holding(
+    request: ConsoleRequest, manager: str, text: str, first: int, most: int
+) -> list[tuple[str, str, int]] | None:
+    """(name, value, number) of the tags whose key or value holds the text, in their order; None as for `combination_counts`."""
+    if visibility.of_request(request).denied_mask:
+        return None
+    counts = InventoryCount.objects.filter(**place(request), facet=key_rows.TAG, value__startswith=f"{manager}\x1f")
+    if text:
+        tag = Substr("value", len(manager) + 2)  # without the manager
+        counts = counts.alias(tag=tag).filter(tag__icontains=text.replace("=", "\x1f", 1))
+    rows = counts.order_by("value").values_list("value", "number")[first : first + most]
+    return [(*key_rows.tag_value(found)[1:], number) for found, number in rows]
 
 
 def state_of_endpoint(request: ConsoleRequest, scope: str | None) -> tuple[SyncState | None, int]:

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, Value
+from django.db.models.functions import Concat
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 SIZES = (25, 50, 100)
 _LONGEST = {False: 64, True: 128 + 1 + 256}  # characters of a facet's value; of a tag, its name and value
 _BROAD = 5_000  # a text that more keys hold than this is looked for row by row, in the list's order
-_TAGS_SHOWN = 12
+VALUES_SHOWN = 12  # of a facet in its menu; the others are on its own page
 _TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list go without numbers
 
 
@@ -112,9 +113,12 @@ class FacetValue:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
+    """`more`: whether it has other values than these."""
+
     name: str
     label: Any
     values: list[FacetValue]
+    more: bool = False
 
 
 @dataclass
@@ -337,49 +341,83 @@ class Listing:
         return sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
 
     def facets(self) -> list[Facet]:
-        """Each facet with its values, counted among what the other facets leave."""
+        """Each facet with its first values, counted among what the other facets leave."""
         found = []
         for name, label in FACETS.items():
-            if self.visibility.denied_mask & BY_FIELD[name].needs & ~key_rows.DESCRIBE:
-                continue
-            others = {other: value for other, value in self.chosen.items() if other != name}
-            numbers: Counter[str] = Counter()
-            for row, number in self._combinations:
-                if row[name] and all(row[other] == value for other, value in others.items()):
-                    numbers[row[name]] += number
-            chosen = self.chosen.get(name, "")
-            if chosen and chosen not in numbers:
-                numbers[chosen] = 0
-            ranked = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
-            if chosen or len({values[name] for values, _number in self._combinations if values[name]}) > 1:
-                found.append(
-                    Facet(name, label, [FacetValue(value, number, value == chosen) for value, number in ranked])
-                )
+            values = self.facet_values(name)
+            distinct = {combination[name] for combination, _number in self._combinations if combination[name]}
+            if values and (self.chosen.get(name) or len(distinct) > 1):
+                found.append(Facet(name, label, *_first(values)))
         tags = self._tags()
-        return [*found, Facet("tag", _("Tag"), tags)] if tags else found
+        return [*found, Facet("tag", _("Tag"), *_first(tags))] if tags else found
+
+    def facet_values(self, name: str) -> list[FacetValue]:
+        """All values of a facet, the chosen and the most frequent first; none where what it is about may not be read of every key."""
+        if self.visibility.denied_mask & BY_FIELD[name].needs & ~key_rows.DESCRIBE:
+            return []
+        others = {other: value for other, value in self.chosen.items() if other != name}
+        chosen = self.chosen.get(name, "")
+        numbers: Counter[str] = Counter({chosen: 0} if chosen else {})
+        for row, number in self._combinations:
+            if row[name] and all(row[other] == value for other, value in others.items()):
+                numbers[row[name]] += number
+        ranked = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+        return [FacetValue(value, number, value == chosen) for value, number in ranked]
+
+    @property
+    def tags_are_counted(self) -> bool:
+        """Whether the tags of a list that is narrowed can be counted one by one."""
+        return self.matching <= _TAGS_COUNTED
+
+    @property
+    def _tags_narrowed(self) -> bool:
+        return bool(self.is_filtered or self.visibility.denied_mask)
 
     def _tags(self) -> list[FacetValue]:
+        """The most frequent tags, one more than the menu shows."""
         if self.visibility.denied_mask & key_rows.TAGS:
             return []
-        narrowed = self.is_filtered or self.visibility.denied_mask
-        found = []
-        if narrowed and self.matching <= _TAGS_COUNTED:
-            counts = self.rows.tags().annotate(number=Count("pk")).order_by("-number", "name")[:_TAGS_SHOWN]
-            found = [
-                FacetValue(f"{name}={value}", number, f"{name}={value}" == self.tag) for name, value, number in counts
-            ]
+        most = VALUES_SHOWN + 1
+        if self._tags_narrowed and self.tags_are_counted:
+            counts = self.rows.tags().annotate(number=Count("pk")).order_by("-number", "name")[:most]
         else:
-            for name, value, number in inventory.tag_counts(self.request, self.manager, _TAGS_SHOWN) or ():
-                found.append(FacetValue(f"{name}={value}", None if narrowed else number, f"{name}={value}" == self.tag))
+            counts = inventory.tag_counts(self.request, self.manager, most) or ()
+        found = self._tag_values(counts)
         if self.tag and not any(value.chosen for value in found):
             found.insert(0, FacetValue(self.tag, self.matching, True))
         return found
+
+    def _tag_values(self, counts: Any) -> list[FacetValue]:
+        """Of (name, value, number); the number of a list that is narrowed and too long to count is left out."""
+        uncounted = self._tags_narrowed and not self.tags_are_counted
+        return [
+            FacetValue(f"{name}={value}", None if uncounted else number, f"{name}={value}" == self.tag)
+            for name, value, number in counts
+        ]
+
+    def tags_holding(self, text: str, first: int, most: int) -> list[FacetValue]:
+        """Tags whose key or value holds the text, by key and value: `most` of them from the `first` on."""
+        if self.visibility.denied_mask & key_rows.TAGS:
+            return []
+        if self._tags_narrowed and self.tags_are_counted:
+            tags = self.rows.tags().alias(tag=Concat("name", Value("="), "value")).filter(tag__icontains=text)
+            counts = tags.annotate(number=Count("pk")).order_by("name", "value")[first : first + most]
+        else:
+            counts = inventory.tags_holding(self.request, self.manager, text, first, most) or ()
+        return self._tag_values(counts)
 
     # --- for exports
 
     def export(self) -> Iterator[Row]:
         """Every row that matches, in order, without what this principal may not read."""
         yield from self.ordered().iterator()
+
+
+def _first(values: list[FacetValue]) -> tuple[list[FacetValue], bool]:
+    """Those that a menu shows, the chosen one among them, and whether there are more."""
+    shown = values[:VALUES_SHOWN]
+    shown += [value for value in values[VALUES_SHOWN:] if value.chosen]
+    return shown, len(values) > len(shown)
 
 
 def synced_listing(request: ConsoleRequest, manager: str, query: QueryDict) -> Listing:

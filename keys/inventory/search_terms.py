@@ -35,14 +35,6 @@ _NAMES = {
     "rotation": "rotation",
     "public": "public",
 }
-_WORDS = {
-    "state": key_words.STATES,
-    "kind": key_words.KINDS,
-    "usage": key_words.USAGES,
-    "regionality": key_words.REGIONALITIES,
-    "rotation": key_words.ROTATIONS,
-    "public": key_words.PUBLIC,
-}
 _ENUMS = {"spec": "KeySpec", "usage": "KeyUsageType", "origin": "OriginType", "state": "KeyState"}
 _ALONE = ("state", "kind", "spec", "usage", "origin", "regionality")  # of which a word by itself may be meant
 _MOST_TERMS = 16
@@ -172,7 +164,7 @@ def _values(column: str) -> dict[str, str]:
     if column in _ENUMS:
         shape: Any = service_model("kms").shape_for(_ENUMS[column])
         found.update({value.lower(): value for value in shape.enum})
-    words = _WORDS.get(column, {})
+    words = key_words.OF_FACETS.get(column, {})
     found.update({value.lower(): value for value in words})
     with translation.override("en"):
         found.update({str(each).lower(): value for value, each in words.items()})

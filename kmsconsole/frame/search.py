@@ -52,6 +52,10 @@ class SearchResults:
     actions: list[context.Entry] = field(default_factory=list)
     problem: str = ""
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.keys or self.key_actions or self.principals or self.pages or self.actions)
+
 
 def search(request: ConsoleRequest) -> HttpResponse:
     wanted = search_terms.filter_text(request.GET)

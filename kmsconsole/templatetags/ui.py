@@ -243,22 +243,12 @@ def tag_query(context: dict[str, Any], name: str, value: str) -> str:
     return query_set(context, "tag", f"{name}={value}")
 
 
-_FACET_WORDS: dict[str, dict[str, Any]] = {
-    "kind": key_words.KINDS,
-    "regionality": key_words.REGIONALITIES,
-    "rotation": key_words.ROTATIONS,
-    "public": key_words.PUBLIC,
-    "usage": key_words.USAGES,
-    "state": {name: words for name, (_kind, words) in _STATES.items()},
-}
-
-
 @register.simple_tag
 def facet_value(facet: str, value: str) -> Any:
     """A facet's value in words; what AWS calls by a constant stays one."""
-    if facet == "rotation" and value.endswith(" days"):
-        return _("every %(days)s days") % {"days": value.removesuffix(" days")}
-    return _FACET_WORDS.get(facet, {}).get(value, value) or "–"
+    if facet == "state" and value in _STATES:
+        return _STATES[value][1]
+    return key_words.value_words(facet, value) or "–"
 
 
 @register.simple_tag
