@@ -5,7 +5,9 @@ Nothing is decided here that the caller could not work out: policies are read as
 
 from __future__ import annotations
 
+import re
 import time
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -33,7 +35,6 @@ from keys.evaluator.question import Question
 from keys.inventory import inventory
 
 _SPARE_ROWS = 2
-_SUGGESTED = 300
 _PAGE = 50
 
 
@@ -58,6 +59,15 @@ def explore(request: ConsoleRequest) -> HttpResponse:
     begun = time.monotonic()
     question = read_question(request)
     shown: dict[str, Any] = {"question": question, **_form(request, question)}
+    if not _is_named(question.key) and shown["keys"]:
+        meant = [key_id for key_id, label in shown["keys"] if label == question.key] or [
+            key_id for key_id, _label in shown["keys"]
+        ]
+        if len(meant) > 1:
+            links = [(label, question.address(key=key_id)) for key_id, label in shown["keys"]]
+            return render(request, "access/explorer.html", {**shown, "keys_meant": links})
+        question = replace(question, key=meant[0])
+        shown["question"] = question
     try:
         people = principal_directory.of(request)
     except ClientError as error:
@@ -78,16 +88,24 @@ def _form(request: ConsoleRequest, question: Question) -> dict[str, Any]:
     spare = [("", "")] * _SPARE_ROWS
     return {
         "actions": operations.key_actions(),
-        "keys": _keys(request),
+        "keys": _keys(request, "" if _is_named(question.key) else question.key),
         "pair_rows": [*question.pairs.items(), *spare],
         "condition_rows": [*question.conditions.items(), *spare],
     }
 
 
-def _keys(request: ConsoleRequest) -> list[tuple[str, str]]:
-    """(key ID, label) to choose from; none for who may not list keys and so has to know the key's ID."""
+_NAMED = re.compile(r"\*|arn:.*|alias/.*|(mrk-)?[0-9a-f-]{32,36}")
+
+
+def _is_named(text: str) -> bool:
+    """Whether it names a key or another resource as AWS does, and is not something to search keys by."""
+    return not text or bool(_NAMED.fullmatch(text))
+
+
+def _keys(request: ConsoleRequest, text: str) -> list[tuple[str, str]]:
+    """(key ID, label) to choose from, of those that what is typed finds; none for who may not list keys and so has to know the key's ID."""
     try:
-        rows = inventory.synced_keys(request).by_name()[:_SUGGESTED]
+        rows = inventory.synced_keys(request).matching(text).by_name()[: inventory.PICKED]
     except ClientError as error:
         if not service.denied(error):
             raise

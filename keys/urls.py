@@ -6,7 +6,7 @@ from django.urls import path
 
 from keys.detail import views as key
 from keys.grants import views as grant
-from keys.inventory.views import bulk, export, facets, listing
+from keys.inventory.views import bulk, export, facets, listing, picker
 from keys.lifecycle.views import actions, approvals, deletion
 from keys.material import views as material
 from keys.policy import views as key_policy
@@ -19,6 +19,7 @@ urlpatterns = [
     path("bulk/<int:pk>/", bulk.job, name="keys-bulk-job"),
     path("export/", export.export, name="keys-export"),
     path("facet/<slug:name>/", facets.values, name="keys-facet"),
+    path("options/", picker.options, name="keys-options"),
     path("views/", listing.save_view, name="keys-views"),
     path("progress/", listing.progress, name="keys-progress"),
     path("new/", wizard.begin, name="wizard"),

@@ -20,6 +20,11 @@ class PlaygroundOperation:
     needs_key: bool = True
 
     @property
+    def key_members(self) -> tuple[str, ...]:
+        """The members that name keys."""
+        return tuple(member for member in self.members if member.endswith("KeyId"))
+
+    @property
     def symmetric_only(self) -> bool:
         """Data keys are made under symmetric encryption keys alone. Source: KMS API Reference, GenerateDataKey."""
         return self.operation.startswith("GenerateDataKey")

@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help, pem
+from console.addresses import filter_text
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.inventory import inventory
@@ -61,6 +62,8 @@ def operation(request: ConsoleRequest, operation: str) -> HttpResponse:
             "slug": operation,
             "form": form,
             "picker_problem": picker_problem,
+            "find": filter_text(request.GET, "find"),
+            "picker": f"id_{play.key_members[0]}" if len(play.key_members) == 1 else "",
             "remembered": len(recipe.entries(request)),
             **outcome,
         },
@@ -69,13 +72,12 @@ def operation(request: ConsoleRequest, operation: str) -> HttpResponse:
 
 
 def _keys(request: ConsoleRequest, play: PlaygroundOperation) -> list[tuple[str, str]]:
+    """Those that the search of the picker finds, and those that the form names already."""
     if not play.usage:
         return []
-    if play.usage != "asymmetric":
-        return inventory.keys_for_picker(request, play.usage, symmetric_only=play.symmetric_only)
-    usages = ("ENCRYPT_DECRYPT", "SIGN_VERIFY", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE")
-    found = [choice for usage in usages for choice in inventory.keys_for_picker(request, usage)]
-    return [choice for choice in found if "SYMMETRIC_DEFAULT" not in choice[1]]
+    named = [each.get(member, "") for each in (request.GET, request.POST) for member in (*play.key_members, "key")]
+    text = filter_text(request.GET, "find").text
+    return inventory.keys_for_picker(request, play.usage, symmetric_only=play.symmetric_only, text=text, chosen=named)
 
 
 def _form(request: ConsoleRequest, kms: Any, play: PlaygroundOperation, keys: list[tuple[str, str]]) -> OperationForm:

@@ -7,6 +7,7 @@ Every function takes the request and applies that; no other module reads the tab
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -156,15 +157,30 @@ def describe_rows(request: ConsoleRequest, rows: list[InventoryKey]) -> list[Inv
     return described
 
 
-def keys_for_picker(request: ConsoleRequest, usage: str, *, symmetric_only: bool = False) -> list[tuple[str, str]]:
-    """(key ID, label) of the keys of a usage. Asks the inventory, so it is quick with many keys.
+PICKED = 25  # keys that a picker offers; the others are found by its search
+_MOST_CHOSEN = 40
+_ASYMMETRIC = ("ENCRYPT_DECRYPT", "SIGN_VERIFY", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE")
+
+
+def keys_for_picker(
+    request: ConsoleRequest, usage: str, *, symmetric_only: bool = False, text: str = "", chosen: Collection[str] = ()
+) -> list[tuple[str, str]]:
+    """(key ID, label) of the first keys of a usage that `text` finds (keys.inventory.search_terms), and of those that are `chosen` already.
+    The usage "asymmetric" is any of a key with a public key, "" any at all. Asks the inventory, so it is quick with many keys.
 
     The first is what a form begins with: customer managed keys before AWS's, which only their services may use; those that are
     enabled before others; those with an alias before others.
     """
     enabled_first = Case(When(state="Enabled", then=0), default=1)
-    found = synced_keys(request).filter(usage=usage).by_name()
+    found = synced_keys(request).by_name()
+    if usage == "asymmetric":
+        found = found.filter(usage__in=_ASYMMETRIC).exclude(spec="SYMMETRIC_DEFAULT")
+    elif usage:
+        found = found.filter(usage=usage)
     if symmetric_only:
         found = found.filter(spec="SYMMETRIC_DEFAULT")
-    rows = found.order_by("-manager", enabled_first, *found.query.order_by)[:500]
+    found = found.order_by("-manager", enabled_first, *found.query.order_by)
+    rows = list(found.matching(text)[:PICKED])
+    others = set(list(chosen)[:_MOST_CHOSEN]) - {row.key_id for row in rows} - {""}
+    rows += found.filter(key_id__in=others) if others else []
     return [(row.key_id, f"{row.alias or row.key_id} — {row.spec}, {row.state}") for row in rows]

@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help
+from console.addresses import filter_text
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.endpoints import backends
@@ -128,6 +129,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
         {
             "said": request.POST.get("plaintext", "") if refused else "",
             "choices": choices,
+            "find": filter_text(request.GET, "find"),
             "picker_problem": picker_problem,
             "typed": request.POST.get("blob", ""),
             "encoding": request.POST.get("as", "base64"),
@@ -141,10 +143,12 @@ def page(request: ConsoleRequest) -> HttpResponse:
 
 def _choices(request: ConsoleRequest) -> tuple[list[tuple[str, str]], str]:
     try:
-        found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT")
+        text = filter_text(request.GET, "find").text
+        chosen = [request.POST.get(name, "") for name in ("key", "other_key")]
+        found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT", symmetric_only=True, text=text, chosen=chosen)
     except ClientError as error:
         return [], service.sentence(error)
-    return [choice for choice in found if "SYMMETRIC_DEFAULT" in choice[1]], ""
+    return found, ""
 
 
 def _pairs(request: ConsoleRequest) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help
+from console.addresses import filter_text
 from console.calls import body
 from console.request import ConsoleRequest
 from keys import call, service
@@ -57,7 +58,7 @@ def _page(request: ConsoleRequest) -> Any:
 
 def _show(request: ConsoleRequest, shown: dict[str, Any]) -> HttpResponse:
     try:
-        choices, picker_problem = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT"), ""
+        choices, picker_problem = _choices(request), ""
     except ClientError as error:
         choices, picker_problem = [], service.sentence(error)
     size = request.GET.get("size", "")
@@ -66,7 +67,8 @@ def _show(request: ConsoleRequest, shown: dict[str, Any]) -> HttpResponse:
         request,
         "learn/labs/envelope.html",
         {
-            "choices": [choice for choice in choices if "SYMMETRIC_DEFAULT" in choice[1]],
+            "choices": choices,
+            "find": filter_text(request.GET, "find"),
             "picker_problem": picker_problem,
             "sizes": [(each, _direct_calls(each), _direct_bytes(each)) for each in sizes],
             "size": size,
@@ -75,6 +77,12 @@ def _show(request: ConsoleRequest, shown: dict[str, Any]) -> HttpResponse:
         },
         status=422 if "problem" in shown else 200,
     )
+
+
+def _choices(request: ConsoleRequest) -> list[tuple[str, str]]:
+    text = filter_text(request.GET, "find").text
+    chosen = [request.POST.get("key", "")]
+    return inventory.keys_for_picker(request, "ENCRYPT_DECRYPT", symmetric_only=True, text=text, chosen=chosen)
 
 
 def _direct_calls(size: int) -> int:

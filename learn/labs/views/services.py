@@ -15,6 +15,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from console.addresses import filter_text
 from console.aws_calls import attempt, optional
 from console.request import ConsoleRequest
 from keys import service
@@ -43,7 +44,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
     return render(
         request,
         "learn/labs/services.html",
-        {"rows": rows, "made": made, "picker_problem": picker_problem},
+        {"rows": rows, "made": made, "picker_problem": picker_problem, "find": filter_text(request.GET, "find")},
         status=422 if wrong or any(each.code for each in made) else 200,
     )
 
@@ -51,10 +52,12 @@ def page(request: ConsoleRequest) -> HttpResponse:
 def _keys(request: ConsoleRequest) -> tuple[list[tuple[str, str]], str]:
     """The customer managed keys that a service takes: symmetric ones."""
     try:
-        found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT")
+        text = filter_text(request.GET, "find").text
+        chosen = [request.POST.get(f"key-{slug}", "") for slug in SERVICES]
+        found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT", symmetric_only=True, text=text, chosen=chosen)
     except ClientError as error:
         return [], service.sentence(error)
-    return [each for each in found if "SYMMETRIC_DEFAULT" in each[1] and not each[1].startswith("aws/")], ""
+    return [each for each in found if not each[1].startswith("aws/")], ""
 
 
 def _apply(

@@ -1,0 +1,115 @@
+"""Key pickers: searched by alias, ID and tag among any number of keys, with and without scripts, and only what may be seen."""
+
+from __future__ import annotations
+
+import gzip
+import uuid
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from keys.inventory import inventory, key_rows
+from keys.inventory.models import InventoryKey
+from tests.conftest import TestAccount, sign_in_browser
+from tests.support.answers import text
+from tests.support.policies import allow, document, person
+
+PAGES = ("/play/encrypt/", "/play/re-encrypt/", "/lab/envelope/", "/lab/ciphertext/", "/lab/services/")
+
+
+@pytest.fixture
+def wanted(account: TestAccount) -> str:
+    key_id = account.create_key(Tags=[{"TagKey": "owner", "TagValue": "finance"}])
+    account.client().create_alias(AliasName="alias/zz-payments", TargetKeyId=key_id)
+    return key_id
+
+
+def fill(account: TestAccount, number: int) -> None:
+    """Rows of that many keys, as a list that was read has them."""
+    place = {"account_id": account.account_id, "region": "us-east-1"}
+    rows = []
+    for each in range(number):
+        key_id, alias = str(uuid.uuid4()), f"app-{each:05}"
+        rows.append(
+            InventoryKey(
+                **place, key_id=key_id, alias=alias, aliases=[alias], has_alias=True, state="Enabled", manager="CUSTOMER",
+                spec="SYMMETRIC_DEFAULT", usage="ENCRYPT_DECRYPT", origin="AWS_KMS", created=timezone.now(),
+                arn=f"arn:aws:kms:us-east-1:{account.account_id}:key/{key_id}", search=f"{key_id} {alias}",
+            )
+        )  # fmt: skip
+    InventoryKey.objects.bulk_create(rows, batch_size=500)
+    key_rows.recount(**place)
+
+
+def options(answer: Any) -> list[str]:
+    return [value for value, _words in answer.context["choices"]]
+
+
+def test_a_picker_is_searched_by_alias_id_and_tag_as_one_types(
+    account: TestAccount, signed_in: Client, wanted: str
+) -> None:
+    account.create_key()
+    for typed in ("zz-pay", wanted[:13], "owner=finance", "tag:owner"):
+        answer = signed_in.get("/keys/options/", {"find": typed, "usage": "ENCRYPT_DECRYPT"})
+        assert options(answer) == [wanted], typed
+    assert "No key matches." in text(signed_in.get("/keys/options/", {"find": "nothing"}))
+    assert options(signed_in.get("/keys/options/", {"find": "zz-pay", "usage": "SIGN_VERIFY"})) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_scripts_a_button_searches_the_pickers_of_every_page(
+    account: TestAccount, signed_in: Client, wanted: str, page: str
+) -> None:
+    other = account.create_key()
+    assert f'value="{other}"' in text(signed_in.get(page))
+    found = text(signed_in.get(page, {"find": "owner=finance"}))
+    assert f'value="{wanted}"' in found
+    assert f'value="{other}"' not in found
+
+
+def test_a_key_that_is_named_is_offered_whatever_the_search_finds(
+    account: TestAccount, signed_in: Client, wanted: str
+) -> None:
+    fill(account, inventory.PICKED + 5)
+    answer = signed_in.post("/play/encrypt/", {"KeyId": wanted, "Plaintext": "x", "Plaintext_as": "text"})
+    assert answer.status_code == 200
+    assert answer.context["facts"]
+    assert f'value="{wanted}" selected' in text(signed_in.get(f"/play/encrypt/?key={wanted}"))
+
+
+def test_a_picker_offers_no_key_that_may_not_be_seen(account: TestAccount, wanted: str) -> None:
+    ann = sign_in_browser(person(account, "ann", document(allow("kms:ListKeys"))))
+    assert options(ann.get("/keys/options/", {"find": wanted, "usage": "ENCRYPT_DECRYPT"})) == []
+    ben = sign_in_browser(person(account, "ben", document(allow("iam:ListUsers"))))
+    assert ben.get("/keys/options/").status_code == 403
+
+
+def test_the_access_explorer_takes_what_a_search_takes(account: TestAccount, signed_in: Client, wanted: str) -> None:
+    answer = signed_in.get("/access/", {"action": "kms:Encrypt", "key": "owner=finance"})
+    assert answer.context["key"].key_id == wanted
+    assert options(signed_in.get("/keys/options/", {"key": "zz-pay"})) == [wanted]
+    second = account.create_key(Tags=[{"TagKey": "owner", "TagValue": "finance"}])
+    page = text(signed_in.get("/access/", {"action": "kms:Encrypt", "key": "owner=finance"}))
+    assert "Which key is meant?" in page
+    assert f"key={second}" in page
+
+
+def test_with_ten_thousand_keys_pages_stay_light_and_ask_no_more(account: TestAccount, signed_in: Client) -> None:
+    def asked(page: str) -> int:
+        signed_in.get(page)  # what is due once is done
+        with CaptureQueriesContext(connection) as queries:
+            answer = signed_in.get(page)
+        assert len(gzip.compress(answer.content)) < 60_000, page
+        return len(queries)
+
+    pages = (*PAGES, "/access/", "/keys/options/?find=app-0&usage=ENCRYPT_DECRYPT")
+    fill(account, 30)
+    few = {page: asked(page) for page in pages}
+    fill(account, 10_000)
+    for page in pages:
+        assert asked(page) <= few[page] + 2, page  # the inventory looks for changes from time to time
+    assert len(options(signed_in.get("/keys/options/?find=app-0"))) == inventory.PICKED
