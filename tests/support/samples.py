@@ -91,7 +91,7 @@ def addresses(made: Samples) -> dict[str, list[str]]:
     wanted: dict[str, list[str]] = {
         "keys/": ["/keys/", "/keys/?q=sample&sort=-created&cols=alias&cols=tags&cols=rotation", "/keys/?q=no-such-key"],
         "keys/bulk/<int:pk>/": [],
-        "keys/facet/<slug:name>/": ["/keys/facet/tag/?within=team", "/keys/facet/spec/"],
+        "keys/values/": ["/keys/values/?within=team", "/keys/values/?facet=spec"],
         "keys/new/<slug:step>/": ["/keys/new/configure/?w=sample"],
         "keys/<str:key_id>/": [f"{keys}/", f"/keys/{made.doomed}/"],
         "keys/<str:key_id>/tab/<slug:tab>/": [

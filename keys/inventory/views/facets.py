@@ -15,11 +15,12 @@ from keys.inventory.lists import FACETS, FacetValue, Listing, synced_listing
 from keys.inventory.views.listing import TITLES, URLS
 
 _PAGE = 50
-_OWN = ("within", "part", "manager")  # what this page's address has besides that of the list
+_OWN = ("facet", "within", "part", "manager")  # what this page's address has besides that of the list
 
 
-def values(request: ConsoleRequest, name: str) -> HttpResponse:
-    """`within` searches the values, `part` is the page of them, and the rest of the address is the list's."""
+def values(request: ConsoleRequest) -> HttpResponse:
+    """`facet` names it, `within` searches the values, `part` is the page of them, and the rest of the address is the list's."""
+    name = request.GET.get("facet", "tag")
     if name not in FACETS and name != "tag":
         raise Http404
     label = FACETS.get(name) or _("Tag")

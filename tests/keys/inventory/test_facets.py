@@ -32,8 +32,8 @@ def test_a_facet_with_more_values_than_its_menu_leads_to_all_of_them(signed_in: 
     page = signed_in.get("/keys/")
     (tags,) = (facet for facet in page.context["facets"] if facet.name == "tag")
     assert len(tags.values) == lists.VALUES_SHOWN
-    assert "/keys/facet/tag/?manager=CUSTOMER" in text(page)
-    answer = signed_in.get("/keys/facet/tag/?manager=CUSTOMER")
+    assert "/keys/values/?manager=CUSTOMER&amp;facet=tag" in text(page)
+    answer = signed_in.get("/keys/values/?facet=tag&manager=CUSTOMER")
     assert values(answer) == {f"owner=team {number:02}": 2 if number == 14 else 1 for number in range(15)}
     for each, address in answer.context["rows"][-2:]:
         assert signed_in.get(address).context["listing"].total == each.number
@@ -44,20 +44,25 @@ def test_a_facet_with_more_values_than_its_menu_leads_to_all_of_them(signed_in: 
 )
 def test_values_are_searched_by_key_and_value(signed_in: Client, tagged: None, within: str, found: int) -> None:
     for narrowed in ({}, {"state": "Enabled"}):
-        assert len(values(signed_in.get("/keys/facet/tag/", {"within": within, **narrowed}))) == found, narrowed
+        assert len(values(signed_in.get("/keys/values/", {"within": within, **narrowed}))) == found, narrowed
 
 
 def test_the_list_s_other_filters_hold_and_come_back(account: TestAccount, signed_in: Client, tagged: None) -> None:
     account.create_key(Description="nightly", Tags=[{"TagKey": "owner", "TagValue": "night"}])
-    answer = signed_in.get("/keys/facet/tag/?q=nightly&cols=tags")
+    answer = signed_in.get("/keys/values/?facet=tag&q=nightly&cols=tags")
     assert values(answer) == {"owner=night": 1}
     ((_each, address),) = answer.context["rows"]
     assert address == "/keys/?q=nightly&cols=tags&tag=owner%3Dnight"
     assert "/keys/?q=nightly&amp;cols=tags&amp;tag=owner" in text(answer)
 
 
+def test_the_page_stands_under_its_list(signed_in: Client, tagged: None) -> None:
+    assert 'href="/keys/values/"' not in text(signed_in.get("/keys/values/")), "no page of a key called values"
+    assert "<h1>AWS managed keys: Tag</h1>" in text(signed_in.get("/keys/values/?manager=AWS"))
+
+
 def test_any_value_of_a_tag_key_is_one_link(signed_in: Client, tagged: None) -> None:
-    ((key, address),) = signed_in.get("/keys/facet/tag/").context["keys_of_tags"]
+    ((key, address),) = signed_in.get("/keys/values/").context["keys_of_tags"]
     assert key == "owner"
     assert signed_in.get(address).context["listing"].total == 16
 
@@ -66,10 +71,10 @@ def test_a_page_of_values_has_fifty_and_leads_on(account: TestAccount, signed_in
     tags = [{"TagKey": f"key {number:02}", "TagValue": "a"} for number in range(50)]
     account.create_key(Tags=tags)
     account.create_key(Tags=[{"TagKey": "key 50", "TagValue": "a"}])
-    first = signed_in.get("/keys/facet/tag/")
+    first = signed_in.get("/keys/values/")
     assert len(values(first)) == 50
     assert "part=2" in text(first)
-    second = signed_in.get("/keys/facet/tag/?part=2")
+    second = signed_in.get("/keys/values/?facet=tag&part=2")
     assert values(second) == {"key 50=a": 1}
     assert "part=3" not in text(second)
 
@@ -77,15 +82,15 @@ def test_a_page_of_values_has_fifty_and_leads_on(account: TestAccount, signed_in
 def test_other_facets_are_searched_by_constant_and_by_words(account: TestAccount, signed_in: Client) -> None:
     account.create_key()
     account.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
-    assert values(signed_in.get("/keys/facet/usage/?within=sign")) == {"SIGN_VERIFY": 1}
-    assert values(signed_in.get("/keys/facet/usage/?within=and")) == {"ENCRYPT_DECRYPT": 1, "SIGN_VERIFY": 1}
-    assert values(signed_in.get("/keys/facet/spec/?within=rsa")) == {"RSA_2048": 1}
-    assert signed_in.get("/keys/facet/description/").status_code == 404
+    assert values(signed_in.get("/keys/values/?facet=usage&within=sign")) == {"SIGN_VERIFY": 1}
+    assert values(signed_in.get("/keys/values/?facet=usage&within=and")) == {"ENCRYPT_DECRYPT": 1, "SIGN_VERIFY": 1}
+    assert values(signed_in.get("/keys/values/?facet=spec&within=rsa")) == {"RSA_2048": 1}
+    assert signed_in.get("/keys/values/?facet=description").status_code == 404
 
 
 def test_tags_that_may_not_be_read_are_no_values(account: TestAccount, tagged: None) -> None:
     ann = sign_in_browser(person(account, "ann", document(allow(["kms:ListKeys", "kms:DescribeKey"]))))
-    assert values(ann.get("/keys/facet/tag/")) == {}
+    assert values(ann.get("/keys/values/")) == {}
 
 
 def test_the_page_asks_as_little_of_a_thousand_tags_as_of_ten(account: TestAccount, signed_in: Client) -> None:
@@ -105,7 +110,7 @@ def test_the_page_asks_as_little_of_a_thousand_tags_as_of_ten(account: TestAccou
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            answer = signed_in.get("/keys/facet/tag/")
+            answer = signed_in.get("/keys/values/")
         assert len(answer.content) < 60_000
         return len(queries)
 
