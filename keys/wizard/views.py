@@ -3,10 +3,12 @@ that going back keeps them, a reload changes nothing, and two tabs do not meet."
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 from django import forms
@@ -42,6 +44,12 @@ STEPS = {
     "policy": gettext_lazy("Edit key policy"),
     "review": gettext_lazy("Review"),
 }
+# A step that may be skipped → what is taken where it was.
+DEFAULTS = {
+    "administrators": gettext_lazy("no key administrators (the account's IAM policies decide)"),
+    "users": gettext_lazy("no key users (the account's IAM policies decide)"),
+    "policy": gettext_lazy("the key policy made from your choices"),
+}
 _SESSION, _DRAFTS_KEPT = "wizard_drafts", 8
 
 
@@ -60,7 +68,7 @@ def step(request: ConsoleRequest, step: str) -> HttpResponse:
         return redirect(_address("configure", wizard_id))
     if step == "review":
         return _review(request, draft, wizard_id)
-    draft_step = DraftStep(wizard_id, draft, step)
+    draft_step = DraftStep(wizard_id, draft, step, to_review=request.GET.get("then") == "review")
     if request.method != "POST":
         return _show(request, draft_step, _asked(request, draft_step))
     action = next((name for name in _ACTIONS if name in request.POST), "")
@@ -69,11 +77,12 @@ def step(request: ConsoleRequest, step: str) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class DraftStep:
-    """A step of the draft that `wizard_id` names in the session."""
+    """A step of the draft that `wizard_id` names in the session. `to_review`: the review follows, whichever step comes next."""
 
     wizard_id: str
     draft: dict[str, Any]
     name: str
+    to_review: bool
 
 
 def _asked(request: ConsoleRequest, step: DraftStep) -> forms.Form:
@@ -91,7 +100,9 @@ def _next(request: ConsoleRequest, step: DraftStep) -> HttpResponse:
         form.add_error("alias", _("Key %(key)s has this alias already.") % {"key": owner})
     if not form.is_valid():
         return _show(request, step, form)
-    _keep(request, step.wizard_id, step.name, dict(form.cleaned_data))
+    _keep(request, step, dict(form.cleaned_data))
+    if step.to_review or "skip" in request.POST:
+        return redirect(_address("review", step.wizard_id))
     return redirect(_address(_after(step.name), step.wizard_id))
 
 
@@ -132,6 +143,8 @@ def _show(request: ConsoleRequest, step: DraftStep, form: forms.Form) -> HttpRes
             "step": step.name,
             "q": request.POST.get("q", ""),
             "editor": policy_editor.attach(request, form, "policy", "resource") if step.name == "policy" else None,
+            "to_review": step.to_review,
+            "defaults": _defaults_after(step.name),
             **_frame(step.draft, step.name, step.wizard_id),
         },
         status=422 if form.errors else 200,
@@ -146,12 +159,18 @@ def _who_has(request: ConsoleRequest, alias: str) -> str:
         return ""
 
 
-def _address(step: str, wizard_id: str) -> str:
-    return f"{reverse('wizard-step', args=[step])}?w={wizard_id}"
+def _address(step: str, wizard_id: str, *, then: str = "") -> str:
+    return f"{reverse('wizard-step', args=[step])}?{urlencode({'w': wizard_id, **({'then': then} if then else {})})}"
 
 
 def _shown_steps() -> list[str]:
     return [name for name in STEPS if name != "store"]  # no custom key store can be chosen yet
+
+
+def _defaults_after(step: str) -> list[Any]:
+    """What *Skip to review* on this step takes for the later ones. An alias has no default: a key's name is asked for."""
+    later = list(STEPS)[list(STEPS).index(step) + 1 :]
+    return [words for name, words in DEFAULTS.items() if name in later]
 
 
 def _after(step: str) -> str:
@@ -173,14 +192,22 @@ def _frame(draft: dict[str, Any], step: str, wizard_id: str) -> dict[str, Any]:
     }
 
 
-def _keep(request: ConsoleRequest, wizard_id: str, step: str, answers: dict[str, Any]) -> None:
+def _keep(request: ConsoleRequest, step: DraftStep, answers: dict[str, Any]) -> None:
     drafts: dict[str, Any] = dict(request.session.get(_SESSION, {}))
-    draft = dict(drafts.pop(wizard_id, {}))
-    if step in ("configure", "administrators", "users") and draft.get(step) != answers:
-        draft.pop("policy", None)  # the policy is written anew from what it is made of
-    draft[step] = answers
-    drafts[wizard_id] = draft
+    draft = dict(drafts.pop(step.wizard_id, {}))
+    if step.name in ("configure", "administrators", "users") and draft.get(step.name) != answers:
+        replaced = draft.pop("policy", None)  # the policy is written anew from what it is made of
+        if replaced and not _same_document(replaced["policy"], _policy(request, draft)):
+            messages.warning(
+                request, _("The key policy is written anew from your choices: your changes to it are gone.")
+            )
+    draft[step.name] = answers
+    drafts[step.wizard_id] = draft
     request.session[_SESSION] = dict(list(drafts.items())[-_DRAFTS_KEPT:])
+
+
+def _same_document(one: str, other: str) -> bool:
+    return bool(json.loads(one) == json.loads(other))
 
 
 def _initial(request: ConsoleRequest, draft: dict[str, Any], step: str) -> dict[str, Any]:
@@ -263,8 +290,9 @@ def create_parameters(request: ConsoleRequest, draft: dict[str, Any]) -> dict[st
 
 def _review(request: ConsoleRequest, draft: dict[str, Any], wizard_id: str) -> HttpResponse:
     for name in _shown_steps()[:-1]:
-        if name not in draft and name in ("configure", "labels"):
-            return redirect(_address(name, wizard_id))
+        if name not in draft and name not in DEFAULTS:
+            messages.info(request, _("A key needs an alias. The review follows."))
+            return redirect(_address(name, wizard_id, then="review"))
     parameters = create_parameters(request, draft)
     alias = f"alias/{draft['labels']['alias']}"
     problem = ""
@@ -285,6 +313,9 @@ def _review(request: ConsoleRequest, draft: dict[str, Any], wizard_id: str) -> H
             "alias": alias,
             "parameters": parameters,
             "usage": USAGE_WORDS[parameters["KeyUsage"]],
+            "edit": {name: _address(name, wizard_id, then="review") for name in _shown_steps()[:-1]},
+            "default": {name: words for name, words in DEFAULTS.items() if name not in draft},
+            "other_accounts": policies.account_ids(draft.get("users", {}).get("accounts", ""))[0],
             "problem": problem,
             "call": call.show(request, "CreateKey", parameters),
             "alias_call": call.show(request, "CreateAlias", {"AliasName": alias, "TargetKeyId": "KEY-ID"}),

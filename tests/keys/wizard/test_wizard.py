@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from typing import Any
@@ -13,6 +14,7 @@ from django.test import Client
 
 from keys.policy import policies
 from keys.wizard import forms as wizard_forms
+from keys.wizard import views
 from tests.conftest import TestAccount
 from tests.support.answers import text
 
@@ -213,3 +215,97 @@ def test_the_wizard_says_at_once_that_an_alias_is_taken(account: TestAccount, si
         signed_in.post(labels.replace("labels", "store")).headers["Location"] == labels
     )  # a step that is not shown yet
     assert len(account.client().list_keys()["Keys"]) == 1
+
+
+CONFIGURED = {"kind": "symmetric", "origin": "AWS_KMS", "regionality": "single"}
+
+
+def configured(browser: Client) -> str:
+    """The query string of a draft whose key is configured."""
+    draft = begin(browser)
+    browser.post(f"/keys/new/configure/?{draft}", CONFIGURED)
+    return draft
+
+
+def edit_links(review: Any) -> dict[str, str]:
+    """Step → the address of the review's *Edit* beside it."""
+    found = re.findall(r'href="(/keys/new/(\w+)/\?[^"]*then=review)"', text(review))
+    return {step: html.unescape(address) for address, step in found}
+
+
+def test_skip_to_review_takes_the_defaults_and_says_which(account: TestAccount, signed_in: Client) -> None:
+    draft = configured(signed_in)
+    step = text(signed_in.get(f"/keys/new/labels/?{draft}"))
+    assert "no key administrators (the account&#x27;s IAM policies decide)" in step
+    answer = signed_in.post(f"/keys/new/labels/?{draft}", {"alias": "skipped", "skip": "1"})
+    assert answer["Location"] == f"/keys/new/review/?{draft}"
+    review = signed_in.get(answer["Location"])
+    assert text(review).count("Default:") == 3
+    for words in views.DEFAULTS.values():
+        assert html.escape(str(words)) in text(review)
+    signed_in.post(answer["Location"])
+    (key,) = account.client().list_keys()["Keys"]
+    policy = account.client().get_key_policy(KeyId=key["KeyId"])["Policy"]
+    assert [each["Sid"] for each in json.loads(policy)["Statement"]] == ["Enable IAM User Permissions"]
+
+
+@pytest.mark.parametrize("step", [name for name in views.STEPS if name not in ("store", "review")])
+def test_every_step_has_skip_to_review(signed_in: Client, step: str) -> None:
+    page = text(signed_in.get(f"/keys/new/{step}/?{configured(signed_in)}"))
+    assert re.search(r'name="skip"[^>]*>\s*Skip to review', page)
+
+
+def test_what_has_no_default_is_asked_for_before_the_review(signed_in: Client) -> None:
+    draft = begin(signed_in)
+    review = signed_in.post(f"/keys/new/configure/?{draft}", {**CONFIGURED, "skip": "1"})["Location"]
+    labels = signed_in.get(review)["Location"]
+    assert labels == f"/keys/new/labels/?{draft}&then=review"
+    assert "A key needs an alias." in text(signed_in.get(labels))
+    assert signed_in.post(labels, {"alias": ""}).status_code == 422
+    assert signed_in.post(labels, {"alias": "asked-for"})["Location"] == review
+
+
+def test_a_wrong_answer_is_not_skipped(signed_in: Client) -> None:
+    draft = configured(signed_in)
+    assert signed_in.post(f"/keys/new/users/?{draft}", {"accounts": "12", "skip": "1"}).status_code == 422
+
+
+def test_every_part_of_the_review_is_edited_and_leads_back_to_it(account: TestAccount, signed_in: Client) -> None:
+    ann = account.create_user("ann").arn
+    draft = configured(signed_in)
+    review = f"/keys/new/review/?{draft}"
+    signed_in.post(f"/keys/new/labels/?{draft}", {"alias": "kept", "description": "told", "skip": "1"})
+    links = edit_links(signed_in.get(review))
+    assert set(links) == set(views.STEPS) - {"store", "review"}
+    changes = {
+        "administrators": {"chosen": [ann]},
+        "users": {"chosen": [ann], "accounts": "444455556666"},
+        "configure": {**CONFIGURED, "regionality": "multi"},
+        "labels": {"alias": "kept", "description": "told again"},
+    }
+    for step, sent in changes.items():
+        page = text(signed_in.get(links[step]))
+        assert "Save changes" in page
+        assert "Skip to review" not in page
+        assert signed_in.post(links[step], sent)["Location"] == review
+    page = text(signed_in.get(review))
+    for kept in ("alias/kept", "told again", "Multi-Region key", ann, "444455556666", "They may not delete this key."):
+        assert kept in page, kept
+    policy = json.loads(signed_in.get(links["policy"]).context["form"]["policy"].value())
+    policy["Id"] = "my-own"
+    assert signed_in.post(links["policy"], {"policy": json.dumps(policy)})["Location"] == review
+    assert "my-own" in text(signed_in.get(review))
+
+
+def test_a_changed_policy_that_is_written_anew_is_said(signed_in: Client) -> None:
+    draft = configured(signed_in)
+    review = f"/keys/new/review/?{draft}"
+    signed_in.post(f"/keys/new/labels/?{draft}", {"alias": "a"})
+    made = signed_in.get(f"/keys/new/policy/?{draft}").context["form"]["policy"].value()
+    gone = "your changes to it are gone"
+    signed_in.post(f"/keys/new/policy/?{draft}", {"policy": made})
+    signed_in.post(f"/keys/new/users/?{draft}", {"accounts": "444455556666", "skip": "1"})
+    assert gone not in text(signed_in.get(review))  # nothing of one's own was in it
+    signed_in.post(f"/keys/new/policy/?{draft}", {"policy": json.dumps({**json.loads(made), "Id": "my-own"})})
+    signed_in.post(f"/keys/new/users/?{draft}", {"accounts": "", "skip": "1"})
+    assert gone in text(signed_in.get(review))
