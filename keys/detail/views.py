@@ -87,26 +87,27 @@ def _is_asymmetric(key: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """`load` reads what the tab shows; `there` says for which keys it is there."""
+    """`load` reads what the tab shows; `there` says for which keys it is there; a `rare` one is in the menu *More*."""
 
     words: Any
     load: Callable[[ConsoleRequest, Any, dict[str, Any]], dict[str, Any]]
     there: Callable[[dict[str, Any]], bool] = lambda key: True
+    rare: bool = False
 
 
 TABS: dict[str, Tab] = {
     "policy": Tab(_("Key policy"), key_policy.load),
-    "crypto": Tab(_("Cryptographic configuration"), _crypto),
+    "crypto": Tab(_("Cryptographic configuration"), _crypto, rare=True),
     "aliases": Tab(_("Aliases"), _aliases),
     "tags": Tab(_("Tags"), _tags),
     "material": Tab(_("Key material and rotations"), _material, _rotates),
-    "regions": Tab(_("Regionality"), _regions, lambda key: bool(key.get("MultiRegion"))),
-    "public-key": Tab(_("Public key"), _public_key, _is_asymmetric),
+    "regions": Tab(_("Regionality"), _regions, lambda key: bool(key.get("MultiRegion")), rare=True),
+    "public-key": Tab(_("Public key"), _public_key, _is_asymmetric, rare=True),
     "grants": Tab(_("Grants"), _grants),
     "access": Tab(_("Access"), access_tab.load),
     "use": Tab(_("Use"), use_tabs.use),
-    "timeline": Tab(_("Timeline"), use_tabs.timeline),
-    "impact": Tab(_("Impact of deletion"), use_tabs.impact, lambda key: bool(key["KeyManager"] != "AWS")),
+    "timeline": Tab(_("Timeline"), use_tabs.timeline, rare=True),
+    "impact": Tab(_("Impact of deletion"), use_tabs.impact, lambda key: bool(key["KeyManager"] != "AWS"), rare=True),
 }
 
 
@@ -134,7 +135,9 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
             "title": names[0] if names else key["KeyId"],
             "key_name": names[0] if names else key["KeyId"],
             "tab": tab,
-            "tabs": [(slug, each.words) for slug, each in TABS.items() if each.there(key)],
+            "tabs": [(slug, each.words) for slug, each in TABS.items() if each.there(key) and not each.rare],
+            "rare_tabs": [(slug, each.words) for slug, each in TABS.items() if each.there(key) and each.rare],
+            "rare_tab": TABS[tab].words if TABS[tab].rare else "",
             "problem": problem,
             "template": f"keys/detail/tabs/{tab.replace('-', '_')}.html",
             "refused": action_rules.refused_actions(key),

@@ -32,7 +32,7 @@ def answer(cell: str, address: str = "", about: str = "") -> SafeString:
     if not address:
         return format_html('<span class="answer answer-{}">{}</span>', cell, shown)
     return format_html(
-        '<a class="answer answer-{}" href="{}">{}<span class="visually-hidden"> {}</span></a>',
+        '<a class="answer explains answer-{}" href="{}">{}<span class="visually-hidden"> {}</span></a>',
         cell,
         address,
         shown,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from botocore.exceptions import ClientError
 from django.test import Client
 
 from keys.evaluator import explanation, key_policy_cache
 from tests.conftest import TestAccount, sign_in_browser
-from tests.support.answers import joined
+from tests.support.answers import joined, text
 from tests.support.policies import allow, document, person, trusting
 
 
@@ -275,3 +277,21 @@ def test_many_keys_at_once_are_answered_as_each_by_itself(account: TestAccount, 
         keys[1]: ["kms:Decrypt"],
         keys[2]: ["kms:Encrypt"],
     }
+
+
+def test_what_leads_to_an_explanation_looks_like_it_does(account: TestAccount, signed_in: Client) -> None:
+    key_id, bob = account.create_key(), account.create_user("bob")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        bob.client().describe_key(KeyId=key_id)
+    user = [{"AttributeKey": "Username", "AttributeValue": "bob"}]
+    (refused,) = account.client("cloudtrail").lookup_events(LookupAttributes=user)["Events"]
+    question = {"action": "kms:Decrypt", "key": key_id}
+    for address in (
+        f"/keys/{key_id}/tab/access/",
+        f"/access/?{urlencode(question)}",
+        f"/access/?{urlencode({**question, 'action': '', 'principal': bob.arn})}",
+        f"/audit/{refused['EventId']}/",
+    ):
+        links = re.findall(r'<a [^>]*href="/access/\?[^"]*principal=[^>]*>', text(signed_in.get(address)))
+        assert links, address
+        assert [link for link in links if "explains" not in link] == [], address

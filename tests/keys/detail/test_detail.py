@@ -74,7 +74,10 @@ def test_a_public_key_is_downloaded_as_pem_and_der_with_its_fingerprint(
 
 
 def test_tabs_that_do_not_apply_are_absent(account: TestAccount, signed_in: Client) -> None:
-    tabs = lambda key_id: {slug for slug, _words in signed_in.get(f"/keys/{key_id}/").context["tabs"]}  # noqa: E731
+    def tabs(key_id: str) -> set[str]:
+        context = signed_in.get(f"/keys/{key_id}/").context
+        return {slug for slug, _words in context["tabs"] + context["rare_tabs"]}
+
     symmetric = tabs(account.create_key())
     assert not symmetric & {"public-key", "regions"}
     signing = tabs(account.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY", MultiRegion=True))
