@@ -101,7 +101,9 @@ class TrainingForm(MaterialForm):
         label=gettext_lazy("Key material in hexadecimal"),
         required=False,
         help_text=gettext_lazy("64 digits for a symmetric key. Empty: random material is made and forgotten."),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono", "data-no-draft": True}
+        ),
     )
     field_order = ("material",)
 

@@ -144,11 +144,21 @@ def _show(request: ConsoleRequest, step: DraftStep, form: forms.Form) -> HttpRes
             "q": request.POST.get("q", ""),
             "editor": policy_editor.attach(request, form, "policy", "resource") if step.name == "policy" else None,
             "to_review": step.to_review,
+            "unfinished": _unfinished(request, step),
             "defaults": _defaults_after(step.name),
             **_frame(step.draft, step.name, step.wizard_id),
         },
         status=422 if form.errors else 200,
     )
+
+
+def _unfinished(request: ConsoleRequest, step: DraftStep) -> dict[str, str]:
+    """The last key of this session that was begun and not made, at the first step of another one."""
+    if step.draft or step.name != "configure":
+        return {}
+    for wizard_id, draft in reversed(request.session.get(_SESSION, {}).items()):
+        return {"alias": draft.get("labels", {}).get("alias", ""), "address": _address("review", wizard_id)}
+    return {}
 
 
 def _who_has(request: ConsoleRequest, alias: str) -> str:

@@ -1,6 +1,7 @@
 // Progressive enhancement only: every page works without scripts. Each concern is a module of its own.
 import "./clipboard.js";
 import "./dialogs.js";
+import "./drafts.js";
 import "./tabs.js"; // before focus: what is focused may scroll once more
 import "./focus.js";
 import "./menus.js";

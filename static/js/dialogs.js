@@ -1,3 +1,5 @@
+import { restore } from "./drafts.js";
+
 // What asks first on a page of its own asks here, in front of this page: the same form, fetched from there. Where that fails, and
 // for who wants a new tab, it is the page.
 document.addEventListener("click", async (event) => {
@@ -25,6 +27,7 @@ document.addEventListener("click", async (event) => {
   dialog.append(document.adoptNode(asked));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
+  restore(dialog);
   dialog.showModal();
   // Enter held down on the link must not say yes.
   dialog.querySelector(":is(input:not([type=hidden]), select, textarea, [data-cancel])").focus();

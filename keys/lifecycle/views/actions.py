@@ -107,7 +107,10 @@ class MaterialForm(forms.Form):
     """Without an ID the current material is meant."""
 
     material = forms.CharField(label=gettext_lazy("Key material ID"), max_length=64, required=False)
-    confirmed = forms.BooleanField(label=gettext_lazy("I have this key material elsewhere, or never need it again."))
+    confirmed = forms.BooleanField(
+        label=gettext_lazy("I have this key material elsewhere, or never need it again."),
+        widget=forms.CheckboxInput(attrs={"data-no-draft": True}),
+    )
 
 
 ACTIONS: dict[str, Action] = {

@@ -309,3 +309,14 @@ def test_a_changed_policy_that_is_written_anew_is_said(signed_in: Client) -> Non
     signed_in.post(f"/keys/new/policy/?{draft}", {"policy": json.dumps({**json.loads(made), "Id": "my-own"})})
     signed_in.post(f"/keys/new/users/?{draft}", {"accounts": "", "skip": "1"})
     assert gone in text(signed_in.get(review))
+
+
+def test_a_key_that_was_begun_is_offered_where_the_next_one_begins(signed_in: Client) -> None:
+    draft = configured(signed_in)
+    assert "Continue with it" not in text(signed_in.get(f"/keys/new/configure/?{draft}"))
+    signed_in.post(f"/keys/new/labels/?{draft}", {"alias": "begun"})
+    page = text(signed_in.get(f"/keys/new/configure/?{begin(signed_in)}"))
+    assert "You began to create a key with alias begun." in page
+    assert f'<a href="/keys/new/review/?{draft}">Continue with it</a>' in page
+    signed_in.post(f"/keys/new/review/?{draft}")
+    assert "Continue with it" not in text(signed_in.get(f"/keys/new/configure/?{begin(signed_in)}"))
