@@ -7,6 +7,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django.utils.translation import gettext_lazy as _
 
+from console.awsmodel import service_model
+
 # Error code → what it means and what helps, where that does not depend on the operation.
 _REMEDIES: dict[str, Any] = {
     "InvalidCiphertextException": _(
@@ -94,7 +96,37 @@ _FOR_OPERATION: dict[tuple[str, str], Any] = {
     ),
     ("ImportKeyMaterial", "InvalidCiphertextException"): _(
         "The wrapped material did not open: it was wrapped under another public key, or with another algorithm than the one "
-        "chosen when the public key was downloaded."
+        "chosen when the public key was downloaded. Wrap it again with the public key that came with this token."
+    ),
+    ("ImportKeyMaterial", "IncorrectKeyMaterialException"): _(
+        "The material opened, but is not of the key's spec (raw bytes of its length, or a private key as PKCS #8 in DER), or "
+        "not the material the key has had. A symmetric key takes other material as new key material."
+    ),
+    ("ImportKeyMaterial", "InvalidImportTokenException"): _(
+        "The import token is not this key's. Upload ImportToken.bin of the archive that was downloaded for this very key."
+    ),
+    ("ImportKeyMaterial", "ExpiredImportTokenException"): _(
+        "The import token is older than 24 hours. Download a wrapping public key and token anew, and wrap the material "
+        "under the new public key: the old one does not go with the new token."
+    ),
+    ("ImportKeyMaterial", "KMSInvalidStateException"): _(
+        "Either the key is pending deletion: cancel the deletion first. Or new key material waits already: rotate to it "
+        "or delete it, then import other material."
+    ),
+    ("ImportKeyMaterial", "UnsupportedOperationException"): _(
+        "Only a key whose origin is External takes key material, and new material of a multi-Region key goes into the "
+        "primary key first."
+    ),
+    ("ImportKeyMaterial", "ValidationException"): _(
+        "A time of expiry must be ahead and at most 365 days. Descriptions, IDs and new key material are for symmetric "
+        "keys alone, and new material has no ID yet. A file of the archive may be cut or the wrong one."
+    ),
+    ("GetParametersForImport", "UnsupportedOperationException"): _(
+        "Only a key whose origin is External takes key material. RSA private keys need a wrapping algorithm that begins "
+        "with RSA_AES_KEY_WRAP; a P-521 key is too long for RSAES_OAEP under RSA_2048."
+    ),
+    ("GetParametersForImport", "KMSInvalidStateException"): _(
+        "The key is pending deletion: cancel the deletion first."
     ),
 }
 
@@ -120,6 +152,12 @@ def remedy(operation: str, code: str, message: str) -> str:
             )
         )
     return str(_FOR_OPERATION.get((operation, code)) or _REMEDIES.get(code, ""))
+
+
+def of_operation(operation: str) -> dict[str, str]:
+    """Error code → what it means and what helps, for the errors that the service model names for an operation of KMS."""
+    shapes = service_model("kms").operation_model(operation).error_shapes
+    return {code: remedy(operation, code, "") for code in (*(each.name for each in shapes), "ValidationException")}
 
 
 def explained(error: ClientError) -> dict[str, str]:

@@ -22,9 +22,19 @@ _CURVES: dict[str, tuple[str, Any]] = {
 }
 
 
+# What OAEP alone cannot carry → the wrapping key specs that are too short for it.
+_TOO_SHORT_FOR_OAEP = {"RSA_": SPECS, "ECC_NIST_P521": ("RSA_2048",)}
+
+
+def too_short(key_spec: str, algorithm: str, wrapping_spec: str) -> bool:
+    """Whether the material of a key spec is too long for this wrapping algorithm under this wrapping key."""
+    specs = next((specs for start, specs in _TOO_SHORT_FOR_OAEP.items() if key_spec.startswith(start)), ())
+    return algorithm.startswith("RSAES_OAEP") and wrapping_spec in specs
+
+
 def algorithms_for(key_spec: str) -> tuple[str, ...]:
-    """RSA private keys are too long for OAEP alone."""
-    return ALGORITHMS[2:] if key_spec.startswith("RSA_") else ALGORITHMS
+    """Those that some wrapping key can carry the material with."""
+    return tuple(each for each in ALGORITHMS if not all(too_short(key_spec, each, spec) for spec in SPECS))
 
 
 def random_material(key_spec: str) -> bytes:
@@ -57,9 +67,9 @@ def wrap(public_der: bytes, material: bytes, algorithm: str) -> bytes:
     return public.encrypt(key, oaep) + keywrap.aes_key_wrap_with_padding(key, material)
 
 
-def commands(key_spec: str, algorithm: str) -> str:
-    """What makes PlaintextKeyMaterial.bin and, with WrappingPublicKey.bin, EncryptedKeyMaterial.bin: for bash and OpenSSL 3."""
-    return f"{_generate(key_spec)}\n\n{_wrap_commands(algorithm)}"
+def commands(key_spec: str, algorithm: str) -> tuple[str, str]:
+    """(what makes PlaintextKeyMaterial.bin, what makes EncryptedKeyMaterial.bin of it and WrappingPublicKey.bin): bash and OpenSSL 3."""
+    return _generate(key_spec), _wrap_commands(algorithm)
 
 
 def _generate(key_spec: str) -> str:
