@@ -118,7 +118,7 @@ _FOR_OPERATION: dict[tuple[str, str], Any] = {
         "primary key first."
     ),
     ("ImportKeyMaterial", "ValidationException"): _(
-        "A time of expiry must be ahead and at most 365 days. Descriptions, IDs and new key material are for symmetric "
+        "The time of expiry must be in the future, at most 365 days ahead. Descriptions, IDs and new key material are for symmetric "
         "keys alone, and new material has no ID yet. A file of the archive may be cut or the wrong one."
     ),
     ("GetParametersForImport", "UnsupportedOperationException"): _(

@@ -43,7 +43,7 @@ class ParametersForm(forms.Form):
         label=gettext_lazy("Wrapping key spec"),
         choices=[(name, name) for name in wrapping.SPECS],
         help_text=gettext_lazy(
-            "The kind of public key that KMS makes for this import. The longest that your tool can use."
+            "The kind of public key that KMS makes for this import. Choose the longest that your tool can use."
         ),
     )
     algorithm = forms.ChoiceField(
