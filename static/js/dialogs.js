@@ -23,7 +23,12 @@ document.addEventListener("click", async (event) => {
   if (document.querySelector("dialog[open]")) return; // the link was pressed twice
   const dialog = document.createElement("dialog");
   dialog.className = "ask";
-  dialog.setAttribute("aria-labelledby", asked.querySelector("h1").id);
+  const title = document.createElement("h2"); // the page behind has its h1
+  const heading = asked.querySelector("h1");
+  title.id = heading.id;
+  title.append(...heading.childNodes);
+  heading.replaceWith(title);
+  dialog.setAttribute("aria-labelledby", title.id);
   dialog.append(document.adoptNode(asked));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

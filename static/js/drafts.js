@@ -28,7 +28,9 @@ const drafts = (root = document) => [...root.querySelectorAll("form[data-draft]"
 // The place of a form's draft: a form that came into a dialog has it where its own page has it.
 function place(form) {
   const action = new URL(form.getAttribute("action") || location.pathname, location.href).pathname;
-  return `${prefix}${form.dataset.draft} ${action}${form.closest("dialog") ? "" : location.search}`;
+  const search = new URLSearchParams(form.closest("dialog") ? "" : location.search);
+  search.delete("then"); // where a step of the wizard leads on to
+  return `${prefix}${form.dataset.draft} ${action}?${search}`;
 }
 
 function store(form, sent = false) {

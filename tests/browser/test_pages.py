@@ -48,7 +48,8 @@ def test_no_page_has_an_accessibility_violation_or_is_wider_than_a_phone(
         answer = page.goto(path)
         assert answer is not None
         assert answer.status == EXPECTED.get(path, 200), path
-        if found := violations(page):
+        headings = page.locator("h1").count()
+        if found := [*violations(page), *([f"{headings} h1"] if headings != 1 else [])]:
             problems[path] = found
         page.set_viewport_size(PHONE)
         width = page.evaluate("document.documentElement.scrollWidth")

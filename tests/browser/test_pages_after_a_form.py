@@ -53,6 +53,7 @@ def test_a_dialog_that_asks(visit: Callable[..., Page], server: Server, scheme: 
     page.get_by_role("link", name="Disable", exact=True).click()
     page.get_by_role("dialog", name="Disable key").get_by_text("Programs that use it will fail.").wait_for()
     assert not wrong(page)
+    assert page.locator("h1").count() == 1
 
 
 def test_changes_that_are_looked_at_first(visit: Callable[..., Page], server: Server) -> None:
