@@ -96,17 +96,20 @@ def perform(
     parameters: dict[str, Any] | None = None,
     user_agent: str = "",
     conditions: Conditions = None,
+    asks_first: bool = False,
 ) -> T:
     """Decide `action`, do `what`, and record it: a change in one transaction with its record, a reading before it is shown.
 
     Raises AWSError: AccessDeniedException, what `what` raises, KMSInternalException if it cannot be recorded. These refusals are
-    recorded. `what` calls no other system: it runs while other changes wait.
+    recorded, but for a reading that a page asks first for whether it may (`asks_first`). `what` calls no other system: it runs while other changes wait.
     """
     made = _Call(context, BY_ACTION[action], parameters, user_agent)
 
     def permitted() -> None:
         authorize(context, action, resource=resource, conditions=conditions)
 
+    if asks_first and made.action.reads:
+        permitted()
     try:
         try:
             if made.action.reads:

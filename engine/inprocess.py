@@ -14,16 +14,17 @@ from engine import service
 from engine.wire.http import HttpRequest
 
 
-def attach(client: Any, *, source_ip: str, user_agent: str = "") -> None:
-    """Answer all requests of `client` here. `user_agent` replaces botocore's in the audit record (a browser's, say)."""
+def attach(client: Any, *, source_ip: str, user_agent: str = "", asks_first: bool = False) -> None:
+    """Answer all requests of `client` here. `user_agent` replaces botocore's in the audit record (a browser's, say). With `asks_first`
+    a reading that the principal may not do is refused in the same words before it is attempted, and not recorded."""
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        return answer(request, source_ip, user_agent)
+        return answer(request, source_ip, user_agent, asks_first=asks_first)
 
     client.meta.events.register("before-send", send)
 
 
-def answer(request: AWSPreparedRequest, source_ip: str, user_agent: str) -> AWSResponse:
+def answer(request: AWSPreparedRequest, source_ip: str, user_agent: str, *, asks_first: bool = False) -> AWSResponse:
     url = urlsplit(request.url)
     headers = {
         name.lower(): value.decode() if isinstance(value, bytes) else str(value)
@@ -42,6 +43,7 @@ def answer(request: AWSPreparedRequest, source_ip: str, user_agent: str) -> AWSR
             body=body.encode() if isinstance(body, str) else bytes(body),
             source_ip=source_ip,
             in_process=True,
+            asks_first=asks_first,
         )
     )
     return AWSResponse(request.url, response.status, dict(response.headers), _Raw(response.body))

@@ -206,7 +206,8 @@ def _perform(held: PendingResponse, call: Call, context: CallContext, request: H
         result = operation.run(context, parameters)
         answer = protocol.answer(call, result, context.request_id)
     except AWSError as error:
-        held.records = record.build(context, call.operation, parameters, error=error, writes=writes)
+        if writes or not (request.asks_first and error.code.startswith("AccessDenied")):
+            held.records = record.build(context, call.operation, parameters, error=error, writes=writes)
         raise
     except TrailUnavailable as reason:
         raise _internal(reason) from reason

@@ -89,7 +89,7 @@ def denied_actions(
     rows = models.Key.objects.filter(account_id=account_id, region=region)
     if key_ids is not None:
         rows = rows.filter(key_id__in=list(key_ids))
-    granted = _grants(who)
+    granted = grants_by_key(who)
     same_for_all: dict[tuple[str, str], bool | None] = {}
     for key_id, text in rows.values_list("key_id", "policy").iterator(chunk_size=_CHUNK):
         refused = []
@@ -128,16 +128,16 @@ def _for_key(who: Viewer, action: str, key_id: str, grants: tuple[GrantView, ...
     account_id, region = who.context.account_id, who.context.region
     row = models.Key.objects.get(account_id=account_id, region=region, key_id=key_id)
     policy = stored_policy(row.policy, name="default", kind="resource")
-    return _decided(who, action, row.arn, policy, grants, _conditions(who, row))
+    return _decided(who, action, row.arn, policy, grants, row_conditions(who, row))
 
 
 def key_conditions(who: Viewer, region: str, key_id: str) -> Mapping[str, Any]:
     """The condition keys that a key of the account has, its tags among them; none for one that is not here."""
     row = models.Key.objects.filter(account_id=who.context.account_id, region=region, key_id=key_id).first()
-    return _conditions(who, row) if row is not None else {}
+    return row_conditions(who, row) if row is not None else {}
 
 
-def _conditions(who: Viewer, row: models.Key) -> Mapping[str, Any]:
+def row_conditions(who: Viewer, row: models.Key) -> Mapping[str, Any]:
     """The condition keys of engine.kms.access.key_conditions, from the stored row alone: no material is opened for a list."""
     aliases = models.Alias.objects.filter(account_id=row.account_id, region=row.region, target_key_id=row.key_id)
     facts = condition_keys.KeyFacts(
@@ -166,8 +166,8 @@ def _decision(
     return decide(request, policies), request
 
 
-def _grants(who: Viewer) -> dict[str, tuple[GrantView, ...]]:
-    """The grants to this principal by key ID: the others cannot allow it anything."""
+def grants_by_key(who: Viewer, key_id: str = "") -> dict[str, tuple[GrantView, ...]]:
+    """The grants to this principal by key ID, or of one key: the others cannot allow it anything."""
     principal = who.context.principal
     grantees = [principal.arn, f"arn:aws:iam::{principal.account_id}:root"]
     if principal.session is not None:
@@ -175,6 +175,8 @@ def _grants(who: Viewer) -> dict[str, tuple[GrantView, ...]]:
     rows = models.Grant.objects.filter(
         grantee__in=grantees, key__account_id=who.context.account_id, key__region=who.context.region
     )
+    if key_id:
+        rows = rows.filter(key__key_id=key_id)
     found: dict[str, tuple[GrantView, ...]] = {}
     for grant_id, grantee, operations, key_id in rows.values_list("grant_id", "grantee", "operations", "key__key_id"):
         found[key_id] = (*found.get(key_id, ()), GrantView(grant_id, grantee, frozenset(operations), {}))
@@ -201,7 +203,7 @@ def refusals(who: Viewer, action: str, key_ids: Iterable[str]) -> dict[str, str]
         row = models.Key.objects.filter(account_id=account_id, region=region, key_id=key_id).first()
         if row is not None:
             policy = stored_policy(row.policy, name="default", kind="resource")
-            granted = _grants(who).get(key_id, ())
-            decision, request = _decision(who, action, row.arn, policy, granted, _conditions(who, row))
+            granted = grants_by_key(who, key_id).get(key_id, ())
+            decision, request = _decision(who, action, row.arn, policy, granted, row_conditions(who, row))
             found[key_id] = access_denied_message(decision, request)
     return found

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from console import addresses
 from console.aws_calls import attempt
 from console.request import ConsoleRequest
-from keys import call, service
+from keys import call, permissions, service
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ def carry_out(request: ConsoleRequest, change: Change | None, back: str, after: 
         "keys/change.html",
         {
             "change": change,
+            "why": permissions.of_calls(request, change.service, change.calls),
             "call": call.show_all(request, change.calls, change.service),
             "given": [
                 (name, value)

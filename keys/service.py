@@ -43,7 +43,7 @@ USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own creden
 T = TypeVar("T")
 _lock = threading.Lock()
 _CLIENTS_KEPT = 256
-_clients: dict[tuple[str, ...], Any] = {}
+_clients: dict[tuple[str | bool, ...], Any] = {}
 
 
 def backend(request: ConsoleRequest) -> backends.Backend:
@@ -70,18 +70,9 @@ def _client(request: ConsoleRequest, service: str, region: str) -> Any:
     if chosen.embedded or (chosen.kind != AWS and service not in ("kms", "cloudtrail")):
         return _embedded(request, service, region)
     borrowed = chosen.connection is None or not chosen.connection.sealed  # none: what KMSCONSOLE_BACKEND names
-    if borrowed and not visibility.is_allowed(viewer(request), USE_CONNECTION):
-        raise ClientError(
-            {"Error": {"Code": "AccessDeniedException", "Message": missing_permission(request, USE_CONNECTION)}},
-            "UseConnection",
-        )
+    if borrowed and (refused := refusal(request, USE_CONNECTION)) is not None:
+        raise refused
     return backends.remote_client(chosen, service, region, lambda: opened(request, chosen))
-
-
-def missing_permission(request: ConsoleRequest, action: str) -> str:
-    """AWS's sentence for an identity policy that allows nothing of the kind."""
-    arn = request.signed_in.arn
-    return f"User: {arn} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
 
 
 def embedded(request: ConsoleRequest, service: str = "kms", region: str | None = None) -> Any:
@@ -130,6 +121,7 @@ def console_action(
             parameters=parameters,
             user_agent=user_agent,
             conditions=conditions,
+            asks_first=_looks(request),
         )
     except AWSError as error:
         raise ClientError(
@@ -198,19 +190,33 @@ def _embedded(request: ConsoleRequest, service: str, region: str) -> Any:
     access_key_id, secret, token = session.credentials(request)
     source_ip = request.META.get("REMOTE_ADDR", "")
     user_agent = request.headers.get("User-Agent", "")[:512]
-    key = (service, region, access_key_id, source_ip, user_agent)
+    looks = _looks(request)
+    key = (service, region, access_key_id, source_ip, user_agent, looks)
     found = _clients.get(key)
     if found is None:
         with _lock:
-            found = _in_process(service, region, (access_key_id, secret, token), source_ip, user_agent)
+            found = _in_process(
+                service, region, (access_key_id, secret, token), source_ip, user_agent, asks_first=looks
+            )
             while len(_clients) >= _CLIENTS_KEPT:
                 _clients.pop(next(iter(_clients)))
             _clients[key] = found
     return found
 
 
+def _looks(request: ConsoleRequest) -> bool:
+    """Whether somebody only looks at a page: it asks for the decision before it reads, so that looking around records no denial."""
+    return request.method in ("GET", "HEAD")
+
+
 def _in_process(
-    service: str, region: str, credentials: tuple[str, str, str], source_ip: str, user_agent: str = ""
+    service: str,
+    region: str,
+    credentials: tuple[str, str, str],
+    source_ip: str,
+    user_agent: str = "",
+    *,
+    asks_first: bool = False,
 ) -> Any:
     access_key_id, secret, token = credentials
     made = backends.session().client(
@@ -222,7 +228,7 @@ def _in_process(
         endpoint_url="http://embedded.invalid",
         config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
     )
-    inprocess.attach(made, source_ip=source_ip, user_agent=user_agent)
+    inprocess.attach(made, source_ip=source_ip, user_agent=user_agent, asks_first=asks_first)
     return made
 
 

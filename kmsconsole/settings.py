@@ -82,6 +82,7 @@ TEMPLATES = [
             "builtins": [
                 "kmsconsole.templatetags.ui",
                 "keys.templatetags.access",
+                "keys.templatetags.permissions",
             ],
             "loaders": [
                 (

@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from console import encodings, error_help, pem
 from console.addresses import filter_text
 from console.request import ConsoleRequest
-from keys import call, service
+from keys import call, permissions, service
 from keys.inventory import inventory
 from playground import capabilities, recipe
 from playground.capabilities import Capabilities, key_of
@@ -64,11 +64,28 @@ def operation(request: ConsoleRequest, operation: str) -> HttpResponse:
             "picker_problem": picker_problem,
             "find": filter_text(request.GET, "find"),
             "picker": f"id_{play.key_members[0]}" if len(play.key_members) == 1 else "",
+            "why_not": _refused(request, play, keys),
             "remembered": len(recipe.entries(request)),
             **outcome,
         },
         status=422 if runs and form.errors else 200,
     )
+
+
+_FEW = 20  # keys of a picker that are asked about before it is shown
+
+
+def _refused(request: ConsoleRequest, play: PlaygroundOperation, keys: list[tuple[str, str]]) -> str:
+    """The AWS error that the call would be refused with, whichever key of the picker it names; empty where one of them would do."""
+    if not play.usage and not play.needs_key:
+        return permissions.refusal(request, f"kms:{play.operation}")
+    if "KeyId" not in play.members or not play.needs_key or not 0 < len(keys) <= _FEW:
+        return ""
+    found = [
+        permissions.refusal(request, f"kms:{play.operation}", permissions.key_arn(request, key_id))
+        for key_id, _words in keys
+    ]
+    return found[0] if all(found) else ""
 
 
 def _keys(request: ConsoleRequest, play: PlaygroundOperation) -> list[tuple[str, str]]:

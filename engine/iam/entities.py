@@ -66,18 +66,22 @@ def permit(
 
     `asked`: the request, whose tags are condition keys; `conditions`: more keys, with "_" for the first ":".
     """
-    tags = getattr(row, "tags", None) or {}
     authorize(
         context,
         f"iam:{context.operation}",
         resource=resource,
         conditions=lambda: {
-            **{f"aws:resourcetag/{name.lower()}": value for name, value in tags.items()},
-            **{f"iam:resourcetag/{name.lower()}": value for name, value in tags.items()},
+            **tag_conditions(row),
             **_tags_asked(asked or {}),
             **{name.replace("_", ":", 1).lower(): value for name, value in conditions.items()},
         },
     )
+
+
+def tag_conditions(row: Any) -> dict[str, str | tuple[str, ...]]:
+    """The condition keys that the tags of an entity are, if it is there and has any."""
+    tags = getattr(row, "tags", None) or {}
+    return {f"{prefix}:resourcetag/{name.lower()}": value for prefix in ("aws", "iam") for name, value in tags.items()}
 
 
 def _tags_asked(parameters: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:

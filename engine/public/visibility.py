@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.refusal import Resource, entity_arn, refusal, resource
 from engine.visibility import (
     Viewer,
     changed_keys,
@@ -14,12 +15,16 @@ from engine.visibility import (
 )
 
 __all__ = [
+    "Resource",
     "Viewer",
     "changed_keys",
     "denied_actions",
+    "entity_arn",
     "is_allowed",
     "key_conditions",
     "latest_change",
+    "refusal",
     "refusals",
+    "resource",
     "viewer",
 ]

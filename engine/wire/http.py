@@ -17,7 +17,8 @@ MAX_BODY = (
 class HttpRequest:
     """`path` and `query_string` as sent, the latter without its question mark. `secure`: it came over TLS.
 
-    `in_process`: it was made in this very process and crossed no wire.
+    `in_process`: it was made in this very process and crossed no wire. `asks_first`: a page that is looked at made it, and reads only what
+    the decision allows: what it may not read is not attempted, so there is nothing to record of it.
     """
 
     method: str
@@ -28,6 +29,7 @@ class HttpRequest:
     source_ip: str = ""
     secure: bool = False
     in_process: bool = False
+    asks_first: bool = False
 
     def header(self, name: str) -> str:
         """The value of a header by its lower-case name; an absent header is the empty string."""

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from console import error_help
 from console.request import ConsoleRequest
-from keys import service
+from keys import permissions, service
 from keys.clock import durations
 from keys.lifecycle import approvals
 from keys.service import account_clock
@@ -129,11 +129,12 @@ def _page(
 ) -> HttpResponse:
     """With `move`, the preview of it: from `begin` to `seconds` ahead of the machine's clock."""
     now, real = service.now(request), timezone.now()
+    missing = permissions.refusal(request, account_clock.MOVE)
     shown: dict[str, Any] = {
         "now": now,
         "real": real,
-        "may": service.visibility.is_allowed(service.viewer(request), account_clock.MOVE),
-        "missing": service.missing_permission(request, account_clock.MOVE),
+        "may": not missing,
+        "missing": missing,
         "by": by or DurationForm(),
         "to": to or DateForm(now=now),
         "suggested": SUGGESTED,

@@ -140,7 +140,7 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
             "rare_tab": TABS[tab].words if TABS[tab].rare else "",
             "problem": problem,
             "template": f"keys/detail/tabs/{tab.replace('-', '_')}.html",
-            "refused": action_rules.refused_actions(key),
+            "refused": action_rules.unavailable_actions(request, key),
             "last_use": last_use,
             "last_use_problem": last_use_problem,
             "rotation": rotation,
@@ -167,12 +167,13 @@ _USES: dict[str, tuple[tuple[str, Any], ...]] = {
 }
 
 
-def _uses(key: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """What the playground can do with the key now: nothing with one that is not enabled, or that is for AWS services alone."""
+def _uses(key: dict[str, Any]) -> tuple[tuple[str, Any, str], ...]:
+    """What the playground can do with the key now (page, words, the action that policies allow): nothing with one that is not enabled, or that is for AWS services alone."""
     if key["KeyState"] != "Enabled" or key["KeyManager"] == "AWS":
         return ()
     data_key = (("generate-data-key", _("Generate data key")),)
-    return _USES.get(key["KeyUsage"], ()) + (data_key if key["KeySpec"] == "SYMMETRIC_DEFAULT" else ())
+    found = _USES.get(key["KeyUsage"], ()) + (data_key if key["KeySpec"] == "SYMMETRIC_DEFAULT" else ())
+    return tuple((slug, words, f"kms:{slug.title().replace('-', '')}") for slug, words in found)
 
 
 def elsewhere(request: ConsoleRequest, key_id: str, name: str) -> HttpResponse:

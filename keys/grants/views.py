@@ -126,7 +126,7 @@ def create(request: ConsoleRequest, key_id: str) -> HttpResponse:
             "form": form,
             "pairs": [*pairs, ("", "")],
             "principals": _principals(request),
-            "why": action_rules.refused_actions(key).get("grant-add", ""),
+            "why": action_rules.unavailable_actions(request, key).get("grant-add", ""),
             **shown,
         },
         status=422 if form.errors else 200,

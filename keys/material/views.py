@@ -26,7 +26,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from console import error_help
 from console.forms import set_choices
 from console.request import ConsoleRequest
-from keys import call, service
+from keys import call, permissions, service
 from keys.common import name_of, problem_page
 from keys.inventory import inventory
 from keys.lifecycle import action_rules
@@ -181,7 +181,7 @@ def import_page(request: ConsoleRequest, key_id: str) -> HttpResponse:
     given = chosen.cleaned_data if chosen.is_valid() else begun
     spec, algorithm = given["wrapping_spec"], given["algorithm"]
     generate, wrap = wrapping.commands(key["KeySpec"], algorithm)
-    why = action_rules.refused_actions(key).get("import", "")
+    why = action_rules.unavailable_actions(request, key).get("import", "")
     form: MaterialForm = training if action == "train" else upload
     sent = _ACTIONS[action](kms, key, form) if action and form.is_valid() else None
     previewed = "preview" in request.POST
@@ -204,6 +204,7 @@ def import_page(request: ConsoleRequest, key_id: str) -> HttpResponse:
             "training": training,
             "why": why,
             "why_remedy": error_help.remedy("ImportKeyMaterial", why.partition(":")[0], why),
+            "why_parameters": permissions.refusal(request, "kms:GetParametersForImport", key["Arn"]),
             "call": call.show(request, "GetParametersForImport", parameters),
             "previewed": previewed,
             "import_call": call.show(request, "ImportKeyMaterial", sent) if sent else None,

@@ -187,7 +187,8 @@ def _not_allowed(request: ConsoleRequest, row: Service) -> RecordedCall:
         context={},
         sent="",
         code="AccessDeniedException",
-        message=service.missing_permission(request, row.needs),
+        message=f"User: {request.signed_in.arn} is not authorized to perform: {row.needs} on resource: * because no identity-based "
+        f"policy allows the {row.needs} action",
     )
 
 

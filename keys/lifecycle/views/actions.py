@@ -312,7 +312,7 @@ def perform(request: ConsoleRequest, key_id: str, action: str) -> HttpResponse:
             "slug": action,
             "form": form,
             "call": shown,
-            "why": action_rules.refused_actions(key).get(action, ""),
+            "why": action_rules.unavailable_actions(request, key).get(action, ""),
             "two_persons": two_persons,
             "previewed": "preview" in request.POST or bool(request.GET),
         },

@@ -42,6 +42,8 @@ def _page(request: ConsoleRequest, **shown: Any) -> HttpResponse:
     policy = _policy()
     here = approvals.endpoint(request)
     waiting = list(found.filter(state=DeletionRequest.WAITING))
+    for each in waiting:
+        each.arn = f"arn:aws:kms:{each.region}:{signed_in.account_id}:key/{each.key_id}"
     if not viewer.is_allowed(request, backends.LIST_CONNECTIONS):
         for each in waiting:
             each.endpoint_name = each.endpoint_name if each.endpoint == here else ""

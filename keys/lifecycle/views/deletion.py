@@ -100,7 +100,7 @@ def page(request: ConsoleRequest, key_id: str) -> HttpResponse:
             "form": form,
             "two_persons": two_persons,
             "waiting": waiting(request, key["KeyId"]),
-            "why": action_rules.refused_actions(key).get("delete", ""),
+            "why": action_rules.unavailable_actions(request, key).get("delete", ""),
             "call": call.show(request, "ScheduleKeyDeletion", parameters),
             **impact,
         },

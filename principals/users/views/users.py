@@ -111,7 +111,8 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
             "boundary": user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
             "tags": user.get("Tags", []),
             "kind": "users",
-            "ends_sessions": has_password and _may_end_sessions(request),
+            "has_sessions": has_password and service.backend(request).kind != service.AWS,
+            "sessions_arn": signin.user_arn(request.signed_in.account_id, name),
         },
     )
 
@@ -182,14 +183,13 @@ def password(request: ConsoleRequest, name: str) -> HttpResponse:
     return render(
         request,
         "principals/password.html",
-        {"form": form, "name": name, "call": call.show(request, operation, parameters, "iam")},
+        {
+            "form": form,
+            "name": name,
+            "asks": f"iam:{operation}",
+            "call": call.show(request, operation, parameters, "iam"),
+        },
         status=422 if form.errors else 200,
-    )
-
-
-def _may_end_sessions(request: ConsoleRequest) -> bool:
-    return service.backend(request).kind != service.AWS and service.visibility.is_allowed(
-        service.viewer(request), END_SESSIONS
     )
 
 
