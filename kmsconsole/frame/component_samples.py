@@ -95,6 +95,13 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "speaks_of": None,
     "style_sheets": None,
     "tag_rows": lambda: {"rows": [SimpleNamespace(key="team", value="blue", key_problem="", value_problem="")]},
+    "unavailable": lambda: {
+        "words": "Delete",
+        "classes": "button button-danger",
+        "id": "why-sample-unavailable",
+        "why": "AccessDenied: User: arn:aws:iam::111122223333:user/ann is not authorized to perform: iam:DeleteUser on resource: "
+        "arn:aws:iam::111122223333:user/bob because no identity-based policy allows the iam:DeleteUser action",
+    },
 }  # fmt: skip
 
 

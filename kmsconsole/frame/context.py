@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from console import session
 from console.awsmodel import regions
-from console.request import when_signed_in
+from console.request import ConsoleRequest, when_signed_in
+from keys import permissions
 from keys.clock import durations
 from keys.endpoints import backends
 from kmsconsole.frame.speaks_of import speaks_of
@@ -20,12 +21,14 @@ from kmsconsole.frame.speaks_of import speaks_of
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the navigation. An entry whose page does not exist is left out, so no link is ever dead."""
+    """A line of the navigation. An entry whose page does not exist is left out, so no link is ever dead. `asks`: what the page cannot
+    do without, as policies say it: to who may not do all of that, the entry is not shown."""
 
     label: Any
     url_name: str
     icon: str
     arguments: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -42,43 +45,43 @@ _NAVIGATION = (
     Group(
         _("Keys"),
         (
-            Entry(_("Overview"), "home", "squares-2x2"),
-            Entry(_("Customer managed keys"), "keys", "key"),
-            Entry(_("AWS managed keys"), "aws-keys", "building-office-2"),
-            Entry(_("Custom key stores"), "stores", "server-stack"),
-            Entry(_("Deletion approvals"), "key-approvals", "user-plus"),
+            Entry(_("Overview"), "home", "squares-2x2", asks=("kms:ListKeys",)),
+            Entry(_("Customer managed keys"), "keys", "key", asks=("kms:ListKeys",)),
+            Entry(_("AWS managed keys"), "aws-keys", "building-office-2", asks=("kms:ListKeys",)),
+            Entry(_("Custom key stores"), "stores", "server-stack", asks=("kms:DescribeCustomKeyStores",)),
+            Entry(_("Deletion approvals"), "key-approvals", "user-plus", asks=("kmsconsole:ListKeyDeletionRequests",)),
             Entry(_("Playground"), "playground", "beaker"),
         ),
     ),
     Group(
         _("Access"),
         (
-            Entry(_("Users"), "users", "user"),
-            Entry(_("Groups"), "groups", "user-group"),
-            Entry(_("Roles"), "roles", "identification"),
-            Entry(_("Policies"), "policies", "document-text"),
-            Entry(_("Access explorer"), "access", "shield-check"),
+            Entry(_("Users"), "users", "user", asks=("iam:ListUsers",)),
+            Entry(_("Groups"), "groups", "user-group", asks=("iam:ListGroups",)),
+            Entry(_("Roles"), "roles", "identification", asks=("iam:ListRoles",)),
+            Entry(_("Policies"), "policies", "document-text", asks=("iam:ListPolicies",)),
+            Entry(_("Access explorer"), "access", "shield-check", asks=("iam:GetAccountAuthorizationDetails",)),
         ),
     ),
     Group(
         _("Record"),
         (
-            Entry(_("Audit"), "audit", "clipboard-document-list"),
-            Entry(_("Key states at a date"), "audit-keys", "calendar-days"),
+            Entry(_("Audit"), "audit", "clipboard-document-list", asks=("cloudtrail:LookupEvents",)),
+            Entry(_("Key states at a date"), "audit-keys", "calendar-days", asks=("kmsconsole:ReadRecord",)),
         ),
     ),
     Group(
         _("Learn"),
         (
-            Entry(_("Lessons"), "learn", "academic-cap"),
-            Entry(_("Classes"), "classes", "users"),
+            Entry(_("Lessons"), "learn", "academic-cap", asks=("kmsconsole:ReadRecord",)),
+            Entry(_("Classes"), "classes", "users", asks=("iam:ListGroups", "iam:ListUsers")),
             Entry(_("Labs"), "labs", "beaker"),
         ),
     ),
     Group(
         _("Settings"),
         (
-            Entry(_("Endpoints"), "endpoints", "globe-alt"),
+            Entry(_("Endpoints"), "endpoints", "globe-alt", asks=("kmsconsole:ListConnections",)),
             Entry(_("Clock"), "clock", "clock"),
             Entry(_("Your profile"), "profile", "user-circle"),
         ),
@@ -87,7 +90,7 @@ _NAVIGATION = (
 
 # What the palette offers to do, besides going to a page of the navigation.
 _ACTIONS = (
-    Entry(_("Create key"), "wizard", "plus"),
+    Entry(_("Create key"), "wizard", "plus", asks=("kms:CreateKey",)),
     Entry(_("Encrypt"), "play", "lock-closed", ("encrypt",)),
     Entry(_("Decrypt"), "play", "lock-open", ("decrypt",)),
     Entry(_("Generate data key"), "play", "sparkles", ("generate-data-key",)),
@@ -96,13 +99,13 @@ _ACTIONS = (
     Entry(_("Encrypt a file under a data key"), "lab-envelope", "academic-cap"),
     Entry(_("What a ciphertext tells"), "lab-ciphertext", "academic-cap"),
     Entry(_("Integrated services"), "lab-services", "academic-cap"),
-    Entry(_("Create class"), "class-new", "user-group"),
-    Entry(_("Create user"), "user-new", "user-plus"),
-    Entry(_("Create group"), "group-new", "user-plus"),
-    Entry(_("Check the audit record"), "audit-verify", "shield-check"),
-    Entry(_("Export keys"), "keys-export", "arrow-down-tray"),
-    Entry(_("Connect another endpoint"), "endpoint-new", "plus"),
-    Entry(_("Move the clock forward"), "clock", "clock"),
+    Entry(_("Create class"), "class-new", "user-group", asks=("iam:CreateUser", "iam:CreateGroup")),
+    Entry(_("Create user"), "user-new", "user-plus", asks=("iam:CreateUser", "iam:ListGroups")),
+    Entry(_("Create group"), "group-new", "user-plus", asks=("iam:CreateGroup",)),
+    Entry(_("Check the audit record"), "audit-verify", "shield-check", asks=("kmsconsole:ReadRecord",)),
+    Entry(_("Export keys"), "keys-export", "arrow-down-tray", asks=("kms:ListKeys",)),
+    Entry(_("Connect another endpoint"), "endpoint-new", "plus", asks=("kmsconsole:ManageConnections",)),
+    Entry(_("Move the clock forward"), "clock", "clock", asks=("kmsconsole:MoveClock",)),
 )
 
 
@@ -119,6 +122,24 @@ def navigation() -> tuple[Group, ...]:
 @cache
 def actions() -> tuple[Entry, ...]:
     return tuple(entry for entry in _ACTIONS if _exists(entry.url_name, entry.arguments))
+
+
+def navigation_of(request: ConsoleRequest) -> tuple[Group, ...]:
+    """What this reader may open: the decision says so before anything is asked for."""
+    shown = ((group.label, tuple(entry for entry in group.entries if opens(request, entry))) for group in navigation())
+    return tuple(Group(label, entries) for label, entries in shown if entries)
+
+
+# What is to be made has no name yet: its permission is asked for any.
+_NEW = {"iam:CreateUser": "user", "iam:CreateGroup": "group"}
+
+
+def opens(request: ConsoleRequest, entry: Entry) -> bool:
+    def refused(action: str) -> str:
+        arn = permissions.new_arn(request, _NEW[action]) if action in _NEW else "*"
+        return permissions.refusal(request, action, arn)
+
+    return not any(map(refused, entry.asks))
 
 
 def _exists(url_name: str, arguments: tuple[str, ...] = ()) -> bool:
@@ -144,7 +165,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         default="",
     )
     return {
-        "navigation": navigation() if own else (),
+        "navigation": navigation_of(own) if own else (),
         "current_entry": current,
         "backends": choices,
         "endpoint": backend.name or {"embedded": _("Embedded"), "aws": _("Real AWS")}[backend.kind],

@@ -72,8 +72,8 @@ def _find(request: ConsoleRequest, typed: str, text: str) -> SearchResults:
     """With nothing typed: every page and action, so that the palette is a menu too. `text`: what keys are looked for by."""
     words = typed.lower().split()
     found = SearchResults(
-        pages=[e for group in context.navigation() for e in group.entries if _matches(e, words)],
-        actions=[entry for entry in context.actions() if _matches(entry, words)],
+        pages=[e for group in context.navigation_of(request) for e in group.entries if _matches(e, words)],
+        actions=[each for each in context.actions() if _matches(each, words) and context.opens(request, each)],
     )
     if not words:
         return found

@@ -5,18 +5,45 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from django.test import Client
 
-from engine.trail import recorder
-from tests.conftest import TestAccount, new_account, sign_in_browser
+from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
 from tests.support import samples
 from tests.support.policies import allow, document, person
 
-READS = allow(["kms:List*", "kms:Describe*", "kms:Get*", "iam:List*", "iam:Get*", "cloudtrail:LookupEvents", "kmsconsole:List*", "kmsconsole:ReadRecord"])
+READS = allow(
+    ["kms:List*", "kms:Describe*", "kms:Get*", "iam:List*", "iam:Get*", "cloudtrail:LookupEvents", "kmsconsole:*List*"]
+)
+POLICIES = {
+    "nothing": document(allow("kms:NoSuchAction")),
+    "reads": document(
+        READS, allow(["kmsconsole:ListConnections", "kmsconsole:ListKeyDeletionRequests", "kmsconsole:ReadRecord"])
+    ),
+}
+_POST_FORM = re.compile(r"<form\b[^>]*method=\"post\".*?</form>", re.S)
+_BUTTON = re.compile(r"<button\b([^>]*)>(.*?)</button>", re.S)
+_WHY = re.compile(r'<span class="why" id="[^"]+">(.*?)</span>', re.S)
+_TAG = re.compile(r"<[^>]+>")
+
+# What needs no permission (it is the reader's own, or changes nothing), and what only the call can tell.
+OWN = {
+    "Set", "Sign in", "Sign out", "Sign out of all", "End", "End all others", "Save", "Delete the view of this name", "Show the call",
+    "Copy", "Add a row", "Show this key's algorithms", "Next", "Preview", "Check every record", "Download", "Search",
+    "Forget it", "Forget them", "Look at it", "Use this",
+}  # fmt: skip
+ONLY_THE_CALL_TELLS = {
+    "Retire",  # the grant's retiring principal may
+    "Act as this role",  # the role's trust policy says
+    "Apply", "Read it back",  # what a service does for the principal
+    "Decrypt", "Verify", "Encrypt the file", "Open and download", "Encrypt", "Open with it", "Derive shared secret",
+    "Encrypt and download", "Generate data key",  # which key is chosen in the form
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,6 +51,7 @@ class World:
     account: TestAccount
     made: samples.Samples
     addresses: list[str]
+    people: dict[str, TestUser]
 
     def denials(self) -> int:
         found = self.account.client("cloudtrail").get_paginator("lookup_events").paginate()
@@ -35,18 +63,122 @@ class World:
 def world(prepared: object) -> World:
     account = new_account()
     made = samples.make(account.client)
-    person(account, "nobody", document(allow("kms:NoSuchAction")))
+    people = {name: person(account, name, policy) for name, policy in POLICIES.items()}
     addresses = [address for each in samples.addresses(made).values() for address in each]
-    return World(account, made, [each for each in addresses if not each.startswith("/principals/sign-out")])
+    skipped = ("/principals/sign-out", "/styleguide/", "/theme/", "/language/", "/region/")
+    return World(account, made, [each for each in addresses if not each.startswith(skipped)], people)
 
 
-def test_looking_at_every_page_records_no_denial(world: World) -> None:
-    for name, policy in (("walker-none", document(allow("kms:NoSuchAction"))), ("walker-reads", document(READS))):
-        browser = sign_in_browser(person(world.account, name, policy))
-        before = world.denials()
-        for address in world.addresses:
-            answer: Any = browser.get(address)
-            assert answer.status_code < 500, address
-            now = world.denials()
-            if now != before: print("DENIED", name, address, now-before); before=now
-    assert False
+@dataclass(frozen=True)
+class Walk:
+    pages: dict[str, str]
+    denied: int
+
+
+@pytest.fixture(scope="module")
+def walks(world: World) -> dict[str, Walk]:
+    found = {}
+    for name, user in world.people.items():
+        browser, before = sign_in_browser(user), world.denials()
+        pages = {address: main(browser, address) for address in world.addresses}
+        found[name] = Walk(pages, world.denials() - before)
+    return found
+
+
+def main(browser: Client, address: str) -> str:
+    answer: Any = browser.get(address)
+    assert answer.status_code < 500, address
+    if answer.streaming or not answer["Content-Type"].startswith("text/html"):
+        return ""
+    page = str(answer.content.decode())
+    return page[page.find("<main") : page.find("</main>")]
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_looking_at_every_page_records_no_denial(walks: dict[str, Walk], name: str) -> None:
+    assert walks[name].denied == 0
+
+
+def test_an_attempt_is_recorded(world: World) -> None:
+    before = world.denials()
+    sign_in_browser(world.people["reads"]).post(f"/keys/{world.made.symmetric}/do/enable/")
+    assert world.denials() == before + 1
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_navigation_leads_only_to_pages_that_open(world: World, name: str) -> None:
+    browser = sign_in_browser(world.people[name])
+    home = browser.get("/labs/").content.decode()
+    links = set(re.findall(r'href="(/[^"]*)"', home[home.find('class="side-list"') : home.find("<main")]))
+    assert "/play/" in links
+    assert ("/principals/users/" in links) == (name == "reads")
+    for address in links:
+        answer: Any = browser.get(address)
+        assert answer.status_code == 200, address
+
+
+def test_no_action_is_offered_to_who_only_reads(walks: dict[str, Walk]) -> None:
+    offered = {(words, address) for address, page in walks["reads"].pages.items() for words in _offered(page)}
+    wrong = {each for each in offered if each[0] not in OWN | ONLY_THE_CALL_TELLS}
+    assert not {each for each in wrong if not each[0].startswith(("End ", "Open in "))}
+
+
+def _offered(page: str) -> Iterator[str]:
+    for form in _POST_FORM.findall(page):
+        for attributes, shown in _BUTTON.findall(form):
+            words = " ".join(html.unescape(_TAG.sub(" ", shown)).split())
+            if not any(each in attributes for each in ("aria-disabled", "visually-hidden", 'name="preview"')):
+                yield words
+
+
+# Action → the call that the engine refuses in the very words that the pages show.
+def _calls(world: World, client: Callable[[str], Any]) -> dict[str, Callable[[], Any]]:
+    kms, iam, made = client("kms"), client("iam"), world.made
+    name, arn, key = made.name, made.policy_arn, made.symmetric
+    return {
+        "kms:DisableKey": lambda: kms.disable_key(KeyId=key),
+        "kms:ScheduleKeyDeletion": lambda: kms.schedule_key_deletion(KeyId=key),
+        "kms:CancelKeyDeletion": lambda: kms.cancel_key_deletion(KeyId=made.doomed),
+        "kms:PutKeyPolicy": lambda: kms.put_key_policy(KeyId=key, Policy="{}"),
+        "kms:UpdateKeyDescription": lambda: kms.update_key_description(KeyId=key, Description="x"),
+        "kms:DeleteAlias": lambda: kms.delete_alias(AliasName=f"alias/{name}"),
+        "kms:TagResource": lambda: kms.tag_resource(KeyId=key, Tags=[{"TagKey": "a", "TagValue": "b"}]),
+        "kms:RevokeGrant": lambda: kms.revoke_grant(KeyId=key, GrantId=made.grant),
+        "kms:ReplicateKey": lambda: kms.replicate_key(KeyId=made.primary, ReplicaRegion="eu-west-3"),
+        "kms:CreateKey": lambda: kms.create_key(),
+        "kms:GenerateRandom": lambda: kms.generate_random(NumberOfBytes=1),
+        "iam:DeleteUser": lambda: iam.delete_user(UserName=name),
+        "iam:CreateAccessKey": lambda: iam.create_access_key(UserName=name),
+        "iam:DeleteGroup": lambda: iam.delete_group(GroupName=name),
+        "iam:DeleteRole": lambda: iam.delete_role(RoleName=name),
+        "iam:UpdateAssumeRolePolicy": lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument="{}"),
+        "iam:DetachUserPolicy": lambda: iam.detach_user_policy(UserName=name, PolicyArn=arn),
+        "iam:DeletePolicy": lambda: iam.delete_policy(PolicyArn=arn),
+        "iam:TagUser": lambda: iam.tag_user(UserName=name, Tags=[{"Key": "a", "Value": "b"}]),
+    }
+
+
+def test_what_is_unavailable_says_the_engines_own_words(world: World, walks: dict[str, Walk]) -> None:
+    pages = walks["reads"].pages.values()
+    shown = {html.unescape(why) for page in pages for why in _WHY.findall(page)}
+    calls = _calls(world, lambda service: world.people["reads"].client(service))
+    for action, call in calls.items():
+        with pytest.raises(ClientError) as refused:
+            call()
+        error = refused.value.response["Error"]
+        assert f"{error['Code']}: {error['Message']}" in shown, (
+            action,
+            sorted(each for each in shown if action in each),
+        )
+
+
+def test_an_unavailable_action_can_be_reached_and_tells_why(walks: dict[str, Walk], world: World) -> None:
+    page = walks["reads"].pages[f"/principals/users/{world.made.name}/"]
+    button = re.search(
+        r'<button[^>]*aria-disabled="true"[^>]*aria-describedby="([^"]+)"[^>]*>\s*Delete\s*</button>', page
+    )
+    assert button is not None
+    assert "disabled " not in button[0].replace('aria-disabled="true"', "")
+    described = re.search(rf'id="{button[1]}">(.*?)</span>', page, re.S)
+    assert described is not None
+    assert "iam:DeleteUser on resource: arn:aws:iam::" in described[1]

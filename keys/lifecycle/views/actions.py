@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from console.awsmodel import regions
 from console.forms import set_choices
 from console.request import ConsoleRequest
-from keys import call, service
+from keys import call, permissions, service
 from keys.common import name_of, problem_page
 from keys.inventory import inventory
 from keys.lifecycle import action_rules, approvals
@@ -312,12 +312,22 @@ def perform(request: ConsoleRequest, key_id: str, action: str) -> HttpResponse:
             "slug": action,
             "form": form,
             "call": shown,
-            "why": action_rules.unavailable_actions(request, key).get(action, ""),
+            "why": _why(request, action, found, key, asked),
             "two_persons": two_persons,
             "previewed": "preview" in request.POST or bool(request.GET),
         },
         status=422 if form.errors else 200,
     )
+
+
+def _why(request: ConsoleRequest, slug: str, action: Action, key: Data, asked: forms.Form) -> str:
+    """The AWS error that the action would give now. An alias is a resource of its own, which is asked about before its key."""
+    if slug == "alias-delete":
+        name = str(asked["alias"].value() or "").removeprefix("alias/")
+        alias = f"{key['Arn'].rpartition(':')[0]}:alias/{name}"
+        found = (permissions.refusal(request, f"kms:{action.operation}", arn) for arn in (alias, key["Arn"]))
+        return next(filter(None, found), "")
+    return action_rules.unavailable_actions(request, key).get(slug, "")
 
 
 def _bound(action: Action, key: Data, data: QueryDict) -> forms.Form:
