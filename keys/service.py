@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from django.conf import settings
 from django.utils import timezone
 
-from console import session
+from console import public_address, session
 from console.aws_calls import denied, pages, sentence, unknown_operation
 from console.request import ConsoleRequest
 from engine.public import aws_services as forward
@@ -268,7 +267,7 @@ def endpoint_url(request: ConsoleRequest) -> str:
     """The endpoint a program would name to make the same call; empty for real AWS."""
     chosen = backends.current(request)
     if chosen.embedded:
-        return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+        return public_address.of(request)
     return chosen.url
 
 

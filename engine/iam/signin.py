@@ -125,6 +125,12 @@ def user_arn(account_id: str, user_name: str) -> str:
     return user.arn if user is not None else "*"
 
 
+def in_path(account_id: str, user_name: str, path: str) -> bool:
+    """Whether a user, or a group that it is in, is under an IAM path."""
+    user = _named(account_id, user_name)
+    return user is not None and (user.path.startswith(path) or user.groups.filter(path__startswith=path).exists())
+
+
 def _named(account_id: str, user_name: str) -> User | None:
     return User.objects.filter(account_id=account_id, name__iexact=user_name).first()
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
-from console import session
+from console import public_address, session
 from console.awsmodel import regions
 from console.request import ConsoleRequest, when_signed_in
 from keys import permissions
@@ -171,6 +171,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "endpoint": backend.name or {"embedded": _("Embedded"), "aws": _("Real AWS")}[backend.kind],
         "endpoint_kind": backend.kind,
         "signed_in": own and own.signed_in,
+        "local_address": address if public_address.is_local(address := public_address.of(request)) else "",
         "speaks_of": own and speaks_of(own),
         "other_sessions": session.others(request) if hasattr(request, "session") else (),
         "clock_ahead": durations.ahead(own) if own else "",

@@ -64,6 +64,7 @@ def page(request: ConsoleRequest, lesson: str) -> HttpResponse:
             "now": next((place for place, step in enumerate(steps, 1) if step.proof is None), 0),
             "who": who,
             "state": progress.key_now(request, who) if countable else {},
+            "embedded_address": service.backend(request).embedded,
             "terminal": progress.terminal(request) if any(step.command for step in steps) else "",
             "whole": whole,
             "days": days,

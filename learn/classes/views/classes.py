@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from console import public_address
 from console.aws_calls import optional, pages
 from console.request import ConsoleRequest
 from console.spreadsheet import cell
@@ -147,7 +148,7 @@ def _hand_out(
             "name": name,
             "students": [student for student in students if student.password or student.access_key_id],
             "there": [student for student in students if not student.password and not student.access_key_id],
-            "address": f"{request.scheme}://{request.get_host()}",
+            "address": public_address.of(request),
             "endpoint_url": service.endpoint_url(request),
             **(more or {}),
         },
@@ -164,11 +165,11 @@ def hand_out_csv(request: ConsoleRequest) -> HttpResponse:
     answer = HttpResponse(content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="class.csv"'
     writer = csv.writer(answer)
-    writer.writerow([*columns, "account", "region"])
+    writer.writerow([*columns, "address", "account", "region"])
     signed_in = request.signed_in
     rows = zip(*(request.POST.getlist(column) for column in columns), strict=False)
     for user, *theirs in rows:
-        writer.writerow([cell(user), *theirs, signed_in.account_id, signed_in.region])
+        writer.writerow([cell(user), *theirs, public_address.of(request), signed_in.account_id, signed_in.region])
     return answer
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from console import redirects, session
 from console.request import SignedIn
 from engine.public import signin
+from engine.public.starter_policies import STUDENTS
 from principals.sign_in.forms import SignInForm
 
 
@@ -54,10 +55,16 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 session_id=found.session_id,
             )
             session.begin(request, made, beside=beside)
-            answer = redirect(redirects.safe(request, after))
+            answer = redirect(_landing(found) if after == "/" else redirects.safe(request, after))
             answer.set_cookie("account", given["account"], max_age=365 * 86400, httponly=True, samesite="Lax")
             return answer
     return _page(request, form, after, beside)
+
+
+def _landing(found: signin.SignedInUser) -> str:
+    """Where one goes who asked for no page: a class's students to their lessons."""
+    studies = signin.in_path(found.account_id, found.user_name, STUDENTS)
+    return reverse("learn" if studies else "home")
 
 
 def _page(request: HttpRequest, form: SignInForm, after: str, beside: bool) -> HttpResponse:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from console import public_address
 from console.request import ConsoleRequest
 from keys import service
 from keys.call import Call
@@ -32,7 +33,15 @@ def create(request: ConsoleRequest, name: str) -> HttpResponse:
     except ClientError as error:
         return problem_page(request, name, error)
     return render(
-        request, "principals/access_key_made.html", {"access_key": made, "name": name, "back": _back(request, name)}
+        request,
+        "principals/access_key_made.html",
+        {
+            "access_key": made,
+            "name": name,
+            "back": _back(request, name),
+            # The key is one of the embedded engine's IAM, unless the pages speak to real AWS.
+            "endpoint_url": "" if service.backend(request).kind == service.AWS else public_address.of(request),
+        },
     )
 
 
