@@ -27,6 +27,7 @@ from engine.public.names import is_region_name
 from keys import service
 from keys.endpoints import backends, diagnosis, outbound
 from keys.endpoints.diagnosis import Finding
+from keys.endpoints.kept_secret import KeptSecret
 from keys.models import Connection
 
 MANAGE = "kmsconsole:ManageConnections"
@@ -104,9 +105,19 @@ class ConnectionForm(forms.Form):
         required=False,
     )
 
-    def __init__(self, sealing_keys: list[tuple[str, str]], taken: set[str], *args: Any, **options: Any) -> None:
+    def __init__(
+        self,
+        sealing_keys: list[tuple[str, str]],
+        taken: set[str],
+        *args: Any,
+        kept: KeptSecret | None = None,
+        **options: Any,
+    ) -> None:
+        """`kept`: the secret that counts where none is entered."""
         super().__init__(*args, **options)
-        self.taken = taken
+        self.taken, self.kept = taken, kept
+        if kept is not None:
+            self.fields["secret"].help_text = _("Empty: the secret that is stored stays, with its session token.")
         new_key = (NEW_KEY, _("A new key, %(alias)s") % {"alias": SEALING_ALIAS})
         set_choices(self, "sealing_key", [new_key, *sealing_keys])
         mark_needed(self, "url", "access_key_id", "secret", "profile", "sealing_key")
@@ -136,9 +147,12 @@ class ConnectionForm(forms.Form):
         if data.get("kind") == "url" and not data.get("url") and "url" not in self.errors:
             self.add_error("url", _("Enter the endpoint's address."))
         if data.get("method") == "keys":
-            for name in ("access_key_id", "secret"):
-                if not data.get(name):
-                    self.add_error(name, _("Enter it, or choose other credentials."))
+            if not data.get("access_key_id"):
+                self.add_error("access_key_id", _("Enter it, or choose other credentials."))
+            if not data.get("secret") and self.kept is None:
+                self.add_error("secret", _("Enter it, or choose other credentials."))
+            elif not data.get("secret") and self.kept and self.kept.access_key_id != data.get("access_key_id"):
+                self.add_error("secret", _("Enter the secret of this access key: the stored one is another key's."))
         if data.get("method") == "profile" and not data.get("profile"):
             self.add_error("profile", _("Enter the profile's name."))
         return data
@@ -160,31 +174,38 @@ def failure(request: ConsoleRequest, error: Exception) -> Finding:
     return diagnosis.for_reader(error, manages=may(request, MANAGE))
 
 
-def make(request: ConsoleRequest, data: dict[str, Any]) -> Connection:
-    """A new connection, its secret sealed by KMS as the signed-in principal. Raises ClientError if that is refused."""
-    keys = data["method"] == "keys"
-    connection = Connection(
-        account_id=request.signed_in.account_id,
-        name=data["name"],
-        kind=data["kind"],
-        url=data["url"] if data["kind"] == "url" else "",
-        region=data["region"],
-        method=data["method"],
-        profile=data["profile"] if data["method"] == "profile" else "",
-        role_arn=data["role_arn"],
-        access_key_id=data["access_key_id"] if keys else "",
-        created=timezone.now(),
-    )
-    if keys:
-        kms = service.embedded(request)
+def prepared(
+    request: ConsoleRequest, data: dict[str, Any], kept: KeptSecret | None, connection: Connection | None = None
+) -> Connection:
+    """A connection as the form says it, new or changed, and not saved; its secret is sealed by KMS as the signed-in principal. A secret
+    that is kept is opened first, so who may not use it does not take it to another address. Raises ClientError if that is refused."""
+    keys, kms = data["method"] == "keys", service.embedded(request)
+    secret = {}
+    if keys and not data["secret"] and kept is not None:
+        secret = kept.opened(request)
+    elif keys:
         secret = {
             "access_key_id": data["access_key_id"],
             "secret_access_key": data["secret"],
             "session_token": data["token"],
         }
-        backends.seal(kms, connection, secret, _sealing_key(kms, data["sealing_key"]))
-    connection.save()
-    return connection
+    made = connection or Connection(account_id=request.signed_in.account_id, created=timezone.now())
+    made.name, made.kind, made.region = data["name"], data["kind"], data["region"]
+    made.url = data["url"] if data["kind"] == "url" else ""
+    made.method, made.role_arn = data["method"], data["role_arn"]
+    made.profile = data["profile"] if data["method"] == "profile" else ""
+    made.access_key_id = data["access_key_id"] if keys else ""
+    made.sealed, made.sealed_in, made.sealing_key = b"", "", ""
+    if keys:
+        backends.seal(kms, made, secret, _sealing_key(kms, data["sealing_key"]))
+    return made
+
+
+def initial(connection: Connection) -> dict[str, Any]:
+    """What the form of a connection begins with: all but the secret."""
+    names = ("name", "kind", "url", "region", "method", "access_key_id", "profile", "role_arn")
+    key_id = connection.sealing_key.rpartition("/")[2]
+    return {name: getattr(connection, name) for name in names} | {"sealing_key": key_id or NEW_KEY}
 
 
 def _sealing_key(kms: Any, chosen: str) -> str:
@@ -217,14 +238,13 @@ def sealing_keys(request: ConsoleRequest) -> list[tuple[str, str]]:
 
 
 def test(request: ConsoleRequest, connection: Connection) -> list[Finding]:
-    """Step by step until one fails; what is found is kept with the connection."""
+    """Step by step until one fails; what is found is put into the connection, which is not saved."""
     findings = list(_steps(request, connection))
     connection.facts = {
         "when": timezone.now().isoformat(),
         "findings": [asdict(finding) for finding in findings],
         "good": all(finding.good for finding in findings),
     }
-    connection.save(update_fields=["facts", "unsupported_operations"])
     return findings
 
 

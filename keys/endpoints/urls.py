@@ -12,5 +12,6 @@ urlpatterns = [
     path("switch/", endpoints.switch, name="endpoint-switch"),
     path("refresh/", endpoints.refresh, name="endpoint-refresh"),
     path("<int:pk>/", endpoints.detail, name="endpoint"),
+    path("<int:pk>/edit/", endpoints.edit, name="endpoint-edit"),
     path("<int:pk>/delete/", endpoints.delete, name="endpoint-delete"),
 ]

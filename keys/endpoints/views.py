@@ -20,7 +20,8 @@ from console import redirects
 from console.request import ConsoleRequest
 from keys import service
 from keys.common import problem_page, requires
-from keys.endpoints import backends, connections
+from keys.endpoints import backends, connections, kept_secret
+from keys.endpoints.diagnosis import Finding
 from keys.inventory import inventory
 from keys.models import Connection
 
@@ -50,22 +51,67 @@ def index(request: ConsoleRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("secret", "token")
 def new(request: ConsoleRequest) -> HttpResponse:
-    if refused := _refused(request):
-        return refused
-    account_id = request.signed_in.account_id
-    taken = set(Connection.objects.filter(account_id=account_id).values_list("name", flat=True))
-    form = connections.ConnectionForm(connections.sealing_keys(request), taken, request.POST or None)
+    return _refused(request) or _form(request, None)
+
+
+@never_cache
+@sensitive_post_parameters("secret", "token")
+def edit(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Change a connection: its secret stays unless another is entered."""
+    return _refused(request) or _form(request, _connection(request, pk))
+
+
+def _form(request: ConsoleRequest, connection: Connection | None) -> HttpResponse:
+    """Enter or change a connection. It is tested first, and saved if the test is good or `anyway` asks for it."""
+    others = Connection.objects.filter(account_id=request.signed_in.account_id)
+    if connection is not None:
+        others = others.exclude(pk=connection.pk)
+    kept = kept_secret.from_form(request.POST.get("kept", "")) or kept_secret.of_connection(connection)
+    form = connections.ConnectionForm(
+        connections.sealing_keys(request),
+        set(others.values_list("name", flat=True)),
+        request.POST or None,
+        initial=connections.initial(connection) if connection is not None else None,
+        kept=kept,
+    )
+    name = connection.name if connection is not None else ""
+    before = connection.url if connection is not None else ""
+    findings: list[Finding] = []
     if request.method == "POST" and form.is_valid():
-        try:
-            connection = connections.make(request, form.cleaned_data)
-        except ClientError as error:
-            form.add_error("sealing_key", service.sentence(error))
-        else:
-            findings = connections.test(request, connection)
-            if all(finding.good for finding in findings):
-                messages.success(request, _("Connected to %(name)s.") % {"name": connection.name})
-            return redirect("endpoint", connection.pk)
-    return render(request, "keys/endpoints/new.html", {"form": form}, status=422 if form.errors else 200)
+        made = _prepared(request, form, connection)
+        if made is not None:
+            kept = kept_secret.of_connection(made)
+            findings = connections.test(request, made)
+            good = all(finding.good for finding in findings)
+            if good or "anyway" in request.POST:
+                made.save()
+                if before and before != made.url:
+                    inventory.drop(f"c{made.pk}")  # the keys of the address before
+                if good:
+                    messages.success(request, _("Connected to %(name)s.") % {"name": made.name})
+                return redirect("endpoint", made.pk)
+    return render(
+        request,
+        "keys/endpoints/form.html",
+        {
+            "form": form,
+            "pk": connection.pk if connection is not None else None,
+            "name": name,
+            "findings": findings,
+            "kept": kept.carried() if kept is not None and request.method == "POST" else "",
+        },
+        status=422 if form.errors or findings else 200,
+    )
+
+
+def _prepared(
+    request: ConsoleRequest, form: connections.ConnectionForm, connection: Connection | None
+) -> Connection | None:
+    try:
+        return connections.prepared(request, form.cleaned_data, form.kept, connection)
+    except ClientError as error:
+        form.add_error("secret" if error.operation_name == "Decrypt" else "sealing_key", service.sentence(error))
+        return None
 
 
 @_listed
@@ -76,6 +122,7 @@ def detail(request: ConsoleRequest, pk: int) -> HttpResponse:
         if refused := _refused(request):
             return refused
         connections.test(request, connection)
+        connection.save(update_fields=["facts", "unsupported_operations"])
         return redirect("endpoint", pk)
     return render(
         request,

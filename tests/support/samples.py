@@ -143,6 +143,7 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         "console.<str:version>.css": [],  # the style sheet
         "settings/clock/": ["/settings/clock/", "/settings/clock/?by=90&unit=days"],
         "settings/endpoints/<int:pk>/": [],
+        "settings/endpoints/<int:pk>/edit/": [],
         "settings/endpoints/<int:pk>/delete/": [],
         "search/": [f"/search/?q={name}"],
     }
