@@ -82,6 +82,35 @@ def _practice(*names: str) -> list[str]:
     return [f"arn:aws:iam::*:policy{PATH}{name}" for name in names]
 
 
+# What a student may be given: every key without an owner too, or own keys alone.
+STUDENT, STUDENT_OF_OWN_KEYS = "KeyStudent", "KeyStudentOwnKeys"
+_OTHERS_KEYS = {
+    "Sid": "OthersKeys",
+    "Effect": "Deny",
+    "NotAction": [*_LOOK, "iam:*", "sts:*", "cloudtrail:*"],
+    "Resource": "*",
+    "Condition": {
+        "Null": {"aws:ResourceTag/owner": "false"},
+        "StringNotEquals": {"aws:ResourceTag/owner": "${aws:username}"},
+    },
+}
+# A key that is there (only then is there an aws:ResourceAccount) and has no owner. It cannot be made one's own by a tag either; a key that
+# is being created can. What an AWS service does with a key for the student stays as the key's policy has it.
+_NOBODYS_KEYS = {
+    "Sid": "NobodysKeys",
+    "Effect": "Deny",
+    "NotAction": [*_LOOK, "iam:*", "sts:*", "cloudtrail:*", "kmsconsole:*"],
+    "Resource": "*",
+    "Condition": {
+        "Null": {"aws:ResourceTag/owner": "true", "aws:ResourceAccount": "false", "kms:ViaService": "true"},
+    },
+}
+_NO_LOCKOUT = _statement(
+    "Deny",
+    "LockNobodyOut",
+    ["kms:CreateKey", "kms:PutKeyPolicy", "kms:ReplicateKey"],
+    Condition={"Bool": {"kms:BypassPolicyLockoutSafetyCheck": "true"}},
+)
 _OWN_CREDENTIALS = _statement(
     "Allow",
     "OwnCredentials",
@@ -182,14 +211,16 @@ POLICIES: tuple[PracticePolicy, ...] = (
             "MakeStudents",
             ["iam:CreateUser", "iam:PutUserPermissionsBoundary"],
             _STUDENT_USERS,
-            Condition={"ArnLike": {"iam:PermissionsBoundary": _practice("KeyStudent")}},
+            Condition={"ArnLike": {"iam:PermissionsBoundary": _practice("KeyStudent", "KeyStudentOwnKeys")}},
         ),
         _statement(
             "Allow",
             "GiveStudentsTheirPolicies",
             ["iam:AttachUserPolicy", "iam:DetachUserPolicy"],
             _STUDENT_USERS,
-            Condition={"ArnLike": {"iam:PolicyARN": _practice("KeyStudent", "KeyOperator", "KeyAuditor")}},
+            Condition={
+                "ArnLike": {"iam:PolicyARN": _practice("KeyStudent", "KeyStudentOwnKeys", "KeyOperator", "KeyAuditor")}
+            },
         ),
         _statement(
             "Allow",
@@ -202,7 +233,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
             "GiveClassesTheirPolicy",
             ["iam:AttachGroupPolicy", "iam:DetachGroupPolicy"],
             _STUDENT_GROUPS,
-            Condition={"ArnLike": {"iam:PolicyARN": _practice("KeyStudent")}},
+            Condition={"ArnLike": {"iam:PolicyARN": _practice("KeyStudent", "KeyStudentOwnKeys")}},
         ),
         _statement(
             "Allow",
@@ -223,26 +254,28 @@ POLICIES: tuple[PracticePolicy, ...] = (
         _OWN_CREDENTIALS,
     ),
     _policy(
-        "KeyStudent",
+        STUDENT,
         "Everything with the keys of a class account but those that are tagged with another owner; nothing else.",
         _statement("Allow", "Keys", ["kms:*"]),
         _statement("Allow", "SeeEvents", _EVENTS),
-        {
-            "Sid": "OthersKeys",
-            "Effect": "Deny",
-            "NotAction": [*_LOOK, "iam:*", "sts:*", "cloudtrail:*"],
-            "Resource": "*",
-            "Condition": {
-                "Null": {"aws:ResourceTag/owner": "false"},
-                "StringNotEquals": {"aws:ResourceTag/owner": "${aws:username}"},
-            },
-        },
+        _OTHERS_KEYS,
+        _NO_LOCKOUT,
+        _OWN_CREDENTIALS,
+    ),
+    _policy(
+        STUDENT_OF_OWN_KEYS,
+        "Everything with keys that are tagged with oneself as owner, from their creation on; others are only looked at.",
+        _statement("Allow", "Keys", ["kms:*"]),
+        _statement("Allow", "SeeEvents", _EVENTS),
+        _OTHERS_KEYS,
+        _NOBODYS_KEYS,
         _statement(
             "Deny",
-            "LockNobodyOut",
-            ["kms:CreateKey", "kms:PutKeyPolicy", "kms:ReplicateKey"],
-            Condition={"Bool": {"kms:BypassPolicyLockoutSafetyCheck": "true"}},
+            "CreateWithAnOwner",
+            ["kms:CreateKey"],
+            Condition={"StringNotEquals": {"aws:RequestTag/owner": "${aws:username}"}},
         ),
+        _NO_LOCKOUT,
         _OWN_CREDENTIALS,
     ),
 )

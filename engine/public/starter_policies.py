@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from engine.iam.starter_policies import POLICIES, STUDENTS
+from engine.iam.starter_policies import PATH, POLICIES, STUDENT, STUDENT_OF_OWN_KEYS, STUDENTS
 
 __all__ = [
+    "PATH",
     "POLICIES",
+    "STUDENT",
     "STUDENTS",
+    "STUDENT_OF_OWN_KEYS",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.common_property import AllowedKeys, allowed_keys
 from engine.refusal import Resource, entity_arn, refusal, resource
 from engine.visibility import (
     Viewer,
@@ -15,8 +16,10 @@ from engine.visibility import (
 )
 
 __all__ = [
+    "AllowedKeys",
     "Resource",
     "Viewer",
+    "allowed_keys",
     "changed_keys",
     "denied_actions",
     "entity_arn",

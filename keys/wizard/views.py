@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 
 from console import tag_rows
 from console.request import ConsoleRequest
+from engine.public.starter_policies import STUDENTS
 from keys import call, service
 from keys.inventory import inventory
 from keys.policy import policies, policy_editor
@@ -224,6 +225,14 @@ def _initial(request: ConsoleRequest, draft: dict[str, Any], step: str) -> dict[
     return {"data": request.POST if request.method == "POST" else None, "initial": draft.get(step)}
 
 
+def _labels(request: ConsoleRequest, draft: dict[str, Any]) -> dict[str, Any]:
+    """A class's student begins with the tag that makes the key one's own: a policy of students may ask for it."""
+    given = _initial(request, draft, "labels")
+    if given["initial"] is None and f":user{STUDENTS}" in request.signed_in.arn:
+        given["initial"] = {"tags": [("owner", request.signed_in.user_name)]}
+    return given
+
+
 def _principals(request: ConsoleRequest) -> list[tuple[str, str]]:
     """(ARN, words) of the account's users and roles, as far as the caller may list them."""
     if service.backend(request).kind == "url":
@@ -249,7 +258,7 @@ _FORMS: dict[str, Callable[[ConsoleRequest, dict[str, Any]], forms.Form]] = {
         **_initial(request, draft, "configure"),
     ),
     "store": lambda request, draft: forms.Form(**_initial(request, draft, "store")),
-    "labels": lambda request, draft: LabelsForm(**_initial(request, draft, "labels")),
+    "labels": lambda request, draft: LabelsForm(**_labels(request, draft)),
     "administrators": lambda request, draft: AdministratorsForm(
         principals=_principals(request), **_initial(request, draft, "administrators")
     ),

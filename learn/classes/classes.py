@@ -6,6 +6,7 @@ A password is made here and given to the person who asked, once: it is in no log
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Iterable
@@ -18,12 +19,14 @@ from botocore.exceptions import ClientError
 
 from console.aws_calls import pages
 from engine.public import starter_policies as practice
+from engine.public import visibility
 from keys.call import Call
 from principals.groups import views as groups
 from principals.users.views import users
 
 PATH = practice.STUDENTS  # where all classes are
 MOST = 100  # students that one form makes
+_SHOWN, _LOOKED_AT = 20, 2_000  # keys that are named as common property, and looked at for that
 _PATIENCE = 15.0  # seconds after which a request begins with no further student
 _CLEAR = "abcdefghijkmnpqrstuvwxyz"  # no l and o, which look like digits on paper
 _DIGITS = "23456789"
@@ -51,6 +54,10 @@ class ClassRequest:
     students: tuple[str, ...]
     access_keys: bool
     policy_arn: str
+
+    @property
+    def policy_name(self) -> str:
+        return self.policy_arn.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +89,45 @@ def path_of(slug: str) -> str:
     return f"{PATH}{slug}/"
 
 
-def student_policy(account_id: str) -> str:
+POLICIES = (
+    practice.STUDENT_OF_OWN_KEYS,
+    practice.STUDENT,
+)  # that a class may have; the first is what a form begins with
+
+
+def student_policy(account_id: str, name: str = practice.STUDENT_OF_OWN_KEYS) -> str:
     """ARN of the policy that students have and cannot get beyond."""
-    (found,) = (policy for policy in practice.POLICIES if policy.name == "KeyStudent")
+    (found,) = (policy for policy in practice.POLICIES if policy.name == name)
     return found.arn(account_id)
+
+
+def offered(iam: Any, account_id: str) -> list[str]:
+    """Those of POLICIES that the account has: one that was made by an earlier version may lack the newer. Raises ClientError."""
+    there = {each["Arn"] for each in pages(iam, "list_policies", "Policies", Scope="Local", PathPrefix=practice.PATH)}
+    return [name for name in POLICIES if student_policy(account_id, name) in there]
+
+
+def policy_of(iam: Any, found: Class) -> str:
+    """The name of the policy that a class has. Raises ClientError."""
+    attached = pages(iam, "list_attached_group_policies", "AttachedPolicies", GroupName=found.name)
+    names = [each["PolicyName"] for each in attached]
+    return next((name for name in POLICIES if name in names), practice.STUDENT)
+
+
+def common_property(account_id: str, region: str, iam: Any) -> visibility.AllowedKeys | None:
+    """The keys that students with KeyStudent could delete, as that policy is in this account; None where there is none. Raises
+    ClientError."""
+    arn = student_policy(account_id, practice.STUDENT)
+    try:
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchEntity":
+            return None
+        raise
+    return visibility.allowed_keys(
+        account_id, region, [json.dumps(document)], "kms:ScheduleKeyDeletion", shown=_SHOWN, most=_LOOKED_AT
+    )
 
 
 def every(iam: Any) -> list[Class]:

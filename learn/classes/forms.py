@@ -10,10 +10,17 @@ from django.http import QueryDict
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from console.forms import set_choices
 from learn.classes import classes
 from principals.names import NameField, legal_name, name_limit
 
 USUAL_DAYS = 30  # as AWS has it where no waiting period is given
+_POLICIES = {
+    classes.POLICIES[0]: _(
+        "Everything with their own keys, which they tag with their name as owner when they create them (KeyStudentOwnKeys)"
+    ),
+    classes.POLICIES[1]: _("Everything with keys that have no owner, too: common property (KeyStudent)"),
+}
 _RESERVED = ("new",)  # addresses beside those of the classes
 
 
@@ -68,7 +75,8 @@ class StudentsForm(forms.Form):
 
 
 class ClassForm(StudentsForm):
-    field_order = ("name", "slug", "students", "access_keys")
+    field_order = ("name", "slug", "students", "policy", "access_keys")
+    policy = forms.ChoiceField(label=_("What the students may do"), widget=forms.RadioSelect, required=False)
     name = NameField("groupNameType", label=_("Class name"))
     slug = forms.RegexField(
         r"^[a-z0-9]+(-[a-z0-9]+)*$",
@@ -80,6 +88,16 @@ class ClassForm(StudentsForm):
         ),
         error_messages={"invalid": _("Small letters, digits and single hyphens between them.")},
     )
+
+    def __init__(self, *args: Any, offered: list[str], **options: Any) -> None:
+        """`offered`: the policies that the account has."""
+        super().__init__(*args, **options)
+        self.usual = offered[0] if offered else classes.POLICIES[0]
+        set_choices(self, "policy", [(name, str(_POLICIES[name])) for name in offered])
+        self.fields["policy"].initial = self.usual
+
+    def clean_policy(self) -> str:
+        return str(self.cleaned_data["policy"] or self.usual)
 
     def clean_slug(self) -> str:
         slug = str(self.cleaned_data["slug"])

@@ -8,7 +8,7 @@ from django.test import Client
 
 from tests.conftest import TestAccount, TestUser
 
-SPRING = {"name": "SPRING-CLASS", "slug": "spring", "students": "ann\nben"}
+SPRING = {"name": "SPRING-CLASS", "slug": "spring", "students": "ann\nben", "policy": "KeyStudent"}
 
 
 def policy(account: TestAccount, name: str) -> str:

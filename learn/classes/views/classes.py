@@ -20,9 +20,9 @@ from console import public_address
 from console.aws_calls import optional, pages
 from console.request import ConsoleRequest
 from console.spreadsheet import cell
-from keys import call, service
+from keys import call, permissions, service
 from keys.changes import Change, carry_out, previews, send
-from keys.common import problem_page
+from keys.common import name_of, problem_page
 from keys.record import events as record
 from learn.classes import classes
 from learn.classes.classes import Class, ClassRequest, Outcome, Student
@@ -46,8 +46,11 @@ def index(request: ConsoleRequest) -> HttpResponse:
 @never_cache
 def new(request: ConsoleRequest) -> HttpResponse:
     data = mended(request.POST) if "mend" in request.POST else request.POST
-    form = ClassForm(data if request.method == "POST" else None)
-    return _make(request, form, None)
+    try:
+        offered = classes.offered(service.client(request, "iam"), service.account_id(request))
+    except ClientError as error:
+        return problem_page(request, _("Create class"), error)
+    return _make(request, ClassForm(data if request.method == "POST" else None, offered=offered), None)
 
 
 @never_cache
@@ -70,7 +73,7 @@ def _make(request: ConsoleRequest, form: StudentsForm, found: Class | None) -> H
     shown: call.CallExample | None = None
     try:
         if form.is_bound and form.is_valid() and _free(iam, form, found):
-            wanted = _wanted(request, form.cleaned_data, found)
+            wanted = _wanted(request, iam, form.cleaned_data, found)
             if request.method == "POST" and not previews(request) and "mend" not in request.POST:
                 return _handed_out(request, wanted, classes.create(iam, wanted))
             group, each = classes.missing(iam, wanted)
@@ -83,18 +86,35 @@ def _make(request: ConsoleRequest, form: StudentsForm, found: Class | None) -> H
     return render(
         request,
         "learn/classes/class_form.html",
-        {"form": form, "class": found, "call": shown},
+        {"form": form, "class": found, "call": shown, **(_common(request, iam) if found is None else {})},
         status=422 if form.errors else 200,
     )
 
 
-def _wanted(request: ConsoleRequest, given: dict[str, Any], found: Class | None) -> ClassRequest:
+def _common(request: ConsoleRequest, iam: Any) -> dict[str, Any]:
+    """The keys that students with KeyStudent could delete, as far as this teacher may list keys. Another endpoint decides for itself."""
+    if not service.backend(request).embedded or permissions.refusal(request, "kms:ListKeys"):
+        return {}
+    signed_in = request.signed_in
+    found, problem = optional(lambda: classes.common_property(signed_in.account_id, signed_in.region, iam))
+    if found is None:
+        return {"common_problem": problem}
+    return {"common": found, "common_keys": [_named(request, key_id) for key_id in found.key_ids]}
+
+
+def _named(request: ConsoleRequest, key_id: str) -> tuple[str, str]:
+    """(key ID, what the key is called by who may list aliases)."""
+    return key_id, name_of(service.client(request), {"KeyId": key_id})
+
+
+def _wanted(request: ConsoleRequest, iam: Any, given: dict[str, Any], found: Class | None) -> ClassRequest:
+    policy = given["policy"] if found is None else classes.policy_of(iam, found)
     return ClassRequest(
         slug=found.slug if found else given["slug"],
         name=found.name if found else given["name"],
         students=given["students"],
         access_keys=given["access_keys"],
-        policy_arn=classes.student_policy(service.account_id(request)),
+        policy_arn=classes.student_policy(service.account_id(request), policy),
     )
 
 
