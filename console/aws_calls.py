@@ -85,6 +85,16 @@ def optional(call: Callable[[], Any]) -> tuple[Any, str]:
         return None, sentence(error)
 
 
+def readable(call: Callable[[], Any], otherwise: Any) -> tuple[Any, str]:
+    """(answer, "") or (`otherwise`, AWS's refusal): for a part of a page that its reader may not read. Any other error is raised."""
+    try:
+        return call(), ""
+    except ClientError as error:
+        if not denied(error):
+            raise
+        return otherwise, sentence(error)
+
+
 def pages(client: Any, operation: str, member: str, **parameters: Any) -> list[Any]:
     """Every item of a paged list operation. botocore ends a list that names one marker twice; one without an end is ended here: raises
     UnexpectedAnswerError."""

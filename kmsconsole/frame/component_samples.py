@@ -103,6 +103,10 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
         "why": "AccessDenied: User: arn:aws:iam::111122223333:user/ann is not authorized to perform: iam:DeleteUser on resource: "
         "arn:aws:iam::111122223333:user/bob because no identity-based policy allows the iam:DeleteUser action",
     },
+    "unread": lambda: {
+        "problem": "AccessDenied: User: arn:aws:iam::111122223333:user/ann is not authorized to perform: iam:ListAccessKeys on resource: "
+        "arn:aws:iam::111122223333:user/bob because no identity-based policy allows the iam:ListAccessKeys action"
+    },
 }  # fmt: skip
 
 

@@ -12,14 +12,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from console.addresses import filter_text
-from console.aws_calls import attempt_on_form, pages
+from console.aws_calls import attempt_on_form, pages, readable
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews, send
 from keys.common import problem_page
 from principals.groups.forms import GroupForm
-from principals.policies.views.attachments import managed_choices
+from principals.policies.views import attachments
 
 
 def index(request: ConsoleRequest) -> HttpResponse:
@@ -54,9 +54,8 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
     try:
         group = iam.get_group(GroupName=name)
         members = pages(iam, "get_group", "Users", GroupName=name)
-        users = pages(iam, "list_users", "Users")
-        inline = pages(iam, "list_group_policies", "PolicyNames", GroupName=name)
-        attached = pages(iam, "list_attached_group_policies", "AttachedPolicies", GroupName=name)
+        users, _problem = readable(lambda: pages(iam, "list_users", "Users"), [])
+        policies = attachments.of_entity(iam, "group", name)
     except ClientError as error:
         return problem_page(request, name, error)
     names = {member["UserName"] for member in members}
@@ -67,9 +66,7 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
             "group": group["Group"],
             "members": members,
             "outside": [user["UserName"] for user in users if user["UserName"] not in names],
-            "inline": inline,
-            "attached": attached,
-            "choices": managed_choices(iam, without=attached),
+            **policies,
             "kind": "groups",
         },
     )

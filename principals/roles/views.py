@@ -21,7 +21,7 @@ from keys import call, service
 from keys.changes import Change, carry_out, previews, send
 from keys.common import problem_page
 from keys.policy import policy_editor
-from principals.policies.views.attachments import managed_choices
+from principals.policies.views import attachments
 from principals.roles.forms import RoleForm, RoleSettingsForm, TrustForm, trust_policy
 
 
@@ -41,7 +41,7 @@ def create(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     account_id = service.account_id(request)
     form = RoleForm(request.POST or None, initial={"document": trust_policy(account_id, "this")})
-    set_choices(form, "policies", managed_choices(iam))
+    set_choices(form, "policies", attachments.managed_choices(iam))
     editor = policy_editor.attach(request, form, "document", "trust")
     shown = None
     if request.method == "POST" and form.is_valid():
@@ -70,8 +70,7 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         role = iam.get_role(RoleName=name)["Role"]
-        inline = pages(iam, "list_role_policies", "PolicyNames", RoleName=name)
-        attached = pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+        policies = attachments.of_entity(iam, "role", name)
     except ClientError as error:
         return problem_page(request, name, error)
     return render(
@@ -81,9 +80,7 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
             "role": role,
             "trust": json.dumps(role["AssumeRolePolicyDocument"], indent=2),
             "minutes": role["MaxSessionDuration"] // 60,
-            "inline": inline,
-            "attached": attached,
-            "choices": managed_choices(iam, without=attached),
+            **policies,
             "boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
             "tags": role.get("Tags", []),
             "kind": "roles",

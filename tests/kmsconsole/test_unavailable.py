@@ -182,3 +182,22 @@ def test_an_unavailable_action_can_be_reached_and_tells_why(walks: dict[str, Wal
     described = re.search(rf'id="{button[1]}">(.*?)</span>', page, re.S)
     assert described is not None
     assert "iam:DeleteUser on resource: arn:aws:iam::" in described[1]
+
+
+def test_a_part_that_may_not_be_read_is_said_to_be_left_out(world: World) -> None:
+    name = world.made.name
+    seer = person(world.account, "seer", document(allow(["iam:GetUser", "iam:GetGroup", "iam:GetRole"])))
+    browser, before = sign_in_browser(seer), world.denials()
+    for address, missing in (
+        (f"/principals/users/{name}/", ("ListAccessKeys", "ListGroupsForUser", "ListUserPolicies")),
+        (f"/principals/groups/{name}/", ("ListGroupPolicies",)),
+        (f"/principals/roles/{name}/", ("ListRolePolicies",)),
+    ):
+        page = main(browser, address)
+        for action in missing:
+            assert re.search(
+                rf"Not shown:\s*AccessDenied: User: \S+ is not authorized to perform: iam:{action} on", page
+            )
+        assert "No policy:" not in page
+        assert "No access key:" not in page
+    assert world.denials() == before

@@ -10,13 +10,23 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from console.aws_calls import pages
+from console.aws_calls import pages, readable
 from console.request import ConsoleRequest
 from keys import service
 from keys.changes import Change, asked, carry_out
 from principals.policies.views.inline import KINDS, Kind
 
 PRACTICE_PATH = ":policy/practice/"  # in the ARN of a policy for a role that people have in practice
+
+
+def of_entity(iam: Any, kind: str, name: str) -> dict[str, Any]:
+    """For templates/principals/_policies.html: the policies of a user, group or role, or why they may not be read. Raises ClientError for
+    any other error."""
+    which = {f"{kind.capitalize()}Name": name}
+    inline, problem = readable(lambda: pages(iam, f"list_{kind}_policies", "PolicyNames", **which), [])
+    attached, other = readable(lambda: pages(iam, f"list_attached_{kind}_policies", "AttachedPolicies", **which), [])
+    choices = managed_choices(iam, without=attached)
+    return {"inline": inline, "attached": attached, "choices": choices, "policies_problem": problem or other}
 
 
 def managed_choices(iam: Any, *, without: Iterable[dict[str, Any]] = ()) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from console.addresses import filter_text
-from console.aws_calls import attempt_on_form, pages
+from console.aws_calls import attempt_on_form, pages, readable
 from console.request import ConsoleRequest
 from engine.public import signin
 from keys import call, service
@@ -23,7 +23,7 @@ from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews, send
 from keys.common import problem_page
 from principals.groups.views import membership
-from principals.policies.views.attachments import managed_choices
+from principals.policies.views import attachments
 from principals.users.forms import PasswordForm, UserForm
 
 END_SESSIONS = "kmsconsole:EndConsoleSessions"
@@ -45,7 +45,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
 def create(request: ConsoleRequest) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
-        groups = [group["GroupName"] for group in pages(iam, "list_groups", "Groups")]
+        groups, _problem = readable(lambda: _names(pages(iam, "list_groups", "Groups")), [])
     except ClientError as error:
         return problem_page(request, _("Create user"), error)
     form, shown = UserForm(request.POST or None, groups=groups), None
@@ -88,11 +88,12 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
     iam = service.client(request, "iam")
     try:
         user = iam.get_user(UserName=name)["User"]
-        inside = [group["GroupName"] for group in pages(iam, "list_groups_for_user", "Groups", UserName=name)]
-        keys = pages(iam, "list_access_keys", "AccessKeyMetadata", UserName=name)
-        inline = pages(iam, "list_user_policies", "PolicyNames", UserName=name)
-        attached = pages(iam, "list_attached_user_policies", "AttachedPolicies", UserName=name)
-        groups = [group["GroupName"] for group in pages(iam, "list_groups", "Groups")]
+        groups, _problem = readable(lambda: _names(pages(iam, "list_groups", "Groups")), [])
+        inside, inside_problem = readable(
+            lambda: _names(pages(iam, "list_groups_for_user", "Groups", UserName=name)), []
+        )
+        keys, keys_problem = readable(lambda: pages(iam, "list_access_keys", "AccessKeyMetadata", UserName=name), [])
+        policies = attachments.of_entity(iam, "user", name)
     except ClientError as error:
         return problem_page(request, name, error)
     has_password = _has_password(iam, name)
@@ -102,12 +103,12 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
         {
             "user": user,
             "inside": inside,
-            "outside": [group for group in groups if group not in inside],
+            "inside_problem": inside_problem,
+            "keys_problem": keys_problem,
+            "outside": [group for group in groups if group not in inside] if not inside_problem else [],
             "access_keys": [(key, _last_used(iam, key["AccessKeyId"])) for key in keys],
-            "inline": inline,
-            "attached": attached,
+            **policies,
             "has_password": has_password,
-            "choices": managed_choices(iam, without=attached),
             "boundary": user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
             "tags": user.get("Tags", []),
             "kind": "users",
@@ -115,6 +116,10 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
             "sessions_arn": signin.user_arn(request.signed_in.account_id, name),
         },
     )
+
+
+def _names(groups: list[dict[str, Any]]) -> list[str]:
+    return [group["GroupName"] for group in groups]
 
 
 def _last_used(iam: Any, access_key_id: str) -> dict[str, Any]:
