@@ -115,12 +115,16 @@ class ConnectionForm(forms.Form):
     ) -> None:
         """`kept`: the secret that counts where none is entered."""
         super().__init__(*args, **options)
-        self.taken, self.kept = taken, kept
-        if kept is not None:
-            self.fields["secret"].help_text = _("Empty: the secret that is stored stays, with its session token.")
+        self.taken = taken
+        self.keep(kept)
         new_key = (NEW_KEY, _("A new key, %(alias)s") % {"alias": SEALING_ALIAS})
         set_choices(self, "sealing_key", [new_key, *sealing_keys])
         mark_needed(self, "url", "access_key_id", "secret", "profile", "sealing_key")
+
+    def keep(self, kept: KeptSecret | None) -> None:
+        self.kept = kept
+        if kept is not None:
+            self.fields["secret"].help_text = _("Empty: the secret that is stored stays, with its session token.")
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"]).strip()

@@ -81,6 +81,7 @@ def _form(request: ConsoleRequest, connection: Connection | None) -> HttpRespons
         made = _prepared(request, form, connection)
         if made is not None:
             kept = kept_secret.of_connection(made)
+            form.keep(kept)
             findings = connections.test(request, made)
             good = all(finding.good for finding in findings)
             if good or "anyway" in request.POST:

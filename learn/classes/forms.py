@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from console.forms import set_choices
+from console.forms import mark_needed, set_choices
 from learn.classes import classes
 from principals.names import NameField, legal_name, name_limit
 
@@ -95,6 +95,7 @@ class ClassForm(StudentsForm):
         self.usual = offered[0] if offered else classes.POLICIES[0]
         set_choices(self, "policy", [(name, str(_POLICIES[name])) for name in offered])
         self.fields["policy"].initial = self.usual
+        mark_needed(self, "policy")
 
     def clean_policy(self) -> str:
         return str(self.cleaned_data["policy"] or self.usual)
