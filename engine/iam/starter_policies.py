@@ -102,7 +102,8 @@ _NOBODYS_KEYS = {
     "NotAction": [*_LOOK, "iam:*", "sts:*", "cloudtrail:*", "kmsconsole:*"],
     "Resource": "*",
     "Condition": {
-        "Null": {"aws:ResourceTag/owner": "true", "aws:ResourceAccount": "false", "kms:ViaService": "true"},
+        "Null": {"aws:ResourceTag/owner": "true", "aws:ResourceAccount": "false"},
+        "Bool": {"aws:ViaAWSService": "false"},
     },
 }
 _NO_LOCKOUT = _statement(

@@ -104,6 +104,14 @@ def test_a_student_does_all_that_the_lessons_ask_with_an_own_key(account: TestAc
     assert ann.client("cloudtrail").lookup_events()["Events"]
 
 
+def test_an_aws_service_uses_a_key_for_a_student_as_its_policy_has_it(account: TestAccount, ann: TestUser) -> None:
+    page = sign_in_browser(ann).post(
+        "/lab/services/", {"tick": "s3", "key-s3": "alias/aws/s3", "apply": "1"}, follow=True
+    )
+    assert "explicit deny" not in page.content.decode()
+    assert "aws:s3:arn" in page.content.decode()
+
+
 def test_a_key_is_created_with_its_owner_or_not_at_all(ann: TestUser) -> None:
     for tags in ([], [{"TagKey": "owner", "TagValue": "ben"}]):
         with pytest.raises(ClientError, match=r"kms:CreateKey on resource: .* explicit deny"):
