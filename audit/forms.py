@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console.forms import MomentField
 from engine.public.vocabulary import READ, USE, WRITE
+from keys.record.as_of import AsOfForm
 
 DENIED = "denied"
 KINDS = {
@@ -19,30 +19,6 @@ KINDS = {
     USE: gettext_lazy("Use of a key"),
     DENIED: gettext_lazy("Denied"),
 }
-
-
-class MomentField(forms.DateTimeField):
-    """A date, with or without a time: as browsers send it, and as people and links write it."""
-
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-
-    def __init__(self, *, end_of_day: bool = False, **options: Any) -> None:
-        super().__init__(required=False, **options)
-        self.end_of_day = end_of_day
-
-    def to_python(self, value: Any) -> datetime | None:
-        text = str(value or "").strip()
-        if self.end_of_day and len(text) == len("2026-01-01"):
-            text += "T23:59:59"  # a day that is asked about is over
-        return super().to_python(text)
-
-    def bound_data(self, data: Any, initial: Any) -> Any:
-        """What the field shows again: the moment as a browser's field takes it, or what was typed if it is none."""
-        try:
-            moment = self.to_python(data)
-        except forms.ValidationError:
-            return data
-        return timezone.localtime(moment).replace(tzinfo=None) if moment else data
 
 
 class FilterForm(forms.Form):
@@ -66,7 +42,8 @@ class FilterForm(forms.Form):
         return data
 
 
-class AsOfForm(forms.Form):
-    as_of = MomentField(label=gettext_lazy("As of"), end_of_day=True)
+class StatesForm(AsOfForm):
+    """Key states at a date, narrowed by a state and a text."""
+
     state = forms.CharField(required=False, max_length=32)
     q = forms.CharField(label=gettext_lazy("Key ID or alias"), required=False, max_length=256)

@@ -15,37 +15,38 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from audit import states
-from audit.forms import AsOfForm
+from audit.forms import StatesForm
 from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys import service
 from keys.common import problem_page
-from keys.record import events as record
+from keys.record import as_of, past_keys
+from keys.record.as_of import AsOf
+from keys.record.snapshots import KeySnapshot
 
 PAGE = 100
 _COLUMNS = ("as_of", "arn", "state", "since", "by", "event_id", "spec", "usage", "origin", "created", "deletion_date", "aliases", "description")  # fmt: skip
 
 
+@as_of.shows_past
 def page(request: ConsoleRequest) -> HttpResponseBase:
-    form = AsOfForm(request.GET)
-    form.is_valid()
     now = service.record_now(request)
-    as_of = form.cleaned_data.get("as_of") or now
-    if form.errors:
-        return _render(request, form, as_of, now, [], status=422)
+    form = StatesForm(request.GET, now=now)
+    asked = as_of.of_form(form, request.GET.get(as_of.PARAMETER, "").strip())
+    if asked.problem:
+        return _render(request, asked, form, [], status=asked.status)
+    moment = asked.moment or now
     try:
-        found = record.by_names(request, states.STATE_EVENTS, as_of)
+        found = past_keys.all_keys(request, moment)
     except ClientError as error:
         return problem_page(request, _("Key states at a date"), error)
-    region = request.signed_in.region
-    listed = [(key, key.state(as_of)) for key in states.replay(found.records, region, as_of)]
+    listed = [(key, key.state(moment)) for key in found.keys]
     if request.GET.get("format") == "csv":
-        return _export(_chosen(listed, form), as_of)
-    return _render(request, form, as_of, now, listed, begins=found.begins)
+        return _export(_chosen(listed, form), moment)
+    return _render(request, asked.of_record(found.begins), form, listed)
 
 
-def _chosen(listed: list[tuple[states.KeySnapshot, str]], form: AsOfForm) -> list[tuple[states.KeySnapshot, str]]:
+def _chosen(listed: list[tuple[KeySnapshot, str]], form: StatesForm) -> list[tuple[KeySnapshot, str]]:
     state, words = form.cleaned_data.get("state", ""), form.cleaned_data.get("q", "").lower().split()
     return [
         (key, now)
@@ -57,12 +58,10 @@ def _chosen(listed: list[tuple[states.KeySnapshot, str]], form: AsOfForm) -> lis
 
 def _render(
     request: ConsoleRequest,
-    form: AsOfForm,
-    as_of: datetime,
-    now: datetime,
-    listed: list[tuple[states.KeySnapshot, str]],
+    asked: AsOf,
+    form: StatesForm,
+    listed: list[tuple[KeySnapshot, str]],
     *,
-    begins: datetime | None = None,
     status: int = 200,
 ) -> HttpResponse:
     chosen = _chosen(listed, form) if not form.errors else []
@@ -72,28 +71,27 @@ def _render(
         "audit/keys.html",
         {
             "form": form,
-            "as_of": as_of,
-            "past": as_of < now,
+            "as_of": asked if asked.typed else None,
             "states": sorted(Counter(state for _key, state in listed).items(), key=lambda each: (-each[1], each[0])),
             "state": form.data.get("state", ""),
             "total": len(listed),
             "page": paginator.get_page(request.GET.get("page")),
-            "begins": begins,
+            "begins": asked.begins,
         },
         status=status,
     )
 
 
-def _export(listed: list[tuple[states.KeySnapshot, str]], as_of: datetime) -> StreamingHttpResponse:
-    answer = StreamingHttpResponse(_csv(listed, as_of), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="keys-as-of-{as_of:%Y-%m-%d}.csv"'
+def _export(listed: list[tuple[KeySnapshot, str]], moment: datetime) -> StreamingHttpResponse:
+    answer = StreamingHttpResponse(_csv(listed, moment), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="keys-as-of-{moment:%Y-%m-%d}.csv"'
     return answer
 
 
-def _csv(listed: list[tuple[states.KeySnapshot, str]], as_of: datetime) -> Iterator[str]:
+def _csv(listed: list[tuple[KeySnapshot, str]], moment: datetime) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow(_COLUMNS)
     for key, state in listed:
-        own: dict[str, Any] = {"as_of": as_of, "state": state, "aliases": sorted(key.aliases)}
+        own: dict[str, Any] = {"as_of": moment, "state": state, "aliases": key.aliases}
         row = [own[name] if name in own else getattr(key, name) for name in _COLUMNS]
         yield writer.writerow([cell(each.isoformat() if isinstance(each, datetime) else each) for each in row])

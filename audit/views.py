@@ -6,7 +6,6 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -16,12 +15,13 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from audit import search
-from audit.forms import AsOfForm, FilterForm
+from audit.forms import FilterForm
 from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys import service
 from keys.common import problem_page
 from keys.policy import policy_document
+from keys.record import as_of
 from keys.record import events as record
 
 _KEY_ID = re.compile(r"(mrk-)?[0-9a-f-]{32,36}")
@@ -29,16 +29,18 @@ _POLICY_PARAMETERS = ("policy", "policyDocument", "assumeRolePolicyDocument")
 _COLUMNS = ("eventTime", "eventID", "eventName", "eventSource", "user", "principal", "sourceIPAddress", "awsRegion", "keys", "errorCode", "errorMessage", "requestID")  # fmt: skip
 
 
+@as_of.shows_past
 def events(request: ConsoleRequest) -> HttpResponse:
     form = FilterForm(request.GET or None)
-    as_of = _as_of(request)
+    asked = as_of.asked(request)
     wanted = form.cleaned_data if form.is_bound and form.is_valid() else {}
     found = search.Found()
-    if not form.errors:
+    if not form.errors and not (asked and asked.problem):
         try:
             wanted = _resolved(request, form, wanted)
             if not form.errors:
-                found = search.find(request, wanted, as_of, request.GET.get("after", ""))
+                moment = asked.moment if asked else None
+                found = search.find(request, wanted, moment, request.GET.get("after", ""))
         except ClientError as error:
             return problem_page(request, _("Audit"), error)
     return render(
@@ -52,10 +54,10 @@ def events(request: ConsoleRequest) -> HttpResponse:
             "looked_until": found.looked_until if found.after and len(found.events) < search.PAGE else None,
             "facets": found.facets,
             "facets_whole": found.whole,
-            "as_of": as_of,
+            "as_of": asked,
             "filtered": any(value for name, value in wanted.items() if name != "reads") or bool(form.errors),
         },
-        status=422 if form.errors else 200,
+        status=asked.status if asked and asked.problem else 422 if form.errors else 200,
     )
 
 
@@ -73,21 +75,18 @@ def _resolved(request: ConsoleRequest, form: FilterForm, wanted: dict[str, Any])
     return {**wanted, "key": metadata["Arn"]}
 
 
-def _as_of(request: ConsoleRequest) -> datetime | None:
-    form = AsOfForm(request.GET)
-    return form.cleaned_data.get("as_of") if form.is_valid() else None
-
-
+@as_of.shows_past
 def export(request: ConsoleRequest) -> HttpResponseBase:
     """The events of a filter as a file, streamed: CSV, or the records themselves, one JSON a line."""
     form = FilterForm(request.GET)
-    if not form.is_valid():
+    asked = as_of.asked(request)
+    if not form.is_valid() or (asked and asked.problem):
         return events(request)
     try:
         wanted = _resolved(request, form, form.cleaned_data)
         if form.errors:
             return events(request)
-        lookup = search.lookup(request, wanted, _as_of(request))
+        lookup = search.lookup(request, wanted, asked.moment if asked else None)
         first = lookup("")
     except ClientError as error:
         return problem_page(request, _("Audit"), error)

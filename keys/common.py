@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from console import aws_calls, error_help
@@ -43,6 +43,11 @@ def unreachable_page(request: ConsoleRequest, error: Exception) -> HttpResponse:
     finding = connections.failure(request, error)
     context = {"title": finding.title, "code": "", "message": finding.detail, "remedy": finding.remedy}
     return render(request, "keys/problem.html", context, status=502)
+
+
+def only_present(request: HttpRequest) -> HttpResponse:
+    """For an address that asks for the past of a page which shows the present alone: that instead."""
+    return render(request, "errors/only_present.html", status=400)
 
 
 def requires(action: str, title: Any) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:

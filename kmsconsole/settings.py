@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "kmsconsole.frame.middleware.MethodNotAllowedMiddleware",
     "principals.middleware.SignedInMiddleware",
     "kmsconsole.frame.middleware.NoNulMiddleware",
+    "kmsconsole.frame.middleware.AsOfMiddleware",
     "kmsconsole.frame.middleware.EndpointMiddleware",
 ]
 

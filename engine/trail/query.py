@@ -70,6 +70,7 @@ class Lookup:
     key: str | None = None
     user: str | None = None
     name: str | None = None
+    names: tuple[str, ...] = ()  # any of these
     source: str | None = None
     access_key: str | None = None
     event_id: str | None = None
@@ -99,6 +100,9 @@ def lookup(account_id: str, wanted: Lookup) -> Page:
         if value is not None:
             conditions.append(f"event.{column} = ?")
             values.append(value)
+    if wanted.names:
+        conditions.append(f"event.name IN ({', '.join('?' * len(wanted.names))})")
+        values += wanted.names
     if wanted.errors_only:
         conditions.append("event.error <> ''")
     if wanted.read_only is not None:

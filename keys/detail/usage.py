@@ -69,6 +69,11 @@ class Change:
     state: str
     detail: str = ""
 
+    @property
+    def as_of(self) -> str:
+        """The moment after it, as an address has it."""
+        return self.event.time.isoformat()
+
 
 def changes(events: Sequence[Event]) -> list[Change]:
     """Changes that were carried out, oldest first. `events` newest first, as CloudTrail gives them."""

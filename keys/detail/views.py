@@ -17,11 +17,12 @@ from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import service
 from keys.common import problem_page
-from keys.detail import access_tab, use_tabs
+from keys.detail import access_tab, past, use_tabs
 from keys.grants import grants
 from keys.lifecycle import action_rules
 from keys.lifecycle.views import actions, deletion
 from keys.policy import views as key_policy
+from keys.record import as_of
 
 
 def _crypto(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
@@ -111,9 +112,13 @@ TABS: dict[str, Tab] = {
 }
 
 
+@as_of.shows_past
 def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpResponse:
     if tab not in TABS:
         raise Http404
+    asked = as_of.asked(request)
+    if asked is not None:
+        return past.page(request, key_id, tab, asked)
     kms = service.client(request)
     try:
         key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
@@ -176,6 +181,7 @@ def _uses(key: dict[str, Any]) -> tuple[tuple[str, Any, str], ...]:
     return tuple((slug, words, f"kms:{slug.title().replace('-', '')}") for slug, words in found)
 
 
+@as_of.shows_past
 def elsewhere(request: ConsoleRequest, key_id: str, name: str) -> HttpResponse:
     """A tab or an action by the address one would guess for it: sent on to its own, with what was asked."""
     if name in TABS:

@@ -150,6 +150,11 @@ def _newest(account_id: str, wanted: Lookup, *, indexed: bool) -> NewestEvents:
     return NewestEvents(page.events, page.sequences, after + 1 if after else None, begins)
 
 
+def may_read(request: ConsoleRequest, names: Iterable[str], until: datetime) -> None:
+    """Decides and records the question that `by_names` asks of the embedded record, where its answer is known already. Raises ClientError."""
+    _read_record(request, lambda: None, eventNames=sorted(names), endTime=until.isoformat())
+
+
 def by_names(request: ConsoleRequest, names: Iterable[str], until: datetime) -> FoundEvents:
     """The records of these operations up to `until`, in the order they happened, from every Region of the account. Raises ClientError."""
     wanted = list(names)
@@ -164,6 +169,26 @@ def by_names(request: ConsoleRequest, names: Iterable[str], until: datetime) -> 
         return FoundEvents(records, True, trail.first_event_time(account_id))
 
     return _read_record(request, read, eventNames=sorted(wanted), endTime=until.isoformat())
+
+
+def of_key(request: ConsoleRequest, arn: str, names: Iterable[str], until: datetime) -> FoundEvents:
+    """The records of these operations that name a key, up to `until`, in the order they happened. On real AWS those among the key's
+    newest events. Raises ClientError."""
+    wanted = tuple(names)
+    if not service.backend(request).embedded:
+        attribute = {"AttributeKey": "ResourceName", "AttributeValue": arn}
+        read = [each for page in pages(request, _CHUNK, LookupAttributes=[attribute], EndTime=until) for each in page]
+        records = [json.loads(each["CloudTrailEvent"]) for each in reversed(read) if each["EventName"] in wanted]
+        return FoundEvents(records, len(read) < _CHUNK)
+    account_id = request.signed_in.account_id
+
+    def read_embedded() -> FoundEvents:
+        asked = Lookup(key=arn, names=wanted, end=until, limit=_CHUNK)
+        found = list(_embedded_pages(account_id, asked, MOST))
+        records = [record for page in found for record in page.events]
+        return FoundEvents(records[::-1], found[-1].next is None, trail.first_event_time(account_id))
+
+    return _read_record(request, read_embedded, keyId=arn, eventNames=sorted(wanted), endTime=until.isoformat())
 
 
 def _embedded_pages(account_id: str, wanted: Lookup, most: int) -> Iterator[trail.Page]:

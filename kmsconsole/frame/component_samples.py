@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -64,6 +65,12 @@ _FOUND = SimpleNamespace(
 # Component → its sample values. None: it stands in the frame of this page itself.
 SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "access_key_actions": lambda: {"key": {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Inactive"}, "user": "ann"},
+    "as_of": lambda: {
+        "as_of": SimpleNamespace(
+            moment=datetime(2026, 6, 30, tzinfo=UTC), field_value="2026-06-30T00:00:00", problem="", before_record=True,
+            begins=datetime(2026, 7, 1, tzinfo=UTC),
+        )
+    },
     "breadcrumbs": None,
     "call": lambda: {"call": _CALL},
     "call_form": lambda: {

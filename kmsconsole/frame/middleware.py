@@ -1,8 +1,10 @@
-"""Around every page: the reader's time zone, an address that no page has, a method that it does not take, an endpoint that fails."""
+"""Around every page: the reader's time zone, an address that no page has, a method that it does not take, a moment that is past, an endpoint
+that fails."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from botocore.exceptions import ClientError
 from django.core.exceptions import BadRequest
@@ -13,7 +15,8 @@ from django.utils.translation import gettext as _
 
 from console import aws_calls
 from console.request import when_signed_in
-from keys.common import problem_page, unreachable_page
+from keys.common import only_present, problem_page, unreachable_page
+from keys.record import as_of
 from kmsconsole.frame.cookies import zone_of
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -56,6 +59,28 @@ def MethodNotAllowedMiddleware(get_response: Handler) -> Handler:
         return response
 
     return middleware
+
+
+class AsOfMiddleware:
+    """An address with `as_of` asks for a page as it was. A view that shows only the present answers that instead, so that no page shows the
+    present as the past; and nothing is changed there (keys.record.as_of)."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> HttpResponse | None:
+        if not request.GET.get(as_of.PARAMETER, "").strip():
+            return None
+        if request.method not in ("GET", "HEAD"):
+            page = render(request, "errors/past_is_read_only.html", status=405)
+            page["Allow"] = "GET, HEAD"
+            return page
+        return None if hasattr(view, "shows_past") else only_present(request)
 
 
 class EndpointMiddleware:

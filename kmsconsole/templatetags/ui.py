@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
@@ -100,7 +100,12 @@ def breadcrumbs(context: dict[str, Any], here: Any) -> dict[str, Any]:
     """The pages above this one, by its address, and what this one is called."""
     key = context.get("key")
     names = {"key": context.get("key_name"), "key_manager": key.get("KeyManager") if isinstance(key, dict) else ""}
-    higher = [(address, words) for address, words in above(context["request"], names) if words != here]
+    then = as_of_query(context)
+    higher = [
+        (address + then if then and hasattr(resolve(address).func, "shows_past") else address, words)
+        for address, words in above(context["request"], names)
+        if words != here
+    ]
     return {"above": higher, "here": here}
 
 
@@ -215,6 +220,21 @@ def query(context: dict[str, Any], **changes: Any) -> str:
         else:
             parameters[name] = value
     return f"?{parameters.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def query_fields(context: dict[str, Any], *left_out: str) -> SafeString:
+    """The page's query as hidden fields, for a form that changes the members that are left out."""
+    members = [(name, value) for name, values in addresses.repeated(context["request"]).lists() for value in values]
+    shown = (member for member in members if member[0] not in left_out and member[1])
+    return format_html_join("", '<input type="hidden" name="{}" value="{}">', shown)
+
+
+@register.simple_tag(takes_context=True)
+def as_of_query(context: dict[str, Any]) -> str:
+    """What a link on a page of the past adds to the address of another page that shows the past; nothing on a page of the present."""
+    typed = addresses.repeated(context["request"]).get("as_of", "").strip()
+    return f"?{urlencode({'as_of': typed})}" if typed else ""
 
 
 @register.simple_tag(takes_context=True)

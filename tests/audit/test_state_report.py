@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from django.test import Client
 
-from audit import states
 from engine import clock
+from keys.record import snapshots
 from keys.record.key_states import StateFacts, changed
 from tests.conftest import TestAccount
 from tests.support.answers import body
@@ -84,7 +84,7 @@ def test_who_brought_a_key_into_its_state_is_named_and_filtered(account: TestAcc
     account.client().disable_key(KeyId=one)
     page = signed_in.get("/audit/keys/", {"state": "Disabled"})
     ((key, state),) = page.context["page"].object_list
-    assert (key.key_id, state, key.by, key.aliases) == (one, "Disabled", account.administrator.arn, {"ledger"})
+    assert (key.key_id, state, key.by, key.aliases) == (one, "Disabled", account.administrator.arn, ["ledger"])
     assert dict(page.context["states"]) == {"Disabled": 1, "Enabled": 1}
     assert list(keys_then(signed_in, q="LEDG")) == [one]
     assert two in keys_then(signed_in, state="Enabled")
@@ -105,7 +105,7 @@ def test_imported_material_expires_in_the_record_too() -> None:
         {"eventName": "DisableKey", "eventTime": "2026-01-03T00:00:00Z", "eventID": "c", "errorCode": "AccessDenied", "resources": [{"ARN": arn}]},
     ]  # fmt: skip
     told = [
-        states.replay(records, "us-east-1", moment)[0].state(moment)
+        snapshots.replay(records, "us-east-1", moment)[0].state(moment)
         for moment in (datetime(2026, 1, day, 12, tzinfo=UTC) for day in (1, 2, 3, 4))
     ]
     assert told == ["PendingImport", "Enabled", "Enabled", "PendingImport"]

@@ -88,6 +88,7 @@ BOUNDS = {
     "keys.endpoints.backends:_roles": "128 temporary credentials",
     "keys.endpoints.backends:session": ONE,
     "console.calls:_address": "256 × 64 characters",
+    "keys.record.past_keys:_replayed": "100,000 keys in all",
     "keys.inventory.key_rows:_not_offered": "1,000 pairs of an endpoint and an operation",
     "keys.service:_clients": "256 clients of principals that are signed in",
     "kmsconsole.server.asgi:_names": "2,000 × 64 bytes",

@@ -20,14 +20,20 @@ from keys.common import problem_page
 from keys.inventory import inventory
 from keys.inventory.bulk import BULK_ACTIONS
 from keys.inventory.lists import COLUMNS, DUE, FACETS, SIZES, Listing, synced_listing
+from keys.inventory.views import past
 from keys.models import SavedView
+from keys.record import as_of
 
 TITLES = {"CUSTOMER": gettext_lazy("Customer managed keys"), "AWS": gettext_lazy("AWS managed keys")}
 URLS = {"CUSTOMER": "keys", "AWS": "aws-keys"}
 _VIEW = ("q", "sort", "size", "cols", "tag", "due", *FACETS)  # what a saved view keeps of an address
 
 
+@as_of.shows_past
 def customer(request: ConsoleRequest) -> HttpResponse:
+    asked = as_of.asked(request)
+    if asked is not None:
+        return past.page(request, TITLES["CUSTOMER"], asked)
     return _list(request, "CUSTOMER")
 
 
@@ -52,7 +58,7 @@ def _list(request: ConsoleRequest, manager: str) -> HttpResponse:
             "rows": rows,
             "first": first + 1 if rows else 0,
             "last": first + len(rows),
-            "columns": [(column, _direction(listing.sort, column.field)) for column in listing.columns],
+            "columns": [(column, past.direction(listing.sort, column.field)) for column in listing.columns],
             "all_columns": [(column, column in listing.columns) for column in COLUMNS],
             "facets": listing.facets(),
             "managers": [
@@ -67,12 +73,6 @@ def _list(request: ConsoleRequest, manager: str) -> HttpResponse:
             "progress": inventory.progress(request),
         },
     )
-
-
-def _direction(sort: str, field: str) -> dict[str, Any]:
-    """What a header shows and where its link goes."""
-    now = "descending" if sort == f"-{field}" else "ascending" if sort == field else ""
-    return {"now": now, "next": f"-{field}" if now == "ascending" else field}
 
 
 def _chips(listing: Listing) -> list[tuple[str, Any, str]]:

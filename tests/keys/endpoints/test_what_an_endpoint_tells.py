@@ -4,6 +4,7 @@ whose account, Region and endpoint it speaks of. Against moto (no record of call
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -163,3 +164,19 @@ def test_on_aws_the_pages_read_its_own_cloudtrail_and_iam(at_aws: Client, used_a
     users = text(at_aws, "/principals/users/")
     assert "This page speaks of account" not in users
     assert "Real AWS" in users.partition('class="speaks-of')[2].partition("</p>")[0]
+
+
+def test_the_past_of_another_endpoint_is_told_by_its_own_record(at_second: Client, used_at_second: str) -> None:
+    moment = (datetime.now(UTC)).isoformat()
+    at_second.get("/keys/")
+    for address in ("/keys/", f"/keys/{used_at_second}/"):
+        page = at_second.get(address, {"as_of": moment}).content.decode()
+        assert "used a minute ago" in page, address
+        assert "keys that were created earlier are not known here" in " ".join(page.split()), address
+
+
+def test_the_past_of_an_endpoint_without_a_record_is_not_told(at_moto: Client, used_at_moto: str) -> None:
+    for address in ("/keys/", f"/keys/{used_at_moto}/"):
+        page = at_moto.get(address, {"as_of": "2026-01-01"}).content.decode()
+        assert NOT_TOLD in page, address
+        assert "The record tells of no" not in page, address

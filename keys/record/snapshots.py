@@ -1,0 +1,235 @@
+"""Keys as they were at a moment, told by the record of calls alone. Pure.
+
+Comes in: CloudTrail records of the operations in `KEY_EVENTS` (or, where grants are not asked for, `LIST_EVENTS`), oldest first. What each
+changes of a state is in keys/record/key_states.py. A key that no record creates (older than the record, an AWS managed key, or another
+account's) is not there, rather than guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from keys.record import key_states
+
+LIST_EVENTS = (
+    "CreateKey",
+    "ReplicateKey",
+    *key_states.CHANGES,
+    "UpdateKeyDescription",
+    "PutKeyPolicy",
+    "CreateAlias",
+    "DeleteAlias",
+    "UpdateAlias",
+    "EnableKeyRotation",
+    "DisableKeyRotation",
+    "UpdatePrimaryRegion",
+    "TagResource",
+    "UntagResource",
+)
+KEY_EVENTS = (*LIST_EVENTS, "CreateGrant", "RetireGrant", "RevokeGrant")
+_DEFAULT_PERIOD = 365  # days, where EnableKeyRotation names none
+
+
+@dataclass(frozen=True, slots=True)
+class AliasSnapshot:
+    """`since`: when it came to point to the key."""
+
+    name: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GrantSnapshot:
+    """`grant` is as ListGrants has it; `since`: when it was created. `tokens`: what may retire it, never shown."""
+
+    grant: Mapping[str, Any]
+    since: datetime
+    tokens: frozenset[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySnapshot(key_states.StateFacts):
+    """A key at the moment asked about. `since`, `by` and `event_id` are of the last change of its state; `rotation_days` is None while it
+    is not rotated; `grants_known` is False after a grant was retired by a token that no record explains."""
+
+    key_id: str
+    arn: str
+    spec: str
+    usage: str
+    origin: str
+    created: datetime
+    since: datetime
+    by: str
+    event_id: str
+    description: str = ""
+    regionality: str = "SINGLE"
+    algorithms: Mapping[str, list[str]] = field(default_factory=dict)
+    aliased: tuple[AliasSnapshot, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    rotation_days: int | None = None
+    policy_since: datetime | None = None
+    policy_event_id: str = ""
+    grants: tuple[GrantSnapshot, ...] = ()
+    grants_known: bool = True
+
+    @property
+    def aliases(self) -> list[str]:
+        return sorted(alias.name for alias in self.aliased)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call that was carried out. `made` are the facts of who changed a state by it."""
+
+    name: str
+    given: Mapping[str, Any]
+    answer: Mapping[str, Any]
+    time: datetime
+    made: dict[str, Any]
+
+
+def replay(records: Iterable[dict[str, Any]], region: str, moment: datetime) -> list[KeySnapshot]:
+    """The keys of a Region at `moment`, by their IDs, deleted ones too. Refused calls change nothing, nor do voided ones."""
+    keys: dict[str, KeySnapshot] = {}
+    rotations: dict[
+        str, int | None
+    ] = {}  # a multi-Region key has one for all Regions, also for replicas that come later
+    for record in records:
+        time = datetime.fromisoformat(record["eventTime"])
+        if time > moment or record.get("errorCode") or record.get("voided"):
+            continue
+        _apply(keys, rotations, record, region, time)
+    return sorted(keys.values(), key=lambda key: key.key_id)
+
+
+def policy_text(records: Iterable[dict[str, Any]], key: KeySnapshot) -> str:
+    """The text of the key's policy by the record that put it; "" where it was created without one, and so got the default policy."""
+    for record in records:
+        if record["eventID"] == key.policy_event_id:
+            answer = record.get("responseElements") or {}
+            return str((record.get("requestParameters") or {}).get("policy") or answer.get("replicaPolicy") or "")
+    return ""
+
+
+def _apply(
+    keys: dict[str, KeySnapshot], rotations: dict[str, int | None], record: dict[str, Any], region: str, time: datetime
+) -> None:
+    identity = record.get("userIdentity", {})
+    call = _Call(
+        record["eventName"],
+        record.get("requestParameters") or {},
+        record.get("responseElements") or {},
+        time,
+        {
+            "since": time,
+            "by": identity.get("arn") or identity.get("invokedBy", ""),
+            "event_id": record["eventID"],
+        },
+    )
+    if call.name in ("CreateKey", "ReplicateKey"):
+        metadata = call.answer.get("keyMetadata") or call.answer.get("replicaKeyMetadata") or {}
+        if f":{region}:" in metadata.get("arn", ""):
+            keys[metadata["keyId"]] = _created(metadata, call, rotations.get(metadata["keyId"]))
+        return
+    for arn in dict.fromkeys(resource["ARN"] for resource in record.get("resources") or ()):
+        key_id = arn.rpartition("/")[2]
+        key = keys.get(key_id)
+        if call.name in ("EnableKeyRotation", "DisableKeyRotation"):
+            enabled = call.name == "EnableKeyRotation"
+            rotations[key_id] = int(call.given.get("rotationPeriodInDays") or _DEFAULT_PERIOD) if enabled else None
+            if key is not None:
+                keys[key_id] = replace(key, rotation_days=rotations[key_id])
+        elif call.name == "UpdatePrimaryRegion":
+            if key is not None:
+                primary = call.given.get("primaryRegion") == region
+                keys[key_id] = replace(key, regionality="PRIMARY" if primary else "REPLICA")
+        elif key is not None and key.arn == arn:
+            keys[key_id] = replace(key, **_changed(key, call))
+
+
+def _created(metadata: Mapping[str, Any], call: _Call, rotation_days: int | None) -> KeySnapshot:
+    tags = call.given.get("tags") or call.answer.get("replicaTags") or ()
+    return KeySnapshot(
+        key_id=metadata["keyId"],
+        arn=metadata["arn"],
+        spec=metadata.get("keySpec", metadata.get("customerMasterKeySpec", "")),
+        usage=metadata.get("keyUsage", ""),
+        origin=metadata.get("origin", "AWS_KMS"),
+        created=call.time,
+        **key_states.created(metadata),
+        description=metadata.get("description", ""),
+        regionality=(metadata.get("multiRegionConfiguration") or {}).get("multiRegionKeyType", "SINGLE"),
+        algorithms={
+            name[0].upper() + name[1:]: list(values) for name, values in metadata.items() if name.endswith("Algorithms")
+        },
+        tags={tag["tagKey"]: tag.get("tagValue", "") for tag in tags},
+        rotation_days=rotation_days,
+        policy_since=call.time,
+        policy_event_id=call.made["event_id"],
+        **call.made,
+    )
+
+
+def _changed(key: KeySnapshot, call: _Call) -> dict[str, Any]:
+    """What a call changed of a key."""
+    facts = key_states.changed(call.name, call.given, call.answer)
+    if facts:
+        return {**facts, **call.made}
+    match call.name:
+        case "UpdateKeyDescription":
+            return {"description": call.given.get("description", "")}
+        case "PutKeyPolicy":
+            return {"policy_since": call.time, "policy_event_id": call.made["event_id"]}
+        case "TagResource":
+            added = {tag["tagKey"]: tag.get("tagValue", "") for tag in call.given.get("tags") or ()}
+            return {"tags": {**key.tags, **added}}
+        case "UntagResource":
+            gone = set(call.given.get("tagKeys") or ())
+            return {"tags": {name: value for name, value in key.tags.items() if name not in gone}}
+        case "CreateAlias" | "UpdateAlias" | "DeleteAlias":
+            return {"aliased": _aliased(key, call)}
+        case "CreateGrant" | "RetireGrant" | "RevokeGrant":
+            return _granted(key, call)
+    return {}
+
+
+def _aliased(key: KeySnapshot, call: _Call) -> tuple[AliasSnapshot, ...]:
+    name = str(call.given.get("aliasName", "")).removeprefix("alias/")
+    others = tuple(alias for alias in key.aliased if alias.name != name)
+    points_here = call.name != "DeleteAlias" and key.key_id in str(call.given.get("targetKeyId", ""))
+    return (*others, AliasSnapshot(name, call.time)) if points_here else others
+
+
+def _granted(key: KeySnapshot, call: _Call) -> dict[str, Any]:
+    if call.name == "CreateGrant":
+        made = _grant(call)
+        same = next((each for each in key.grants if each.grant["GrantId"] == made.grant["GrantId"]), None)
+        if same is not None:  # asked for again by the same name: one grant, another token
+            made = replace(same, tokens=same.tokens | made.tokens)
+        return {"grants": (*(each for each in key.grants if each is not same), made)}
+    grant_id, token = call.given.get("grantId"), call.given.get("grantToken")
+    ended = [each for each in key.grants if each.grant["GrantId"] == grant_id or token in each.tokens]
+    if not ended:
+        return {"grants_known": False}
+    return {"grants": tuple(each for each in key.grants if each not in ended)}
+
+
+def _grant(call: _Call) -> GrantSnapshot:
+    given = call.given
+    constraints = {name[0].upper() + name[1:]: pairs for name, pairs in (given.get("constraints") or {}).items()}
+    grant = {
+        "GrantId": call.answer.get("grantId", ""),
+        "Name": given.get("name", ""),
+        "Operations": list(given.get("operations") or ()),
+        "Constraints": constraints,
+        **{
+            name[0].upper() + name[1:]: given[name]
+            for name in ("granteePrincipal", "granteeServicePrincipal", "retiringPrincipal", "retiringServicePrincipal")
+            if given.get(name)
+        },
+    }
+    token = call.answer.get("grantToken")
+    return GrantSnapshot(grant, call.time, frozenset([token] if token else []))
