@@ -84,6 +84,13 @@ def now(request: ConsoleRequest) -> datetime:
     return timezone.now() + timedelta(seconds=clock_ahead(request))
 
 
+def account_now(request: ConsoleRequest) -> datetime:
+    """The time of the account that is signed in to, whose IAM the pages show; real AWS keeps its own."""
+    if backends.current(request).kind == AWS:
+        return timezone.now()
+    return timezone.now() + timedelta(seconds=account_clock.offset(str(request.signed_in.account_id)))
+
+
 def record_now(request: ConsoleRequest) -> datetime:
     """The time that the record of calls goes by: the account's, unless the endpoint has a record of its own."""
     if not backends.current(request).embedded:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console import moments
 from console.forms import MomentField
 from console.request import ConsoleRequest
 from keys import service
@@ -42,12 +43,11 @@ class AsOfForm(forms.Form):
         moment: datetime | None = self.cleaned_data["as_of"]
         if moment is None or moment <= self.now:
             return moment
-        local = timezone.localtime(self.now)
-        if str(self.data.get(self.add_prefix(PARAMETER), "")).strip() == f"{local:%Y-%m-%d}":
+        if str(self.data.get(self.add_prefix(PARAMETER), "")).strip() == moments.day(self.now):
             return self.now
         raise forms.ValidationError(
             _("This moment is still to come: the record ends now, %(now)s."),
-            params={"now": f"{local:%Y-%m-%d %H:%M:%S}"},
+            params={"now": moments.to_second(self.now)},
         )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -12,17 +13,18 @@ from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
 from django.urls import resolve, reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy
 from heroicons.templatetags.heroicons import heroicon_mini
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer, TextLexer
 
-from console import addresses, key_words
+from console import addresses, key_words, moments
+from console.request import ConsoleRequest, when_signed_in
+from keys import service
 from kmsconsole.frame.breadcrumbs import above
 from kmsconsole.frame.style_sheet import address
 
@@ -80,19 +82,51 @@ def state(value: str) -> SafeString:
 
 @register.simple_tag
 def when(moment: datetime | None, *, precise: bool = False, day: bool = False) -> SafeString | str:
-    """A time in the reader's zone, with UTC on hover; a dash for none."""
+    """A moment in the reader's zone, to the minute, the second or the day; whole and in UTC on hover; a dash for none."""
     if not moment:
         return "–"
-    local = timezone.localtime(moment)
+    write = moments.to_second if precise else moments.day if day else moments.to_minute
     return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
-        moment.isoformat(),
-        moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        local.strftime("%Y-%m-%d %H:%M:%S")
-        if precise
-        # Translators: a day in a table, short, in the letters of Django's date filter
-        else date_format(local, pgettext("day", "N j, Y") if day else "DATETIME_FORMAT"),
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), moments.in_full(moment), write(moment)
     )
+
+
+_CLOCKS: dict[str, Callable[[ConsoleRequest], datetime]] = {
+    "keys": service.now,
+    "account": service.account_now,
+    "machine": lambda request: timezone.now(),
+}
+
+
+@register.simple_tag(takes_context=True)
+def when_ago(context: dict[str, Any], moment: datetime | None, clock: str = "keys") -> SafeString | str:
+    """How long ago, or in how long, where that is what a reader wants to know; whole on hover and on paper; a dash for none.
+
+    By the clock of the endpoint's "keys", of the "account" that is signed in to, or of the "machine"."""
+    if not moment:
+        return "–"
+    own = when_signed_in(context["request"])
+    now = _CLOCKS[clock](own) if own else timezone.now()
+    words = moments.ago(moment, now)
+    return format_html(
+        '<time class="abbreviated" datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        moments.in_full(moment),
+        words,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def when_printed(context: dict[str, Any]) -> str:
+    """Now, by the clock of the endpoint's keys, whole."""
+    own = when_signed_in(context["request"])
+    return moments.in_full(service.now(own) if own else timezone.now())
+
+
+@register.filter
+def in_words(moment: datetime) -> str:
+    """A moment for who hears it, where there is no room for an element."""
+    return moments.to_second(moment)
 
 
 @register.inclusion_tag("components/breadcrumbs.html", takes_context=True)
@@ -110,13 +144,20 @@ def breadcrumbs(context: dict[str, Any], here: Any) -> dict[str, Any]:
 
 
 @register.simple_tag
+def abbreviated(text: str, length: int) -> SafeString | str:
+    """A text cut to a length, whole on hover and on paper."""
+    if len(text) <= length:
+        return text
+    return format_html('<span class="abbreviated" title="{}">{}…</span>', text, text[:length])
+
+
+@register.simple_tag
 def copyable(text: str, short: int = 0) -> SafeString:
     """An identifier with a copy button, which works where scripts do; the text can be selected in any case, unless it is cut `short`."""
-    cut = short and len(text) > short
     return format_html(
         '<span class="copyable">{}'
         '<button class="button-copy" type="button" data-copy="{}" aria-label="{} {}">{}</button></span>',
-        format_html('<code title="{}">{}…</code>', text, text[:short]) if cut else format_html("<code>{}</code>", text),
+        format_html("<code>{}</code>", abbreviated(text, short) if short else text),
         text,
         _("Copy"),
         text,
@@ -271,10 +312,11 @@ def facet_value(facet: str, value: str) -> Any:
     return key_words.value_words(facet, value) or "–"
 
 
-@register.simple_tag
-def when_of(row: Any, name: str) -> SafeString | str:
-    """The day in a member of `row`."""
-    return when(getattr(row, name), day=True)
+@register.simple_tag(takes_context=True)
+def when_of(context: dict[str, Any], row: Any, name: str) -> SafeString | str:
+    """The day in a member of `row`; of a last use, how long ago."""
+    moment = getattr(row, name)
+    return when_ago(context, moment) if name == "last_used" else when(moment, day=True)
 
 
 _TONES = {"Enabled": "good", "Disabled": "quiet", "PendingImport": "notice", "PendingDeletion": "bad"}

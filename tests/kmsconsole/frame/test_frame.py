@@ -38,7 +38,7 @@ def test_times_are_in_the_readers_zone_with_utc_on_hover(account: TestAccount, s
     account.create_key()
     signed_in.cookies["tz"] = "Asia/Tokyo"
     page = text(signed_in.get("/audit/"))
-    shown = re.search(r'<time datetime="([^"]+)" title="([^"]+) UTC">([^<]+)</time>', page)
+    shown = re.search(r'<time datetime="([^"]+)" title="[^"]+ JST .([^"]+) UTC.">([^<]+)</time>', page)
     assert shown is not None
     hours = (int(shown[3][11:13]) - int(shown[2][11:13])) % 24
     assert hours == 9
