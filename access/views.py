@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from console import paging
 from console.aws_calls import optional
 from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
@@ -133,7 +133,7 @@ def _answer(request: ConsoleRequest, question: Question, people: PrincipalDirect
         if subject is not None:
             return _everything(question, subject, key)
         actions = [question.action] if question.action else [c.action for c in operations.columns(key.spec, key.usage)]
-        return who_can(question, people, key, actions, request.GET.get("page", ""))
+        return who_can(question, people, key, actions, request.GET)
     if subject is not None:
         return _which_keys(request, question, people, subject, begun)
     return {}
@@ -209,11 +209,11 @@ def _everything(question: Question, subject: Subject, key: key_view.KeyView) -> 
 
 
 def who_can(
-    question: Question, people: PrincipalDirectory, key: key_view.KeyView, actions: list[str], page: str = ""
+    question: Question, people: PrincipalDirectory, key: key_view.KeyView, actions: list[str], query: QueryDict
 ) -> dict[str, Any]:
     """The matrix of everyone who may do, or may in some requests do, one of the actions."""
     rows = [row for row in decisions.matrix(people, key, actions, question.request_context()) if row.any]
-    shown = Paginator(rows, _PAGE).get_page(page)
+    shown = paging.page_of(rows, _PAGE, query)
     return {
         "key": key,
         "columns": actions,
@@ -244,7 +244,7 @@ def _which_keys(
         lambda key: [question.action] if question.action else operations.main_actions(key.spec, key.usage),
         question.request_context(),
     )
-    page = Paginator(sorted(found, key=lambda each: each[0].label), _PAGE).get_page(request.GET.get("page"))
+    page = paging.page_of(sorted(found, key=lambda each: each[0].label), _PAGE, request.GET)
     return {
         "subject": subject,
         "held": held,

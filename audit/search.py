@@ -58,11 +58,11 @@ class Found:
     whole: bool = True
 
 
-def find(request: ConsoleRequest, wanted: Wanted, as_of: datetime | None, after: str) -> Found:
-    """Raises ClientError if the caller may not look events up."""
+def find(request: ConsoleRequest, wanted: Wanted, as_of: datetime | None, after: str, most: int = PAGE) -> Found:
+    """At most `most` events of it. Raises ClientError if the caller may not look events up."""
     if record.may_search(request) and (not after or after.isdecimal()):
-        return _search(request, wanted, as_of, int(after) if after else None)
-    return _walk(lookup(request, wanted, as_of), wanted, after)
+        return _search(request, wanted, as_of, int(after) if after else None, most)
+    return _walk(lookup(request, wanted, as_of), wanted, after, most)
 
 
 def _end(wanted: Wanted, as_of: datetime | None) -> datetime | None:
@@ -72,14 +72,14 @@ def _end(wanted: Wanted, as_of: datetime | None) -> datetime | None:
 # --- the embedded record, at once
 
 
-def _search(request: ConsoleRequest, wanted: Wanted, as_of: datetime | None, before: int | None) -> Found:
+def _search(request: ConsoleRequest, wanted: Wanted, as_of: datetime | None, before: int | None, most: int) -> Found:
     narrowed = _narrowed(request, wanted)
     if wanted.get("start"):
         narrowed["start"] = wanted["start"]
     if end := _end(wanted, as_of):
         narrowed["end"] = end
     newest, *rest = record.search(request, dict.fromkeys((None, before)), **narrowed)
-    found = _page(rest[0] if rest else newest, wanted)
+    found = _page(rest[0] if rest else newest, wanted, most)
     counted = [shown for shown in map(_of_record, newest.records) if _matches(shown, wanted)]
     if _hides(wanted):
         counted = [shown for shown in counted if not _is_read_by_console(shown)]
@@ -101,7 +101,7 @@ def _narrowed(request: ConsoleRequest, wanted: Wanted) -> dict[str, Any]:
     return {"read_only": wanted["kind"] != WRITE} if wanted.get("kind") else {}
 
 
-def _page(newest: record.NewestEvents, wanted: Wanted) -> Found:
+def _page(newest: record.NewestEvents, wanted: Wanted, most: int) -> Found:
     found = Found(looked_until=newest.looked_until, after=str(newest.next or ""))
     hides, last = _hides(wanted), 0
     for sequence, each in zip(newest.sequences, newest.records, strict=True):
@@ -111,7 +111,7 @@ def _page(newest: record.NewestEvents, wanted: Wanted) -> Found:
         if hides and _is_read_by_console(shown):
             found.hidden += 1
             continue
-        if len(found.events) == PAGE:
+        if len(found.events) == most:
             found.after = str(last)
             break
         found.events.append({**shown, "time": _moment(each)})
@@ -164,7 +164,7 @@ def lookup(request: ConsoleRequest, wanted: Wanted, as_of: datetime | None) -> L
     return lambda after: record.look_up(request, **parameters, **({"NextToken": after} if after else {}))
 
 
-def _walk(look_up: Lookup, wanted: Wanted, after: str) -> Found:
+def _walk(look_up: Lookup, wanted: Wanted, after: str, most: int) -> Found:
     found = Found(after=after)
     hides = _hides(wanted)
     for _number in range(MOST_PAGES):
@@ -176,7 +176,7 @@ def _walk(look_up: Lookup, wanted: Wanted, after: str) -> Found:
         found.hidden += len(matching) - len(kept)
         found.looked_until = _moment(events[-1]["record"]) if events else found.looked_until
         found.after = answer.get("NextToken", "")
-        if not found.after or len(found.events) >= PAGE:
+        if not found.after or len(found.events) >= most:
             break
     return found
 

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.core.paginator import Paginator
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from audit.forms import StatesForm
+from console import paging
 from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys import service
@@ -65,7 +65,6 @@ def _render(
     status: int = 200,
 ) -> HttpResponse:
     chosen = _chosen(listed, form) if not form.errors else []
-    paginator = Paginator(chosen, PAGE)
     return render(
         request,
         "audit/keys.html",
@@ -75,7 +74,7 @@ def _render(
             "states": sorted(Counter(state for _key, state in listed).items(), key=lambda each: (-each[1], each[0])),
             "state": form.data.get("state", ""),
             "total": len(listed),
-            "page": paginator.get_page(request.GET.get("page")),
+            "page": paging.page_of(chosen, PAGE, request.GET),
             "begins": asked.begins,
         },
         status=status,

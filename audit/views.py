@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from audit import search
 from audit.forms import FilterForm
+from console import paging
 from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys import service
@@ -34,13 +35,14 @@ def events(request: ConsoleRequest) -> HttpResponse:
     form = FilterForm(request.GET or None)
     asked = as_of.asked(request)
     wanted = form.cleaned_data if form.is_bound and form.is_valid() else {}
+    most = paging.PRINTED if paging.prints_all(request.GET) else search.PAGE
     found = search.Found()
     if not form.errors and not (asked and asked.problem):
         try:
             wanted = _resolved(request, form, wanted)
             if not form.errors:
                 moment = asked.moment if asked else None
-                found = search.find(request, wanted, moment, request.GET.get("after", ""))
+                found = search.find(request, wanted, moment, request.GET.get("after", ""), most)
         except ClientError as error:
             return problem_page(request, _("Audit"), error)
     return render(
@@ -50,8 +52,9 @@ def events(request: ConsoleRequest) -> HttpResponse:
             "form": form,
             "events": found.events,
             "after": found.after,
+            "total": len(found.events) + bool(found.after),
             "reads_hidden": found.hidden,
-            "looked_until": found.looked_until if found.after and len(found.events) < search.PAGE else None,
+            "looked_until": found.looked_until if found.after and len(found.events) < most else None,
             "facets": found.facets,
             "facets_whole": found.whole,
             "as_of": asked,

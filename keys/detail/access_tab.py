@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.core.paginator import Paginator
 
+from console import paging
 from console.addresses import filter_text
 from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
@@ -34,7 +34,7 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
     wanted = filter_text(request.GET)
     text = wanted.typed.lower()
     shown = [row for row in rows if (everyone or row.any) and text in row.subject.arn.lower()]
-    page = Paginator(shown, _PAGE).get_page(request.GET.get("page"))
+    page = paging.page_of(shown, _PAGE, request.GET)
     question = Question("", "", side.key_id, {}, {}, service.now(request))
     return {
         "columns": [

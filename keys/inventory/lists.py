@@ -19,7 +19,7 @@ from django.db.models.functions import Concat
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from console import addresses
+from console import addresses, paging
 from console.request import ConsoleRequest
 from keys import service
 from keys.inventory import inventory, key_rows, search_terms
@@ -201,11 +201,15 @@ class Listing:
 
     @cached_property
     def size(self) -> int:
+        if paging.prints_all(self.query):
+            return paging.PRINTED
         size = self.query.get("size", "")
         return int(size) if size in map(str, SIZES) else SIZES[0]
 
     @cached_property
     def page(self) -> int:
+        if paging.prints_all(self.query):
+            return 1
         page = self.query.get("page", "")
         wanted = int(page) if page.isdecimal() and len(page) < 9 else 1
         return min(max(wanted, 1), self.pages)

@@ -12,11 +12,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from console import addresses
+from console import addresses, paging
 from keys.inventory import key_rows
 from keys.inventory.lists import FACETS, SIZES, Facet, FacetValue
 from keys.record.key_states import DELETED
@@ -124,7 +124,7 @@ class PastList:
     def page(self) -> Page[PastRow]:
         asked = self.query.get("size", "")
         size = int(asked) if asked in {str(each) for each in SIZES} else SIZES[0]
-        return Paginator(self.rows, size).get_page(self.query.get("page"))
+        return paging.page_of(self.rows, size, self.query)
 
     def facets(self) -> list[Facet]:
         """The facets that have more than one value, or one that is chosen."""

@@ -278,6 +278,19 @@ def as_of_query(context: dict[str, Any]) -> str:
     return f"?{urlencode({'as_of': typed})}" if typed else ""
 
 
+# What of an address narrows nothing.
+_NO_FILTER = {"page", "after", "size", "cols", "print", "format", "view", "as_of", "sort"}
+
+
+@register.simple_tag(takes_context=True)
+def filter_in_force(context: dict[str, Any]) -> str:
+    """What narrows the page, by its address: for paper, where the fields are not."""
+    members = addresses.repeated(context["request"]).lists()
+    return ", ".join(
+        f"{name} = {value}" for name, values in members if name not in _NO_FILTER for value in values if value
+    )
+
+
 @register.simple_tag(takes_context=True)
 def here(context: dict[str, Any]) -> str:
     """The page's own address, for a form that comes back to it."""

@@ -1,0 +1,98 @@
+"""What a page has for paper: whole IDs, the filter in force, the account's time, and all of a list or that it is cut."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from django.test import Client
+
+from audit import views as audit_views
+from console import paging
+from engine import clock
+from kmsconsole.frame import style_sheet
+from tests.conftest import TestAccount
+from tests.support.layout import TEMPLATES
+
+CUT = re.compile(r"\|truncate|\|slice:['\"]:\d+['\"] *}}")
+
+
+def printed(page: str) -> str:
+    found = re.search(r'<p class="print-only">(.*?)</p>', page, re.DOTALL)
+    assert found is not None
+    return " ".join(found[1].split())
+
+
+def test_paper_has_the_filter_and_the_time_of_the_account(account: TestAccount, signed_in: Client) -> None:
+    account.create_key()
+    account.move_clock(days=40)
+    page = signed_in.get("/keys/", {"q": "<b>", "state": "Enabled", "page": "1", "cols": "alias"}).content.decode()
+    head = printed(page)
+    assert head.endswith("Filter: q = &lt;b&gt;, state = Enabled")
+    assert f"{clock.now(account.account_id):%Y-%m-%d}" in head
+    assert "Filter:" not in printed(signed_in.get("/keys/").content.decode())
+
+
+def test_what_is_cut_on_a_page_is_whole_on_paper() -> None:
+    """Only the component that paper undoes cuts a text."""
+    cutting = [str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html") if CUT.search(path.read_text())]
+    assert cutting == []
+    rules = style_sheet.joined().decode()
+    paper = rules[rules.index("@layer print {") :]
+    assert re.search(r"\.abbreviated::after \{\s*content: attr\(title\)", paper)
+    assert "text-overflow" not in paper
+
+
+def test_the_id_of_a_key_in_an_event_is_whole_on_paper(account: TestAccount, signed_in: Client) -> None:
+    key = account.create_key()
+    page = signed_in.get("/audit/", {"operation": "CreateKey"}).content.decode()
+    assert f'<span class="abbreviated" title="{key}">{key[:12]}…</span>' in page
+
+
+@pytest.fixture
+def many(account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(paging, "PRINTED", 40)
+    made = [account.create_key() for _ in range(30)]
+    while signed_in.get("/keys/").context["listing"].total < len(made):  # read in the background on a busy machine
+        time.sleep(0.1)
+    return made
+
+
+ADDRESSES = (
+    "/keys/?size=25&sort=key_id",
+    "/audit/?operation=CreateKey",
+    "/audit/keys/",
+    "/access/?action=kms:Decrypt&principal=admin",
+)
+
+
+def keys_on(browser: Client, address: str, keys: list[str]) -> tuple[int, str]:
+    page = browser.get(address).content.decode()
+    return sum(key in page for key in keys), " ".join(page.split())
+
+
+def test_a_list_of_several_pages_leads_to_all_of_it_on_one(signed_in: Client, many: list[str]) -> None:
+    number, page = keys_on(signed_in, ADDRESSES[0], many)
+    assert number == 25
+    assert 'href="?size=25&amp;sort=key_id&amp;print=all"' in page
+    number, page = keys_on(signed_in, f"{ADDRESSES[0]}&print=all&page=2", many)
+    assert number == 30
+    assert "The list is whole: 30 rows." in page
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_list_to_print_is_whole(signed_in: Client, many: list[str], address: str) -> None:
+    number, page = keys_on(signed_in, address + ("&" if "?" in address else "?") + "print=all", many)
+    assert number == 30
+    assert "Cut:" not in page
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_list_to_print_says_that_it_is_cut(
+    signed_in: Client, many: list[str], address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "PRINTED", 20)
+    monkeypatch.setattr(audit_views, "PAGE", 10)
+    _number, page = keys_on(signed_in, address + ("&" if "?" in address else "?") + "print=all", many)
+    assert "Cut: these are the first" in page
