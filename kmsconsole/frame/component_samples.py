@@ -78,6 +78,7 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
         "call": SimpleNamespace(**{**vars(_CALL), "operation": "CreateUser, again"}),
     },
     "diff": lambda: {"diff": [SimpleNamespace(mark=mark, text=text) for mark, text in ((" ", "{"), ("-", "a"), ("+", "b"))]},
+    "empty_state": lambda: {"words": "No student in this class.", "url": "#empty_state", "action": "Add students"},
     "endpoint": None,
     "error_page": lambda: {"code": 404, "title": "Nothing here", "words": "There is no page at this address."},
     "field": lambda: {"bound": _form("field")["name"], "control": _form("field")["name"], "optional": True},

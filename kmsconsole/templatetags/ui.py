@@ -278,6 +278,18 @@ def as_of_query(context: dict[str, Any]) -> str:
     return f"?{urlencode({'as_of': typed})}" if typed else ""
 
 
+@register.inclusion_tag("components/empty_state.html", takes_context=True)
+def empty_state(context: dict[str, Any], words: str, url: str = "", action: str = "", **more: Any) -> dict[str, Any]:
+    """What stands where a list has nothing. `more`: title, first, other_url, other_action, then, needs, needs_arn."""
+    return {"request": context.get("request"), "words": words, "url": url, "action": action, **more}
+
+
+@register.simple_tag
+def events_of(arn: str) -> str:
+    """The address of a key's events."""
+    return f"{reverse('audit')}?{urlencode({'key': arn})}"
+
+
 # What of an address narrows nothing.
 _NO_FILTER = {"page", "after", "size", "cols", "print", "format", "view", "as_of", "sort"}
 

@@ -38,3 +38,17 @@ def test_the_style_guide_shows_each_component_with_what_it_says_of_itself(signed
     assert {f"components/{path.name}" for path in COMPONENTS} - shown == set()
     page = answer.content.decode()
     assert [path.stem for path in COMPONENTS if f'<h2 id="{path.stem}">' not in page] == []
+
+
+# Where something will appear, rather than a list that has nothing.
+PLACES = {"learn/labs/ciphertext.html", "playground/operation.html"}
+
+
+@pytest.mark.parametrize("template", PAGES, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_a_list_that_has_nothing_says_so_by_the_component_and_leads_on(template: Path) -> None:
+    name, text = str(template.relative_to(TEMPLATES)), template.read_text()
+    if name == "components/empty_state.html":
+        return
+    assert not re.search(r'class="(?:[^"]* )?empty[" ]', text)
+    for include in re.findall(r"{% empty_state (.*?)%}", text, re.DOTALL):
+        assert name in PLACES or re.search(r"""\burl=|_url\b|"#""", include)
