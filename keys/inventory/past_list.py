@@ -93,6 +93,10 @@ class PastList:
         return {name: str(self.query[name]) for name in _VALUES if self.query.get(name)}
 
     @property
+    def is_filtered(self) -> bool:
+        return bool(self.filter.typed or self.chosen or self.query.get("tag"))
+
+    @property
     def untold(self) -> list[Any]:
         return [words for name, words in _UNTOLD.items() if self.query.get(name)]
 

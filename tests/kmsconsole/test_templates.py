@@ -52,3 +52,11 @@ def test_a_list_that_has_nothing_says_so_by_the_component_and_leads_on(template:
     assert not re.search(r'class="(?:[^"]* )?empty[" ]', text)
     for include in re.findall(r"{% empty_state (.*?)%}", text, re.DOTALL):
         assert name in PLACES or re.search(r"""\burl=|_url\b|"#""", include)
+
+
+@pytest.mark.parametrize("template", PAGES, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_a_state_in_a_row_stays_in_sight_on_a_phone(template: Path) -> None:
+    """Its column, or that of what came of it, is pinned."""
+    rows = re.findall(r"<tr>(?:(?!</tr>).)*?</tr>", template.read_text(), re.DOTALL)
+    cells = r"<td(?:(?!</td>).)*?{% state "
+    assert [row for row in rows if re.search(cells, row, re.DOTALL) and "pinned" not in row] == []
