@@ -1,16 +1,97 @@
-// The boxes of a list: all at once, and how many are ticked, beside what can be done with them.
+// The boxes of a list: all at once, how many are ticked, and ticks that stay while one pages, sorts or narrows the list. They are kept
+// in this tab (sessionStorage) by the list's endpoint, account and Region, and forgotten when an action was begun with them.
+const MOST = 900; // what one form may send
+
+function form() {
+  return document.querySelector("form[data-ticks]");
+}
+
+function kept(list) {
+  return new Set(JSON.parse(sessionStorage.getItem("ticks " + list.dataset.ticks) || "[]"));
+}
+
+function keep(list, ticks) {
+  sessionStorage.setItem("ticks " + list.dataset.ticks, JSON.stringify([...ticks]));
+}
+
+function boxes(list) {
+  return [...list.querySelectorAll("input[type=checkbox][name=key]")];
+}
+
+// What is ticked on other pages goes with the form in fields of its own.
+function show(list, full = false) {
+  const here = new Set(boxes(list).map((box) => box.value));
+  const others = [...kept(list)].filter((value) => !here.has(value));
+  for (const field of list.querySelectorAll("input[data-other-page]")) field.remove();
+  for (const value of others) {
+    const field = document.createElement("input");
+    Object.assign(field, { type: "hidden", name: "key", value });
+    field.dataset.otherPage = "";
+    list.append(field);
+  }
+  const place = list.querySelector("[data-ticked]");
+  const number = others.length.toLocaleString(document.documentElement.lang);
+  if (place) {
+    const words = others.length ? "(" + number + " " + place.dataset.words + ")" : "";
+    place.textContent = full ? words + " " + place.dataset.most : words;
+    place.hidden = !place.textContent;
+  }
+  const clear = list.querySelector("[data-untick]");
+  if (clear) clear.hidden = !kept(list).size;
+}
+
 function countSelected() {
   for (const place of document.querySelectorAll("[data-selected]")) {
-    const number = document.querySelectorAll("input[name=" + place.dataset.selected + "]:checked").length;
+    const name = place.dataset.selected;
+    const fields = "input[name=" + name + "]:checked, input[name=" + name + "][data-other-page]";
+    const number = document.querySelectorAll(fields).length;
     place.textContent = number ? number.toLocaleString(document.documentElement.lang) + " " + place.dataset.words : "";
   }
 }
-document.addEventListener("change", countSelected);
-addEventListener("pageshow", countSelected); // a page that is gone back to has its ticks again
+
+function ticked() {
+  const list = form();
+  if (list) {
+    const ticks = kept(list);
+    let full = false;
+    for (const box of boxes(list)) {
+      full ||= box.checked && !ticks.has(box.value) && ticks.size >= MOST;
+      if (full) box.checked = ticks.has(box.value);
+      ticks[box.checked ? "add" : "delete"](box.value);
+    }
+    keep(list, ticks);
+    show(list, full);
+  }
+  countSelected();
+}
+
+function restore() {
+  if (document.querySelector("[data-ticks-done]")) {
+    for (const name of Object.keys(sessionStorage)) if (name.startsWith("ticks ")) sessionStorage.removeItem(name);
+  }
+  const list = form();
+  if (list) {
+    const ticks = kept(list);
+    for (const box of boxes(list)) box.checked = ticks.has(box.value);
+    show(list);
+  }
+  countSelected();
+}
+
+document.addEventListener("change", ticked);
+document.addEventListener("htmx:load", restore); // the list was swapped
+addEventListener("pageshow", restore);
 
 document.addEventListener("click", (event) => {
   const all = event.target.closest("[data-select-all]");
-  if (!all) return;
-  for (const box of document.querySelectorAll("input[name=" + all.dataset.selectAll + "]")) box.checked = all.checked;
-  countSelected();
+  if (all) {
+    for (const box of document.querySelectorAll("input[type=checkbox][name=" + all.dataset.selectAll + "]")) {
+      box.checked = all.checked;
+    }
+    ticked();
+  }
+  if (event.target.closest("[data-untick]")) {
+    keep(form(), []);
+    restore();
+  }
 });

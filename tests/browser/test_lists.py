@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -32,7 +33,8 @@ def keys(server: Server) -> dict[str, str]:
 ADDRESSES = (
     "/keys/?q=nut&state=Disabled&cols=alias&cols=tags&cols=rotation&cols=public&cols=description&cols=last_used",
     "/keys/?q=nothing-has-this",
-    "/audit/?operation=CreateKey&as_of=2030-01-01",
+    "/audit/?operation=CreateKey&as_of=2025-01-01",
+    "/keys/?as_of=2025-01-01",
     "/audit/?start=2030-01-01&end=2029-01-01",
     "/audit/keys/?as_of=2020-01-01",
     "/search/?q=nut",
@@ -243,3 +245,63 @@ def test_the_audit_pages_print_without_the_frame(visit: Callable[..., Page], key
             expect(page.locator(hidden).first).to_be_hidden()
         expect(page.locator(".print-only").first).to_contain_text("111122223333")
         page.emulate_media(media="screen")
+
+
+def test_a_phone_shows_states_and_outcomes_without_scrolling_sideways_and_folds_the_filters(
+    visit: Callable[..., Page], keys: dict[str, str]
+) -> None:
+    page, desk = visit(viewport=PHONE), visit()
+    now = datetime.now(UTC).isoformat().replace("+", "%2B")
+    for address in ("/keys/", "/audit/", f"/keys/?as_of={now}"):
+        page.goto(address)
+        place = page.locator("tbody .pinned").first.bounding_box()
+        assert place is not None
+        assert place["x"] + place["width"] <= PHONE["width"], address
+        field = page.locator(".filters input:not([type=hidden])").first
+        expect(field).not_to_be_visible()
+        page.locator(".filters > summary").click()
+        expect(field).to_be_visible()
+        nothing_wrong(page, address)
+        desk.goto(address)
+        expect(desk.locator(".filters > summary")).not_to_be_visible()
+        expect(desk.locator(".filters input:not([type=hidden])").first).to_be_visible()
+        cut = "[...document.querySelectorAll('.table-wrap')].map(each => each.scrollWidth - each.clientWidth)"
+        assert desk.evaluate(cut) == [0], address
+        nothing_wrong(desk, address)
+
+
+def test_ticks_stay_while_one_pages_and_narrows_and_go_with_the_action(
+    visit: Callable[..., Page], server: Server, keys: dict[str, str]
+) -> None:
+    kms = server.client()
+    for _ in range(26):
+        kms.create_key(Description="ticked")
+    page = visit()
+    page.goto("/keys/?q=ticked&size=25&sort=key_id")
+    page.locator("tbody input[name=key]").nth(3).check()
+    page.locator("tbody input[name=key]").nth(4).check()
+    page.locator("#page-next").click()
+    page.wait_for_url("**page=2**")
+    page.locator("tbody input[name=key]").first.check()
+    expect(page.locator("[data-selected]")).to_have_text("3 selected")
+    expect(page.locator("[data-ticked]")).to_have_text("(2 of them on other pages)")
+    page.locator("#page-previous").click()
+    page.wait_for_url("**page=1**")
+    expect(page.locator("tbody input[name=key]:checked")).to_have_count(2)
+    page.goto("/keys/?q=hazel")
+    expect(page.locator("[data-selected]")).to_have_text("3 selected")
+    page.locator("#bulk").select_option("disable")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("3 keys will do it.")).to_be_visible()
+    page.go_back()
+    page.get_by_role("button", name="Clear ticks").click()
+    expect(page.locator("[data-selected]")).to_have_text("")
+    page.reload()
+    expect(page.locator("input[name=key]:checked, input[data-other-page]")).to_have_count(0)
+    page.locator("tbody input[name=key]").first.check()
+    page.locator("#bulk").select_option("disable")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Disable").click()
+    expect(page.get_by_text("0 left")).to_be_visible()
+    page.goto("/keys/?q=hazel")
+    expect(page.locator("input[name=key]:checked")).to_have_count(0)
