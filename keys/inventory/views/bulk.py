@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_POST
 from console.request import ConsoleRequest
 from keys import call, viewer
 from keys.common import problem_page
-from keys.inventory import bulk, bulk_impact, inventory
+from keys.inventory import bulk, bulk_impact, inventory, ticks
 from keys.inventory.bulk import BULK_ACTIONS, BulkAction
 from keys.inventory.bulk_impact import Impact
 from keys.inventory.lists import synced_listing
@@ -99,6 +100,8 @@ _FORMS: dict[str, type[DeletionForm] | type[TagForm]] = {"delete": DeletionForm,
 @require_POST
 def confirm(request: ConsoleRequest) -> HttpResponse:
     """The preview; sent again with `confirmed`, the job. Keys are named one by one, or as all that match a list's query."""
+    if "page" in request.POST or "untick" in request.POST:
+        return _other_page(request)
     slug = request.POST.get("action", "")
     action = BULK_ACTIONS.get(slug)
     try:
@@ -116,6 +119,7 @@ def confirm(request: ConsoleRequest) -> HttpResponse:
     used = [each for each in impacts.values() if each.recent]
     form = _FORMS[slug](f"delete {len(willing)}", used, request.POST if confirmed else None) if slug in _FORMS else None
     if confirmed and willing and not previewed and (form is None or form.is_valid()):
+        ticks.clear(request)
         job = bulk.start(request, slug, willing, form.parameters() if form is not None else {})
         return redirect("keys-bulk-job", job.pk)
     in_use = {each.key_id for each in used}
@@ -140,6 +144,18 @@ def confirm(request: ConsoleRequest) -> HttpResponse:
         },
         status=422 if form is not None and form.errors else 200,
     )
+
+
+def _other_page(request: ConsoleRequest) -> HttpResponse:
+    """Without scripts: to another page of the list, with the ticks of this one kept; or without any."""
+    query = QueryDict(request.POST.get("query", "")[:4000], mutable=True)
+    if "untick" in request.POST:
+        ticks.clear(request)
+    else:
+        if not ticks.keep(request, request.POST.getlist("shown"), request.POST.getlist("key")):
+            messages.warning(request, _("At most 900 are ticked; for more, choose all that match."))
+        query["page"] = request.POST["page"]
+    return redirect(f"{reverse('keys')}?{query.urlencode()}")
 
 
 def _shown(

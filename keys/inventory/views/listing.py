@@ -17,7 +17,7 @@ from console import addresses
 from console.request import ConsoleRequest
 from keys import viewer
 from keys.common import problem_page
-from keys.inventory import inventory
+from keys.inventory import inventory, ticks
 from keys.inventory.bulk import BULK_ACTIONS
 from keys.inventory.lists import COLUMNS, DUE, FACETS, SIZES, Listing, synced_listing
 from keys.inventory.views import past
@@ -48,6 +48,7 @@ def _list(request: ConsoleRequest, manager: str) -> HttpResponse:
     except ClientError as error:
         return problem_page(request, TITLES[manager], error)
     first = (listing.page - 1) * listing.size
+    ticked = ticks.kept(request)
     return render(
         request,
         "keys/inventory/list.html",
@@ -71,6 +72,8 @@ def _list(request: ConsoleRequest, manager: str) -> HttpResponse:
             "actions": [(slug, action.words) for slug, action in BULK_ACTIONS.items()],
             "views": _views(request, manager),
             "progress": inventory.progress(request),
+            "ticks": ticked,
+            "other_ticks": [each for each in ticked if each not in {row.key_id for row in rows}],
         },
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -182,3 +183,41 @@ def test_a_key_that_was_used_lately_is_named_before_many_are_deleted(account: Te
     assert state(account, unused) == "Enabled"
     post(signed_in, **given, names="in-use")
     assert state(account, used) == "PendingDeletion"
+
+
+def ticks(browser: Client, address: str = "/keys/") -> tuple[list[str], list[str]]:
+    """(ticked on this page, on others), as a page without scripts has them."""
+    page = text(browser.get(address))
+    here = re.findall(r'name="key"\s+value="([^"]+)"\s+checked', page)
+    return sorted(here), sorted(re.findall(r'type="hidden" name="key" value="([^"]+)"', page))
+
+
+def test_ticks_stay_without_scripts_while_one_pages(account: TestAccount, signed_in: Client) -> None:
+    one, two, three = sorted(account.create_key() for _ in range(3))
+    assert ticks(signed_in) == ([], [])
+    moved = signed_in.post(
+        "/keys/bulk/", {"query": "sort=key_id&page=1", "shown": [one, two], "key": [one], "page": "2"}
+    )
+    assert moved["Location"] == "/keys/?sort=key_id&page=2"
+    assert ticks(signed_in) == ([one], [])
+    assert ticks(signed_in, "/keys/?q=no-such-key") == ([], [one])
+    signed_in.post("/keys/bulk/", {"shown": [three], "key": [one, three], "page": "1"})  # as the page has the other's
+    assert ticks(signed_in) == ([one, three], [])
+    signed_in.post("/keys/bulk/", {"shown": [one, two], "key": [two, three], "page": "2"})
+    assert ticks(signed_in) == ([two, three], [])
+    signed_in.post("/region/", {"region": "eu-west-1", "next": "/"})
+    assert ticks(signed_in) == ([], [])
+    signed_in.post("/region/", {"region": "us-east-1", "next": "/"})
+    post(signed_in, action="disable", key=[two, three], confirmed="1")
+    assert ticks(signed_in) == ([], [])
+
+
+def test_ticks_are_cleared_and_bounded_without_scripts(account: TestAccount, signed_in: Client) -> None:
+    key = account.create_key()
+    signed_in.post("/keys/bulk/", {"shown": [key], "key": [key], "page": "1"})
+    signed_in.post("/keys/bulk/", {"query": "q=a", "untick": "1"})
+    assert ticks(signed_in) == ([], [])
+    many = [f"key-{number}" for number in range(950)]
+    answer = signed_in.post("/keys/bulk/", {"shown": [], "key": many, "page": "1"}, follow=True)
+    assert "At most 900 are ticked" in text(answer)
+    assert len(ticks(signed_in)[1]) == 900
