@@ -31,7 +31,7 @@ ELSEWHERE = {
     "keys/inventory/key_rows.py": "the reads of a list's row: their order is that of stored bits",
     "keys/endpoints/connections.py": "what the test of a connection leaves out, for what it would do there",
     "keys/record/key_states.py": "what each operation changes of a key's state",
-    "audit/states.py": "which calls the key states of a date are read from",
+    "keys/record/snapshots.py": "which calls a past state is read from",
     "console/error_help.py": "what helps, by operation and error",
     "console/terraform.py": "Terraform's resource for each operation",
     "playground/table.py": "where each result goes on to",
