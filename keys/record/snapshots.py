@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from keys.record import key_states
@@ -30,6 +30,7 @@ LIST_EVENTS = (
     "UntagResource",
 )
 KEY_EVENTS = (*LIST_EVENTS, "CreateGrant", "RetireGrant", "RevokeGrant")
+_DEFAULT_WINDOW = 30  # days, where ScheduleKeyDeletion names none
 _DEFAULT_PERIOD = 365  # days, where EnableKeyRotation names none
 
 
@@ -72,6 +73,8 @@ class KeySnapshot(key_states.StateFacts):
     rotation_days: int | None = None
     policy_since: datetime | None = None
     policy_event_id: str = ""
+    window_days: int = 0  # of a deletion that waits for replicas
+    replicas: frozenset[str] = frozenset()  # ARNs that such a deletion waits for
     grants: tuple[GrantSnapshot, ...] = ()
     grants_known: bool = True
 
@@ -91,18 +94,40 @@ class _Call:
     made: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Regions:
+    """What a multi-Region key has in common with its like in other Regions: `rotations` by key ID (also for replicas that come later),
+    the ARNs of all, and when each is deleted."""
+
+    rotations: dict[str, int | None] = field(default_factory=dict)
+    arns: dict[str, set[str]] = field(default_factory=dict)
+    deletions: dict[str, datetime | None] = field(default_factory=dict)
+
+    def add(self, key_id: str, arn: str) -> None:
+        if key_id.startswith("mrk-"):
+            self.arns.setdefault(key_id, set()).add(arn)
+
+    def waited_for(self, key: KeySnapshot, moment: datetime) -> KeySnapshot:
+        """A primary key whose deletion waits: once the last replica is deleted, its own waiting period begins."""
+        replicas = frozenset(self.arns.get(key.key_id, set()) - {key.arn})
+        dates = [self.deletions.get(arn) for arn in replicas]
+        known = [date for date in dates if date is not None and date <= moment]
+        if not replicas or len(known) < len(dates):
+            return replace(key, replicas=replicas)
+        return replace(key, replicas=replicas, deletion_date=max(known) + timedelta(days=key.window_days))
+
+
 def replay(records: Iterable[dict[str, Any]], region: str, moment: datetime) -> list[KeySnapshot]:
     """The keys of a Region at `moment`, by their IDs, deleted ones too. Refused calls change nothing, nor do voided ones."""
     keys: dict[str, KeySnapshot] = {}
-    rotations: dict[
-        str, int | None
-    ] = {}  # a multi-Region key has one for all Regions, also for replicas that come later
+    regions = _Regions()
     for record in records:
         time = datetime.fromisoformat(record["eventTime"])
         if time > moment or record.get("errorCode") or record.get("voided"):
             continue
-        _apply(keys, rotations, record, region, time)
-    return sorted(keys.values(), key=lambda key: key.key_id)
+        _apply(keys, regions, record, region, time)
+    told = (regions.waited_for(key, moment) if key.waits_for_replicas else key for key in keys.values())
+    return sorted(told, key=lambda key: key.key_id)
 
 
 def policy_text(records: Iterable[dict[str, Any]], key: KeySnapshot) -> str:
@@ -115,7 +140,7 @@ def policy_text(records: Iterable[dict[str, Any]], key: KeySnapshot) -> str:
 
 
 def _apply(
-    keys: dict[str, KeySnapshot], rotations: dict[str, int | None], record: dict[str, Any], region: str, time: datetime
+    keys: dict[str, KeySnapshot], regions: _Regions, record: dict[str, Any], region: str, time: datetime
 ) -> None:
     identity = record.get("userIdentity", {})
     call = _Call(
@@ -131,17 +156,22 @@ def _apply(
     )
     if call.name in ("CreateKey", "ReplicateKey"):
         metadata = call.answer.get("keyMetadata") or call.answer.get("replicaKeyMetadata") or {}
+        regions.add(metadata.get("keyId", ""), metadata.get("arn", ""))
         if f":{region}:" in metadata.get("arn", ""):
-            keys[metadata["keyId"]] = _created(metadata, call, rotations.get(metadata["keyId"]))
+            keys[metadata["keyId"]] = _created(metadata, call, regions.rotations.get(metadata["keyId"]))
         return
     for arn in dict.fromkeys(resource["ARN"] for resource in record.get("resources") or ()):
         key_id = arn.rpartition("/")[2]
         key = keys.get(key_id)
+        if call.name in ("ScheduleKeyDeletion", "CancelKeyDeletion"):
+            regions.deletions[arn] = key_states.changed(call.name, call.given, call.answer)["deletion_date"]
         if call.name in ("EnableKeyRotation", "DisableKeyRotation"):
             enabled = call.name == "EnableKeyRotation"
-            rotations[key_id] = int(call.given.get("rotationPeriodInDays") or _DEFAULT_PERIOD) if enabled else None
+            regions.rotations[key_id] = (
+                int(call.given.get("rotationPeriodInDays") or _DEFAULT_PERIOD) if enabled else None
+            )
             if key is not None:
-                keys[key_id] = replace(key, rotation_days=rotations[key_id])
+                keys[key_id] = replace(key, rotation_days=regions.rotations[key_id])
         elif call.name == "UpdatePrimaryRegion":
             if key is not None:
                 primary = call.given.get("primaryRegion") == region
@@ -176,6 +206,8 @@ def _created(metadata: Mapping[str, Any], call: _Call, rotation_days: int | None
 def _changed(key: KeySnapshot, call: _Call) -> dict[str, Any]:
     """What a call changed of a key."""
     facts = key_states.changed(call.name, call.given, call.answer)
+    if call.name == "ScheduleKeyDeletion":
+        facts["window_days"] = int(call.given.get("pendingWindowInDays") or _DEFAULT_WINDOW)
     if facts:
         return {**facts, **call.made}
     match call.name:

@@ -10,6 +10,7 @@ from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 from django.test import Client
 from django.urls import Resolver404, resolve
 
@@ -147,6 +148,30 @@ def test_the_rotation_of_a_replica_is_that_of_its_primary(account: TestAccount, 
     signed_in.post("/region/", {"region": "eu-west-1", "next": "/"})
     (row,) = signed_in.get("/keys/", {"as_of": now}).context["page"].object_list
     assert (row.key.regionality, row.key.rotation_days, dict(row.key.tags)) == ("PRIMARY", 100, {"a": "b"})
+
+
+def test_a_deletion_that_waits_for_replicas_begins_when_the_last_is_deleted(
+    account: TestAccount, signed_in: Client
+) -> None:
+    kms = account.client()
+    key = account.create_key(MultiRegion=True)
+    kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+    account.move_clock(hours=1)
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=10)
+    begun = clock.now(account.account_id)
+    replica = account.client(region="eu-west-1")
+    replica.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    account.move_clock(days=8)
+    with pytest.raises(ClientError, match="NotFound"):
+        replica.describe_key(KeyId=key)
+    states = {0: "PendingReplicaDeletion", 6: "PendingReplicaDeletion", 8: "PendingDeletion"}
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == states[8]
+    account.move_clock(days=12)
+    for days, state in (states | {18: "Deleted"}).items():
+        moment = {"as_of": (begun + timedelta(days=days, minutes=1)).isoformat()}
+        assert signed_in.get(f"/keys/{key}/", moment).context["state"] == state, days
+        listed = signed_in.get("/audit/keys/", moment).context["page"].object_list
+        assert [told for each, told in listed if each.key_id == key] == [state], days
 
 
 def shown_then(past: Past) -> Iterator[str]:
