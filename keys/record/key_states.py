@@ -73,6 +73,8 @@ CHANGES: dict[str, Callable[[Part, Part], dict[str, Any]]] = {
     "DeleteImportedKeyMaterial": lambda given, answer: {"has_material": False, "valid_to": None},
 }
 
+SCHEDULED, CANCELLED = "ScheduleKeyDeletion", "CancelKeyDeletion"
+
 # How dates stand in the record: ISO 8601 here, and as AWS writes them.
 _AWS_DATES = ("%b %d, %Y %H:%M:%S %p", "%b %d, %Y, %I:%M:%S %p")
 _NOT_YET = datetime.max.replace(tzinfo=UTC)  # where the record gives no date, or one in no known form

@@ -15,11 +15,10 @@ from typing import Any
 from console.request import ConsoleRequest
 from keys import service
 from keys.inventory import inventory
-from keys.record import events, snapshots
+from keys.record import events, key_states, snapshots
 from keys.record.snapshots import KeySnapshot
 
 _KEPT = 100_000  # keys of all replayed lists together
-_DELETIONS = ("ScheduleKeyDeletion", "CancelKeyDeletion")
 _SETTLED = timedelta(minutes=1)  # what is younger may still get records
 _lock = threading.Lock()
 _replayed: dict[tuple[str, str, datetime], PastKeys] = {}
@@ -74,7 +73,10 @@ def one_key(request: ConsoleRequest, key_id: str, moment: datetime) -> PastKey:
     keys = snapshots.replay(found.records, region, moment)
     key = next((each for each in keys if each.key_id == key_id), None)
     if key is not None and key.replicas:  # its deletion waits for theirs, which other records tell
-        more = [events.of_key(request, arn, _DELETIONS, moment).records for arn in sorted(key.replicas)]
+        more = [
+            events.of_key(request, arn, (key_states.SCHEDULED, key_states.CANCELLED), moment).records
+            for arn in sorted(key.replicas)
+        ]
         records = sorted((each for part in (found.records, *more) for each in part), key=lambda each: each["eventTime"])
         (key,) = (each for each in snapshots.replay(records, region, moment) if each.key_id == key_id)
     policy = snapshots.policy_text(found.records, key) if key is not None else ""

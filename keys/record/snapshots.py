@@ -163,7 +163,7 @@ def _apply(
     for arn in dict.fromkeys(resource["ARN"] for resource in record.get("resources") or ()):
         key_id = arn.rpartition("/")[2]
         key = keys.get(key_id)
-        if call.name in ("ScheduleKeyDeletion", "CancelKeyDeletion"):
+        if call.name in (key_states.SCHEDULED, key_states.CANCELLED):
             regions.deletions[arn] = key_states.changed(call.name, call.given, call.answer)["deletion_date"]
         if call.name in ("EnableKeyRotation", "DisableKeyRotation"):
             enabled = call.name == "EnableKeyRotation"
@@ -206,7 +206,7 @@ def _created(metadata: Mapping[str, Any], call: _Call, rotation_days: int | None
 def _changed(key: KeySnapshot, call: _Call) -> dict[str, Any]:
     """What a call changed of a key."""
     facts = key_states.changed(call.name, call.given, call.answer)
-    if call.name == "ScheduleKeyDeletion":
+    if call.name == key_states.SCHEDULED:
         facts["window_days"] = int(call.given.get("pendingWindowInDays") or _DEFAULT_WINDOW)
     if facts:
         return {**facts, **call.made}
