@@ -14,6 +14,12 @@ def of(request: HttpRequest) -> str:
     return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
 
 
+def of_this_machine(request: HttpRequest) -> str:
+    """`of`, where it leads every machine to itself; empty otherwise."""
+    found = of(request)
+    return found if is_local(found) else ""
+
+
 def is_local(address: str) -> bool:
     """Whether an address leads every machine to itself: what is handed out with it works here alone."""
     host = (urlsplit(address).hostname or "").rstrip(".")

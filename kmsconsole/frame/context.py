@@ -171,7 +171,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "endpoint": backend.name or {"embedded": _("Embedded"), "aws": _("Real AWS")}[backend.kind],
         "endpoint_kind": backend.kind,
         "signed_in": own and own.signed_in,
-        "local_address": address if public_address.is_local(address := public_address.of(request)) else "",
+        "local_address": own and public_address.of_this_machine(own),
         "speaks_of": own and speaks_of(own),
         "other_sessions": session.others(request) if hasattr(request, "session") else (),
         "clock_ahead": durations.ahead(own) if own else "",

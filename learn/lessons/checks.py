@@ -72,9 +72,11 @@ def too_long(record: Record) -> bool:
 
 
 def looks_by(attribute: str) -> Callable[[Record], bool]:
-    """For LookupEvents: it asked by this attribute."""
-    return lambda record: any(
-        each.get("attributeKey") == attribute for each in given(record).get("lookupAttributes", ())
+    """For LookupEvents: it asked by this attribute; or for ReadRecord, by which the audit page searches, by what that calls it."""
+    searched = {"ResourceName": "key"}.get(attribute, "")
+    return lambda record: (
+        searched in given(record)
+        or any(each.get("attributeKey") == attribute for each in given(record).get("lookupAttributes", ()))
     )
 
 

@@ -438,14 +438,14 @@ LESSONS: tuple[Lesson, ...] = (
         "audit-trail",
         _("Reading the audit trail"),
         _("Every step that was ticked here was found in the record of calls. Read it yourself."),
-        ("LookupEvents",),
+        ("LookupEvents", "ReadRecord"),
         (
             Step(
                 _("The events of one key"),
                 _("Who did what with it, from the first CreateKey on; refusals too."),
                 _("An auditor asks by key: who has used it, and who has tried to."),
                 "LookupEvents",
-                done("LookupEvents", where=looks_by("ResourceName")),
+                done("LookupEvents", "ReadRecord", where=looks_by("ResourceName")),
                 (EVENTS,),
                 _("Events of the key"),
                 "aws cloudtrail lookup-events --max-results 10 \\\n    --lookup-attributes AttributeKey=ResourceName,AttributeValue={key} \\\n    --query 'Events[].[EventTime,Username,EventName]' --output table",

@@ -35,7 +35,8 @@ _TAG = re.compile(r"<[^>]+>")
 OWN = {
     "Set", "Sign in", "Sign out", "Sign out of all", "End", "End all others", "Save", "Delete the view of this name", "Show the call",
     "Copy", "Add a row", "Show this key's algorithms", "Next", "Preview", "Check every record", "Download", "Search",
-    "Forget it", "Forget them", "Look at it", "Use this",
+    "Forget it", "Forget them", "Look at it", "Use this", "Clear ticks", "Skip to review", "Show the commands for these",
+    "Download wrapping public key and import token",
 }  # fmt: skip
 ONLY_THE_CALL_TELLS = {
     "Retire",  # the grant's retiring principal may
