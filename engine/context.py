@@ -36,6 +36,9 @@ class CallContext:
     user_agent: str
     secure: bool = False
 
+    # What was made for a change before its transaction (engine.operation.Operation.prepare).
+    prepared: Any = None
+
     # What the audit record shows beyond the request parameters (which engine.service takes from the model, without secrets).
     resources: list[dict[str, str]] = field(default_factory=list)
     response_elements: dict[str, Any] | None = None

@@ -201,6 +201,9 @@ def _perform(held: PendingResponse, call: Call, context: CallContext, request: H
         writes = operation.writes
         throttling.take(context.account_id, context.region, call.service, context.operation)
         parameters = protocol.parse(call, request)
+        if operation.prepare is not None:
+            with operation.prepare(context, parameters):
+                return _change(call, context, operation, parameters)
         if writes:
             return _change(call, context, operation, parameters)
         result = operation.run(context, parameters)
@@ -216,6 +219,7 @@ def _perform(held: PendingResponse, call: Call, context: CallContext, request: H
         held.records = record.build(context, call.operation, parameters, error=refused, writes=writes)
         raise refused from reason
     except SynchronousOnlyOperation:
+        throttling.put_back(context.account_id, context.region, call.service, context.operation)
         raise
     except Exception as reason:
         logger.exception(

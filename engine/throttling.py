@@ -109,6 +109,15 @@ def take(account_id: str, region: str, service: str, operation: str) -> None:
     bucket[0] = tokens - 1
 
 
+def put_back(account_id: str, region: str, service: str, operation: str) -> None:
+    """A call that was counted begins anew, and will be counted then."""
+    rates = _rates[service]
+    family, _rate = rates.get(operation) or rates.get("") or _UNLIMITED
+    bucket = _buckets.get((account_id, region, family.name))
+    if bucket is not None:
+        bucket[0] += 1
+
+
 _MOST = 20_000
 _UNLIMITED = (_family("", 0, 0), 0.0)
 configure("")

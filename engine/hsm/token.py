@@ -40,6 +40,7 @@ class Reason(enum.Enum):
     GONE = "the token is not there"
     PIN_INCORRECT = "the PIN is not the token user's"
     PIN_LOCKED = "the token user's PIN is locked"
+    NO_USER = "the token has no user yet"
     NO_KEY = "the token has no such key"
     FULL = "the token has no room for another key"
     SLOW = "the token did not answer in time"
@@ -68,6 +69,7 @@ _REASONS: dict[type[Exception], Reason] = {
     pkcs11.PinLenRange: Reason.PIN_INCORRECT,
     pkcs11.PinLocked: Reason.PIN_LOCKED,
     pkcs11.PinExpired: Reason.PIN_LOCKED,
+    pkcs11.UserPinNotInitialized: Reason.NO_USER,
     pkcs11.NoSuchKey: Reason.NO_KEY,
     pkcs11.KeyHandleInvalid: Reason.NO_KEY,
     pkcs11.ObjectHandleInvalid: Reason.NO_KEY,
@@ -136,6 +138,14 @@ class Token:
     def check(self) -> None:
         """Look for the token and log in anew, whatever was logged in before. Raises TokenError."""
         self._call(lambda session: None, fresh=True)
+
+    def find(self) -> None:
+        """Look for the token without a login. Raises TokenError."""
+        self._in_thread(self._find)
+
+    def change_pin(self, pin: str) -> None:
+        """Give the token's user another PIN. This object goes on with the login that it has."""
+        self._call(lambda session: session.opened.set_pin(self.pin, pin), repeat=False)
 
     def random(self, length: int) -> bytes:
         return self._call(lambda session: bytes(session.opened.generate_random(length * 8)))
@@ -214,10 +224,13 @@ class Token:
 
     def _call(self, work: Callable[[_Session], T], *, fresh: bool = False, repeat: bool = True) -> T:
         """`work` in a thread of this token. With `repeat` it is done once more on a new session if the first one was stale."""
+        return self._in_thread(lambda: self._work(work, fresh, repeat))
+
+    def _in_thread(self, work: Callable[[], T]) -> T:
         if not self._waiting.acquire(blocking=False):
             raise TokenError(Reason.BUSY)
         try:
-            future: Future[T] = self._threads.submit(self._work, work, fresh, repeat)
+            future: Future[T] = self._threads.submit(work)
         except BaseException:
             self._waiting.release()
             raise
@@ -227,6 +240,13 @@ class Token:
         except FutureTimeoutError:
             future.cancel()
             raise TokenError(Reason.SLOW) from None
+
+    def _find(self) -> None:
+        with _one_at_a_time(self.module):
+            try:
+                _look_for(self.module, self.label)
+            except pkcs11.PKCS11Error as reason:
+                raise _told(reason) from reason
 
     def _work(self, work: Callable[[_Session], T], fresh: bool, repeat: bool) -> T:
         with _one_at_a_time(self.module):
@@ -310,21 +330,25 @@ def _open(module: str, label: str, pin: str) -> pkcs11.Session:
     """A session with a token, logged in. A module looks for tokens and keeps logins from one initialisation to the next: for a token
     that came later, and to prove another PIN than that of the login, it is initialised anew. The sessions of its other tokens end with
     that, and their next call opens new ones."""
-    library = _library(module)
-    try:
-        found = library.get_token(token_label=label)
-    except _NOT_THERE:
-        _initialise_anew(module)
-        found = library.get_token(token_label=label)
+    found = _look_for(module, label)
     try:
         opened = found.open(rw=True, user_pin=pin)
     except pkcs11.UserAlreadyLoggedIn:
         if _pins.get((module, label)) == pin:
             return found.open(rw=True)
         _initialise_anew(module)
-        opened = library.get_token(token_label=label).open(rw=True, user_pin=pin)
+        opened = _look_for(module, label).open(rw=True, user_pin=pin)
     _pins[module, label] = pin
     return opened
+
+
+def _look_for(module: str, label: str) -> Any:
+    library = _library(module)
+    try:
+        return library.get_token(token_label=label)
+    except _NOT_THERE:
+        _initialise_anew(module)
+        return library.get_token(token_label=label)
 
 
 def _told(reason: Exception) -> TokenError:

@@ -8,6 +8,7 @@ from typing import Any
 from engine.context import CallContext
 from engine.kms import access, algorithms, encryption, key_snapshots, key_use, specs
 from engine.kms.key_snapshots import KmsKey
+from engine.kms.stores import use
 from engine.wire.errors import AWSError
 
 _KEY_SPEC_BYTES = {"AES_256": 32, "AES_128": 16}
@@ -32,19 +33,21 @@ def _refuse_asymmetric(key: KmsKey) -> None:
 def generate_data_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     key_use.refuse_recipient(parameters)
     key, plaintext = _data_key(context, parameters)
-    return {"Plaintext": plaintext, **_sealed(key, plaintext, parameters, "CiphertextBlob")}
+    return {"Plaintext": plaintext, **_sealed(context, key, plaintext, parameters, "CiphertextBlob")}
 
 
 def generate_data_key_without_plaintext(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     key, plaintext = _data_key(context, parameters)
-    return _sealed(key, plaintext, parameters, "CiphertextBlob")
+    return _sealed(context, key, plaintext, parameters, "CiphertextBlob")
 
 
-def _sealed(key: KmsKey, plaintext: bytes, parameters: dict[str, Any], member: str) -> dict[str, Any]:
+def _sealed(
+    context: CallContext, key: KmsKey, plaintext: bytes, parameters: dict[str, Any], member: str
+) -> dict[str, Any]:
     return {
-        member: encryption.seal_symmetric(key, plaintext, parameters.get("EncryptionContext")),
+        member: encryption.seal_symmetric(context, key, plaintext, parameters.get("EncryptionContext")),
         "KeyId": key.arn,
-        "KeyMaterialId": key_use.current(key).material_id,
+        **key_use.material_id("KeyMaterialId", key),
     }
 
 
@@ -61,7 +64,7 @@ def _data_key_pair(context: CallContext, parameters: dict[str, Any]) -> tuple[by
         )
     access.dry_run(parameters)
     private, public = algorithms.generate(spec)
-    sealed = _sealed(key, private, parameters, "PrivateKeyCiphertextBlob")
+    sealed = _sealed(context, key, private, parameters, "PrivateKeyCiphertextBlob")
     return private, {**sealed, "PublicKey": public, "KeyPairSpec": spec.name}
 
 
@@ -78,8 +81,9 @@ def generate_data_key_pair_without_plaintext(context: CallContext, parameters: d
 def generate_random(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     key_use.refuse_recipient(parameters)
     access.authorize_new(context, "GenerateRandom")
-    if "CustomKeyStoreId" in parameters:
-        raise AWSError("CustomKeyStoreNotFoundException", "")
     if "NumberOfBytes" not in parameters:
         raise AWSError("ValidationException", "NumberOfBytes is required.")
+    if "CustomKeyStoreId" in parameters:
+        store_id, length = parameters["CustomKeyStoreId"], parameters["NumberOfBytes"]
+        return {"Plaintext": use.random(context.account_id, context.region, store_id, length)}
     return {"Plaintext": secrets.token_bytes(parameters["NumberOfBytes"])}

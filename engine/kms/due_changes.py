@@ -12,6 +12,7 @@ from django.db.models import F, Q
 
 from engine import clock
 from engine.kms import material, models
+from engine.kms.stores import orphans
 from engine.store import transaction
 from engine.store.transaction import aliases_entity, changed, key_entity
 
@@ -91,6 +92,8 @@ def delete(row: models.Key, when: datetime) -> None:
     models.DestroyedKey.objects.update_or_create(
         account_id=row.account_id, region=row.region, key_id=row.key_id, defaults={"destroyed": when}
     )
+    if row.custom_key_store_id:
+        orphans.note(row)
     row.delete()
     if len(others) == 1 and others[0].primary_region == others[0].region:
         primary = others[0]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.context import CallContext
 from engine.iam.condition_keys import RE_ENCRYPT_ON_SAME_KEY
-from engine.kms import access, ciphertext, key_snapshots, key_use, states
+from engine.kms import access, ciphertext, key_snapshots, key_use, states, token_ciphertext
 from engine.kms.algorithms import rsa
 from engine.kms.ciphertext import Reference
 from engine.kms.key_snapshots import KmsKey
 from engine.kms.specs import SPECS, SYMMETRIC_DEFAULT
+from engine.kms.stores import use
 from engine.wire.errors import AWSError
 
 
@@ -19,11 +20,12 @@ def encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Source: AWS KMS API Reference, Encrypt. Plaintext 1–4,096 bytes; RSA takes what OAEP leaves room for."""
     key = key_use.key_for_use(context, parameters)
     algorithm = parameters.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
-    sealed = seal(key, algorithm, parameters["Plaintext"], parameters.get("EncryptionContext"), parameters)
+    sealed = seal(context, key, algorithm, parameters["Plaintext"], parameters.get("EncryptionContext"), parameters)
     return {"CiphertextBlob": sealed, "KeyId": key.arn, "EncryptionAlgorithm": algorithm}
 
 
 def seal(
+    context: CallContext,
     key: KmsKey,
     algorithm: str,
     plaintext: bytes,
@@ -34,7 +36,7 @@ def seal(
     key_use.check_algorithm(key, algorithm)
     if algorithm == SYMMETRIC_DEFAULT:
         access.dry_run(parameters)
-        return seal_symmetric(key, plaintext, encryption_context)
+        return seal_symmetric(context, key, plaintext, encryption_context)
     _refuse_context(encryption_context)
     limit = rsa.plaintext_limit(SPECS[key.spec].size, algorithm)
     if len(plaintext) > limit:
@@ -46,10 +48,14 @@ def seal(
     return rsa.encrypt(key_use.public_key(key), algorithm, plaintext)
 
 
-def seal_symmetric(key: KmsKey, plaintext: bytes, encryption_context: Mapping[str, str] | None) -> bytes:
+def seal_symmetric(
+    context: CallContext, key: KmsKey, plaintext: bytes, encryption_context: Mapping[str, str] | None
+) -> bytes:
     """A symmetric ciphertext under the current material; also how data keys are encrypted."""
     sealing: tuple[bytes, bytes] | None = key.memo.get("sealing")
     if sealing is None:
+        if key.custom_key_store_id:
+            return use.seal(context, key, plaintext, encryption_context)
         material = key_use.current(key)
         reference = Reference(key.account_id, key.key_id, material.material_id)
         sealing = key.memo["sealing"] = (material.secret, ciphertext.header_of(reference))
@@ -97,6 +103,10 @@ def _check_source(
     key_use.check_algorithm(key, algorithm)
 
 
+# By the first byte of a blob, how its reference is read; every other is this service's own format, or none.
+_FORMATS: dict[bytes, Callable[[bytes], Reference]] = {token_ciphertext.MAGIC[:1]: token_ciphertext.parse}
+
+
 def unseal(
     context: CallContext,
     parameters: dict[str, Any],
@@ -111,7 +121,7 @@ def unseal(
         return (*_unseal_asymmetric(context, parameters, member, action, algorithm, encryption_context), "")
     named = key_snapshots.find(context, parameters[member]) if member in parameters else None
     try:
-        reference = ciphertext.parse(blob)
+        reference = _FORMATS.get(blob[:1], ciphertext.parse)(blob)
     except AWSError:
         if named is not None:
             _authorize_named(context, named, parameters, member, action, encryption_context)
@@ -131,6 +141,8 @@ def unseal(
         encryption_context=encryption_context or {},
         identifier=parameters.get(member, ""),
     )
+    if key.custom_key_store_id:
+        return key, use.unseal(context, key, blob, encryption_context), ""
     material = key.materials.get(reference.material_id)
     if material is None:
         raise ciphertext.invalid()
@@ -234,7 +246,7 @@ def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
     encryption_context = parameters.get("DestinationEncryptionContext")
     algorithm = parameters.get("DestinationEncryptionAlgorithm", SYMMETRIC_DEFAULT)
     result = {
-        "CiphertextBlob": seal(destination, algorithm, plaintext, encryption_context, parameters),
+        "CiphertextBlob": seal(context, destination, algorithm, plaintext, encryption_context, parameters),
         "SourceKeyId": source.arn,
         "KeyId": destination.arn,
         "SourceEncryptionAlgorithm": source_algorithm,
@@ -243,7 +255,7 @@ def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
     if source_material:
         result["SourceKeyMaterialId"] = source_material
     if algorithm == SYMMETRIC_DEFAULT:
-        result["DestinationKeyMaterialId"] = key_use.current(destination).material_id
+        result |= key_use.material_id("DestinationKeyMaterialId", destination)
     return result
 
 

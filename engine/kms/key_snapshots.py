@@ -19,6 +19,7 @@ from engine.iam.grant_matching import GrantView
 from engine.iam.policy import COMPILED, CompiledPolicy, Pins, stored_policy
 from engine.kms import due_changes, models
 from engine.kms.partitions import partition
+from engine.kms.stores import snapshots as stores
 from engine.store.cache import Cache
 from engine.store.transaction import aliases_entity, key_entity
 from engine.vault import domain_keys
@@ -79,6 +80,7 @@ class KmsKey:
     creating_until: datetime | None
     updating_until: datetime | None
     custom_key_store_id: str
+    store_connected: bool  # whether that store is connected; False of a key in none
     cloudhsm_cluster_id: str
     xks_key_id: str
     policy_text: str
@@ -225,6 +227,7 @@ def absent(account_id: str, region: str, resource: str) -> KmsKey:
         creating_until=None,
         updating_until=None,
         custom_key_store_id="",
+        store_connected=False,
         cloudhsm_cluster_id="",
         xks_key_id="",
         policy_text=NOBODY,
@@ -296,6 +299,7 @@ def snapshot(stored: models.Key) -> KmsKey:
         creating_until=stored.creating_until,
         updating_until=stored.updating_until,
         custom_key_store_id=stored.custom_key_store_id,
+        store_connected=bool(stored.custom_key_store_id) and stores.connected(stored.custom_key_store_id),
         cloudhsm_cluster_id=stored.cloudhsm_cluster_id,
         xks_key_id=stored.xks_key_id,
         policy_text=stored.policy,

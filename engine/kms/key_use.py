@@ -66,6 +66,11 @@ def current(key: KmsKey) -> KeyMaterial:
     return material
 
 
+def material_id(member: str, key: KmsKey) -> dict[str, str]:
+    """The member of an answer that tells the current material. Material in a key store's device has no ID."""
+    return {} if key.custom_key_store_id else {member: current(key).material_id}
+
+
 def private_key(key: KmsKey) -> Any:
     """The loaded private key of an asymmetric key, kept with the snapshot because loading costs more than most signatures."""
     material = current(key)

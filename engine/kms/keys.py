@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +22,12 @@ from engine.kms import (
     policies,
     specs,
     states,
-    stores,
     tags,
 )
 from engine.kms.changing import for_change
 from engine.kms.key_snapshots import KmsKey
+from engine.kms.stores import new_keys
+from engine.kms.stores.snapshots import ORIGINS, KeyStore
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
@@ -34,6 +37,39 @@ WAITING_DAYS = range(7, 31)  # the service model says 1 to 365, the reference an
 
 def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Source: AWS KMS API Reference, CreateKey."""
+    key, store = _checked_new_key(context, parameters)
+    if context.prepared is not None:
+        key = context.prepared  # the same, with the material that a store's device has made
+        key.pk = None  # of an attempt that was taken back
+    key.save(force_insert=True)
+    policies.remember(key, context)
+    if key.origin == "AWS_KMS" or new_keys.has_own_material(store):
+        material.new(key, context.now)
+    changed(key_entity(key.account_id, key.region, key.key_id))
+    context.touches_key(key.arn, key.account_id)
+    return {"KeyMetadata": metadata(key_snapshots.snapshot(key), context)}
+
+
+@contextmanager
+def create_prepared(context: CallContext, parameters: dict[str, Any]) -> Iterator[None]:
+    """Material in a store's device is made before the key's transaction, which must not wait for a device."""
+    if parameters.get("Origin") not in ORIGINS:
+        yield
+        return
+    key, store = _checked_new_key(context, parameters)
+    assert store is not None
+    for column, value in new_keys.make_material(context, store, key, parameters).items():
+        setattr(key, column, value)
+    context.prepared = key
+    try:
+        yield
+    except BaseException:
+        new_keys.destroy_material(store, key)
+        raise
+
+
+def _checked_new_key(context: CallContext, parameters: dict[str, Any]) -> tuple[models.Key, KeyStore | None]:
+    """A new key that is not stored yet, and the store it is to be in. Raises what CreateKey refuses."""
     origin = parameters.get("Origin", "AWS_KMS")
     multi_region = parameters.get("MultiRegion", False)
     spec = parameters.get("KeySpec") or parameters.get("CustomerMasterKeySpec") or specs.SYMMETRIC_DEFAULT
@@ -46,7 +82,7 @@ def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
     conditions = of_request(parameters) | of_key(KeyFacts(spec, usage, origin, "PRIMARY" if multi_region else ""))
     access.authorize_new(context, "CreateKey", conditions)
     usage = specs.check_combination(spec, parameters.get("KeyUsage"), origin, multi_region, context.region)
-    stores.check_new_key(parameters, origin)
+    store = new_keys.check(context, parameters, origin)
     key_tags = tags.checked(parameters.get("Tags", []))
     policy = policies.checked_for_new_key(context, parameters)
     key = models.Key(
@@ -62,17 +98,11 @@ def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
         tags=key_tags,
         multi_region=multi_region,
         primary_region=context.region if multi_region else "",
+        custom_key_store_id=store.store_id if store is not None else "",
     )
     if key_tags:
         access.authorize_tags_of_new(context, key.arn, conditions)
-    key.save(force_insert=True)
-    policies.remember(key, context)
-    if origin == "AWS_KMS":
-        material.new(key, context.now)
-    changed(key_entity(key.account_id, key.region, key.key_id))
-    context.touches_key(key.arn, key.account_id)
-    answer = {"KeyMetadata": metadata(key_snapshots.snapshot(key), context)}
-    return answer
+    return key, store
 
 
 def metadata(key: KmsKey, context: CallContext) -> dict[str, Any]:
@@ -109,6 +139,12 @@ def metadata(key: KmsKey, context: CallContext) -> dict[str, Any]:
     symmetric = key.spec == specs.SYMMETRIC_DEFAULT and key.manager == "CUSTOMER"
     if symmetric and current is not None and state != states.CREATING:  # a replica has none yet while it is Creating
         result["CurrentKeyMaterialId"] = current.material_id
+    if key.custom_key_store_id:
+        result["CustomKeyStoreId"] = key.custom_key_store_id
+    if key.cloudhsm_cluster_id:
+        result["CloudHsmClusterId"] = key.cloudhsm_cluster_id
+    if key.xks_key_id:
+        result["XksKeyConfiguration"] = {"Id": key.xks_key_id}
     if key.multi_region:
         result["MultiRegionConfiguration"] = multi_region_configuration(key)
     return result

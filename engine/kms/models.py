@@ -48,6 +48,11 @@ class Key(models.Model):
         constraints = [models.UniqueConstraint(fields=["account_id", "region", "key_id"], name="key_identity")]
         indexes = [
             models.Index(fields=["account_id", "key_id"], name="key_in_any_region"),
+            models.Index(
+                fields=["custom_key_store_id", "key_id"],
+                condition=~models.Q(custom_key_store_id=""),
+                name="key_in_store",
+            ),
             # what time brings, for a forecast over an account's keys
             models.Index(
                 fields=["account_id", "deletion_date"],
@@ -82,6 +87,67 @@ class Key(models.Model):
     @property
     def arn(self) -> str:
         return f"arn:{partition(self.region)}:kms:{self.region}:{self.account_id}:key/{self.key_id}"
+
+
+class CloudHsmCluster(models.Model):
+    """A PKCS#11 token that key stores can be made of: the installation's, not an account's. Its user's PIN is not kept here."""
+
+    cluster_id = models.CharField(max_length=24, unique=True)
+    module = models.CharField(max_length=1024, help_text="path of the PKCS#11 module")
+    token_label = models.CharField(max_length=32)
+    trust_anchor = models.TextField(help_text="certificate, PEM")
+    created = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["module", "token_label"], name="cluster_token")]
+
+    def __str__(self) -> str:
+        return self.cluster_id
+
+
+class CustomKeyStore(models.Model):
+    """A custom key store. How its connection stands is computed from this and the time (engine.kms.stores.snapshots)."""
+
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    store_id = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=256)
+    type = models.CharField(max_length=32)
+    connection_state = models.CharField(max_length=16, default="DISCONNECTED")
+    connection_error = models.CharField(max_length=64, blank=True)
+    attempt = models.CharField(max_length=36, blank=True, help_text="which attempt to connect is under way")
+    attempted = models.DateTimeField(null=True, help_text="when it began, on the machine's clock")
+    created = models.DateTimeField()
+
+    cloudhsm_cluster_id = models.CharField(max_length=24, blank=True)
+    trust_anchor = models.TextField(blank=True)
+
+    xks_connectivity = models.CharField(max_length=32, blank=True)
+    xks_uri_endpoint = models.CharField(max_length=128, blank=True)
+    xks_uri_path = models.CharField(max_length=128, blank=True)
+    xks_vpc_service_name = models.CharField(max_length=64, blank=True)
+    xks_vpc_service_owner = models.CharField(max_length=12, blank=True)
+    xks_access_key_id = models.CharField(max_length=30, blank=True)
+
+    secret = models.BinaryField(
+        default=bytes, help_text="sealed: KeyStorePassword, or the secret key of the proxy's credential"
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "region", "name"], name="custom_key_store_name")]
+
+    def __str__(self) -> str:
+        return self.store_id
+
+
+class OrphanedMaterial(models.Model):
+    """Key material in a key store's device whose key is gone: it is destroyed as soon as the store is connected."""
+
+    store = models.ForeignKey(CustomKeyStore, on_delete=models.CASCADE, related_name="orphans")
+    key_id = models.CharField(max_length=64, unique=True)
+
+    def __str__(self) -> str:
+        return self.key_id
 
 
 class DestroyedKey(models.Model):

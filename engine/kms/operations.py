@@ -14,15 +14,15 @@ from engine.kms import (
     regions,
     rotation,
     signing,
-    stores,
     tags,
 )
+from engine.kms.stores import operations as stores
 from engine.kms_operations import TABLE
-from engine.operation import Operation, Run
+from engine.operation import Operation, Prepare, Run
 
 _FUNCTIONS: dict[str, Run] = {
     "CancelKeyDeletion": keys.cancel_key_deletion,
-    "ConnectCustomKeyStore": stores.no_such_store,
+    "ConnectCustomKeyStore": stores.connect_custom_key_store,
     "CreateAlias": aliases.create_alias,
     "CreateCustomKeyStore": stores.create_custom_key_store,
     "CreateGrant": grants.create_grant,
@@ -30,14 +30,14 @@ _FUNCTIONS: dict[str, Run] = {
     "Decapsulate": signing.decapsulate,
     "Decrypt": encryption.decrypt,
     "DeleteAlias": aliases.delete_alias,
-    "DeleteCustomKeyStore": stores.no_such_store,
+    "DeleteCustomKeyStore": stores.delete_custom_key_store,
     "DeleteImportedKeyMaterial": imports.delete_imported_key_material,
     "DeriveSharedSecret": signing.derive_shared_secret,
     "DescribeCustomKeyStores": stores.describe_custom_key_stores,
     "DescribeKey": keys.describe_key,
     "DisableKey": keys.disable_key,
     "DisableKeyRotation": rotation.disable_key_rotation,
-    "DisconnectCustomKeyStore": stores.no_such_store,
+    "DisconnectCustomKeyStore": stores.disconnect_custom_key_store,
     "EnableKey": keys.enable_key,
     "EnableKeyRotation": rotation.enable_key_rotation,
     "Encapsulate": signing.encapsulate,
@@ -72,13 +72,21 @@ _FUNCTIONS: dict[str, Run] = {
     "TagResource": tags.tag_resource,
     "UntagResource": tags.untag_resource,
     "UpdateAlias": aliases.update_alias,
-    "UpdateCustomKeyStore": stores.no_such_store,
+    "UpdateCustomKeyStore": stores.update_custom_key_store,
     "UpdateKeyDescription": keys.update_key_description,
     "UpdatePrimaryRegion": regions.update_primary_region,
     "Verify": signing.verify,
     "VerifyMac": signing.verify_mac,
 }
 
+# What asks a key store's device before the change.
+_PREPARE: dict[str, Prepare] = {
+    "CreateCustomKeyStore": stores.create_prepared,
+    "CreateKey": keys.create_prepared,
+    "UpdateCustomKeyStore": stores.update_prepared,
+}
+
 OPERATIONS = {
-    name: Operation(run, writes=TABLE[name].writes, quick=TABLE[name].quick) for name, run in _FUNCTIONS.items()
+    name: Operation(run, writes=TABLE[name].writes, quick=TABLE[name].quick, prepare=_PREPARE.get(name))
+    for name, run in _FUNCTIONS.items()
 }

@@ -8,6 +8,7 @@ from typing import Any
 from engine.context import CallContext
 from engine.kms import access, key_snapshots, managed, material, models, paging, specs, states
 from engine.kms.key_snapshots import KeyMaterial, KmsKey
+from engine.kms.stores.snapshots import ORIGINS
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
@@ -130,6 +131,8 @@ def list_key_rotations(context: CallContext, parameters: dict[str, Any]) -> dict
     key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
     states.refuse_unless_allowed(context.operation, key, context.now)
+    if key.origin in ORIGINS:
+        raise states.wrong_origin(key.arn, key.origin)
     if key.spec != specs.SYMMETRIC_DEFAULT:
         raise AWSError("UnsupportedOperationException", "")
     everything = parameters.get("IncludeKeyMaterial") == "ALL_KEY_MATERIAL"

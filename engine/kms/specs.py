@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.kms.stores.snapshots import ORIGINS
 from engine.wire.errors import AWSError
 
 ENCRYPT_DECRYPT = "ENCRYPT_DECRYPT"
@@ -189,7 +190,7 @@ def check_combination(name: str, usage: str | None, origin: str, multi_region: b
         raise AWSError("UnsupportedOperationException", f"KeySpec {name} is not available here: {row.lacking}.")
     if origin == "EXTERNAL" and not row.importable:
         raise AWSError("UnsupportedOperationException", f"KeySpec {name} is not supported for Origin {origin}")
-    if origin in ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"):
+    if origin in ORIGINS:
         if name != SYMMETRIC_DEFAULT:
             raise AWSError("UnsupportedOperationException", f"KeySpec {name} is not supported for Origin {origin}")
         if multi_region:

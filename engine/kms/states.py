@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
+from engine.kms.stores.snapshots import ORIGINS
 from engine.kms_operations import CRYPTOGRAPHIC, USAGE
 from engine.wire.errors import AWSError
 
@@ -47,6 +48,8 @@ class KeyFacts(Protocol):
     def updating_until(self) -> datetime | None: ...
     @property
     def has_material(self) -> bool: ...
+    @property
+    def store_connected(self) -> bool: ...
 
 
 def state(key: KeyFacts, now: datetime) -> str:
@@ -59,9 +62,10 @@ def state(key: KeyFacts, now: datetime) -> str:
         return CREATING
     if key.updating_until is not None and now < key.updating_until:
         return UPDATING
-    if key.origin in ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"):
-        return UNAVAILABLE
-    if not key.has_material:
+    if key.origin in ORIGINS:
+        if not key.store_connected:
+            return UNAVAILABLE
+    elif not key.has_material:
         return PENDING_IMPORT
     return ENABLED if key.enabled else DISABLED
 
