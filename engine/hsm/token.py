@@ -253,17 +253,21 @@ class Token:
             return self._worked(work, fresh, repeat)
 
     def _worked(self, work: Callable[[_Session], T], fresh: bool, repeat: bool) -> T:
+        """A stale session may be mended by a new one; what is stale then too, as a token that was away and is back, by a new
+        initialisation of the module."""
         if fresh:
             _initialise_anew(self.module)
-        try:
-            with self._session() as session:
-                return work(session)
-        except _STALE as reason:
-            self.close()
-            if not repeat:
+        for renew in (self.close, lambda: _initialise_anew(self.module)):
+            try:
+                with self._session() as session:
+                    return work(session)
+            except _STALE as reason:
+                renew()
+                if not repeat:
+                    _initialise_anew(self.module)
+                    raise _told(reason) from reason
+            except pkcs11.PKCS11Error as reason:
                 raise _told(reason) from reason
-        except pkcs11.PKCS11Error as reason:
-            raise _told(reason) from reason
         try:
             with self._session() as session:
                 return work(session)

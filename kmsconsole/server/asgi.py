@@ -23,6 +23,8 @@ from engine.wire.recognise import is_aws_request
 MOST = 32 << 20  # bytes of a page's form; the engine's own limit is far lower
 _IN_MEMORY = 256 << 10  # bytes of a body that need no file
 _PIECE = 1 << 20  # bytes of an answer that are sent together
+_DEVICES = 8  # threads for calls that wait for a key store's device
+DEVICE = "kmsconsole.device"  # the extension of a scope that says so
 _TOO_MUCH = bytes(MAX_BODY + 1)
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -47,6 +49,7 @@ class Application:
     def __init__(self, pages: Callable[..., Iterable[bytes]], threads: int) -> None:
         self._pages = pages
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._devices = ThreadPoolExecutor(_DEVICES, thread_name_prefix="device")  # which may hang
         self._health = ThreadPoolExecutor(1, thread_name_prefix="health")  # asked too while every other thread is taken
 
     async def __call__(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
@@ -70,7 +73,8 @@ class Application:
                     source_ip=scope["client"][0] if scope["client"] else "",
                     secure=scope["scheme"] == "https",
                 )
-                response = await loop.run_in_executor(self._threads, service.handle, request)
+                threads = self._devices if DEVICE in scope.get("extensions", ()) else self._threads
+                response = await loop.run_in_executor(threads, service.handle, request)
                 await answer.whole(response.status, response.headers, response.body)
             elif whole:
                 threads = self._health if path == "/healthz" else self._threads

@@ -19,8 +19,9 @@ import httptools
 from django.core.exceptions import SynchronousOnlyOperation
 
 from engine import service
+from engine.kms.stores.use import DeviceCall
 from engine.wire.http import HttpRequest
-from kmsconsole.server.asgi import header_map
+from kmsconsole.server.asgi import DEVICE, header_map
 from kmsconsole.server.connection_table import ConnectionTable, Limits, address_of
 from kmsconsole.server.exchange import Exchange
 from kmsconsole.server.response import date_line, refusal
@@ -285,8 +286,8 @@ class HttpProtocol(HttpToolsProtocol):
         request = HttpRequest("POST", "/", "", headers, self._body, self.client[0] if self.client else "")
         try:
             held = service.begin(request)
-        except SynchronousOnlyOperation:
-            self._hand_over()
+        except SynchronousOnlyOperation as reason:
+            self._hand_over(device=isinstance(reason, DeviceCall))
             self._newest.body += self._body
             self._whole()
             return
@@ -312,8 +313,8 @@ class HttpProtocol(HttpToolsProtocol):
         table.release(self, self._holds)
         self._holds = 0
 
-    def _hand_over(self) -> None:
-        """To a thread, as uvicorn hands a request to its application."""
+    def _hand_over(self, *, device: bool = False) -> None:
+        """To a thread, as uvicorn hands a request to its application; `device`: it will wait for a key store's device."""
         if self._owing:
             answer_all()
         if len(self.pipeline) >= AHEAD:
@@ -322,7 +323,7 @@ class HttpProtocol(HttpToolsProtocol):
         path = url.path.decode("ascii")
         version = self.parser.get_http_version()
         headers, self.headers = self.headers, []  # whatever httptools still calls a header is a trailer
-        scope = {
+        scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
             "http_version": version,
@@ -335,6 +336,7 @@ class HttpProtocol(HttpToolsProtocol):
             "raw_path": url.path,
             "query_string": url.query or b"",
             "headers": headers,
+            "extensions": {DEVICE: {}} if device else {},
         }
         self.cycle = self._newest = Exchange(
             self._answered,

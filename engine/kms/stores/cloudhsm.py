@@ -208,13 +208,16 @@ def unseal(
 
 
 def _decrypt(token: Token, key: bytes, nonce: bytes, sealed: bytes, tag: bytes, additional: bytes) -> bytes:
-    """A token that was taken away may speak of it in the words it has for a bad tag: then the key is not there either."""
-    try:
-        return token.decrypt(key, nonce, sealed, tag, additional)
-    except TokenError as error:
-        if error.reason is Reason.INVALID and not token.has(key):
-            raise TokenError(Reason.NO_KEY) from error
-        raise
+    """A token that is taken away may speak of it in the words it has for a bad tag: so the key is looked for, and used again."""
+    for _ in range(2):
+        try:
+            return token.decrypt(key, nonce, sealed, tag, additional)
+        except TokenError as error:
+            if error.reason is not Reason.INVALID:
+                raise
+            if not token.has(key):
+                raise TokenError(Reason.NO_KEY) from error
+    raise TokenError(Reason.INVALID)
 
 
 def random(store: KeyStore, length: int) -> bytes:

@@ -19,6 +19,7 @@ from engine.hsm.token import Reason, Token, TokenError
 from engine.kms.stores.snapshots import KeyStore
 
 SECONDS = 5.0  # that a call may take, waiting included
+_AT_ONCE = 16  # calls of this process that wait for one token: fewer than it has threads
 _MOST = 1_000  # tokens; whoever has more begins anew
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class _Device:
         self.token = token
         self.hangs = False
         self.turn = threading.Lock()
+        self.waiting = threading.BoundedSemaphore(_AT_ONCE)
 
 
 _devices: dict[str, _Device] = {}
@@ -40,16 +42,16 @@ def call(store: KeyStore, work: Callable[[Token], T]) -> T:
     """`work` with the store's token. Raises TokenError."""
     device = _device(store)
     hung = device.hangs
-    if hung and not device.turn.acquire(blocking=False):
-        raise TokenError(Reason.SLOW)
+    place, refusal = (device.turn, Reason.SLOW) if hung else (device.waiting, Reason.BUSY)
+    if not place.acquire(blocking=False):
+        raise TokenError(refusal)
     try:
         result = work(device.token)
     except TokenError as error:
         device.hangs = error.reason is Reason.SLOW
         raise
     finally:
-        if hung:
-            device.turn.release()
+        place.release()
     device.hangs = False
     return result
 
