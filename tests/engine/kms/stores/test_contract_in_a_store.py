@@ -1,0 +1,54 @@
+"""The contract tests of symmetric keys in use, over keys whose material is in a token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import TestAccount, new_account
+from tests.engine.kms.contract import METHODS
+from tests.engine.kms.test_contract_use import (  # noqa: F401
+    ANSWERS,
+    test_a_ciphertext_opens_only_in_its_encryption_context,
+    test_a_data_key_is_as_long_as_asked_for_and_comes_back,
+    test_a_data_key_needs_a_spec_or_a_length,
+    test_a_data_key_pair_of_a_spec_that_is_not_here_is_refused,
+    test_a_key_of_another_usage_is_refused_whatever_its_state,
+    test_a_key_that_did_not_encrypt_cannot_decrypt,
+    test_an_algorithm_of_another_spec_is_refused,
+    test_answers_sealed_for_an_enclave_are_refused,
+    test_the_destination_of_a_re_encryption_must_encrypt,
+    test_the_state_comes_before_the_algorithm_and_the_spec,
+    test_what_is_no_ciphertext_is_refused_without_a_word,
+)
+from tests.support import key_stores
+from tests.support.softhsm import SoftHsm
+
+
+@pytest.fixture(scope="module")
+def contract(prepared: Any) -> TestAccount:
+    return new_account()
+
+
+@pytest.fixture(scope="module")
+def keys(keys: dict[str, Any], aws: Any, softhsm: SoftHsm) -> dict[str, Any]:
+    """As of every contract test, but the symmetric ones are in a store."""
+    store_id = key_stores.connected_store(aws, key_stores.make_cluster(softhsm, "contract"))
+    in_store = {name: key_stores.key_in(aws, store_id) for name in ("symmetric", "other symmetric", "disabled")}
+    aws.disable_key(KeyId=in_store["disabled"]["KeyId"])
+    return {**keys, **in_store}
+
+
+IN_STORE = ("Encrypt", "Decrypt", "ReEncrypt", *(name for name in ANSWERS if name.startswith("GenerateDataKey")))
+
+
+@pytest.mark.parametrize("operation", IN_STORE)
+def test_an_answer_has_all_its_members_but_material_ids(
+    aws: Any, keys: dict[str, Any], uses: dict[str, Any], operation: str
+) -> None:
+    """Material in a token has no ID here."""
+    kind, member, rest = uses[operation]
+    answer = getattr(aws, METHODS[operation])(**{member: keys[kind]["KeyId"]}, **rest)
+    answer.pop("ResponseMetadata")
+    assert set(answer) == {name for name in ANSWERS[operation] if not name.endswith("KeyMaterialId")}
