@@ -105,7 +105,7 @@ def calls(server: Server) -> dict[str, Any]:
 # What cannot succeed on its own answers its exact error.
 REFUSED = {
     "ImportKeyMaterial": ({"ImportToken": b"x", "EncryptedKeyMaterial": b"x"}, "InvalidImportTokenException"),
-    "CreateCustomKeyStore": ({"CustomKeyStoreName": "s"}, "UnsupportedOperationException"),
+    "CreateCustomKeyStore": ({"CustomKeyStoreName": "s"}, "ValidationException"),
     "ConnectCustomKeyStore": ({"CustomKeyStoreId": "cks-1"}, "CustomKeyStoreNotFoundException"),
     "DisconnectCustomKeyStore": ({"CustomKeyStoreId": "cks-1"}, "CustomKeyStoreNotFoundException"),
     "UpdateCustomKeyStore": ({"CustomKeyStoreId": "cks-1"}, "CustomKeyStoreNotFoundException"),

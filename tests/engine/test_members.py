@@ -32,7 +32,7 @@ COMMON = {
 UNDECLARED = {
     "AssumeRole": {"InvalidParameterValue"},  # as recorded by LocalStack: tags that are sent twice or are not there
     "CreateRole": {"NoSuchEntity"},  # a boundary that is not there, as for CreateUser, where it is declared
-    "CreateCustomKeyStore": {"UnsupportedOperationException"},
+    "CreateCustomKeyStore": {"UnsupportedOperationException"},  # an external one
     "Decrypt": {"UnsupportedOperationException"},  # this and the next two: Recipient
     "DeriveSharedSecret": {"UnsupportedOperationException"},
     "GenerateDataKey": {"UnsupportedOperationException"},

@@ -13,17 +13,13 @@ from engine.wire import services
 
 # What an operation does not do, in a sentence. An operation that is not here does all that its model says.
 _LIMITS = {
-    "CreateCustomKeyStore": "UnsupportedOperationException: custom key stores are not built yet",
-    "ConnectCustomKeyStore": "CustomKeyStoreNotFoundException: there are no stores yet",
-    "DisconnectCustomKeyStore": "CustomKeyStoreNotFoundException: there are no stores yet",
-    "DeleteCustomKeyStore": "CustomKeyStoreNotFoundException: there are no stores yet",
-    "UpdateCustomKeyStore": "CustomKeyStoreNotFoundException: there are no stores yet",
-    "DescribeCustomKeyStores": "an empty list: there are no stores yet",
-    "CreateKey": "origins AWS_CLOUDHSM and EXTERNAL_KEY_STORE are refused; SM2 in China Regions only, and refused there too",
+    "CreateCustomKeyStore": "EXTERNAL_KEY_STORE is refused; a CloudHSM cluster is a PKCS#11 token: [key stores](key-stores.md)",
+    "ConnectCustomKeyStore": "the password of kmsuser is not rotated",
+    "CreateKey": "origin EXTERNAL_KEY_STORE is refused; SM2 in China Regions only, and refused there too",
     "Decrypt": "Recipient (Nitro Enclaves) is refused",
     "GenerateDataKey": "Recipient (Nitro Enclaves) is refused",
     "GenerateDataKeyPair": "Recipient (Nitro Enclaves) is refused",
-    "GenerateRandom": "Recipient (Nitro Enclaves) is refused; no custom key store",
+    "GenerateRandom": "Recipient (Nitro Enclaves) is refused",
     "DeriveSharedSecret": "Recipient (Nitro Enclaves) is refused",
     "Sign": f"{ed25519.LACKING} is refused: Ed25519ph is not in the cryptography package",
     "Verify": f"{ed25519.LACKING} is refused: Ed25519ph is not in the cryptography package",
