@@ -10,7 +10,7 @@ import pytest
 
 from engine.kms import models
 from kmsconsole.management.commands.create_training_token import make_trust_anchor
-from tests.conftest import TestAccount, new_account
+from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.engine.kms.contract import refusal
 from tests.engine.kms.stores.conftest import Store
 from tests.support import key_stores
@@ -303,3 +303,17 @@ def test_a_sealed_password_opens_in_its_own_store_alone(store: Store, new_cluste
     models.CustomKeyStore.objects.filter(store_id=other).update(secret=secret)
     with pytest.raises(kms.exceptions.KMSInternalException):
         kms.describe_custom_key_stores(CustomKeyStoreId=other)
+
+
+def test_the_list_of_keys_shows_each_change_of_the_connection(store: Store) -> None:
+    client = sign_in_browser(store.account.administrator)
+
+    def state() -> str:
+        (row,) = client.get("/keys/").context["rows"]
+        return str(row.state)
+
+    assert state() == "Enabled"
+    store.disconnect()
+    assert state() == "Unavailable"
+    store.connect()
+    assert state() == "Enabled"

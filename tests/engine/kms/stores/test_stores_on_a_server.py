@@ -60,6 +60,13 @@ def test_every_worker_uses_the_key_and_knows_whether_its_store_is_connected(
     }
 
 
+def test_a_connected_store_is_so_after_the_server_was_killed(two_workers: Server, key_id: str) -> None:
+    blob = two_workers.client().encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
+    two_workers.kill()
+    two_workers.start()
+    assert two_workers.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
+
+
 @contextmanager
 def hanging(folder: Path) -> Iterator[None]:
     """SoftHSM locks a token's files while it reads them, and waits for whoever else has locked them."""
