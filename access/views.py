@@ -118,13 +118,22 @@ def resolve(people: PrincipalDirectory, text: str) -> Subject | None:
     found = people.find(text)
     if found is not None:
         return found
-    named = [subject for subject in people.subjects if subject.name == text and subject.kind in ("user", "role")]
+    named = _named(people, text)
     return named[0] if len(named) == 1 else None
+
+
+def _named(people: PrincipalDirectory, name: str) -> list[Subject]:
+    return [subject for subject in people.subjects if subject.name == name and subject.kind in ("user", "role")]
 
 
 def _answer(request: ConsoleRequest, question: Question, people: PrincipalDirectory, begun: float) -> dict[str, Any]:
     subject = resolve(people, question.principal) if question.principal else None
     if question.principal and subject is None:
+        meant = _named(people, question.principal)
+        if meant:
+            arns = " · ".join(each.arn for each in meant)
+            words = _("A user and a role have this name. Say which by its ARN: %(arns)s")
+            return {"unknown": words % {"arns": arns}}
         return {"unknown": _("There is no principal “%(name)s” in this account.") % {"name": question.principal}}
     if subject is not None and question.action and question.key:
         return _decision(request, question, people, subject)

@@ -295,3 +295,12 @@ def test_what_leads_to_an_explanation_looks_like_it_does(account: TestAccount, s
         links = re.findall(r'<a [^>]*href="/access/\?[^"]*principal=[^>]*>', text(signed_in.get(address)))
         assert links, address
         assert [link for link in links if "explains" not in link] == [], address
+
+
+def test_a_name_that_a_user_and_a_role_have_is_asked_for_as_an_arn(account: TestAccount, signed_in: Client) -> None:
+    ann = account.create_user("ann")
+    trust = document({"Effect": "Allow", "Principal": {"AWS": account.root_arn}, "Action": "sts:AssumeRole"})
+    role = account.client("iam").create_role(RoleName="ann", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    page = text(ask(signed_in, principal="ann"))
+    assert "Say which by its ARN" in page
+    assert f"{ann.arn} · {role}" in page or f"{role} · {ann.arn}" in page

@@ -25,10 +25,6 @@ ONE = "one value"
 
 # Every memory of the program, module:name → what bounds it. A new one fails here until it is written down.
 BOUNDS = {
-    "engine.hsm.token:_initialisations": "PKCS#11 modules that are registered",
-    "engine.hsm.token:_loaded": "PKCS#11 modules that are registered",
-    "engine.hsm.token:_pins": "tokens that are registered",
-    "engine.hsm.token:_turns": "PKCS#11 modules that are registered",
     "engine.iam.clocks:_offsets": "accounts that are here; 20,000 × 500 bytes",
     "engine.iam.policy_lookup:_attached": "weighed, 64 MiB",
     "engine.iam.conditions:_addresses": "4,096 × 64 characters",
