@@ -216,7 +216,15 @@ class Token:
         return self._call(open_)
 
     def close(self) -> None:
-        """Close the sessions that nobody uses."""
+        """Have the sessions closed that nobody uses, in their turn: nobody waits for that."""
+        with contextlib.suppress(RuntimeError):  # at the end of the process, which closes them too
+            self._threads.submit(self._close_in_turn)
+
+    def _close_in_turn(self) -> None:
+        with _one_at_a_time(self.module):
+            self._close_idle()
+
+    def _close_idle(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
         for session in idle:
@@ -257,7 +265,7 @@ class Token:
         initialisation of the module."""
         if fresh:
             _initialise_anew(self.module)
-        for renew in (self.close, lambda: _initialise_anew(self.module)):
+        for renew in (self._close_idle, lambda: _initialise_anew(self.module)):
             try:
                 with self._session() as session:
                     return work(session)

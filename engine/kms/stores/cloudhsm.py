@@ -152,9 +152,6 @@ def connect(store: KeyStore) -> str:
     return ""
 
 
-disconnected = tokens.let_go
-
-
 def describe(store: KeyStore) -> dict[str, Any]:
     return {"CloudHsmClusterId": store.cloudhsm_cluster_id, "TrustAnchorCertificate": store.trust_anchor}
 

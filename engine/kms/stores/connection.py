@@ -11,7 +11,7 @@ from django.db import connections, transaction
 from engine import clock
 from engine.kms import models
 from engine.kms.stores import orphans, snapshots, types
-from engine.kms.stores.snapshots import CONNECTED, CONNECTING, DISCONNECTED, FAILED
+from engine.kms.stores.snapshots import CONNECTED, CONNECTING, FAILED
 from engine.store import cache
 from engine.store.transaction import write
 from engine.wire.errors import AWSError
@@ -39,9 +39,6 @@ def end(row: models.CustomKeyStore, state: str, error: str = "") -> None:
     row.attempt, row.attempted = "", None
     row.save(update_fields=["connection_state", "connection_error", "attempt", "attempted"])
     snapshots.announce(row, keys=keys)
-    if state == DISCONNECTED:
-        store = snapshots.snapshot(row)
-        transaction.on_commit(lambda: types.of_type(store.type).disconnected(store))
 
 
 def _connect(place: tuple[str, str, str], attempt: str) -> None:

@@ -1,13 +1,15 @@
 """The PKCS#11 tokens that this process uses: one for each store, made at its first use, and what to do while one hangs.
 
-A token that did not answer in time hangs until it answers again. Meanwhile one call at a time waits for it and all others are refused
-at once, so that a hanging token never takes the threads that other keys' calls need.
+A change of the store, in whatever worker, drops its token from here, and with that its sessions are closed. A token that did not answer in
+time hangs until it answers again. Meanwhile one call at a time waits for it and all others are refused at once, so that a hanging token
+never takes the threads that other keys' calls need.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -16,11 +18,12 @@ from django.conf import settings
 
 from engine.hsm import softhsm
 from engine.hsm.token import Reason, Token, TokenError
+from engine.kms.stores import snapshots
 from engine.kms.stores.snapshots import KeyStore
+from engine.store.cache import Cache
 
 SECONDS = 5.0  # that a call may take, waiting included
 _AT_ONCE = 16  # calls of this process that wait for one token: fewer than it has threads
-_MOST = 1_000  # tokens; whoever has more begins anew
 
 T = TypeVar("T")
 
@@ -31,11 +34,19 @@ class _Device:
         self.hangs = False
         self.turn = threading.Lock()
         self.waiting = threading.BoundedSemaphore(_AT_ONCE)
+        weakref.finalize(self, _close, token, os.getpid())
 
 
-_devices: dict[str, _Device] = {}
-_lock = threading.Lock()
-os.register_at_fork(after_in_child=_devices.clear)  # its threads are the parent's
+def _close(token: Token, process: int) -> None:
+    if os.getpid() == process:  # its sessions and threads are not those of a child
+        token.close()
+
+
+# By store, place and PIN: with a snapshot from before a change nobody gets the token of after it.
+_devices: Cache[tuple[str, str, str, str], _Device] = Cache(
+    "key stores' tokens", limit=1_000, weigh=lambda _key, device: 4_000, most=4 << 20
+)
+os.register_at_fork(after_in_child=_devices.clear)
 
 
 def call(store: KeyStore, work: Callable[[Token], T]) -> T:
@@ -65,39 +76,14 @@ def look_for(module: str, label: str) -> None:
 def _device(store: KeyStore) -> _Device:
     if not store.module:
         raise TokenError(Reason.GONE, "the cluster is not registered")
-    device = _devices.get(store.store_id)
-    if device is not None and _is_of(device.token, store):
-        return device
-    softhsm.use(Path(settings.DATA))
-    with _lock:
-        device = _devices.get(store.store_id)
-        if device is None or not _is_of(device.token, store):
-            if device is not None:
-                device.token.close()
-            if len(_devices) >= _MOST:
-                _close_all()
-            device = _devices[store.store_id] = _Device(Token(store.module, store.token_label, store.secret, SECONDS))
-        return device
+
+    def make() -> tuple[_Device, list[str]]:
+        softhsm.use(Path(settings.DATA))
+        token = Token(store.module, store.token_label, store.secret, SECONDS)
+        return _Device(token), [snapshots.entity(store.store_id)]
+
+    return _devices.get((store.store_id, store.module, store.token_label, store.secret), make)
 
 
-def _is_of(token: Token, store: KeyStore) -> bool:
-    return (token.module, token.label, token.pin) == (store.module, store.token_label, store.secret)
-
-
-def let_go_of_all() -> None:
-    with _lock:
-        _close_all()
-
-
-def _close_all() -> None:
-    for each in _devices.values():
-        each.token.close()
+def forget_all() -> None:
     _devices.clear()
-
-
-def let_go(store: KeyStore) -> None:
-    """Close what is open of a store's token."""
-    with _lock:
-        device = _devices.pop(store.store_id, None)
-    if device is not None:
-        device.token.close()

@@ -36,9 +36,6 @@ class StoreType(Protocol):
     def connect(self, store: KeyStore) -> str:
         """Connect by asking the device: "" or a ConnectionErrorCode."""
 
-    def disconnected(self, store: KeyStore) -> None:
-        """The store is disconnected, or deleted: let go of what this process has open."""
-
     def describe(self, store: KeyStore) -> dict[str, Any]:
         """The type's own members of CustomKeyStoresListEntry."""
 

@@ -74,4 +74,4 @@ def store(account: TestAccount, cluster: Cluster) -> Iterator[Store]:
     kms = account.client()
     store_id = key_stores.connected_store(kms, cluster)
     yield Store(account, kms, cluster, store_id, key_stores.key_in(kms, store_id)["KeyId"])
-    tokens.let_go_of_all()
+    tokens.forget_all()

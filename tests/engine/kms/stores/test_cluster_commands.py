@@ -52,7 +52,7 @@ def test_a_registered_token_makes_a_store(account: TestAccount, arguments: dict[
     certificate = Path(arguments["--trust-anchor"]).read_text()
     cluster = Cluster(cluster_id, certificate, Path(), arguments["--token"])
     assert key_stores.key_in(account.client(), key_stores.connected_store(account.client(), cluster))
-    tokens.let_go_of_all()
+    tokens.forget_all()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_training_token_is_made_and_registered_in_one_step(account: TestAccoun
     assert key_stores.connected_store(account.client(), cluster)
     with pytest.raises(CommandError, match="there is a token one step"):
         run("create_training_token", "--label", "one step")
-    tokens.let_go_of_all()
+    tokens.forget_all()
 
 
 def test_no_table_has_a_registered_tokens_pin(account: TestAccount, arguments: dict[str, str]) -> None:

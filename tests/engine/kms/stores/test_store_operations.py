@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from engine.kms import models
+from engine.kms.stores import tokens
 from kmsconsole.management.commands.create_training_token import make_trust_anchor
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.engine.kms.contract import refusal
@@ -161,6 +163,21 @@ def test_a_key_that_is_to_be_deleted_stays_so_while_its_store_is_away(store: Sto
     assert store.key_state == "PendingDeletion"
     store.kms.cancel_key_deletion(KeyId=store.key_id)
     assert store.key_state == "Unavailable"
+
+
+def test_a_disconnected_store_is_logged_out_of_its_token(store: Store) -> None:
+    """In every worker: a change of the store drops what is open of it."""
+    store.encrypt()
+    (device,) = tokens._devices._values.values()
+    token = device.token
+    del device
+    assert token._idle
+    store.disconnect()
+    store.kms.list_keys()
+    end = time.monotonic() + 5
+    while token._idle:
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_connecting_what_is_connected_and_disconnecting_what_is_not(store: Store) -> None:
