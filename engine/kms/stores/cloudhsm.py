@@ -73,14 +73,14 @@ def _refused(store: KeyStore, error: TokenError, answers: _Answers) -> AWSError:
 # --- the store
 
 
-def check(account_id: str, parameters: Mapping[str, Any]) -> None:
+def check(call: CallContext, parameters: Mapping[str, Any]) -> None:
     for member in ("CloudHsmClusterId", "KeyStorePassword", "TrustAnchorCertificate"):
         if member not in parameters:
             raise AWSError(
                 "ValidationException", f"{member} is required for a custom key store of type {snapshots.AWS_CLOUDHSM}."
             )
     cluster = _cluster(parameters["CloudHsmClusterId"])
-    used = models.CustomKeyStore.objects.filter(account_id=account_id, type=snapshots.AWS_CLOUDHSM)
+    used = models.CustomKeyStore.objects.filter(account_id=call.account_id, type=snapshots.AWS_CLOUDHSM)
     for row in used.only("cloudhsm_cluster_id", "trust_anchor"):
         if row.cloudhsm_cluster_id == cluster.cluster_id or _same(row.trust_anchor, cluster.trust_anchor):
             raise AWSError(

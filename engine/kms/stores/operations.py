@@ -62,7 +62,7 @@ def _check_new(context: CallContext, parameters: Mapping[str, Any]) -> types.Sto
     _refuse_used_name(there, parameters["CustomKeyStoreName"])
     if there.count() >= PER_REGION:
         raise AWSError("LimitExceededException", f"This account has {PER_REGION} custom key stores in this Region.")
-    kind.check(context.account_id, parameters)
+    kind.check(context, parameters)
     return kind
 
 

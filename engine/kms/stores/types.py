@@ -21,7 +21,7 @@ class StoreType(Protocol):
     ]  # of the type's own members, what UpdateCustomKeyStore takes in the state CONNECTED too
     OWN_MATERIAL: bool  # whether a key has material of this service's too, beside the device's
 
-    def check(self, account_id: str, parameters: Mapping[str, Any]) -> None:
+    def check(self, call: CallContext, parameters: Mapping[str, Any]) -> None:
         """Refuse what CreateCustomKeyStore cannot make a store of; no device is asked."""
 
     def check_update(self, store: KeyStore, parameters: Mapping[str, Any]) -> None:
