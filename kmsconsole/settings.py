@@ -11,7 +11,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
 
 from kmsconsole import resources
-from kmsconsole.installation import environment
+from kmsconsole.installation import environment, root_secret
 from kmsconsole.installation.datafolder import console_secret
 
 RESOURCES = resources.folder()
@@ -20,6 +20,10 @@ DATA = KMSCONSOLE.data
 BACKEND = KMSCONSOLE.backend
 # Where connections to other endpoints may go (keys.endpoints.outbound).
 PRIVATE_ENDPOINTS, ENDPOINT_NETWORKS = KMSCONSOLE.endpoints
+
+# The root key's providers (engine.vault.root_providers): where they are, and who is asked for passphrases, PINs and shares.
+ROOT_TOKEN_MODULE, ROOT_KMS_ENDPOINT = KMSCONSOLE.root_token_module, KMSCONSOLE.root_kms_endpoint
+ROOT_SECRET = root_secret.ask
 
 SECRET_KEY = console_secret(DATA)
 DEBUG = False

@@ -1,4 +1,5 @@
-"""The key hierarchy: root key → domain keys → key material and secrets. Pure functions; storing is engine.vault.domain_keys's.
+"""The key hierarchy: root key → domain keys → key material and secrets. Pure functions; storing is
+engine.vault.domain_keys's and, for the root key, engine.vault.root_files's.
 
 Every wrap is AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D) under a key used for wrapping only. The additional data
 names what is wrapped, so a wrapped blob opens only as what it was: another account, Region, key or kind refuses.
@@ -12,18 +13,14 @@ from __future__ import annotations
 import os
 import secrets
 from hashlib import sha256
-from pathlib import Path
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from engine import durable_files
-
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _VERSION = b"\x01"
-_ROOT_HEADER = "kmsconsole-root-key-1"
 
 
 class RootKeyError(Exception):
@@ -35,7 +32,7 @@ class UnwrapError(ValueError):
 
 
 class Root(Protocol):
-    """What wraps domain keys: a file today; a passphrase, a PKCS#11 token or another KMS has the same two methods."""
+    """What wraps domain keys."""
 
     @property
     def root_key_id(self) -> str: ...
@@ -45,91 +42,74 @@ class Root(Protocol):
     def unwrap(self, binding: bytes, wrapped: bytes) -> bytes: ...
 
 
-class FileRoot:
-    """A root key read from a file of mode 0600. Its ID is the start of a hash of the key, safe to store beside what it wraps."""
+class RootKey:
+    """An opened root key. Its ID is the start of a hash of the key, safe to store beside what it wraps."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
+        self._key = key
         self.root_key_id = sha256(b"kmsconsole root key id" + key).hexdigest()[:32]
 
     def wrap(self, binding: bytes, plaintext: bytes) -> bytes:
-        return _seal(self._cipher, binding, plaintext)
+        return seal_under(self._cipher, binding, plaintext)
 
     def unwrap(self, binding: bytes, wrapped: bytes) -> bytes:
-        return _open(self._cipher, binding, wrapped)
+        return open_under(self._cipher, binding, wrapped)
 
+    def wrap_key_of(self, other: RootKey) -> bytes:
+        """Another root key under this one, for whoever holds this one in memory and can be given no passphrase or PIN."""
+        return self.wrap(bind("root", self.root_key_id, other.root_key_id), other._key)
 
-def create_root(path: Path) -> None:
-    """Write a new root key durably, mode 0600. Raises FileExistsError rather than ever replacing one."""
-    key = secrets.token_bytes(KEY_BYTES)
-    text = f"{_ROOT_HEADER}\n{key.hex()}\n{_checksum(key)}\n"
-    with durable_files.new_file(path) as file:
-        file.write(text.encode())
-
-
-def load_root(path: Path) -> FileRoot:
-    """The root key of a file. Raises RootKeyError if it is missing, unreadable or damaged."""
-    try:
-        lines = path.read_text().split("\n")
-    except FileNotFoundError as reason:
-        raise RootKeyError(f"the root key {path} is missing") from reason
-    except (OSError, UnicodeDecodeError) as reason:
-        raise RootKeyError(f"the root key {path} cannot be read") from reason
-    try:
-        header, key = lines[0], bytes.fromhex(lines[1])
-        whole = len(lines) == 4 and header == _ROOT_HEADER and len(key) == KEY_BYTES and lines[2] == _checksum(key)
-    except (IndexError, ValueError) as reason:
-        raise RootKeyError(f"the root key {path} is damaged") from reason
-    if not whole:
-        raise RootKeyError(f"the root key {path} is damaged")
-    return FileRoot(key)
-
-
-def _checksum(key: bytes) -> str:
-    return sha256(b"kmsconsole root key checksum" + key).hexdigest()[:16]
+    def unwrap_key_of(self, root_key_id: str, wrapped: bytes) -> RootKey:
+        """Raises UnwrapError."""
+        found = RootKey(self.unwrap(bind("root", self.root_key_id, root_key_id), wrapped))
+        if found.root_key_id != root_key_id:
+            raise UnwrapError("not the root key that it is named as")
+        return found
 
 
 def new_domain_key(root: Root, account_id: str, region: str) -> bytes:
     """A fresh domain key of an account in a Region, wrapped by the root key."""
-    return root.wrap(_binding("domain", account_id, region, root.root_key_id), secrets.token_bytes(KEY_BYTES))
+    return root.wrap(bind("domain", account_id, region, root.root_key_id), secrets.token_bytes(KEY_BYTES))
 
 
 def unwrap_domain_key(root: Root, account_id: str, region: str, wrapped: bytes) -> bytes:
     """Raises UnwrapError."""
-    return root.unwrap(_binding("domain", account_id, region, root.root_key_id), wrapped)
+    return root.unwrap(bind("domain", account_id, region, root.root_key_id), wrapped)
 
 
 def rewrap_domain_key(old: Root, new: Root, account_id: str, region: str, wrapped: bytes) -> bytes:
     """Root rotation: the same domain key under another root key."""
     plaintext = unwrap_domain_key(old, account_id, region, wrapped)
-    return new.wrap(_binding("domain", account_id, region, new.root_key_id), plaintext)
+    return new.wrap(bind("domain", account_id, region, new.root_key_id), plaintext)
 
 
 def wrap(
     domain_key: bytes, kind: str, account_id: str, region: str, key_id: str, item_id: str, plaintext: bytes
 ) -> bytes:
     """Wrap key material (kind "material") or a secret (kind "access-key", "session") under a domain key."""
-    return _seal(AESGCM(domain_key), _binding(kind, account_id, region, key_id, item_id), plaintext)
+    return seal_under(AESGCM(domain_key), bind(kind, account_id, region, key_id, item_id), plaintext)
 
 
 def unwrap(
     domain_key: bytes, kind: str, account_id: str, region: str, key_id: str, item_id: str, wrapped: bytes
 ) -> bytes:
     """Raises UnwrapError for anything but what `wrap` made of the same kind, account, Region and IDs."""
-    return _open(AESGCM(domain_key), _binding(kind, account_id, region, key_id, item_id), wrapped)
+    return open_under(AESGCM(domain_key), bind(kind, account_id, region, key_id, item_id), wrapped)
 
 
-def _binding(*parts: str) -> bytes:
+def bind(*parts: str) -> bytes:
+    """The additional data of a wrap: what it is, whose, which."""
     encoded = [part.encode() for part in parts]
     return b"".join(len(part).to_bytes(2, "big") + part for part in encoded)
 
 
-def _seal(cipher: AESGCM, binding: bytes, plaintext: bytes) -> bytes:
+def seal_under(cipher: AESGCM, binding: bytes, plaintext: bytes) -> bytes:
     nonce = os.urandom(_NONCE_BYTES)
     return _VERSION + nonce + cipher.encrypt(nonce, plaintext, binding)
 
 
-def _open(cipher: AESGCM, binding: bytes, wrapped: bytes) -> bytes:
+def open_under(cipher: AESGCM, binding: bytes, wrapped: bytes) -> bytes:
     if wrapped[:1] != _VERSION or len(wrapped) < 1 + _NONCE_BYTES + 16:
         raise UnwrapError("not a wrapped key")
     try:

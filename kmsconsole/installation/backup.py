@@ -29,16 +29,10 @@ from django.db import connection
 from engine import durable_files
 from engine.trail import checkpoints, verify
 from engine.trail.journal import Journal
-from engine.vault import domain_keys, hierarchy
+from engine.vault import domain_keys, hierarchy, root_files
 
 FORMAT = "kmsconsole-backup-1"
-_DATABASE, _JOURNAL, _ROOT, _DUMP, _MANIFEST = (
-    "database.sqlite3",
-    "journal",
-    "root.key",
-    "database.dump",
-    "manifest.json",
-)
+_DATABASE, _JOURNAL, _DUMP, _MANIFEST = ("database.sqlite3", "journal", "database.dump", "manifest.json")
 _CHUNK = 1 << 20
 
 
@@ -101,9 +95,10 @@ def _write(file: IO[bytes], scratch: Path, with_root_key: bool) -> int:
             with open(scratch / _DUMP, "rb") as copy:
                 add(_DUMP, copy, (scratch / _DUMP).stat().st_size)
             manifest["records"] = None
-        if with_root_key:
-            content = domain_keys.root_path().read_bytes()
-            add(_ROOT, io.BytesIO(content), len(content))
+        root = root_files.read(root_files.root_path())
+        if with_root_key or root.is_of_no_use_alone:
+            content = root.path.read_bytes()
+            add(root.path.name, io.BytesIO(content), len(content))
         text = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
         entry = tarfile.TarInfo(_MANIFEST)
         entry.size, entry.mode, entry.mtime = len(text), 0o600, int(time.time())
@@ -172,11 +167,12 @@ def restore(path: Path, *, root_key: Path | None = None) -> RestoreResult:
             _restore_files(archive, manifest)
         else:
             missing = _restore_dump(archive, manifest)
-        if not domain_keys.root_path().exists():
+        if not root_files.root_path().exists():
             if root_key is not None:
-                _put(domain_keys.root_path(), io.BytesIO(root_key.read_bytes()))
-            elif _ROOT in manifest["members"]:
-                _put(domain_keys.root_path(), _member(archive, _ROOT))
+                _put(_place(root_key), io.BytesIO(root_key.read_bytes()))
+            for name in root_files.NAMES:
+                if root_key is None and name in manifest["members"]:
+                    _put(Path(settings.DATA) / name, _member(archive, name))
     return RestoreResult(str(manifest["rootKeyID"]), missing)
 
 
@@ -206,16 +202,21 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
 def _check_root(manifest: dict[str, Any], archive: tarfile.TarFile, given: Path | None) -> None:
     """The root key that is there, is given or came along must be the one that the backup needs."""
     try:
-        if domain_keys.root_path().exists():
-            found, where = hierarchy.load_root(domain_keys.root_path()), domain_keys.root_path()
+        if root_files.root_path().exists():
+            found = root_files.read(root_files.root_path())
         elif given is not None:
-            found, where = hierarchy.load_root(given), given
+            found = root_files.read(given)
         else:
             return
     except hierarchy.RootKeyError as reason:
         raise BackupError(str(reason)) from reason
     if found.root_key_id != manifest["rootKeyID"]:
-        raise BackupError(f"the root key {where} is not the one of this backup (ID {manifest['rootKeyID']})")
+        raise BackupError(f"the root key {found.path} is not the one of this backup (ID {manifest['rootKeyID']})")
+
+
+def _place(given: Path) -> Path:
+    """Where a root key's file belongs, whatever it is named where it was kept."""
+    return Path(settings.DATA) / ("root.key" if root_files.read(given).provider == root_files.FILE else "root.json")
 
 
 def _restore_files(archive: tarfile.TarFile, manifest: dict[str, Any]) -> None:

@@ -21,9 +21,9 @@ from engine.iam.models import Account
 from engine.store import cache
 from engine.trail import verify
 from engine.trail.journal import has_records
-from engine.vault import domain_keys, hierarchy
+from engine.vault import domain_keys, hierarchy, root_files
 from engine.vault.models import DomainKey
-from kmsconsole.installation import environment
+from kmsconsole.installation import environment, root_secret
 from kmsconsole.installation.datafolder import DataFolderError
 
 ADMINISTRATOR = "admin"
@@ -98,7 +98,7 @@ def lost_database() -> str:
     database = Path(settings.DATABASES["default"]["NAME"])
     if database.exists() and database.stat().st_size:
         return ""
-    found = _what_is_left() or ("the root key" if domain_keys.root_path().exists() else "")
+    found = _what_is_left() or ("the root key" if root_files.root_path().exists() else "")
     return _LOST_DATABASE.format(database=database, found=found) if found else ""
 
 
@@ -118,14 +118,16 @@ def _database() -> str:
 
 def _open_root_key() -> None:
     domain_keys.finish_root_rotation()
-    path = domain_keys.root_path()
+    path = root_files.root_path()
     if not path.exists():
         if DomainKey.objects.exists() or Account.objects.exists():
             raise hierarchy.RootKeyError(
                 f"the root key {path} is missing, and the data here was made with one: put it back "
                 "(on a further node: copy it from the first)"
             )
-        hierarchy.create_root(path)
+        given = settings.KMSCONSOLE.root_provider
+        parameters = {_ARGUMENTS[given.name]: given.argument} if given.argument else {}
+        root_files.create(given.name, parameters, _ask_for_new)
         domain_keys.root.cache_clear()
     root = domain_keys.root()
     strangers = DomainKey.objects.exclude(root_key_id=root.root_key_id).first()
@@ -133,6 +135,16 @@ def _open_root_key() -> None:
         raise hierarchy.RootKeyError(
             f"the root key {path} is not the one that this data was made with: put that one there"
         )
+    root_files.forget_handover()  # no worker of an earlier start lives
+
+
+# Provider → the parameter that its part of KMSCONSOLE_ROOT_PROVIDER is.
+_ARGUMENTS = {"pkcs11": "token", "kms": "key"}
+
+
+def _ask_for_new(what: str, count: int) -> list[str]:
+    """What protects the root key of a new installation is what opens it at each later start, unless something else is given for it."""
+    return (root_secret.ask_new if root_secret.is_given("new") else root_secret.ask)(what, count)
 
 
 def _first_administrator() -> FirstAdministrator:

@@ -50,7 +50,16 @@ def secure(folder: Path) -> None:
 
 
 # What a data folder holds; other files in it are not ours to change.
-_NAMES = ("root.key", "console.secret", "kmsconsole.sqlite3", "serve.lock", "trail", "metrics")
+_NAMES = (
+    "root.key",
+    "root.json",
+    "root.handover",
+    "console.secret",
+    "kmsconsole.sqlite3",
+    "serve.lock",
+    "trail",
+    "metrics",
+)
 
 
 def open_to_others(folder: Path) -> list[Path]:

@@ -20,9 +20,9 @@ from engine import throttling
 from engine.trail import verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal
-from engine.vault import domain_keys, hierarchy
+from engine.vault import domain_keys, hierarchy, root_files
 from engine.vault.models import DomainKey
-from kmsconsole.installation import bootstrap, datafolder, environment
+from kmsconsole.installation import bootstrap, datafolder, environment, root_secret
 
 ERROR, WARNING, FINE = "error", "warning", "ok"
 _LITTLE, _TOO_LITTLE = 1 << 30, 100 << 20  # bytes free
@@ -46,7 +46,7 @@ def examine() -> Iterator[Finding]:
     if said := bootstrap.lost_database():
         yield Finding(ERROR, "database", said, "a start refuses to make a new one")
         return
-    if not domain_keys.root_path().exists() and not _has_data():
+    if not root_files.root_path().exists() and not _has_data():
         yield Finding(FINE, "installation", "new: the first start makes root key, database and administrator")
         return
     yield from _database()
@@ -148,35 +148,73 @@ def _postgresql() -> Iterator[Finding]:
 
 
 def _root_key() -> Iterator[Finding]:
-    path = domain_keys.root_path()
+    path = root_files.root_path()
     try:
-        root = hierarchy.load_root(path)
+        file = root_files.read(path)
+        for each in root_files.present(".next"):
+            root_files.read(each)
     except hierarchy.RootKeyError as reason:
         yield Finding(ERROR, "root key", str(reason), f"put back the copy you keep at {path}")
         return
+    yield Finding(FINE, "root key", f"ID {file.root_key_id}, protected by {file.words()}")
+    yield from _root_files(file)
     try:
         used = domain_keys.used_root_key_id()
-        if domain_keys.next_root_path().exists():
+        if root_files.next_root_path().exists():
             yield Finding(WARNING, "root key", "a rotation was prepared or interrupted", "run kmsconsole rotate_root")
-        elif used is not None and used != root.root_key_id:
+        elif used is not None and used != file.root_key_id:
             yield Finding(
                 ERROR, "root key", f"{path} is not the one this data was made with (ID {used})", "put that one there"
             )
             return
-        closed = 0
-        for row in DomainKey.objects.all():
-            try:
-                domain_keys.domain_key(row.account_id, row.region)
-            except (hierarchy.UnwrapError, hierarchy.RootKeyError):
-                closed += 1
+        yield from _domain_keys(file)
     except DatabaseError:
         return  # told of the database
+
+
+def _root_files(file: root_files.RootFile) -> Iterator[Finding]:
+    """Of what lies beside the root key's file, what weakens its protection."""
+    wanted = settings.KMSCONSOLE.root_provider.name
+    if wanted not in ("file", file.provider):
+        yield Finding(
+            WARNING,
+            "root key",
+            f"KMSCONSOLE_ROOT_PROVIDER says {wanted}, which holds for new installations only",
+            f"run kmsconsole change_root_provider {wanted}",
+        )
+    plain = sorted(Path(settings.DATA).glob("root.key.retired-*")) if file.provider != root_files.FILE else []
+    if plain:
+        yield Finding(
+            WARNING,
+            "root key",
+            f"{len(plain)} earlier root keys lie here in plain text ({plain[0].name})",
+            "keep them elsewhere, for backups of their time",
+        )
+
+
+def _domain_keys(file: root_files.RootFile) -> Iterator[Finding]:
+    rows, closed = list(DomainKey.objects.all()), 0
+    try:
+        domain_keys.root()
+    except hierarchy.RootKeyError as reason:
+        if file.provider in root_files.ASKS and not root_secret.is_given():
+            yield Finding(
+                WARNING, "root key", f"not opened, so {len(rows)} domain keys were not tried: {reason}", "give it"
+            )
+        else:
+            yield Finding(ERROR, "root key", str(reason), "see docs/root-keys.md")
+        return
+    for row in rows:
+        try:
+            domain_keys.domain_key(row.account_id, row.region)
+        except (hierarchy.UnwrapError, hierarchy.RootKeyError):
+            closed += 1
     if closed:
         yield Finding(
             ERROR, "root key", f"{closed} domain keys do not open: their rows were changed", "restore a backup"
         )
     else:
-        yield Finding(FINE, "root key", f"ID {root.root_key_id}, opens every domain key")
+        yield Finding(FINE, "root key", f"opens every domain key ({len(rows)})")
 
 
 def _trail() -> Iterator[Finding]:

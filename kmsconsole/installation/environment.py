@@ -108,6 +108,27 @@ def _access_key_id(text: str) -> str:
     return text
 
 
+class RootProvider(NamedTuple):
+    """What protects the root key of a new installation. `argument`: the token's label, or the ARN of the KMS key."""
+
+    name: str
+    argument: str = ""
+
+
+def _root_provider(text: str) -> RootProvider:
+    name, _, argument = text.partition(":")
+    needs = name in ("pkcs11", "kms")
+    if name not in ("file", "passphrase", "pkcs11", "kms") or needs != bool(argument):
+        raise ValueError("must be file, passphrase, pkcs11:LABEL or kms:ARN")
+    return RootProvider(name, argument)
+
+
+def _descriptor(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 6:
+        raise ValueError("must be the number of a file descriptor")
+    return int(text)
+
+
 def _path(text: str) -> Path:
     return Path(text).resolve()
 
@@ -171,6 +192,15 @@ class Environment:
     log: frozenset[str] = _variable(
         "`text` (default) or `json`; with `,requests` one line for each AWS request.", _log, frozenset({"text"})
     )
+    root_provider: RootProvider = _variable(
+        "What protects the root key of a new installation: `file` (default), `passphrase`, `pkcs11:LABEL` or `kms:ARN`; later `kmsconsole change_root_provider`.",
+        _root_provider,
+        RootProvider("file"),
+    )
+    root_token_module: str = _variable("Path of the PKCS#11 module whose token protects the root key.", str, "")
+    root_kms_endpoint: str = _variable(
+        "Endpoint of the KMS that protects the root key, if it is not the one of its description or AWS's.", _url, ""
+    )
     metrics_token: str = _variable(
         "Bearer token that `/metrics` asks for. Without one it answers this machine only.", str, "", secret=True
     )
@@ -197,13 +227,33 @@ class Bootstrap:
     bootstrap_secret_access_key: str = _variable("Its secret access key.", str, "", secret=True)
 
 
+@dataclass(frozen=True, slots=True)
+class RootSecrets:
+    """What opens the root key. Read when it is asked for and not kept: workers inherit no secret."""
+
+    root_secret: str = _variable(
+        "Passphrase, PIN or shares (one a line) that open the root key. Better: the next one, or the systemd credential `kmsconsole-root-secret`.",
+        str,
+        "",
+        secret=True,
+    )
+    root_secret_fd: int | None = _variable("File descriptor from which the same is read.", _descriptor, None)
+    new_root_secret: str = _variable(
+        "Passphrase or PIN that is to protect a new root key (`change_root_provider`; systemd credential `kmsconsole-new-root-secret`).",
+        str,
+        "",
+        secret=True,
+    )
+    new_root_secret_fd: int | None = _variable("File descriptor from which the same is read.", _descriptor, None)
+
+
 def _variables(kind: type) -> Iterator[tuple[str, Any]]:
     return ((PREFIX + each.name.upper(), each) for each in fields(kind))
 
 
 # Name → meaning of every variable.
 VARIABLES: Mapping[str, str] = {
-    name: each.metadata["meaning"] for kind in (Environment, Bootstrap) for name, each in _variables(kind)
+    name: each.metadata["meaning"] for kind in (Environment, Bootstrap, RootSecrets) for name, each in _variables(kind)
 }
 
 
@@ -237,9 +287,23 @@ def read_bootstrap(environ: Mapping[str, str] = os.environ) -> Bootstrap:
     return found
 
 
+def read_root_secrets(environ: Mapping[str, str] = os.environ) -> RootSecrets:
+    """Raises SettingError."""
+    return RootSecrets(**_given(RootSecrets, environ))
+
+
 def forget_bootstrap() -> None:
     """No secret in what workers inherit."""
-    for name, _field in _variables(Bootstrap):
+    _forget(Bootstrap)
+
+
+def forget_root_secrets() -> None:
+    """The same of what opens the root key."""
+    _forget(RootSecrets)
+
+
+def _forget(kind: type) -> None:
+    for name, _field in _variables(kind):
         os.environ.pop(name, None)
 
 

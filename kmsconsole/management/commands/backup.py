@@ -34,4 +34,6 @@ class Command(BaseCommand):
         if made.with_root_key:
             self.stdout.write("The root key is in it: keep the file as you would keep the keys themselves.")
         else:
-            self.stdout.write("The root key is not in it: keep a copy of root.key elsewhere, without it nothing opens.")
+            self.stdout.write(
+                "What opens the root key is not in it: keep that elsewhere (a copy of root.key, say), without it nothing opens."
+            )

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from engine.vault import domain_keys
+from engine.vault import root_files
 from kmsconsole.installation import backup
 from kmsconsole.installation.datafolder import DataFolderError, hold, secure
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--root-key", type=Path, help="the root.key that the backup was made with")
+        parser.add_argument("--root-key", type=Path, help="the root.key or root.json that the backup was made with")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 f"The audit trail is older than this data folder's checkpoint: {restored.missing}. A start refuses that until "
                 "`kmsconsole accept_lost_records` has recorded it."
             )
-        if not domain_keys.root_path().exists():
+        if not root_files.root_path().exists():
             self.stdout.write(
-                f"Put the root key with ID {restored.root_key_id} at {domain_keys.root_path()} before you start the server."
+                f"Put the root key with ID {restored.root_key_id} at {root_files.root_path()} before you start the server."
             )

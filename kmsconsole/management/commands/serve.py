@@ -18,7 +18,7 @@ from engine import throttling
 from engine.trail import checkpoint_timer
 from engine.trail.groupcommit import TrailUnavailable
 from engine.vault.hierarchy import RootKeyError
-from kmsconsole.installation import bootstrap, environment
+from kmsconsole.installation import bootstrap, environment, root_secret
 from kmsconsole.installation.bootstrap import FirstAdministrator
 from kmsconsole.installation.datafolder import DataFolderError, hold, secure
 from kmsconsole.server import http_protocol, metrics, supervisor, worker
@@ -68,6 +68,7 @@ class Command(BaseCommand):
         self._greet(administrator)
         bootstrap.close_connections()
         environment.forget_bootstrap()
+        root_secret.forget()
         limits = _limits(threads)
         server = os.getpid()
         doors = _listen(host, port, workers)

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from engine.store import transaction
-from engine.vault import domain_keys, hierarchy
+from engine.vault import domain_keys, hierarchy, root_files
 from engine.vault.models import DomainKey
 from kmsconsole.installation import bootstrap
 from tests.conftest import TestAccount
@@ -41,14 +41,14 @@ def root_key_ids() -> set[str]:
 def test_after_a_rotation_old_ciphertexts_open_and_the_old_root_is_retired(account: TestAccount, capsys: Any) -> None:
     kms, key_id = account.client(), account.create_key()
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
-    old = hierarchy.load_root(domain_keys.root_path()).root_key_id
+    old = root_files.read(root_files.root_path()).root_key_id
     call_command("rotate_root")
-    new = hierarchy.load_root(domain_keys.root_path()).root_key_id
+    new = root_files.read(root_files.root_path()).root_key_id
     assert new != old
     assert root_key_ids() == {new}
-    assert hierarchy.load_root(domain_keys.retired_root_path(old)).root_key_id == old
-    assert not domain_keys.next_root_path().exists()
-    assert str(domain_keys.retired_root_path(old)) in capsys.readouterr().out
+    assert root_files.read(root_files.retired_root_path(old)).root_key_id == old
+    assert not root_files.next_root_path().exists()
+    assert str(root_files.retired_root_path(old)) in capsys.readouterr().out
     forget()
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
     events = account.client("cloudtrail").lookup_events(
@@ -61,7 +61,7 @@ def test_a_rotation_that_stopped_before_its_transaction_has_changed_nothing(acco
     kms, key_id = account.client(), account.create_key()
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
     old = root_key_ids()
-    prepared = domain_keys.prepare_rotation().root_key_id
+    prepared = domain_keys.prepare_rotation()[0].root_key_id
     forget()
     bootstrap.prepare()  # the next start
     assert root_key_ids() == old
@@ -75,24 +75,24 @@ def test_a_rotation_that_stopped_after_its_transaction_works_on_and_is_finished_
 ) -> None:
     kms, key_id = account.client(), account.create_key()
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
-    new = domain_keys.prepare_rotation()
+    new, _ = domain_keys.prepare_rotation()
     with transaction.write():
         domain_keys.rotate(new)
     forget()
-    assert domain_keys.next_root_path().exists()
+    assert root_files.next_root_path().exists()
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
     elsewhere = account.client(region="eu-north-1")
     elsewhere.create_key()  # a domain key that is made meanwhile is under the new root too
     assert root_key_ids() == {new.root_key_id}
     bootstrap.prepare()
-    assert not domain_keys.next_root_path().exists()
-    assert hierarchy.load_root(domain_keys.root_path()).root_key_id == new.root_key_id
+    assert not root_files.next_root_path().exists()
+    assert root_files.read(root_files.root_path()).root_key_id == new.root_key_id
     forget()
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
 
 
 def test_a_rotation_that_stopped_is_finished_by_the_command(account: TestAccount, capsys: Any) -> None:
-    new = domain_keys.prepare_rotation()
+    new, _ = domain_keys.prepare_rotation()
     with transaction.write():
         domain_keys.rotate(new)
     call_command("rotate_root")
@@ -104,8 +104,8 @@ def test_preparing_makes_the_next_root_and_rotates_nothing(account: TestAccount,
     old = root_key_ids()
     call_command("rotate_root", "--prepare")
     assert root_key_ids() == old
-    assert domain_keys.next_root_path().stat().st_mode & 0o777 == 0o600
-    domain_keys.next_root_path().unlink()
+    assert root_files.next_root_path().stat().st_mode & 0o777 == 0o600
+    root_files.next_root_path().unlink()
 
 
 def test_a_domain_key_under_a_root_that_is_not_here_opens_nothing(account: TestAccount) -> None:
@@ -122,16 +122,16 @@ def test_a_damaged_root_key_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "root.key"
     path.write_text(content, "latin-1")
     with pytest.raises(hierarchy.RootKeyError):
-        hierarchy.load_root(path)
+        root_files.read(path)
 
 
 def test_nothing_is_rotated_when_the_next_root_cannot_be_read(account: TestAccount) -> None:
     old = root_key_ids()
-    domain_keys.next_root_path().write_text("broken")
+    root_files.next_root_path().write_text("broken")
     with pytest.raises(CommandError, match="was not rotated"):
         call_command("rotate_root")
     assert root_key_ids() == old
-    domain_keys.next_root_path().unlink()
+    root_files.next_root_path().unlink()
 
 
 @pytest.mark.parametrize("changed", range(5))

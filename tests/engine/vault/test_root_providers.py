@@ -1,0 +1,230 @@
+"""What protects the root key: a server starts with the secret, and with nothing else; no secret is written anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.vault import hierarchy, root_files
+from tests.support import prefork
+from tests.support.server import Server
+from tests.support.softhsm import MODULE, PIN, SoftHsm
+
+pytestmark = pytest.mark.slow
+PASSPHRASE = "a long enough passphrase"
+TOKEN = "root token"
+
+
+@pytest.fixture
+def token_settings(tmp_path: Path) -> dict[str, str]:
+    softhsm = SoftHsm(tmp_path / "softhsm")
+    softhsm.make(TOKEN)
+    return {
+        "SOFTHSM2_CONF": str(softhsm.configuration),
+        "KMSCONSOLE_ROOT_TOKEN_MODULE": MODULE,
+    }
+
+
+@pytest.fixture(params=["passphrase", f"pkcs11:{TOKEN}"], ids=["passphrase", "pkcs11"])
+def server(request: pytest.FixtureRequest, tmp_path: Path, token_settings: dict[str, str]) -> Server:
+    """Of a new installation, not started yet."""
+    secret = PASSPHRASE if request.param == "passphrase" else PIN
+    return Server(
+        tmp_path / "data", **token_settings, KMSCONSOLE_ROOT_PROVIDER=request.param, KMSCONSOLE_ROOT_SECRET=secret
+    )
+
+
+def started(server: Server, **environment: str | None) -> subprocess.CompletedProcess[str]:
+    """A start that is expected to fail."""
+    given = {name: value for name, value in {**server.environment, **environment}.items() if value is not None}
+    return prefork.run("serve", env=given)
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_was_encrypted_opens_after_a_restart_with_the_secret(server: Server) -> None:
+    with server:
+        key_id = server.client().create_key()["KeyMetadata"]["KeyId"]
+        blob = server.client().encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
+    assert not (server.folder / "root.key").exists()
+    assert (server.folder / "root.json").stat().st_mode & 0o777 == 0o600
+    with server:
+        assert server.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
+
+
+def test_the_secret_is_nowhere_but_with_whoever_starts_the_server(server: Server) -> None:
+    secret = server.environment["KMSCONSOLE_ROOT_SECRET"].encode()
+    with server:
+        server.client().create_key()
+        assert server.process is not None
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        assert children
+        assert all(
+            secret not in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in [str(server.process.pid), *children]
+        )
+    assert secret not in everything_in(server.folder)
+    assert secret.decode() not in server.output()
+    done = started(server, KMSCONSOLE_ROOT_SECRET="another secret, just as long")
+    assert done.returncode == 1
+    assert "another secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("another passphrase", ("does not open the root key", "the PIN is not the token user's")),
+        (None, ("passphrase of the root key is needed", "PIN of the root key is needed")),
+    ],
+    ids=["another", "none"],
+)
+def test_without_the_secret_it_does_not_start_and_says_so_in_one_line(
+    server: Server, given: str | None, said: tuple[str, str]
+) -> None:
+    with server:
+        pass
+    done = started(server, KMSCONSOLE_ROOT_SECRET=given)
+    assert done.returncode == 1
+    assert any(text in done.stderr for text in said), done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_secret_comes_from_a_descriptor_or_a_systemd_credential(server: Server, tmp_path: Path) -> None:
+    with server:
+        pass
+    secret = server.environment.pop("KMSCONSOLE_ROOT_SECRET")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "kmsconsole-root-secret").write_text(secret + "\n")
+    server.environment["CREDENTIALS_DIRECTORY"] = str(credentials)
+    with server:
+        pass
+    del server.environment["CREDENTIALS_DIRECTORY"]
+    server.environment["KMSCONSOLE_ROOT_SECRET_FD"] = "9"
+    server.program = (
+        "bash",
+        "-c",
+        f'exec 9<"{credentials}/kmsconsole-root-secret"; exec {sys.executable} manage.py "$@"',
+        "-",
+    )
+    with server:
+        pass
+
+
+def rewritten(change: Callable[[dict], None]) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        description = json.loads(path.read_text())
+        change(description)
+        path.write_text(json.dumps(description))
+
+    return damage
+
+
+def flip(name: str) -> Callable[[dict], None]:
+    def change(description: dict) -> None:
+        members = description if name in description else description[description["provider"]]
+        members[name] = ("1" if members[name][0] != "1" else "2") + members[name][1:]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        rewritten(flip("wrapped")),
+        rewritten(flip("mac")),
+        rewritten(flip("installation")),
+        rewritten(flip("rootKeyID")),
+        rewritten(lambda description: description.update(more="than was said")),
+        rewritten(lambda description: description.update(provider="file")),
+        rewritten(lambda description: description.pop("mac")),
+        lambda path: path.write_text("{"),
+        lambda path: path.write_bytes(b"\xff"),
+    ],
+    ids=["wrapped", "mac", "installation", "rootKeyID", "more", "provider", "no mac", "no JSON", "no text"],
+)
+def test_a_changed_description_is_refused(
+    tmp_path: Path, settings: pytest.FixtureRequest, damage: Callable[[Path], None]
+) -> None:
+    settings.DATA = tmp_path
+    root_files.create("passphrase", {}, lambda what, count: [PASSPHRASE])
+    damage(tmp_path / "root.json")
+    with pytest.raises(hierarchy.RootKeyError):
+        root_files.read(tmp_path / "root.json").open(lambda what, count: [PASSPHRASE])
+
+
+def test_a_short_passphrase_is_refused(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", KMSCONSOLE_ROOT_PROVIDER="passphrase", KMSCONSOLE_ROOT_SECRET="short")
+    done = started(server)
+    assert done.returncode == 1
+    assert "12 characters or more" in done.stderr
+    assert not (tmp_path / "data" / "root.json").exists()
+
+
+def test_a_description_cannot_ask_for_all_memory_of_the_machine(
+    tmp_path: Path, settings: pytest.FixtureRequest
+) -> None:
+    settings.DATA = tmp_path
+    root_files.create("passphrase", {}, lambda what, count: [PASSPHRASE])
+    rewritten(lambda description: description["passphrase"].update(memoryKiB=1 << 30))(tmp_path / "root.json")
+    with pytest.raises(hierarchy.RootKeyError, match="damaged"):
+        root_files.read(tmp_path / "root.json").open(lambda what, count: [PASSPHRASE])
+
+
+@pytest.mark.parametrize("server", [f"pkcs11:{TOKEN}"], indirect=True)
+def test_a_token_without_its_module_or_its_key_is_told(server: Server, tmp_path: Path) -> None:
+    with server:
+        pass
+    assert "KMSCONSOLE_ROOT_TOKEN_MODULE must name" in started(server, KMSCONSOLE_ROOT_TOKEN_MODULE=None).stderr
+    assert "module cannot be loaded" in started(server, KMSCONSOLE_ROOT_TOKEN_MODULE="/nowhere.so").stderr
+    other = SoftHsm(tmp_path / "other")
+    other.make(TOKEN)
+    assert "has no such key" in started(server, SOFTHSM2_CONF=str(other.configuration)).stderr
+    empty = SoftHsm(tmp_path / "empty")
+    assert "the token is not there" in started(server, SOFTHSM2_CONF=str(empty.configuration)).stderr
+
+
+def test_check_says_what_protects_the_root_key_and_whether_it_opens(server: Server) -> None:
+    with server:
+        server.client().create_key()
+    done = server.manage("check")
+    assert done.returncode == 0, done.stdout
+    provider = (
+        "argon2id, 256 MiB" if server.environment["KMSCONSOLE_ROOT_PROVIDER"] == "passphrase" else "PKCS#11 token"
+    )
+    assert provider in done.stdout
+    assert "opens every domain key" in done.stdout
+    del server.environment["KMSCONSOLE_ROOT_SECRET"]
+    done = server.manage("check")
+    assert done.returncode == 0
+    assert "domain keys were not tried" in done.stdout
+    server.environment["KMSCONSOLE_ROOT_SECRET"] = "wrong, and long enough"
+    assert server.manage("check").returncode == 1
+
+
+def test_a_backup_holds_the_description_where_it_is_of_no_use_alone(server: Server, tmp_path: Path) -> None:
+    with server:
+        key_id = server.client().create_key()["KeyMetadata"]["KeyId"]
+        blob = server.client().encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
+    backup = tmp_path / "backup.tar"
+    assert server.manage("backup", str(backup)).returncode == 0
+    restored = Server(tmp_path / "restored", bare=True)
+    restored.environment = {**server.environment, "KMSCONSOLE_DATA": str(restored.folder)}
+    restored.environment["KMSCONSOLE_LISTEN"] = f"127.0.0.1:{restored.port}"
+    done = restored.manage("restore", str(backup))
+    assert done.returncode == 0, done.stderr
+    guessable = server.environment["KMSCONSOLE_ROOT_PROVIDER"] == "passphrase"
+    assert (restored.folder / "root.json").exists() is not guessable
+    if guessable:
+        assert "Put the root key" in done.stdout
+        (restored.folder / "root.json").write_bytes((server.folder / "root.json").read_bytes())
+        os.chmod(restored.folder / "root.json", 0o600)
+    with restored:
+        assert restored.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
