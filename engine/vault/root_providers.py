@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -149,6 +150,73 @@ def _open_by_token(binding: Binding, members: Mapping[str, Any], ask: Ask) -> by
     return _with_token(lambda: token.decrypt(key_id, nonce, ciphertext, tag, binding.additional_data("pkcs11")))
 
 
+# --- kms: a key of AWS, or of another kmsconsole, wraps the root key; the credentials are those that boto3 finds
+_KMS_SECONDS = 60.0
+
+
+def _kms(arn: str, endpoint: str) -> Any:
+    """A client of the KMS that has this key. Raises RootKeyError for an endpoint to which the root key would go in the clear."""
+    import boto3  # a fifth of a second, for who needs it
+    from botocore.config import Config
+
+    parts = arn.split(":")
+    if len(parts) != 6 or parts[0] != "arn" or parts[2] != "kms" or not parts[5].startswith("key/"):
+        raise RootKeyError(
+            "the KMS key that protects the root key must be named by its ARN (arn:aws:kms:REGION:ACCOUNT:key/ID)"
+        )
+    if endpoint and urlsplit(endpoint).scheme != "https" and urlsplit(endpoint).hostname not in _LOOPBACK:
+        raise RootKeyError("the KMS that protects the root key must be reached by https, or on this machine")
+    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+    return boto3.client("kms", region_name=parts[3], endpoint_url=endpoint or None, config=config)
+
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def _by_kms(arn: str, endpoint: str, call: Callable[[Any], bytes]) -> bytes:
+    """In a process of its own: what boto3 keeps of connections and credentials ends with it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    def told() -> bytes:
+        try:
+            return call(_kms(arn, endpoint))
+        except ClientError as reason:
+            code = reason.response["Error"]["Code"]
+            raise RootKeyError(f"the KMS key {arn} that protects the root key refused: {code}") from reason
+        except BotoCoreError as reason:
+            said = f"the KMS that protects the root key cannot be used ({type(reason).__name__})"
+            raise RootKeyError(said) from reason
+
+    return in_a_process(told, seconds=_KMS_SECONDS)
+
+
+def _encryption_context(binding: Binding) -> dict[str, str]:
+    return {"kmsconsole:installation": binding.installation, "kmsconsole:root-key-id": binding.root_key_id}
+
+
+def _protect_by_kms(binding: Binding, key: bytes, parameters: Mapping[str, Any], ask: Ask) -> Protected:
+    arn = str(parameters["key"])
+    endpoint = str(settings.ROOT_KMS_ENDPOINT or parameters.get("endpoint") or "")
+    context = _encryption_context(binding)
+    wrapped = _by_kms(
+        arn,
+        endpoint,
+        lambda kms: kms.encrypt(KeyId=arn, Plaintext=key, EncryptionContext=context)["CiphertextBlob"],
+    )
+    return Protected({"key": arn, "endpoint": endpoint, "wrapped": wrapped.hex()})
+
+
+def _open_by_kms(binding: Binding, members: Mapping[str, Any], ask: Ask) -> bytes:
+    arn, wrapped = str(members["key"]), bytes.fromhex(members["wrapped"])
+    endpoint = str(settings.ROOT_KMS_ENDPOINT or members["endpoint"])
+    context = _encryption_context(binding)
+    return _by_kms(
+        arn,
+        endpoint,
+        lambda kms: kms.decrypt(KeyId=arn, CiphertextBlob=wrapped, EncryptionContext=context)["Plaintext"],
+    )
+
+
 PROVIDERS: Mapping[str, Provider] = {
     "passphrase": Provider(
         protect=_protect_by_passphrase,
@@ -166,4 +234,16 @@ PROVIDERS: Mapping[str, Provider] = {
         asks="the token user's PIN",
         in_backups=True,
     ),
+    "kms": Provider(
+        protect=_protect_by_kms,
+        open=_open_by_kms,
+        parameters=lambda members: {"key": members["key"], "endpoint": members["endpoint"]},
+        words=lambda members: f"the KMS key {members['key']}{_at(members['endpoint'])}",
+        asks="",
+        in_backups=True,
+    ),
 }
+
+
+def _at(endpoint: str) -> str:
+    return f" at {endpoint}" if endpoint else ""

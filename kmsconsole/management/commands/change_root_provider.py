@@ -16,6 +16,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     root_files.FILE: (),
     "passphrase": (),
     "pkcs11": ("token",),
+    "kms": ("key",),
 }
 
 
@@ -29,9 +30,15 @@ class Command(RootCommand):
             "--token", help="label of the PKCS#11 token (KMSCONSOLE_ROOT_TOKEN_MODULE names its module)"
         )
 
+        parser.add_argument("--key", help="ARN of the KMS key")
+        parser.add_argument("--endpoint", default="", help="endpoint of the KMS, if it is not AWS's")
+
     def wanted(self, options: dict[str, Any]) -> Wanted | None:
         provider = options["provider"]
         missing = [f"--{name}" for name in _OPTIONS[provider] if not options[name]]
         if missing:
             raise CommandError(f"{provider} needs {' and '.join(missing)}")
-        return Wanted(provider, {name: options[name] for name in _OPTIONS[provider]})
+        parameters = {name: options[name] for name in _OPTIONS[provider]}
+        if provider == "kms":
+            parameters["endpoint"] = options["endpoint"]
+        return Wanted(provider, parameters)
