@@ -92,6 +92,11 @@ def used_root_key_id() -> str | None:
     return DomainKey.objects.values_list("root_key_id", flat=True).order_by("pk").first()
 
 
+def adopt(root_key: hierarchy.RootKey) -> None:
+    """A root key that this process was given (a server that was unsealed)."""
+    _roots[root_key.root_key_id] = root_key
+
+
 def _root_named(root_key_id: str) -> hierarchy.RootKey:
     """The root key with this ID. Raises RootKeyError if this node has no such key."""
     found = _roots.get(root_key_id) or _root_of_a_file(root_key_id)

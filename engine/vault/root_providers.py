@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from django.conf import settings
 
 from engine.hsm.token import Reason, Token, TokenError
-from engine.vault import hierarchy
+from engine.vault import hierarchy, shamir
 from engine.vault.hierarchy import RootKeyError
 from engine.vault.process import in_a_process
+from engine.vault.root_shares import ShareCollection
 
 # ask(what, how many): secrets from whoever starts the server. Raises RootKeyError if nobody can be asked.
 Ask = Callable[[str, int], list[str]]
@@ -217,6 +218,34 @@ def _open_by_kms(binding: Binding, members: Mapping[str, Any], ask: Ask) -> byte
     )
 
 
+# --- shamir: the root key in shares of which some open it; nothing of it is on the machine
+def _protect_by_shares(binding: Binding, key: bytes, parameters: Mapping[str, Any], ask: Ask) -> Protected:
+    count, threshold = int(parameters["shares"]), int(parameters["threshold"])
+    try:
+        shares = shamir.split(key, count, threshold)
+    except ValueError as reason:
+        raise RootKeyError(str(reason)) from reason
+    members = {
+        "set": shares[0].set_id.hex(),
+        "shares": count,
+        "threshold": threshold,
+        "digests": [share.digest() for share in shares],
+    }
+    return Protected(members, tuple(share.text() for share in shares))
+
+
+def _open_by_shares(binding: Binding, members: Mapping[str, Any], ask: Ask) -> bytes:
+    collection, key = ShareCollection(members), None
+    for text in ask("share", collection.needed):
+        try:
+            key = collection.add(text)
+        except shamir.ShareError as reason:
+            raise RootKeyError(f"a share does not fit: {reason}") from reason
+    if key is None:
+        raise RootKeyError("there are not enough shares")
+    return key
+
+
 PROVIDERS: Mapping[str, Provider] = {
     "passphrase": Provider(
         protect=_protect_by_passphrase,
@@ -240,6 +269,14 @@ PROVIDERS: Mapping[str, Provider] = {
         parameters=lambda members: {"key": members["key"], "endpoint": members["endpoint"]},
         words=lambda members: f"the KMS key {members['key']}{_at(members['endpoint'])}",
         asks="",
+        in_backups=True,
+    ),
+    "shamir": Provider(
+        protect=_protect_by_shares,
+        open=_open_by_shares,
+        parameters=lambda members: {"shares": members["shares"], "threshold": members["threshold"]},
+        words=lambda members: f"{members['shares']} shares of people, of which {members['threshold']} open it",
+        asks="shares",
         in_backups=True,
     ),
 }

@@ -116,6 +116,19 @@ def _database() -> str:
     return f"{settings.DATABASES['default']['NAME']} of KMSCONSOLE_DATABASE_URL"
 
 
+def sealed_root() -> root_files.RootFile | None:
+    """The root key that is in people's shares, if it is and they were not given to the server at its start.
+
+    Raises RootKeyError. Before anything is made: a rotation that was interrupted is finished, since it says which root key is in use.
+    """
+    if not root_files.present() or lost_database():
+        return None
+    if root_files.present(".next"):
+        domain_keys.finish_root_rotation()
+    file = root_files.read(root_files.root_path())
+    return file if file.provider == "shamir" and not root_secret.is_given() else None
+
+
 def _open_root_key() -> None:
     domain_keys.finish_root_rotation()
     path = root_files.root_path()

@@ -31,7 +31,7 @@ def begin(place: int, workers: int, server: int) -> None:
     """`place`: which of the server's workers this is, from 0; `server`: the server's process."""
     throttling.configure(settings.QUOTAS, workers)
     if server != os.getpid():
-        _die_with(server)
+        die_with(server)
         _take_a_core(place, workers)
         metrics.publish_always()
     gc.freeze()
@@ -40,7 +40,7 @@ def begin(place: int, workers: int, server: int) -> None:
         CheckpointTimer()
 
 
-def _die_with(server: int) -> None:
+def die_with(server: int) -> None:
     """A worker whose server was killed must not go on answering beside the next one."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != server:  # it died before we asked

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self) -> None:
+    def start(self, ready: Callable[[int, bytes], bool] = lambda status, body: status == 200) -> None:
+        """`ready`: what /healthz answers then."""
         if not self.bare and not self.folder.exists() and "KMSCONSOLE_DATABASE_URL" not in self.environment:
             migrated.put_into(self.folder)
         self.log = open(self.folder.parent / f"{self.folder.name}.log", "ab")  # noqa: SIM115
@@ -89,8 +91,13 @@ class Server:
                 raise RuntimeError(f"the server ended with {self.process.returncode}: {self.output()}")
             try:
                 with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
-                    if answer.status == 200:
+                    if ready(answer.status, answer.read()):
                         return
+            except urllib.error.HTTPError as answer:
+                if ready(answer.code, answer.read()):
+                    return
+                if time.monotonic() > deadline:
+                    raise
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 if time.monotonic() > deadline:
                     raise

@@ -17,6 +17,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "passphrase": (),
     "pkcs11": ("token",),
     "kms": ("key",),
+    "shamir": ("shares", "threshold"),
 }
 
 
@@ -32,6 +33,9 @@ class Command(RootCommand):
 
         parser.add_argument("--key", help="ARN of the KMS key")
         parser.add_argument("--endpoint", default="", help="endpoint of the KMS, if it is not AWS's")
+
+        parser.add_argument("--shares", type=int, help="into how many shares the root key is split")
+        parser.add_argument("--threshold", type=int, help="how many of them open it")
 
     def wanted(self, options: dict[str, Any]) -> Wanted | None:
         provider = options["provider"]

@@ -17,11 +17,13 @@ from django.db import DatabaseError, connection
 from engine import throttling
 from engine.trail import checkpoint_timer
 from engine.trail.groupcommit import TrailUnavailable
+from engine.vault import domain_keys
 from engine.vault.hierarchy import RootKeyError
 from kmsconsole.installation import bootstrap, environment, root_secret
 from kmsconsole.installation.bootstrap import FirstAdministrator
 from kmsconsole.installation.datafolder import DataFolderError, hold, secure
-from kmsconsole.server import http_protocol, metrics, supervisor, worker
+from kmsconsole.installation.environment import Address
+from kmsconsole.server import http_protocol, metrics, sealed, supervisor, worker
 from kmsconsole.server.asgi import Application
 from kmsconsole.server.connection_table import Limits
 from kmsconsole.server.http_protocol import HttpProtocol
@@ -56,8 +58,17 @@ class Command(BaseCommand):
         except DataFolderError as reason:
             raise CommandError(str(reason)) from reason
         _refuse_busy_port(host, port)
+        limits, doors = _limits(threads), []
         try:
+            sealed_root = bootstrap.sealed_root()
+            if sealed_root is not None:
+                doors = _listen(host, port, 1)
+                self.stdout.write(f"kmsconsole: sealed; enter shares at {_url(settings.KMSCONSOLE.listen)}unseal/")
+                self.stdout.flush()
+                domain_keys.adopt(sealed.unseal(sealed_root, doors[0], limits))
             administrator = bootstrap.prepare()
+        except sealed.Stopped:
+            return
         except (RootKeyError, DataFolderError, TrailUnavailable) as reason:
             raise CommandError(str(reason)) from reason
         except (DatabaseError, OSError) as reason:
@@ -69,9 +80,8 @@ class Command(BaseCommand):
         bootstrap.close_connections()
         environment.forget_bootstrap()
         root_secret.forget()
-        limits = _limits(threads)
         server = os.getpid()
-        doors = _listen(host, port, workers)
+        doors = _listen(host, port, workers, doors)
         worker.freeze_heap()
         supervisor.run(
             workers, lambda place: _serve(doors, place, threads, limits, server), stop_seconds=STOP_SECONDS + 1
@@ -81,7 +91,7 @@ class Command(BaseCommand):
 
     def _greet(self, administrator: FirstAdministrator | None) -> None:
         listen = settings.KMSCONSOLE.listen
-        url = f"http://{listen.url_host}:{listen.port}/"
+        url = _url(listen)
         if administrator is not None:
             lines = [f"Account {administrator.account_id} and its administrator are made; this is shown once:"]
             lines.append(f"  console user       {administrator.user_name}")
@@ -96,12 +106,17 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _listen(host: str, port: int, workers: int) -> list[socket.socket]:
-    """A socket for each worker, all of one port: the kernel deals new connections out among them. They are the server's own, so that
+def _url(listen: Address) -> str:
+    return f"http://{listen.url_host}:{listen.port}/"
+
+
+def _listen(host: str, port: int, workers: int, doors: list[socket.socket] | None = None) -> list[socket.socket]:
+    """Beside the `doors` that are open, a socket for each worker, all of one port: the kernel deals new connections out among them. They are the server's own, so that
     nobody is refused while a worker is replaced."""
-    _refuse_busy_port(host, port)
-    doors = []
-    for _ in range(workers):
+    doors = list(doors or ())
+    if not doors:
+        _refuse_busy_port(host, port)
+    for _ in range(workers - len(doors)):
         door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
