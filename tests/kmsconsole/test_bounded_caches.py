@@ -98,6 +98,7 @@ BOUNDS = {
     "keys.inventory.key_rows:_not_offered": "1,000 pairs of an endpoint and an operation",
     "keys.service:_clients": "256 clients of principals that are signed in",
     "kmsconsole.installation.root_secret:_given": "two secrets, until the workers start",
+    "kmsconsole.server.unseal_page:_unsealing": ONE,
     "kmsconsole.server.asgi:_names": "2,000 × 64 bytes",
     "kmsconsole.frame.context:actions": ONE,
     "kmsconsole.frame.context:navigation": ONE,
