@@ -1,13 +1,14 @@
 """The page of a sealed server: people enter their shares of the root key one by one. Its own URLs; it knows no database and no sign-in.
 
-Shares are never logged, stored or shown again. Wrong ones are counted, and too many of them have to wait.
+Shares are never logged, stored or shown again. An address that enters too many wrong ones has to wait; nobody else has, since a share
+has 256 random bits and waiting for strangers would let them keep a server sealed.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -35,7 +36,8 @@ _WORDS = {
     Wrong.UNKNOWN: gettext_lazy("This share is none of those that were handed out."),
     Wrong.REPEATED: gettext_lazy("This share was entered already."),
 }
-_WRONG, _SECONDS = 20, 60.0  # wrong shares that may be entered in so many seconds
+_WRONG, _SECONDS = 20, 60.0  # wrong shares that an address may enter in so many seconds
+_ADDRESSES = 1_000  # that are counted
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class _Unsealing:
     shares: ShareCollection
     done: Callable[[bytes], object]
     lock: threading.Lock = field(default_factory=threading.Lock)
-    wrong: deque[float] = field(default_factory=lambda: deque(maxlen=_WRONG))
+    wrong: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)  # address → when
     is_over: bool = False
 
 
@@ -64,15 +66,23 @@ def page(request: HttpRequest) -> HttpResponse:
         return _page(request)
     now, state = time.monotonic(), _unsealing[0]
     with state.lock:
-        if len(state.wrong) == _WRONG and now < state.wrong[0] + _SECONDS:
+        wrong = state.wrong.get(request.META["REMOTE_ADDR"]) or deque[float]()
+        if len(wrong) == _WRONG and now < wrong[0] + _SECONDS:
             answer = _page(request, error=_("Too many wrong shares were entered. Wait a minute."), status=429)
             answer["Retry-After"] = str(int(_SECONDS))
             return answer
         error = "" if state.is_over else _entered(state, request.POST.get("share", ""))
         if error:
-            state.wrong.append(now)
+            _count_wrong(state, request.META["REMOTE_ADDR"], now)
             return _page(request, error=error, status=400)
     return _page(request) if state.is_over else HttpResponseRedirect(reverse("unseal"))
+
+
+def _count_wrong(state: _Unsealing, address: str, now: float) -> None:
+    state.wrong.setdefault(address, deque(maxlen=_WRONG)).append(now)
+    state.wrong.move_to_end(address)
+    if len(state.wrong) > _ADDRESSES:
+        state.wrong.popitem(last=False)
 
 
 @sensitive_variables()

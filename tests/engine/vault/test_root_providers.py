@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +17,7 @@ import pytest
 
 from engine.vault import hierarchy, root_files
 from tests.support import prefork
-from tests.support.server import Server
+from tests.support.server import ROOT, Server
 from tests.support.softhsm import MODULE, PIN, SoftHsm
 
 pytestmark = pytest.mark.slow
@@ -228,3 +232,49 @@ def test_a_backup_holds_the_description_where_it_is_of_no_use_alone(server: Serv
         os.chmod(restored.folder / "root.json", 0o600)
     with restored:
         assert restored.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
+
+
+def test_a_rotation_keeps_the_provider_and_a_running_server_goes_on(server: Server) -> None:
+    with server:
+        key_id = server.client().create_key()["KeyMetadata"]["KeyId"]
+        blob = server.client().encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
+        before = json.loads((server.folder / "root.json").read_text())
+        done = server.manage("rotate_root")
+        assert done.returncode == 0, done.stderr
+        server.client(region="eu-west-1").create_key()
+        assert server.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
+    after = json.loads((server.folder / "root.json").read_text())
+    assert (after["provider"], after["installation"]) == (before["provider"], before["installation"])
+    assert after["rootKeyID"] != before["rootKeyID"]
+    with server:
+        assert server.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
+
+
+@pytest.mark.parametrize("server", ["passphrase"], indirect=True)
+def test_the_passphrase_is_asked_for_at_a_terminal_and_not_shown(server: Server) -> None:
+    with server:
+        pass
+    del server.environment["KMSCONSOLE_ROOT_SECRET"]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=server.environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    said = b""
+    while b"Root key: passphrase: " not in said:
+        said += os.read(ours, 1000)
+    os.write(ours, PASSPHRASE.encode() + b"\n")
+    with contextlib.suppress(OSError):  # the other end is closed
+        while more := os.read(ours, 1000):
+            said += more
+    assert process.wait(timeout=30) == 0, said
+    assert b"opens every domain key" in said
+    assert PASSPHRASE.encode() not in said
+    os.close(ours)

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from engine.vault.shamir import Share, Wrong
 from engine.vault.shamir import read as read_share
+from engine.wire.recognise import FORM
 from kmsconsole.server.unseal_page import _WORDS
 from tests.support.server import Server
 
@@ -53,6 +55,10 @@ class Browser:
             return answer.code, answer.url or "", answer.read().decode()
 
 
+def shares_of(output: str) -> list[str]:
+    return re.findall(r"^  ([A-Z2-7]{5}(?:-[A-Z2-7]{1,5})+)$", output, re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sealed, list[str], bytes]:
     """A server with its 3 shares of which 2 are needed, stopped, and a ciphertext of it."""
@@ -64,7 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sealed, list[str], b
     assert done.returncode == 0, done.stdout + done.stderr
     assert server.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"  # the one that runs goes on
     server.stop()
-    shares = re.findall(r"^  ([A-Z2-7]{5}(?:-[A-Z2-7]{1,5})+)$", done.stdout, re.MULTILINE)
+    shares = shares_of(done.stdout)
     assert len(shares) == 3
     return server, shares, blob
 
@@ -141,12 +147,23 @@ def test_a_share_counts_once(sealed: Sealed, made: tuple[Sealed, list[str], byte
     assert "1 of 2 shares entered" in page
 
 
-def test_many_wrong_shares_have_to_wait(sealed: Sealed, made: tuple[Sealed, list[str], bytes]) -> None:
+def test_who_enters_many_wrong_shares_has_to_wait_and_nobody_else(
+    sealed: Sealed, made: tuple[Sealed, list[str], bytes]
+) -> None:
     browser = Browser(sealed.url)
     assert [browser.enter("wrong")[0] for _ in range(20)] == [400] * 20
     status, _, page = browser.enter(made[1][0])
     assert status == 429
     assert "Wait a minute" in page
+    another = HTTPConnection("127.0.0.1", sealed.port, source_address=("127.0.0.2", 0))
+    another.request("GET", "/unseal/")
+    answer = another.getresponse()
+    cookie = str(answer.getheader("Set-Cookie")).partition(";")[0]
+    form = {"csrfmiddlewaretoken": cookie.partition("=")[2], "share": made[1][0]}
+    assert "0 of 2 shares entered" in answer.read().decode()
+    another.request("POST", "/unseal/", urlencode(form), {"Cookie": cookie, "Content-Type": FORM})
+    assert another.getresponse().status == 302
+    another.close()
 
 
 def test_a_share_from_another_sites_form_is_refused(sealed: Sealed, made: tuple[Sealed, list[str], bytes]) -> None:
@@ -204,6 +221,27 @@ def test_shares_can_be_given_to_an_unattended_start_and_to_commands(made: tuple[
         assert "opens every domain key" in done.stdout
     finally:
         del server.environment["KMSCONSOLE_ROOT_SECRET"]
+
+
+def test_a_rotation_hands_out_new_shares_and_the_old_ones_are_told_as_old(tmp_path: Path) -> None:
+    server = Sealed(tmp_path / "data", KMSCONSOLE_WORKERS="1")
+    Server.start(server)
+    server.client().create_key()
+    old = shares_of(
+        server.manage("change_root_provider", "shamir", "--shares", "2", "--threshold", "2", "--yes").stdout
+    )
+    server.environment["KMSCONSOLE_ROOT_SECRET"] = "\n".join(old)
+    done = server.manage("rotate_root", "--yes")
+    assert done.returncode == 0, done.stderr
+    del server.environment["KMSCONSOLE_ROOT_SECRET"]
+    server.client().create_key()
+    server.stop()
+    with server:
+        browser = Browser(server.url)
+        assert str(_WORDS[Wrong.OTHER_SET]) in browser.enter(old[0])[2]
+        assert [browser.enter(share)[0] for share in shares_of(done.stdout)] == [200, 200]
+        until_it_serves(server)
+        assert len(server.client().list_keys()["Keys"]) == 2
 
 
 def test_shares_that_nobody_confirmed_change_nothing(tmp_path: Path) -> None:
