@@ -167,7 +167,7 @@ def restore(path: Path, *, root_key: Path | None = None) -> RestoreResult:
             _restore_files(archive, manifest)
         else:
             missing = _restore_dump(archive, manifest)
-        if not root_files.root_path().exists():
+        if not root_files.present():
             if root_key is not None:
                 _put(_place(root_key), io.BytesIO(root_key.read_bytes()))
             for name in root_files.NAMES:
@@ -202,7 +202,7 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
 def _check_root(manifest: dict[str, Any], archive: tarfile.TarFile, given: Path | None) -> None:
     """The root key that is there, is given or came along must be the one that the backup needs."""
     try:
-        if root_files.root_path().exists():
+        if root_files.present():
             found = root_files.read(root_files.root_path())
         elif given is not None:
             found = root_files.read(given)

@@ -237,14 +237,18 @@ class RootSecrets:
         "",
         secret=True,
     )
-    root_secret_fd: int | None = _variable("File descriptor from which the same is read.", _descriptor, None)
+    root_secret_fd: int | None = _variable(
+        "File descriptor from which the same is read.", _descriptor, None, secret=True
+    )
     new_root_secret: str = _variable(
         "Passphrase or PIN that is to protect a new root key (`change_root_provider`; systemd credential `kmsconsole-new-root-secret`).",
         str,
         "",
         secret=True,
     )
-    new_root_secret_fd: int | None = _variable("File descriptor from which the same is read.", _descriptor, None)
+    new_root_secret_fd: int | None = _variable(
+        "File descriptor from which the same is read.", _descriptor, None, secret=True
+    )
 
 
 def _variables(kind: type) -> Iterator[tuple[str, Any]]:

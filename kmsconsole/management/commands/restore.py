@@ -43,7 +43,8 @@ class Command(BaseCommand):
                 f"The audit trail is older than this data folder's checkpoint: {restored.missing}. A start refuses that until "
                 "`kmsconsole accept_lost_records` has recorded it."
             )
-        if not root_files.root_path().exists():
+        if not root_files.present():
             self.stdout.write(
-                f"Put the root key with ID {restored.root_key_id} at {root_files.root_path()} before you start the server."
+                f"Put the root key with ID {restored.root_key_id} (its root.key or root.json) into {settings.DATA} before you start the "
+                "server."
             )

@@ -56,6 +56,8 @@ def test_texts_become_what_they_mean() -> None:
         *((name, value, f"must be a number above zero, not {value!r}")
           for name in ("WORKERS", "THREADS", "CONNECTIONS", "CONNECTIONS_PER_ADDRESS", "REQUEST_SECONDS")
           for value in ("-1", "0", "many", "1.5", "²")),
+        *(("ROOT_PROVIDER", value, f"must be file, passphrase, pkcs11:LABEL or kms:ARN, not {value!r}")
+          for value in ("shamir", "pkcs11", "kms:", "file:x")),
         ("LOG", "xml", "must be text or json, with ,requests or without, not 'xml'"),
     ],
 )  # fmt: skip
@@ -69,6 +71,13 @@ def test_a_refusal_does_not_repeat_a_credential() -> None:
     with pytest.raises(SettingError) as caught:
         environment.read_bootstrap({"KMSCONSOLE_BOOTSTRAP_ACCESS_KEY_ID": "hunter2"})
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_refusal_does_not_repeat_what_opens_the_root_key() -> None:
+    """Somebody gives the passphrase where the number of its descriptor belongs."""
+    with pytest.raises(SettingError) as caught:
+        environment.read_root_secrets({"KMSCONSOLE_ROOT_SECRET_FD": "hunter2"})
+    assert str(caught.value) == "KMSCONSOLE_ROOT_SECRET_FD must be the number of a file descriptor"
 
 
 def test_an_access_key_needs_its_secret() -> None:

@@ -104,7 +104,7 @@ def test_enough_shares_of_different_people_unseal_all_workers(
     assert "1 of 2 shares entered" in page
     status, _, page = second.enter(shares[0].lower().replace("-", " "))
     assert status == 200
-    assert "It is unsealed" in page
+    assert "This server is unsealed" in page
     until_it_serves(sealed)
     for _ in range(8):  # each client's connection is another worker's
         assert sealed.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
