@@ -18,7 +18,7 @@ RESOURCES = resources.folder()
 KMSCONSOLE = environment.read()
 DATA = KMSCONSOLE.data
 BACKEND = KMSCONSOLE.backend
-# Where connections to other endpoints may go (keys.endpoints.outbound).
+# Where connections to other endpoints may go (engine.outbound).
 PRIVATE_ENDPOINTS, ENDPOINT_NETWORKS = KMSCONSOLE.endpoints
 
 # The root key's providers (engine.vault.root_providers): where they are, and who is asked for passphrases, PINs and shares.

@@ -16,7 +16,7 @@ from botocore.httpsession import get_cert_path
 from django.utils.translation import gettext as _
 
 from console.aws_calls import FAILURES, UNREACHABLE, UnexpectedAnswerError, failed
-from keys.endpoints import outbound
+from engine.public.outbound import AddressNotAllowedError, connect
 
 __all__ = ["FAILURES", "UNREACHABLE", "failed"]  # those that keys.inventory asks for here
 
@@ -44,13 +44,13 @@ def reach(url: str, *, private: bool = False, bundle: str | bool = True) -> Find
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        with outbound.connect(host, port, TIMEOUT, private=private) as raw:
+        with connect(host, port, TIMEOUT, private=private) as raw:
             address = raw.getpeername()[0]
             if parts.scheme == "https":
                 context = ssl.create_default_context(cafile=get_cert_path(bundle))
                 with context.wrap_socket(raw, server_hostname=host):
                     pass
-    except outbound.AddressNotAllowedError as reason:
+    except AddressNotAllowedError as reason:
         return _not_allowed(reason)
     except socket.gaierror as reason:
         return Finding(
@@ -126,7 +126,7 @@ def of_exception(error: Exception) -> Finding:
             _("The server's environment, profile and role give none. Connect with access keys instead."),
         )
     kinds = _chain(error)
-    if refused := next((each for each in kinds if isinstance(each, outbound.AddressNotAllowedError)), None):
+    if refused := next((each for each in kinds if isinstance(each, AddressNotAllowedError)), None):
         return _not_allowed(refused)
     if any(isinstance(each, ssl.SSLError) for each in kinds) or "SSL" in type(error).__name__:
         return _tls(error)

@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.test import Client
 
+from engine.outbound import is_allowed
 from engine.region_names import is_region_name
 from keys.endpoints import backends, diagnosis, outbound
 from keys.models import Connection
@@ -73,30 +74,30 @@ PUBLIC = ("52.94.5.1", "2600:1f18::1", "64:ff9b::52.94.5.1")
 
 @pytest.mark.parametrize("address", NEVER)
 def test_some_addresses_are_never_connected_to(address: str) -> None:
-    assert not outbound.is_allowed(address)
-    assert not outbound.is_allowed(address, private=True)
+    assert not is_allowed(address)
+    assert not is_allowed(address, private=True)
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_private_addresses_are_as_the_installation_says(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert outbound.is_allowed(address)
+    assert is_allowed(address)
     monkeypatch.setattr(settings, "PRIVATE_ENDPOINTS", False)
-    assert not outbound.is_allowed(address)
-    assert outbound.is_allowed(address, private=True)
+    assert not is_allowed(address)
+    assert is_allowed(address, private=True)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_are_allowed(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "PRIVATE_ENDPOINTS", False)
-    assert outbound.is_allowed(address)
+    assert is_allowed(address)
 
 
 def test_a_network_that_the_installation_names_is_allowed_beside_public_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "PRIVATE_ENDPOINTS", False)
     monkeypatch.setattr(settings, "ENDPOINT_NETWORKS", (ip_network("10.20.0.0/16"), ip_network("169.254.0.0/16")))
-    assert outbound.is_allowed("10.20.3.4")
-    assert not outbound.is_allowed("10.21.3.4")
-    assert not outbound.is_allowed(METADATA), "no setting allows these"
+    assert is_allowed("10.20.3.4")
+    assert not is_allowed("10.21.3.4")
+    assert not is_allowed(METADATA), "no setting allows these"
 
 
 @pytest.mark.parametrize("value", ["private", "any,10.0.0.0/8", "public,10.0.0.0/99", "public,here"])

@@ -1,0 +1,7 @@
+"""Which addresses may be connected to, and connections that keep to them."""
+
+from __future__ import annotations
+
+from engine.outbound import AddressNotAllowedError, SocketOption, connect, is_allowed
+
+__all__ = ["AddressNotAllowedError", "SocketOption", "connect", "is_allowed"]
