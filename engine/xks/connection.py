@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import httptools
 
 from engine import outbound
+from engine.remembered import Remembered
 from engine.xks.failures import Failure, XksError
 
 SECONDS = 0.25  # AWS KMS's limit of a call, waiting for the connection included
@@ -103,10 +103,10 @@ class _Host:
             each.close()
 
 
-@lru_cache(maxsize=_HOSTS)
-def _host(name: str, address: tuple[str, int] | None, ca_bundle: str, client_certificate: str) -> _Host:
-    return _Host()
-
+# (host name, where the installation says that it listens, certificate authorities, client certificate) → its connections
+_hosts: Remembered[tuple[str, tuple[str, int] | None, str, str], _Host] = Remembered(
+    lambda _: _Host(), entries=_HOSTS, longest=8192
+)
 
 # A look-up has no time limit of its own, so it is waited for.
 _lookups = ThreadPoolExecutor(16, thread_name_prefix="xks-lookup")
@@ -115,7 +115,7 @@ _lookups = ThreadPoolExecutor(16, thread_name_prefix="xks-lookup")
 def _after_fork() -> None:
     """A connection has one owner."""
     global _lookups
-    _host.cache_clear()
+    _hosts.clear()
     _lookups = ThreadPoolExecutor(16, thread_name_prefix="xks-lookup")
 
 
@@ -129,7 +129,7 @@ class _Closed(Exception):
 def post(network: Network, name: str, path: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
     """Send one request to the proxy of host `name`."""
     deadline = time.monotonic() + network.seconds
-    host = _host(name, network.addresses.get(name), network.ca_bundle, network.client_certificate)
+    host = _hosts[name, network.addresses.get(name), network.ca_bundle, network.client_certificate]
     if not host.calls.acquire(timeout=network.seconds):
         raise XksError(Failure.TIMED_OUT)
     try:
@@ -153,7 +153,7 @@ def post(network: Network, name: str, path: str, headers: Mapping[str, str], bod
 
 def close_idle() -> None:
     """Forget all connections that rest: the next calls open new ones."""
-    _host.cache_clear()
+    _hosts.clear()
 
 
 def _left(deadline: float) -> float:
@@ -164,7 +164,7 @@ def _left(deadline: float) -> float:
 
 
 def _open(network: Network, name: str, deadline: float) -> _Connection:
-    context = _context(network.ca_bundle, network.client_certificate)
+    context = _contexts[network.ca_bundle, network.client_certificate]
     raw = _connect(network, name, deadline)
     try:
         raw.settimeout(_left(deadline))
@@ -197,8 +197,8 @@ def _connect(network: Network, name: str, deadline: float) -> socket.socket:
         raise XksError(Failure.UNREACHABLE) from reason
 
 
-@lru_cache(maxsize=8)
-def _context(ca_bundle: str, client_certificate: str) -> ssl.SSLContext:
+def _context(files: tuple[str, str]) -> ssl.SSLContext:
+    ca_bundle, client_certificate = files
     try:
         made = ssl.create_default_context(cafile=ca_bundle or None)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -211,6 +211,9 @@ def _context(ca_bundle: str, client_certificate: str) -> ssl.SSLContext:
     return made
 
 
+_contexts = Remembered(_context, entries=8, longest=8192)
+
+
 class _Reader:
     """httptools' callbacks: an answer as its bytes come in."""
 
@@ -220,13 +223,14 @@ class _Reader:
         self.headers: dict[bytes, bytes] = {}
         self.status = 0
         self.complete = False
+        self.keeps_alive = False
         self.excess = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
-        self.status = self.parser.get_status_code()
+        self.status, self.keeps_alive = self.parser.get_status_code(), self.parser.should_keep_alive()
         self.excess = self.excess or self.status < 200
 
     def on_body(self, part: bytes) -> None:
@@ -265,7 +269,7 @@ def _exchange(host: _Host, connection: _Connection, request: bytes, deadline: fl
             raise (_Closed() if size == 0 else XksError(Failure.INVALID_RESPONSE)) from reason
         if reader.excess or reader.headers.get(b"content-encoding", b"identity") != b"identity":
             raise XksError(Failure.INVALID_RESPONSE)
-        keep = reader.parser.should_keep_alive()
+        keep = reader.keeps_alive
     finally:
         if keep:
             host.keep(connection)

@@ -81,6 +81,8 @@ BOUNDS = {
     "engine.wire.sigv4:_unsigned": "256 × 2,048 characters",
     "engine.wire.sigv4:_usual": "4,096 × 512 characters",
     "engine.wire.validate:_compiled": FINITE,
+    "engine.xks.connection:_contexts": "8 sets of two files that settings name",
+    "engine.xks.connection:_hosts": "256 proxies, 16 connections each",
     "keys.evaluator.key_policy_cache:_refused": "20,000 of some 300 bytes",
     "keys.evaluator.key_policy_cache:_key_views": "32 accounts and Regions, 150,000 keys in all",
     "keys.evaluator.decisions:_variants": "12 Mi characters of policies",
