@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if Path(given[0]).name == "__main__.py":
         given[0] = "kmsconsole"  # as Django's help is to name it under `python -m kmsconsole`
+    given[1:2] = [name if name.startswith("-") else name.replace("-", "_") for name in given[1:2]]  # `xks-proxy`
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
     try:
         execute_from_command_line(given)

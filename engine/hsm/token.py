@@ -31,6 +31,25 @@ _KEYS = 1_000  # that a session remembers
 SECONDS = 10.0  # that a call may take, waiting included
 
 T = TypeVar("T")
+KeyName = bytes | str  # of a key: its CKA_ID, or its CKA_LABEL where one key alone has it
+
+# What a key may be used for, as key stores name it.
+_USAGES = {
+    "ENCRYPT": Attribute.ENCRYPT,
+    "DECRYPT": Attribute.DECRYPT,
+    "SIGN": Attribute.SIGN,
+    "VERIFY": Attribute.VERIFY,
+    "WRAP": Attribute.WRAP,
+    "UNWRAP": Attribute.UNWRAP,
+    "DERIVE": Attribute.DERIVE,
+}
+
+
+@dataclass(frozen=True)
+class KeyDescription:
+    is_aes: bool
+    bits: int
+    usage: tuple[str, ...]
 
 
 class Reason(enum.Enum):
@@ -98,12 +117,13 @@ class _Session:
     def __init__(self, opened: pkcs11.Session, module: str) -> None:
         self.opened = opened
         self._module, self._initialisation = module, _initialisations.get(module, 0)
-        self._keys: dict[bytes, Any] = {}
+        self._keys: dict[KeyName, Any] = {}
 
-    def key(self, key_id: bytes) -> Any:
+    def key(self, key_id: KeyName) -> Any:
         found = self._keys.get(key_id)
         if found is None:
-            found = self.opened.get_key(object_class=ObjectClass.SECRET_KEY, id=key_id)
+            name = {"label": key_id} if isinstance(key_id, str) else {"id": key_id}
+            found = self.opened.get_key(object_class=ObjectClass.SECRET_KEY, **name)
             if len(self._keys) >= _KEYS:
                 self._keys.clear()
             self._keys[key_id] = found
@@ -150,8 +170,13 @@ class Token:
     def random(self, length: int) -> bytes:
         return self._call(lambda session: bytes(session.opened.generate_random(length * 8)))
 
-    def generate(self, key_id: bytes, label: str) -> None:
+    def generate(self, key_id: bytes, label: str, *, encrypts: bool = True, decrypts: bool = True) -> None:
         """Make an AES-256 key that cannot leave the token. It is found by `key_id`."""
+        capabilities = MechanismFlag(0)
+        if encrypts:
+            capabilities |= MechanismFlag.ENCRYPT
+        if decrypts:
+            capabilities |= MechanismFlag.DECRYPT
 
         def make(session: _Session) -> None:
             session.opened.generate_key(
@@ -160,7 +185,7 @@ class Token:
                 id=key_id,
                 label=label,
                 store=True,
-                capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
+                capabilities=capabilities,
                 template={
                     Attribute.SENSITIVE: True,
                     Attribute.EXTRACTABLE: False,
@@ -180,6 +205,16 @@ class Token:
             raise
         return True
 
+    def describe(self, key_id: KeyName) -> KeyDescription:
+        """Raises TokenError with Reason.NO_KEY."""
+
+        def look(session: _Session) -> KeyDescription:
+            key = session.key(key_id)
+            usage = tuple(name for name, attribute in _USAGES.items() if key[attribute])
+            return KeyDescription(key.key_type is KeyType.AES, key.key_length, usage)
+
+        return self._call(look)
+
     def destroy(self, key_id: bytes) -> None:
         """Nothing happens if the key is gone already."""
 
@@ -189,7 +224,7 @@ class Token:
 
         self._call(remove)
 
-    def encrypt(self, key_id: bytes, plaintext: bytes, additional_data: bytes) -> tuple[bytes, bytes, bytes]:
+    def encrypt(self, key_id: KeyName, plaintext: bytes, additional_data: bytes) -> tuple[bytes, bytes, bytes]:
         """(nonce, ciphertext, tag) by AES-256-GCM; the nonce is drawn by the token."""
 
         def seal(session: _Session) -> tuple[bytes, bytes, bytes]:
@@ -203,7 +238,7 @@ class Token:
 
         return self._call(seal)
 
-    def decrypt(self, key_id: bytes, nonce: bytes, ciphertext: bytes, tag: bytes, additional_data: bytes) -> bytes:
+    def decrypt(self, key_id: KeyName, nonce: bytes, ciphertext: bytes, tag: bytes, additional_data: bytes) -> bytes:
         """Raises TokenError with Reason.INVALID if a bit of any of them differs."""
 
         def open_(session: _Session) -> bytes:
