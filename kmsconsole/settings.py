@@ -20,6 +20,9 @@ DATA = KMSCONSOLE.data
 BACKEND = KMSCONSOLE.backend
 # Where connections to other endpoints may go (engine.outbound).
 PRIVATE_ENDPOINTS, ENDPOINT_NETWORKS = KMSCONSOLE.endpoints
+# How proxies of external key stores are reached (engine.xks.connection).
+XKS_PROXIES, XKS_CA_BUNDLE = KMSCONSOLE.xks_proxies, KMSCONSOLE.xks_ca_bundle
+XKS_CLIENT_CERTIFICATE, XKS_SECONDS = KMSCONSOLE.xks_client_certificate, KMSCONSOLE.xks_seconds
 
 # The root key's providers (engine.vault.root_providers): where they are, and who is asked for passphrases, PINs and shares.
 ROOT_TOKEN_MODULE, ROOT_KMS_ENDPOINT = KMSCONSOLE.root_token_module, KMSCONSOLE.root_kms_endpoint

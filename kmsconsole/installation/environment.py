@@ -73,6 +73,26 @@ def _endpoints(text: str) -> Endpoints:
         ) from reason
 
 
+def _proxies(text: str) -> dict[str, Address]:
+    found: dict[str, Address] = {}
+    for part in text.split(","):
+        name, equals, address = part.strip().partition("=")
+        try:
+            if not equals or not re.fullmatch(r"[A-Za-z0-9.-]+", name):
+                raise ValueError
+            found[name.lower()] = _address(address)
+        except ValueError:
+            raise ValueError("must be name=address:port, comma-separated") from None
+    return found
+
+
+def _file(text: str) -> str:
+    path = Path(text).resolve()
+    if not path.is_file():
+        raise ValueError("must be a file")
+    return str(path)
+
+
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise ValueError("must be a number above zero")
@@ -164,6 +184,20 @@ class Environment:
         "Where connections to other endpoints may go: `any` (default), `public`, or `public` and networks (`public,10.20.0.0/16`).",
         _endpoints,
         Endpoints(private=True),
+    )
+    xks_proxies: dict[str, Address] = _variable(
+        "Where proxies of external key stores listen that DNS and port 443 do not lead to: `name=address:port`, comma-separated.",
+        _proxies,
+        dict,
+    )
+    xks_ca_bundle: str = _variable(
+        "PEM file of the certificate authorities of such proxies. Default those of the system.", _file, ""
+    )
+    xks_client_certificate: str = _variable(
+        "PEM file with the certificate and key that a proxy is shown if it asks for one (mutual TLS).", _file, ""
+    )
+    xks_seconds: float = _variable(
+        "Seconds that a call of such a proxy may take. Default 0.25, as AWS KMS's.", _seconds, 0.25
     )
     database_url: str = _variable(
         "Control-plane database: `postgres://user:password@host:port/name`. Default SQLite in the data folder.", str, ""

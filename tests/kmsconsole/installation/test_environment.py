@@ -31,6 +31,7 @@ def test_texts_become_what_they_mean() -> None:
             "KMSCONSOLE_ENDPOINTS": "public, 10.0.0.0/8",
             "KMSCONSOLE_DATABASE_TIMEOUT": "0.5",
             "KMSCONSOLE_LOG": "json,requests",
+            "KMSCONSOLE_XKS_PROXIES": "XKS.example.test=127.0.0.1:8443, b=[::1]:1",
         }
     )
     assert found.listen == Address("::1", 8443)
@@ -38,6 +39,7 @@ def test_texts_become_what_they_mean() -> None:
     assert found.public_url == "https://keys.example.org"
     assert found.allowed_hosts == ("keys.example.org", "localhost")
     assert found.endpoints == Endpoints(False, (ip_network("10.0.0.0/8"),))
+    assert found.xks_proxies == {"xks.example.test": ("127.0.0.1", 8443), "b": ("::1", 1)}
     assert (found.database_timeout, found.log) == (0.5, {"json", "requests"})
 
 
@@ -58,6 +60,9 @@ def test_texts_become_what_they_mean() -> None:
           for value in ("-1", "0", "many", "1.5", "²")),
         *(("ROOT_PROVIDER", value, f"must be file, passphrase, pkcs11:LABEL or kms:ARN, not {value!r}")
           for value in ("shamir", "pkcs11", "kms:", "file:x")),
+        *(("XKS_PROXIES", value, f"must be name=address:port, comma-separated, not {value!r}")
+          for value in ("a", "a=b", "=127.0.0.1:1", "a b=127.0.0.1:1", "a=127.0.0.1:1,")),
+        ("XKS_CA_BUNDLE", "/no/such/file", "must be a file, not '/no/such/file'"),
         ("LOG", "xml", "must be text or json, with ,requests or without, not 'xml'"),
     ],
 )  # fmt: skip
