@@ -33,6 +33,8 @@ def _kms(name: str, default: float, aws: float) -> Family:
     return _family(name, default, aws, *of_quota(name))
 
 
+EXTERNAL_KEY_STORE = "external key store"  # what is asked of a proxy: each store for itself, in place of the Region
+
 FAMILIES: Mapping[str, tuple[Family, ...]] = {
     "kms": (
         _kms("symmetric", 50_000, 50_000),
@@ -46,6 +48,7 @@ FAMILIES: Mapping[str, tuple[Family, ...]] = {
     "iam": (_family("iam", 5_000, 20),),
     "sts": (_family("sts", 10_000, 600),),
     "cloudtrail": (_family("lookup-events", 1_000, 2),),
+    EXTERNAL_KEY_STORE: (_family("external-key-store", 1_800, 1_800),),
 }
 
 _KMS_WORDS = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
@@ -105,7 +108,7 @@ def take(account_id: str, region: str, service: str, operation: str) -> None:
     bucket[1] = now
     if tokens < 1:
         bucket[0] = tokens
-        raise AWSError("ThrottlingException", _KMS_WORDS if service == "kms" else _WORDS)
+        raise AWSError("ThrottlingException", _KMS_WORDS if service in ("kms", EXTERNAL_KEY_STORE) else _WORDS)
     bucket[0] = tokens - 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.context import CallContext
 from engine.iam.condition_keys import RE_ENCRYPT_ON_SAME_KEY
-from engine.kms import access, ciphertext, key_snapshots, key_use, states, token_ciphertext
+from engine.kms import access, ciphertext, key_snapshots, key_use, states, token_ciphertext, xks_ciphertext
 from engine.kms.algorithms import rsa
 from engine.kms.ciphertext import Reference
 from engine.kms.key_snapshots import KmsKey
@@ -104,7 +104,10 @@ def _check_source(
 
 
 # By the first byte of a blob, how its reference is read; every other is this service's own format, or none.
-_FORMATS: dict[bytes, Callable[[bytes], Reference]] = {token_ciphertext.MAGIC[:1]: token_ciphertext.parse}
+_FORMATS: dict[bytes, Callable[[bytes], Reference]] = {
+    token_ciphertext.MAGIC[:1]: token_ciphertext.parse,
+    xks_ciphertext.MAGIC[:1]: xks_ciphertext.parse,
+}
 
 
 def unseal(

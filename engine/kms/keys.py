@@ -137,7 +137,9 @@ def metadata(key: KmsKey, context: CallContext) -> dict[str, Any]:
         if expiring:
             result["ValidTo"] = min(expiring)
     symmetric = key.spec == specs.SYMMETRIC_DEFAULT and key.manager == "CUSTOMER"
-    if symmetric and current is not None and state != states.CREATING:  # a replica has none yet while it is Creating
+    if (
+        symmetric and current is not None and not key.custom_key_store_id and state != states.CREATING
+    ):  # a replica has none yet while it is Creating
         result["CurrentKeyMaterialId"] = current.material_id
     if key.custom_key_store_id:
         result["CustomKeyStoreId"] = key.custom_key_store_id

@@ -70,10 +70,6 @@ def encrypt_with_nonce(
     return header + outer + _mac(material, nonce, digest, outer)
 
 
-def is_of_this_format(blob: bytes) -> bool:
-    return blob.startswith(MAGIC[:1])
-
-
 def parse(blob: bytes) -> Reference:
     """Which key and material a blob was made under. Raises InvalidCiphertextException for what is no ciphertext of this format."""
     if len(blob) < _SMALLEST or blob[:2] != MAGIC:

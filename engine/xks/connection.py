@@ -79,6 +79,8 @@ class _Host:
         self.calls = threading.BoundedSemaphore(MOST_CALLS)
         self.lock = threading.Lock()
         self.idle: list[_Connection] = []
+        self.hangs = False  # the last call did not end in time
+        self.turn = threading.Lock()
 
     def take(self) -> _Connection | None:
         while True:
@@ -130,7 +132,26 @@ def post(network: Network, name: str, path: str, headers: Mapping[str, str], bod
     """Send one request to the proxy of host `name`."""
     deadline = time.monotonic() + network.seconds
     host = _hosts[name, network.addresses.get(name), network.ca_bundle, network.client_certificate]
-    if not host.calls.acquire(timeout=network.seconds):
+    # While a proxy hangs one call at a time waits for it, and all others fail at once: threads are for who gets on.
+    hung = host.hangs
+    if hung and not host.turn.acquire(blocking=False):
+        raise XksError(Failure.TIMED_OUT)
+    try:
+        found = _posted(network, host, name, path, headers, body, deadline)
+        host.hangs = False
+        return found
+    except XksError as error:
+        host.hangs = error.failure is Failure.TIMED_OUT
+        raise
+    finally:
+        if hung:
+            host.turn.release()
+
+
+def _posted(
+    network: Network, host: _Host, name: str, path: str, headers: Mapping[str, str], body: bytes, deadline: float
+) -> HttpAnswer:
+    if not host.calls.acquire(timeout=_left(deadline)):
         raise XksError(Failure.TIMED_OUT)
     try:
         lines = [f"POST {path} HTTP/1.1", f"Host: {name}"]

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_ACCESS_KEY_ID = re.compile(r"[A-Z0-9]{20,30}")
+_ACCESS_KEY_ID = re.compile(r"[A-Z2-7]{20,30}")
 _SECRET = re.compile(r"[A-Za-z0-9/+=]{43,64}")
 _PREFIX = re.compile(r"|/[A-Za-z0-9/_-]*[A-Za-z0-9_-]")
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -108,7 +108,7 @@ def _store(table: _Table) -> Store:
         credential = _Table(each, "[[stores.credentials]]")
         access_key_id, secret = credential.text("access_key_id"), credential.text("secret_access_key")
         if not _ACCESS_KEY_ID.fullmatch(access_key_id):
-            raise ConfigurationError("access_key_id must be 20 to 30 of A to Z and 0 to 9")
+            raise ConfigurationError("access_key_id must be 20 to 30 of A to Z and 2 to 7")
         if not _SECRET.fullmatch(secret):
             raise ConfigurationError("secret_access_key must be 43 to 64 of a to z, A to Z, 0 to 9, / + =")
         credentials[access_key_id] = secret

@@ -100,7 +100,7 @@ def check_update(store: KeyStore, parameters: Mapping[str, Any]) -> None:
         )
 
 
-def try_out(parameters: Mapping[str, Any], store: KeyStore | None) -> None:
+def try_out(parameters: Mapping[str, Any], store: KeyStore | None, call: CallContext) -> None:
     """AWS asks whether the cluster is active and whose trust anchor it is; the password is tried by ConnectCustomKeyStore."""
     if "CloudHsmClusterId" not in parameters:
         return

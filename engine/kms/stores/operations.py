@@ -49,7 +49,7 @@ def create_custom_key_store(context: CallContext, parameters: dict[str, Any]) ->
 
 @contextmanager
 def create_prepared(context: CallContext, parameters: dict[str, Any]) -> Iterator[None]:
-    _check_new(context, parameters).try_out(parameters, None)
+    _check_new(context, parameters).try_out(parameters, None, context)
     yield
 
 
@@ -123,7 +123,7 @@ def update_custom_key_store(context: CallContext, parameters: dict[str, Any]) ->
 @contextmanager
 def update_prepared(context: CallContext, parameters: dict[str, Any]) -> Iterator[None]:
     store, kind = _check_update(context, parameters)
-    kind.try_out(parameters, store)
+    kind.try_out(parameters, store, context)
     yield
 
 

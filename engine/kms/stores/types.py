@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from engine.context import CallContext
 from engine.kms import models
-from engine.kms.stores import cloudhsm
-from engine.kms.stores.snapshots import AWS_CLOUDHSM, KeyInStore, KeyStore
+from engine.kms.stores import cloudhsm, external
+from engine.kms.stores.snapshots import AWS_CLOUDHSM, EXTERNAL_KEY_STORE, KeyInStore, KeyStore
 from engine.wire.errors import AWSError
 
 
@@ -27,7 +27,7 @@ class StoreType(Protocol):
     def check_update(self, store: KeyStore, parameters: Mapping[str, Any]) -> None:
         """Refuse what UpdateCustomKeyStore cannot make of a store; no device is asked."""
 
-    def try_out(self, parameters: Mapping[str, Any], store: KeyStore | None) -> None:
+    def try_out(self, parameters: Mapping[str, Any], store: KeyStore | None, call: CallContext) -> None:
         """Ask the device whether a store can be made, or updated (`store`), as CreateCustomKeyStore and UpdateCustomKeyStore do."""
 
     def put(self, row: models.CustomKeyStore, parameters: Mapping[str, Any]) -> None:
@@ -74,7 +74,7 @@ class StoreType(Protocol):
         """Random bytes of the device."""
 
 
-_TYPES: dict[str, StoreType] = {AWS_CLOUDHSM: cloudhsm}
+_TYPES: dict[str, StoreType] = {AWS_CLOUDHSM: cloudhsm, EXTERNAL_KEY_STORE: external}
 
 
 def of_type(name: str) -> StoreType:

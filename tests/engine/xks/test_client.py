@@ -7,6 +7,7 @@ import re
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -379,8 +380,9 @@ def test_a_proxy_that_hangs_costs_the_time_limit(stub: Stub, network: Network) -
 
 def test_a_proxy_that_dribbles_costs_no_more(stub: Stub, network: Network) -> None:
     def dribble(head: str, body: bytes) -> bytes | None:
+        opened = stub._open[-1]
         for octet in answer(GOOD):
-            stub._open[-1].sendall(bytes([octet]))
+            opened.sendall(bytes([octet]))
             time.sleep(0.05)
         return None
 
@@ -389,6 +391,26 @@ def test_a_proxy_that_dribbles_costs_no_more(stub: Stub, network: Network) -> No
     with fails(Failure.TIMED_OUT):
         decrypt(replace(network, seconds=0.3))
     assert time.monotonic() - began < 0.8
+
+
+def test_while_a_proxy_hangs_one_call_waits_and_the_others_fail_at_once(stub: Stub, network: Network) -> None:
+    def hang(head: str, body: bytes) -> bytes | None:
+        time.sleep(2)
+        return None
+
+    def call() -> float:
+        began = time.monotonic()
+        with fails(Failure.TIMED_OUT):
+            decrypt(replace(network, seconds=0.4))
+        return time.monotonic() - began
+
+    stub.respond = hang
+    call()
+    with ThreadPoolExecutor(8) as threads:
+        took = [each.result() for each in [threads.submit(call) for _ in range(8)]]
+    assert sum(each > 0.2 for each in took) == 1
+    stub.respond = lambda head, body: answer(GOOD)
+    assert decrypt(network) == b"Hello World!"
 
 
 def test_nobody_listening_is_unreachable(network: Network) -> None:
