@@ -13,7 +13,7 @@ from engine.wire import services
 
 # What an operation does not do, in a sentence. An operation that is not here does all that its model says.
 _LIMITS = {
-    "CreateCustomKeyStore": "EXTERNAL_KEY_STORE is refused; a CloudHSM cluster is a PKCS#11 token: [key stores](key-stores.md)",
+    "CreateCustomKeyStore": "a CloudHSM cluster is a PKCS#11 token; an external key store of a VPC endpoint service is kept and does not connect: [key stores](key-stores.md)",
     "ConnectCustomKeyStore": "the password of kmsuser is not rotated",
     "CreateKey": "origin EXTERNAL_KEY_STORE is refused; SM2 in China Regions only, and refused there too",
     "Decrypt": "Recipient (Nitro Enclaves) is refused",
