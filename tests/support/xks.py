@@ -13,9 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.test import override_settings
+
+from engine.hsm.token import Token
 from engine.xks.client import Proxy
 from engine.xks.connection import Network
-from kmsconsole.xks_proxy import training
+from kmsconsole.xks_proxy import configuration, training
 from tests.support import prefork
 from tests.support.server import ROOT, free_port
 
@@ -39,11 +42,16 @@ def training_folder(folder: Path, listen: str = "127.0.0.1:8443", *, mutual_tls:
 class ReferenceProxy:
     """`with ReferenceProxy(folder) as proxy:` — serving, and stopped at the end."""
 
-    def __init__(self, folder: Path, *, mutual_tls: bool = False) -> None:
+    def __init__(self, folder: Path, *, mutual_tls: bool = False, keys: int = 0) -> None:
+        """`keys`: how many further keys are made, key-0 and so on."""
         self.folder, self.port = folder, free_port()
-        with training_folder(folder, f"127.0.0.1:{self.port}", mutual_tls=mutual_tls):
-            pass
         self.configuration = folder / "xks-proxy.toml"
+        with training_folder(folder, f"127.0.0.1:{self.port}", mutual_tls=mutual_tls):
+            read = configuration.read(self.configuration)
+            token = Token(read.module, read.token_label, read.pin)
+            for number in range(keys):
+                token.generate(os.urandom(16), f"key-{number}")
+            token.close()
         self.members: dict[str, Any] = json.loads((folder / "create-custom-key-store.json").read_text())
         self.mutual_tls = mutual_tls
         self.process: prefork.Process | None = None
@@ -104,6 +112,24 @@ class ReferenceProxy:
     def network(self, seconds: float = 5.0) -> Network:
         client = str(self.folder / "client.pem") if self.mutual_tls else ""
         return Network({HOST: ("127.0.0.1", self.port)}, str(self.folder / "ca.pem"), client, seconds)
+
+    def settings(self) -> Any:
+        """Have this process's engine reach the proxy."""
+        network = self.network()
+        return override_settings(
+            XKS_PROXIES=network.addresses,
+            XKS_CA_BUNDLE=network.ca_bundle,
+            XKS_CLIENT_CERTIFICATE=network.client_certificate,
+            XKS_SECONDS=network.seconds,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The same for a server."""
+        return {
+            "KMSCONSOLE_XKS_PROXIES": f"{HOST}=127.0.0.1:{self.port}",
+            "KMSCONSOLE_XKS_CA_BUNDLE": str(self.folder / "ca.pem"),
+            "KMSCONSOLE_XKS_SECONDS": "5",
+        }
 
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.folder / "ca.pem"))

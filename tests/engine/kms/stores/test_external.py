@@ -30,12 +30,8 @@ VPC_SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReferenceProxy]:
-    with ReferenceProxy(tmp_path_factory.mktemp("proxy") / "training") as made:
-        network = made.network()
-        with override_settings(
-            XKS_PROXIES=network.addresses, XKS_CA_BUNDLE=network.ca_bundle, XKS_CLIENT_CERTIFICATE="", XKS_SECONDS=5.0
-        ):
-            yield made
+    with ReferenceProxy(tmp_path_factory.mktemp("proxy") / "training") as made, made.settings():
+        yield made
 
 
 def members(proxy: ReferenceProxy, **changes: Any) -> dict[str, Any]:
