@@ -41,6 +41,7 @@ def create_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
     if context.prepared is not None:
         key = context.prepared  # the same, with the material that a store's device has made
         key.pk = None  # of an attempt that was taken back
+    new_keys.claim_material(store, key)
     key.save(force_insert=True)
     policies.remember(key, context)
     if key.origin == "AWS_KMS" or new_keys.has_own_material(store):

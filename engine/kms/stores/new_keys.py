@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.context import CallContext
 from engine.kms import models
-from engine.kms.stores import snapshots, types, use
+from engine.kms.stores import orphans, snapshots, types, use
 from engine.kms.stores.snapshots import ORIGINS, KeyStore
 from engine.wire.errors import AWSError
 
@@ -38,8 +38,23 @@ def check(context: CallContext, parameters: Mapping[str, Any], origin: str) -> K
 def make_material(
     context: CallContext, store: KeyStore, key: models.Key, parameters: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Speaks to the device. Answers columns of the key."""
-    return types.of_type(store.type).create_key(store, key, parameters, context)
+    """Speaks to the device. Answers columns of the key. What is made is an orphan until `claim_material`."""
+    kind = types.of_type(store.type)
+    if kind.OWN_MATERIAL:  # then nothing is made in the device
+        return kind.create_key(store, key, parameters, context)
+    orphans.expect(store, key.key_id)
+    try:
+        return kind.create_key(store, key, parameters, context)
+    except AWSError as error:
+        if error.code != "DependencyTimeoutException":  # after which it may yet be made
+            orphans.forget(key.key_id)
+        raise
+
+
+def claim_material(store: KeyStore | None, key: models.Key) -> None:
+    """In the transaction that stores the key."""
+    if store is not None and not has_own_material(store):
+        orphans.claim(key.key_id)
 
 
 def has_own_material(store: KeyStore | None) -> bool:
@@ -48,5 +63,6 @@ def has_own_material(store: KeyStore | None) -> bool:
 
 
 def destroy_material(store: KeyStore, key: models.Key) -> None:
-    """Of a key that was not made after all, as far as the device answers."""
-    types.of_type(store.type).destroy_key(store, key.key_id)
+    """Of a key that was not made after all; a device that is away keeps it until the store is connected the next time."""
+    if not has_own_material(store) and types.of_type(store.type).destroy_key(store, key.key_id):
+        orphans.forget(key.key_id)

@@ -1,6 +1,7 @@
-"""Key material in a store's device whose key is gone. It is noted with the change that lets the key go, and destroyed after it.
+"""Key material in a store's device that is no key's: of a key that is gone, and of one whose making did not come to its end.
 
-A device that is away or disconnected then keeps it until the store is connected the next time.
+It is noted with the change that lets a key go, and before material is made; whoever stores the new key takes the note away again. What is
+noted is destroyed after the change, and what a device that is away or disconnected keeps, when the store is connected the next time.
 """
 
 from __future__ import annotations
@@ -19,37 +20,56 @@ from engine.wire.errors import AWSError
 logger = logging.getLogger(__name__)
 
 
+def expect(store: KeyStore, key_id: str) -> None:
+    """Before material is made in the device: until `claim` it is nobody's, whatever happens."""
+    with write():
+        row = snapshots.row(store)
+        models.OrphanedMaterial.objects.create(store=row, key_id=key_id)
+
+
+def claim(key_id: str) -> None:
+    """With the running transaction's commit, the material is this key's."""
+    deleted, _ = models.OrphanedMaterial.objects.filter(key_id=key_id).delete()
+    if not deleted:  # the store was connected anew meanwhile, and the material destroyed
+        raise AWSError("KMSInternalException", "The key material is not there any more. Retry the request.")
+
+
+def forget(key_id: str) -> None:
+    """There is no such material."""
+    with write():
+        models.OrphanedMaterial.objects.filter(key_id=key_id).delete()
+
+
 def note(row: models.Key) -> None:
     """With the running transaction's commit, the material of this key is nobody's."""
     store = models.CustomKeyStore.objects.filter(store_id=row.custom_key_store_id).first()
     if store is None:
         return
     models.OrphanedMaterial.objects.get_or_create(key_id=row.key_id, defaults={"store": store})
-    transaction.on_commit(lambda: _start(store))
+    place, key_id = (store.account_id, store.region, store.store_id), row.key_id
+    transaction.on_commit(
+        lambda: threading.Thread(target=_sweep_in_thread, args=(place, key_id), daemon=True, name="orphans").start()
+    )
 
 
-def _start(row: models.CustomKeyStore) -> None:
-    threading.Thread(target=_sweep_in_thread, args=(row.account_id, row.region, row.store_id), daemon=True).start()
-
-
-def _sweep_in_thread(account_id: str, region: str, store_id: str) -> None:
+def _sweep_in_thread(place: tuple[str, str, str], key_id: str) -> None:
     try:
-        sweep(snapshots.find(account_id, region, store_id))
+        sweep(snapshots.find(*place), key_id)
     except AWSError:
-        logger.info("key store %s is gone, and what was left in it is not looked for", store_id)
+        logger.info("key store %s is gone, and what was left in it is not looked for", place[2])
     except Exception:
-        logger.exception("key store %s: material of deleted keys is left", store_id)
+        logger.exception("key store %s: material of the deleted key %s is left", place[2], key_id)
     finally:
         connections.close_all()
 
 
-def sweep(store: KeyStore) -> None:
-    """Destroy what is left in a connected store's device. Outside of transactions."""
+def sweep(store: KeyStore, key_id: str = "") -> None:
+    """Destroy what is left in a connected store's device, or what is left of one key. Outside of transactions."""
     if not store.is_connected:
         return
     kind = types.of_type(store.type)
-    for row in models.OrphanedMaterial.objects.filter(store__store_id=store.store_id):
+    left = models.OrphanedMaterial.objects.filter(store__store_id=store.store_id)
+    for row in left.filter(key_id=key_id) if key_id else left:
         if not kind.destroy_key(store, row.key_id):
             return
-        with write():
-            row.delete()
+        forget(row.key_id)

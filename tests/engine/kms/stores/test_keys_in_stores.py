@@ -9,6 +9,7 @@ import pytest
 
 from engine.hsm.token import Token
 from engine.kms import models, token_ciphertext
+from engine.kms.stores import orphans
 from tests.engine.kms.contract import METHODS, refusal
 from tests.engine.kms.stores.conftest import Store
 from tests.support import key_stores
@@ -160,3 +161,47 @@ def test_a_key_that_is_refused_at_last_leaves_nothing_in_the_token(
     with pytest.raises(store.kms.exceptions.KMSInternalException):
         key_stores.key_in(store.kms, store.store_id)
     assert not Token(MODULE, store.cluster.label, store.cluster.pin).has(bytes.fromhex(made[0].replace("-", "")))
+    assert not models.OrphanedMaterial.objects.filter(key_id=made[0]).exists()
+
+
+class Killed(BaseException):
+    """Stands for the end of the process, as far as nothing after it is done."""
+
+
+def test_material_whose_key_was_never_stored_is_destroyed_at_the_next_connection(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died in between."""
+
+    def die(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.kms.policies.remember", die)
+        patch.setattr("engine.kms.stores.new_keys.destroy_material", lambda store, key: None)
+        with pytest.raises(Killed):
+            key_stores.key_in(store.kms, store.store_id)
+    (left,) = models.OrphanedMaterial.objects.filter(store__store_id=store.store_id)
+    token, material = Token(MODULE, store.cluster.label, store.cluster.pin), bytes.fromhex(left.key_id.replace("-", ""))
+    assert token.has(material)
+    store.disconnect()
+    store.connect()
+    end = time.monotonic() + 10
+    while token.has(material) or models.OrphanedMaterial.objects.filter(pk=left.pk).exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert store.decrypt(store.encrypt()) == b"secret"
+
+
+def test_no_key_is_made_of_material_that_was_destroyed_meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = orphans.expect
+
+    def expect(at: Any, key_id: str) -> None:
+        original(at, key_id)
+        orphans.forget(key_id)
+
+    monkeypatch.setattr(orphans, "expect", expect)
+    before = store.kms.list_keys()["Keys"]
+    with pytest.raises(store.kms.exceptions.KMSInternalException):
+        key_stores.key_in(store.kms, store.store_id)
+    assert store.kms.list_keys()["Keys"] == before
