@@ -145,7 +145,7 @@ def connect(store: KeyStore) -> str:
     if not store.module:
         return "CLUSTER_NOT_FOUND"
     try:
-        tokens.call(store, lambda token: token.check())
+        tokens.call(store, lambda token: token.check(), look=True)
     except TokenError as error:
         logger.warning("key store %s (%s) does not connect: %s", store.store_id, store.cloudhsm_cluster_id, error)
         return _CONNECTION_ERRORS.get(error.reason, "INTERNAL_ERROR")

@@ -2,7 +2,8 @@
 
 A change of the store, in whatever worker, drops its token from here, and with that its sessions are closed. A token that did not answer in
 time hangs until it answers again. Meanwhile one call at a time waits for it and all others are refused at once, so that a hanging token
-never takes the threads that other keys' calls need.
+never takes the threads that other keys' calls need. A token that is away is looked for now and then: to look for it a module is
+initialised anew, which ends the logins of its other tokens.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 from django.conf import settings
@@ -23,6 +25,7 @@ from engine.kms.stores.snapshots import KeyStore
 from engine.store.cache import Cache
 
 SECONDS = 5.0  # that a call may take, waiting included
+_LOOK_AGAIN = 0.5  # seconds after which a token that is away is looked for again
 _AT_ONCE = 16  # calls of this process that wait for one token: fewer than it has threads
 
 T = TypeVar("T")
@@ -32,6 +35,7 @@ class _Device:
     def __init__(self, token: Token) -> None:
         self.token = token
         self.hangs = False
+        self.away_until = 0.0
         self.turn = threading.Lock()
         self.waiting = threading.BoundedSemaphore(_AT_ONCE)
         weakref.finalize(self, _close, token, os.getpid())
@@ -49,9 +53,11 @@ _devices: Cache[tuple[str, str, str, str], _Device] = Cache(
 os.register_at_fork(after_in_child=_devices.clear)
 
 
-def call(store: KeyStore, work: Callable[[Token], T]) -> T:
-    """`work` with the store's token. Raises TokenError."""
+def call(store: KeyStore, work: Callable[[Token], T], *, look: bool = False) -> T:
+    """`work` with the store's token; with `look` it is looked for even if it was away a moment ago. Raises TokenError."""
     device = _device(store)
+    if monotonic() < device.away_until and not look:
+        raise TokenError(Reason.GONE)
     hung = device.hangs
     place, refusal = (device.turn, Reason.SLOW) if hung else (device.waiting, Reason.BUSY)
     if not place.acquire(blocking=False):
@@ -60,10 +66,12 @@ def call(store: KeyStore, work: Callable[[Token], T]) -> T:
         result = work(device.token)
     except TokenError as error:
         device.hangs = error.reason is Reason.SLOW
+        if error.reason is Reason.GONE:
+            device.away_until = monotonic() + _LOOK_AGAIN
         raise
     finally:
         place.release()
-    device.hangs = False
+    device.hangs, device.away_until = False, 0.0
     return result
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from engine.hsm import token as token_module
 from engine.hsm.token import Reason, Token, TokenError
 from engine.kms import models
 from engine.kms.stores import tokens
@@ -53,8 +55,31 @@ def test_a_token_that_is_taken_away_is_told_and_used_again_once_it_is_back(store
         assert code_of(key_stores.key_in, store.kms, store.store_id) == "CloudHsmClusterInvalidConfigurationException"
         assert key_stores.entry(store.kms, store.store_id)["ConnectionState"] == "CONNECTED"
         assert store.key_state == "Enabled"
+    time.sleep(tokens._LOOK_AGAIN)
     assert store.decrypt(blob) == b"secret"
     assert store.decrypt(store.encrypt(b"again")) == b"again"
+
+
+def test_a_token_that_is_away_is_not_looked_for_by_every_call(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking for it ends the logins of the module's other tokens."""
+    looked = Counter[str]()
+    initialise = token_module._initialise_anew
+
+    def count(module: str) -> None:
+        looked[module] += 1
+        initialise(module)
+
+    monkeypatch.setattr(token_module, "_initialise_anew", count)
+    monkeypatch.setattr(tokens, "_LOOK_AGAIN", 60.0)
+    with taken_away(store, tmp_path):
+        assert {code_of(store.encrypt) for _ in range(10)} == {"KMSInvalidStateException"}
+    assert looked[MODULE] <= 3
+    assert code_of(store.encrypt) == "KMSInvalidStateException"
+    store.disconnect()
+    assert store.connect()["ConnectionState"] == "CONNECTED"
+    assert store.decrypt(store.encrypt()) == b"secret"
 
 
 def test_nothing_wrong_is_released_while_a_token_comes_and_goes_under_use(store: Store, tmp_path: Path) -> None:
@@ -80,6 +105,7 @@ def test_nothing_wrong_is_released_while_a_token_comes_and_goes_under_use(store:
         thread.join()
     assert answers
     assert all(answers)
+    time.sleep(tokens._LOOK_AGAIN)
     assert [store.decrypt(blob) for blob in blobs] == [b"%d" % number for number in range(5)]
 
 
