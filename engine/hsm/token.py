@@ -305,6 +305,7 @@ class Token:
                 with self._session() as session:
                     return work(session)
             except _STALE as reason:
+                _logins.pop((self.module, self.label), None)
                 renew()
                 if not repeat:
                     _initialise_anew(self.module)
@@ -370,23 +371,28 @@ def _initialise_anew(module: str) -> None:
 
 
 _NOT_THERE = (pkcs11.NoSuchToken, pkcs11.SlotIDInvalid, pkcs11.TokenNotPresent, pkcs11.TokenNotRecognised)
-_pins: dict[tuple[str, str], str] = {}  # (module, token) → with which PIN this process is logged in
+_logins: dict[
+    tuple[str, str], tuple[str, int]
+] = {}  # (module, token) → PIN and initialisation that this process is logged in with
 
 
 def _open(module: str, label: str, pin: str) -> pkcs11.Session:
     """A session with a token, logged in. A module looks for tokens and keeps logins from one initialisation to the next: for a token
     that came later, and to prove another PIN than that of the login, it is initialised anew. The sessions of its other tokens end with
-    that, and their next call opens new ones."""
+    that, and their next call opens new ones. A login is of all sessions with the token: the one that made it is never closed, because
+    python-pkcs11 would log all of them out."""
     found = _look_for(module, label)
-    try:
-        opened = found.open(rw=True, user_pin=pin)
-    except pkcs11.UserAlreadyLoggedIn:
-        if _pins.get((module, label)) == pin:
-            return found.open(rw=True)
-        _initialise_anew(module)
-        opened = _look_for(module, label).open(rw=True, user_pin=pin)
-    _pins[module, label] = pin
-    return opened
+    known = _logins.get((module, label))
+    if known != (pin, _initialisations.get(module, 0)):
+        try:
+            found.open(rw=True, user_pin=pin)
+        except pkcs11.UserAlreadyLoggedIn:
+            if known is None or known[0] != pin:
+                _initialise_anew(module)
+                found = _look_for(module, label)
+                found.open(rw=True, user_pin=pin)
+        _logins[module, label] = (pin, _initialisations.get(module, 0))
+    return found.open(rw=True)
 
 
 def _look_for(module: str, label: str) -> Any:

@@ -42,7 +42,7 @@ BOUNDS = {
     "engine.iam.vocabulary:operators": ONE,
     "engine.hsm.token:_initialisations": "PKCS#11 modules that an administrator has named",
     "engine.hsm.token:_loaded": "PKCS#11 modules that an administrator has named",
-    "engine.hsm.token:_pins": "tokens that an administrator has registered",
+    "engine.hsm.token:_logins": "tokens that an administrator has registered",
     "engine.hsm.token:_turns": "PKCS#11 modules that an administrator has named",
     "engine.kms.algorithms:_public": "2,048 × 1,024 bytes",
     "engine.kms.ciphertext:_unpack": "20,000 × 57 bytes: a header has one length",

@@ -131,3 +131,17 @@ def test_a_keys_value_cannot_be_read(token: Token) -> None:
     with refused(Reason.FAILED) as told:
         token._call(lambda session: session.key(KEY)[pkcs11.Attribute.VALUE])
     assert "AttributeSensitive" in str(told.value)
+
+
+def test_a_session_that_is_closed_leaves_the_others_logged_in(token: Token) -> None:
+    """A refused ciphertext closes its session; a store that changes closes those that nobody uses."""
+    other = Token(MODULE, token.label, PIN)
+    assert other.has(KEY)
+    parts = token.encrypt(KEY, b"secret", b"")
+    with refused(Reason.INVALID):
+        token.decrypt(KEY, *parts, b"another")
+    assert other.has(KEY)
+    other._close_in_turn()
+    token._close_in_turn()
+    assert other.has(KEY)
+    assert token.decrypt(KEY, *parts, b"") == b"secret"

@@ -165,7 +165,7 @@ def test_a_key_that_is_to_be_deleted_stays_so_while_its_store_is_away(store: Sto
     assert store.key_state == "Unavailable"
 
 
-def test_a_disconnected_store_is_logged_out_of_its_token(store: Store) -> None:
+def test_a_disconnected_store_has_no_sessions_open(store: Store) -> None:
     """In every worker: a change of the store drops what is open of it."""
     store.encrypt()
     (device,) = tokens._devices._values.values()
