@@ -15,10 +15,9 @@ from typing import Any
 
 from django.test import override_settings
 
-from engine.hsm.token import Token
 from engine.xks.client import Proxy
 from engine.xks.connection import Network
-from kmsconsole.xks_proxy import configuration, training
+from kmsconsole.xks_proxy import training
 from tests.support import prefork
 from tests.support.server import ROOT, free_port
 
@@ -26,10 +25,13 @@ HOST = training.HOST
 
 
 @contextmanager
-def training_folder(folder: Path, listen: str = "127.0.0.1:8443", *, mutual_tls: bool = False) -> Iterator[Path]:
+def training_folder(
+    folder: Path, listen: str = "127.0.0.1:8443", *, mutual_tls: bool = False, keys: int = 0
+) -> Iterator[Path]:
     """What training needs, made in a new folder; this process finds its token meanwhile."""
     before = os.environ.get("SOFTHSM2_CONF")
-    training.make(folder, listen=listen, mutual_tls=mutual_tls)
+    made = {**training.KEYS, **{f"key-{number}": (True, True) for number in range(keys)}}
+    training.make(folder, listen=listen, mutual_tls=mutual_tls, keys=made)
     try:
         yield folder
     finally:
@@ -46,12 +48,8 @@ class ReferenceProxy:
         """`keys`: how many further keys are made, key-0 and so on."""
         self.folder, self.port = folder, free_port()
         self.configuration = folder / "xks-proxy.toml"
-        with training_folder(folder, f"127.0.0.1:{self.port}", mutual_tls=mutual_tls):
-            read = configuration.read(self.configuration)
-            token = Token(read.module, read.token_label, read.pin)
-            for number in range(keys):
-                token.generate(os.urandom(16), f"key-{number}")
-            token.close()
+        with training_folder(folder, f"127.0.0.1:{self.port}", mutual_tls=mutual_tls, keys=keys):
+            pass
         self.members: dict[str, Any] = json.loads((folder / "create-custom-key-store.json").read_text())
         self.mutual_tls = mutual_tls
         self.process: prefork.Process | None = None

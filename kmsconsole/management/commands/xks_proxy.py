@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from engine.hsm import softhsm
 from engine.hsm.token import TokenError
 from kmsconsole.xks_proxy import server, training
 from kmsconsole.xks_proxy.configuration import ConfigurationError
@@ -42,9 +42,7 @@ class Command(BaseCommand):
             path = options["configuration"]
             if path is None:
                 raise CommandError("name the configuration, or make one with --training FOLDER")
-            tokens = training.softhsm_configuration(path.resolve().parent)
-            if tokens.exists():  # as --training made it
-                os.environ.setdefault("SOFTHSM2_CONF", str(tokens))
+            softhsm.use(path.resolve().parent)  # as --training made it
             server.serve(path.resolve())
         except (ConfigurationError, TokenError) as reason:
             raise CommandError(str(reason)) from reason

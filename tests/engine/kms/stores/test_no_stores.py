@@ -53,12 +53,6 @@ def test_a_store_that_is_named_is_not_there(account: TestAccount, operation: str
     assert refusal(getattr(account.client(), METHODS[operation]), CustomKeyStoreId=STORE) == UNKNOWN
 
 
-def test_an_external_store_cannot_be_made_yet(account: TestAccount) -> None:
-    kms = account.client()
-    asked = {"CustomKeyStoreName": "mine", "CustomKeyStoreType": "EXTERNAL_KEY_STORE"}
-    assert refusal(kms.create_custom_key_store, **asked)[0] == NOT_OFFERED
-
-
 def test_store_operations_need_permission_too(account: TestAccount) -> None:
     kms = account.create_user("nobody").client()
     for call, request_ in (
