@@ -62,6 +62,10 @@ def _data_key_pair(context: CallContext, parameters: dict[str, Any]) -> tuple[by
         raise AWSError(
             "UnsupportedOperationException", f"KeyPairSpec {spec.name} is not available here: {spec.lacking}."
         )
+    if key.custom_key_store_id:
+        raise AWSError(
+            "UnsupportedOperationException", f"{key.arn} is in a custom key store, which makes no data key pairs."
+        )
     access.dry_run(parameters)
     private, public = algorithms.generate(spec)
     sealed = _sealed(context, key, private, parameters, "PrivateKeyCiphertextBlob")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from uuid import uuid4
 
 from django.db import connections, transaction
 
@@ -19,14 +18,13 @@ from engine.wire.errors import AWSError
 logger = logging.getLogger(__name__)
 
 
-def begin(row: models.CustomKeyStore) -> None:
-    """With the running transaction's commit, the store is CONNECTING and a thread is at it."""
+def begin(row: models.CustomKeyStore, attempt: str) -> None:
+    """With the running transaction's commit, the store is CONNECTING and a thread is at it. `attempt`: the ID of the request that asks."""
     row.connection_state, row.connection_error = CONNECTING, ""
-    row.attempt, row.attempted = str(uuid4()), clock.real_now()
+    row.attempt, row.attempted = attempt, clock.real_now()
     row.save(update_fields=["connection_state", "connection_error", "attempt", "attempted"])
     snapshots.announce(row, keys=False)
     place = (row.account_id, row.region, row.store_id)
-    attempt = row.attempt
     transaction.on_commit(
         lambda: threading.Thread(target=_connect, args=(place, attempt), daemon=True, name="connect").start()
     )

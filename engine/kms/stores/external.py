@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from engine import throttling
-from engine.context import CallContext, new_id
+from engine.context import CallContext
 from engine.kms import models, xks_ciphertext
 from engine.kms.ciphertext import Reference, invalid
 from engine.kms.stores import snapshots
@@ -167,7 +167,7 @@ def connect(store: KeyStore) -> str:
     if store.xks_connectivity != PUBLIC_ENDPOINT:
         return "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND"
     try:
-        client.health(_proxy(store), RequestMetadata("ConnectCustomKeyStore", new_id()), _network())
+        client.health(_proxy(store), RequestMetadata("ConnectCustomKeyStore", store.attempt), _network())
     except XksError as error:
         _told(error, f"key store {store.store_id} does not connect")
         return error.failure.value.connection
@@ -269,13 +269,14 @@ def _asked(store: KeyStore, key: KeyInStore, call: CallContext) -> tuple[Proxy, 
 
 
 def _metadata(call: CallContext, key_arn: str) -> RequestMetadata:
-    """The caller's ARN, or the name of the AWS service that calls. There is no VPC endpoint here."""
+    """The caller's aws:PrincipalArn, or the name of the AWS service that calls. There is no VPC endpoint here."""
     principal = call.principal
-    via = principal.invoked_by
+    via, session = principal.invoked_by, principal.session
+    arn = session.issuer_arn if principal.kind == "assumed-role" and session is not None else principal.arn
     return RequestMetadata(
         kms_operation=call.operation,
         kms_request_id=call.request_id,
-        aws_principal_arn=via if principal.kind == "service" else principal.arn,
+        aws_principal_arn=via if principal.kind == "service" else arn,
         kms_key_arn=key_arn,
         kms_via_service=via.partition(".")[0] if via and principal.kind != "service" else "",
     )

@@ -147,7 +147,7 @@ def connect_custom_key_store(context: CallContext, parameters: dict[str, Any]) -
     if store.state == FAILED:
         raise _invalid_state(store)
     if store.state == DISCONNECTED:
-        connection.begin(snapshots.row(store))
+        connection.begin(snapshots.row(store), context.request_id)
     return {}
 
 

@@ -35,6 +35,7 @@ class KeyStore:
     type: str
     stored_state: str
     stored_error: str
+    attempt: str  # the ID of the request that has it connected
     attempted: datetime | None
     created: datetime
     cloudhsm_cluster_id: str
@@ -131,6 +132,7 @@ def snapshot(stored: models.CustomKeyStore) -> KeyStore:
         type=stored.type,
         stored_state=stored.connection_state,
         stored_error=stored.connection_error,
+        attempt=stored.attempt,
         attempted=stored.attempted,
         created=stored.created,
         cloudhsm_cluster_id=stored.cloudhsm_cluster_id,

@@ -151,14 +151,17 @@ def test_what_is_no_ciphertext_is_refused_without_a_word(
     assert refusal(aws.decrypt, CiphertextBlob=blob, **more) == ("InvalidCiphertextException", "")
 
 
-@pytest.mark.parametrize(
-    "call", ["encrypt", "generate_data_key", "generate_data_key_without_plaintext", "generate_data_key_pair"]
-)
+@pytest.mark.parametrize("call", ["encrypt", "generate_data_key", "generate_data_key_without_plaintext"])
 def test_a_ciphertext_opens_only_in_its_encryption_context(aws: Any, keys: dict[str, Any], call: str) -> None:
-    rest: dict[str, Any] = {
-        "encrypt": {"Plaintext": b"x"},
-        "generate_data_key_pair": {"KeyPairSpec": "ECC_NIST_P256"},
-    }.get(call, {"KeySpec": "AES_128"})
+    rest: dict[str, Any] = {"Plaintext": b"x"} if call == "encrypt" else {"KeySpec": "AES_128"}
+    _opens_only_in_its_context(aws, keys, call, rest)
+
+
+def test_a_data_key_pair_opens_only_in_its_encryption_context(aws: Any, keys: dict[str, Any]) -> None:
+    _opens_only_in_its_context(aws, keys, "generate_data_key_pair", {"KeyPairSpec": "ECC_NIST_P256"})
+
+
+def _opens_only_in_its_context(aws: Any, keys: dict[str, Any], call: str, rest: dict[str, Any]) -> None:
     answer = getattr(aws, call)(KeyId=keys["symmetric"]["KeyId"], EncryptionContext={"in": "this"}, **rest)
     blob = answer.get("CiphertextBlob") or answer["PrivateKeyCiphertextBlob"]
     assert refusal(aws.decrypt, CiphertextBlob=blob) == ("InvalidCiphertextException", "")

@@ -17,7 +17,7 @@ from engine import throttling
 from engine.xks import answers, connection
 from engine.xks.answers import Sealed
 from engine.xks.failures import Failure
-from tests.conftest import TestAccount
+from tests.conftest import TestAccount, make_client
 from tests.engine.kms.contract import refusal
 from tests.support import key_stores
 from tests.support.xks import ReferenceProxy
@@ -122,6 +122,39 @@ def test_the_proxy_is_told_who_asked(store: Store, proxy: ReferenceProxy) -> Non
     assert told["kmsOperation"] == "Encrypt"
     assert told["kmsKeyArn"].endswith(store.key_id)
     assert told["awsPrincipalArn"].startswith(f"arn:aws:iam::{store.account.account_id}:")
+
+
+def test_the_proxy_is_told_which_request_connects(store: Store, proxy: ReferenceProxy) -> None:
+    store.kms.disconnect_custom_key_store(CustomKeyStoreId=store.store_id)
+    answered = store.kms.connect_custom_key_store(CustomKeyStoreId=store.store_id)
+    key_stores.wait(store.kms, store.store_id)
+    lines = [line for line in proxy.output().splitlines() if answered["ResponseMetadata"]["RequestId"] in line]
+    assert orjson.loads(lines[0])["requestMetadata"]["kmsOperation"] == "ConnectCustomKeyStore"
+
+
+def test_the_proxy_is_told_the_role_of_a_session(store: Store, proxy: ReferenceProxy) -> None:
+    account = store.account
+    trust = {"Effect": "Allow", "Principal": {"AWS": account.root_arn}, "Action": "sts:AssumeRole"}
+    role = account.client("iam").create_role(
+        RoleName="user-of-keys",
+        AssumeRolePolicyDocument=orjson.dumps({"Version": "2012-10-17", "Statement": trust}).decode(),
+    )["Role"]["Arn"]
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}}
+    account.client("iam").put_role_policy(
+        RoleName="user-of-keys", PolicyName="all", PolicyDocument=orjson.dumps(everything).decode()
+    )
+    made = account.client("sts").assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+    kms = make_client(
+        "kms",
+        "us-east-1",
+        made["AccessKeyId"],
+        made["SecretAccessKey"],
+        made["SessionToken"],
+        endpoint=account.endpoint,
+    )
+    answered = kms.encrypt(KeyId=store.key_id, Plaintext=b"secret")
+    lines = [line for line in proxy.output().splitlines() if answered["ResponseMetadata"]["RequestId"] in line]
+    assert orjson.loads(lines[0])["requestMetadata"]["awsPrincipalArn"] == role
 
 
 @pytest.mark.parametrize(
@@ -281,6 +314,8 @@ def test_a_connected_store_takes_a_new_credential_and_path_that_work(store: Stor
         ("get_key_rotation_status", {}),
         ("get_parameters_for_import", {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}),
         ("replicate_key", {"ReplicaRegion": "eu-west-1"}),
+        ("generate_data_key_pair", {"KeyPairSpec": "ECC_NIST_P256"}),
+        ("generate_data_key_pair_without_plaintext", {"KeyPairSpec": "ECC_NIST_P256"}),
     ],
 )
 def test_what_stores_do_not_have_is_refused(store: Store, operation: str, members: dict[str, Any]) -> None:
