@@ -27,6 +27,7 @@ XKS_CLIENT_CERTIFICATE, XKS_SECONDS = KMSCONSOLE.xks_client_certificate, KMSCONS
 # The root key's providers (engine.vault.root_providers): where they are, and who is asked for passphrases, PINs and shares.
 ROOT_TOKEN_MODULE, ROOT_KMS_ENDPOINT = KMSCONSOLE.root_token_module, KMSCONSOLE.root_kms_endpoint
 ROOT_SECRET = root_secret.ask
+ROOT_PASSPHRASE_COST = {"iterations": 3, "lanes": 4, "memoryKiB": 256 << 10}  # Argon2id (RFC 9106) of a new passphrase
 
 SECRET_KEY = console_secret(DATA)
 DEBUG = False

@@ -58,7 +58,6 @@ class Provider:
 
 
 # --- passphrase: RFC 9106's Argon2id; an AES-256 key of it wraps the root key
-_ITERATIONS, _LANES, _MEMORY = 3, 4, 256 << 10  # KiB
 _MOST_MEMORY, _MOST_ITERATIONS, _MOST_LANES = 4 << 20, 100, 64  # what a description may ask of this machine
 SHORTEST_PASSPHRASE = 12
 
@@ -79,9 +78,7 @@ def _protect_by_passphrase(binding: Binding, key: bytes, parameters: Mapping[str
         raise RootKeyError(f"the passphrase must have {SHORTEST_PASSPHRASE} characters or more")
     members = {
         "kdf": "argon2id",
-        "iterations": _ITERATIONS,
-        "lanes": _LANES,
-        "memoryKiB": _MEMORY,
+        **settings.ROOT_PASSPHRASE_COST,
         "salt": secrets.token_hex(16),
     }
     cipher = _passphrase_key(passphrase, members)

@@ -17,7 +17,7 @@ from asgiref.wsgi import WsgiToAsgiInstance
 
 from engine import service
 from engine.remembered import Remembered
-from engine.wire.http import MAX_BODY, HttpRequest, HttpResponse
+from engine.wire.http import MAX_BODY, HttpRequest
 from engine.wire.recognise import is_aws_request
 
 MOST = 32 << 20  # bytes of a page's form; the engine's own limit is far lower
@@ -44,15 +44,10 @@ def header_map(headers: Headers) -> dict[str, str]:
 
 
 class Application:
-    """An ASGI application: the engine (or what else answers AWS calls) and `pages`, a WSGI application, in at most `threads` threads."""
+    """An ASGI application: the engine and `pages`, a WSGI application, in at most `threads` threads."""
 
-    def __init__(
-        self,
-        pages: Callable[..., Iterable[bytes]],
-        threads: int,
-        aws: Callable[[HttpRequest], HttpResponse] = service.handle,
-    ) -> None:
-        self._pages, self._aws = pages, aws
+    def __init__(self, pages: Callable[..., Iterable[bytes]], threads: int) -> None:
+        self._pages = pages
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._devices = ThreadPoolExecutor(_DEVICES, thread_name_prefix="device")  # which may hang
         self._health = ThreadPoolExecutor(1, thread_name_prefix="health")  # asked too while every other thread is taken
@@ -79,7 +74,7 @@ class Application:
                     secure=scope["scheme"] == "https",
                 )
                 threads = self._devices if DEVICE in scope.get("extensions", ()) else self._threads
-                response = await loop.run_in_executor(threads, self._aws, request)
+                response = await loop.run_in_executor(threads, service.handle, request)
                 await answer.whole(response.status, response.headers, response.body)
             elif whole:
                 threads = self._health if path == "/healthz" else self._threads

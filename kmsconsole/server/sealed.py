@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from django.conf import settings
@@ -27,9 +28,9 @@ from engine.vault.root_files import RootFile
 from engine.wire import protocol
 from engine.wire.errors import AWSError
 from engine.wire.http import HttpRequest, HttpResponse
-from engine.wire.recognise import recognise
+from engine.wire.recognise import is_aws_request, recognise
 from kmsconsole.server import http_protocol, unseal_page, worker
-from kmsconsole.server.asgi import Application
+from kmsconsole.server.asgi import Application, header_map
 from kmsconsole.server.connection_table import Limits
 from kmsconsole.server.http_protocol import HttpProtocol
 
@@ -97,7 +98,7 @@ def _serve(file: RootFile, door: socket.socket, limits: Limits, answer_to: Conne
     settings.ROOT_URLCONF = "kmsconsole.server.unseal_page"
     settings.CSRF_FAILURE_VIEW = "kmsconsole.server.unseal_page.form_is_old"
     unseal_page.begin(file, answer_to.send_bytes)
-    application = Application(_pages(get_wsgi_application()), _THREADS, _refuse)
+    application = _Application(_pages(get_wsgi_application()), _THREADS)
     config = uvicorn.Config(
         application,
         http=_Protocol,
@@ -115,8 +116,22 @@ def _serve(file: RootFile, door: socket.socket, limits: Limits, answer_to: Conne
     uvicorn.Server(config).run(sockets=[door])
 
 
-def _refuse(request: HttpRequest) -> HttpResponse:
-    """An AWS call, in its caller's protocol. Nobody's signature is looked at: secrets are sealed too."""
+class _Application(Application):
+    """AWS calls are refused by their heads; their bodies are not looked at."""
+
+    async def __call__(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        headers, query = header_map(scope["headers"]), scope["query_string"].decode("latin-1")
+        if not is_aws_request(scope["method"], scope["path"], headers, query):
+            await super().__call__(scope, receive, send)
+            return
+        answer = _refusal(HttpRequest(scope["method"], scope["path"], query, headers, b""))
+        named = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+        await send({"type": "http.response.start", "status": answer.status, "headers": named})
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+def _refusal(request: HttpRequest) -> HttpResponse:
+    """In the caller's protocol. Nobody's signature is looked at: secrets are sealed too."""
     try:
         call = recognise(request)
     except AWSError:

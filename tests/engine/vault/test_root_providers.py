@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from engine.vault import hierarchy, root_files
-from tests.support import prefork
+from tests.support import prefork, server_settings
 from tests.support.server import ROOT, Server
 from tests.support.softhsm import MODULE, PIN, SoftHsm
 
@@ -40,7 +40,11 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, token_settings: dict[
     """Of a new installation, not started yet."""
     secret = PASSPHRASE if request.param == "passphrase" else PIN
     return Server(
-        tmp_path / "data", **token_settings, KMSCONSOLE_ROOT_PROVIDER=request.param, KMSCONSOLE_ROOT_SECRET=secret
+        tmp_path / "data",
+        **token_settings,
+        KMSCONSOLE_ROOT_PROVIDER=request.param,
+        KMSCONSOLE_ROOT_SECRET=secret,
+        KMSCONSOLE_WORKERS="1",
     )
 
 
@@ -157,11 +161,22 @@ def flip(name: str) -> Callable[[dict], None]:
 def test_a_changed_description_is_refused(
     tmp_path: Path, settings: pytest.FixtureRequest, damage: Callable[[Path], None]
 ) -> None:
-    settings.DATA = tmp_path
+    settings.DATA, settings.ROOT_PASSPHRASE_COST = tmp_path, server_settings.ROOT_PASSPHRASE_COST
     root_files.create("passphrase", {}, lambda what, count: [PASSPHRASE])
     damage(tmp_path / "root.json")
     with pytest.raises(hierarchy.RootKeyError):
         root_files.read(tmp_path / "root.json").open(lambda what, count: [PASSPHRASE])
+
+
+def test_a_guess_at_a_passphrase_costs_at_least_what_rfc_9106_recommends(
+    tmp_path: Path, settings: pytest.FixtureRequest
+) -> None:
+    settings.DATA = tmp_path
+    root_files.create("passphrase", {}, lambda what, count: [PASSPHRASE])
+    made = json.loads((tmp_path / "root.json").read_text())["passphrase"]
+    assert (made["kdf"], made["iterations"] >= 3, made["lanes"] >= 4, made["memoryKiB"] >= 64 << 10) == (
+        ("argon2id", True, True, True)
+    )
 
 
 def test_a_short_passphrase_is_refused(tmp_path: Path) -> None:
@@ -175,7 +190,7 @@ def test_a_short_passphrase_is_refused(tmp_path: Path) -> None:
 def test_a_description_cannot_ask_for_all_memory_of_the_machine(
     tmp_path: Path, settings: pytest.FixtureRequest
 ) -> None:
-    settings.DATA = tmp_path
+    settings.DATA, settings.ROOT_PASSPHRASE_COST = tmp_path, server_settings.ROOT_PASSPHRASE_COST
     root_files.create("passphrase", {}, lambda what, count: [PASSPHRASE])
     rewritten(lambda description: description["passphrase"].update(memoryKiB=1 << 30))(tmp_path / "root.json")
     with pytest.raises(hierarchy.RootKeyError, match="damaged"):
@@ -200,9 +215,7 @@ def test_check_says_what_protects_the_root_key_and_whether_it_opens(server: Serv
         server.client().create_key()
     done = server.manage("check")
     assert done.returncode == 0, done.stdout
-    provider = (
-        "argon2id, 256 MiB" if server.environment["KMSCONSOLE_ROOT_PROVIDER"] == "passphrase" else "PKCS#11 token"
-    )
+    provider = "argon2id, 1 MiB" if server.environment["KMSCONSOLE_ROOT_PROVIDER"] == "passphrase" else "PKCS#11 token"
     assert provider in done.stdout
     assert "opens every domain key" in done.stdout
     del server.environment["KMSCONSOLE_ROOT_SECRET"]
