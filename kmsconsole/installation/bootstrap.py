@@ -148,7 +148,8 @@ def _open_root_key() -> None:
         raise hierarchy.RootKeyError(
             f"the root key {path} is not the one that this data was made with: put that one there"
         )
-    root_files.forget_handover()  # no worker of an earlier start lives
+    if not root_files.present(".next"):  # else a command is at it, or a prepared one waits
+        root_files.forget_handover()  # no worker of an earlier start lives
 
 
 # Provider → the parameter that its part of KMSCONSOLE_ROOT_PROVIDER is.

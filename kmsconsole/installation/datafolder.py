@@ -54,6 +54,7 @@ _NAMES = (
     "root.key",
     "root.json",
     "root.handover",
+    "root.lock",
     "console.secret",
     "kmsconsole.sqlite3",
     "serve.lock",

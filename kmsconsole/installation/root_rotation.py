@@ -6,7 +6,8 @@ Commands call it (`rotate_root`, `change_root_provider`). What is wrapped by wha
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from engine.vault.hierarchy import RootKeyError
 from kmsconsole.installation import root_secret
 
 Tell = Callable[[str], None]
+Confirm = Callable[[tuple[str, ...]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,27 @@ class Wanted:
     parameters: Mapping[str, Any]
 
 
-def run(
-    wanted: Wanted | None, tell: Tell, confirm: Callable[[tuple[str, ...]], None], *, prepare: bool = False
-) -> None:
+def run(wanted: Wanted | None, tell: Tell, confirm: Confirm, *, prepare: bool = False) -> None:
     """`confirm` hands out what people are to keep (shares), and returns when they have it.
 
     Raises RootKeyError, UnwrapError, DatabaseError, TrailUnavailable or OSError; nothing has changed then, or the next run finishes it.
     """
+    with _alone():
+        _run(wanted, tell, confirm, prepare)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One command at a time: a second one would take the next root key of the first for one that was left over."""
+    with open(Path(settings.DATA) / "root.lock", "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as reason:
+            raise RootKeyError("another rotation or change of provider is under way") from reason
+        yield
+
+
+def _run(wanted: Wanted | None, tell: Tell, confirm: Confirm, prepare: bool) -> None:
     used = domain_keys.used_root_key_id()
     if used is None:
         raise RootKeyError("nothing is protected by a root key yet: start the server once")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 import time
 from collections.abc import Iterator
@@ -106,6 +107,24 @@ def test_preparing_makes_the_next_root_and_rotates_nothing(account: TestAccount,
     assert root_key_ids() == old
     assert root_files.next_root_path().stat().st_mode & 0o777 == 0o600
     root_files.next_root_path().unlink()
+
+
+def test_a_second_rotation_at_the_same_time_is_refused(account: TestAccount) -> None:
+    old = root_key_ids()
+    with open(root_files.root_path().with_name("root.lock"), "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(CommandError, match="another rotation or change of provider is under way"):
+            call_command("rotate_root")
+    assert root_key_ids() == old
+
+
+def test_a_start_in_the_midst_of_a_rotation_leaves_the_handover_to_the_workers(account: TestAccount) -> None:
+    domain_keys.prepare_rotation()
+    bootstrap.prepare()
+    assert root_files.handover_path().exists()
+    call_command("rotate_root")
+    bootstrap.prepare()
+    assert not root_files.handover_path().exists()
 
 
 def test_a_domain_key_under_a_root_that_is_not_here_opens_nothing(account: TestAccount) -> None:
