@@ -228,3 +228,29 @@ def test_damage_to_the_trail_in_the_database_is_found(postgres: Postgres, tmp_pa
             assert said in checked.stderr
             connection.execute("DELETE FROM trail_event")
             connection.execute("INSERT INTO trail_event SELECT * FROM kept")
+
+
+def test_what_protects_the_root_key_is_changed_on_all_nodes_while_they_run(postgres: Postgres, tmp_path: Path) -> None:
+    """As docs/operations.md says: prepare on one, copy, change on one, finish on the other."""
+    url, passphrase = postgres.database(), "a long enough passphrase"
+    first = node(tmp_path / "a", url)
+    first.environment |= {"KMSCONSOLE_NEW_ROOT_SECRET": passphrase, "KMSCONSOLE_ROOT_SECRET": passphrase}
+    with first:
+        second = node(tmp_path / "b", url, first)
+        second.environment["KMSCONSOLE_ROOT_SECRET"] = passphrase
+        with second:
+            key_id = first.client().create_key()["KeyMetadata"]["KeyId"]
+            sealed = second.client().encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
+            assert first.manage("change_root_provider", "passphrase", "--prepare").returncode == 0
+            for name in ("root.json.next", "root.handover"):
+                shutil.copy(first.folder / name, second.folder / name)
+            done = first.manage("change_root_provider", "passphrase")
+            assert done.returncode == 0, done.stderr
+            for region, server in (("eu-west-1", second), ("eu-west-2", first)):
+                server.client(region=region).create_key()  # a domain key that is made by the new root key
+                assert server.client().decrypt(CiphertextBlob=sealed)["Plaintext"] == b"kept"
+            assert second.manage("rotate_root").returncode == 0
+    for server in (first, second):
+        assert not (server.folder / "root.key").exists()
+        with server:
+            assert server.client().decrypt(CiphertextBlob=sealed)["Plaintext"] == b"kept"
