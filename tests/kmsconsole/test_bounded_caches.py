@@ -50,6 +50,7 @@ BOUNDS = {
     "engine.kms.key_snapshots:_keys": "weighed, 256 MiB; what hangs on keys and principals is counted by engine.store.cache.note_beside",
     "engine.kms.regions:partition_regions": FINITE,
     "engine.kms.stores.snapshots:_stores": "500 × 8,000 bytes",
+    "engine.kms.stores.tokens:_unused": "1,000 tokens that are to be closed",
     "engine.kms.stores.tokens:_devices": "1,000 tokens with their sessions, of some 4,000 bytes",
     "engine.metrics:_sheets": "threads; in each, operations × error codes",
     "engine.throttling:_buckets": "20,000 of some 400 bytes: Region names have at most 32 characters",

@@ -42,8 +42,6 @@ def end(row: models.CustomKeyStore, state: str, error: str = "") -> None:
 def _connect(place: tuple[str, str, str], attempt: str) -> None:
     try:
         _end_attempt(place, attempt, _try(place))
-        cache.synchronise()
-        orphans.sweep(snapshots.find(*place))
     except AWSError:
         logger.info("key store %s was deleted while it was being connected", place[2])
     except Exception:
@@ -56,7 +54,10 @@ def _try(place: tuple[str, str, str]) -> str:
     cache.synchronise()
     store = snapshots.find(*place)
     try:
-        return types.of_type(store.type).connect(store)
+        error = types.of_type(store.type).connect(store)
+        if not error:  # before keys can be made in it: their material is an orphan for a moment, too
+            orphans.sweep(store)
+        return error
     except Exception:
         logger.exception("the key store %s cannot be connected", store.store_id)
         return "INTERNAL_ERROR"

@@ -54,7 +54,9 @@ def note(row: models.Key) -> None:
 
 def _sweep_in_thread(place: tuple[str, str, str], key_id: str) -> None:
     try:
-        sweep(snapshots.find(*place), key_id)
+        store = snapshots.find(*place)
+        if store.is_connected:
+            sweep(store, key_id)
     except AWSError:
         logger.info("key store %s is gone, and what was left in it is not looked for", place[2])
     except Exception:
@@ -64,9 +66,7 @@ def _sweep_in_thread(place: tuple[str, str, str], key_id: str) -> None:
 
 
 def sweep(store: KeyStore, key_id: str = "") -> None:
-    """Destroy what is left in a connected store's device, or what is left of one key. Outside of transactions."""
-    if not store.is_connected:
-        return
+    """Destroy what is left in the device of a store that can be reached, or what is left of one key. Outside of transactions."""
     kind = types.of_type(store.type)
     left = models.OrphanedMaterial.objects.filter(store__store_id=store.store_id)
     for row in left.filter(key_id=key_id) if key_id else left:

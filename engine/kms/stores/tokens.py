@@ -1,6 +1,6 @@
 """The PKCS#11 tokens that this process uses: one for each store, made at its first use, and what to do while one hangs.
 
-A change of the store, in whatever worker, drops its token from here, and with that its sessions are closed. A token that did not answer in
+A change of the store, in whatever worker, drops its token from here; the next call closes its sessions. A token that did not answer in
 time hangs until it answers again. Meanwhile one call at a time waits for it and all others are refused at once, so that a hanging token
 never takes the threads that other keys' calls need. A token that is away is looked for now and then: to look for it a module is
 initialised anew, which ends the logins of its other tokens.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -38,23 +39,32 @@ class _Device:
         self.away_until = 0.0
         self.turn = threading.Lock()
         self.waiting = threading.BoundedSemaphore(_AT_ONCE)
-        weakref.finalize(self, _close, token, os.getpid())
+        weakref.finalize(self, _unused.append, token)
 
 
-def _close(token: Token, process: int) -> None:
-    if os.getpid() == process:  # its sessions and threads are not those of a child
-        token.close()
+# Tokens that nobody uses any more, to be closed by the next call: whatever runs a finalizer may hold any lock.
+_unused: deque[Token] = deque(maxlen=1_000)
 
 
 # By store, place and PIN: with a snapshot from before a change nobody gets the token of after it.
 _devices: Cache[tuple[str, str, str, str], _Device] = Cache(
     "key stores' tokens", limit=1_000, weigh=lambda _key, device: 4_000, most=4 << 20
 )
-os.register_at_fork(after_in_child=_devices.clear)
+
+
+def _forget_parents() -> None:
+    """In a forked child: sessions and threads are the parent's."""
+    _devices.clear()
+    _unused.clear()
+
+
+os.register_at_fork(after_in_child=_forget_parents)
 
 
 def call(store: KeyStore, work: Callable[[Token], T], *, look: bool = False) -> T:
     """`work` with the store's token; with `look` it is looked for even if it was away a moment ago. Raises TokenError."""
+    while _unused:
+        _unused.popleft().close()
     device = _device(store)
     if monotonic() < device.away_until and not look:
         raise TokenError(Reason.GONE)
