@@ -1,6 +1,6 @@
 """Show the call: the very request a page makes or would make, as an AWS CLI command, as boto3, as Terraform where a resource sends
 it, and as the HTTP request itself by curl. Each can be run as printed. No secret is in it: that of the access key is the environment's,
-and a password (what the service model calls a sensitive text) is read from an environment variable named after its member."""
+and a password (what the service model calls a sensitive text) is read from an exported environment variable named after its member."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import base64
 import json
 import pprint
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -52,15 +52,32 @@ def call_example(service_name: str, calls: Sequence[Call], region: str, endpoint
     )
 
 
-def secrets(service_name: str, operation: str, parameters: dict[str, Any]) -> dict[str, str]:
-    """Member → the environment variable that holds it, for those of `parameters` that the service model calls sensitive texts."""
+Secrets = dict[tuple[str, ...], str]
+
+
+def secrets(service_name: str, operation: str, parameters: dict[str, Any]) -> Secrets:
+    """Path of members → the environment variable that holds it, for what of `parameters` the service model calls sensitive texts."""
     shape = service_model(service_name).operation_model(operation).input_shape
-    members = shape.members if shape is not None else {}
-    return {
-        member: xform_name(member).upper()
-        for member in parameters
-        if members[member].type_name == "string" and members[member].metadata.get("sensitive")
-    }
+    paths = _sensitive(shape, parameters) if shape is not None else ()
+    return {path: xform_name(path[-1]).upper() for path in paths}
+
+
+def _sensitive(shape: Shape, value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if shape.type_name == "string" and shape.metadata.get("sensitive"):
+        yield path
+    elif shape.type_name == "structure" and isinstance(value, dict):
+        for member, each in value.items():
+            yield from _sensitive(shape.members[member], each, (*path, member))
+
+
+def _replaced(value: Any, secret: Secrets, by: Callable[[str], Any], path: tuple[str, ...] = ()) -> Any:
+    """The value with `by` of the variable where a secret stands; without it, where that is None."""
+    if path in secret:
+        return by(secret[path])
+    if not isinstance(value, dict):
+        return value
+    found = {member: _replaced(each, secret, by, (*path, member)) for member, each in value.items()}
+    return {member: each for member, each in found.items() if each is not None or (*path, member) not in secret}
 
 
 def cli(service_name: str, operation: str, parameters: dict[str, Any], region: str, endpoint: str) -> str:
@@ -70,14 +87,23 @@ def cli(service_name: str, operation: str, parameters: dict[str, Any], region: s
     lines = [f"aws {service_name} {xform_name(operation, '-')}"]
     for member, value in parameters.items():
         assert model.input_shape is not None
-        if member in secret:
-            lines.append(f'--{xform_name(member, "-")} "${secret[member]}"')
+        if any(path[0] == member for path in secret):
+            lines.append(f"--{xform_name(member, '-')} {_from_variables(value, secret, (member,))}")
         else:
             lines.append(_option(member, value, model.input_shape.members[member]))
     lines.append(f"--region {region}")
     if endpoint:
         lines.append(f"--endpoint-url {endpoint}")
     return " \\\n    ".join(lines)
+
+
+def _from_variables(value: Any, secret: Secrets, path: tuple[str, ...]) -> str:
+    """An argument that is a secret, or a structure with some, in the CLI's shorthand."""
+    if path in secret:
+        return f'"${secret[path]}"'
+    if not isinstance(value, dict):
+        return shlex.quote(str(value))
+    return ",".join(f"{member}={_from_variables(each, secret, (*path, member))}" for member, each in value.items())
 
 
 def _option(member: str, value: Any, shape: Shape) -> str:
@@ -110,13 +136,19 @@ def boto3_script(service_name: str, calls: Sequence[Call], region: str, endpoint
     return "\n".join(lines)
 
 
+class _FromEnvironment(str):
+    """A secret in a program's source: the expression that reads its variable."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f'os.environ["{self}"]'
+
+
 def _boto3_call(service_name: str, operation: str, parameters: dict[str, Any]) -> str:
-    secret = secrets(service_name, operation, parameters)
+    said = _replaced(parameters, secrets(service_name, operation, parameters), _FromEnvironment)
     given = "".join(
-        f'    {member}=os.environ["{secret[member]}"],\n'
-        if member in secret
-        else f"    {member}={pprint.pformat(_plain(value), sort_dicts=False)},\n"
-        for member, value in parameters.items()
+        f"    {member}={pprint.pformat(_plain(value), sort_dicts=False)},\n" for member, value in said.items()
     )
     return str(xform_name(operation)) + (f"(\n{given})" if given else "()")
 
@@ -130,7 +162,7 @@ def http(service_name: str, operation: str, parameters: dict[str, Any], region: 
     """The request as botocore serialises it, signed and sent by curl (7.75 or newer) with the access key of the environment."""
     model = service_model(service_name)
     secret = secrets(service_name, operation, parameters)
-    said = {name: value for name, value in parameters.items() if name not in secret}
+    said = _replaced(parameters, secret, lambda variable: None)
     made = _serialised(model, operation, said)
     headers = {name: value for name, value in dict(made["headers"]).items() if name.lower() != "content-length"}
     headers.setdefault("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
@@ -141,17 +173,19 @@ def http(service_name: str, operation: str, parameters: dict[str, Any], region: 
         '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
         '${AWS_SESSION_TOKEN:+-H "X-Amz-Security-Token: $AWS_SESSION_TOKEN"}',
         *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()),
-        f"--data-raw {shlex.quote(_text(made['body']))}",
-        *(_secret_data(model, member, variable) for member, variable in secret.items()),
+        *_data(model, _text(made["body"]), secret),
     ]
     return " \\\n    ".join(lines)
 
 
-def _secret_data(model: ServiceModel, member: str, variable: str) -> str:
-    """A secret as a further part of the body, which curl encodes and signs with the rest."""
-    if model.resolved_protocol != "query":
-        raise NotImplementedError(f"{model.service_name} takes no body in parts: {member} cannot be shown apart")
-    return f'--data-urlencode "{member}=${variable}"'
+def _data(model: ServiceModel, content: str, secret: Secrets) -> list[str]:
+    """The body as curl is given it. A secret is read from its variable and encoded there: by curl as a further part of a form, by jq
+    into a document."""
+    if not secret or model.resolved_protocol == "query":
+        parts = (f'--data-urlencode "{".".join(path)}=${variable}"' for path, variable in secret.items())
+        return [f"--data-raw {shlex.quote(content)}", *parts]
+    puts = " | ".join(f".{'.'.join(path)} = env.{variable}" for path, variable in secret.items())
+    return [f'--data-raw "$(jq -c {shlex.quote(puts)} <<< {shlex.quote(content)})"']
 
 
 def body(service_name: str, operation: str, parameters: dict[str, Any]) -> str:

@@ -79,8 +79,19 @@ _KEY = {
     "MultiRegion": "multi_region",
     "Policy": "policy",
     "BypassPolicyLockoutSafetyCheck": "bypass_policy_lockout_safety_check",
+    "CustomKeyStoreId": "custom_key_store_id",  # these two say the origin
+    "XksKeyId": "xks_key_id",
 }
-_IMPORTED = {name: argument for name, argument in _KEY.items() if name not in ("KeySpec", "KeyUsage")}
+_NOT_IMPORTED = ("KeySpec", "KeyUsage", "CustomKeyStoreId", "XksKeyId")
+_IMPORTED = {name: argument for name, argument in _KEY.items() if name not in _NOT_IMPORTED}
+_STORE = {
+    "CloudHsmClusterId": "cloud_hsm_cluster_id",
+    "XksProxyConnectivity": "xks_proxy_connectivity",
+    "XksProxyUriEndpoint": "xks_proxy_uri_endpoint",
+    "XksProxyUriPath": "xks_proxy_uri_path",
+    "XksProxyVpcEndpointServiceName": "xks_proxy_vpc_endpoint_service_name",
+    "XksProxyVpcEndpointServiceOwner": "xks_proxy_vpc_endpoint_service_owner",
+}
 _INLINE = {"PolicyName": "name", "PolicyDocument": "policy"}
 
 
@@ -101,6 +112,25 @@ def _role_before(parameters: Parameters) -> str:
     return f'data "aws_iam_role" "before" {{\n  name = {_text(parameters["RoleName"])}\n}}'
 
 
+def _store_secrets(parameters: Parameters) -> Arguments:
+    """A store's secrets as variables, which `_store_variables` declares."""
+    found: Arguments = {}
+    if "KeyStorePassword" in parameters:
+        found["key_store_password"] = Raw("var.key_store_password")
+    if "XksProxyAuthenticationCredential" in parameters:
+        found["xks_proxy_authentication_credential"] = Block(
+            access_key_id=Raw("var.access_key_id"), raw_secret_access_key=Raw("var.raw_secret_access_key")
+        )
+    return found
+
+
+def _store_variables(parameters: Parameters) -> str:
+    names = ["key_store_password"] if "KeyStorePassword" in parameters else []
+    if "XksProxyAuthenticationCredential" in parameters:
+        names += ["access_key_id", "raw_secret_access_key"]
+    return "\n\n".join(f'variable "{name}" {{\n  type      = string\n  sensitive = true\n}}' for name in names)
+
+
 def _own(**arguments: Any) -> list[Resource]:
     """An argument of the key's own resource."""
     return [Resource("aws_kms_key", also=lambda parameters: dict(arguments), part_of=True)]
@@ -117,7 +147,30 @@ RESOURCES: dict[tuple[str, str], list[Resource]] = {
                 given.get("Origin") == "EXTERNAL" and given.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT"
             ),
         ),
-        Resource("aws_kms_key", _KEY, _tags, where=lambda given: given.get("Origin", "AWS_KMS") == "AWS_KMS"),
+        Resource("aws_kms_key", _KEY, _tags, where=lambda given: given.get("Origin") != "EXTERNAL"),
+    ],
+    ("kms", "CreateCustomKeyStore"): [
+        Resource(
+            "aws_kms_custom_key_store",
+            {
+                "CustomKeyStoreName": "custom_key_store_name",
+                "CustomKeyStoreType": "custom_key_store_type",
+                "TrustAnchorCertificate": "trust_anchor_certificate",
+                **_STORE,
+            },
+            _store_secrets,
+            beside=_store_variables,
+        )
+    ],
+    ("kms", "UpdateCustomKeyStore"): [
+        Resource(
+            "aws_kms_custom_key_store",
+            {"NewCustomKeyStoreName": "custom_key_store_name", **_STORE},
+            _store_secrets,
+            part_of=True,
+            identity="CustomKeyStoreId",
+            beside=_store_variables,
+        )
     ],
     ("kms", "CreateAlias"): [Resource("aws_kms_alias", {"AliasName": "name", "TargetKeyId": "target_key_id"})],
     ("kms", "UpdateAlias"): [Resource("aws_kms_alias", {"AliasName": "name", "TargetKeyId": "target_key_id"})],
@@ -289,6 +342,7 @@ REMOVED: dict[tuple[str, str], str] = {
     ("kms", "ScheduleKeyDeletion"): "aws_kms_key",
     ("kms", "DeleteAlias"): "aws_kms_alias",
     ("kms", "RevokeGrant"): "aws_kms_grant",
+    ("kms", "DeleteCustomKeyStore"): "aws_kms_custom_key_store",
     ("iam", "DeleteUser"): "aws_iam_user",
     ("iam", "DeleteGroup"): "aws_iam_group",
     ("iam", "DeleteRole"): "aws_iam_role",
@@ -361,13 +415,13 @@ def block(
     if after:
         arguments["depends_on"] = Raw(f"[{after}]")
     text = f'{found.kind} "{found.type}" "{label}" {_body(arguments, 0)}'
+    beside = found.beside(parameters)
     if not found.part_of:
-        return text
+        return f"{beside}\n\n{text}" if beside else text
     note = _("An argument of the resource that is there, beside those it has. One made elsewhere is taken over first:")
     identity = parameters[found.identity]
     if not found.identity.endswith("Arn"):
         identity = identity.rpartition("/")[2]
-    beside = found.beside(parameters)
     shown = f"# {note}\n# terraform import {found.type}.{label} {identity}\n{text}"
     return f"{beside}\n\n{shown}" if beside else shown
 
