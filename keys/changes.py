@@ -17,13 +17,15 @@ from keys import call, permissions, service
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`title` says what the calls do, `done` what is said when they are done; `danger` for what cannot be undone."""
+    """`title` says what the calls do, `done` what is said when they are done; `danger` for what cannot be undone, `explain` for what
+    follows from it."""
 
     title: str
     calls: list[call.Call]
     done: str
     danger: bool = False
     service: str = "iam"
+    explain: str = ""
 
 
 def asked(request: ConsoleRequest) -> QueryDict:

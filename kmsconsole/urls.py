@@ -12,6 +12,7 @@ from principals.profile import views as profile
 urlpatterns = [
     path("", overview.home, name="home"),
     path("keys/", include("keys.urls")),
+    path("stores/", include("keys.stores.urls")),
     path("access/", include("access.urls")),
     path("play/", include("playground.urls")),
     path("lab/", include("learn.labs.urls")),

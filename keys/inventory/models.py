@@ -26,6 +26,7 @@ class InventoryKey(models.Model):
     spec = models.CharField(max_length=32)
     usage = models.CharField(max_length=32)
     origin = models.CharField(max_length=32)
+    custom_key_store = models.CharField(max_length=64, blank=True, default="", help_text="the ID of the store it is in")
     manager = models.CharField(max_length=16)
     regionality = models.CharField(max_length=16)
     created = models.DateTimeField(null=True)
@@ -70,6 +71,7 @@ class InventoryKey(models.Model):
             ),
             models.Index(fields=["account_id", "region", "manager", "key_id"], name="inventory_by_key_id"),
             models.Index(fields=["account_id", "region", "stale_at"], name="inventory_stale"),
+            models.Index(fields=["account_id", "region", "custom_key_store", "key_id"], name="inventory_by_store"),
             # Everything that facets count and dates narrow by, so that counting 100,000 matches reads no row.
             models.Index(
                 fields=[

@@ -3,7 +3,7 @@
 payments card        words of alias, key ID, description and tags
 owner=payments       a tag with this value; tag:owner=payments and "cost center"=a too
 tag:owner            a tag with any value
-state:disabled       a fact of the key; also spec: usage: origin: type: regionality: rotation: public:
+state:disabled       a fact of the key; also spec: usage: origin: type: regionality: rotation: public: store:
 disabled, RSA_2048   the word of such a fact by itself: keys of which it is true, and those that have it in their text
 "owner=payments"     in quotation marks: words, whatever they look like
 """
@@ -34,6 +34,7 @@ _NAMES = {
     "regionality": "regionality",
     "rotation": "rotation",
     "public": "public",
+    "store": "custom_key_store",
 }
 _ENUMS = {"spec": "KeySpec", "usage": "KeyUsageType", "origin": "OriginType", "state": "KeyState"}
 _ALONE = ("state", "kind", "spec", "usage", "origin", "regionality")  # of which a word by itself may be meant
@@ -123,6 +124,9 @@ def _take_tag(terms: SearchTerms, text: str) -> None:
 
 def _take_fact(terms: SearchTerms, name: str, typed: str) -> None:
     column = _NAMES[name]
+    if column == "custom_key_store":  # any ID may be one
+        terms.facts.append(Fact(column, typed))
+        return
     known = _values(column)
     value = known.get(typed.lower())
     if value is None and column == "rotation" and typed.isascii() and typed.isdecimal() and len(typed) < 6:

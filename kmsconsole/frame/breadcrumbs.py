@@ -23,6 +23,8 @@ _ABOVE = {
     "role": "name",
     "policies": "",
     "audit": "",
+    "stores-of": "kind",
+    "store": "store_id",
     "labs": "",
     "learn": "",
     "classes": "",

@@ -25,6 +25,7 @@ from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer, T
 from console import addresses, key_words, moments
 from console.request import ConsoleRequest, when_signed_in
 from keys import service
+from keys.stores import connection_words
 from kmsconsole.frame.breadcrumbs import above
 from kmsconsole.frame.style_sheet import address
 
@@ -54,6 +55,7 @@ _STATES: dict[str, tuple[str, Any]] = {
     "Active": ("good", gettext_lazy("Active")),
     "Inactive": ("quiet", gettext_lazy("Inactive")),
     "Deleted": ("quiet", gettext_lazy("Deleted")),
+    **connection_words.STATES,
 }
 _MARKS = {"good": "●", "quiet": "○", "notice": "◐", "bad": "▲"}
 _LEXERS: dict[str, Any] = {
@@ -134,6 +136,7 @@ def breadcrumbs(context: dict[str, Any], here: Any) -> dict[str, Any]:
     """The pages above this one, by its address, and what this one is called."""
     key = context.get("key")
     names = {"key": context.get("key_name"), "key_manager": key.get("KeyManager") if isinstance(key, dict) else ""}
+    names |= {"store": context.get("store_name"), "stores-of": getattr(context.get("kind"), "many", "")}
     then = as_of_query(context)
     higher = [
         (address + then if then and hasattr(resolve(address).func, "shows_past") else address, words)

@@ -1,0 +1,164 @@
+"""Custom key stores as pages show them: an entry of DescribeCustomKeyStores with its words and the number of its keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from django.utils.translation import gettext_lazy as _
+
+from console.aws_calls import FAILURES
+from console.request import ConsoleRequest
+from keys import permissions, service
+from keys.inventory import inventory
+from keys.stores import connection_words as words
+
+if TYPE_CHECKING:
+    from keys.inventory.inventory import Row
+
+DESCRIBE = "kms:DescribeCustomKeyStores"
+AWS_CLOUDHSM, EXTERNAL_KEY_STORE = "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"
+SHOWN_KEYS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of store. `slug` is its part of addresses; `one` and `many` are what AWS's console calls it."""
+
+    type: str
+    slug: str
+    one: Any
+    many: Any
+    none: Any
+    about: Any
+
+
+KINDS = {
+    kind.slug: kind
+    for kind in (
+        Kind(
+            AWS_CLOUDHSM,
+            "cloudhsm",
+            _("AWS CloudHSM key store"),
+            _("AWS CloudHSM key stores"),
+            _("No AWS CloudHSM key stores in this Region yet."),
+            _("Its keys are made in a hardware security module of your own, and never leave it."),
+        ),
+        Kind(
+            EXTERNAL_KEY_STORE,
+            "xks",
+            _("External key store"),
+            _("External key stores"),
+            _("No external key stores in this Region yet."),
+            _("Its keys stay in a key manager outside of the service, which is asked through a proxy for each use."),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An entry of DescribeCustomKeyStores. `keys`: how many keys are in it, as far as the reader may see them; None if it may not."""
+
+    entry: dict[str, Any]
+    keys: int | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.entry["CustomKeyStoreId"])
+
+    @property
+    def name(self) -> str:
+        return str(self.entry["CustomKeyStoreName"])
+
+    @property
+    def type(self) -> str:
+        return str(self.entry.get("CustomKeyStoreType", AWS_CLOUDHSM))
+
+    @property
+    def kind(self) -> Kind:
+        return next(kind for kind in KINDS.values() if kind.type == self.type)
+
+    @property
+    def state(self) -> str:
+        return str(self.entry["ConnectionState"])
+
+    @property
+    def changing(self) -> bool:
+        return self.state in words.CHANGING
+
+    @property
+    def error(self) -> str:
+        return str(self.entry.get("ConnectionErrorCode", ""))
+
+    @property
+    def error_words(self) -> tuple[Any, Any] | None:
+        """What the connection error means, and what helps."""
+        return words.ERRORS.get(self.error)
+
+    @property
+    def created(self) -> datetime:
+        moment: datetime = self.entry["CreationDate"]
+        return moment
+
+    @property
+    def proxy(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.entry.get("XksProxyConfiguration", {})
+        return found
+
+    @property
+    def place(self) -> str:
+        """The cluster's ID, or the proxy's URI."""
+        if self.type == AWS_CLOUDHSM:
+            return str(self.entry.get("CloudHsmClusterId", ""))
+        return f"{self.proxy.get('UriEndpoint', '')}{self.proxy.get('UriPath', '')}"
+
+
+def every(request: ConsoleRequest) -> list[Store]:
+    """All stores of the account and Region. Raises ClientError."""
+    entries = service.pages(service.client(request), "describe_custom_key_stores", "CustomKeyStores")
+    return [Store(entry) for entry in entries]
+
+
+def listed(request: ConsoleRequest) -> list[Store]:
+    """All stores, with the numbers of their keys. Raises ClientError if they may not be described."""
+    return [Store(store.entry, _number_of_keys(request, store.id)) for store in every(request)]
+
+
+def find(request: ConsoleRequest, store_id: str) -> Store:
+    """Raises ClientError."""
+    found = service.client(request).describe_custom_key_stores(CustomKeyStoreId=store_id)["CustomKeyStores"]
+    return Store(found[0], _number_of_keys(request, store_id))
+
+
+def _number_of_keys(request: ConsoleRequest, store_id: str) -> int | None:
+    try:
+        return int(inventory.synced_keys(request).filter(custom_key_store=store_id).count())
+    except ClientError as error:
+        if not service.denied(error):
+            raise
+        return None
+
+
+def first_keys(request: ConsoleRequest, store_id: str) -> list[Row]:
+    """The first keys of a store by name, each described again. Raises ClientError if keys may not be listed."""
+    rows = inventory.synced_keys(request).filter(custom_key_store=store_id).by_name()
+    return inventory.describe_rows(request, list(rows[:SHOWN_KEYS]))
+
+
+def not_connected(request: ConsoleRequest) -> list[Store]:
+    """For a page that is about something else: the stores that are not connected, as far as the endpoint has stores and the reader may
+    describe them."""
+    if permissions.refusal(request, DESCRIBE):
+        return []
+    try:
+        found = every(request)
+    except ClientError as error:
+        if service.denied(error) or service.unknown_operation(error) or service.not_offered(error):
+            return []
+        raise
+    except FAILURES:
+        return []  # the endpoint's keys are shown as they were read; the page of its stores says what is wrong
+    return [store for store in found if store.state != words.CONNECTED]
