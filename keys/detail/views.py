@@ -45,6 +45,8 @@ def _tags(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, A
 
 
 def _material(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+    if key.get("CustomKeyStoreId"):
+        return {}  # AWS has none of this for such a key, and answers so
     status, status_problem = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
     rotations, rotations_problem = optional(
         lambda: service.pages(

@@ -23,6 +23,7 @@ from keys.endpoints import connections
 from keys.inventory import inventory
 from keys.inventory.lists import synced_listing
 from keys.record import events
+from keys.stores import stores
 
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row
@@ -87,6 +88,7 @@ def home(request: ConsoleRequest) -> HttpResponse:
                 {"error": events.DENIED, "start": timezone.localtime(since).strftime("%Y-%m-%dT%H:%M")}
             ),
             "progress": inventory.progress(request),
+            "not_connected": stores.not_connected(request),
         },
     )
 

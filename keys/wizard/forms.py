@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from console import tag_rows
 from console.awsmodel import service_model
 from console.forms import set_choices
 from keys.policy import policies
+from keys.stores.stores import AWS_CLOUDHSM, EXTERNAL_KEY_STORE
 
 USAGES = {
     "symmetric": ("ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC"),
@@ -69,7 +71,20 @@ _ORIGINS = (
         gettext_lazy("External (import key material)"),
         gettext_lazy("You make the key material, import it, and keep a copy."),
     ),
+    (
+        AWS_CLOUDHSM,
+        gettext_lazy("AWS CloudHSM key store"),
+        gettext_lazy("The key material is made in your hardware security module and never leaves it."),
+    ),
+    (
+        EXTERNAL_KEY_STORE,
+        gettext_lazy("External key store"),
+        gettext_lazy("A key of your external key manager, which is asked for each use."),
+    ),
 )
+STORE_ORIGINS = (AWS_CLOUDHSM, EXTERNAL_KEY_STORE)
+ONLY_SYMMETRIC = gettext_lazy("Only symmetric encryption keys can be in a custom key store.")
+ONLY_SINGLE_REGION = gettext_lazy("A key in a custom key store stays in its Region.")
 _REGIONALITIES = (
     ("single", gettext_lazy("Single-Region key"), gettext_lazy("Stays in this Region.")),
     (
@@ -99,9 +114,11 @@ class ConfigureForm(forms.Form):
     )
     regionality = forms.ChoiceField(choices=[(name, words) for name, words, _help in _REGIONALITIES], initial="single")
 
-    def __init__(self, *args: Any, region: str, **options: Any) -> None:
+    def __init__(self, *args: Any, region: str, no_store: Mapping[str, str], **options: Any) -> None:
+        """`no_store`: origin of custom key stores → why it cannot be chosen, for those that cannot."""
         super().__init__(*args, **options)
         self.region = region
+        self.no_store = no_store
         for kind, usages in USAGES.items():
             self.fields[f"usage_{kind}"] = forms.ChoiceField(
                 choices=[(each, USAGE_WORDS[each]) for each in usages], required=False, initial=usages[0]
@@ -124,6 +141,14 @@ class ConfigureForm(forms.Form):
                 self.add_error("origin", why)
             if not given.get("acknowledged"):
                 self.add_error("acknowledged", _("Tick this to bring your own key material."))
+        origin = given.get("origin")
+        if origin in STORE_ORIGINS:
+            if origin in self.no_store:
+                self.add_error("origin", self.no_store[origin])
+            elif spec != "SYMMETRIC_DEFAULT":
+                self.add_error("origin", ONLY_SYMMETRIC)
+            if given.get("regionality") == "multi":
+                self.add_error("regionality", ONLY_SINGLE_REGION)
         return {**given, "usage": usage, "spec": spec}
 
     def _options(self, name: str, words: list[tuple[str, Any, Any]]) -> list[dict[str, Any]]:
@@ -161,7 +186,12 @@ class ConfigureForm(forms.Form):
                 for kind, usages in USAGES.items()
             ],
             "specs": specs,
-            "origins": self._options("origin", list(_ORIGINS)),
+            "origins": [
+                {**each, "store": each["value"] in STORE_ORIGINS, "why": self.no_store.get(each["value"], "")}
+                for each in self._options("origin", list(_ORIGINS))
+            ],
+            "only_symmetric": ONLY_SYMMETRIC,
+            "only_single_region": ONLY_SINGLE_REGION,
             "regionalities": self._options("regionality", list(_REGIONALITIES)),
         }
 
@@ -178,6 +208,32 @@ SPEC_HELP = {
     "ML_DSA_65": gettext_lazy("post-quantum, level 3"),
     "ML_DSA_87": gettext_lazy("post-quantum, level 5"),
 }
+
+
+class StoreForm(forms.Form):
+    """The connected store that the key is to be in, and for an external one the key of the key manager."""
+
+    store = forms.ChoiceField(label=gettext_lazy("Custom key store"), widget=forms.RadioSelect)
+    xks_key_id = forms.RegexField(
+        r"^[a-zA-Z0-9_.-]+$",
+        label=gettext_lazy("External key ID"),
+        max_length=128,
+        help_text=gettext_lazy(
+            "How the proxy calls the key of the external key manager: an AES-256 key that exists there."
+        ),
+        error_messages={"invalid": gettext_lazy("An external key ID holds letters, digits, -, _ and . only.")},
+        widget=forms.TextInput(attrs={"spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, stores: list[tuple[str, str]], origin: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        set_choices(self, "store", stores)
+        if not stores:
+            self.fields["store"].help_text = _("No key store of this type is connected now: connect one, and reload.")
+        if len(stores) == 1:
+            self.fields["store"].initial = stores[0][0]
+        if origin != EXTERNAL_KEY_STORE:
+            del self.fields["xks_key_id"]
 
 
 class LabelsForm(forms.Form):

@@ -21,18 +21,23 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console import tag_rows
-from console.request import ConsoleRequest
+from console.request import ConsoleRequest, kept
 from engine.public.starter_policies import STUDENTS
-from keys import call, service
+from keys import call, permissions, service
+from keys.common import problem_page
 from keys.inventory import inventory
 from keys.policy import policies, policy_editor
+from keys.stores import stores
+from keys.stores.connection_words import CONNECTED
 from keys.wizard.forms import (
+    STORE_ORIGINS,
     USAGE_WORDS,
     AdministratorsForm,
     ConfigureForm,
     LabelsForm,
     PolicyForm,
     PrincipalsForm,
+    StoreForm,
     UsersForm,
 )
 
@@ -51,11 +56,19 @@ DEFAULTS = {
     "users": gettext_lazy("no key users (the account's IAM policies decide)"),
     "policy": gettext_lazy("the key policy made from your choices"),
 }
+# A step that may not be skipped → what is said where it was.
+_MISSING = {
+    "store": gettext_lazy("Choose the key store that the key is to be in. The review follows."),
+    "labels": gettext_lazy("A key needs an alias. The review follows."),
+}
 _SESSION, _DRAFTS_KEPT = "wizard_drafts", 8
 
 
 def begin(request: ConsoleRequest) -> HttpResponse:
-    return redirect(f"{reverse('wizard-step', args=['configure'])}?w={secrets.token_urlsafe(6)}")
+    """A new draft; `origin` is what its first step has chosen."""
+    origin = request.GET.get("origin", "")
+    given = {"w": secrets.token_urlsafe(6), **({"origin": origin} if origin in STORE_ORIGINS else {})}
+    return redirect(f"{reverse('wizard-step', args=['configure'])}?{urlencode(given)}")
 
 
 def step(request: ConsoleRequest, step: str) -> HttpResponse:
@@ -67,6 +80,13 @@ def step(request: ConsoleRequest, step: str) -> HttpResponse:
     draft = request.session.get(_SESSION, {}).get(wizard_id, {})
     if step != "configure" and "configure" not in draft:
         return redirect(_address("configure", wizard_id))
+    if step not in _shown_steps(draft):
+        return redirect(_address("configure", wizard_id))
+    if step == "store":
+        try:
+            _every_store(request)
+        except ClientError as error:
+            return problem_page(request, STEPS[step], error)
     if step == "review":
         return _review(request, draft, wizard_id)
     draft_step = DraftStep(wizard_id, draft, step, to_review=request.GET.get("then") == "review")
@@ -101,10 +121,10 @@ def _next(request: ConsoleRequest, step: DraftStep) -> HttpResponse:
         form.add_error("alias", _("Key %(key)s has this alias already.") % {"key": owner})
     if not form.is_valid():
         return _show(request, step, form)
-    _keep(request, step, dict(form.cleaned_data))
+    draft = _keep(request, step, dict(form.cleaned_data))
     if step.to_review or "skip" in request.POST:
         return redirect(_address("review", step.wizard_id))
-    return redirect(_address(_after(step.name), step.wizard_id))
+    return redirect(_address(_after(draft, step.name), step.wizard_id))
 
 
 def _search(request: ConsoleRequest, step: DraftStep) -> HttpResponse:
@@ -174,8 +194,10 @@ def _address(step: str, wizard_id: str, *, then: str = "") -> str:
     return f"{reverse('wizard-step', args=[step])}?{urlencode({'w': wizard_id, **({'then': then} if then else {})})}"
 
 
-def _shown_steps() -> list[str]:
-    return [name for name in STEPS if name != "store"]  # no custom key store can be chosen yet
+def _shown_steps(draft: dict[str, Any]) -> list[str]:
+    """A custom key store is asked for where the origin is one."""
+    in_store = draft.get("configure", {}).get("origin") in STORE_ORIGINS
+    return [name for name in STEPS if name != "store" or in_store]
 
 
 def _defaults_after(step: str) -> list[Any]:
@@ -184,14 +206,14 @@ def _defaults_after(step: str) -> list[Any]:
     return [words for name, words in DEFAULTS.items() if name in later]
 
 
-def _after(step: str) -> str:
+def _after(draft: dict[str, Any], step: str) -> str:
     steps = list(STEPS)
     later = steps[steps.index(step) + 1 :]
-    return next(name for name in later if name in _shown_steps())
+    return next(name for name in later if name in _shown_steps(draft))
 
 
 def _frame(draft: dict[str, Any], step: str, wizard_id: str) -> dict[str, Any]:
-    steps = _shown_steps()
+    steps = _shown_steps(draft)
     number = steps.index(step) if step in steps else 0
     done = {name for name in steps if name in draft}
     return {
@@ -203,7 +225,8 @@ def _frame(draft: dict[str, Any], step: str, wizard_id: str) -> dict[str, Any]:
     }
 
 
-def _keep(request: ConsoleRequest, step: DraftStep, answers: dict[str, Any]) -> None:
+def _keep(request: ConsoleRequest, step: DraftStep, answers: dict[str, Any]) -> dict[str, Any]:
+    """The draft with the answers, which the session has now."""
     drafts: dict[str, Any] = dict(request.session.get(_SESSION, {}))
     draft = dict(drafts.pop(step.wizard_id, {}))
     if step.name in ("configure", "administrators", "users") and draft.get(step.name) != answers:
@@ -212,9 +235,12 @@ def _keep(request: ConsoleRequest, step: DraftStep, answers: dict[str, Any]) -> 
             messages.warning(
                 request, _("The key policy is written anew from your choices: your changes to it are gone.")
             )
+    if step.name == "configure" and draft.get("configure", {}).get("origin") != answers["origin"]:
+        draft.pop("store", None)
     draft[step.name] = answers
     drafts[step.wizard_id] = draft
     request.session[_SESSION] = dict(list(drafts.items())[-_DRAFTS_KEPT:])
+    return draft
 
 
 def _same_document(one: str, other: str) -> bool:
@@ -231,6 +257,41 @@ def _labels(request: ConsoleRequest, draft: dict[str, Any]) -> dict[str, Any]:
     if given["initial"] is None and f":user{STUDENTS}" in request.signed_in.arn:
         given["initial"] = {"tags": [("owner", request.signed_in.user_name)]}
     return given
+
+
+def _configure(request: ConsoleRequest, draft: dict[str, Any]) -> dict[str, Any]:
+    given = _initial(request, draft, "configure")
+    if given["initial"] is None and request.GET.get("origin") in STORE_ORIGINS:
+        given["initial"] = {"origin": request.GET["origin"]}
+    return given
+
+
+def _connected(request: ConsoleRequest, origin: str) -> list[stores.Store]:
+    """The connected stores of a type, which is called as the origin of their keys is. Raises ClientError."""
+    return [store for store in _every_store(request) if store.type == origin and store.state == CONNECTED]
+
+
+def _every_store(request: ConsoleRequest) -> list[stores.Store]:
+    """Asked for once a request."""
+    remembered = kept(request)
+    if "stores" not in remembered:
+        remembered["stores"] = stores.every(request)
+    found: list[stores.Store] = remembered["stores"]
+    return found
+
+
+def _no_store(request: ConsoleRequest) -> dict[str, str]:
+    """Origin of custom key stores → why none can be chosen, where none can."""
+    if why := permissions.refusal(request, stores.DESCRIBE):
+        return dict.fromkeys(STORE_ORIGINS, why)
+    try:
+        return {
+            origin: _("Not available: no key store of this type is connected.")
+            for origin in STORE_ORIGINS
+            if not _connected(request, origin)
+        }
+    except ClientError as error:
+        return dict.fromkeys(STORE_ORIGINS, service.sentence(error))
 
 
 def _principals(request: ConsoleRequest) -> list[tuple[str, str]]:
@@ -255,9 +316,16 @@ def _principals(request: ConsoleRequest) -> list[tuple[str, str]]:
 _FORMS: dict[str, Callable[[ConsoleRequest, dict[str, Any]], forms.Form]] = {
     "configure": lambda request, draft: ConfigureForm(
         region=request.signed_in.region,
-        **_initial(request, draft, "configure"),
+        no_store=_no_store(request),
+        **_configure(request, draft),
     ),
-    "store": lambda request, draft: forms.Form(**_initial(request, draft, "store")),
+    "store": lambda request, draft: StoreForm(
+        stores=[
+            (store.id, f"{store.name} ({store.id})") for store in _connected(request, draft["configure"]["origin"])
+        ],
+        origin=draft["configure"]["origin"],
+        **_initial(request, draft, "store"),
+    ),
     "labels": lambda request, draft: LabelsForm(**_labels(request, draft)),
     "administrators": lambda request, draft: AdministratorsForm(
         principals=_principals(request), **_initial(request, draft, "administrators")
@@ -298,6 +366,10 @@ def create_parameters(request: ConsoleRequest, draft: dict[str, Any]) -> dict[st
     }
     if configure["origin"] != "AWS_KMS":
         parameters["Origin"] = configure["origin"]
+    if configure["origin"] in STORE_ORIGINS:
+        parameters["CustomKeyStoreId"] = draft["store"]["store"]
+        if "xks_key_id" in draft["store"]:
+            parameters["XksKeyId"] = draft["store"]["xks_key_id"]
     if configure["regionality"] == "multi":
         parameters["MultiRegion"] = True
     if labels["description"]:
@@ -308,9 +380,9 @@ def create_parameters(request: ConsoleRequest, draft: dict[str, Any]) -> dict[st
 
 
 def _review(request: ConsoleRequest, draft: dict[str, Any], wizard_id: str) -> HttpResponse:
-    for name in _shown_steps()[:-1]:
+    for name in _shown_steps(draft)[:-1]:
         if name not in draft and name not in DEFAULTS:
-            messages.info(request, _("A key needs an alias. The review follows."))
+            messages.info(request, _MISSING[name])
             return redirect(_address(name, wizard_id, then="review"))
     parameters = create_parameters(request, draft)
     alias = f"alias/{draft['labels']['alias']}"
@@ -332,7 +404,7 @@ def _review(request: ConsoleRequest, draft: dict[str, Any], wizard_id: str) -> H
             "alias": alias,
             "parameters": parameters,
             "usage": USAGE_WORDS[parameters["KeyUsage"]],
-            "edit": {name: _address(name, wizard_id, then="review") for name in _shown_steps()[:-1]},
+            "edit": {name: _address(name, wizard_id, then="review") for name in _shown_steps(draft)[:-1]},
             "default": {name: words for name, words in DEFAULTS.items() if name not in draft},
             "other_accounts": policies.account_ids(draft.get("users", {}).get("accounts", ""))[0],
             "problem": problem,

@@ -56,6 +56,16 @@ LEADS_ON = {
 }
 
 
+PROXY = {
+    "name": "outside",
+    "connectivity": "PUBLIC_ENDPOINT",
+    "endpoint": "https://xks.example.com",
+    "path": "/kms/xks/v1",
+    "access_key_id": "ABCDEFGHIJKLMNOPQRST",
+    "secret": "a secret of forty-three letters or more".replace(" ", "+") + "AAAA",
+}
+
+
 def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str]]]:
     """Name of the pattern → (address, what is posted or None, operations shown)."""
     key, name, arn = f"/keys/{made.symmetric}", made.name, made.policy_arn
@@ -106,6 +116,12 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
         "play": [
             ("/play/encrypt/", {"run": "1", "KeyId": made.symmetric, "Plaintext": "x", "Plaintext_as": "text"}, "Encrypt"),
         ],
+        "store-new": [
+            ("/stores/xks/new/", preview | PROXY, "CreateCustomKeyStore"),
+        ],
+        "store-connect": [(f"{samples.STORE}/connect/", None, "ConnectCustomKeyStore")],
+        "store-disconnect": [(f"{samples.STORE}/disconnect/", None, "DisconnectCustomKeyStore")],
+        "store-delete": [(f"{samples.STORE}/delete/", None, "DeleteCustomKeyStore")],
         "switch-role": [("/principals/switch-role/", preview | {"role": name}, "AssumeRole")],
         "user-new": [("/principals/users/new/", preview | {"name": "eve", "groups": name}, "CreateUser, AddUserToGroup")],
         "user-delete": [
@@ -178,9 +194,17 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
     }  # fmt: skip
 
 
-# Write pages whose call is held by a test of their own: below, and in test_wizard.py, test_envelope.py, test_ciphertext.py; a service's calls are shown once they
+# Write pages whose call is held by a test of their own: below, and in test_stores.py, test_wizard.py, test_envelope.py, test_ciphertext.py; a service's calls are shown once they
 # were made, since only it can make them (test_services.py).
-ELSEWHERE = {"key-approvals", "wizard-step", "lab-envelope", "lab-ciphertext", "lab-services", "key-import-parameters"}
+ELSEWHERE = {
+    "store-edit",
+    "key-approvals",
+    "wizard-step",
+    "lab-envelope",
+    "lab-ciphertext",
+    "lab-services",
+    "key-import-parameters",
+}
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ def _walk(resolver: URLResolver, before: str) -> Iterator[tuple[str, URLPattern]
 
 TABS = ("policy", "crypto", "aliases", "tags", "material", "grants", "access", "use", "timeline", "impact")
 PLAYS = ("encrypt", "decrypt", "generate-data-key", "sign", "verify", "derive-shared-secret", "generate-random")
+STORE = "/stores/cloudhsm/cks-1234567890abcdef0"
+STORE_ACTIONS = ("connect", "disconnect", "delete")
 ACTIONS = ("enable", "disable", "describe", "rotation-on", "alias-add", "tag-add")
 
 
@@ -123,6 +125,12 @@ def addresses(made: Samples) -> dict[str, list[str]]:
             f"/access/?action=kms:Decrypt&key={key}",
         ],
         "access/check/<slug:kind>/": [],
+        "stores/<slug:kind>/": ["/stores/cloudhsm/", "/stores/xks/"],
+        "stores/<slug:kind>/new/": ["/stores/cloudhsm/new/", "/stores/xks/new/"],
+        # A store takes a token: these two pages have tests of their own (tests/keys/stores).
+        "stores/<slug:kind>/<str:store_id>/": [],
+        "stores/<slug:kind>/<str:store_id>/edit/": [],
+        **{f"stores/<slug:kind>/<str:store_id>/{each}/": [f"{STORE}/{each}/"] for each in STORE_ACTIONS},
         "play/<slug:operation>/": [f"/play/{play}/" for play in PLAYS],
         "principals/users/<str:name>/groups/": [f"/principals/users/{name}/groups/?remove={name}"],
         "principals/users/<str:name>/access-keys/<str:key_id>/": [
