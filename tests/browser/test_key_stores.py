@@ -1,0 +1,42 @@
+"""A custom key store from nothing to a ciphertext, by the pages alone; the page of a store follows its connection."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support import key_stores
+from tests.support.server import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def test_a_store_is_made_connected_and_used(visit: Any, server: Server) -> None:
+    cluster = key_stores.training_cluster(server)
+    page = visit()
+    page.goto("/stores/")
+    page.get_by_role("link", name="Create key store").first.click()
+    page.get_by_label("Custom key store name").fill("training")
+    page.get_by_label("Cluster ID").fill(cluster.cluster_id)
+    page.get_by_label("Trust anchor certificate").fill(cluster.certificate)
+    page.get_by_label("kmsuser password").fill(cluster.pin)
+    page.get_by_role("main").get_by_role("button", name="Create key store").click()
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.locator(".facts .badge-good")).to_have_text(re.compile("Connected"))  # without a reload
+    page.get_by_role("main").get_by_role("link", name="Create key").click()
+    expect(page.get_by_label("AWS CloudHSM key store")).to_be_checked()
+    expect(page.get_by_text("A key in a custom key store stays in its Region.")).to_be_visible()
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Next").click()  # the only store is chosen
+    page.get_by_label("Alias", exact=True).fill("in-a-token")
+    page.get_by_role("button", name="Skip to review").click()
+    page.get_by_role("button", name="Finish").click()
+    page.get_by_role("link", name="Encrypt with it").click()
+    page.locator("#id_Plaintext").fill("a secret of the token")
+    page.locator("form").get_by_role("button", name="Encrypt", exact=True).click()
+    expect(page.locator("#blob-CiphertextBlob")).to_have_text(re.compile(r"^[A-Za-z0-9+/=]{100,}$"))
+    kms = server.client()
+    assert kms.describe_key(KeyId="alias/in-a-token")["KeyMetadata"]["Origin"] == "AWS_CLOUDHSM"
