@@ -66,7 +66,7 @@ def read(
         "spec": spec,
         "usage": metadata.get("KeyUsage", "ENCRYPT_DECRYPT"),  # the default, which some endpoints leave out
         "origin": metadata.get("Origin", ""),
-        "custom_key_store": metadata.get("CustomKeyStoreId", ""),
+        "custom_key_store": metadata.get("CustomKeyStoreId"),
         "manager": metadata.get("KeyManager", "CUSTOMER"),
         "regionality": configuration.get("MultiRegionKeyType", "SINGLE"),
         "created": metadata["CreationDate"],

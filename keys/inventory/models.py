@@ -26,7 +26,8 @@ class InventoryKey(models.Model):
     spec = models.CharField(max_length=32)
     usage = models.CharField(max_length=32)
     origin = models.CharField(max_length=32)
-    custom_key_store = models.CharField(max_length=64, blank=True, default="", help_text="the ID of the store it is in")
+    # NULL where there is none: SQLite adds such a column without a copy of the table, which would lose its triggers.
+    custom_key_store = models.CharField(max_length=64, null=True, help_text="the ID of the store it is in")  # noqa: DJ001
     manager = models.CharField(max_length=16)
     regionality = models.CharField(max_length=16)
     created = models.DateTimeField(null=True)

@@ -38,6 +38,8 @@ OPERATIONS = {
     "public-key": "GetPublicKey",
     "edit-policy": "PutKeyPolicy",
 }
+# What a key in a custom key store never does.
+_NOT_IN_STORES = ("rotate", "import", "delete-material")
 # What an AWS managed key lets one do all the same.
 _MANAGED_TOO = frozenset({"grant-revoke", "grant-retire", "public-key"})
 
@@ -69,6 +71,9 @@ def refused_actions(key: Mapping[str, Any]) -> dict[str, str]:
         error = refusal(operation, key["KeyState"], arn, origin)
         if error is not None:
             found[action] = str(error)
+    if key.get("CustomKeyStoreId"):
+        for action in _NOT_IN_STORES:
+            found[action] = str(wrong_origin(arn, origin))
     if origin != "AWS_KMS":
         found["rotation-on"] = found["rotation-off"] = str(wrong_origin(arn, origin))
     return found

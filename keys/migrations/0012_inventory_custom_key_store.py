@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "inventorykey",
             "custom_key_store",
-            models.CharField(blank=True, default="", help_text="the ID of the store it is in", max_length=64),
+            models.CharField(help_text="the ID of the store it is in", max_length=64, null=True),
         ),
         migrations.AddIndex(
             "inventorykey",

@@ -7,7 +7,7 @@ from django.urls import path
 from keys.stores import views as stores
 
 urlpatterns = [
-    path("", stores.first, name="stores"),
+    path("", stores.index, {"kind": "cloudhsm"}, name="stores"),
     path("<slug:kind>/", stores.index, name="stores-of"),
     path("<slug:kind>/new/", stores.create, name="store-new"),
     path("<slug:kind>/<str:store_id>/", stores.detail, name="store"),

@@ -24,10 +24,6 @@ from keys.stores.forms import FIELD_OF_ERROR, FORMS, StoreForm
 from keys.stores.stores import KINDS, Kind
 
 
-def first(request: ConsoleRequest) -> HttpResponse:
-    return redirect("stores-of", kind=next(iter(KINDS)))
-
-
 def index(request: ConsoleRequest, kind: str) -> HttpResponse:
     chosen = _kind(kind)
     try:

@@ -81,7 +81,7 @@ def step(request: ConsoleRequest, step: str) -> HttpResponse:
     if step != "configure" and "configure" not in draft:
         return redirect(_address("configure", wizard_id))
     if step not in _shown_steps(draft):
-        return redirect(_address("configure", wizard_id))
+        return redirect(_address(_after(draft, step), wizard_id))
     if step == "store":
         try:
             _every_store(request)

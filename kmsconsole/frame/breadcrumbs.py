@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
 
+from keys.stores.stores import KINDS
 from kmsconsole.frame.context import navigation
 
 # Pages that others stand under, by the name of their pattern, and the argument they are called by; "" for those of the navigation.
@@ -32,6 +33,13 @@ _ABOVE = {
 }
 
 
+def _words(name: str, arguments: dict[str, Any]) -> Any:
+    """What a page is called by its address; nothing for one of the navigation."""
+    if name == "stores-of":
+        return KINDS[arguments["kind"]].many if arguments["kind"] in KINDS else ""
+    return arguments[_ABOVE[name]] if _ABOVE[name] else ""
+
+
 def above(request: HttpRequest, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """(address, words) from the top down. `names` has what an object is called where that is not what its address says."""
     words = {entry.url: entry.label for group in navigation() for entry in group.entries}
@@ -47,6 +55,6 @@ def above(request: HttpRequest, names: dict[str, Any]) -> Iterator[tuple[str, An
             continue
         if name == "keys" and names.get("key_manager") == "AWS":
             address = reverse("aws-keys")
-        yield address, names.get(name) or (match.kwargs[_ABOVE[name]] if _ABOVE[name] else words[address])
+        yield address, names.get(name) or _words(name, match.kwargs) or words[address]
     if "/principals/policies/one/" in request.path and (arn := request.GET.get("arn")) and len(parts) > 3:
         yield f"{reverse('policy')}?{urlencode({'arn': arn})}", arn.rsplit("/", 1)[-1]

@@ -136,7 +136,7 @@ def breadcrumbs(context: dict[str, Any], here: Any) -> dict[str, Any]:
     """The pages above this one, by its address, and what this one is called."""
     key = context.get("key")
     names = {"key": context.get("key_name"), "key_manager": key.get("KeyManager") if isinstance(key, dict) else ""}
-    names |= {"store": context.get("store_name"), "stores-of": getattr(context.get("kind"), "many", "")}
+    names["store"] = context.get("store_name")
     then = as_of_query(context)
     higher = [
         (address + then if then and hasattr(resolve(address).func, "shows_past") else address, words)

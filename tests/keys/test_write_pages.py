@@ -62,7 +62,7 @@ PROXY = {
     "endpoint": "https://xks.example.com",
     "path": "/kms/xks/v1",
     "access_key_id": "ABCDEFGHIJKLMNOPQRST",
-    "secret": "a secret of forty-three letters or more".replace(" ", "+") + "AAAA",
+    "secret": "a secret of forty three letters or more".replace(" ", "+") + "AAAA",
 }
 
 

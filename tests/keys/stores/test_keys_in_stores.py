@@ -7,8 +7,10 @@ import re
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from django.test import Client
 
+from keys.lifecycle import action_rules
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support import key_stores
 from tests.support.answers import text
@@ -113,3 +115,29 @@ def test_the_overview_counts_the_stores_that_are_not_connected(
     assert f'href="/stores/cloudhsm/{store_id}/"' in page
     reader = sign_in_browser(person(account, "lister", document(allow(["kms:ListKeys", "kms:DescribeKey"]))))
     assert "not connected" not in shown(reader.get("/"))
+
+
+ASKED: dict[str, dict[str, Any]] = {
+    "rotate_key_on_demand": {},
+    "enable_key_rotation": {},
+    "disable_key_rotation": {},
+    "delete_imported_key_material": {},
+}
+BUTTONS = {
+    "rotate_key_on_demand": "rotate",
+    "enable_key_rotation": "rotation-on",
+    "disable_key_rotation": "rotation-off",
+    "delete_imported_key_material": "delete-material",
+}
+
+
+@pytest.mark.parametrize("method", ASKED)
+def test_what_a_key_in_a_store_never_does_is_unavailable_with_the_engines_error(
+    account: TestAccount, store_id: str, method: str
+) -> None:
+    kms = account.client()
+    key = key_stores.key_in(kms, store_id)
+    with pytest.raises(ClientError) as refused:
+        getattr(kms, method)(KeyId=key["KeyId"], **ASKED[method])
+    error = refused.value.response["Error"]
+    assert action_rules.refused_actions(key)[BUTTONS[method]] == f"{error['Code']}: {error['Message']}"

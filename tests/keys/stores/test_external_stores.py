@@ -1,0 +1,86 @@
+"""The pages of an external key store, by an entry as DescribeCustomKeyStores answers it."""
+
+from __future__ import annotations
+
+import html
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from keys.stores import stores
+from tests.support.answers import text
+
+STORE_ID = "cks-1234567890abcdef0"
+ENTRY: dict[str, Any] = {
+    "CustomKeyStoreId": STORE_ID,
+    "CustomKeyStoreName": "outside",
+    "CustomKeyStoreType": "EXTERNAL_KEY_STORE",
+    "ConnectionState": "CONNECTED",
+    "CreationDate": datetime(2026, 1, 2, tzinfo=UTC),
+    "XksProxyConfiguration": {
+        "Connectivity": "PUBLIC_ENDPOINT",
+        "AccessKeyId": "ABCDEFGHIJKLMNOPQRST",
+        "UriEndpoint": "https://xks.example.com",
+        "UriPath": "/kms/xks/v1",
+    },
+}
+SAME = {
+    "name": "outside",
+    "connectivity": "PUBLIC_ENDPOINT",
+    "endpoint": "https://xks.example.com",
+    "path": "/kms/xks/v1",
+}
+
+
+@pytest.fixture(autouse=True)
+def one_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "every", lambda request: [stores.Store(ENTRY)])
+    monkeypatch.setattr(stores, "find", lambda request, store_id: stores.Store(ENTRY, 0))
+
+
+def shown(answer: Any) -> str:
+    return html.unescape(html.unescape(text(answer)))
+
+
+def test_its_page_and_list_show_the_proxy(signed_in: Client) -> None:
+    page = shown(signed_in.get(f"/stores/xks/{STORE_ID}/"))
+    for words in ("https://xks.example.com", "/kms/xks/v1", "ABCDEFGHIJKLMNOPQRST", "Connected"):
+        assert words in page
+    assert "https://xks.example.com/kms/xks/v1" in shown(signed_in.get("/stores/xks/"))
+    assert "outside" not in shown(signed_in.get("/stores/cloudhsm/")).partition("<main")[2]
+
+
+def test_its_page_is_found_by_the_address_of_the_other_type(signed_in: Client) -> None:
+    assert signed_in.get(f"/stores/cloudhsm/{STORE_ID}/")["Location"] == f"/stores/xks/{STORE_ID}/"
+
+
+def test_an_edit_sends_the_path_alone_and_keeps_the_credential(signed_in: Client) -> None:
+    changed = SAME | {"path": "/other/kms/xks/v1", "preview": "1"}
+    page = shown(signed_in.post(f"/stores/xks/{STORE_ID}/edit/", changed))
+    assert "--xks-proxy-uri-path /other/kms/xks/v1" in page
+    assert "--xks-proxy-uri-endpoint" not in page
+    assert "credential" not in page[page.find("aws kms update-custom-key-store") : page.find("Python (boto3)")]
+
+
+def test_a_new_credential_is_shown_as_variables(signed_in: Client) -> None:
+    secret = "S" * 43
+    changed = SAME | {"access_key_id": "BBCDEFGHIJKLMNOPQRST", "secret": secret, "preview": "1"}
+    page = shown(signed_in.post(f"/stores/xks/{STORE_ID}/edit/", changed))
+    assert 'AccessKeyId="$ACCESS_KEY_ID",RawSecretAccessKey="$RAW_SECRET_ACCESS_KEY"' in page
+    assert secret not in page
+
+
+def test_the_wizard_asks_for_the_external_key(signed_in: Client) -> None:
+    draft = str(signed_in.get("/keys/new/")["Location"]).partition("?")[2]
+    configure = {"kind": "symmetric", "origin": "EXTERNAL_KEY_STORE", "regionality": "single"}
+    signed_in.post(f"/keys/new/configure/?{draft}", configure)
+    answer: Any = signed_in.post(f"/keys/new/store/?{draft}", {"store": STORE_ID})
+    assert answer.context["form"].errors["xks_key_id"]
+    signed_in.post(f"/keys/new/store/?{draft}", {"store": STORE_ID, "xks_key_id": "key-1"})
+    signed_in.post(f"/keys/new/labels/?{draft}", {"alias": "outside"})
+    review = shown(signed_in.get(f"/keys/new/review/?{draft}"))
+    assert "--origin EXTERNAL_KEY_STORE" in review
+    assert "--xks-key-id key-1" in review
+    assert "xks_key_id" in review[review.find("aws_kms_key") :]
