@@ -26,8 +26,8 @@ def test_a_store_is_made_connected_and_used(visit: Any, server: Server) -> None:
     page.get_by_role("main").get_by_role("button", name="Create key store").click()
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(page.locator(".facts .badge-good")).to_have_text(re.compile("Connected"))  # without a reload
-    page.get_by_role("main").get_by_role("link", name="Create key").click()
-    expect(page.get_by_label("AWS CloudHSM key store")).to_be_checked()
+    page.get_by_role("main").get_by_role("link", name="Create key").first.click()
+    expect(page.locator("#origin-AWS_CLOUDHSM")).to_be_checked()
     expect(page.get_by_text("A key in a custom key store stays in its Region.")).to_be_visible()
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Next").click()  # the only store is chosen
