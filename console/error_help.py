@@ -72,6 +72,28 @@ _REMEDIES: dict[str, Any] = {
         "The key material is not what this key has had, or not of its spec. To replace it, import it as new key material."
     ),
     "IncorrectTrustAnchorException": _("The certificate is not the trust anchor of the cluster."),
+    "CustomKeyStoreNameInUseException": _(
+        "Names of custom key stores are unique in an account and Region. Choose another."
+    ),
+    "CustomKeyStoreHasCMKsException": _(
+        "Schedule the deletion of all keys of the store, and delete it when their waiting periods are over."
+    ),
+    "CloudHsmClusterNotFoundException": _(
+        "No cluster with this ID is registered. An administrator of the installation registers one and has its ID."
+    ),
+    "CloudHsmClusterInUseException": _(
+        "A cluster, or one with the same trust anchor, belongs to one custom key store of an account. Use that store."
+    ),
+    "CloudHsmClusterNotActiveException": _("The cluster's device does not answer. Have it started, then try again."),
+    "CloudHsmClusterNotRelatedException": _(
+        "A store can only change to a cluster that was made from a backup of its own, with the same trust anchor certificate."
+    ),
+    "XksProxyUriUnreachableException": _(
+        "The proxy did not answer at this endpoint. Check the host name, its certificate, and that a firewall lets the service through."
+    ),
+    "XksProxyIncorrectAuthenticationCredentialException": _(
+        "The proxy does not accept the credential. Enter the one that its administrator made for this URI path."
+    ),
     "InvalidMarkerException": _("The list has moved on. Begin it again from its first page."),
     "InvalidGrantIdException": _("The grant has gone already: it was revoked or retired."),
     "ConflictException": _("Another change of the same key is under way. Try again in a moment."),
