@@ -14,7 +14,7 @@ export default {
     "declaration-block-no-duplicate-properties": true,
     "declaration-block-single-line-max-declarations": 1,
     "declaration-property-value-allowed-list": {
-      "font-size": ["/^var\\(--t\\d+\\)$/", "inherit"],
+      "font-size": ["/^var\\(--t\\d+\\)$/", "inherit", "0"],
       "border-radius": ["/^var\\(--radius[\\w-]*\\)$/", "0", "50%", "inherit"],
       "/^(padding|margin|scroll-margin|gap|row-gap|column-gap|inset)/": distances,
     },
