@@ -60,7 +60,7 @@ class Found:
 
 def find(request: ConsoleRequest, wanted: Wanted, as_of: datetime | None, after: str, most: int = PAGE) -> Found:
     """At most `most` events of it. Raises ClientError if the caller may not look events up."""
-    if record.may_search(request) and (not after or after.isdecimal()):
+    if record.may_search(request) and (not after or (after.isdecimal() and len(after) < 19)):
         return _search(request, wanted, as_of, int(after) if after else None, most)
     return _walk(lookup(request, wanted, as_of), wanted, after, most)
 

@@ -21,6 +21,7 @@ from engine.iam import credentials
 from engine.iam.operations import OPERATIONS as IAM
 from engine.iam.sts import OPERATIONS as STS
 from engine.kms.operations import OPERATIONS as KMS
+from engine.kms_operations import CRYPTOGRAPHIC
 from engine.operation import Operation
 from engine.store import cache, transaction
 from engine.trail import record, recorder
@@ -209,7 +210,8 @@ def _perform(held: PendingResponse, call: Call, context: CallContext, request: H
         result = operation.run(context, parameters)
         answer = protocol.answer(call, result, context.request_id)
     except AWSError as error:
-        if writes or not (request.asks_first and error.code.startswith("AccessDenied")):
+        only_looks = request.asks_first and not writes and context.operation not in CRYPTOGRAPHIC
+        if not (only_looks and error.code.startswith("AccessDenied")):
             held.records = record.build(context, call.operation, parameters, error=error, writes=writes)
         raise
     except TrailUnavailable as reason:

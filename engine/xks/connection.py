@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 
@@ -81,6 +81,14 @@ class _Host:
         self.idle: list[_Connection] = []
         self.hangs = False  # the last call did not end in time
         self.turn = threading.Lock()
+        self._lookup: Future[list[outbound.SocketAddress]] | None = None
+
+    def lookup(self, name: str) -> Future[list[outbound.SocketAddress]]:
+        """One at a time: calls that come while a name server is silent wait for the look-up that is under way."""
+        with self.lock:
+            if self._lookup is None or self._lookup.done():
+                self._lookup = _lookups.submit(outbound.resolve, name, _PORT)
+            return self._lookup
 
     def take(self) -> _Connection | None:
         while True:
@@ -111,14 +119,14 @@ _hosts: Remembered[tuple[str, tuple[str, int] | None, str, str], _Host] = Rememb
 )
 
 # A look-up has no time limit of its own, so it is waited for.
-_lookups = ThreadPoolExecutor(16, thread_name_prefix="xks-lookup")
+_lookups = ThreadPoolExecutor(_HOSTS, thread_name_prefix="xks-lookup")
 
 
 def _after_fork() -> None:
     """A connection has one owner."""
     global _lookups
     _hosts.clear()
-    _lookups = ThreadPoolExecutor(16, thread_name_prefix="xks-lookup")
+    _lookups = ThreadPoolExecutor(_HOSTS, thread_name_prefix="xks-lookup")
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -165,7 +173,7 @@ def _posted(
             except _Closed:
                 pass
         try:
-            return _exchange(host, _open(network, name, deadline), request, deadline)
+            return _exchange(host, _open(network, host, name, deadline), request, deadline)
         except _Closed as reason:
             raise XksError(Failure.UNREACHABLE) from reason
     finally:
@@ -184,9 +192,9 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _open(network: Network, name: str, deadline: float) -> _Connection:
+def _open(network: Network, host: _Host, name: str, deadline: float) -> _Connection:
     context = _contexts[network.ca_bundle, network.client_certificate]
-    raw = _connect(network, name, deadline)
+    raw = _connect(network, host, name, deadline)
     try:
         raw.settimeout(_left(deadline))
         return _Connection(context.wrap_socket(raw, server_hostname=name))
@@ -204,13 +212,13 @@ def _open(network: Network, name: str, deadline: float) -> _Connection:
         raise
 
 
-def _connect(network: Network, name: str, deadline: float) -> socket.socket:
+def _connect(network: Network, host: _Host, name: str, deadline: float) -> socket.socket:
     options = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
     try:
         address = network.addresses.get(name)
         if address is not None:
             return outbound.connect(*address, _left(deadline), private=True, options=options)
-        found = _lookups.submit(outbound.resolve, name, _PORT).result(_left(deadline))
+        found = host.lookup(name).result(_left(deadline))
         return outbound.connect_to(found, _left(deadline), options=options)
     except (TimeoutError, FutureTimeoutError) as reason:
         raise XksError(Failure.TIMED_OUT) from reason

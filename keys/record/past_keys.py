@@ -18,7 +18,8 @@ from keys.inventory import inventory
 from keys.record import events, key_states, snapshots
 from keys.record.snapshots import KeySnapshot
 
-_KEPT = 100_000  # keys of all replayed lists together
+_KEPT = 100_000  # keys of all replayed lists together, each list counted as _LIST keys more
+_LIST = 200
 _SETTLED = timedelta(minutes=1)  # what is younger may still get records
 _lock = threading.Lock()
 _replayed: dict[tuple[str, str, datetime], PastKeys] = {}
@@ -51,7 +52,7 @@ def all_keys(request: ConsoleRequest, moment: datetime) -> PastKeys:
 def _keep(where: tuple[str, str, datetime], past: PastKeys) -> None:
     with _lock:
         _replayed[where] = past
-        while _replayed and sum(len(each.keys) for each in _replayed.values()) > _KEPT:
+        while _replayed and sum(len(each.keys) + _LIST for each in _replayed.values()) > _KEPT:
             _replayed.pop(next(iter(_replayed)))
 
 

@@ -139,3 +139,7 @@ def test_one_reading_of_the_record_answers_a_page_with_its_facets(account: TestA
 )
 def test_the_kind_of_a_call_is_read_from_the_table_of_operations(operation: str, read_only: bool, kind: str) -> None:
     assert kind_of_call(operation, read_only=read_only) == kind
+
+
+def test_a_place_to_go_on_at_that_is_no_number_of_an_event_is_refused(signed_in: Client) -> None:
+    assert signed_in.get("/audit/", {"after": "9" * 4_301}).status_code == 400

@@ -6,6 +6,7 @@ import ast
 import importlib
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from engine.store.cache import Cache
 from engine.vault.models import DomainKey
 from engine.wire import sigv4
 from engine.wire.errors import AWSError
+from keys.record import past_keys
 from tests.conftest import TestAccount
 from tests.support.server import ROOT
 
@@ -97,7 +99,7 @@ BOUNDS = {
     "keys.endpoints.backends:_roles": "128 temporary credentials",
     "keys.endpoints.backends:session": ONE,
     "console.calls:_address": "256 × 64 characters",
-    "keys.record.past_keys:_replayed": "100,000 keys in all",
+    "keys.record.past_keys:_replayed": "100,000 keys in all, each list counted as 200 more",
     "keys.inventory.key_rows:_not_offered": "1,000 pairs of an endpoint and an operation",
     "keys.service:_clients": "256 clients of principals that are signed in",
     "kmsconsole.installation.root_secret:_given": "two secrets, until the workers start",
@@ -260,3 +262,15 @@ def test_a_record_shows_the_beginning_of_a_user_agent(account: TestAccount) -> N
         LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "ConsoleLogin"}]
     )["Events"]
     assert [json.loads(each["CloudTrailEvent"])["userAgent"] for each in events] == ["u" * 1024]
+
+
+def test_lists_of_the_past_that_hold_nothing_are_not_kept_without_end() -> None:
+    begin = datetime(1970, 1, 1, tzinfo=UTC)
+    before = dict(past_keys._replayed)
+    try:
+        for second in range(1_000):
+            past_keys._keep(("", "", begin + timedelta(seconds=second)), past_keys.PastKeys((), None))
+        assert len(past_keys._replayed) <= 500
+    finally:
+        past_keys._replayed.clear()
+        past_keys._replayed.update(before)

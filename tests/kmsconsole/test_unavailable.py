@@ -13,8 +13,9 @@ import pytest
 from botocore.exceptions import ClientError
 from django.test import Client
 
+from engine import inprocess
 from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
-from tests.support import samples
+from tests.support import clients, samples
 from tests.support.policies import allow, document, person
 
 READS = allow(
@@ -202,3 +203,23 @@ def test_a_part_that_may_not_be_read_is_said_to_be_left_out(world: World) -> Non
         assert "No policy:" not in page
         assert "No access key:" not in page
     assert world.denials() == before
+
+
+def test_a_refused_use_of_a_key_is_recorded_also_where_a_page_is_looked_at(account: TestAccount) -> None:
+    """What looks around records no denial; Decrypt, by which a connection's credentials are opened, is a use."""
+    nobody = person(account, "nobody", POLICIES["nothing"])
+    kms = clients.make(
+        "kms",
+        region_name="us-east-1",
+        aws_access_key_id=nobody.access_key_id,
+        aws_secret_access_key=nobody.secret_access_key,
+        endpoint_url="http://engine.local",
+    )
+    inprocess.attach(kms, source_ip="127.0.0.1", asks_first=True)
+    key_id = account.create_key()
+    for call in (kms.list_keys, lambda: kms.encrypt(KeyId=key_id, Plaintext=b"x")):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()
+    user = [{"AttributeKey": "Username", "AttributeValue": "nobody"}]
+    events = account.client("cloudtrail").lookup_events(LookupAttributes=user)["Events"]
+    assert [event["EventName"] for event in events] == ["Encrypt"]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
+
+from django.db import DatabaseError
 
 from engine.context import CallContext
 from engine.kms import models
 from engine.kms.stores import orphans, snapshots, types, use
 from engine.kms.stores.snapshots import ORIGINS, KeyStore
 from engine.wire.errors import AWSError
+
+logger = logging.getLogger(__name__)
 
 
 def check(context: CallContext, parameters: Mapping[str, Any], origin: str) -> KeyStore | None:
@@ -63,6 +68,13 @@ def has_own_material(store: KeyStore | None) -> bool:
 
 
 def destroy_material(store: KeyStore, key: models.Key) -> None:
-    """Of a key that was not made after all; a device that is away keeps it until the store is connected the next time."""
-    if not has_own_material(store) and types.of_type(store.type).destroy_key(store, key.key_id):
-        orphans.forget(key.key_id)
+    """Of a key that was not made after all; a device that is away keeps it until the store is connected the next time. Where nobody
+    knows whether the commit reached the database, the note of the material says it: that of a key that was made is gone."""
+    if has_own_material(store):
+        return
+    try:
+        orphans.sweep(store, key.key_id)
+    except DatabaseError:
+        logger.exception(
+            "key store %s: material of the key %s, which was not made, may be left", store.store_id, key.key_id
+        )

@@ -27,7 +27,7 @@ from engine.store.cache import Cache
 
 SECONDS = 5.0  # that a call may take, waiting included
 _LOOK_AGAIN = 0.5  # seconds after which a token that is away is looked for again
-_AT_ONCE = 16  # calls of this process that wait for one token: fewer than it has threads
+_AT_ONCE = 16  # calls of this process that wait for one token: half of the server's threads for devices
 
 T = TypeVar("T")
 
@@ -85,10 +85,18 @@ def call(store: KeyStore, work: Callable[[Token], T], *, look: bool = False) -> 
     return result
 
 
+_looking = threading.BoundedSemaphore(4)
+
+
 def look_for(module: str, label: str) -> None:
     """Whether a token is there, without a login. Raises TokenError."""
-    softhsm.use(Path(settings.DATA))
-    Token(module, label, "", SECONDS).find()
+    if not _looking.acquire(blocking=False):  # each takes a thread for as long as a module hangs
+        raise TokenError(Reason.BUSY)
+    try:
+        softhsm.use(Path(settings.DATA))
+        Token(module, label, "", SECONDS).find()
+    finally:
+        _looking.release()
 
 
 def _device(store: KeyStore) -> _Device:

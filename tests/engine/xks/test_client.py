@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
@@ -411,6 +412,26 @@ def test_while_a_proxy_hangs_one_call_waits_and_the_others_fail_at_once(stub: St
     assert sum(each > 0.2 for each in took) == 1
     stub.respond = lambda head, body: answer(GOOD)
     assert decrypt(network) == b"Hello World!"
+
+
+def test_a_silent_name_server_is_asked_once_however_many_calls_wait(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, asked = threading.Event(), list[str]()
+
+    def silent(name: str, port: int) -> list[Any]:
+        asked.append(name)
+        answered.wait(20)
+        return []
+
+    monkeypatch.setattr(connection.outbound, "resolve", silent)
+    try:
+        for _ in range(5):
+            with fails(Failure.TIMED_OUT):
+                connection.post(replace(network, addresses={}, seconds=0.05), "silent.example", "/", {}, b"")
+        assert asked == ["silent.example"]
+    finally:
+        answered.set()
 
 
 def test_nobody_listening_is_unreachable(network: Network) -> None:

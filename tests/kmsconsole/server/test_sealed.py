@@ -152,17 +152,18 @@ def test_who_enters_many_wrong_shares_has_to_wait_and_nobody_else(
 ) -> None:
     browser = Browser(sealed.url)
     assert [browser.enter("wrong")[0] for _ in range(20)] == [400] * 20
-    status, _, page = browser.enter(made[1][0])
+    status, _, page = browser.enter("wrong")
     assert status == 429
     assert "Wait a minute" in page
+    assert browser.enter(made[1][1])[0] == 200  # a right one never waits: behind a proxy everybody has one address
     another = HTTPConnection("127.0.0.1", sealed.port, source_address=("127.0.0.2", 0))
     another.request("GET", "/unseal/")
     answer = another.getresponse()
     cookie = str(answer.getheader("Set-Cookie")).partition(";")[0]
     form = {"csrfmiddlewaretoken": cookie.partition("=")[2], "share": made[1][0]}
-    assert "0 of 2 shares entered" in answer.read().decode()
+    assert "1 of 2 shares entered" in answer.read().decode()
     another.request("POST", "/unseal/", urlencode(form), {"Cookie": cookie, "Content-Type": FORM})
-    assert another.getresponse().status == 302
+    assert another.getresponse().status == 200
     another.close()
 
 
