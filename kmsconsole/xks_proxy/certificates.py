@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -12,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from engine import durable_files
 
 _DAYS = 90
 _SKEW = timedelta(hours=1)
@@ -53,7 +54,7 @@ def client_pem(issuer: Authority, common_name: str) -> bytes:
 
 def write_private(path: Path, content: bytes) -> None:
     """A new file that only its owner can read."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with durable_files.new_file(path) as file:
         file.write(content)
 
 

@@ -50,7 +50,7 @@ def test_a_class_from_its_group_to_its_audit_trail(visit: Callable[..., Page], s
 
     # What everyone who uses the console needs: to list keys. The key itself is given by its policy.
     admin.goto("/principals/groups/MY-KMS-GROUP/")
-    admin.get_by_role("link", name="Add inline policy").click()
+    admin.get_by_role("link", name="Add inline policy").first.click()
     admin.get_by_label("Policy name").fill("see-keys")
     admin.get_by_role("button", name="Save policy").click()
     expect(admin.get_by_role("status")).to_contain_text("see-keys")

@@ -225,6 +225,7 @@ def test_an_endpoint_is_connected_tested_and_left_again(visit: Callable[..., Pag
     page.get_by_role("button", name="Connect and test").click()
     expect(page.get_by_text("The connection is refused")).to_be_visible()
     nothing_wrong(page, "a connection")
+    page.get_by_role("button", name="Save anyway").click()
     page.get_by_role("button", name="Use this endpoint").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("The connection is refused")
     page.locator(".endpoint-menu summary").click()

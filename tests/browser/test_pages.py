@@ -19,7 +19,7 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 
 # Routes that are no page: downloads, parts of a page, and forms that only take a POST (of those that answer 405 one is enough).
 NO_PAGE = {
-    "keys/export/", "keys/progress/", "keys/<str:key_id>/public-key.pem", "keys/<str:key_id>/public-key.der", "audit/export/",
+    "keys/export/", "keys/progress/", "keys/options/", "keys/<str:key_id>/public-key.pem", "keys/<str:key_id>/public-key.der", "audit/export/",
     "keys/bulk/", "keys/views/", "keys/new/", "principals/sign-out/", "principals/sign-in/use/", "principals/back-to-user/",
     "settings/endpoints/switch/", "settings/endpoints/refresh/", "language/", "region/", "keys/<str:key_id>/do/delete/",
     "principals/users/<str:name>/sessions/", "settings/profile/sessions/",

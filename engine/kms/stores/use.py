@@ -6,6 +6,7 @@ In an event loop it raises DeviceCall before anything has happened; a server beg
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 
 from django.core.exceptions import SynchronousOnlyOperation
@@ -53,6 +54,9 @@ def refuse_unless_connected(store: KeyStore) -> None:
 
 
 def _refuse_event_loop() -> None:
+    """As Django refuses its database in an event loop, which DJANGO_ALLOW_ASYNC_UNSAFE allows (for an interactive loop in the thread)."""
+    if os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
+        return
     try:
         asyncio.get_running_loop()
     except RuntimeError:

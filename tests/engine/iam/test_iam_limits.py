@@ -497,7 +497,7 @@ def test_the_account_summary_counts_and_tells_quotas(iam: Any) -> None:
     counted = {
         name: summary[name] for name in ("Users", "Groups", "Roles", "Policies", "PolicyVersionsInUse", "MFADevices")
     }
-    assert counted == {"Users": 2, "Groups": 1, "Roles": 1, "Policies": 5, "PolicyVersionsInUse": 5, "MFADevices": 0}
+    assert counted == {"Users": 2, "Groups": 1, "Roles": 1, "Policies": 6, "PolicyVersionsInUse": 6, "MFADevices": 0}
     told = {
         name: summary[name]
         for name in ("UsersQuota", "PolicySizeQuota", "RolePolicySizeQuota", "VersionsPerPolicyQuota")

@@ -26,4 +26,4 @@ def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsm]:
 @pytest.fixture
 def cluster(softhsm: SoftHsm) -> Iterator[Cluster]:
     yield key_stores.make_cluster(softhsm, f"pages {next(_labels)} of {id(softhsm):x}"[:32])
-    tokens.let_go_of_all()
+    tokens.forget_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 import logging
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -102,7 +103,8 @@ class Proxy:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        asyncio.run(self.application(scope, receive, send))
+        with ThreadPoolExecutor(1) as thread:  # Playwright's event loop may be in this one
+            thread.submit(lambda: asyncio.run(self.application(scope, receive, send))).result()
         self.headers = dict(sent[0]["headers"])
         answer = sent[1]["body"]
         return sent[0]["status"], orjson.loads(answer) if answer else None
