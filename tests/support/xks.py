@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,8 +49,13 @@ class ReferenceProxy:
         """`keys`: how many further keys are made, key-0 and so on."""
         self.folder, self.port = folder, free_port()
         self.configuration = folder / "xks-proxy.toml"
-        with training_folder(folder, f"127.0.0.1:{self.port}", mutual_tls=mutual_tls, keys=keys):
-            pass
+        # In a process of its own: this one has SoftHSM tokens of other tests, and the folder is gone before they are.
+        made = {**training.KEYS, **{f"key-{number}": (True, True) for number in range(keys)}}
+        script = (
+            "import pathlib; from kmsconsole.xks_proxy import training; "
+            f"training.make(pathlib.Path({str(folder)!r}), listen='127.0.0.1:{self.port}', mutual_tls={mutual_tls}, keys={made})"
+        )
+        subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
         self.members: dict[str, Any] = json.loads((folder / "create-custom-key-store.json").read_text())
         self.mutual_tls = mutual_tls
         self.process: prefork.Process | None = None

@@ -27,7 +27,7 @@ from engine.store.cache import Cache
 
 SECONDS = 5.0  # that a call may take, waiting included
 _LOOK_AGAIN = 0.5  # seconds after which a token that is away is looked for again
-_AT_ONCE = 16  # calls of this process that wait for one token: half of the server's threads for devices
+_AT_ONCE = 4  # calls of this process that wait for one token: half of the server's threads for devices (kmsconsole.server.asgi)
 
 T = TypeVar("T")
 
