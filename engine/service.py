@@ -194,6 +194,9 @@ def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallCont
     )
 
 
+_USES = CRYPTOGRAPHIC - {"GetPublicKey"}  # which a page shows
+
+
 def _perform(held: PendingResponse, call: Call, context: CallContext, request: HttpRequest) -> HttpResponse:
     parameters: dict[str, Any] | None = None
     writes = False
@@ -210,7 +213,7 @@ def _perform(held: PendingResponse, call: Call, context: CallContext, request: H
         result = operation.run(context, parameters)
         answer = protocol.answer(call, result, context.request_id)
     except AWSError as error:
-        only_looks = request.asks_first and not writes and context.operation not in CRYPTOGRAPHIC
+        only_looks = request.asks_first and not writes and context.operation not in _USES
         if not (only_looks and error.code.startswith("AccessDenied")):
             held.records = record.build(context, call.operation, parameters, error=error, writes=writes)
         raise

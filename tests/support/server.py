@@ -53,7 +53,11 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KMSCONSOLE_"))},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("AWS_", "KMSCONSOLE_", "DJANGO_"))
+            },
             "KMSCONSOLE_DATA": str(folder),
             "KMSCONSOLE_LISTEN": f"127.0.0.1:{self.port}",
             "KMSCONSOLE_BOOTSTRAP_PASSWORD": PASSWORD,
