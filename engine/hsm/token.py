@@ -367,7 +367,10 @@ _initialisations: dict[str, int] = {}  # module → how often it was initialised
 def _initialise_anew(module: str) -> None:
     library = _library(module)
     _initialisations[module] = _initialisations.get(module, 0) + 1
-    library.reinitialize()
+    try:
+        library.reinitialize()
+    except pkcs11.PKCS11Error as reason:
+        raise _told(reason) from reason
 
 
 _NOT_THERE = (pkcs11.NoSuchToken, pkcs11.SlotIDInvalid, pkcs11.TokenNotPresent, pkcs11.TokenNotRecognised)
@@ -399,7 +402,7 @@ def _look_for(module: str, label: str) -> Any:
     library = _library(module)
     try:
         return library.get_token(token_label=label)
-    except _NOT_THERE:
+    except (*_NOT_THERE, *_STALE):  # SoftHSM cannot list its tokens at all once the folder of one is gone
         _initialise_anew(module)
         return library.get_token(token_label=label)
 

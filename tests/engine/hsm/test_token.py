@@ -109,6 +109,31 @@ def test_a_token_that_was_taken_away_is_told_and_used_again_once_it_is_back(soft
     assert token.decrypt(KEY, *sealed, b"") == b"kept"
 
 
+def test_a_folder_of_tokens_that_is_gone_spoils_no_other(
+    softhsm: SoftHsm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process turns to tokens of another folder, after the one that it used was deleted under it."""
+    elsewhere = SoftHsm(tmp_path / "elsewhere")
+    elsewhere.make("gone with its folder")
+    with monkeypatch.context() as patch:
+        patch.setenv("SOFTHSM2_CONF", str(elsewhere.configuration))
+        Token(MODULE, "gone with its folder", PIN).check()
+        shutil.rmtree(tmp_path / "elsewhere")
+    softhsm.make("still there")
+    Token(MODULE, "still there", "").find()
+    Token(MODULE, "still there", PIN).check()
+
+
+def test_a_module_that_cannot_be_initialised_is_told_and_used_again_once_it_can(
+    token: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("SOFTHSM2_CONF", str(tmp_path / "nothing"))
+        with refused(Reason.FAILED):
+            token.check()
+    assert token.decrypt(KEY, *token.encrypt(KEY, b"again", b""), b"") == b"again"
+
+
 def test_a_module_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
     with refused(Reason.MODULE):
         Token(str(tmp_path / "nothing.so"), "any", PIN).check()
