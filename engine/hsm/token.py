@@ -373,7 +373,6 @@ def _initialise_anew(module: str) -> None:
         raise _told(reason) from reason
 
 
-_NOT_THERE = (pkcs11.NoSuchToken, pkcs11.SlotIDInvalid, pkcs11.TokenNotPresent, pkcs11.TokenNotRecognised)
 _logins: dict[
     tuple[str, str], tuple[str, int]
 ] = {}  # (module, token) → PIN and initialisation that this process is logged in with
@@ -402,7 +401,9 @@ def _look_for(module: str, label: str) -> Any:
     library = _library(module)
     try:
         return library.get_token(token_label=label)
-    except (*_NOT_THERE, *_STALE):  # SoftHSM cannot list its tokens at all once the folder of one is gone
+    except pkcs11.MultipleTokensReturned:
+        raise
+    except pkcs11.PKCS11Error:  # not there; or no token can be listed: SoftHSM fails so once the folder of one is gone
         _initialise_anew(module)
         return library.get_token(token_label=label)
 
