@@ -6,8 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-MODULE = next((path for path in ("/usr/lib/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so",
-                                 "/opt/homebrew/lib/softhsm/libsofthsm2.so") if os.path.exists(path)), "")  # fmt: skip
+from engine.hsm.softhsm import MODULES
+
+MODULE = next(filter(os.path.exists, MODULES), "")
 PIN = "user-pin-1234"
 
 
