@@ -47,7 +47,7 @@ IN_STORE = ("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataK
 def test_an_answer_has_all_its_members_but_material_ids(
     aws: Any, keys: dict[str, Any], uses: dict[str, Any], operation: str
 ) -> None:
-    """Material in a token has no ID here."""
+    """Key material in a custom key store has no ID."""
     kind, member, rest = uses[operation]
     answer = getattr(aws, METHODS[operation])(**{member: keys[kind]["KeyId"]}, **rest)
     answer.pop("ResponseMetadata")

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import TestAccount, new_account
-from tests.engine.kms.contract import METHODS
 from tests.engine.kms.stores.test_contract_in_a_store import (  # noqa: F401
-    IN_STORE,
+    contract,
     test_a_ciphertext_opens_only_in_its_encryption_context,
     test_a_data_key_is_as_long_as_asked_for_and_comes_back,
     test_a_data_key_needs_a_spec_or_a_length,
@@ -18,19 +16,14 @@ from tests.engine.kms.stores.test_contract_in_a_store import (  # noqa: F401
     test_a_key_of_another_usage_is_refused_whatever_its_state,
     test_a_key_that_did_not_encrypt_cannot_decrypt,
     test_an_algorithm_of_another_spec_is_refused,
+    test_an_answer_has_all_its_members_but_material_ids,
     test_answers_sealed_for_an_enclave_are_refused,
     test_the_destination_of_a_re_encryption_must_encrypt,
     test_the_state_comes_before_the_algorithm_and_the_spec,
     test_what_is_no_ciphertext_is_refused_without_a_word,
 )
-from tests.engine.kms.test_contract_use import ANSWERS
 from tests.support import key_stores
 from tests.support.xks import ReferenceProxy
-
-
-@pytest.fixture(scope="module")
-def contract(prepared: Any) -> TestAccount:
-    return new_account()
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +45,3 @@ def keys(keys: dict[str, Any], aws: Any, proxy: ReferenceProxy) -> dict[str, Any
     }
     aws.disable_key(KeyId=in_store["disabled"]["KeyId"])
     return {**keys, **in_store}
-
-
-@pytest.mark.parametrize("operation", IN_STORE)
-def test_an_answer_has_all_its_members_but_material_ids(
-    aws: Any, keys: dict[str, Any], uses: dict[str, Any], operation: str
-) -> None:
-    """What is asked for by AWS's answers: keys in custom key stores have no material IDs."""
-    kind, member, rest = uses[operation]
-    answer = getattr(aws, METHODS[operation])(**{member: keys[kind]["KeyId"]}, **rest)
-    answer.pop("ResponseMetadata")
-    assert set(answer) == {name for name in ANSWERS[operation] if not name.endswith("KeyMaterialId")}
