@@ -36,6 +36,7 @@ from kmsconsole.server.http_protocol import HttpProtocol
 
 _THREADS = 4
 _STOP_SECONDS = 2
+_LOOK_SECONDS = 0.2  # between two looks whether the server is to end
 
 # What a page needs that knows neither the database nor who is signed in.
 _MIDDLEWARE = [
@@ -57,8 +58,12 @@ class Stopped(Exception):
 def unseal(file: RootFile, door: socket.socket, limits: Limits) -> RootKey:
     """Serve the page on a listening socket until enough shares were entered. Raises Stopped at SIGINT or SIGTERM, RootKeyError."""
 
+    stopping = False
+
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Stopped
+        # An exception raised here could meet any line, or be late: a signal that comes just before a read waits for its end.
+        nonlocal stopping
+        stopping = True
 
     forking = multiprocessing.get_context("fork")
     here, there = forking.Pipe(duplex=False)
@@ -67,12 +72,13 @@ def unseal(file: RootFile, door: socket.socket, limits: Limits) -> RootKey:
     try:
         process.start()
         there.close()
-        return root_files.authenticated(file, here.recv_bytes(64))
+        while not here.poll(_LOOK_SECONDS):
+            if stopping:
+                raise Stopped
+        root = root_files.authenticated(file, here.recv_bytes(64))
     except EOFError as reason:
         raise RootKeyError("the process that takes shares has ended") from reason
     finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if process.is_alive() else handler)
         process.terminate()  # gracefully: whoever entered the last share gets an answer
         process.join(_STOP_SECONDS + 1)
         process.kill()
@@ -80,6 +86,9 @@ def unseal(file: RootFile, door: socket.socket, limits: Limits) -> RootKey:
         here.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+    if stopping:  # while the last share's page was answered
+        raise Stopped
+    return root
 
 
 class _Protocol(HttpProtocol):

@@ -88,7 +88,7 @@ def until_it_serves(server: Server) -> None:
             with urllib.request.urlopen(f"{server.url}/healthz", timeout=5) as answer:
                 assert answer.status == 200
                 return
-        except urllib.error.HTTPError:
+        except (urllib.error.URLError, ConnectionError):  # the process that took shares may have accepted this one
             time.sleep(0.05)
     raise TimeoutError(server.output())
 
@@ -207,6 +207,15 @@ def test_a_sealed_server_ends_when_it_is_told_to(made: tuple[Sealed, list[str], 
     server.kill()
     with server:  # the process that took shares ended with it, else the address is taken
         pass
+
+
+def test_a_server_that_is_just_being_unsealed_ends_when_it_is_told_to(made: tuple[Sealed, list[str], bytes]) -> None:
+    server, shares, _ = made
+    for share in shares[1:]:
+        server.start()
+        browser = Browser(server.url)
+        assert [browser.enter(shares[0])[0], browser.enter(share)[0]] == [200, 200]
+        server.stop()  # TimeoutExpired if the signal were lost
 
 
 def test_shares_can_be_given_to_an_unattended_start_and_to_commands(made: tuple[Sealed, list[str], bytes]) -> None:
