@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from django.template import loader
 from django.utils.safestring import SafeString
 
+from console import charts
 from console.addresses import FilterText
 from keys.policy import policy_changes
 
@@ -70,6 +71,10 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
             moment=datetime(2026, 6, 30, tzinfo=UTC), field_value="2026-06-30T00:00:00", problem="", before_record=True,
             begins=datetime(2026, 7, 1, tzinfo=UTC),
         )
+    },
+    "bar_chart": lambda: {
+        "chart": charts.bars([("May", "May: 3", [("good", 2), ("bad", 1)]), ("June", "June: 2", [("good", 2)])]),
+        "label": "Calls by month",
     },
     "breadcrumbs": None,
     "call": lambda: {"call": _CALL},
