@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from audit import state_report, views
 
@@ -10,6 +10,7 @@ urlpatterns = [
     path("", views.events, name="audit"),
     path("export/", views.export, name="audit-export"),
     path("keys/", state_report.page, name="audit-keys"),
+    path("compliance/", include("audit.compliance.urls")),
     path("verify/", views.verify, name="audit-verify"),
     path("<uuid:event_id>/", views.event, name="audit-event"),
 ]

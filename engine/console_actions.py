@@ -51,10 +51,12 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("ApproveKeyDeletion", "Approve, as the second person, what another asked to delete.", "key"),
     ConsoleAction("ChangeDeletionRule", "Switch on, and with a second person off, that deletions need two persons."),
     ConsoleAction("EndConsoleSessions", "End a user's sign-ins to the console.", resource="user"),
+    ConsoleAction("ListComplianceResults", "See the compliance checks, their results and exceptions.", reads=True),
     ConsoleAction(
         "ListKeyDeletionRequests", "See which deletions wait for a second person, and were decided.", reads=True
     ),
     ConsoleAction("ListConnections", "See the connections to other endpoints and what is known of them.", reads=True),
+    ConsoleAction("ManageComplianceExceptions", "Make and end exceptions from compliance checks."),
     ConsoleAction("ManageConnections", "Connect another endpoint, test and forget connections."),
     ConsoleAction("MoveClock", "Move the account's clock forward."),
     ConsoleAction(
@@ -65,6 +67,10 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ),
     ConsoleAction("RejectKeyDeletion", "Reject what another person asked to delete.", "key"),
     ConsoleAction("RequestKeyDeletion", "Ask a second person to approve a deletion, and withdraw that.", "key"),
+    ConsoleAction("RunComplianceChecks", "Run the compliance checks and keep their results."),
+    ConsoleAction(
+        "SignComplianceReport", "Have a compliance report signed by the key that signs the record.", reads=True
+    ),
     ConsoleAction("UseConnection", "Use a connection that borrows the server's own credentials."),
 )
 BY_ACTION = {each.action: each for each in ACTIONS}

@@ -193,7 +193,9 @@ POLICIES: tuple[PracticePolicy, ...] = (
             ["cloudtrail:LookupEvents", "cloudtrail:Describe*", "cloudtrail:Get*", "cloudtrail:List*"],
         ),
         _statement("Allow", "WhoHasThisAccessKey", ["sts:GetAccessKeyInfo"]),
-        _statement("Allow", "ReadConsole", ["kmsconsole:List*", "kmsconsole:ReadRecord"]),
+        _statement(
+            "Allow", "ReadConsole", ["kmsconsole:List*", "kmsconsole:ReadRecord", "kmsconsole:SignComplianceReport"]
+        ),
         _OWN_CREDENTIALS,
     ),
     _policy(

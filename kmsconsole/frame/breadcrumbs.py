@@ -24,6 +24,8 @@ _ABOVE = {
     "role": "name",
     "policies": "",
     "audit": "",
+    "compliance": "",
+    "compliance-check": "check_id",
     "stores-of": "kind",
     "store": "store_id",
     "labs": "",

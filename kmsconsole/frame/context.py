@@ -68,6 +68,7 @@ _NAVIGATION = (
         (
             Entry(_("Audit"), "audit", "clipboard-document-list", asks=("cloudtrail:LookupEvents",)),
             Entry(_("Key states at a date"), "audit-keys", "calendar-days", asks=("kmsconsole:ReadRecord",)),
+            Entry(_("Compliance"), "compliance", "check-badge", asks=("kmsconsole:ListComplianceResults",)),
         ),
     ),
     Group(

@@ -31,6 +31,7 @@ class Samples:
     access_key: str
     policy_arn: str
     event: str
+    symmetric_arn: str
 
 
 def make(client: Callable[[str], Any], name: str = "sample") -> Samples:
@@ -60,7 +61,7 @@ def make(client: Callable[[str], Any], name: str = "sample") -> Samples:
     iam.create_group(GroupName=f"{name}-class", Path=f"/students/{name}/")
     iam.create_user(UserName=f"{name}-student", Path=f"/students/{name}/")
     iam.add_user_to_group(GroupName=f"{name}-class", UserName=f"{name}-student")
-    return Samples(key["KeyId"], primary, external, doomed, grant, name, access_key, arn, event)
+    return Samples(key["KeyId"], primary, external, doomed, grant, name, access_key, arn, event, key["Arn"])
 
 
 def patterns() -> Iterator[tuple[str, URLPattern]]:
@@ -147,6 +148,11 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         "principals/<str:kind>/<str:name>/attached/": [f"/principals/users/{name}/attached/?detach={arn}"],
         "principals/<str:kind>/<str:name>/boundary/": [f"/principals/users/{name}/boundary/?arn={arn}"],
         "principals/<str:kind>/<str:name>/tags/": [f"/principals/users/{name}/tags/?{urlencode({'remove': 'team'})}"],
+        "audit/compliance/<slug:check_id>/": ["/audit/compliance/key-rotation/", "/audit/compliance/policy-kms-all/"],
+        "audit/compliance/<slug:check_id>/except/": [
+            f"/audit/compliance/key-owner-tag/except/?resource={quote(made.symmetric_arn)}"
+        ],
+        "audit/compliance/exceptions/<int:number>/end/": [],
         "classes/new/hand-out.csv": [],
         "console.<str:version>.css": [],  # the style sheet
         "settings/clock/": ["/settings/clock/", "/settings/clock/?by=90&unit=days"],

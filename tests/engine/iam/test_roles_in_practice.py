@@ -138,13 +138,17 @@ CONSOLE: dict[str, str] = {
     "ApproveKeyDeletion": "administrator teacher",
     "ChangeDeletionRule": "",
     "EndConsoleSessions": "",
+    "ListComplianceResults": "auditor",
     "ListConnections": "administrator operator auditor teacher",
     "ListKeyDeletionRequests": "administrator auditor teacher",
+    "ManageComplianceExceptions": "",
     "ManageConnections": "",
     "MoveClock": "teacher",
     "ReadRecord": "administrator auditor teacher student",
     "RejectKeyDeletion": "administrator teacher",
     "RequestKeyDeletion": "administrator teacher",
+    "RunComplianceChecks": "",
+    "SignComplianceReport": "auditor",
     "UseConnection": "",
 }
 

@@ -1,0 +1,15 @@
+"""Addresses of the compliance pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from audit.compliance import views
+
+urlpatterns = [
+    path("", views.page, name="compliance"),
+    path("run/", views.run, name="compliance-run"),
+    path("exceptions/<int:number>/end/", views.exception_end, name="compliance-exception-end"),
+    path("<slug:check_id>/", views.check, name="compliance-check"),
+    path("<slug:check_id>/except/", views.exception_new, name="compliance-exception-new"),
+]

@@ -1,0 +1,5 @@
+"""What the audit pages store. Features keep their models in their own folder; this module makes them known to Django."""
+
+from __future__ import annotations
+
+from audit.compliance import models as _compliance_models  # noqa: F401
