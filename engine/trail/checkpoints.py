@@ -115,6 +115,11 @@ def _signer() -> _Signer:
     return _opened(row[0], bytes(row[1]))
 
 
+def signing_key() -> Ed25519PrivateKey:
+    """For what this installation signs beside checkpoints, under other names (engine.trail.report_signature). Raises CheckpointError."""
+    return _signer().key
+
+
 @cache
 def _opened(public: str, sealed: bytes) -> _Signer:
     """Raises CheckpointError if the sealed key does not open as the one of this public key."""

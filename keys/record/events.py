@@ -9,7 +9,7 @@ endpoint is asked for its own record; one that has none says so (`not_told`), an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,12 +24,14 @@ from console.request import ConsoleRequest
 from engine.public import proof
 from engine.public import record as trail
 from engine.public.proof import CheckpointError as CheckpointError  # what `verify` raises
+from engine.public.proof import SignedReport as SignedReport  # what `sign_report` answers
 from engine.public.record import Lookup
 from engine.public.record import user_name as user_name  # what LookupEvents calls the Username
 from keys import service
 from keys.endpoints import backends
 
 READ_RECORD = "kmsconsole:ReadRecord"
+SIGN_REPORT = "kmsconsole:SignComplianceReport"
 PAGE = 50
 MOST = 200_000  # records that one question reads at most
 _CHUNK = 2_000
@@ -103,6 +105,14 @@ def verify(request: ConsoleRequest) -> Any:
     """The verdict on the embedded record's chain and checkpoints (engine.public.proof). Raises ClientError, CheckpointError."""
     _read_record(request, lambda: None, purpose="verification")
     return proof.verify()
+
+
+def sign_report(request: ConsoleRequest, lines: Sequence[str], digests: Mapping[str, str]) -> SignedReport:
+    """A report's files, signed by the key that signs the record (engine.public.proof); the event that tells of it has their digests.
+    Raises ClientError, CheckpointError."""
+    return service.console_action(
+        request, SIGN_REPORT, lambda: proof.sign(lines, digests), parameters={"sha256": dict(digests)}
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,6 +214,7 @@ def test_every_other_page_says_that_it_shows_only_the_present(past: Past, made: 
         "audit/export/",
         "audit/keys/",
         "audit/compliance/",
+        "audit/compliance/report/",
     }
     assert {"access/", "principals/users/", "principals/groups/", "principals/roles/", "keys/aws/", ""} <= told
     for tab in ("access", "use", "timeline", "impact", "material"):
