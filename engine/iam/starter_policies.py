@@ -183,7 +183,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
     _policy(
         "KeyAuditor",
         "Reads everything about keys, principals and events; changes and uses nothing.",
-        _statement("Allow", "ReadKeys", _LOOK),
+        _statement("Allow", "ReadKeys", [*_LOOK, "kms:ListRetirableGrants"]),
         _statement(
             "Allow", "ReadPrincipals", ["iam:Get*", "iam:List*", "iam:Simulate*", "iam:GenerateCredentialReport"]
         ),

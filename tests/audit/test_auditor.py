@@ -1,0 +1,145 @@
+"""The auditor (the policy KeyAuditor): sees every page and every reading call, changes and uses nothing, by any page or call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from audit.compliance.models import ComplianceException, ComplianceRun
+from engine.iam import starter_policies
+from engine.public.vocabulary import READ, kind_of_call
+from engine.service import operations
+from engine.trail import journal, query
+from engine.wire.services import SERVICES
+from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
+from tests.support import htmlforms, members, raw, samples
+from tests.support.calls import EVERY, Calls
+from tests.support.policies import person
+from tests.support.samples import Samples
+
+REFUSED = ("AccessDenied", "AccessDeniedException")
+# Reads that are no operation of a key's administration, and what anybody may do with its own credentials.
+ALSO = {"GetPublicKey", "GenerateCredentialReport", "GetCallerIdentity", "GetSessionToken"}
+NOT = {"GetParametersForImport"}
+# Pages that are for changing something alone: they say that it may not be done, or show the form as unavailable.
+FOR_CHANGES = ("/principals/sign-", "/theme/", "/language/", "/region/", "/styleguide/")
+OWN = {"ConsoleLogin", "GenerateCredentialReport"}  # the sign-in itself, and the report that IAM makes to be read
+NO_PART = ("csrfmiddlewaretoken", "next")  # of a form, in what it does
+OWN_CREDENTIALS = {"ChangePassword", "CreateAccessKey", "DeleteAccessKey", "UpdateAccessKey"}
+
+
+@dataclass
+class World:
+    account: TestAccount
+    auditor: TestUser
+    browser: Client
+    calls: Calls
+    made: Samples
+
+    def changes(self) -> list[str]:
+        """What the auditor did that the record does not call a read, and that was done."""
+        found = query.lookup(self.account.account_id, query.Lookup(user="auditor", limit=20_000)).events
+        assert len(found) < 20_000
+        done = [each for each in found if not each.get("readOnly") and not each.get("errorCode")]
+        return sorted({each["eventName"] for each in done if each["eventName"] not in OWN and not _is_own(each)})
+
+
+def _is_own(event: dict[str, Any]) -> bool:
+    """Whether it is about the auditor's own password or access keys, which every practice policy leaves to its user."""
+    whose = (event.get("requestParameters") or {}).get("userName", "auditor")
+    return event["eventName"] in OWN_CREDENTIALS and whose == "auditor"
+
+
+@pytest.fixture(scope="module")
+def world(prepared: object) -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal.os, "fdatasync", lambda descriptor: None)
+        account = new_account()
+        auditor = person(account, "auditor")
+        policy = next(each for each in starter_policies.POLICIES if each.name == "KeyAuditor")
+        account.client("iam").attach_user_policy(UserName="auditor", PolicyArn=policy.arn(account.account_id))
+        made = samples.make(account.client)
+        browser = sign_in_browser(account.administrator)
+        browser.post("/audit/compliance/run/")
+        yield World(account, auditor, sign_in_browser(auditor), Calls(account.administrator), made)
+
+
+def reads(name: str, operation: str) -> bool:
+    if operation in ALSO or operation in NOT:
+        return operation in ALSO
+    return kind_of_call(operation, read_only=not operations()[name][operation].writes) == READ
+
+
+# Who may assume a role is what the role's trust policy says, and the sample's trusts everybody.
+@pytest.mark.parametrize(("name", "operation"), [each for each in EVERY if each[1] != "AssumeRole"])
+def test_each_reading_call_is_answered_and_every_other_is_refused(world: World, name: str, operation: str) -> None:
+    parameters = world.calls.sound(name, operation)
+    if operation == "Encrypt":
+        parameters["KeyId"] = world.calls.key()  # the usual one has a grant that lets the whole account encrypt
+    if SERVICES[name].protocol == "json":
+        body = json.dumps(parameters).encode()
+    else:
+        body = members.form(operation, SERVICES[name].version, members.fields(parameters))
+    answer = raw.send(world.auditor, name, operation, body)
+    assert (answer.code not in REFUSED) == reads(name, operation), answer
+
+
+def addresses(world: World) -> list[str]:
+    found = [address for each in samples.addresses(world.made).values() for address in each]
+    return [each for each in found if not each.startswith(FOR_CHANGES)]
+
+
+@pytest.fixture(scope="module")
+def pages(world: World) -> dict[str, Any]:
+    """Address → what it answers the auditor."""
+    return {address: world.browser.get(address) for address in addresses(world)}
+
+
+def test_the_auditor_sees_keys_access_the_record_and_compliance(pages: dict[str, Any]) -> None:
+    seen = ("/keys/", "/access/", "/audit/", "/principals/", "/settings/endpoints/")
+    refused = {each for each, answer in pages.items() if each.startswith(seen) and answer.status_code in (401, 403)}
+    assert {each for each in refused if "/new/" not in each and "/do/" not in each} == set()
+    assert not [each for each, answer in pages.items() if answer.status_code >= 500]
+
+
+def test_no_form_of_any_page_changes_anything_for_the_auditor(world: World, pages: dict[str, Any]) -> None:
+    """Each form of each page is sent as it stands, by each of its buttons, and an empty one to every other address; the record tells
+    what was done."""
+    sent: set[str] = set()
+    for address, answer in pages.items():
+        if answer.streaming or not answer["Content-Type"].startswith("text/html"):
+            continue
+        for form in htmlforms.forms(address, answer.content.decode()):
+            if form.method != "post" or form.action.startswith((*FOR_CHANGES, "/settings/profile/")):
+                continue
+            given = {each.name: each.value or "x" for each in form.fields if each.name not in NO_PART}
+            for button in form.buttons or [("", "")]:
+                data = {**given, **({button[0]: button[1]} if button[0] else {})}
+                if (what := f"{form.action} {data}") not in sent:
+                    sent.add(what)
+                    world.browser.post(form.action, data)
+    posted = {each.partition(" ")[0] for each in sent}
+    for address in set(pages) - posted:
+        if not address.startswith("/settings/profile/"):
+            world.browser.post(address)
+    assert len(posted) > 50
+    assert world.changes() == []
+
+
+def test_the_auditor_neither_runs_checks_nor_makes_exceptions(world: World) -> None:
+    before = ComplianceRun.objects.filter(account_id=world.account.account_id).count()
+    world.browser.post("/audit/compliance/run/")
+    given = {"resource": world.made.symmetric_arn, "reason": "x", "owner": "x", "expires": "2027-01-01"}
+    world.browser.post("/audit/compliance/key-owner-tag/except/", given)
+    assert ComplianceRun.objects.filter(account_id=world.account.account_id).count() == before
+    assert not ComplianceException.objects.filter(account_id=world.account.account_id).exists()
+
+
+def test_the_auditor_may_have_a_report_signed(world: World) -> None:
+    answer: Any = world.browser.get("/audit/compliance/report/", {"format": "zip"})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
