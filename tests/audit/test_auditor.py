@@ -75,20 +75,6 @@ def reads(name: str, operation: str) -> bool:
     return kind_of_call(operation, read_only=not operations()[name][operation].writes) == READ
 
 
-# Who may assume a role is what the role's trust policy says, and the sample's trusts everybody.
-@pytest.mark.parametrize(("name", "operation"), [each for each in EVERY if each[1] != "AssumeRole"])
-def test_each_reading_call_is_answered_and_every_other_is_refused(world: World, name: str, operation: str) -> None:
-    parameters = world.calls.sound(name, operation)
-    if operation == "Encrypt":
-        parameters["KeyId"] = world.calls.key()  # the usual one has a grant that lets the whole account encrypt
-    if SERVICES[name].protocol == "json":
-        body = json.dumps(parameters).encode()
-    else:
-        body = members.form(operation, SERVICES[name].version, members.fields(parameters))
-    answer = raw.send(world.auditor, name, operation, body)
-    assert (answer.code not in REFUSED) == reads(name, operation), answer
-
-
 def addresses(world: World) -> list[str]:
     found = [address for each in samples.addresses(world.made).values() for address in each]
     return [each for each in found if not each.startswith(FOR_CHANGES)]
@@ -143,3 +129,17 @@ def test_the_auditor_neither_runs_checks_nor_makes_exceptions(world: World) -> N
 def test_the_auditor_may_have_a_report_signed(world: World) -> None:
     answer: Any = world.browser.get("/audit/compliance/report/", {"format": "zip"})
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
+
+
+# Who may assume a role is what the role's trust policy says, and the sample's trusts everybody.
+@pytest.mark.parametrize(("name", "operation"), [each for each in EVERY if each[1] != "AssumeRole"])
+def test_each_reading_call_is_answered_and_every_other_is_refused(world: World, name: str, operation: str) -> None:
+    parameters = world.calls.sound(name, operation)
+    if operation == "Encrypt":
+        parameters["KeyId"] = world.calls.key()  # the usual one has a grant that lets the whole account encrypt
+    if SERVICES[name].protocol == "json":
+        body = json.dumps(parameters).encode()
+    else:
+        body = members.form(operation, SERVICES[name].version, members.fields(parameters))
+    answer = raw.send(world.auditor, name, operation, body)
+    assert (answer.code not in REFUSED) == reads(name, operation), answer
