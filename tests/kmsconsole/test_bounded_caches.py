@@ -27,6 +27,8 @@ ONE = "one value"
 
 # Every memory of the program, module:name → what bounds it. A new one fails here until it is written down.
 BOUNDS = {
+    "audit.compliance.pdf:_glyphs": "what one font has letters for, 300 numbers",
+    "audit.compliance.pdf:_styles": ONE,
     "engine.iam.clocks:_offsets": "accounts that are here; 20,000 × 500 bytes",
     "engine.iam.policy_lookup:_attached": "weighed, 64 MiB",
     "engine.iam.conditions:_addresses": "4,096 × 64 characters",
