@@ -175,6 +175,7 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 QUOTAS = KMSCONSOLE.quotas  # request quotas (engine.throttling)
+SINKS = KMSCONSOLE.sinks  # what the record is streamed to
 METRICS_TOKEN = KMSCONSOLE.metrics_token  # without one, /metrics answers this machine only
 
 LOG = KMSCONSOLE.log  # "text" or "json" (one object a line), with "requests" for a line for each AWS request

@@ -18,6 +18,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -55,6 +56,8 @@ class Journal(GroupCommit):
         self._recovered = False  # whether this process has seen for itself that the tail is the journal's
 
     def _commit(self, batch: list[Ticket]) -> None:
+        if 0 < self._shared.hold_after < time.monotonic():
+            raise TrailUnavailable("a sink that the record must reach is behind")
         end = self._write(batch)
         try:
             os.fdatasync(self._file)
@@ -163,6 +166,14 @@ class Journal(GroupCommit):
         if there is None or (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
             self._shared.exchanged = True
             raise TrailUnavailable(f"audit journal {self.path}: the file was removed or exchanged while it was written")
+
+    def durable_offset(self) -> int:
+        """Up to which byte a sync is known to have succeeded."""
+        return self._shared.synced
+
+    def hold_after(self, moment: float) -> None:
+        """From this monotonic time on nothing is appended (engine.sinks.sender moves it on); 0 for never."""
+        self._shared.hold_after = moment
 
     def durable_end(self) -> tuple[int, bytes]:
         """(records, last hash) up to where a sync is known to have succeeded; (0, GENESIS) if none is."""

@@ -26,6 +26,7 @@ class _Fields(ctypes.LittleEndianStructure):
         ("synced", ctypes.c_uint64),
         ("suspect", ctypes.c_bool),
         ("exchanged", ctypes.c_bool),
+        ("hold_after", ctypes.c_double),
     )
     holds: bool  # the four below are of the journal's end: false while they are written, and while the journal is
     offset: int
@@ -34,6 +35,9 @@ class _Fields(ctypes.LittleEndianStructure):
     synced: int  # up to where a sync is known to have succeeded, at least
     suspect: bool  # whether a sync has failed since
     exchanged: bool  # whether the journal's file was found to be another one than the one that is written
+    hold_after: (
+        float  # the monotonic time from which nothing is appended, because a required sink is behind; 0 for never
+    )
 
 
 _DIGEST = slice(32, 64)  # read and set as bytes: as a field it would be an array of numbers

@@ -38,6 +38,13 @@ def journal() -> GroupCommit:
     return found
 
 
+def hold_after(moment: float) -> None:
+    """From this monotonic time on nothing is recorded, unless it is moved on; 0 for never. Where the journal is a file."""
+    trail = journal()
+    if isinstance(trail, Journal):
+        trail.hold_after(moment)
+
+
 def _forget() -> None:
     global _journal
     _journal = None

@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from engine import throttling
+from engine.sinks import state
 from engine.trail import verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal
@@ -52,6 +53,7 @@ def examine() -> Iterator[Finding]:
     yield from _database()
     yield from _root_key()
     yield from _trail()
+    yield from _sinks()
 
 
 def _environment() -> Iterator[Finding]:
@@ -96,6 +98,15 @@ def _server(folder: Path) -> str:
         except OSError:
             return "a server is running"
     return "no server running"
+
+
+def _sinks() -> Iterator[Finding]:
+    for shown in state.all_of(Path(settings.DATA), settings.SINKS):
+        where = f"{shown.sink.name} ({shown.sink.target}), {shown.behind:,} records behind"
+        if shown.problem:
+            yield Finding(ERROR, "sink", f"{where}: {shown.problem}", "mend the receiver; docs/howto/sinks.md")
+        else:
+            yield Finding(FINE, "sink", f"{where}{', required' if shown.sink.required else ''}")
 
 
 def _has_data() -> bool:

@@ -14,6 +14,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.sinks import configuration
+from engine.sinks.configuration import Sink
 from kmsconsole import resources
 from kmsconsole.installation.datafolder import DataFolderError
 
@@ -143,6 +145,13 @@ def _root_provider(text: str) -> RootProvider:
     return RootProvider(name, argument)
 
 
+def _sinks(text: str) -> tuple[Sink, ...]:
+    try:
+        return configuration.read(Path(text))
+    except configuration.SinkConfigurationError as reason:
+        raise ValueError(f"must be a file of sinks ({reason})") from reason
+
+
 def _descriptor(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > 6:
         raise ValueError("must be the number of a file descriptor")
@@ -234,6 +243,9 @@ class Environment:
     root_token_module: str = _variable("Path of the PKCS#11 module whose token protects the root key.", str, "")
     root_kms_endpoint: str = _variable(
         "Endpoint of the KMS that protects the root key, if it is not the one of its description or AWS's.", _url, ""
+    )
+    sinks: tuple[Sink, ...] = _variable(
+        "TOML file of the sinks that the record is streamed to (docs/howto/sinks.md).", _sinks, ()
     )
     metrics_token: str = _variable(
         "Bearer token that `/metrics` asks for. Without one it answers this machine only.", str, "", secret=True

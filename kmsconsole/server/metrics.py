@@ -20,6 +20,7 @@ import orjson
 from django.conf import settings
 
 from engine import metrics
+from engine.sinks import state
 from engine.store import cache
 
 _EVERY = 1.0  # seconds between a worker's writes
@@ -164,6 +165,13 @@ class _Families:
             ("data_free_bytes", "Free space where the data folder is.", shutil.disk_usage(settings.DATA).free),
         ):
             yield GaugeMetricFamily(f"kmsconsole_{name}", text, value=value)
+        behind = GaugeMetricFamily("kmsconsole_sink_records_behind", "Records a sink has not taken.", labels=("sink",))
+        failing = GaugeMetricFamily("kmsconsole_sink_failing", "1 while a sink takes nothing.", labels=("sink",))
+        for shown in state.all_of(Path(settings.DATA), settings.SINKS):
+            behind.add_metric((shown.sink.name,), shown.behind)
+            failing.add_metric((shown.sink.name,), int(bool(shown.problem)))
+        yield behind
+        yield failing
 
 
 def _cumulative(bounds: tuple[float, ...], histogram: metrics.Histogram) -> tuple[list[tuple[str, float]], float]:

@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 _PAUSE = 1.0  # seconds between two starts of a worker that cannot live
 
 
-def run(workers: int, work: Callable[[int], None], *, stop_seconds: float) -> None:
-    """`work(place)` in each of `workers` processes, until SIGINT or SIGTERM. They get `stop_seconds` to end in."""
+def run(places: int, work: Callable[[int], None], *, stop_seconds: float) -> None:
+    """`work(place)` in each of `places` processes, until SIGINT or SIGTERM. They get `stop_seconds` to end in."""
     stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -38,7 +38,7 @@ def run(workers: int, work: Callable[[int], None], *, stop_seconds: float) -> No
     began: dict[int, float] = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    for place in range(workers):
+    for place in range(places):
         living[place] = start(place)
     while not stopping:
         wait([process.sentinel for process in living.values()], timeout=1)

@@ -6,6 +6,7 @@ import logging
 import os
 import resource
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
 from engine import throttling
-from engine.trail import checkpoint_timer
+from engine.trail import checkpoint_timer, recorder
 from engine.trail.groupcommit import TrailUnavailable
 from engine.vault import domain_keys
 from engine.vault.hierarchy import RootKeyError
@@ -67,6 +68,7 @@ class Command(BaseCommand):
                 self.stdout.flush()
                 domain_keys.adopt(sealed.unseal(sealed_root, doors[0], limits))
             administrator = bootstrap.prepare()
+            _hold_for_sinks()
         except sealed.Stopped:
             return
         except (RootKeyError, DataFolderError, TrailUnavailable) as reason:
@@ -83,10 +85,17 @@ class Command(BaseCommand):
         server = os.getpid()
         doors = _listen(host, port, workers, doors)
         worker.freeze_heap()
-        supervisor.run(
-            workers, lambda place: _serve(doors, place, threads, limits, server), stop_seconds=STOP_SECONDS + 1
-        )
+
+        def work(place: int) -> None:
+            if place < workers:
+                _serve(doors, place, threads, limits, server)
+            else:
+                worker.send_to_sinks(server)
+
+        supervisor.run(workers + bool(settings.SINKS), work, stop_seconds=STOP_SECONDS + 1)
         checkpoint_timer.move()  # of what was recorded since the last second
+        if settings.SINKS:
+            recorder.hold_after(0.0)  # commands may record; the sinks get it at the next start
         del lock
 
     def _greet(self, administrator: FirstAdministrator | None) -> None:
@@ -104,6 +113,14 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(lines))
         self.stdout.write(f"kmsconsole: browser {url}   programs AWS_ENDPOINT_URL={url.rstrip('/')}")
         self.stdout.flush()
+
+
+def _hold_for_sinks() -> None:
+    """From now on records wait for required sinks no longer than these allow, whether or not the process that sends ever runs."""
+    if settings.SINKS and connection.vendor == "postgresql":
+        raise CommandError("KMSCONSOLE_SINKS streams the journal of the data folder; with PostgreSQL there is none")
+    required = [sink.max_lag_seconds for sink in settings.SINKS if sink.required]
+    recorder.hold_after(time.monotonic() + min(required) if required else 0.0)
 
 
 def _url(listen: Address) -> str:
