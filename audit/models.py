@@ -2,4 +2,5 @@
 
 from __future__ import annotations
 
+from audit.alerts import models as _alerts_models  # noqa: F401
 from audit.compliance import models as _compliance_models  # noqa: F401

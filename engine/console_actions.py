@@ -51,11 +51,13 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("ApproveKeyDeletion", "Approve, as the second person, what another asked to delete.", "key"),
     ConsoleAction("ChangeDeletionRule", "Switch on, and with a second person off, that deletions need two persons."),
     ConsoleAction("EndConsoleSessions", "End a user's sign-ins to the console.", resource="user"),
+    ConsoleAction("ListAlerts", "See the rules that look at the record, and what they found.", reads=True),
     ConsoleAction("ListComplianceResults", "See the compliance checks, their results and exceptions.", reads=True),
+    ConsoleAction("ListConnections", "See the connections to other endpoints and what is known of them.", reads=True),
     ConsoleAction(
         "ListKeyDeletionRequests", "See which deletions wait for a second person, and were decided.", reads=True
     ),
-    ConsoleAction("ListConnections", "See the connections to other endpoints and what is known of them.", reads=True),
+    ConsoleAction("ManageAlerts", "Make, change and delete rules that look at the record, and acknowledge alerts."),
     ConsoleAction("ManageComplianceExceptions", "Make and end exceptions from compliance checks."),
     ConsoleAction("ManageConnections", "Connect another endpoint, test and forget connections."),
     ConsoleAction("MoveClock", "Move the account's clock forward."),

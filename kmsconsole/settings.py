@@ -175,6 +175,10 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 QUOTAS = KMSCONSOLE.quotas  # request quotas (engine.throttling)
+EMAIL_HOST, EMAIL_PORT = KMSCONSOLE.smtp_url.host, KMSCONSOLE.smtp_url.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = KMSCONSOLE.smtp_url.user, KMSCONSOLE.smtp_url.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = KMSCONSOLE.smtp_url.security == "starttls", KMSCONSOLE.smtp_url.security == "tls"
+EMAIL_TIMEOUT, DEFAULT_FROM_EMAIL = 10, KMSCONSOLE.mail_from
 SINKS = KMSCONSOLE.sinks  # what the record is streamed to
 METRICS_TOKEN = KMSCONSOLE.metrics_token  # without one, /metrics answers this machine only
 

@@ -81,13 +81,14 @@ class Lookup:
     limit: int = 50
     before: int | None = None
     after: int | None = None
+    oldest_first: bool = False  # then `next` is the sequence to go on `after`
 
 
 _EQUAL = ("region", "user", "name", "source", "access_key", "event_id")  # columns, and what a Lookup calls them
 
 
 def lookup(account_id: str, wanted: Lookup) -> Page:
-    """Newest first."""
+    """Newest first, unless the oldest are asked for first."""
     shelf = _shelf()
     conditions, values = ["event.account = ?"], [account_id]
     table, order = shelf.events, "event.sequence"
@@ -118,7 +119,7 @@ def lookup(account_id: str, wanted: Lookup) -> Page:
     limit = int(wanted.limit)
     sql = (
         f"SELECT {shelf.columns} FROM {table} "  # noqa: S608
-        f"WHERE {' AND '.join(conditions)} ORDER BY {order} DESC LIMIT {limit + 1}"
+        f"WHERE {' AND '.join(conditions)} ORDER BY {order} {'ASC' if wanted.oldest_first else 'DESC'} LIMIT {limit + 1}"
     )
     rows = shelf.rows(sql, values)
     more = rows[limit - 1][0] if len(rows) > limit else None

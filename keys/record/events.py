@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from console.aws_calls import UnexpectedAnswerError
 from console.request import ConsoleRequest
-from engine.public import proof
+from engine.public import key_policies, proof
 from engine.public import record as trail
 from engine.public.proof import CheckpointError as CheckpointError  # what `verify` raises
 from engine.public.proof import SignedReport as SignedReport  # what `sign_report` answers
@@ -124,6 +124,37 @@ class NewestEvents:
     sequences: tuple[int, ...]
     next: int | None
     looked_until: datetime | None
+
+
+def follow(account_id: str, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """(the account's next events behind the event `after`, oldest first; the last that was looked at), of the embedded record. On nobody's
+    behalf: for rules that somebody made who may read the record (audit.alerts)."""
+    page = trail.lookup(account_id, Lookup(after=after, limit=limit, oldest_first=True))
+    return page.events, page.sequences[-1] if page.sequences else after
+
+
+def newest_sequence(account_id: str) -> int:
+    """That of the account's newest event; 0 where there is none."""
+    return trail.latest_sequence(account_id)
+
+
+def policy_before(account_id: str, region: str, key_arn: str, moment: datetime, event_id: str) -> str | None:
+    """The key policy before the PutKeyPolicy of that event, as the embedded record has it; None if it does not."""
+    wanted = Lookup(region=region, key=key_arn, names=("PutKeyPolicy", "CreateKey"), end=moment, limit=PAGE)
+    found = [each for each in trail.lookup(account_id, wanted).events if not each.get("errorCode")]
+    numbers = [number for number, each in enumerate(found) if each["eventID"] == event_id]
+    earlier = found[numbers[0] + 1 :] if numbers else []
+    if not earlier:
+        return None
+    given = (earlier[0].get("requestParameters") or {}).get("policy")
+    if given is None and earlier[0]["eventName"] == "CreateKey":
+        return str(key_policies.default_key_policy(account_id))
+    return str(given) if given is not None else None
+
+
+def verify_unattended() -> Any:
+    """As `verify`, on nobody's behalf (audit.alerts). Raises CheckpointError."""
+    return proof.verify()
 
 
 def may_search(request: ConsoleRequest) -> bool:

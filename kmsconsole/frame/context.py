@@ -67,6 +67,7 @@ _NAVIGATION = (
         _("Record"),
         (
             Entry(_("Audit"), "audit", "clipboard-document-list", asks=("cloudtrail:LookupEvents",)),
+            Entry(_("Alerts"), "audit-alerts", "bell-alert", asks=("kmsconsole:ListAlerts",)),
             Entry(_("Key states at a date"), "audit-keys", "calendar-days", asks=("kmsconsole:ReadRecord",)),
             Entry(_("Compliance"), "compliance", "check-badge", asks=("kmsconsole:ListComplianceResults",)),
         ),

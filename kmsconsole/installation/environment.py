@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from engine.sinks import configuration
 from engine.sinks.configuration import Sink
@@ -145,6 +146,34 @@ def _root_provider(text: str) -> RootProvider:
     return RootProvider(name, argument)
 
 
+class MailServer(NamedTuple):
+    """Where e-mail is handed over. `security`: "", "starttls" or "tls"."""
+
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    security: str = ""
+
+
+def _mail_server(text: str) -> MailServer:
+    parts = urlsplit(text)
+    security = {"smtp": "", "smtp+starttls": "starttls", "smtps": "tls"}.get(parts.scheme)
+    try:
+        port = parts.port or {"": 25, "starttls": 587, "tls": 465}[security or ""]
+    except ValueError:
+        security, port = None, 0
+    if security is None or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("must be smtp://, smtp+starttls:// or smtps:// with host, and user:password if it asks for them")
+    return MailServer(parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""), security)
+
+
+def _mail_address(text: str) -> str:
+    if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", text):
+        raise ValueError("must be an e-mail address")
+    return text
+
+
 def _sinks(text: str) -> tuple[Sink, ...]:
     try:
         return configuration.read(Path(text))
@@ -244,6 +273,13 @@ class Environment:
     root_kms_endpoint: str = _variable(
         "Endpoint of the KMS that protects the root key, if it is not the one of its description or AWS's.", _url, ""
     )
+    smtp_url: MailServer = _variable(
+        "Where alerts are sent by e-mail: `smtp://`, `smtp+starttls://` or `smtps://` `user:password@host:port`. Default none.",
+        _mail_server,
+        MailServer(),
+        secret=True,
+    )
+    mail_from: str = _variable("The sender of e-mail. Default `kmsconsole@localhost`.", _mail_address, "kmsconsole@localhost")
     sinks: tuple[Sink, ...] = _variable(
         "TOML file of the sinks that the record is streamed to (docs/howto/sinks.md).", _sinks, ()
     )

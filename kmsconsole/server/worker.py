@@ -7,13 +7,10 @@ import gc
 import logging
 import os
 import signal
-import threading
-from pathlib import Path
 
 from django.conf import settings
 
 from engine import throttling
-from engine.sinks import sender
 from engine.trail import recorder
 from engine.trail.checkpoint_timer import CheckpointTimer
 from kmsconsole.server import metrics
@@ -41,15 +38,6 @@ def begin(place: int, workers: int, server: int) -> None:
     recorder.expect_journal()
     if place == 0:
         CheckpointTimer()
-
-
-def send_to_sinks(server: int) -> None:
-    """In place of requests: a process of its own, for its work is not to hold up a worker's. Ends with SIGTERM."""
-    die_with(server)
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    sender.run(settings.SINKS, Path(settings.DATA), stopping)
 
 
 def die_with(server: int) -> None:

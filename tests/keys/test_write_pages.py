@@ -42,6 +42,10 @@ NO_CALL = {
     "own-sessions": "console sessions have no API",
     "user-sessions": "console sessions have no API",
     "endpoint-refresh": "reads an endpoint's list again",
+    "audit-alerts": "alerts are the console's own",
+    "audit-alert-new": "a rule is the console's own",
+    "audit-alert-rule": "a rule is the console's own",
+    "audit-alert-delete": "a rule is the console's own",
     "class-hand-out": "hands back as a file what the page holds",
 }
 # Pages that change something which AWS has no call for at all; each says so in the place of the call.

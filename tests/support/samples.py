@@ -154,6 +154,9 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         ],
         "audit/compliance/exceptions/<int:number>/end/": [],
         "classes/new/hand-out.csv": [],
+        # A rule has tests of its own (tests/audit/alerts).
+        "audit/alerts/<int:pk>/": [],
+        "audit/alerts/<int:pk>/delete/": [],
         "console.<str:version>.css": [],  # the style sheet
         "settings/clock/": ["/settings/clock/", "/settings/clock/?by=90&unit=days"],
         "settings/endpoints/<int:pk>/": [],

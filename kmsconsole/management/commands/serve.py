@@ -24,7 +24,7 @@ from kmsconsole.installation import bootstrap, environment, root_secret
 from kmsconsole.installation.bootstrap import FirstAdministrator
 from kmsconsole.installation.datafolder import DataFolderError, hold, secure
 from kmsconsole.installation.environment import Address
-from kmsconsole.server import http_protocol, metrics, sealed, supervisor, worker
+from kmsconsole.server import background, http_protocol, metrics, sealed, supervisor, worker
 from kmsconsole.server.asgi import Application
 from kmsconsole.server.connection_table import Limits
 from kmsconsole.server.http_protocol import HttpProtocol
@@ -90,9 +90,9 @@ class Command(BaseCommand):
             if place < workers:
                 _serve(doors, place, threads, limits, server)
             else:
-                worker.send_to_sinks(server)
+                background.run(server)
 
-        supervisor.run(workers + bool(settings.SINKS), work, stop_seconds=STOP_SECONDS + 1)
+        supervisor.run(workers + 1, work, stop_seconds=STOP_SECONDS + 1)
         checkpoint_timer.move()  # of what was recorded since the last second
         if settings.SINKS:
             recorder.hold_after(0.0)  # commands may record; the sinks get it at the next start

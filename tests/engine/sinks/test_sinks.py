@@ -106,6 +106,13 @@ def is_chain(lines: list[dict[str, Any]], texts: list[bytes]) -> bool:
     return True
 
 
+def is_signed(secret: str, headers: dict[str, str], body: bytes) -> bool:
+    """As a receiver checks it."""
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    wanted = hmac.digest(b64decode(secret.removeprefix("whsec_")), signed, "sha256")
+    return headers["webhook-signature"] == f"v1,{b64encode(wanted).decode()}"
+
+
 FILE = '[[sink]]\nname = "archive"\nkind = "file"\npath = "FOLDER/record.jsonl"\n'
 HTTP = '[[sink]]\nname = "siem"\nkind = "http"\nurl = "{url}"\nsecret_file = "FOLDER/secret"\n'
 
@@ -143,10 +150,7 @@ def test_posts_are_signed_and_sent_again_until_they_are_taken(tmp_path: Path, co
         until(lambda: scrape(server)[("kmsconsole_sink_records_behind", "siem")] == 0)
         assert scrape(server)[("kmsconsole_sink_failing", "siem")] == 0
     assert [line["sequence"] for line in collector.lines()] == list(range(1, len(collector.lines()) + 1))
-    for headers, body in collector.requests:
-        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-        wanted = hmac.digest(b64decode(SECRET.removeprefix("whsec_")), signed, "sha256")
-        assert headers["webhook-signature"] == f"v1,{b64encode(wanted).decode()}"
+    assert all(is_signed(SECRET, headers, body) for headers, body in collector.requests)
     everything = b"".join(each.read_bytes() for each in (tmp_path / "data").rglob("*") if each.is_file())
     assert SECRET.encode() not in everything
     assert SECRET not in server.output()

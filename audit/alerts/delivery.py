@@ -1,0 +1,165 @@
+"""Tells alerts by e-mail and webhook, again and again until they are taken or a day is over. At least once: a receiver knows a message by
+its ID, which is the same for each attempt.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import smtplib
+import socket
+import ssl
+import time
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import F
+from django.utils import timezone, translation
+
+from audit.alerts.kinds import KINDS
+from audit.alerts.models import Alert, AlertRule, Delivery
+from engine.public import outbound, sealing, webhook_signature
+
+logger = logging.getLogger(__name__)
+
+_SECONDS = 10.0
+# After the first attempt that failed, the second …; then it is given up. About a day in all.
+_PAUSES = (5, 60, 300, 1800, 7200, 14_400, 28_800, 28_800)
+_AT_ONCE = 20
+_PURPOSE = "alert-webhook"
+
+
+class NotDelivered(Exception):
+    """Why; one line without secrets."""
+
+
+def seal(rule: AlertRule, secret: str) -> None:
+    """Keep the webhook's secret for a rule that is stored."""
+    rule.sealed_secret = sealing.seal(rule.account_id, _PURPOSE, str(rule.pk), secret)
+
+
+def deliver_due() -> bool:
+    """One attempt of each delivery that is due. True if more are due than were tried."""
+    due = Delivery.objects.filter(delivered=None, ended=False, due__lte=timezone.now()).select_related("alert__rule")
+    rows = list(due.order_by("due")[: _AT_ONCE + 1])
+    for row in rows[:_AT_ONCE]:
+        # Whoever moves the date makes the attempt: with several nodes, one of them.
+        later = timezone.now() + timedelta(seconds=_PAUSES[min(row.attempts, len(_PAUSES) - 1)])
+        mine = Delivery.objects.filter(pk=row.pk, attempts=row.attempts, delivered=None)
+        if mine.update(due=later, attempts=F("attempts") + 1):
+            _attempt(row)
+    return len(rows) > _AT_ONCE
+
+
+def _attempt(row: Delivery) -> None:
+    mine = Delivery.objects.filter(pk=row.pk)
+    try:
+        if row.channel == Delivery.EMAIL:
+            _mail(row)
+        else:
+            _post(row)
+    except NotDelivered as reason:
+        last = row.attempts + 1 > len(_PAUSES)
+        mine.update(problem=str(reason)[:200], ended=last)
+        logger.warning("alert %d was not delivered by %s: %s", row.alert_id, row.channel, reason)
+    else:
+        mine.update(delivered=timezone.now(), problem="")
+
+
+def sentence(alert: Alert) -> str:
+    words = str(KINDS[alert.rule.kind].sentence)
+    return words % alert.details
+
+
+def message(alert: Alert) -> dict[str, Any]:
+    """What a webhook gets: of type `alert`, in English."""
+    with translation.override("en"):
+        said = sentence(alert)
+    return {
+        "type": "alert",
+        "timestamp": alert.time.isoformat(),
+        "data": {
+            "id": alert.pk,
+            "rule": alert.rule.name,
+            "kind": alert.rule.kind,
+            "message": said,
+            "accountId": alert.account_id,
+            "region": alert.region,
+            "key": alert.key,
+            "principal": alert.principal,
+            "eventId": alert.event_id,
+            "details": alert.details,
+        },
+    }
+
+
+def _mail(row: Delivery) -> None:
+    alert = row.alert
+    if not settings.EMAIL_HOST:
+        raise NotDelivered("no mail server is configured (KMSCONSOLE_SMTP_URL)")
+    content = message(alert)["data"]
+    lines = [
+        f"{name}: {content[name]}" for name in ("accountId", "region", "key", "principal", "eventId") if content[name]
+    ]
+    if settings.KMSCONSOLE.public_url and alert.event_id:
+        lines.append(f"{settings.KMSCONSOLE.public_url}/audit/{alert.event_id}/")
+    mail = EmailMessage(
+        subject=f"[kmsconsole] {' '.join(alert.rule.name.split())}",
+        body="\n".join([content["message"], "", f"time: {alert.time.isoformat()}", *lines]),
+        to=row.target.splitlines(),
+        headers={"Message-ID": f"<alert-{alert.pk}-{alert.account_id}@kmsconsole>"},
+    )
+    try:
+        mail.send()
+    except (OSError, smtplib.SMTPException) as reason:
+        code = reason.smtp_code if isinstance(reason, smtplib.SMTPResponseException) else type(reason).__name__
+        raise NotDelivered(f"the mail server did not take it: {code}") from reason
+
+
+def _post(row: Delivery) -> None:
+    rule, body = row.alert.rule, json.dumps(message(row.alert)).encode()
+    secret = sealing.open_(rule.account_id, _PURPOSE, str(rule.pk), bytes(rule.sealed_secret))
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "kmsconsole",
+        **webhook_signature.headers(secret, f"alert-{row.alert_id}-{row.pk}", int(time.time()), body),
+    }
+    address = urlsplit(row.target)
+    try:
+        status = _status(address.scheme, address.hostname or "", address.port, _path(address), headers, body)
+    except outbound.AddressNotAllowedError as reason:
+        raise NotDelivered(str(reason)) from reason
+    except TimeoutError as reason:
+        raise NotDelivered(f"no answer within {_SECONDS:g} s") from reason
+    except ssl.SSLError as reason:
+        raise NotDelivered("no TLS connection: the certificate or the protocol was refused") from reason
+    except (OSError, http.client.HTTPException) as reason:
+        raise NotDelivered("no connection, or no HTTP answer") from reason
+    if not 200 <= status < 300:
+        raise NotDelivered(f"the receiver answered {status}")
+
+
+def _path(address: Any) -> str:
+    return (address.path or "/") + (f"?{address.query}" if address.query else "")
+
+
+def _status(scheme: str, host: str, port: int | None, path: str, headers: dict[str, str], body: bytes) -> int:
+    """What the receiver answered to one POST. The address is looked up once, and every one that it has must be allowed."""
+    made: http.client.HTTPConnection
+    made = (http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection)(
+        host, port, timeout=_SECONDS
+    )
+    opened: socket.socket = outbound.connect(host, made.port, _SECONDS)
+    try:
+        if scheme == "https":
+            opened = ssl.create_default_context().wrap_socket(opened, server_hostname=host)
+        made.sock = opened
+        made.request("POST", path, body=body, headers=headers)
+        return made.getresponse().status
+    finally:
+        made.close()
+        opened.close()
