@@ -72,7 +72,7 @@ def _attempt(row: Delivery) -> None:
 
 def sentence(alert: Alert) -> str:
     words = str(KINDS[alert.rule.kind].sentence)
-    return words % alert.details
+    return f"{words % alert.details}"
 
 
 def message(alert: Alert) -> dict[str, Any]:
