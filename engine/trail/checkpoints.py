@@ -97,12 +97,15 @@ def _encode(digest: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Signer:
+class Signer:
+    """`origin`: what the checkpoint of what the trail must reach is called; `public_key` in hexadecimal."""
+
     origin: str
+    public_key: str
     key: Ed25519PrivateKey
 
 
-def _signer() -> _Signer:
+def signer() -> Signer:
     """This installation's signer, made on first use."""
     row = SigningKey.objects.values_list("public_key", "sealed").first()
     if row is None:
@@ -121,13 +124,13 @@ def signing_key() -> Ed25519PrivateKey:
 
 
 @cache
-def _opened(public: str, sealed: bytes) -> _Signer:
+def _opened(public: str, sealed: bytes) -> Signer:
     """Raises CheckpointError if the sealed key does not open as the one of this public key."""
     try:
         secret = domain_keys.open_("signing-key", _ACCOUNT, _REGION, _ID, public, sealed)
     except hierarchy.UnwrapError as reason:
         raise CheckpointError("the key that signs checkpoints of the audit trail does not open") from reason
-    return _Signer(f"kmsconsole/trail/{public[:16]}", Ed25519PrivateKey.from_private_bytes(secret))
+    return Signer(f"kmsconsole/trail/{public[:16]}", public, Ed25519PrivateKey.from_private_bytes(secret))
 
 
 # --- where it is kept
@@ -156,17 +159,17 @@ def stored_text() -> str:
 
 def open_note(note: str) -> Checkpoint:
     """The checkpoint of a note that this installation signed. Raises CheckpointError."""
-    signer = _signer()
+    mine = signer()
     try:
-        return parse(signed_note.open_(note, signer.origin, signer.key.public_key()))
+        return parse(signed_note.open_(note, mine.origin, mine.key.public_key()))
     except signed_note.NoteError as reason:
         raise CheckpointError(f"the stored checkpoint of the audit trail is not genuine: {reason}") from reason
 
 
 def sign(checkpoint: Checkpoint) -> str:
     """The checkpoint as a note signed by this installation."""
-    signer = _signer()
-    return signed_note.sign(checkpoint.text(signer.origin), signer.origin, signer.key)
+    mine = signer()
+    return signed_note.sign(checkpoint.text(mine.origin), mine.origin, mine.key)
 
 
 def at(records: int, digest: bytes) -> Checkpoint:

@@ -17,7 +17,7 @@ from django.db import connection
 
 from engine import clock
 from engine.store import transaction
-from engine.trail import changes, checkpoints, recorder, verify
+from engine.trail import changes, checkpoints, log, recorder, verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import GENESIS, Journal, read
 from engine.trail.record import ServiceEvent, service_event
@@ -68,6 +68,7 @@ def accept(reason: str, accounts: Sequence[str]) -> Accepted | None:
         if isinstance(journal, Journal):
             checkpoints.restart(*journal.durable_end())
         recorder.record_change(records)
+    log.begin_anew_where_lost()
     return Accepted(sentence, kept)
 
 

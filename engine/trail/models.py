@@ -1,5 +1,5 @@
 """The trail in the control-plane database, for PostgreSQL: every node reads and writes the same one. On SQLite its tables stay empty,
-since there the journal is a file (engine.trail.journal). The key that signs checkpoints is here for both.
+since there the journal is a file (engine.trail.journal). The key that signs checkpoints and the checkpoints of the log are here for both.
 """
 
 from __future__ import annotations
@@ -76,3 +76,64 @@ class SigningKey(models.Model):
 
     def __str__(self) -> str:
         return self.public_key
+
+
+class LogCheckpoint(models.Model):
+    """A signed checkpoint of the log (engine.trail.log), as it was given out. Rows are added and never changed.
+
+    `account` is empty where one log holds all accounts; `generation` counts how often the log began anew after a recorded loss.
+    """
+
+    account = models.CharField(max_length=12, blank=True)
+    generation = models.IntegerField(default=1)
+    size = models.BigIntegerField()
+    origin = models.TextField()
+    root = models.BinaryField()
+    note = models.TextField()
+    time = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("account", "generation", "size", name="trail_log_checkpoint_once")]
+        indexes = [models.Index("account", "time", name="trail_log_checkpoint_time")]
+
+    def __str__(self) -> str:
+        return f"{self.origin} {self.size}"
+
+
+class Cosignature(models.Model):
+    """A witness's signature under a checkpoint: its line of the note."""
+
+    checkpoint = models.ForeignKey(LogCheckpoint, models.CASCADE, related_name="cosignatures")
+    witness = models.TextField()
+    line = models.TextField()
+    time = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("checkpoint", "witness", name="trail_cosignature_once")]
+
+    def __str__(self) -> str:
+        return self.line
+
+
+class Verification(models.Model):
+    """One verification of the trail: how far it has come, and its verdict once it is finished.
+
+    `first` is the record that it began to read at, `last` the one that it reads to. `verified` is the signed statement that the
+    records up to a checkpoint were found whole, which the next one goes on from (engine.trail.verification).
+    """
+
+    account = models.CharField(max_length=12, blank=True)
+    started = models.DateTimeField()
+    updated = models.DateTimeField()
+    finished = models.DateTimeField(null=True)
+    first = models.BigIntegerField(default=1)
+    last = models.BigIntegerField(default=0)
+    read = models.BigIntegerField(default=0)
+    verdict = models.JSONField(null=True)
+    verified = models.TextField(default="")
+
+    class Meta:
+        indexes = [models.Index("account", "started", name="trail_verification_started")]
+
+    def __str__(self) -> str:
+        return f"{self.started:%Y-%m-%d %H:%M:%S}"

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from engine import clock
-from engine.trail import changes, checkpoints, recorder
+from engine.trail import changes, checkpoints, log, recorder
 from engine.trail.checkpoints import Checkpoint
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import GENESIS, Journal, last_record, position_after, read, torn_bytes
@@ -215,6 +215,7 @@ def recover(*, first_checkpoint: bool = False) -> int:
         )
     journal = recorder.journal()
     last = journal.recover()
+    log.recover()
     if not isinstance(journal, Journal):
         checkpoints.advance_in_file()
         return 0  # in a database a record stands or falls with its change

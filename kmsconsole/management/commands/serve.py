@@ -96,6 +96,7 @@ class Command(BaseCommand):
         checkpoint_timer.move()  # of what was recorded since the last second
         if settings.SINKS:
             recorder.hold_after(0.0)  # commands may record; the sinks get it at the next start
+        checkpoint_timer.sign_at_the_end()
         del lock
 
     def _greet(self, administrator: FirstAdministrator | None) -> None:

@@ -177,7 +177,8 @@ def test_an_installation_from_before_checkpoints_gets_its_first_at_a_start(used:
     with sqlite3.connect(used.folder / "kmsconsole.sqlite3") as database:
         database.executescript(
             "DROP TABLE trail_signingkey; UPDATE store_trailmark SET checkpoint = '', reached = 0;"
-            "DELETE FROM django_migrations WHERE app = 'trail' AND name = '0002_checkpoints'"
+            "DROP TABLE trail_cosignature; DROP TABLE trail_logcheckpoint; DROP TABLE trail_verification;"
+            "DELETE FROM django_migrations WHERE app = 'trail' AND name >= '0002_checkpoints'"
         )
     database.close()
     with used:
