@@ -141,14 +141,9 @@ def origin(records: Records, generation: int = 1) -> str:
     return name if generation == 1 else f"{name}/{generation}"
 
 
-def public_key(records: Records) -> str:
-    """The verifier key of a log's checkpoints, as C2SP writes it."""
-    return signed_note.verifier_key(_origin_now(records), checkpoints.signer().key.public_key())
-
-
-def _origin_now(records: Records) -> str:
-    last = latest(records)
-    return last.origin if last is not None else origin(records)
+def public_key(name: str) -> str:
+    """The verifier key of the checkpoints of this origin, as C2SP writes it."""
+    return signed_note.verifier_key(name, checkpoints.signer().key.public_key())
 
 
 def latest(records: Records) -> LogCheckpoint | None:
@@ -196,9 +191,7 @@ def _keep(records: Records, size: int, chain: bytes, generation: int) -> LogChec
 def require_continued(records: Records, checkpoint: LogCheckpoint) -> None:
     """Raises LogRewritten unless tree and chain hold what the checkpoint names. A tree that does not is made anew once before."""
     if not _in_tree(records, checkpoint):
-        with tree(records) as file, file.growing():
-            file.cut(0)
-        follow(records)
+        make_anew(records)
     elif _in_chain(records, checkpoint):
         return
     if _in_tree(records, checkpoint) and _in_chain(records, checkpoint):
@@ -214,6 +207,13 @@ def require_continued(records: Records, checkpoint: LogCheckpoint) -> None:
                 sentence % {**values, "first": size + 1, "last": checkpoint.size}, size + 1, checkpoint.size
             )
     raise _located(records, history(records, checkpoint.generation))
+
+
+def make_anew(records: Records) -> None:
+    """The tree, of the records as they are. It takes as long as there are records."""
+    with tree(records) as file, file.growing():
+        file.cut(0)
+    follow(records)
 
 
 def _in_tree(records: Records, checkpoint: LogCheckpoint) -> bool:
