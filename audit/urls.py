@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from audit import state_report, views
+from audit import proof, state_report, views
 from audit.alerts import views as alerts
 
 urlpatterns = [
@@ -16,6 +16,11 @@ urlpatterns = [
     path("alerts/new/", alerts.rule, name="audit-alert-new"),
     path("alerts/<int:pk>/", alerts.rule, name="audit-alert-rule"),
     path("alerts/<int:pk>/delete/", alerts.delete, name="audit-alert-delete"),
-    path("verify/", views.verify, name="audit-verify"),
+    path("verify/", proof.page, name="audit-verify"),
+    path("verify/checkpoint/", proof.compare, name="audit-compare"),
+    path("verify/verify_kmsconsole_trail.py", proof.verifier, name="audit-verifier"),
+    path("checkpoint/", proof.checkpoint, name="audit-checkpoint"),
+    path("consistency/", proof.consistency, name="audit-consistency"),
+    path("proof/<uuid:event_id>/", proof.event, name="audit-proof"),
     path("<uuid:event_id>/", views.event, name="audit-event"),
 ]

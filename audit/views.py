@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -22,7 +23,7 @@ from console.spreadsheet import Echo, cell
 from keys import service
 from keys.common import problem_page
 from keys.policy import policy_document
-from keys.record import as_of
+from keys.record import as_of, proofs
 from keys.record import events as record
 
 _KEY_ID = re.compile(r"(mrk-)?[0-9a-f-]{32,36}")
@@ -94,12 +95,33 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
     except ClientError as error:
         return problem_page(request, _("Audit"), error)
     rows = search.every(lookup, first, wanted)
+    if request.GET.get("format") == "proved":
+        return _proved(request, rows)
     as_json = request.GET.get("format") == "json"
     answer = StreamingHttpResponse(
         (json.dumps(each["record"]) + "\n" for each in rows) if as_json else _csv(rows),
         content_type="application/x-ndjson" if as_json else "text/csv; charset=utf-8",
     )
     answer["Content-Disposition"] = f'attachment; filename="events.{"jsonl" if as_json else "csv"}"'
+    return answer
+
+
+def _proved(request: ConsoleRequest, rows: Iterator[dict[str, Any]]) -> HttpResponseBase:
+    """The events with their proofs, for the stand-alone verifier (docs/proofs.md)."""
+    found = [each["id"] for each in islice(rows, proofs.MOST_PROVED + 1)]
+    if len(found) > proofs.MOST_PROVED:
+        said = _("An export with proofs holds %(most)d events at most: narrow the filter.") % {
+            "most": proofs.MOST_PROVED
+        }
+        return HttpResponse(said, "text/plain; charset=utf-8", status=422)
+    try:
+        lines = proofs.export(request, found)
+    except ClientError as error:
+        return problem_page(request, _("Audit"), error)
+    except proofs.FAILURES as reason:
+        return HttpResponse(str(reason), "text/plain; charset=utf-8", status=409)
+    answer = StreamingHttpResponse(lines, content_type="application/x-ndjson")
+    answer["Content-Disposition"] = 'attachment; filename="events-proved.jsonl"'
     return answer
 
 
@@ -122,7 +144,8 @@ def event(request: ConsoleRequest, event_id: Any) -> HttpResponse:
     if not answer["Events"]:
         raise Http404
     shown = search.of_event(answer["Events"][0])
-    return render(request, "audit/event.html", {"event": shown, "policies": _policies(shown["record"])})
+    shows = {"event": shown, "policies": _policies(shown["record"]), "provable": record.may_search(request)}
+    return render(request, "audit/event.html", shows)
 
 
 def _policies(record: dict[str, Any]) -> list[tuple[str, str]]:
@@ -130,15 +153,3 @@ def _policies(record: dict[str, Any]) -> list[tuple[str, str]]:
     given = record.get("requestParameters") or {}
     found = [(name, given[name]) for name in _POLICY_PARAMETERS if isinstance(given.get(name), str)]
     return [(name, policy_document.pretty(text)) for name, text in found if text]
-
-
-def verify(request: ConsoleRequest) -> HttpResponse:
-    """The chain is walked when asked (POST): it takes as long as the record is long."""
-    if request.method == "POST":
-        try:
-            return render(request, "audit/verify.html", {"verdict": record.verify(request)})
-        except ClientError as error:
-            return problem_page(request, _("Verify integrity"), error)
-        except record.CheckpointError as reason:
-            return render(request, "audit/verify.html", {"unknown": reason})
-    return render(request, "audit/verify.html")

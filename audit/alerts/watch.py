@@ -90,21 +90,30 @@ def _policy_before(rule: AlertRule, event: Event) -> str | None:
 
 
 def _verified(rule: AlertRule) -> bool:
-    if time.time() < rule.state.get("next", 0):
-        return False
-    reason = ""
-    try:
-        verdict = record.verify_unattended()
-        if not verdict.whole:
-            reason = f"record {verdict.broken_at}: {verdict.reason}" if verdict.broken_at else str(verdict.reason)
-    except record.CheckpointError as error:
-        reason = str(error)
-    told = rule.state.get("reason", "")
-    with transaction.atomic():
-        state = {"next": time.time() + _VERIFY_SECONDS, "reason": reason}
-        if AlertRule.objects.filter(pk=rule.pk).update(state=state) and reason and reason != told:
-            _keep(rule, Found({"reason": reason}), None)
+    """Begin a verification each hour, and tell of its verdict when there is one."""
+    state, found = dict(rule.state), None
+    if time.time() >= state.get("next", 0):
+        record.begin_verification()
+        state.update(next=time.time() + _VERIFY_SECONDS, waits=True)
+    verdict = record.last_verdict() if state.get("waits") else None
+    if verdict is not None:
+        reason = _reason(verdict[1])
+        found = Found({"reason": reason}) if reason and reason != state.get("reason") else None
+        state.update(waits=False, reason=reason)
+    if state != rule.state:
+        with transaction.atomic():
+            if AlertRule.objects.filter(pk=rule.pk).update(state=state) and found is not None:
+                _keep(rule, found, None)
     return False
+
+
+def _reason(verdict: dict[str, Any]) -> str:
+    """Why it failed, "" if it did not."""
+    if "unknown" in verdict:
+        return str(verdict["unknown"])
+    if not verdict["broken_at"]:
+        return ""
+    return f"record {verdict['broken_at']}: {verdict['reason']}"
 
 
 def _keep(rule: AlertRule, found: Found, event: Event | None) -> None:

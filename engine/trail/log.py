@@ -177,7 +177,9 @@ def sign(records: Records) -> LogCheckpoint | None:
 
 def _keep(records: Records, size: int, chain: bytes, generation: int) -> LogCheckpoint:
     with tree(records) as file:
-        head = TreeHead(origin(records, generation), size, file.root(size), clock.real_now(), chain)
+        head = TreeHead(
+            origin(records, generation), size, file.root(size), clock.real_now().replace(microsecond=0), chain
+        )
         file.sync()
     note = signed_note.sign(head.text(), head.origin, checkpoints.signer().key)
     values = {"origin": head.origin, "root": head.root, "note": note, "time": head.time}
@@ -194,18 +196,12 @@ def require_continued(records: Records, checkpoint: LogCheckpoint) -> None:
         make_anew(records)
     elif _in_chain(records, checkpoint):
         return
-    if _in_tree(records, checkpoint) and _in_chain(records, checkpoint):
+    if holds(records, checkpoint):
         return
     with tree(records) as file:
         size = file.size
-        if size < checkpoint.size:
-            sentence = _(
-                "%(missing)d records are missing that the checkpoint of %(time)s names: numbers %(first)d to %(last)d"
-            )
-            values = {"missing": checkpoint.size - size, "time": _time(checkpoint.time)}
-            raise LogRewritten(
-                sentence % {**values, "first": size + 1, "last": checkpoint.size}, size + 1, checkpoint.size
-            )
+    if size < checkpoint.size:
+        raise missing_behind(size, checkpoint)
     raise _located(records, history(records, checkpoint.generation))
 
 
@@ -214,6 +210,11 @@ def make_anew(records: Records) -> None:
     with tree(records) as file, file.growing():
         file.cut(0)
     follow(records)
+
+
+def holds(records: Records, checkpoint: LogCheckpoint) -> bool:
+    """Whether tree and chain hold what the checkpoint names."""
+    return _in_tree(records, checkpoint) and _in_chain(records, checkpoint)
 
 
 def _in_tree(records: Records, checkpoint: LogCheckpoint) -> bool:
@@ -229,6 +230,16 @@ def _in_chain(records: Records, checkpoint: LogCheckpoint) -> bool:
     return last is not None and (last.sequence, last.digest) == (checkpoint.size, head_of(checkpoint).chain)
 
 
+def open_checkpoint(note: str) -> TreeHead:
+    """The checkpoint of a note that this installation signed as one of its log's. Raises NoteError, ValueError."""
+    head = parse(signed_note.split(note)[0])
+    mine = checkpoints.signer()
+    if not f"{head.origin}/".startswith(f"{ORIGIN}/{mine.public_key[:16]}/"):
+        raise signed_note.UnknownKeyError("it is not of this installation's log")
+    signed_note.open_(note, head.origin, mine.key.public_key())
+    return head
+
+
 def head_of(checkpoint: LogCheckpoint) -> TreeHead:
     return parse(signed_note.split(checkpoint.note)[0])
 
@@ -241,18 +252,30 @@ def _located(records: Records, kept: list[LogCheckpoint]) -> LogRewritten:
     low, high = 0, len(kept) - 1  # the last one differs
     while low < high:
         middle = (low + high) // 2
-        if _in_tree(records, kept[middle]) and _in_chain(records, kept[middle]):
+        if holds(records, kept[middle]):
             low = middle + 1
         else:
             high = middle
-    first, end = kept[low - 1].size if low else 0, kept[low].size
-    with tree(records) as file:
-        for record in islice(records.after(first), end - first):
-            if merkle.leaf_hash(record.text) != file.read(0, record.sequence - 1):
-                sentence = _("record %(first)d is not what it was when the checkpoint of %(time)s was signed")
-                values = {"first": record.sequence, "time": _time(kept[low].time)}
-                return LogRewritten(sentence % values, record.sequence, record.sequence)
-    return rewritten_between(first + 1, end, kept[low].time)
+    return located_between(records, kept[low], kept[low - 1].size if low else 0)
+
+
+def located_between(records: Records, checkpoint: LogCheckpoint, before: int) -> LogRewritten:
+    """The first record behind number `before` that is not the one of the checkpoint, as closely as the tree can tell."""
+    if _in_tree(records, checkpoint):
+        with tree(records) as file:
+            for record in islice(records.after(before), checkpoint.size - before):
+                if merkle.leaf_hash(record.text) != file.read(0, record.sequence - 1):
+                    sentence = _("record %(first)d is not what it was when the checkpoint of %(time)s was signed")
+                    values = {"first": record.sequence, "time": _time(checkpoint.time)}
+                    return LogRewritten(sentence % values, record.sequence, record.sequence)
+    return rewritten_between(before + 1, checkpoint.size, checkpoint.time)
+
+
+def missing_behind(size: int, checkpoint: LogCheckpoint) -> LogRewritten:
+    """The records that a checkpoint names behind record `size`, where the trail ends."""
+    sentence = _("%(missing)d records are missing that the checkpoint of %(time)s names: numbers %(first)d to %(last)d")
+    values = {"missing": checkpoint.size - size, "time": _time(checkpoint.time)}
+    return LogRewritten(sentence % {**values, "first": size + 1, "last": checkpoint.size}, size + 1, checkpoint.size)
 
 
 def rewritten_between(first: int, last: int, signed: datetime) -> LogRewritten:

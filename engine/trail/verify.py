@@ -1,19 +1,19 @@
-"""Is the record complete and unchanged? Walks the whole chain, and compares it with the stored checkpoint (engine.trail.checkpoints).
+"""Is the record complete and unchanged? The chain of a journal file, and what the stored checkpoint names (engine.trail.checkpoints).
 
-A start walks only what was written last, compares as well, and refuses to go on where records are missing; it also tells which
+All of an installation's trail is engine.trail.verification's to read. A start walks only what was written last, compares as well, and refuses to go on where records are missing; it also tells which
 changes never took place.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 import orjson
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from engine import clock
@@ -26,7 +26,8 @@ from engine.trail.journal import GENESIS, Journal, last_record, position_after, 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`broken_at` is the sequence number at which the chain first breaks or ends too early (0: nowhere); `torn` the bytes of an unfinished
-    last line; `missing` how many records the trail must have held and does not."""
+    last line; `missing` how many records the trail must have held and does not. Reading began at record `first`; a signed checkpoint covers the
+    first `covered` records."""
 
     records: int
     last_hash: str
@@ -34,37 +35,23 @@ class Verdict:
     reason: str
     torn: int
     missing: int = 0
+    first: int = 1
+    covered: int = 0
 
     @property
     def whole(self) -> bool:
         return not self.broken_at
 
 
-def verify(path: Path | None = None) -> Verdict:
-    """Read every record and compare every hash: of the file at `path` alone, else of this installation's trail, and then with its
-    checkpoint too. Raises CheckpointError."""
-    if path is not None:
-        return _verify_file(path)
-    checkpoint = checkpoints.stored()
-    if connection.vendor == "postgresql":
-        verdict = _verify_database()
-        gap = gap_in_database(checkpoint)
-    else:
-        verdict = _verify_file(_journal_path())
-        gap = gap_in_journal(_journal_path(), checkpoint)
-    if not verdict.whole or gap is None:
-        return verdict
-    return replace(verdict, broken_at=gap.first, reason=gap.sentence(), missing=gap.missing)
-
-
-def _verify_file(path: Path) -> Verdict:
+def verify(path: Path) -> Verdict:
+    """Read every record of a journal file and compare every hash of its chain."""
     if not path.exists():
         return Verdict(0, GENESIS.hex(), 0, "", 0)
     sequence, digest, end = 0, GENESIS, 0
     try:
         for entry in read(path):
             if entry.sequence != sequence + 1:
-                reason = _out_of_place(entry.sequence, sequence + 1)
+                reason = out_of_place(entry.sequence, sequence + 1)
                 return Verdict(sequence, digest.hex(), sequence + 1, reason, 0)
             if entry.digest != sha256(digest + entry.record).digest():
                 return Verdict(sequence, digest.hex(), entry.sequence, _("its hash is not that of its content"), 0)
@@ -74,46 +61,11 @@ def _verify_file(path: Path) -> Verdict:
     return Verdict(sequence, digest.hex(), 0, "", torn_bytes(path, end))
 
 
-def _verify_database() -> Verdict:
-    """Walk the chain of every account. The hash of the verdict is over all heads, in the order of account numbers."""
-    from engine.trail.models import Event, Head
-
-    heads: dict[str, tuple[int, bytes]] = {}
-    records = 0
-    broken: Verdict | None = None
-    with transaction.atomic():  # a server-side cursor, and heads as they were when the walk began
-        ends = {head.account: (head.sequence, bytes(head.digest)) for head in Head.objects.all()}
-        rows = Event.objects.order_by("account", "sequence").values_list("account", "sequence", "digest", "record")
-        for account, sequence, digest, record in rows.iterator(chunk_size=2000):
-            last, previous = heads.get(account, (0, GENESIS))
-            if sequence > ends.get(account, (0, GENESIS))[0]:
-                continue  # appended meanwhile
-            records += 1
-            if sequence != last + 1:
-                broken = _broken(records, previous, last + 1, account, _out_of_place(sequence, last + 1))
-            elif bytes(digest) != sha256(previous + record.encode()).digest():
-                broken = _broken(records, previous, sequence, account, _("its hash is not that of its content"))
-            if broken is not None:
-                return broken
-            heads[account] = (sequence, bytes(digest))
-    for account, end in ends.items():
-        last, previous = heads.get(account, (0, GENESIS))
-        if (last, previous) != end:
-            return _broken(
-                records, previous, last + 1, account, _("it is missing: the chain ended at %(end)d") % {"end": end[0]}
-            )
-    return Verdict(records, checkpoints.total(heads).hex(), 0, "", 0)
-
-
-def _broken(records: int, digest: bytes, sequence: int, account: str, reason: str) -> Verdict:
-    return Verdict(records, digest.hex(), sequence, _in_account(account, reason), 0)
-
-
-def _in_account(account: str, problem: str) -> str:
+def in_account(account: str, problem: str) -> str:
     return _("account %(account)s: %(problem)s") % {"account": account, "problem": problem}
 
 
-def _out_of_place(sequence: int, expected: int) -> str:
+def out_of_place(sequence: int, expected: int) -> str:
     return _("record %(sequence)d stands where %(expected)d should") % {"sequence": sequence, "expected": expected}
 
 
@@ -149,7 +101,7 @@ class Gap:
                 "%(missing)d records are missing: numbers %(first)d to %(last)d, recorded between %(since)s and %(until)s"
             )
         sentence = said % values
-        return _in_account(self.account, sentence) if self.account else sentence
+        return in_account(self.account, sentence) if self.account else sentence
 
 
 def gap_in_journal(path: Path, checkpoint: Checkpoint | None) -> Gap | None:

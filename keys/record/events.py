@@ -25,6 +25,7 @@ from engine.public import key_policies, proof
 from engine.public import record as trail
 from engine.public.proof import CheckpointError as CheckpointError  # what `verify` raises
 from engine.public.proof import SignedReport as SignedReport  # what `sign_report` answers
+from engine.public import record as trail
 from engine.public.record import Lookup
 from engine.public.record import user_name as user_name  # what LookupEvents calls the Username
 from keys import service
@@ -101,12 +102,6 @@ def _read_record(request: ConsoleRequest, read: Callable[[], T], **asked: Any) -
     return service.console_action(request, READ_RECORD, read, parameters=asked)
 
 
-def verify(request: ConsoleRequest) -> Any:
-    """The verdict on the embedded record's chain and checkpoints (engine.public.proof). Raises ClientError, CheckpointError."""
-    _read_record(request, lambda: None, purpose="verification")
-    return proof.verify()
-
-
 def sign_report(request: ConsoleRequest, lines: Sequence[str], digests: Mapping[str, str]) -> SignedReport:
     """A report's files, signed by the key that signs the record (engine.public.proof); the event that tells of it has their digests.
     Raises ClientError, CheckpointError."""
@@ -152,9 +147,15 @@ def policy_before(account_id: str, region: str, key_arn: str, moment: datetime, 
     return str(given) if given is not None else None
 
 
-def verify_unattended() -> Any:
-    """As `verify`, on nobody's behalf (audit.alerts). Raises CheckpointError."""
-    return proof.verify()
+def begin_verification() -> None:
+    """Of what was not verified yet, on nobody's behalf (audit.alerts). A short one is finished when this returns."""
+    proof.verify(read_all=False)
+
+
+def last_verdict() -> tuple[datetime, dict[str, Any]] | None:
+    """(when it began, verdict) of the last verification, if it has ended: `unknown`, or the fields of engine.trail.verify.Verdict."""
+    found = proof.last_verification()
+    return (found.started, found.verdict) if found is not None and found.verdict is not None else None
 
 
 def may_search(request: ConsoleRequest) -> bool:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from engine.sinks import configuration
 from engine.sinks.configuration import Sink
+from engine.trail.signed_note import parse_verifier_key
 from kmsconsole import resources
 from kmsconsole.installation.datafolder import DataFolderError
 
@@ -117,6 +118,20 @@ def _log(text: str) -> frozenset[str]:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(each for each in text.split(",") if each)
+
+
+def _witnesses(text: str) -> tuple[str, ...]:
+    found = _names(text)
+    for each in found:
+        if not parse_verifier_key(each).cosigns:
+            raise ValueError("must be verifier keys of witnesses")
+    return found
+
+
+def _on(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError("must be on or off")
+    return text == "on"
 
 
 def _account_id(text: str) -> str:
@@ -282,6 +297,16 @@ class Environment:
     mail_from: str = _variable("The sender of e-mail. Default `kmsconsole@localhost`.", _mail_address, "kmsconsole@localhost")
     sinks: tuple[Sink, ...] = _variable(
         "TOML file of the sinks that the record is streamed to (docs/howto/sinks.md).", _sinks, ()
+    )
+    witnesses: tuple[str, ...] = _variable(
+        "Verifier keys of those who cosign checkpoints of the audit trail, as `kmsconsole witness` prints them, comma-separated.",
+        _witnesses,
+        (),
+    )
+    public_log: bool = _variable(
+        "`on`: checkpoints of the audit trail and their continuation are answered to anyone at `/tlog/`, as witnesses need. Default off.",
+        _on,
+        False,
     )
     metrics_token: str = _variable(
         "Bearer token that `/metrics` asks for. Without one it answers this machine only.", str, "", secret=True

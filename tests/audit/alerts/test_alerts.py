@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -163,8 +164,11 @@ def test_a_record_that_does_not_verify_is_told_once(
     account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(signed_in, "verification")
+    assert found(account) == []
     broken = Verdict(records=5, last_hash="", broken_at=3, reason="the hash is another one", torn=0)
-    monkeypatch.setattr(record, "verify_unattended", lambda: broken)
+    monkeypatch.setattr(record, "begin_verification", lambda: None)
+    monkeypatch.setattr(record, "last_verdict", lambda: (timezone.now(), asdict(broken)))
+    AlertRule.objects.filter(account_id=account.account_id).update(state={})
     assert found(account) == ["The record does not verify: record 3: the hash is another one"]
     rule = AlertRule.objects.get(account_id=account.account_id)
     AlertRule.objects.filter(pk=rule.pk).update(state={**rule.state, "next": 0})

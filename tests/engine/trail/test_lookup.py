@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from engine.trail import index, query, verify
+from engine.trail import index, query, verification, verify
 from engine.trail.journal import Journal
 from tests.conftest import TestAccount
 
@@ -174,10 +174,10 @@ def test_the_command_tells_a_whole_trail_from_a_broken_one(
     assert capsys.readouterr().out.startswith("whole: ")
     broken = verify.Verdict(2, "00", 3, "its hash is not that of its content", 0)
     with monkeypatch.context() as patched:
-        patched.setattr(verify, "verify", lambda: broken)
+        patched.setattr(verification, "run", lambda **_: (broken, ""))
         with pytest.raises(CommandError, match="breaks at record 3: its hash"):
             call_command("verify_trail")
-        patched.setattr(verify, "verify", lambda: verify.Verdict(2, "00", 0, "", 17))
+        patched.setattr(verification, "run", lambda **_: (verify.Verdict(2, "00", 0, "", 17), ""))
         call_command("verify_trail")
     assert "17 bytes of an unfinished record" in capsys.readouterr().out
 

@@ -1,26 +1,34 @@
-"""`manage.py verify_trail`: checks every record of the audit trail against its chain, and the trail against its checkpoint.
+"""`manage.py verify_trail`: checks the records of the audit trail against their chain, the tree over them against each signed checkpoint,
+and the trail against what it must reach. It goes on where the last one ended; --all reads every record.
 
 Exit code 0 only if it is whole; else 1, with what is broken or missing.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from engine.trail import verify
+from engine.trail import log_comparison, log_records, verification_job
 from engine.trail.checkpoints import CheckpointError
 from engine.vault.hierarchy import RootKeyError
 
 
 class Command(BaseCommand):
-    help = "Check the hash chain of the audit trail, and that it reaches its checkpoint."
+    help = "Check the audit trail: its hash chain, its signed checkpoints, and that it reaches what it must."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--all", action="store_true", help="read every record, not only those since the last time")
+        parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="an earlier checkpoint to compare with")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            verdict = verify.verify()
+            verdict = verification_job.run_now(read_all=options["all"], progress=self._tell)
         except (CheckpointError, RootKeyError) as reason:
             raise CommandError(f"whether the trail is complete cannot be told: {reason}") from reason
         except OSError as reason:
@@ -32,5 +40,25 @@ class Command(BaseCommand):
         if not verdict.whole:
             raise CommandError(f"the chain breaks at record {verdict.broken_at}: {verdict.reason}")
         self.stdout.write(f"whole: {verdict.records} records, last hash {verdict.last_hash}")
+        if verdict.first > 1:
+            self.stdout.write(
+                f"records 1 to {verdict.first - 1} were read by an earlier verification; --all reads them again"
+            )
         if verdict.torn:
             self.stdout.write(f"{verdict.torn} bytes of an unfinished record at the end; the next write cuts them off")
+        if options["checkpoint"] is not None:
+            self._compare(options["checkpoint"])
+
+    def _tell(self, first: int, read: int, last: int) -> None:
+        if sys.stderr.isatty():
+            self.stderr.write(f"\r{read} of {last} records", ending="\r" if read < last else "\n")
+
+    def _compare(self, path: Path) -> None:
+        try:
+            note = path.read_text()
+        except (OSError, ValueError) as reason:
+            raise CommandError(f"the checkpoint cannot be read: {reason}") from reason
+        found = log_comparison.compare(log_records.every(), note)
+        if not found.continued:
+            raise CommandError(f"{found.kind}: {found.sentence}")
+        self.stdout.write(f"{found.kind}: {found.sentence}")

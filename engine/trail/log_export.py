@@ -1,0 +1,81 @@
+"""Exports that prove themselves: records with their proofs, line by line (docs/proofs.md), for the stand-alone verifier.
+
+The first line names the checkpoint and its public key, each line behind it is a record, and the last is a note, signed by the
+installation, of how many records there are and of the hash over all lines before it: what is missing or in another order is found. An
+export of the whole log has no audit paths, since the root is computed of the records themselves.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from engine import clock
+from engine.trail import checkpoints, log, log_proofs, signed_note
+from engine.trail.log_proofs import NoProof
+from engine.trail.log_records import Records
+from engine.trail.models import LogCheckpoint
+
+FORMAT = "kmsconsole-proved-export/1"
+_END = "kmsconsole/export"
+
+
+def selected(records: Records, sequences: Iterable[int]) -> Iterator[str]:
+    """The records of these numbers, each with its audit path, in the order of the log. Raises NoProof, LogRewritten and others."""
+    checkpoint = _checkpoint(records)
+    members = (
+        log_proofs.inclusion(records, sequence, checkpoint).members()
+        for sequence in sorted(set(sequences))
+        if sequence <= checkpoint.size
+    )
+    lines = ({name: value for name, value in each.items() if name != "leafHash"} for each in members)
+    return _lines(checkpoint, "selected", lines)
+
+
+def whole(records: Records) -> Iterator[str]:
+    """Every record of the log. Only for whoever runs the machine: it holds all accounts."""
+    checkpoint = _checkpoint(records)
+    lines = (
+        {"index": each.sequence - 1, "record": each.text.decode()}
+        for each in records.after(0)
+        if each.sequence <= checkpoint.size
+    )
+    return _lines(checkpoint, "whole", lines)
+
+
+def _checkpoint(records: Records) -> LogCheckpoint:
+    found = log.sign(records)
+    if found is None:
+        raise NoProof("nothing was recorded yet")
+    return found
+
+
+def _lines(checkpoint: LogCheckpoint, kind: str, members: Iterable[dict[str, Any]]) -> Iterator[str]:
+    digest, number = sha256(), -1  # the first line is no record
+    head = {
+        "format": FORMAT,
+        "kind": kind,
+        "publicKey": log.public_key(checkpoint.origin),
+        "checkpoint": log_proofs.note_of(checkpoint),
+    }
+    for each in _and_then(head, members):
+        line = orjson.dumps(each) + b"\n"
+        digest.update(line)
+        number += 1
+        yield line.decode()
+    mine = checkpoints.signer()
+    name = f"{_END}/{mine.public_key[:16]}"
+    sums = base64.b64encode(digest.digest()).decode()
+    moment = clock.real_now().isoformat(timespec="seconds")
+    note = signed_note.sign(f"{name}\n{number}\n{sums}\ntime {moment}\n", name, mine.key)
+    key = signed_note.verifier_key(name, mine.key.public_key())
+    yield (orjson.dumps({"end": note, "publicKey": key}) + b"\n").decode()
+
+
+def _and_then(head: dict[str, Any], members: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    yield head
+    yield from members

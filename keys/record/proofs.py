@@ -1,0 +1,96 @@
+"""The proof of the embedded record for pages, as the signed-in principal: verification, checkpoints, proofs, comparison and proved exports.
+
+Each is a reading by the console's own action kmsconsole:ReadRecord, decided and recorded; keeping a witness's cosignature is
+kmsconsole:AddCosignature. Raises ClientError, and FAILURES where something cannot be proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from console.request import ConsoleRequest
+from engine.public import proof
+from engine.public.proof import FAILURES as FAILURES
+from engine.public.proof import Comparison, LogCheckpoint, NoProof, Verification
+from keys import service
+
+READ_RECORD, ADD_COSIGNATURE = "kmsconsole:ReadRecord", "kmsconsole:AddCosignature"
+_RECENT = 10
+MOST_PROVED = 5_000  # events of one proved export
+
+
+def _read(request: ConsoleRequest, **asked: Any) -> None:
+    service.console_action(request, READ_RECORD, lambda: None, parameters=asked)
+
+
+def may_read(request: ConsoleRequest) -> bool:
+    """Whether the caller may verify the record; nothing is recorded."""
+    return service.refusal(request, READ_RECORD) is None
+
+
+def verify(request: ConsoleRequest, *, read_all: bool) -> Verification:
+    _read(request, purpose="verification")
+    return proof.verify(read_all=read_all)
+
+
+def last_verification(request: ConsoleRequest) -> tuple[Verification | None, bool]:
+    """The last verification, whoever asked for it, and whether it is still at it. Only for who `may_read`."""
+    found = proof.last_verification() if may_read(request) else None
+    return found, found is not None and proof.is_running(found)
+
+
+def recent(request: ConsoleRequest) -> list[LogCheckpoint]:
+    return proof.recent(request.signed_in.account_id, _RECENT) if may_read(request) else []
+
+
+def witnesses(request: ConsoleRequest) -> list[Any]:
+    return proof.witnesses_of(request.signed_in.account_id) if may_read(request) else []
+
+
+def checkpoint(request: ConsoleRequest, before: datetime | None) -> LogCheckpoint:
+    """The checkpoint as of now, or the last one signed `before`."""
+    _read(request, purpose="checkpoint")
+    found = proof.checkpoint(request.signed_in.account_id, before)
+    if found is None:
+        raise NoProof("there is no checkpoint of that time")
+    return found
+
+
+def checkpoint_document(found: LogCheckpoint) -> dict[str, Any]:
+    return proof.checkpoint_document(found)
+
+
+def note_of(found: LogCheckpoint) -> str:
+    return proof.note_of(found)
+
+
+def event(request: ConsoleRequest, event_id: str) -> dict[str, Any] | None:
+    """The proof of an event of the account; None if there is none."""
+    _read(request, purpose="proof", eventId=event_id)
+    return proof.event(request.signed_in.account_id, event_id)
+
+
+def consistency(request: ConsoleRequest, old: int, new: int) -> dict[str, Any] | None:
+    _read(request, purpose="proof")
+    return proof.consistency(request.signed_in.account_id, old, new)
+
+
+def compare(request: ConsoleRequest, text: str) -> tuple[Comparison, int]:
+    """What the trail is to an earlier checkpoint; cosignatures of witnesses in it are kept, and counted."""
+    _read(request, purpose="verification")
+    found = proof.compare(request.signed_in.account_id, text)
+    names = proof.new_cosignatures(text) if found.continued else []
+    kept = 0
+    if names:
+        kept = service.console_action(
+            request, ADD_COSIGNATURE, lambda: proof.keep_cosignatures(text), parameters={"witnesses": names}
+        )
+    return found, kept
+
+
+def export(request: ConsoleRequest, event_ids: list[str]) -> Iterator[str]:
+    """These events of the account with their proofs."""
+    _read(request, purpose="proof", events=len(event_ids))
+    return proof.export(request.signed_in.account_id, event_ids)
