@@ -326,7 +326,7 @@ class Verifier:
         for line in records:
             if line["index"] != tree.size:
                 raise Wrong(
-                    f"record {each['index'] + 1} stands where {tree.size + 1} should: one was removed or reordered"
+                    f"record {line['index'] + 1} stands where {tree.size + 1} should: one was removed or reordered"
                 )
             tree.add(line["record"].encode())
             while due and due[0].size == tree.size:
