@@ -128,12 +128,6 @@ def _witnesses(text: str) -> tuple[str, ...]:
     return found
 
 
-def _on(text: str) -> bool:
-    if text not in ("on", "off"):
-        raise ValueError("must be on or off")
-    return text == "on"
-
-
 def _account_id(text: str) -> str:
     if not re.fullmatch("[0-9]{12}", text):
         raise ValueError("must be 12 digits")
@@ -299,14 +293,9 @@ class Environment:
         "TOML file of the sinks that the record is streamed to (docs/howto/sinks.md).", _sinks, ()
     )
     witnesses: tuple[str, ...] = _variable(
-        "Verifier keys of those who cosign checkpoints of the audit trail, as `kmsconsole witness` prints them, comma-separated.",
+        "Verifier keys (C2SP, type 4) of those who cosign checkpoints of the audit trail, comma-separated.",
         _witnesses,
         (),
-    )
-    public_log: bool = _variable(
-        "`on`: checkpoints of the audit trail and their continuation are answered to anyone at `/tlog/`, as witnesses need. Default off.",
-        _on,
-        False,
     )
     metrics_token: str = _variable(
         "Bearer token that `/metrics` asks for. Without one it answers this machine only.", str, "", secret=True

@@ -216,7 +216,7 @@ WHOLE: list[tuple[Callable[[Lines], Lines], str]] = [
     (change, "at least one of the records 5 to 11 is not the one that was signed"),
     (remove, "record 4 stands where 3 should"),
     (reorder, "record 4 stands where 3 should"),
-    (truncate, "records 11 to 11 are missing: the export was truncated"),
+    (truncate, "records 10 to 11 are missing: the export was truncated"),
     (cut_off, "its last line is missing"),
     (put_in_twice, "record 2 stands where 3 should"),
 ]
@@ -224,7 +224,7 @@ SELECTED: list[tuple[Callable[[Lines], Lines], str]] = [
     (change, "record 6 is not the one that was signed: it was changed"),
     (remove, "the export has 9 records and not 10: some were removed"),
     (reorder, "record 4 stands behind record 5: the export was reordered"),
-    (truncate, "the export has 9 records and not 10"),
+    (truncate, "the export has 8 records and not 10"),
     (cut_off, "its last line is missing"),
     (put_in_twice, "the export was reordered"),
 ]
