@@ -16,6 +16,7 @@ help:
 	@echo "make screenshots  picture the pages for docs/console.md"
 	@echo "make faults kill, starve and pause the server, the long form"
 	@echo "make fuzz   send made-up requests, policies and ciphertexts, the long form"
+	@echo "make history  random histories of keys and principals replayed from the record, the long form"
 	@echo "make coverage  show which lines and branches of engine/ no test runs"
 	@echo "make wheel  build dist/kmsconsole-*.whl"
 	@echo "make docs   build the documentation site in site/"
@@ -54,6 +55,11 @@ test: $(VENV)/.dev system $(JS)
 unit: $(VENV)/.dev
 	$(call stage,unit,$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q -m "not slow" $(UNIT))
 UNIT := tests/engine/iam tests/engine/store tests/engine/trail tests/engine/wire tests/engine/test_quotas.py
+
+# Random histories, replayed at every instant: more of them than `make test` has time for.
+.PHONY: history
+history: $(VENV)/.dev
+	@HISTORY_EXAMPLES=300 $(BIN)/python -m pytest -n0 -q tests/keys/record/test_history.py
 
 # Records how long each test file takes (tests/durations.json): the longest are started first.
 .PHONY: durations

@@ -9,6 +9,7 @@ from django.db import models
 
 from keys.evaluator import models as _access_models  # noqa: F401
 from keys.inventory import models as _inventory_models  # noqa: F401
+from keys.record import models as _record_models  # noqa: F401
 
 
 class Lease(models.Model):

@@ -4,12 +4,13 @@ console's own action kmsconsole:ReadRecord."""
 from __future__ import annotations
 
 from engine.trail.indexed_fields import user_name
-from engine.trail.query import Lookup, Page, first_event_time, latest_sequence, lookup
+from engine.trail.query import Lookup, Page, first_event_time, in_order, latest_sequence, lookup
 
 __all__ = [
     "Lookup",
     "Page",
     "first_event_time",
+    "in_order",
     "latest_sequence",
     "lookup",
     "user_name",

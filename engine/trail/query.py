@@ -180,3 +180,18 @@ def uses_since(account_id: str, region: str, after: int) -> tuple[list[tuple[str
     rows = _shelf().uses_since(account_id, f"arn:aws:kms:{region}:{account_id}:key/", after)
     latest = max((sequence for _, _, sequence in rows), default=after)
     return [(arn, datetime.fromtimestamp(time, UTC)) for arn, time, _ in rows], latest
+
+
+def in_order(account_id: str, names: Iterable[str], after: int, until: int) -> list[tuple[int, dict[str, Any]]]:
+    """(sequence, record) of the events of these names later than the event `after`, up to `until`, the oldest first."""
+    shelf, wanted = _shelf(), tuple(names)
+    sql = (
+        f"SELECT {shelf.columns} FROM {shelf.events} WHERE event.account = ? "  # noqa: S608
+        f"AND event.name IN ({', '.join('?' * len(wanted))}) "
+        f"AND event.sequence > {int(after)} AND event.sequence <= {int(until)} ORDER BY event.sequence"
+    )
+    rows = shelf.rows(sql, (account_id, *wanted))
+    records = list(shelf.records(rows))
+    if len(records) < len(rows):  # one cannot be read: the others keep their numbers
+        return [(row[0], record) for row in rows for record in shelf.records([row])]
+    return [(row[0], record) for row, record in zip(rows, records, strict=True)]

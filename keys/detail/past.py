@@ -22,7 +22,7 @@ from keys.record.snapshots import KeySnapshot
 
 def _policy(past: PastKey, key: KeySnapshot) -> dict[str, Any]:
     _arn, partition, _kms, _region, account_id, _key = key.arn.split(":", 5)
-    return {"policy": past.policy or default_key_policy(account_id, partition)}
+    return {"policy": key.policy or default_key_policy(account_id, partition)}
 
 
 def _grants(past: PastKey, key: KeySnapshot) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def of(request: ConsoleRequest) -> PrincipalDirectory:
     principals are not this console's: what its users may do cannot be told from ours."""
     chosen = service.backend(request)
     if chosen.kind == backends.URL:
-        raise _not_known(chosen.name)
+        raise not_known(chosen.name)
     iam = service.client(request, "iam")
     account_id = service.account_id(request)
     if service.backend(request).kind != service.AWS:
@@ -172,7 +172,7 @@ def of(request: ConsoleRequest) -> PrincipalDirectory:
     return found
 
 
-def _not_known(name: str) -> ClientError:
+def not_known(name: str) -> ClientError:
     message = _(
         "The users, groups and roles of %(endpoint)s are not known here, so who may use its keys cannot be told. What a key policy says is on the key's Key policy tab."
     ) % {"endpoint": name}

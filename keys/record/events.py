@@ -325,3 +325,32 @@ def _embedded_refused_since(account_id: str, region: str, start: datetime) -> Fo
     wanted = Lookup(region=region, errors_only=True, start=start, limit=_CHUNK)
     read = list(_embedded_pages(account_id, wanted, _MOST_REFUSED))
     return FoundEvents([record for page in read for record in page.events], read[-1].next is None)
+
+
+def latest_sequence(account_id: str) -> int:
+    """For keys.record.projection, which follows the embedded record; whoever shows what is kept asks for READ_RECORD."""
+    return trail.latest_sequence(account_id)
+
+
+def changes(account_id: str, names: Iterable[str], after: int, until: int) -> list[tuple[int, dict[str, Any]]]:
+    return trail.in_order(account_id, names, after, until)
+
+
+def event_id_at(account_id: str, sequence: int) -> str:
+    """ "" where the record has no such event."""
+    found = trail.lookup(account_id, Lookup(after=sequence - 1, before=sequence + 1, limit=1)).events
+    return str(found[0]["eventID"]) if found else ""
+
+
+def begins(account_id: str) -> datetime | None:
+    return trail.first_event_time(account_id)
+
+
+def of_source(request: ConsoleRequest, source: str, names: Iterable[str], region: str, most: int) -> FoundEvents:
+    """Of another endpoint: the records of these operations among the newest `most` events of a service, in the order they happened."""
+    wanted = frozenset(names)
+    attribute = {"AttributeKey": "EventSource", "AttributeValue": source}
+    read = [each for page in pages(request, most, region=region, LookupAttributes=[attribute]) for each in page]
+    records = [json.loads(each["CloudTrailEvent"]) for each in read if each["EventName"] in wanted]
+    done = [each for each in records if not each.get("errorCode")]
+    return FoundEvents(sorted(done, key=lambda each: each["eventTime"]), len(read) < most)

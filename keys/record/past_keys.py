@@ -1,7 +1,7 @@
 """The keys of this request's Region as they were at a moment: the record read as the signed-in principal, and replayed.
 
-The past does not change, so what was replayed of the embedded record is kept for the next page, filter or order of the same list; whether the
-principal may read the record is decided and recorded each time.
+The past does not change, so what was replayed of the embedded record is kept: for the next page, filter or order of the same list, and as
+what the replay of a later moment goes on from. Whether the principal may read the record is decided and recorded each time.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 from console.request import ConsoleRequest
 from keys import service
 from keys.inventory import inventory
-from keys.record import events, key_states, snapshots
-from keys.record.snapshots import KeySnapshot
+from keys.record import events, history, key_states, snapshots
+from keys.record.snapshots import KeyReplay, KeySnapshot
 
 _KEPT = 100_000  # keys of all replayed lists together, each list counted as _LIST keys more
 _LIST = 200
+_DELETION = (key_states.SCHEDULED, key_states.CANCELLED)
 _SETTLED = timedelta(minutes=1)  # what is younger may still get records
 _lock = threading.Lock()
 _replayed: dict[tuple[str, str, datetime], PastKeys] = {}
@@ -27,26 +28,44 @@ _replayed: dict[tuple[str, str, datetime], PastKeys] = {}
 
 @dataclass(frozen=True, slots=True)
 class PastKeys:
-    """`begins`: when the record of the account begins, where that is known."""
+    """`begins`: when the record of the account begins, where that is known. `replay`: what later moments go on from."""
 
     keys: Sequence[KeySnapshot]
     begins: datetime | None
+    replay: KeyReplay | None = None
 
 
 def all_keys(request: ConsoleRequest, moment: datetime) -> PastKeys:
-    """Deleted ones too, without their grants. Raises ClientError if the principal may not read the record, or the endpoint has none."""
+    """Deleted ones too. Raises ClientError if the principal may not read the record, or the endpoint has none; HistoryBeingRead."""
     region = request.signed_in.region
     where = (request.signed_in.account_id, region, moment)
     embedded = service.backend(request).embedded
     kept = _replayed.get(where) if embedded else None
     if kept is not None:
-        events.may_read(request, snapshots.LIST_EVENTS, moment)
+        events.may_read(request, snapshots.KEY_EVENTS, moment)
         return kept
-    found = events.by_names(request, snapshots.LIST_EVENTS, moment)
-    past = PastKeys(snapshots.replay(found.records, region, moment), found.begins)
+    earlier, replay = _earlier(request, where) if embedded else (None, KeyReplay(region))
+    found = history.of_keys(request, moment, earlier)
+    for record in found.records:
+        if datetime.fromisoformat(record["eventTime"]) <= moment:
+            replay.take(record)
+    past = PastKeys(replay.at(moment), found.begins, replay)
     if embedded and moment < service.record_now(request) - _SETTLED:
         _keep(where, past)
     return past
+
+
+def _earlier(request: ConsoleRequest, where: tuple[str, str, datetime]) -> tuple[datetime | None, KeyReplay]:
+    """The latest moment before that is kept of the same list, and a replay to go on with; else from the beginning."""
+    with _lock:
+        before = [each for each in _replayed if each[:2] == where[:2] and each[2] < where[2]]
+        kept = _replayed[max(before, key=lambda each: each[2])] if before else None
+    if kept is None or kept.replay is None:
+        return None, KeyReplay(where[1])
+    moment = max(each[2] for each in before)
+    if not history.continues(request, moment):
+        return None, KeyReplay(where[1])
+    return moment, kept.replay.copy()
 
 
 def _keep(where: tuple[str, str, datetime], past: PastKeys) -> None:
@@ -58,11 +77,9 @@ def _keep(where: tuple[str, str, datetime], past: PastKeys) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PastKey:
-    """`key` is None where the record tells of no such key up to then. `policy`: its text, "" for the default policy. `whole` is False where
-    the key has more events than were read."""
+    """`key` is None where the record tells of no such key up to then. `whole` is False where the key has more events than were read."""
 
     key: KeySnapshot | None
-    policy: str
     whole: bool
     begins: datetime | None
 
@@ -70,21 +87,19 @@ class PastKey:
 def one_key(request: ConsoleRequest, key_id: str, moment: datetime) -> PastKey:
     """Raises ClientError as `all_keys`."""
     region = request.signed_in.region
-    found = events.of_key(request, _arn(request, key_id), snapshots.KEY_EVENTS, moment)
+    found = history.of_key(request, arn_of(request, key_id), moment)
     keys = snapshots.replay(found.records, region, moment)
     key = next((each for each in keys if each.key_id == key_id), None)
     if key is not None and key.replicas:  # its deletion waits for theirs, which other records tell
-        more = [
-            events.of_key(request, arn, (key_states.SCHEDULED, key_states.CANCELLED), moment).records
-            for arn in sorted(key.replicas)
-        ]
-        records = sorted((each for part in (found.records, *more) for each in part), key=lambda each: each["eventTime"])
+        more = [history.of_key(request, arn, moment).records for arn in sorted(key.replicas)]
+        theirs = [each for part in more for each in part if each["eventName"] in _DELETION]
+        merged = {each["eventID"]: each for each in (*found.records, *theirs)}
+        records = sorted(merged.values(), key=lambda each: (each["eventTime"], snapshots.number_of(each)))
         (key,) = (each for each in snapshots.replay(records, region, moment) if each.key_id == key_id)
-    policy = snapshots.policy_text(found.records, key) if key is not None else ""
-    return PastKey(key, policy, found.whole, found.begins)
+    return PastKey(key, found.whole, found.begins)
 
 
-def _arn(request: ConsoleRequest, key_id: str) -> str:
+def arn_of(request: ConsoleRequest, key_id: str) -> str:
     signed_in: Any = request.signed_in
     embedded = service.backend(request).embedded
     account_id = signed_in.account_id if embedded else inventory.endpoint_account(request)

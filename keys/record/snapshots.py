@@ -29,7 +29,7 @@ LIST_EVENTS = (
     "TagResource",
     "UntagResource",
 )
-KEY_EVENTS = (*LIST_EVENTS, "CreateGrant", "RetireGrant", "RevokeGrant")
+KEY_EVENTS = (*LIST_EVENTS, "CreateGrant", "RetireGrant", "RevokeGrant", "RotateKeyOnDemand")
 _DEFAULT_WINDOW = 30  # days, where ScheduleKeyDeletion names none
 _DEFAULT_PERIOD = 365  # days, where EnableKeyRotation names none
 
@@ -44,17 +44,20 @@ class AliasSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class GrantSnapshot:
-    """`grant` is as ListGrants has it; `since`: when it was created. `tokens`: what may retire it, never shown."""
+    """`grant` is as ListGrants has it; `since`: when it was created. `tokens`: what may retire it, never shown. `number`: the place of its
+    creation among all changes."""
 
     grant: Mapping[str, Any]
     since: datetime
     tokens: frozenset[str] = field(repr=False)
+    number: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySnapshot(key_states.StateFacts):
     """A key at the moment asked about. `since`, `by` and `event_id` are of the last change of its state; `rotation_days` is None while it
-    is not rotated; `grants_known` is False after a grant was retired by a token that no record explains."""
+    is not rotated; `policy` is "" for the default policy, `policy_number` the place among all changes of the call that put it;
+    `grants_known` is False after a grant was retired by a token that no record explains."""
 
     key_id: str
     arn: str
@@ -73,6 +76,8 @@ class KeySnapshot(key_states.StateFacts):
     rotation_days: int | None = None
     policy_since: datetime | None = None
     policy_event_id: str = ""
+    policy: str = field(default="", repr=False)
+    policy_number: float = 0.0
     window_days: int = 0  # of a deletion that waits for replicas
     replicas: frozenset[str] = frozenset()  # ARNs that such a deletion waits for
     grants: tuple[GrantSnapshot, ...] = ()
@@ -85,13 +90,14 @@ class KeySnapshot(key_states.StateFacts):
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call that was carried out. `made` are the facts of who changed a state by it."""
+    """A call that was carried out. `made` are the facts of who changed a state by it; `number` its place among all changes."""
 
     name: str
     given: Mapping[str, Any]
     answer: Mapping[str, Any]
     time: datetime
     made: dict[str, Any]
+    number: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,26 +123,46 @@ class _Regions:
         return replace(key, replicas=replicas, deletion_date=max(known) + timedelta(days=key.window_days))
 
 
+@dataclass(slots=True)
+class KeyReplay:
+    """The keys of a Region as a replay goes on: calls are taken in their order, and `at` tells of any moment from the last one on."""
+
+    region: str
+    keys: dict[str, KeySnapshot] = field(default_factory=dict)
+    regions: _Regions = field(default_factory=_Regions)
+
+    def copy(self) -> KeyReplay:
+        arns = {key_id: set(each) for key_id, each in self.regions.arns.items()}
+        regions = _Regions(dict(self.regions.rotations), arns, dict(self.regions.deletions))
+        return KeyReplay(self.region, dict(self.keys), regions)
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Refused calls change nothing, nor do voided ones."""
+        if not record.get("errorCode") and not record.get("voided"):
+            _apply(self.keys, self.regions, record, self.region, datetime.fromisoformat(record["eventTime"]))
+
+    def key_at(self, key_id: str, moment: datetime) -> KeySnapshot | None:
+        key = self.keys.get(key_id)
+        return self.regions.waited_for(key, moment) if key is not None and key.waits_for_replicas else key
+
+    def at(self, moment: datetime) -> list[KeySnapshot]:
+        """By their IDs, deleted ones too."""
+        told = (self.regions.waited_for(key, moment) if key.waits_for_replicas else key for key in self.keys.values())
+        return sorted(told, key=lambda key: key.key_id)
+
+
 def replay(records: Iterable[dict[str, Any]], region: str, moment: datetime) -> list[KeySnapshot]:
-    """The keys of a Region at `moment`, by their IDs, deleted ones too. Refused calls change nothing, nor do voided ones."""
-    keys: dict[str, KeySnapshot] = {}
-    regions = _Regions()
+    """The keys of a Region at `moment`, by their IDs, deleted ones too."""
+    replayed = KeyReplay(region)
     for record in records:
-        time = datetime.fromisoformat(record["eventTime"])
-        if time > moment or record.get("errorCode") or record.get("voided"):
-            continue
-        _apply(keys, regions, record, region, time)
-    told = (regions.waited_for(key, moment) if key.waits_for_replicas else key for key in keys.values())
-    return sorted(told, key=lambda key: key.key_id)
+        if datetime.fromisoformat(record["eventTime"]) <= moment:
+            replayed.take(record)
+    return replayed.at(moment)
 
 
-def policy_text(records: Iterable[dict[str, Any]], key: KeySnapshot) -> str:
-    """The text of the key's policy by the record that put it; "" where it was created without one, and so got the default policy."""
-    for record in records:
-        if record["eventID"] == key.policy_event_id:
-            answer = record.get("responseElements") or {}
-            return str((record.get("requestParameters") or {}).get("policy") or answer.get("replicaPolicy") or "")
-    return ""
+def number_of(record: Mapping[str, Any]) -> float:
+    """The place of a change among all: its number in the embedded record, elsewhere its time."""
+    return float(record.get("sequence") or datetime.fromisoformat(record["eventTime"]).timestamp())
 
 
 def _apply(
@@ -153,6 +179,7 @@ def _apply(
             "by": identity.get("arn") or identity.get("invokedBy", ""),
             "event_id": record["eventID"],
         },
+        number_of(record),
     )
     if call.name in ("CreateKey", "ReplicateKey"):
         metadata = call.answer.get("keyMetadata") or call.answer.get("replicaKeyMetadata") or {}
@@ -199,6 +226,8 @@ def _created(metadata: Mapping[str, Any], call: _Call, rotation_days: int | None
         rotation_days=rotation_days,
         policy_since=call.time,
         policy_event_id=call.made["event_id"],
+        policy=str(call.given.get("policy") or call.answer.get("replicaPolicy") or ""),
+        policy_number=call.number,
         **call.made,
     )
 
@@ -214,7 +243,12 @@ def _changed(key: KeySnapshot, call: _Call) -> dict[str, Any]:
         case "UpdateKeyDescription":
             return {"description": call.given.get("description", "")}
         case "PutKeyPolicy":
-            return {"policy_since": call.time, "policy_event_id": call.made["event_id"]}
+            return {
+                "policy_since": call.time,
+                "policy_event_id": call.made["event_id"],
+                "policy": str(call.given.get("policy", "")),
+                "policy_number": call.number,
+            }
         case "TagResource":
             added = {tag["tagKey"]: tag.get("tagValue", "") for tag in call.given.get("tags") or ()}
             return {"tags": {**key.tags, **added}}
@@ -264,4 +298,4 @@ def _grant(call: _Call) -> GrantSnapshot:
         },
     }
     token = call.answer.get("grantToken")
-    return GrantSnapshot(grant, call.time, frozenset([token] if token else []))
+    return GrantSnapshot(grant, call.time, frozenset([token] if token else []), call.number)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from console import aws_calls
 from console.request import when_signed_in
 from keys.common import only_present, problem_page, unreachable_page
-from keys.record import as_of
+from keys.record import as_of, history
 from kmsconsole.frame.cookies import zone_of
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -81,6 +81,13 @@ class AsOfMiddleware:
             page["Allow"] = "GET, HEAD"
             return page
         return None if hasattr(view, "shows_past") else only_present(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, history.HistoryBeingRead):
+            return None
+        page = render(request, "errors/history_being_read.html", {"progress": exception.progress}, status=503)
+        page["Retry-After"] = "1"
+        return page
 
 
 class EndpointMiddleware:

@@ -101,6 +101,7 @@ BOUNDS = {
     "keys.endpoints.backends:_roles": "128 temporary credentials",
     "keys.endpoints.backends:session": ONE,
     "console.calls:_address": "256 × 64 characters",
+    "keys.evaluator.past_access:_directories": "16 moments of principals; a directory shares its compiled policies with the others",
     "keys.record.past_keys:_replayed": "100,000 keys in all, each list counted as 200 more",
     "keys.inventory.key_rows:_not_offered": "1,000 pairs of an endpoint and an operation",
     "keys.service:_clients": "256 clients of principals that are signed in",
