@@ -16,11 +16,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from access import past
+from access.past import Past
 from console import paging
 from console.aws_calls import optional
 from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
 from keys import service
+from keys.common import problem_page
 from keys.evaluator import (
     condition_context,
     decisions,
@@ -33,12 +36,14 @@ from keys.evaluator import (
 from keys.evaluator.principal_directory import PrincipalDirectory, Subject
 from keys.evaluator.question import Question
 from keys.inventory import inventory
+from keys.record import as_of
+from keys.record.as_of import AsOf
 
 _SPARE_ROWS = 2
 _PAGE = 50
 
 
-def read_question(request: ConsoleRequest) -> Question:
+def read_question(request: ConsoleRequest, then: AsOf | None = None) -> Question:
     given = request.GET
     action = given.get("action", "").strip()
     return Question(
@@ -47,7 +52,8 @@ def read_question(request: ConsoleRequest) -> Question:
         key=given.get("key", "").strip(),
         pairs=_mapping(given.getlist("ec_name"), given.getlist("ec_value")),
         conditions=_mapping(given.getlist("ck_name"), given.getlist("ck_value")),
-        now=service.now(request),
+        now=then.moment if then is not None and then.moment is not None else service.now(request),
+        as_of=then.typed if then is not None else "",
     )
 
 
@@ -55,10 +61,23 @@ def _mapping(names: list[str], values: list[str]) -> dict[str, str]:
     return {name.strip(): value for name, value in zip(names, values, strict=False) if name.strip()}
 
 
+@as_of.shows_past
 def explore(request: ConsoleRequest) -> HttpResponse:
     begun = time.monotonic()
-    question = read_question(request)
-    shown: dict[str, Any] = {"question": question, **_form(request, question)}
+    asked = as_of.asked(request)
+    question = read_question(request, asked)
+    shown: dict[str, Any] = {"question": question, "as_of": asked}
+    then = None
+    if asked is not None:
+        if asked.moment is None:
+            shown |= _form(request, question, None)
+            return render(request, "access/explorer.html", shown, status=asked.status)
+        try:
+            then = past.read(request, asked.moment)
+        except ClientError as error:
+            return problem_page(request, _("Access explorer"), error)
+        shown |= {"as_of": asked.of_record(then.access.principals.begins), "principals": then.access.principals}
+    shown |= _form(request, question, then)
     if not _is_named(question.key) and shown["keys"]:
         meant = [key_id for key_id, label in shown["keys"] if label == question.key] or [
             key_id for key_id, _label in shown["keys"]
@@ -69,13 +88,13 @@ def explore(request: ConsoleRequest) -> HttpResponse:
         question = replace(question, key=meant[0])
         shown["question"] = question
     try:
-        people = principal_directory.of(request)
+        people = then.access.people if then is not None else principal_directory.of(request)
     except ClientError as error:
         status = 403 if service.denied(error) else 400
         return render(request, "access/explorer.html", {**shown, "problem": service.sentence(error)}, status=status)
     shown |= {"subjects": people.subjects, "unread": people.problems}
     try:
-        answer = _answer(request, question, people, begun)
+        answer = _answer(request, question, people, begun, then)
     except ClientError as error:
         status = 403 if service.denied(error) else 404 if "NotFound" in error.response["Error"]["Code"] else 400
         return render(request, "access/explorer.html", {**shown, "problem": service.sentence(error)}, status=status)
@@ -84,11 +103,13 @@ def explore(request: ConsoleRequest) -> HttpResponse:
     return render(request, "access/explorer.html", {**shown, **answer})
 
 
-def _form(request: ConsoleRequest, question: Question) -> dict[str, Any]:
+def _form(request: ConsoleRequest, question: Question, then: Past | None) -> dict[str, Any]:
     spare = [("", "")] * _SPARE_ROWS
     return {
         "actions": operations.key_actions(),
-        "keys": _keys(request, "" if _is_named(question.key) else question.key),
+        "keys": _keys(request, "" if _is_named(question.key) else question.key, then)
+        if then or not question.as_of
+        else [],
         "pair_rows": [*question.pairs.items(), *spare],
         "condition_rows": [*question.conditions.items(), *spare],
     }
@@ -102,8 +123,10 @@ def _is_named(text: str) -> bool:
     return not text or bool(_NAMED.fullmatch(text))
 
 
-def _keys(request: ConsoleRequest, text: str) -> list[tuple[str, str]]:
+def _keys(request: ConsoleRequest, text: str, then: Past | None) -> list[tuple[str, str]]:
     """(key ID, label) to choose from, of those that what is typed finds; none for who may not list keys and so has to know the key's ID."""
+    if then is not None:
+        return then.matching(text)
     try:
         rows = inventory.synced_keys(request).matching(text).by_name()[: inventory.PICKED]
     except ClientError as error:
@@ -126,7 +149,13 @@ def _named(people: PrincipalDirectory, name: str) -> list[Subject]:
     return [subject for subject in people.subjects if subject.name == name and subject.kind in ("user", "role")]
 
 
-def _answer(request: ConsoleRequest, question: Question, people: PrincipalDirectory, begun: float) -> dict[str, Any]:
+def _key(request: ConsoleRequest, name: str, then: Past | None) -> key_view.KeyView:
+    return key_view.read(request, name) if then is None else then.key_view(name)
+
+
+def _answer(
+    request: ConsoleRequest, question: Question, people: PrincipalDirectory, begun: float, then: Past | None
+) -> dict[str, Any]:
     subject = resolve(people, question.principal) if question.principal else None
     if question.principal and subject is None:
         meant = _named(people, question.principal)
@@ -136,15 +165,15 @@ def _answer(request: ConsoleRequest, question: Question, people: PrincipalDirect
             return {"unknown": words % {"arns": arns}}
         return {"unknown": _("There is no principal “%(name)s” in this account.") % {"name": question.principal}}
     if subject is not None and question.action and question.key:
-        return _decision(request, question, people, subject)
+        return _decision(request, question, people, subject, then)
     if question.key and _is_key(question):
-        key = key_view.read(request, question.key)
+        key = _key(request, question.key, then)
         if subject is not None:
             return _everything(question, subject, key)
         actions = [question.action] if question.action else [c.action for c in operations.columns(key.spec, key.usage)]
         return who_can(question, people, key, actions, request.GET)
     if subject is not None:
-        return _which_keys(request, question, people, subject, begun)
+        return _which_keys(request, question, people, subject, begun, then)
     return {}
 
 
@@ -158,12 +187,12 @@ def _is_key(question: Question) -> bool:
 
 
 def _decision(
-    request: ConsoleRequest, question: Question, people: PrincipalDirectory, subject: Subject
+    request: ConsoleRequest, question: Question, people: PrincipalDirectory, subject: Subject, then: Past | None
 ) -> dict[str, Any]:
     asked = question.request_context()
     shown: dict[str, Any] = {}
     if _is_key(question):
-        key = key_view.read(request, question.key)
+        key = _key(request, question.key, then)
         decision = decisions.explain(subject, question.action, key, asked)
         shown = {"key": key, "certainty": decisions.AccessEvaluator(subject, key, asked).cell(question.action)}
     else:
@@ -176,7 +205,7 @@ def _decision(
             asked,
             people.account_id,
             request.signed_in.region,
-            _key_of_console_action(request, question),
+            _key_of_console_action(request, question, then),
         )
     policies = decision.policies
     taking_part = [p for p in (policies.resource, policies.boundary, *policies.identity) if p is not None]
@@ -189,15 +218,15 @@ def _decision(
         "lines": explanation.lines(decision),
         "suggestions": explanation.smallest(decision, subject),
         "asked_for": condition_context.asked_for(taking_part, question.action.lower(), given),
-        "editor": editor_of(subject),
+        "editor": editor_of(subject) if then is None else "",
     }
 
 
-def _key_of_console_action(request: ConsoleRequest, question: Question) -> key_view.KeyView | None:
+def _key_of_console_action(request: ConsoleRequest, question: Question, then: Past | None) -> key_view.KeyView | None:
     """The key that an action of the console's own is about; None where it is about none, or the reader may not read the key."""
     if not (question.action.startswith("kmsconsole:") and ":kms:" in question.key and ":key/" in question.key):
         return None
-    found: tuple[key_view.KeyView | None, str] = optional(lambda: key_view.read(request, question.key))
+    found: tuple[key_view.KeyView | None, str] = optional(lambda: _key(request, question.key, then))
     return found[0]
 
 
@@ -241,12 +270,16 @@ def who_can(
 
 
 def _which_keys(
-    request: ConsoleRequest, question: Question, people: PrincipalDirectory, subject: Subject, begun: float
+    request: ConsoleRequest,
+    question: Question,
+    people: PrincipalDirectory,
+    subject: Subject,
+    begun: float,
+    then: Past | None,
 ) -> dict[str, Any]:
     # Where the principals had to be read anew there is less time for keys: the page goes on with the rest by itself.
-    held = key_policy_cache.readable_keys(
-        request, people, max(0.0, key_policy_cache.BUDGET - (time.monotonic() - begun))
-    )
+    budget = max(0.0, key_policy_cache.BUDGET - (time.monotonic() - begun))
+    held = then.readable_keys() if then is not None else key_policy_cache.readable_keys(request, people, budget)
     found = decisions.keys_for(
         subject,
         held.keys,

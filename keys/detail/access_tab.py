@@ -12,6 +12,8 @@ from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
 from keys import service
 from keys.evaluator import decisions, key_view, operations, principal_directory
+from keys.evaluator.key_view import KeyView
+from keys.evaluator.principal_directory import PrincipalDirectory
 from keys.evaluator.question import Question
 
 _PAGE = 50
@@ -26,16 +28,18 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
         raise ClientError(
             {"Error": {"Code": "MalformedPolicyDocumentException", "Message": str(reason)}}, "GetKeyPolicy"
         ) from reason
+    return shown(request, people, side, Question("", "", side.key_id, {}, {}, service.now(request)))
+
+
+def shown(request: ConsoleRequest, people: PrincipalDirectory, side: KeyView, question: Question) -> dict[str, Any]:
+    """For the template: the principals and the key of now, or of the moment of the question."""
     columns = operations.columns(side.spec, side.usage)
-    rows = decisions.matrix(
-        people, side, [column.action for column in columns], decisions.RequestContext({}, {}, service.now(request))
-    )
+    rows = decisions.matrix(people, side, [column.action for column in columns], question.request_context())
     everyone = request.GET.get("all") == "1"
     wanted = filter_text(request.GET)
     text = wanted.typed.lower()
-    shown = [row for row in rows if (everyone or row.any) and text in row.subject.arn.lower()]
-    page = paging.page_of(shown, _PAGE, request.GET)
-    question = Question("", "", side.key_id, {}, {}, service.now(request))
+    chosen = [row for row in rows if (everyone or row.any) and text in row.subject.arn.lower()]
+    page = paging.page_of(chosen, _PAGE, request.GET)
     return {
         "columns": [
             (column, sum(row.cells[number] != decisions.NO for row in rows)) for number, column in enumerate(columns)

@@ -11,31 +11,47 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
 from console.request import ConsoleRequest
-from engine.public.key_policies import default_key_policy
+from engine.public.decision import MalformedPolicy
 from keys.common import only_present, problem_page
+from keys.detail import access_tab
+from keys.evaluator import past_access
+from keys.evaluator.question import Question
 from keys.grants import grants
 from keys.record import past_keys
 from keys.record.as_of import AsOf
-from keys.record.past_keys import PastKey
 from keys.record.snapshots import KeySnapshot
 
-
-def _policy(past: PastKey, key: KeySnapshot) -> dict[str, Any]:
-    _arn, partition, _kms, _region, account_id, _key = key.arn.split(":", 5)
-    return {"policy": key.policy or default_key_policy(account_id, partition)}
+Shown = Callable[[ConsoleRequest, KeySnapshot, AsOf], dict[str, Any]]
 
 
-def _grants(past: PastKey, key: KeySnapshot) -> dict[str, Any]:
+def _policy(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str, Any]:
+    return {"policy": past_access.policy_text(key)}
+
+
+def _grants(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str, Any]:
     return {"grants": [(each, grants.sentence(each.grant)) for each in key.grants]}
 
 
+def _access(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str, Any]:
+    assert as_of.moment is not None
+    then = past_access.read(request, as_of.moment)
+    side = past_access.view(key, then.principals.account)
+    question = Question("", "", key.key_id, {}, {}, as_of.moment, as_of.typed)
+    return {**access_tab.shown(request, then.people, side, question), "principals": then.principals}
+
+
+def _nothing(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str, Any]:
+    return {}
+
+
 # Tab → (its words, what it shows beside the key).
-TABS: dict[str, tuple[Any, Callable[[PastKey, KeySnapshot], dict[str, Any]]]] = {
+TABS: dict[str, tuple[Any, Shown]] = {
     "policy": (_("Key policy"), _policy),
-    "crypto": (_("Cryptographic configuration"), lambda past, key: {}),
-    "aliases": (_("Aliases"), lambda past, key: {}),
-    "tags": (_("Tags"), lambda past, key: {}),
+    "crypto": (_("Cryptographic configuration"), _nothing),
+    "aliases": (_("Aliases"), _nothing),
+    "tags": (_("Tags"), _nothing),
     "grants": (_("Grants"), _grants),
+    "access": (_("Access"), _access),
 }
 
 
@@ -54,6 +70,12 @@ def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpRes
     if key is None:
         return render(request, "keys/detail/past.html", {**context, "unknown": True}, status=404)
     title = key.aliases[0] if key.aliases else key_id
+    try:
+        shown = TABS[tab][1](request, key, as_of)
+    except ClientError as error:
+        return problem_page(request, title, error)
+    except MalformedPolicy as reason:
+        shown = {"unreadable": reason.reason}
     context |= {
         "past": key,
         "state": key.state(as_of.moment),
@@ -62,6 +84,6 @@ def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpRes
         "key_name": title,
         "tabs": [(slug, words) for slug, (words, _load) in TABS.items()],
         "template": f"keys/detail/past_tabs/{tab}.html",
-        **TABS[tab][1](past, key),
+        **shown,
     }
     return render(request, "keys/detail/past.html", context)

@@ -13,7 +13,8 @@ from keys.evaluator import decisions
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the address asks; `pairs` and `conditions` are the encryption context and condition keys of the imagined request."""
+    """What the address asks; `pairs` and `conditions` are the encryption context and condition keys of the imagined request;
+    `now` is the time of it, `as_of` the moment of the past as it was typed, "" for the present."""
 
     principal: str
     action: str
@@ -21,6 +22,7 @@ class Question:
     pairs: dict[str, str]
     conditions: dict[str, str]
     now: datetime
+    as_of: str = ""
 
     def request_context(self) -> decisions.RequestContext:
         values: dict[str, str | tuple[str, ...]] = {name.lower(): value for name, value in self.conditions.items()}
@@ -33,4 +35,6 @@ class Question:
         for prefix, mapping in (("ec", self.pairs), ("ck", self.conditions)):
             for name, value in mapping.items():
                 pairs += [(f"{prefix}_name", name), (f"{prefix}_value", value)]
+        if self.as_of:
+            pairs.append(("as_of", self.as_of))
         return f"{reverse('access')}?{urlencode(pairs)}"

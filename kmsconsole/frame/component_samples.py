@@ -77,6 +77,8 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
         "label": "Calls by month",
     },
     "breadcrumbs": None,
+    "as_of_menu": lambda: {"words": "The list as it was at"},
+    "past_notes": lambda: {"notes": ["Some tags that ann had then are not in the record."], "whole": True},
     "call": lambda: {"call": _CALL},
     "call_form": lambda: {
         "form": _form("call-form"), "submit": "Create user", "cancel": "#call_form", "help": "What to know first.",

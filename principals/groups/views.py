@@ -18,11 +18,15 @@ from keys import call, service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews, send
 from keys.common import problem_page
+from keys.record import as_of, iam_events
 from principals.groups.forms import GroupForm
-from principals.policies.views import attachments
+from principals.policies.views import attachments, past
 
 
+@as_of.shows_past
 def index(request: ConsoleRequest) -> HttpResponse:
+    if (then := as_of.asked(request)) is not None:
+        return past.listing(request, iam_events.GROUP, then)
     iam = service.client(request, "iam")
     try:
         groups = pages(iam, "list_groups", "Groups")
@@ -49,7 +53,10 @@ def create(request: ConsoleRequest) -> HttpResponse:
     )
 
 
+@as_of.shows_past
 def detail(request: ConsoleRequest, name: str) -> HttpResponse:
+    if (then := as_of.asked(request)) is not None:
+        return past.entity(request, iam_events.GROUP, name, then)
     iam = service.client(request, "iam")
     try:
         group = iam.get_group(GroupName=name)

@@ -21,11 +21,15 @@ from keys import call, service
 from keys.changes import Change, carry_out, previews, send
 from keys.common import problem_page
 from keys.policy import policy_editor
-from principals.policies.views import attachments
+from keys.record import as_of, iam_events
+from principals.policies.views import attachments, past
 from principals.roles.forms import RoleForm, RoleSettingsForm, TrustForm, trust_policy
 
 
+@as_of.shows_past
 def index(request: ConsoleRequest) -> HttpResponse:
+    if (then := as_of.asked(request)) is not None:
+        return past.listing(request, iam_events.ROLE, then)
     iam = service.client(request, "iam")
     try:
         roles = pages(iam, "list_roles", "Roles")
@@ -66,7 +70,10 @@ def create(request: ConsoleRequest) -> HttpResponse:
     )
 
 
+@as_of.shows_past
 def detail(request: ConsoleRequest, name: str) -> HttpResponse:
+    if (then := as_of.asked(request)) is not None:
+        return past.entity(request, iam_events.ROLE, name, then)
     iam = service.client(request, "iam")
     try:
         role = iam.get_role(RoleName=name)["Role"]

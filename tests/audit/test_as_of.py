@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from html import unescape
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -32,7 +32,9 @@ class Past:
     then: datetime
 
     def get(self, address: str, **query: str) -> str:
-        return self.browser.get(address, {"as_of": self.then.isoformat(), **query}).content.decode()
+        path, _mark, asked = address.partition("?")
+        given = {"as_of": self.then.isoformat(), **dict(parse_qsl(asked)), **query}
+        return self.browser.get(path, given).content.decode()
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +178,19 @@ def test_a_deletion_that_waits_for_replicas_begins_when_the_last_is_deleted(
 
 def shown_then(past: Past) -> Iterator[str]:
     yield from ("/keys/", "/audit/", "/audit/keys/", f"/keys/{past.key_id}/")
-    yield from (f"/keys/{past.key_id}/tab/{tab}/" for tab in ("policy", "crypto", "aliases", "tags", "grants"))
+    yield from (
+        f"/keys/{past.key_id}/tab/{tab}/" for tab in ("policy", "crypto", "aliases", "tags", "grants", "access")
+    )
+    yield from (f"/principals/{kind}/" for kind in ("users", "groups", "roles", "policies"))
+    yield "/principals/users/admin/"
+    admin = past.account.administrator.arn
+    for question in (
+        f"key={past.key_id}&action=kms:Decrypt",
+        f"principal={admin}",
+        f"principal={admin}&key={past.key_id}",
+    ):
+        yield f"/access/?{question}"
+    yield f"/access/?principal={admin}&key={past.key_id}&action=kms:Decrypt"
 
 
 def test_a_page_of_the_past_names_its_moment_leads_back_and_offers_no_change(past: Past) -> None:
@@ -186,7 +200,7 @@ def test_a_page_of_the_past_names_its_moment_leads_back_and_offers_no_change(pas
         assert "nothing can be changed here" in page, address
         back = re.search(r'<a href="([^"]*)">To the present</a>', page)
         assert back is not None, address
-        assert unescape(back[1]).partition("?")[0] == address
+        assert unescape(back[1]).partition("?")[0] == address.partition("?")[0]
         assert "as_of" not in back[1]
         assert 'method="post"' not in page, address
         assert "/do/" not in page, address
@@ -215,9 +229,18 @@ def test_every_other_page_says_that_it_shows_only_the_present(past: Past, made: 
         "audit/keys/",
         "audit/compliance/",
         "audit/compliance/report/",
+        "access/",
+        "principals/users/",
+        "principals/users/<str:name>/",
+        "principals/groups/",
+        "principals/groups/<str:name>/",
+        "principals/roles/",
+        "principals/roles/<str:name>/",
+        "principals/policies/",
+        "principals/policies/one/",
     }
-    assert {"access/", "principals/users/", "principals/groups/", "principals/roles/", "keys/aws/", ""} <= told
-    for tab in ("access", "use", "timeline", "impact", "material"):
+    assert {"keys/aws/", "principals/users/new/", ""} <= told
+    for tab in ("use", "timeline", "impact", "material"):
         assert ONLY_PRESENT in past.get(f"/keys/{past.key_id}/tab/{tab}/"), tab
 
 
@@ -230,8 +253,8 @@ def test_every_link_of_a_page_of_the_past_carries_the_moment_where_the_past_is_s
             r'<a\b[^>]*?href="([^"]+)"', main(past.get(address)).replace("To the present", ""), re.DOTALL
         ):
             link = urlsplit(unescape(found))
-            path = link.path or address
-            if path == address and "as_of" not in link.query:
+            path = link.path or address.partition("?")[0]
+            if path == address.partition("?")[0] and "as_of" not in link.query:
                 continue  # to the present
             try:
                 view = resolve(path).func

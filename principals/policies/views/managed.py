@@ -22,7 +22,9 @@ from keys.changes import Change, asked, carry_out, previews
 from keys.common import problem_page
 from keys.evaluator import whatif
 from keys.policy import policy_changes, policy_editor
+from keys.record import as_of, iam_events
 from principals.policies.forms import ManagedPolicyForm, PolicyVersionForm
+from principals.policies.views import past
 from principals.policies.views.attachments import PRACTICE_PATH
 from principals.policies.views.inline import TEMPLATE, preview
 
@@ -34,7 +36,10 @@ def address(arn: str, **more: str) -> str:
     return f"{reverse('policy')}?{urlencode({'arn': arn, **more})}"
 
 
+@as_of.shows_past
 def index(request: ConsoleRequest) -> HttpResponse:
+    if (then := as_of.asked(request)) is not None:
+        return past.listing(request, iam_events.POLICY, then)
     iam = service.client(request, "iam")
     scope = request.GET.get("scope", "All")
     scope = scope if scope in SCOPES else "All"
@@ -80,10 +85,13 @@ def create(request: ConsoleRequest) -> HttpResponse:
     )
 
 
+@as_of.shows_past
 def detail(request: ConsoleRequest) -> HttpResponse:
     """`?arn=` names it, `?version=` another version than the default one, which is then compared with it."""
     iam = service.client(request, "iam")
     arn = addresses.repeated(request).get("arn", "")
+    if (then := as_of.asked(request)) is not None:
+        return past.entity(request, iam_events.POLICY, arn, then)
     try:
         policy = iam.get_policy(PolicyArn=arn)["Policy"]
         versions = pages(iam, "list_policy_versions", "Versions", PolicyArn=arn)

@@ -22,14 +22,18 @@ from keys import call, service
 from keys.call import Call
 from keys.changes import Change, asked, carry_out, previews, send
 from keys.common import problem_page
+from keys.record import as_of, iam_events
 from principals.groups.views import membership
-from principals.policies.views import attachments
+from principals.policies.views import attachments, past
 from principals.users.forms import PasswordForm, UserForm
 
 END_SESSIONS = "kmsconsole:EndConsoleSessions"
 
 
+@as_of.shows_past
 def index(request: ConsoleRequest) -> HttpResponse:
+    if (then := as_of.asked(request)) is not None:
+        return past.listing(request, iam_events.USER, then)
     iam = service.client(request, "iam")
     try:
         users = pages(iam, "list_users", "Users")
@@ -84,7 +88,10 @@ def _create(iam: Any, name: str, calls: list[Call]) -> None:
         raise
 
 
+@as_of.shows_past
 def detail(request: ConsoleRequest, name: str) -> HttpResponse:
+    if (then := as_of.asked(request)) is not None:
+        return past.entity(request, iam_events.USER, name, then)
     iam = service.client(request, "iam")
     try:
         user = iam.get_user(UserName=name)["User"]
