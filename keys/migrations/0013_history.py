@@ -1,4 +1,4 @@
-"""The calls that changed a key or a principal, kept in order for pages of the past, and differences that the inventory observed."""
+"""The calls that changed a key or a principal, kept in order for pages of the past."""
 
 from django.db import migrations, models
 
@@ -39,23 +39,6 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(fields=("account_id", "entity", "sequence"), name="history_event")
                 ],
-            },
-        ),
-        migrations.CreateModel(
-            name="ObservedChange",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("account_id", models.CharField(max_length=12)),
-                ("region", models.CharField(max_length=32)),
-                ("key_id", models.CharField(max_length=64)),
-                ("fact", models.CharField(help_text="the inventory's column", max_length=32)),
-                ("before", models.TextField(help_text="empty where the key was not there")),
-                ("after", models.TextField(help_text="empty where the key is gone")),
-                ("earlier", models.DateTimeField(help_text="when it was last read before")),
-                ("seen", models.DateTimeField()),
-            ],
-            options={
-                "indexes": [models.Index(fields=["account_id", "region", "key_id", "seen"], name="observed_change")],
             },
         ),
     ]

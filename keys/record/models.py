@@ -1,7 +1,7 @@
 """What is kept of the embedded record for pages of the past: the calls that changed a key or a principal, in their order.
 
 A projection of the record and no record of its own: it can be dropped at any time and is made anew (keys.record.history, which alone
-imports this). At other endpoints nothing tells of a change as it happens: what the inventory saw differ between two readings is here too.
+imports this).
 """
 
 from __future__ import annotations
@@ -42,23 +42,3 @@ class HistoryState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.through}"
-
-
-class ObservedChange(models.Model):
-    """A fact of a key of another endpoint that differed between two readings of the inventory: changed at some moment between `earlier` and
-    `seen`, by nobody knows whom. `account_id` is the scope of the list, as in the inventory."""
-
-    account_id = models.CharField(max_length=12)
-    region = models.CharField(max_length=32)
-    key_id = models.CharField(max_length=64)
-    fact = models.CharField(max_length=32, help_text="the inventory's column")
-    before = models.TextField(help_text="empty where the key was not there")
-    after = models.TextField(help_text="empty where the key is gone")
-    earlier = models.DateTimeField(help_text="when it was last read before")
-    seen = models.DateTimeField()
-
-    class Meta:
-        indexes = [models.Index(fields=["account_id", "region", "key_id", "seen"], name="observed_change")]
-
-    def __str__(self) -> str:
-        return f"{self.key_id} {self.fact}"
