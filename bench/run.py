@@ -327,6 +327,7 @@ def sections(folder: Path, seconds: int, *, short: bool) -> list[tuple[str, list
         credentials = Credentials(ACCESS_KEY_ID, SECRET)
         found.append(("Signing", signing.run(server.client(), folder, server.url, credentials, 4, measure)))
     found.append(("Memory and connections under attack", attack.run(folder)))
+    found.append(("Custom key stores", _table("bench.key_stores")))
     found.append(("Size", scale.run(folder, 3, measure)))
     found.append(("The console's lists", _table("bench.lists")))
     found.append(("Who may do what: 1,000 principals, 10,000 keys", _table("bench.access")))
@@ -334,11 +335,11 @@ def sections(folder: Path, seconds: int, *, short: bool) -> list[tuple[str, list
 
 
 def _table(module: str) -> list[str]:
-    """The table that a bench with a data folder and a process of its own prints."""
+    """The tables that a bench with a data folder and a process of its own prints."""
     done = subprocess.run([sys.executable, "-m", module], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("|")]
-    print("\n".join(lines), flush=True)
-    return lines
+    text = "\n".join(line for line in done.stdout.splitlines() if line.startswith("|") or not line).strip()
+    print(text, flush=True)
+    return text.splitlines()
 
 
 def main() -> None:

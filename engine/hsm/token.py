@@ -73,7 +73,7 @@ class TokenError(Exception):
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason.value}{f' ({detail})' if detail else ''}")
-        self.reason = reason
+        self.reason, self.detail = reason, detail
 
 
 _REASONS: dict[type[Exception], Reason] = {
@@ -336,7 +336,7 @@ class Token:
 
 
 # python-pkcs11 initialises a module for one thread (no CKF_OS_LOCKING_OK), so that calls into one module go one after the other in a
-# process. Each worker process of a server has a module of its own.
+# process. Where several tokens of a module are used, each has a process of its own (engine.hsm.token_process).
 _turns: dict[str, threading.Lock] = {}
 _turns_lock = threading.Lock()
 

@@ -23,7 +23,9 @@ from engine.wire.recognise import is_aws_request
 MOST = 32 << 20  # bytes of a page's form; the engine's own limit is far lower
 _IN_MEMORY = 256 << 10  # bytes of a body that need no file
 _PIECE = 1 << 20  # bytes of an answer that are sent together
-_DEVICES = 8  # threads for calls that wait for a key store's device
+_DEVICES = (
+    32  # threads for calls that wait for a key store's device; one store takes eight of them (engine.kms.stores.tokens)
+)
 DEVICE = "kmsconsole.device"  # the extension of a scope that says so
 _TOO_MUCH = bytes(MAX_BODY + 1)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from engine.hsm.softhsm import MODULES
@@ -34,3 +37,12 @@ class SoftHsm:
     def _util(self, *arguments: str) -> None:
         environment = {**os.environ, "SOFTHSM2_CONF": str(self.configuration)}
         subprocess.run(["softhsm2-util", *arguments], env=environment, check=True, capture_output=True)
+
+
+@contextmanager
+def hanging(folder: Path) -> Iterator[None]:
+    """SoftHSM locks a token's files while it reads them, and waits for whoever else has locked them."""
+    with ExitStack() as stack:
+        for path in folder.iterdir():
+            fcntl.lockf(stack.enter_context(path.open("r+b")), fcntl.LOCK_EX)
+        yield

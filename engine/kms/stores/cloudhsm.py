@@ -15,7 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from engine.context import CallContext
-from engine.hsm.token import Reason, Token, TokenError
+from engine.hsm.token import Reason, TokenError
+from engine.hsm.token_process import TokenProcess
 from engine.kms import models, token_ciphertext
 from engine.kms.stores import snapshots, tokens
 from engine.kms.stores.snapshots import KeyInStore, KeyStore
@@ -204,7 +205,7 @@ def unseal(
         raise _refused(store, error, _USE) from error
 
 
-def _decrypt(token: Token, key: bytes, nonce: bytes, sealed: bytes, tag: bytes, additional: bytes) -> bytes:
+def _decrypt(token: TokenProcess, key: bytes, nonce: bytes, sealed: bytes, tag: bytes, additional: bytes) -> bytes:
     """A token that is taken away may speak of it in the words it has for a bad tag: so the key is looked for, and used again."""
     for _ in range(2):
         try:

@@ -1,9 +1,9 @@
-"""The PKCS#11 tokens that this process uses: one for each store, made at its first use, and what to do while one hangs.
+"""The PKCS#11 tokens that this worker uses: one for each store, made at its first use, and what to do while one hangs.
 
-A change of the store, in whatever worker, drops its token from here; the next call closes its sessions. A token that did not answer in
-time hangs until it answers again. Meanwhile one call at a time waits for it and all others are refused at once, so that a hanging token
-never takes the threads that other keys' calls need. A token that is away is looked for now and then: to look for it a module is
-initialised anew, which ends the logins of its other tokens.
+Stores of one token and PIN share its process (engine.hsm.token_process). A change of the store, in whatever worker, drops its token from
+here; the next call ends its process. A token that did not answer in time hangs until it answers again. Meanwhile one call at a time waits
+for it and all others are refused at once, so that a hanging token never takes the threads that other keys' calls need. A token that is
+away is looked for now and then, not by every call.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from typing import TypeVar
 from django.conf import settings
 
 from engine.hsm import softhsm
-from engine.hsm.token import Reason, Token, TokenError
+from engine.hsm.token import Reason, TokenError
+from engine.hsm.token_process import TokenProcess
 from engine.kms.stores import snapshots
 from engine.kms.stores.snapshots import KeyStore
 from engine.store.cache import Cache
 
 SECONDS = 5.0  # that a call may take, waiting included
 _LOOK_AGAIN = 0.5  # seconds after which a token that is away is looked for again
-_AT_ONCE = 4  # calls of this process that wait for one token: half of the server's threads for devices (kmsconsole.server.asgi)
+_AT_ONCE = 8  # calls of this process that wait for one store: a quarter of the server's threads for devices (kmsconsole.server.asgi)
 
 T = TypeVar("T")
 
 
 class _Device:
-    def __init__(self, token: Token) -> None:
+    def __init__(self, token: TokenProcess) -> None:
         self.token = token
         self.hangs = False
         self.away_until = 0.0
@@ -42,8 +43,9 @@ class _Device:
         weakref.finalize(self, _unused.append, token)
 
 
-# Tokens that nobody uses any more, to be closed by the next call: whatever runs a finalizer may hold any lock.
-_unused: deque[Token] = deque(maxlen=1_000)
+# Tokens that a store does not use any more, to be closed by the next call: whatever runs a finalizer may hold any lock. Another store of
+# the same token has it begin anew.
+_unused: deque[TokenProcess] = deque(maxlen=1_000)
 
 
 # By store, place and PIN: with a snapshot from before a change nobody gets the token of after it.
@@ -53,15 +55,16 @@ _devices: Cache[tuple[str, str, str, str], _Device] = Cache(
 
 
 def _forget_parents() -> None:
-    """In a forked child: sessions and threads are the parent's."""
+    """In a forked child: the processes are the parent's."""
     _devices.clear()
     _unused.clear()
+    _shared.clear()
 
 
 os.register_at_fork(after_in_child=_forget_parents)
 
 
-def call(store: KeyStore, work: Callable[[Token], T], *, look: bool = False) -> T:
+def call(store: KeyStore, work: Callable[[TokenProcess], T], *, look: bool = False) -> T:
     """`work` with the store's token; with `look` it is looked for even if it was away a moment ago. Raises TokenError."""
     while _unused:
         _unused.popleft().close()
@@ -94,9 +97,26 @@ def look_for(module: str, label: str) -> None:
         raise TokenError(Reason.BUSY)
     try:
         softhsm.use(Path(settings.DATA))
-        Token(module, label, "", SECONDS).find()
+        token = TokenProcess(module, label, "", SECONDS)
+        try:
+            token.find()
+        finally:
+            token.close()
     finally:
         _looking.release()
+
+
+# (module, label, PIN) → the process that stores of this token share while one of them uses it.
+_shared: weakref.WeakValueDictionary[tuple[str, str, str], TokenProcess] = weakref.WeakValueDictionary()
+_sharing = threading.Lock()
+
+
+def _token(module: str, label: str, pin: str) -> TokenProcess:
+    with _sharing:
+        found = _shared.get((module, label, pin))
+        if found is None:
+            found = _shared[module, label, pin] = TokenProcess(module, label, pin, SECONDS)
+        return found
 
 
 def _device(store: KeyStore) -> _Device:
@@ -105,7 +125,7 @@ def _device(store: KeyStore) -> _Device:
 
     def make() -> tuple[_Device, list[str]]:
         softhsm.use(Path(settings.DATA))
-        token = Token(store.module, store.token_label, store.secret, SECONDS)
+        token = _token(store.module, store.token_label, store.secret)
         return _Device(token), [snapshots.entity(store.store_id)]
 
     return _devices.get((store.store_id, store.module, store.token_label, store.secret), make)

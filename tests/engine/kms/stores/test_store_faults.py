@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from engine.hsm import token as token_module
 from engine.hsm.token import Reason, Token, TokenError
+from engine.hsm.token_process import TokenProcess
 from engine.kms import models
 from engine.kms.stores import tokens
 from tests.engine.kms.contract import refusal
@@ -63,19 +63,18 @@ def test_a_token_that_is_taken_away_is_told_and_used_again_once_it_is_back(store
 def test_a_token_that_is_away_is_not_looked_for_by_every_call(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Looking for it ends the logins of the module's other tokens."""
-    looked = Counter[str]()
-    initialise = token_module._initialise_anew
+    asked = Counter[str]()
+    call = TokenProcess._call
 
-    def count(module: str) -> None:
-        looked[module] += 1
-        initialise(module)
+    def count(token: TokenProcess, name: str, *arguments: Any) -> Any:
+        asked[name] += 1
+        return call(token, name, *arguments)
 
-    monkeypatch.setattr(token_module, "_initialise_anew", count)
+    monkeypatch.setattr(TokenProcess, "_call", count)
     monkeypatch.setattr(tokens, "_LOOK_AGAIN", 60.0)
     with taken_away(store, tmp_path):
         assert {code_of(store.encrypt) for _ in range(10)} == {"KMSInvalidStateException"}
-    assert looked[MODULE] <= 3
+    assert asked["encrypt"] <= 2
     assert code_of(store.encrypt) == "KMSInvalidStateException"
     store.disconnect()
     assert store.connect()["ConnectionState"] == "CONNECTED"
@@ -174,7 +173,7 @@ def test_each_failure_of_a_token_has_its_answer(store: Store, reason: Reason, mo
         raise TokenError(reason)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Token, "_call", fail)
+        patch.setattr(TokenProcess, "_call", fail)
         answers = (
             code_of(store.encrypt),
             code_of(key_stores.key_in, store.kms, store.store_id),
@@ -194,13 +193,13 @@ def test_a_token_that_did_not_answer_is_asked_by_one_call_at_a_time_until_it_doe
     begun = threading.Semaphore(0)
     answering = threading.Event()
 
-    def hang(token: Token, *_: Any) -> None:
+    def hang(token: TokenProcess, *_: Any) -> None:
         begun.release()
         answering.wait(0.5)
         raise TokenError(Reason.SLOW)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Token, "encrypt", hang)
+        patch.setattr(TokenProcess, "encrypt", hang)
         assert code_of(store.encrypt) == "DependencyTimeoutException"
         assert begun.acquire(timeout=5)
         threads = [threading.Thread(target=code_of, args=(store.encrypt,)) for _ in range(5)]

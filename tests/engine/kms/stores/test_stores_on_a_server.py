@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +14,7 @@ from tests.engine.kms.contract import refusal
 from tests.support import key_stores
 from tests.support.key_stores import Cluster
 from tests.support.server import Server
-from tests.support.softhsm import PIN
+from tests.support.softhsm import PIN, hanging
 
 CLIENTS = 6  # each with a connection of its own: the kernel gives them to both workers
 
@@ -66,15 +63,6 @@ def test_a_connected_store_is_so_after_the_server_was_killed(two_workers: Server
     two_workers.kill()
     two_workers.start()
     assert two_workers.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
-
-
-@contextmanager
-def hanging(folder: Path) -> Iterator[None]:
-    """SoftHSM locks a token's files while it reads them, and waits for whoever else has locked them."""
-    with ExitStack() as stack:
-        for path in folder.iterdir():
-            fcntl.lockf(stack.enter_context(path.open("r+b")), fcntl.LOCK_EX)
-        yield
 
 
 def test_a_token_that_hangs_is_told_in_time_and_other_keys_go_on(
