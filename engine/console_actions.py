@@ -63,6 +63,12 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("ManageConnections", "Connect another endpoint, test and forget connections."),
     ConsoleAction("MoveClock", "Move the account's clock forward."),
     ConsoleAction(
+        "ReadKeyStoreHealth",
+        "See what the proxies of external key stores tell of their health; `kms:DescribeCustomKeyStores` has to be allowed too.",
+        reads=True,
+        requires="kms:DescribeCustomKeyStores",
+    ),
+    ConsoleAction(
         "ReadRecord",
         "Read many events of the record at once, for reports and lessons, and verify it; `cloudtrail:LookupEvents` has to be allowed too.",
         reads=True,

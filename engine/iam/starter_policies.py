@@ -162,6 +162,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         _statement("Allow", "ChoosePrincipals", ["iam:ListUsers", "iam:ListRoles", "iam:ListGroups"]),
         _statement("Allow", "SeeEvents", _EVENTS),
         _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
+        _statement("Allow", "SeeKeyStoreHealth", ["kmsconsole:ReadKeyStoreHealth"]),
         _statement("Allow", "DecideDeletions", _DELETIONS),
         _statement("Deny", "NeverUse", [*_USE, "kms:CreateGrant"]),
         _OWN_CREDENTIALS,
@@ -194,7 +195,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         ),
         _statement("Allow", "WhoHasThisAccessKey", ["sts:GetAccessKeyInfo"]),
         _statement(
-            "Allow", "ReadConsole", ["kmsconsole:List*", "kmsconsole:ReadRecord", "kmsconsole:SignComplianceReport"]
+            "Allow", "ReadConsole", ["kmsconsole:List*", "kmsconsole:Read*", "kmsconsole:SignComplianceReport"]
         ),
         _OWN_CREDENTIALS,
     ),
@@ -205,6 +206,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         _statement("Allow", "ShowTheFuture", ["kmsconsole:MoveClock"]),
         _statement("Allow", "DecideDeletions", _DELETIONS),
         _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
+        _statement("Allow", "SeeKeyStoreHealth", ["kmsconsole:ReadKeyStoreHealth"]),
         _statement("Allow", "SeeEvents", _EVENTS),
         _statement(
             "Allow", "SeePrincipals", ["iam:Get*", "iam:List*", "iam:Simulate*", "iam:GenerateCredentialReport"]

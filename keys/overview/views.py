@@ -88,7 +88,7 @@ def home(request: ConsoleRequest) -> HttpResponse:
                 {"error": events.DENIED, "start": timezone.localtime(since).strftime("%Y-%m-%dT%H:%M")}
             ),
             "progress": inventory.progress(request),
-            "not_connected": stores.not_connected(request),
+            "stores": stores.trouble(request),
         },
     )
 

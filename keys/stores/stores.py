@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from console.aws_calls import FAILURES
 from console.request import ConsoleRequest
+from engine.public import key_stores
 from keys import permissions, service
 from keys.inventory import inventory
 from keys.stores import connection_words as words
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from keys.inventory.inventory import Row
 
 DESCRIBE = "kms:DescribeCustomKeyStores"
+READ_HEALTH = "kmsconsole:ReadKeyStoreHealth"
 AWS_CLOUDHSM, EXTERNAL_KEY_STORE = "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"
 SHOWN_KEYS = 20
 
@@ -148,17 +150,42 @@ def first_keys(request: ConsoleRequest, store_id: str) -> list[Row]:
     return inventory.describe_rows(request, list(rows[:SHOWN_KEYS]))
 
 
-def not_connected(request: ConsoleRequest) -> list[Store]:
-    """For a page that is about something else: the stores that are not connected, as far as the endpoint has stores and the reader may
-    describe them."""
+def health(request: ConsoleRequest, found: list[Store]) -> dict[str, key_stores.ProxyHealth]:
+    """Store ID → what its proxy told last, of the connected external stores among these. Only the embedded endpoint tells it. Raises
+    ClientError."""
+    asked = [each.id for each in found if each.type == EXTERNAL_KEY_STORE and each.state == words.CONNECTED]
+    if not asked or not service.backend(request).embedded:
+        return {}
+    here = (str(request.signed_in.account_id), str(request.signed_in.region))
+    return service.console_action(
+        request, READ_HEALTH, lambda: key_stores.look(*here, asked), parameters={"customKeyStoreIds": asked}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Of all stores: those that are not connected, and connected ones whose proxy or key managers are not well."""
+
+    not_connected: list[Store]
+    unwell: list[tuple[Store, key_stores.ProxyHealth]]
+
+
+def trouble(request: ConsoleRequest) -> Trouble:
+    """For a page that is about something else, as far as the endpoint has stores and the reader may read of them."""
+    found = _as_far_as_readable(request)
+    told = {} if permissions.refusal(request, READ_HEALTH) else health(request, found)
+    unwell = [(each, told[each.id]) for each in found if each.id in told and not told[each.id].is_well]
+    return Trouble([each for each in found if each.state != words.CONNECTED], unwell)
+
+
+def _as_far_as_readable(request: ConsoleRequest) -> list[Store]:
     if permissions.refusal(request, DESCRIBE):
         return []
     try:
-        found = every(request)
+        return every(request)
     except ClientError as error:
         if service.denied(error) or service.unknown_operation(error) or service.not_offered(error):
             return []
         raise
     except FAILURES:
         return []  # the endpoint's keys are shown as they were read; the page of its stores says what is wrong
-    return [store for store in found if store.state != words.CONNECTED]

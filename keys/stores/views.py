@@ -92,10 +92,19 @@ def detail(request: ConsoleRequest, kind: str, store_id: str) -> HttpResponse:
     if store.kind.slug != kind:
         return redirect("store", kind=store.kind.slug, store_id=store_id)
     keys, keys_problem = optional(lambda: stores.first_keys(request, store_id))
+    told, health_problem = optional(lambda: stores.health(request, [store]))
     return render(
         request,
         "keys/stores/store.html",
-        {"store": store, "store_name": store.name, "kind": store.kind, "keys": keys, "keys_problem": keys_problem},
+        {
+            "store": store,
+            "store_name": store.name,
+            "kind": store.kind,
+            "keys": keys,
+            "keys_problem": keys_problem,
+            "health": (told or {}).get(store_id),
+            "health_problem": health_problem,
+        },
     )
 
 

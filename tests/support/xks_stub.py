@@ -6,11 +6,14 @@ import contextlib
 import socket
 import ssl
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
 
+from engine.xks import answers
+from engine.xks.answers import Sealed
 from kmsconsole.xks_proxy import certificates
 
 HOST = "xks.example.test"
@@ -92,3 +95,29 @@ def _requests(opened: ssl.SSLSocket) -> Iterator[tuple[str, bytes]]:
             kept += opened.recv(65_536)
         body, kept = kept[:length], kept[length:]
         yield head.decode(), body
+
+
+def sound(head: str, body: bytes) -> bytes:
+    """As a proxy should answer, with a cipher of its own."""
+    asked = orjson.loads(body)
+    if "/health" in head:
+        managers = [{"id": "1", "model": "m", "healthStatus": "ACTIVE"}]
+        names = {"xksProxyVendor": "v", "xksProxyModel": "m", "ekmVendor": "e"}
+        return answer({"xksProxyFleetSize": 1, **names, "ekmFleetDetails": managers})
+    if "/metadata" in head:
+        return answer({"keySpec": "AES_256", "keyUsage": ["ENCRYPT", "DECRYPT"], "keyStatus": "ENABLED"})
+    if "/decrypt" in head:
+        return answer({"plaintext": b64encode(flipped(b64decode(asked["ciphertext"]))).decode()})
+    sealed = Sealed(flipped(b64decode(asked["plaintext"])), bytes(12), bytes(16))
+    value = answers.integrity_value(sealed, b64decode(asked["additionalAuthenticatedData"]))
+    text = {
+        "ciphertext": sealed.ciphertext,
+        "initializationVector": sealed.nonce,
+        "authenticationTag": sealed.tag,
+        "ciphertextDataIntegrityValue": value,
+    }
+    return answer({name: b64encode(octets).decode() for name, octets in text.items()})
+
+
+def flipped(octets: bytes) -> bytes:
+    return bytes(each ^ 0xFF for each in octets)

@@ -18,7 +18,7 @@ from engine import throttling
 from engine.context import CallContext
 from engine.kms import models, xks_ciphertext
 from engine.kms.ciphertext import Reference, invalid
-from engine.kms.stores import snapshots
+from engine.kms.stores import health, snapshots
 from engine.kms.stores.snapshots import EXTERNAL_KEY_STORE, KeyInStore, KeyStore
 from engine.wire.errors import AWSError
 from engine.xks import client
@@ -265,6 +265,7 @@ def unseal(
 
 def _asked(store: KeyStore, key: KeyInStore, call: CallContext) -> tuple[Proxy, RequestMetadata, Network]:
     throttling.take(store.account_id, store.store_id, throttling.EXTERNAL_KEY_STORE, "")
+    health.used(store)
     return _proxy(store), _metadata(call, key.arn), _network()
 
 

@@ -144,6 +144,7 @@ CONSOLE: dict[str, str] = {
     "ManageComplianceExceptions": "",
     "ManageConnections": "",
     "MoveClock": "teacher",
+    "ReadKeyStoreHealth": "administrator auditor teacher",
     "ReadRecord": "administrator auditor teacher student",
     "RejectKeyDeletion": "administrator teacher",
     "RequestKeyDeletion": "administrator teacher",

@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from engine.kms.stores.health import ProxyHealth
+from engine.public import key_stores
+from engine.xks.answers import Manager
 from keys.stores import stores
+from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import text
+from tests.support.policies import allow, document, person
 
 STORE_ID = "cks-1234567890abcdef0"
 ENTRY: dict[str, Any] = {
@@ -50,6 +55,23 @@ def test_its_page_and_list_show_the_proxy(signed_in: Client) -> None:
         assert words in page
     assert "https://xks.example.com/kms/xks/v1" in shown(signed_in.get("/stores/xks/"))
     assert "outside" not in shown(signed_in.get("/stores/cloudhsm/")).partition("<main")[2]
+
+
+def test_its_page_and_the_overview_show_how_the_proxy_is(
+    signed_in: Client, account: TestAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = Manager("hsm-7", "Luna", "DEGRADED")
+    told = ProxyHealth(datetime(2026, 1, 3, tzinfo=UTC), 41, vendor="ACME", model="proxy 2", managers=(manager,))
+    monkeypatch.setattr(key_stores, "look", lambda account_id, region, store_ids: dict.fromkeys(store_ids, told))
+    page = shown(signed_in.get(f"/stores/xks/{STORE_ID}/"))
+    for words in ("A key manager is not active", "ACME proxy 2", "hsm-7", "DEGRADED", "answered in 41 ms"):
+        assert words in page
+    assert "1 external key store is connected, and its proxy or key managers are not well" in shown(signed_in.get("/"))
+    reader = sign_in_browser(person(account, "reader", document(allow(["kms:Describe*", "kms:List*"]))))
+    refused = shown(reader.get(f"/stores/xks/{STORE_ID}/"))
+    assert "not authorized to perform: kmsconsole:ReadKeyStoreHealth" in refused
+    assert "hsm-7" not in refused
+    assert "not well" not in shown(reader.get("/"))
 
 
 def test_its_page_is_found_by_the_address_of_the_other_type(signed_in: Client) -> None:

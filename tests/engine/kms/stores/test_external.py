@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,14 @@ from botocore.exceptions import ClientError
 from django.test import override_settings
 
 from engine import throttling
-from engine.xks import answers, connection
-from engine.xks.answers import Sealed
+from engine.kms.stores import health
+from engine.xks import connection
 from engine.xks.failures import Failure
 from tests.conftest import TestAccount, make_client
 from tests.engine.kms.contract import refusal
 from tests.support import key_stores
 from tests.support.xks import ReferenceProxy
-from tests.support.xks_stub import HOST, Stub, answer
+from tests.support.xks_stub import HOST, Stub, answer, sound
 
 CONTEXT = {"purpose": "test", "tenant": "té"}
 CREDENTIAL = {"AccessKeyId": "BETWEEN2TENAND3TENCHARACTERS", "RawSecretAccessKey": "s" * 43}
@@ -349,11 +348,12 @@ def refusal_or_blob(store: Store) -> Any:
 
 
 @pytest.fixture
-def lying(account: TestAccount, tmp_path: Path) -> Iterator[tuple[Store, Stub]]:
-    """A store over a stub that first answers as a proxy should, with a cipher of its own."""
+def lying(account: TestAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Store, Stub]]:
+    """A store over a stub that first answers as a proxy should, with a cipher of its own. Nothing but what a test does asks it."""
+    monkeypatch.setattr(health, "used", lambda store: None)
     connection.close_idle()
     stub = Stub(tmp_path)
-    stub.respond = _sound
+    stub.respond = sound
     with override_settings(
         XKS_PROXIES={HOST: stub.address}, XKS_CA_BUNDLE=str(stub.ca_bundle), XKS_CLIENT_CERTIFICATE="", XKS_SECONDS=5.0
     ):
@@ -370,31 +370,6 @@ def lying(account: TestAccount, tmp_path: Path) -> Iterator[tuple[Store, Stub]]:
         key = key_in(kms, made["CustomKeyStoreId"], "any")
         yield Store(account, kms, made["CustomKeyStoreId"], key["KeyId"]), stub
     stub.close()
-
-
-def _sound(head: str, body: bytes) -> bytes:
-    asked = orjson.loads(body)
-    if "/health" in head:
-        managers = [{"id": "1", "model": "m", "healthStatus": "ACTIVE"}]
-        names = {"xksProxyVendor": "v", "xksProxyModel": "m", "ekmVendor": "e"}
-        return answer({"xksProxyFleetSize": 1, **names, "ekmFleetDetails": managers})
-    if "/metadata" in head:
-        return answer({"keySpec": "AES_256", "keyUsage": ["ENCRYPT", "DECRYPT"], "keyStatus": "ENABLED"})
-    if "/decrypt" in head:
-        return answer({"plaintext": b64encode(_flipped(b64decode(asked["ciphertext"]))).decode()})
-    sealed = Sealed(_flipped(b64decode(asked["plaintext"])), bytes(12), bytes(16))
-    value = answers.integrity_value(sealed, b64decode(asked["additionalAuthenticatedData"]))
-    text = {
-        "ciphertext": sealed.ciphertext,
-        "initializationVector": sealed.nonce,
-        "authenticationTag": sealed.tag,
-        "ciphertextDataIntegrityValue": value,
-    }
-    return answer({name: b64encode(octets).decode() for name, octets in text.items()})
-
-
-def _flipped(octets: bytes) -> bytes:
-    return bytes(each ^ 0xFF for each in octets)
 
 
 LIES: dict[str, tuple[Callable[[bytes], bytes], Failure]] = {
@@ -424,7 +399,7 @@ def test_what_a_proxy_answers_wrongly_releases_nothing_and_loses_nothing(
     stub.respond = lambda head, body: lie(body)
     told = ("KMSInvalidStateException", failure.value.message)
     assert refusal(store.kms.decrypt, CiphertextBlob=blob, EncryptionContext=CONTEXT) == told
-    stub.respond = _sound
+    stub.respond = sound
     assert store.kms.decrypt(CiphertextBlob=blob, EncryptionContext=CONTEXT)["Plaintext"] == b"secret"
 
 
@@ -433,7 +408,7 @@ def test_a_replayed_ciphertext_is_found(lying: tuple[Store, Stub]) -> None:
     kept: list[bytes] = []
 
     def replay(head: str, body: bytes) -> bytes:
-        kept.append(kept[0] if kept else _sound(head, body))
+        kept.append(kept[0] if kept else sound(head, body))
         return kept[-1]
 
     stub.respond = replay
