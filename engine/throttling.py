@@ -33,7 +33,9 @@ def _kms(name: str, default: float, aws: float) -> Family:
     return _family(name, default, aws, *of_quota(name))
 
 
-EXTERNAL_KEY_STORE = "external key store"  # what is asked of a proxy: each store for itself, in place of the Region
+# What is asked of a proxy, or of a cluster: each store for itself, in place of the Region.
+EXTERNAL_KEY_STORE = "external key store"
+CLOUDHSM_KEY_STORE = "CloudHSM key store"
 
 FAMILIES: Mapping[str, tuple[Family, ...]] = {
     "kms": (
@@ -49,10 +51,12 @@ FAMILIES: Mapping[str, tuple[Family, ...]] = {
     "sts": (_family("sts", 10_000, 600),),
     "cloudtrail": (_family("lookup-events", 1_000, 2),),
     EXTERNAL_KEY_STORE: (_family("external-key-store", 1_800, 1_800),),
+    CLOUDHSM_KEY_STORE: (_family("cloudhsm-key-store", 1_800, 1_800),),
 }
 
 _KMS_WORDS = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
 _WORDS = "Rate exceeded"
+_OF_KMS = ("kms", EXTERNAL_KEY_STORE, CLOUDHSM_KEY_STORE)
 
 Rates = dict[str, tuple[Family, float]]  # by operation name, and "" for the rest of a service
 _rates: dict[str, Rates] = {}
@@ -108,7 +112,7 @@ def take(account_id: str, region: str, service: str, operation: str) -> None:
     bucket[1] = now
     if tokens < 1:
         bucket[0] = tokens
-        raise AWSError("ThrottlingException", _KMS_WORDS if service in ("kms", EXTERNAL_KEY_STORE) else _WORDS)
+        raise AWSError("ThrottlingException", _KMS_WORDS if service in _OF_KMS else _WORDS)
     bucket[0] = tokens - 1
 
 

@@ -16,13 +16,16 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from engine import clock
 from engine.iam import accounts
 from engine.iam.models import Account
 from engine.store import cache
-from engine.trail import verify
+from engine.trail import recorder, verify
 from engine.trail.journal import has_records
+from engine.trail.record import ServiceEvent, service_event
 from engine.vault import domain_keys, hierarchy, root_files
 from engine.vault.models import DomainKey
+from engine.vault.root_shares import ShareCollection
 from kmsconsole.installation import environment, root_secret
 from kmsconsole.installation.datafolder import DataFolderError
 
@@ -180,6 +183,26 @@ def _first_administrator() -> FirstAdministrator:
         access_key_id="" if access_key_id else created.access_key_id,
         secret_access_key="" if secret else created.secret_access_key,
     )
+
+
+def record_unsealed(file: root_files.RootFile) -> None:
+    """In every account's trail: that the root key was opened by people's shares, and when. Whose they were nobody knows. Raises
+    TrailUnavailable."""
+    details = {"rootKeyID": file.root_key_id, "sharesNeeded": ShareCollection(file.description[file.provider]).needed}
+    events = [
+        service_event(
+            ServiceEvent(
+                account_id=account_id,
+                region="us-east-1",
+                source="kms.amazonaws.com",
+                name="Unsealed",
+                now=clock.now(account_id),
+                details=details,
+            )
+        )
+        for account_id in Account.objects.order_by("account_id").values_list("account_id", flat=True)
+    ]
+    recorder.record(events)
 
 
 def close_connections() -> None:

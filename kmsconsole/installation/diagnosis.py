@@ -18,6 +18,11 @@ from django.db.migrations.executor import MigrationExecutor
 
 from engine import throttling
 from engine.sinks import state
+from engine.hsm.token import TokenError
+from engine.kms.models import CustomKeyStore
+from engine.kms.stores import health, snapshots, tokens
+from engine.kms.stores.clusters import registered
+from engine.kms.stores.snapshots import CONNECTED, EXTERNAL_KEY_STORE
 from engine.trail import verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal
@@ -52,6 +57,7 @@ def examine() -> Iterator[Finding]:
         return
     yield from _database()
     yield from _root_key()
+    yield from _key_stores()
     yield from _trail()
     yield from _sinks()
 
@@ -226,6 +232,41 @@ def _domain_keys(file: root_files.RootFile) -> Iterator[Finding]:
         )
     else:
         yield Finding(FINE, "root key", f"opens every domain key ({len(rows)})")
+
+
+def _key_stores() -> Iterator[Finding]:
+    """The registered clusters and whether their token answers, and the key stores. Nobody logs in: a wrong PIN could lock the token."""
+    try:
+        clusters, stores = list(registered()), list(CustomKeyStore.objects.order_by("account_id", "region", "name"))
+    except DatabaseError:
+        return  # told of the database
+    for cluster in clusters:
+        named = f"cluster {cluster.cluster_id}, token {cluster.token_label} of {cluster.module}"
+        try:
+            tokens.look_for(cluster.module, cluster.token_label)
+        except TokenError as error:
+            yield Finding(WARNING, "key stores", f"{named}: {error}", "its keys cannot be used until the token answers")
+        else:
+            yield Finding(FINE, "key stores", f"{named}: the token answers")
+    for row in stores:
+        named = f"{row.name} ({row.store_id}, {row.type}) of account {row.account_id} in {row.region}"
+        yield from _key_store(row, named)
+
+
+def _key_store(row: CustomKeyStore, named: str) -> Iterator[Finding]:
+    if row.type != EXTERNAL_KEY_STORE or row.connection_state != CONNECTED:
+        yield Finding(FINE, "key stores", f"{named}: {row.connection_state}")
+        return
+    try:
+        told = health.of_proxy(snapshots.snapshot(row))
+    except (hierarchy.UnwrapError, hierarchy.RootKeyError):
+        yield Finding(FINE, "key stores", f"{named}: {row.connection_state}")  # the root key's finding says why no more
+        return
+    if told.is_well:
+        yield Finding(FINE, "key stores", f"{named}: {row.connection_state}, its proxy is well")
+    else:
+        what = told.error or "a key manager is not active"
+        yield Finding(WARNING, "key stores", f"{named}: {row.connection_state}, but {what}", "see docs/key-stores.md")
 
 
 def _trail() -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from engine import throttling
 from engine.context import CallContext
 from engine.hsm.token import Reason, TokenError
 from engine.hsm.token_process import TokenProcess
@@ -166,6 +167,7 @@ def check_new_key(store: KeyStore, parameters: Mapping[str, Any]) -> None:
 
 
 def create_key(store: KeyStore, key: models.Key, parameters: Mapping[str, Any], call: CallContext) -> dict[str, str]:
+    _count(store)
     try:
         tokens.call(store, lambda token: token.generate(UUID(key.key_id).bytes, key.key_id))
     except TokenError as error:
@@ -185,6 +187,7 @@ def destroy_key(store: KeyStore, key_id: str) -> bool:
 def seal(
     store: KeyStore, key: KeyInStore, plaintext: bytes, encryption_context: Mapping[str, str] | None, call: CallContext
 ) -> bytes:
+    _count(store)
     header = token_ciphertext.header_of(key.account_id, key.key_id)
     additional, object_id = token_ciphertext.additional_data(header, encryption_context), UUID(key.key_id).bytes
     try:
@@ -197,6 +200,7 @@ def seal(
 def unseal(
     store: KeyStore, key: KeyInStore, blob: bytes, encryption_context: Mapping[str, str] | None, call: CallContext
 ) -> bytes:
+    _count(store)
     header, nonce, sealed, tag = token_ciphertext.parts(blob)
     additional, object_id = token_ciphertext.additional_data(header, encryption_context), UUID(key.key_id).bytes
     try:
@@ -219,7 +223,13 @@ def _decrypt(token: TokenProcess, key: bytes, nonce: bytes, sealed: bytes, tag: 
 
 
 def random(store: KeyStore, length: int) -> bytes:
+    _count(store)
     try:
         return tokens.call(store, lambda token: token.random(length))
     except TokenError as error:
         raise _refused(store, error, _RANDOM) from error
+
+
+def _count(store: KeyStore) -> None:
+    """Source: AWS KMS Developer Guide, "Request quotas", custom key store request quotas. Raises ThrottlingException."""
+    throttling.take(store.account_id, store.store_id, throttling.CLOUDHSM_KEY_STORE, "")

@@ -69,6 +69,8 @@ class Command(BaseCommand):
                 domain_keys.adopt(sealed.unseal(sealed_root, doors[0], limits))
             administrator = bootstrap.prepare()
             _hold_for_sinks()
+            if sealed_root is not None:
+                bootstrap.record_unsealed(sealed_root)
         except sealed.Stopped:
             return
         except (RootKeyError, DataFolderError, TrailUnavailable) as reason:

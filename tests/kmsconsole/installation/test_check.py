@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from kmsconsole.installation import environment
 from kmsconsole.installation.environment import VARIABLES
-from tests.support import prefork
+from tests.support import key_stores, prefork
 from tests.support.postgres import Postgres
 from tests.support.server import ROOT, Server
 
@@ -43,6 +44,20 @@ def test_a_new_folder_and_a_good_installation_are_fine(tmp_path: Path, installat
         assert said in good.stdout
     with installation:
         assert "a server is running" in check(installation).stdout
+
+
+def test_key_stores_and_whether_their_token_answers_are_told(installation: Server) -> None:
+    with installation:
+        cluster = key_stores.training_cluster(installation)
+        store_id = key_stores.connected_store(installation.client(), cluster)
+        good = check(installation)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert f"{cluster.cluster_id}, token {cluster.label}" in good.stdout
+    assert ": the token answers" in good.stdout
+    assert f"store ({store_id}, AWS_CLOUDHSM)" in good.stdout
+    assert "us-east-1: CONNECTED" in good.stdout
+    shutil.move(cluster.folder, installation.folder / "away")
+    assert ": the token is not there" in check(installation).stdout
 
 
 def damage_database(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import urllib.error
@@ -109,6 +110,11 @@ def test_enough_shares_of_different_people_unseal_all_workers(
     for _ in range(8):  # each client's connection is another worker's
         assert sealed.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
     assert 'name="password"' in first.get("/")[2]  # the sign-in page
+    named = [{"AttributeKey": "EventName", "AttributeValue": "Unsealed"}]
+    (event, *_earlier) = sealed.client("cloudtrail").lookup_events(LookupAttributes=named)["Events"]
+    recorded = json.loads(event["CloudTrailEvent"])
+    assert recorded["eventType"] == "AwsServiceEvent"
+    assert recorded["serviceEventDetails"]["sharesNeeded"] == 2
     everything = b"".join(path.read_bytes() for path in sealed.folder.rglob("*") if path.is_file())
     for share in shares:
         assert share.encode() not in everything

@@ -13,6 +13,7 @@ from django.test import override_settings
 
 from engine.kms.stores import health
 from engine.kms.stores.health import ProxyHealth
+from engine.store import cache
 from engine.xks import connection
 from tests.conftest import TestAccount
 from tests.support import key_stores
@@ -36,6 +37,7 @@ class Store:
         key_stores.connect(self.kms, self.id)
 
     def look(self) -> ProxyHealth | None:
+        cache.synchronise()  # as each request does
         return health.look(self.account.account_id, REGION, [self.id]).get(self.id)
 
     def checks(self) -> list[dict[str, Any]]:

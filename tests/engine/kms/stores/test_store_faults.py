@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from engine import throttling
 from engine.hsm.token import Reason, Token, TokenError
 from engine.hsm.token_process import TokenProcess
 from engine.kms import models
@@ -211,6 +212,17 @@ def test_a_token_that_did_not_answer_is_asked_by_one_call_at_a_time_until_it_doe
         answering.set()
         for thread in threads:
             thread.join()
+    assert store.decrypt(store.encrypt()) == b"secret"
+
+
+def test_a_store_has_a_quota_of_its_own(store: Store) -> None:
+    throttling.configure("cloudhsm-key-store=1")
+    try:
+        calls = (store.encrypt, lambda: store.kms.generate_random(NumberOfBytes=8, CustomKeyStoreId=store.store_id))
+        assert {code_of(call) for call in calls * 4} == {"", "ThrottlingException"}
+        assert code_of(store.kms.encrypt, KeyId=store.account.create_key(), Plaintext=b"x") == ""
+    finally:
+        throttling.configure("")
     assert store.decrypt(store.encrypt()) == b"secret"
 
 
