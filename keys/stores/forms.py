@@ -8,10 +8,13 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from keys.stores.connection_words import CONNECTED, DISCONNECTED
 from keys.stores.stores import AWS_CLOUDHSM, EXTERNAL_KEY_STORE, Store
 
 PUBLIC_ENDPOINT, VPC_ENDPOINT_SERVICE = "PUBLIC_ENDPOINT", "VPC_ENDPOINT_SERVICE"
 _KEEP = gettext_lazy("Leave it empty to keep the one that is stored.")
+_WHILE_CONNECTED = gettext_lazy("Can be changed while the store is connected.")
+_DISCONNECT_FIRST = gettext_lazy("Disconnect the store to change it.")
 
 
 def _secret(**attributes: str) -> forms.PasswordInput:
@@ -24,6 +27,8 @@ class StoreForm(forms.Form):
     # Field → member of the call; what is empty is not sent.
     MEMBERS: dict[str, str] = {}
     SECRETS: tuple[str, ...] = ()
+    # What UpdateCustomKeyStore takes of a connected store, too; the rest only of one that is disconnected.
+    WHILE_CONNECTED: tuple[str, ...] = ("name",)
     type = ""
 
     name = forms.CharField(
@@ -41,6 +46,11 @@ class StoreForm(forms.Form):
             for name in self.SECRETS:
                 self.fields[name].required = False
                 self.fields[name].help_text = f"{self.fields[name].help_text} {_KEEP}"
+            if store.state != DISCONNECTED:
+                for name, field in self.fields.items():
+                    changes = store.state == CONNECTED and name in self.WHILE_CONNECTED
+                    field.disabled = not changes
+                    field.help_text = f"{field.help_text} {_WHILE_CONNECTED if changes else _DISCONNECT_FIRST}".strip()
 
     @classmethod
     def values(cls, store: Store) -> dict[str, str]:
@@ -115,6 +125,7 @@ class ExternalForm(StoreForm):
         "vpc_owner": "XksProxyVpcEndpointServiceOwner",
     }
     SECRETS = ("access_key_id", "secret")
+    WHILE_CONNECTED = ("name", "path", "access_key_id", "secret")
     type = EXTERNAL_KEY_STORE
 
     connectivity = forms.ChoiceField(

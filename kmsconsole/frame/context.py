@@ -93,6 +93,10 @@ _NAVIGATION = (
 # What the palette offers to do, besides going to a page of the navigation.
 _ACTIONS = (
     Entry(_("Create key"), "wizard", "plus", asks=("kms:CreateKey",)),
+    Entry(
+        _("Create AWS CloudHSM key store"), "store-new", "server-stack", ("cloudhsm",), ("kms:CreateCustomKeyStore",)
+    ),
+    Entry(_("Create external key store"), "store-new", "server-stack", ("xks",), ("kms:CreateCustomKeyStore",)),
     Entry(_("Encrypt"), "play", "lock-closed", ("encrypt",)),
     Entry(_("Decrypt"), "play", "lock-open", ("decrypt",)),
     Entry(_("Generate data key"), "play", "sparkles", ("generate-data-key",)),

@@ -18,7 +18,8 @@ from console.request import ConsoleRequest
 from keys import service
 from keys.inventory import inventory, search_terms
 from keys.viewer import is_allowed
-from kmsconsole.frame import context, key_actions
+from kmsconsole.frame import context, key_actions, store_actions
+from kmsconsole.frame.key_actions import KeyAction
 
 KEYS_SHOWN = 8
 PRINCIPALS_SHOWN = 6
@@ -46,7 +47,8 @@ class Found:
 class SearchResults:
     keys: list[Any] = field(default_factory=list)
     more_keys: bool = False
-    key_actions: list[key_actions.KeyAction] = field(default_factory=list)
+    key_actions: list[KeyAction] = field(default_factory=list)
+    store_actions: list[KeyAction] = field(default_factory=list)
     principals: list[Found] = field(default_factory=list)
     pages: list[context.Entry] = field(default_factory=list)
     actions: list[context.Entry] = field(default_factory=list)
@@ -54,7 +56,9 @@ class SearchResults:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.keys or self.key_actions or self.principals or self.pages or self.actions)
+        return not (
+            self.keys or self.key_actions or self.store_actions or self.principals or self.pages or self.actions
+        )
 
 
 def search(request: ConsoleRequest) -> HttpResponse:
@@ -85,6 +89,7 @@ def _find(request: ConsoleRequest, typed: str, text: str) -> SearchResults:
         found.key_actions = key_actions.actions(request, typed)
     except ClientError as error:
         found.problem = service.sentence(error)
+    found.store_actions = store_actions.actions(request, typed)
     if len(words) == 1 and len(typed) >= _SHORTEST_NAME:
         found.principals = _principals(request, words[0])
     return found

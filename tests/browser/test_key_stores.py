@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support import key_stores
-from tests.support.server import Server
+from tests.support.server import PASSWORD, Server
+from tests.support.xks import ReferenceProxy
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def test_an_external_store_is_made_connected_and_shows_its_proxys_health(chromium: Any, tmp_path: Path) -> None:
+    with ReferenceProxy(tmp_path / "proxy") as proxy, Server(tmp_path / "data", **proxy.environment()) as server:
+        context = chromium.new_context(base_url=server.url)
+        page = context.new_page()
+        page.goto("/principals/sign-in/?next=/stores/xks/new/")
+        page.get_by_label("User name").fill("admin")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        credential = proxy.members["XksProxyAuthenticationCredential"]
+        page.get_by_label("Custom key store name").fill("outside")
+        page.get_by_label("Proxy URI endpoint").fill(proxy.members["XksProxyUriEndpoint"])
+        page.get_by_label("Proxy URI path").fill(proxy.members["XksProxyUriPath"])
+        page.get_by_label("Proxy credential: access key ID").fill(credential["AccessKeyId"])
+        page.get_by_label("Proxy credential: secret access key").fill(credential["RawSecretAccessKey"])
+        page.get_by_role("main").get_by_role("button", name="Create key store").click()
+        page.get_by_role("button", name="Connect", exact=True).click()
+        health = page.get_by_role("region", name="Health of the proxy")
+        expect(health.locator(".badge-good")).to_have_text("Well")  # the page follows its connection, without a reload
+        expect(health).to_contain_text("ACTIVE")
+        context.close()
 
 
 def test_a_store_is_made_connected_and_used(visit: Any, server: Server) -> None:

@@ -65,7 +65,10 @@ def test_a_setting_that_cannot_be_read_is_refused(setting: str) -> None:
 
 def test_every_operation_a_family_names_is_one_of_its_service() -> None:
     for service, families in throttling.FAMILIES.items():
-        if service in (throttling.EXTERNAL_KEY_STORE, throttling.CLOUDHSM_KEY_STORE):  # no service of AWS's: what a proxy is asked
+        if service in (
+            throttling.EXTERNAL_KEY_STORE,
+            throttling.CLOUDHSM_KEY_STORE,
+        ):  # no service of AWS's: what a proxy is asked
             continue
         known = set(get_session().get_service_model(service).operation_names)
         named = [operation for family in families for operation in family.operations]

@@ -13,6 +13,7 @@ from engine.kms.stores.health import ProxyHealth
 from engine.public import key_stores
 from engine.xks.answers import Manager
 from keys.stores import stores
+from keys.stores.forms import ExternalForm
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import text
 from tests.support.policies import allow, document, person
@@ -84,6 +85,26 @@ def test_an_edit_sends_the_path_alone_and_keeps_the_credential(signed_in: Client
     assert "--xks-proxy-uri-path /other/kms/xks/v1" in page
     assert "--xks-proxy-uri-endpoint" not in page
     assert "credential" not in page[page.find("aws kms update-custom-key-store") : page.find("Python (boto3)")]
+
+
+@pytest.mark.parametrize(
+    ("state", "open_fields"),
+    [
+        ("CONNECTED", {"name", "path", "access_key_id", "secret"}),
+        ("DISCONNECTED", set(ExternalForm.base_fields)),
+        ("FAILED", set()),
+    ],
+)
+def test_each_field_says_whether_it_can_be_changed_now(
+    signed_in: Client, monkeypatch: pytest.MonkeyPatch, state: str, open_fields: set[str]
+) -> None:
+    store = stores.Store(ENTRY | {"ConnectionState": state}, 0)
+    monkeypatch.setattr(stores, "find", lambda request, store_id: store)
+    answer: Any = signed_in.get(f"/stores/xks/{STORE_ID}/edit/")
+    fields = answer.context["form"].fields
+    assert {name for name, field in fields.items() if not field.disabled} == open_fields
+    said = {name for name, field in fields.items() if "Disconnect the store to change it." in str(field.help_text)}
+    assert said == fields.keys() - open_fields
 
 
 def test_a_new_credential_is_shown_as_variables(signed_in: Client) -> None:

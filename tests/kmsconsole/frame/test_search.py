@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from keys.stores import stores
 from kmsconsole.frame import context, key_actions
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import text
@@ -44,6 +45,27 @@ def payments(account: TestAccount) -> str:
     key_id = account.create_key(Tags=[{"TagKey": "owner", "TagValue": "finance"}])
     account.client().create_alias(AliasName="alias/payments", TargetKeyId=key_id)
     return key_id
+
+
+def test_stores_are_connected_and_disconnected_from_the_palette(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def entry(name: str, state: str) -> stores.Store:
+        return stores.Store({"CustomKeyStoreId": f"cks-{name}", "CustomKeyStoreName": name, "ConnectionState": state})
+
+    monkeypatch.setattr(stores, "every", lambda request: [entry("one", "DISCONNECTED"), entry("two", "CONNECTED")])
+
+    def found(client: Client, typed: str) -> list[str]:
+        return [each.url for each in client.get("/search/", {"q": typed}).context["found"].store_actions]
+
+    assert found(signed_in, "connect one") == ["/stores/cloudhsm/cks-one/connect/"]
+    assert found(signed_in, "two disconnect") == ["/stores/cloudhsm/cks-two/disconnect/"]
+    assert found(signed_in, "connect") == ["/stores/cloudhsm/cks-one/connect/"]
+    assert found(signed_in, "connect two") == []
+    reader = sign_in_browser(person(account, "reader", document(allow(["kms:Describe*", "kms:List*"]))))
+    assert found(reader, "connect one") == []
+    offered = [str(each.label) for each in signed_in.get("/search/", {"q": "key store"}).context["found"].actions]
+    assert offered == ["Create AWS CloudHSM key store", "Create external key store"]
 
 
 PHRASES = [
