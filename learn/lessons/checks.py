@@ -5,7 +5,7 @@ A check answers the record that proves the step, the newest where there are seve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -153,3 +153,48 @@ def _switching(which: str, records: Sequence[Record]) -> Record | None:
 refused_while_disabled: Check = partial(_switching, "refused")
 enabled_again: Check = partial(_switching, "enabled")
 used_again: Check = partial(_switching, "used")
+
+
+def cloudhsm_store(record: Record) -> bool:
+    """For CreateCustomKeyStore: of the type that it makes where none is named."""
+    return bool(given(record).get("customKeyStoreType", "AWS_CLOUDHSM") == "AWS_CLOUDHSM")
+
+
+def _in_store(which: str, records: Sequence[Record]) -> Record | None:
+    """A key that was made in a CloudHSM key store ("made"), used ("used"), its store disconnected ("disconnected"), a use refused ("refused"),
+    the store connected again and the key used again ("again"), each after the other."""
+    stores: dict[str, str] = {}  # ARN of a key → its store
+    stage: dict[str, str] = {}  # ARN → what was last seen of it
+    proofs: dict[str, Record] = {}
+
+    def proceed(arns: Iterable[str], before: tuple[str, ...], after: str, record: Record) -> None:
+        for arn in arns:
+            if stage.get(arn) in before:
+                stage[arn], proofs[after] = after, record
+
+    for record in records:
+        name, error = record["eventName"], record.get("errorCode", "")
+        of_store = [arn for arn, store in stores.items() if store == given(record).get("customKeyStoreId")]
+        if error == "KMSInvalidStateException":
+            # What is refused names no resource; AWS's sentence begins with the key's ARN.
+            proceed([record.get("errorMessage", "").partition(" ")[0]], ("disconnected",), "refused", record)
+        elif error:
+            continue
+        elif name == "CreateKey" and given(record).get("origin") == "AWS_CLOUDHSM":
+            for arn in keys_of(record):
+                stores[arn], stage[arn], proofs["made"] = given(record).get("customKeyStoreId", ""), "made", record
+        elif name == "DisconnectCustomKeyStore":
+            proceed(of_store, ("used",), "disconnected", record)
+        elif name == "ConnectCustomKeyStore":
+            proceed(of_store, ("refused",), "reconnected", record)
+        elif name in USES:
+            proceed(keys_of(record), ("made",), "used", record)
+            proceed(keys_of(record), ("reconnected",), "again", record)
+    return proofs.get(which)
+
+
+made_in_store: Check = partial(_in_store, "made")
+used_in_store: Check = partial(_in_store, "used")
+store_disconnected: Check = partial(_in_store, "disconnected")
+refused_while_disconnected: Check = partial(_in_store, "refused")
+used_after_reconnection: Check = partial(_in_store, "again")

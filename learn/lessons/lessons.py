@@ -6,50 +6,20 @@ A command is for a POSIX shell, with the places {alias}, {key}, {user} and {acco
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from learn.lessons import checks
-from learn.lessons.checks import Check, Record, by_program, done, given, looks_by, opened, refused, through_service
+from learn.lessons.checks import by_program, done, given, looks_by, opened, refused, through_service
+from learn.lessons.key_stores import KEY_STORE
+from learn.lessons.lesson import EVENTS, KEY, Lesson, Step
 
-KEY = "KEY"  # in a link's arguments: the learner's key, once there is one
-EVENTS = "EVENTS"  # as a link: the audit page with the events of that key
+__all__ = ["BY_SLUG", "EVENTS", "FOR_STUDENTS", "KEY", "LESSONS", "Lesson", "Step", "operations"]
+
 _NEXT = " \\\n    "  # the shell's way to go on in the next line
 _TO_FILE = f"{_NEXT}--query CiphertextBlob --output text |\n    base64 --decode > "
 _ENCRYPT = f"aws kms encrypt --key-id {{alias}}{_NEXT}--plaintext fileb://secret.txt"
 _DECRYPT = f"aws kms decrypt --ciphertext-blob fileb://%s{_NEXT}--query Plaintext --output text |\n    base64 --decode"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """`looked_for` is the operation as the record calls it; `link` a page of the console by pattern and arguments, with its words."""
-
-    title: Any
-    words: Any
-    why: Any
-    looked_for: str
-    check: Check
-    link: tuple[str, ...] = ()
-    link_words: Any = ""
-    command: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """`operations` are those whose records its checks read. A lesson that is not `for_students` is the teacher's own."""
-
-    slug: str
-    title: Any
-    lead: Any
-    operations: tuple[str, ...]
-    steps: tuple[Step, ...]
-    for_students: bool = True
-
-    def proofs(self, records: Sequence[Record]) -> list[Record | None]:
-        """For each step the record that proves it. `records`: one person's, in the order they happened."""
-        return [step.check(records) for step in self.steps]
 
 
 LESSONS: tuple[Lesson, ...] = (
@@ -434,6 +404,7 @@ LESSONS: tuple[Lesson, ...] = (
             ),
         ),
     ),
+    KEY_STORE,
     Lesson(
         "audit-trail",
         _("Reading the audit trail"),
