@@ -58,8 +58,8 @@ def create_practice_policies(account_id: str) -> list[str]:
     with transaction.write():
         there = set(ManagedPolicy.objects.filter(account_id=account_id).values_list("name", flat=True))
         missing = [policy for policy in starter_policies.POLICIES if policy.name not in there]
-        for policy in missing:
-            row = ManagedPolicy.objects.create(
+        rows = ManagedPolicy.objects.bulk_create(
+            ManagedPolicy(
                 account_id=account_id,
                 path=starter_policies.PATH,
                 name=policy.name,
@@ -68,8 +68,11 @@ def create_practice_policies(account_id: str) -> list[str]:
                 updated=now,
                 description=policy.description,
             )
-            ManagedPolicyVersion.objects.create(
-                policy=row, version_id="v1", document=policy.document, is_default=True, created=now
-            )
+            for policy in missing
+        )
+        ManagedPolicyVersion.objects.bulk_create(
+            ManagedPolicyVersion(policy=row, version_id="v1", document=policy.document, is_default=True, created=now)
+            for row, policy in zip(rows, missing, strict=True)
+        )
         changed(iam_entity(account_id))
     return [policy.arn(account_id) for policy in missing]

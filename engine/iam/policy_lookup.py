@@ -29,13 +29,15 @@ def policies_of(principal: Principal) -> Attached:
 
 
 def _load(account_id: str, unique_id: str) -> tuple[Attached, list[str]]:
-    owners: dict[str, list[int]] = {"user": [], "group": [], "role": []}
+    owners: dict[str, list[int]] = {}
     boundary = ""
     if unique_id.startswith("AIDA"):
         user = User.objects.filter(account_id=account_id, unique_id=unique_id).first()
         if user is not None:
             boundary = user.permissions_boundary
-            owners = {"user": [user.pk], "group": list(user.groups.values_list("pk", flat=True)), "role": []}
+            owners["user"] = [user.pk]
+            if groups := list(user.groups.values_list("pk", flat=True)):
+                owners["group"] = groups
     elif unique_id.startswith("AROA"):
         role = Role.objects.filter(account_id=account_id, unique_id=unique_id).first()
         if role is not None:
