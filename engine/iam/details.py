@@ -138,21 +138,24 @@ def _without(entry: Answer, *members: str) -> Answer:
 
 
 def _local_policies(context: CallContext, keys: list[int]) -> list[Answer]:
+    rows = _rows(ManagedPolicy, keys)
+    found = policies_api.uses(context.account_id, own=rows)
     return [
         {
-            **policies_api.policy_entry(row),
+            **policies_api.policy_entry(row, found),
             "PolicyVersionList": [
                 policies_api.version_entry(version, document=True) for version in row.versions.order_by("-pk")
             ],
         }
-        for row in _rows(ManagedPolicy, keys)
+        for row in rows
     ]
 
 
 def _aws_policies(context: CallContext, arns: list[str]) -> list[Answer]:
+    found = policies_api.uses(context.account_id)
     return [
         {
-            **policies_api.aws_entry(context, aws_managed.POLICIES[arn], detail=True),
+            **policies_api.aws_entry(context, aws_managed.POLICIES[arn], found, detail=True),
             "PolicyVersionList": [policies_api.aws_version_entry(arn)],
         }
         for arn in arns

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import Q
@@ -149,18 +151,45 @@ def _permitted(context: CallContext, parameters: dict[str, Any]) -> ManagedPolic
     return policy
 
 
-def policy_entry(policy: ManagedPolicy, *, detail: bool = True) -> Answer:
-    default = policy.versions.filter(is_default=True).values_list("version_id", flat=True).first()
-    attached = Attachment.objects.filter(policy_arn=policy.arn).count()
-    boundaries = sum(table.objects.filter(permissions_boundary=policy.arn).count() for table in (User, Role))
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """How often each policy is attached and is a boundary in an account, by ARN, and the default versions of its own policies by row:
+    read for all at once, where an answer lists many."""
+
+    attached: Counter[str]
+    bounding: Counter[str]
+    defaults: dict[int, str] = field(default_factory=dict)
+
+
+def uses(account_id: str, arn: str = "", own: Iterable[ManagedPolicy] = ()) -> Uses:
+    """Of every policy, or of the one of this ARN; with the default versions of `own`."""
+    owners = Q(user__account_id=account_id) | Q(group__account_id=account_id) | Q(role__account_id=account_id)
+    attachments = Attachment.objects.filter(owners)
+    bounding: Counter[str] = Counter()
+    for table in (User, Role):
+        bounded = table.objects.filter(account_id=account_id).exclude(permissions_boundary="")
+        bounded = bounded.filter(permissions_boundary=arn) if arn else bounded
+        bounding.update(bounded.values_list("permissions_boundary", flat=True))
+    attachments = attachments.filter(policy_arn=arn) if arn else attachments
+    return Uses(Counter(attachments.values_list("policy_arn", flat=True)), bounding, default_versions(own))
+
+
+def default_versions(own: Iterable[ManagedPolicy]) -> dict[int, str]:
+    versions = ManagedPolicyVersion.objects.filter(policy__in=list(own), is_default=True)
+    return dict(versions.values_list("policy_id", "version_id"))
+
+
+def policy_entry(policy: ManagedPolicy, found: Uses | None = None, *, detail: bool = True) -> Answer:
+    """`found`: what was read for many policies, this one among them."""
+    found = found or uses(policy.account_id, policy.arn, [policy])
     entry: Answer = {
         "PolicyName": policy.name,
         "PolicyId": policy.unique_id,
         "Arn": policy.arn,
         "Path": policy.path,
-        "DefaultVersionId": default,
-        "AttachmentCount": attached,
-        "PermissionsBoundaryUsageCount": boundaries,
+        "DefaultVersionId": found.defaults.get(policy.pk),
+        "AttachmentCount": found.attached[policy.arn],
+        "PermissionsBoundaryUsageCount": found.bounding[policy.arn],
         "IsAttachable": True,
         "CreateDate": policy.created,
         "UpdateDate": policy.updated,
@@ -170,23 +199,18 @@ def policy_entry(policy: ManagedPolicy, *, detail: bool = True) -> Answer:
     return entry
 
 
-def aws_entry(context: CallContext, policy: aws_managed.ManagedDocument, *, detail: bool) -> Answer:
-    mine = Attachment.objects.filter(policy_arn=policy.arn)
-    count = sum(
-        mine.filter(**{f"{word}__account_id": context.account_id}).count() for word in ("user", "group", "role")
-    )
-    boundaries = sum(
-        table.objects.filter(account_id=context.account_id, permissions_boundary=policy.arn).count()
-        for table in (User, Role)
-    )
+def aws_entry(
+    context: CallContext, policy: aws_managed.ManagedDocument, found: Uses | None = None, *, detail: bool
+) -> Answer:
+    found = found or uses(context.account_id, policy.arn)
     entry: Answer = {
         "PolicyName": policy.name,
         "PolicyId": policy.policy_id,
         "Arn": policy.arn,
         "Path": policy.path,
         "DefaultVersionId": policy.version_id,
-        "AttachmentCount": count,
-        "PermissionsBoundaryUsageCount": boundaries,
+        "AttachmentCount": found.attached[policy.arn],
+        "PermissionsBoundaryUsageCount": found.bounding[policy.arn],
         "IsAttachable": True,
         "CreateDate": policy.created,
         "UpdateDate": policy.updated,
@@ -212,31 +236,22 @@ def list_policies(context: CallContext, parameters: dict[str, Any]) -> Answer:
         found += entities.under_path(parameters, rows)
     if scope in ("All", "AWS"):
         found += [policy for policy in aws_managed.POLICIES.values() if policy.path.startswith(prefix)]
-    used = _arns_in_use(context.account_id)
+    every = uses(context.account_id)
+    used = {"PermissionsPolicy": every.attached, "PermissionsBoundary": every.bounding}
     if "PolicyUsageFilter" in parameters:
         found = [policy for policy in found if policy.arn in used[parameters["PolicyUsageFilter"]]]
     if parameters.get("OnlyAttached"):
         found = [policy for policy in found if any(policy.arn in arns for arns in used.values())]
     page = entities.page(parameters, found, "Policies")
-    return {**page, "Policies": [_short_entry(context, policy) for policy in page["Policies"]]}
+    own = [policy for policy in page["Policies"] if isinstance(policy, ManagedPolicy)]
+    every = replace(every, defaults=default_versions(own))
+    return {**page, "Policies": [_short_entry(context, policy, every) for policy in page["Policies"]]}
 
 
-def _short_entry(context: CallContext, policy: ManagedPolicy | aws_managed.ManagedDocument) -> Answer:
+def _short_entry(context: CallContext, policy: ManagedPolicy | aws_managed.ManagedDocument, found: Uses) -> Answer:
     if isinstance(policy, ManagedPolicy):
-        return policy_entry(policy, detail=False)
-    return aws_entry(context, policy, detail=False)
-
-
-def _arns_in_use(account_id: str) -> dict[str, set[str]]:
-    """The policies that are attached, and those that are boundaries, by PolicyUsageFilter's words."""
-    owners = Q(user__account_id=account_id) | Q(group__account_id=account_id) | Q(role__account_id=account_id)
-    bounds: set[str] = set()
-    for table in (User, Role):
-        bounds.update(table.objects.filter(account_id=account_id).values_list("permissions_boundary", flat=True))
-    return {
-        "PermissionsPolicy": set(Attachment.objects.filter(owners).values_list("policy_arn", flat=True)),
-        "PermissionsBoundary": bounds - {""},
-    }
+        return policy_entry(policy, found, detail=False)
+    return aws_entry(context, policy, found, detail=False)
 
 
 def delete_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.translation import gettext_lazy as _
 
 from console import public_address, session
@@ -32,7 +32,12 @@ class Entry:
 
     @property
     def url(self) -> str:
-        return reverse(self.url_name, args=self.arguments)
+        return _address(self.url_name, self.arguments, get_script_prefix())
+
+
+@cache  # each page asks for all of them, more than once
+def _address(url_name: str, arguments: tuple[str, ...], prefix: str) -> str:
+    return reverse(url_name, args=arguments)
 
 
 @dataclass(frozen=True, slots=True)
