@@ -12,7 +12,7 @@ from audit import search as audit_search
 from console import paging
 from engine import clock
 from kmsconsole.frame import style_sheet
-from tests.conftest import TestAccount
+from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support.layout import TEMPLATES
 
 CUT = re.compile(r"\|truncate|\|slice:['\"]:\d+['\"] *}}")
@@ -50,13 +50,21 @@ def test_the_id_of_a_key_in_an_event_is_whole_on_paper(account: TestAccount, sig
     assert f'<span class="abbreviated" title="{key}">{key[:12]}…</span>' in page
 
 
-@pytest.fixture
-def many(account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setattr(paging, "PRINTED", 40)
+@pytest.fixture(scope="module")
+def thirty(prepared: object) -> tuple[Client, list[str]]:
+    """A browser of an account with 30 keys, which lists are printed of, and their IDs."""
+    account = new_account()
+    browser = sign_in_browser(account.administrator)
     made = [account.create_key() for _ in range(30)]
-    while signed_in.get("/keys/").context["listing"].total < len(made):  # read in the background on a busy machine
+    while browser.get("/keys/").context["listing"].total < len(made):  # read in the background on a busy machine
         time.sleep(0.1)
-    return made
+    return browser, made
+
+
+@pytest.fixture
+def many(thirty: tuple[Client, list[str]], monkeypatch: pytest.MonkeyPatch) -> tuple[Client, list[str]]:
+    monkeypatch.setattr(paging, "PRINTED", 40)
+    return thirty
 
 
 ADDRESSES = (
@@ -67,34 +75,35 @@ ADDRESSES = (
 )
 
 
-def keys_on(browser: Client, address: str, keys: list[str]) -> tuple[int, str]:
+def keys_on(many: tuple[Client, list[str]], address: str) -> tuple[int, str]:
+    browser, keys = many
     page = browser.get(address).content.decode()
     while "not read yet" in page:  # who can use a key is read for a bounded time, and one goes on
         page = browser.get(address).content.decode()
     return sum(key in page for key in keys), " ".join(page.split())
 
 
-def test_a_list_of_several_pages_leads_to_all_of_it_on_one(signed_in: Client, many: list[str]) -> None:
-    number, page = keys_on(signed_in, ADDRESSES[0], many)
+def test_a_list_of_several_pages_leads_to_all_of_it_on_one(many: tuple[Client, list[str]]) -> None:
+    number, page = keys_on(many, ADDRESSES[0])
     assert number == 25
     assert 'href="?size=25&amp;sort=key_id&amp;print=all"' in page
-    number, page = keys_on(signed_in, f"{ADDRESSES[0]}&print=all&page=2", many)
+    number, page = keys_on(many, f"{ADDRESSES[0]}&print=all&page=2")
     assert number == 30
     assert "The list is whole: 30 rows." in page
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_a_list_to_print_is_whole(signed_in: Client, many: list[str], address: str) -> None:
-    number, page = keys_on(signed_in, address + ("&" if "?" in address else "?") + "print=all", many)
+def test_a_list_to_print_is_whole(many: tuple[Client, list[str]], address: str) -> None:
+    number, page = keys_on(many, address + ("&" if "?" in address else "?") + "print=all")
     assert number == 30
     assert "Cut:" not in page
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_a_list_to_print_says_that_it_is_cut(
-    signed_in: Client, many: list[str], address: str, monkeypatch: pytest.MonkeyPatch
+    many: tuple[Client, list[str]], address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paging, "PRINTED", 20)
     monkeypatch.setattr(audit_search, "PAGE", 10)
-    _number, page = keys_on(signed_in, address + ("&" if "?" in address else "?") + "print=all", many)
+    _number, page = keys_on(many, address + ("&" if "?" in address else "?") + "print=all")
     assert "Cut: these are the first" in page
