@@ -194,9 +194,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
             ["cloudtrail:LookupEvents", "cloudtrail:Describe*", "cloudtrail:Get*", "cloudtrail:List*"],
         ),
         _statement("Allow", "WhoHasThisAccessKey", ["sts:GetAccessKeyInfo"]),
-        _statement(
-            "Allow", "ReadConsole", ["kmsconsole:List*", "kmsconsole:Read*", "kmsconsole:SignComplianceReport"]
-        ),
+        _statement("Allow", "ReadConsole", ["kmsconsole:List*", "kmsconsole:Read*", "kmsconsole:SignComplianceReport"]),
         _OWN_CREDENTIALS,
     ),
     _policy(

@@ -21,6 +21,7 @@ FAILURES = (NoProof, LogRewritten, TrailUnavailable, CheckpointError)  # each sa
 
 __all__ = [
     "FAILURES",
+    "CheckpointError",
     "Comparison",
     "LogCheckpoint",
     "NoProof",

@@ -120,7 +120,7 @@ def signer() -> Signer:
 
 def signing_key() -> Ed25519PrivateKey:
     """For what this installation signs beside checkpoints, under other names (engine.trail.report_signature). Raises CheckpointError."""
-    return _signer().key
+    return signer().key
 
 
 @cache

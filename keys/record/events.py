@@ -25,7 +25,6 @@ from engine.public import key_policies, proof
 from engine.public import record as trail
 from engine.public.proof import CheckpointError as CheckpointError  # what `verify` raises
 from engine.public.proof import SignedReport as SignedReport  # what `sign_report` answers
-from engine.public import record as trail
 from engine.public.record import Lookup
 from engine.public.record import user_name as user_name  # what LookupEvents calls the Username
 from keys import service

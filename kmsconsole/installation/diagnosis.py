@@ -17,12 +17,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from engine import throttling
-from engine.sinks import state
 from engine.hsm.token import TokenError
 from engine.kms.models import CustomKeyStore
 from engine.kms.stores import health, snapshots, tokens
 from engine.kms.stores.clusters import registered
 from engine.kms.stores.snapshots import CONNECTED, EXTERNAL_KEY_STORE
+from engine.sinks import state
 from engine.trail import verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal

@@ -173,7 +173,9 @@ def _mail_server(text: str) -> MailServer:
     except ValueError:
         security, port = None, 0
     if security is None or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError("must be smtp://, smtp+starttls:// or smtps:// with host, and user:password if it asks for them")
+        raise ValueError(
+            "must be smtp://, smtp+starttls:// or smtps:// with host, and user:password if it asks for them"
+        )
     return MailServer(parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""), security)
 
 
@@ -288,7 +290,9 @@ class Environment:
         MailServer(),
         secret=True,
     )
-    mail_from: str = _variable("The sender of e-mail. Default `kmsconsole@localhost`.", _mail_address, "kmsconsole@localhost")
+    mail_from: str = _variable(
+        "The sender of e-mail. Default `kmsconsole@localhost`.", _mail_address, "kmsconsole@localhost"
+    )
     sinks: tuple[Sink, ...] = _variable(
         "TOML file of the sinks that the record is streamed to (docs/howto/sinks.md).", _sinks, ()
     )
