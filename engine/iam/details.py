@@ -42,7 +42,7 @@ def get_account_authorization_details(context: CallContext, parameters: dict[str
 def _identifiers(context: CallContext, kind: str) -> Iterable[Any]:
     """What is listed of a kind, in the order of the pages: primary keys, or ARNs of AWS's policies."""
     if kind == "AWSManagedPolicy":
-        return sorted(_in_use(context.account_id) & set(aws_managed.POLICIES))
+        return sorted(arn for arn in _in_use(context.account_id) if aws_managed.find(arn) is not None)
     model: Any = {"User": User, "Group": Group, "Role": Role, "LocalManagedPolicy": ManagedPolicy}[kind]
     return model.objects.filter(account_id=context.account_id).order_by("name").values_list("pk", flat=True)
 
@@ -152,13 +152,14 @@ def _local_policies(context: CallContext, keys: list[int]) -> list[Answer]:
 
 
 def _aws_policies(context: CallContext, arns: list[str]) -> list[Answer]:
-    found = policies_api.uses(context.account_id)
+    uses = policies_api.uses(context.account_id)
+    found = [policy for arn in arns if (policy := aws_managed.find(arn)) is not None]
     return [
         {
-            **policies_api.aws_entry(context, aws_managed.POLICIES[arn], found, detail=True),
-            "PolicyVersionList": [policies_api.aws_version_entry(arn)],
+            **policies_api.aws_entry(policy, uses, detail=True),
+            "PolicyVersionList": [policies_api.aws_version_entry(policy, policy.version_id, document=True)],
         }
-        for arn in arns
+        for policy in found
     ]
 
 

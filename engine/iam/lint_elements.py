@@ -64,8 +64,7 @@ def unknown_service(element: Element) -> Finding | None:
 
 
 def unknown_action(element: Element) -> Finding | None:
-    ours = (*vocabulary.SERVICES, vocabulary.CONSOLE)
-    if _service(element) not in ours or vocabulary.matching(element.value):
+    if not vocabulary.has_actions(_service(element)) or vocabulary.matching(element.value):
         return None
     message = _("There is no action “%(action)s”.") % {"action": element.value}
     return element.warning("action", message, vocabulary.nearest_action(element.value))

@@ -199,10 +199,7 @@ def policy_entry(policy: ManagedPolicy, found: Uses | None = None, *, detail: bo
     return entry
 
 
-def aws_entry(
-    context: CallContext, policy: aws_managed.ManagedDocument, found: Uses | None = None, *, detail: bool
-) -> Answer:
-    found = found or uses(context.account_id, policy.arn)
+def aws_entry(policy: aws_managed.ManagedDocument, found: Uses, *, detail: bool) -> Answer:
     entry: Answer = {
         "PolicyName": policy.name,
         "PolicyId": policy.policy_id,
@@ -215,14 +212,15 @@ def aws_entry(
         "CreateDate": policy.created,
         "UpdateDate": policy.updated,
     }
-    return {**entry, "Description": policy.description} if detail else entry
+    return {**entry, "Description": policy.description} if detail and policy.description else entry
 
 
 def get_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
     arn = parameters["PolicyArn"]
-    if arn in aws_managed.POLICIES:
+    published = aws_managed.find(arn)
+    if published is not None:
         entities.permit(context, arn)
-        return {"Policy": {**aws_entry(context, aws_managed.POLICIES[arn], detail=True), "Tags": []}}
+        return {"Policy": {**aws_entry(published, uses(context.account_id, arn), detail=True), "Tags": []}}
     policy = _permitted(context, parameters)
     return {"Policy": {**policy_entry(policy), "Tags": entities.tag_list(policy.tags)}}
 
@@ -235,23 +233,23 @@ def list_policies(context: CallContext, parameters: dict[str, Any]) -> Answer:
         rows = ManagedPolicy.objects.filter(account_id=context.account_id).order_by("name")
         found += entities.under_path(parameters, rows)
     if scope in ("All", "AWS"):
-        found += [policy for policy in aws_managed.POLICIES.values() if policy.path.startswith(prefix)]
+        found += [policy for policy in aws_managed.every() if policy.path.startswith(prefix)]
     every = uses(context.account_id)
-    used = {"PermissionsPolicy": every.attached, "PermissionsBoundary": every.bounding}
+    by_use = {"PermissionsPolicy": every.attached, "PermissionsBoundary": every.bounding}
     if "PolicyUsageFilter" in parameters:
-        found = [policy for policy in found if policy.arn in used[parameters["PolicyUsageFilter"]]]
+        found = [policy for policy in found if policy.arn in by_use[parameters["PolicyUsageFilter"]]]
     if parameters.get("OnlyAttached"):
-        found = [policy for policy in found if any(policy.arn in arns for arns in used.values())]
+        found = [policy for policy in found if any(policy.arn in arns for arns in by_use.values())]
     page = entities.page(parameters, found, "Policies")
     own = [policy for policy in page["Policies"] if isinstance(policy, ManagedPolicy)]
     every = replace(every, defaults=default_versions(own))
-    return {**page, "Policies": [_short_entry(context, policy, every) for policy in page["Policies"]]}
+    return {**page, "Policies": [_short_entry(policy, every) for policy in page["Policies"]]}
 
 
-def _short_entry(context: CallContext, policy: ManagedPolicy | aws_managed.ManagedDocument, found: Uses) -> Answer:
+def _short_entry(policy: ManagedPolicy | aws_managed.ManagedDocument, found: Uses) -> Answer:
     if isinstance(policy, ManagedPolicy):
         return policy_entry(policy, found, detail=False)
-    return aws_entry(context, policy, found, detail=False)
+    return aws_entry(policy, found, detail=False)
 
 
 def delete_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -305,14 +303,13 @@ def version_entry(version: ManagedPolicyVersion, *, document: bool) -> Answer:
     return {**entry, "Document": entities.encoded(version.document)} if document else entry
 
 
-def aws_version_entry(arn: str) -> Answer:
-    policy = aws_managed.POLICIES[arn]
-    return {
-        "VersionId": policy.version_id,
-        "IsDefaultVersion": True,
-        "CreateDate": policy.updated,
-        "Document": entities.encoded(policy.document),
+def aws_version_entry(policy: aws_managed.ManagedDocument, version_id: str, *, document: bool) -> Answer:
+    entry: Answer = {
+        "VersionId": version_id,
+        "IsDefaultVersion": version_id == policy.version_id,
+        "CreateDate": policy.versions[version_id],
     }
+    return {**entry, "Document": entities.encoded(policy.document_of(version_id))} if document else entry
 
 
 def _version(policy: ManagedPolicy, version_id: str) -> ManagedPolicyVersion:
@@ -328,11 +325,12 @@ def _no_version(arn: str, version_id: str) -> AWSError:
 
 def get_policy_version(context: CallContext, parameters: dict[str, Any]) -> Answer:
     arn = parameters["PolicyArn"]
-    if arn in aws_managed.POLICIES:
+    published = aws_managed.find(arn)
+    if published is not None:
         entities.permit(context, arn)
-        if parameters["VersionId"] != aws_managed.POLICIES[arn].version_id:
+        if parameters["VersionId"] not in published.versions:
             raise _no_version(arn, parameters["VersionId"])
-        return {"PolicyVersion": aws_version_entry(arn)}
+        return {"PolicyVersion": aws_version_entry(published, parameters["VersionId"], document=True)}
     return {
         "PolicyVersion": version_entry(
             _version(_permitted(context, parameters), parameters["VersionId"]), document=True
@@ -342,10 +340,11 @@ def get_policy_version(context: CallContext, parameters: dict[str, Any]) -> Answ
 
 def list_policy_versions(context: CallContext, parameters: dict[str, Any]) -> Answer:
     arn = parameters["PolicyArn"]
-    if arn in aws_managed.POLICIES:
+    published = aws_managed.find(arn)
+    if published is not None:
         entities.permit(context, arn)
-        entry = {name: value for name, value in aws_version_entry(arn).items() if name != "Document"}
-        return {"Versions": [entry], "IsTruncated": False}
+        listed = [aws_version_entry(published, version, document=False) for version in published.versions]
+        return entities.page(parameters, listed, "Versions")
     versions = _permitted(context, parameters).versions.order_by("-pk")
     return entities.page(parameters, [version_entry(version, document=False) for version in versions], "Versions")
 

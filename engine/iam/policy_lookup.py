@@ -76,8 +76,9 @@ def managed(account_id: str, arn: str, *, kind: Kind = "identity") -> CompiledPo
 
 
 def managed_document(account_id: str, arn: str) -> str:
-    if arn in aws_managed.POLICIES:
-        return aws_managed.POLICIES[arn].document
+    published = aws_managed.find(arn)
+    if published is not None:
+        return published.document
     path_and_name = arn.partition(":policy")[2]
     path, _, name = path_and_name.rpartition("/")
     version = ManagedPolicyVersion.objects.filter(

@@ -54,7 +54,7 @@ def check_policy_exists(context: CallContext, arn: str, *, as_boundary: bool = F
     """Raise InvalidInput for what is no policy ARN, NoSuchEntity for a policy that is not there."""
     if not _POLICY_ARN.fullmatch(arn):
         raise AWSError("InvalidInput", f"ARN {arn} is not valid.")
-    if arn in aws_managed.POLICIES or find_policy(context, arn) is not None:
+    if aws_managed.find(arn) is not None or find_policy(context, arn) is not None:
         return
     raise AWSError(
         "NoSuchEntity", f"{'Scope ARN:' if as_boundary else 'Policy'} {arn} does not exist or is not attachable."

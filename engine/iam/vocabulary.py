@@ -1,7 +1,7 @@
 """The words a policy may use: actions, condition keys, operators; and the nearest one to a word that is none.
 
-Actions are botocore's operations of the services that are here, with the few that are permissions only. Condition keys are the rows of
-engine.iam.condition_keys.
+Actions and condition keys are those that AWS publishes for all services (engine.iam.aws_data), and for the services that are here
+botocore's operations and the rows of engine.iam.condition_keys besides.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from heapq import nsmallest
 from botocore.session import get_session
 
 from engine import console_actions, kms_operations
-from engine.iam import condition_keys, patterns
+from engine.iam import aws_data, condition_keys, patterns
 from engine.iam.conditions import OPERATORS
 from engine.remembered import Remembered
 
@@ -29,33 +29,55 @@ _PERMISSION_ONLY = {
 
 
 def actions(service: str) -> tuple[str, ...]:
-    """Every action of a service as service:Name, sorted; none for a service that is not here."""
+    """Every action of a service as service:Name, sorted; none for a prefix that is no service's."""
     return _actions[service]
 
 
 def _list_actions(service: str) -> tuple[str, ...]:
     if service == CONSOLE:
         return tuple(sorted(console_actions.BY_ACTION))
-    if service not in SERVICES:
-        return ()
-    names = set(get_session().get_service_model(service).operation_names)
-    if service == "kms":  # ReEncrypt is two actions
-        names = {action for name in names for action in kms_operations.actions_of(name)}
-    names |= set(_PERMISSION_ONLY.get(service, ()))
+    names = set(_published[service][0])
+    if service in SERVICES:
+        operations = get_session().get_service_model(service).operation_names
+        # ReEncrypt is two actions
+        names |= {
+            each for name in operations for each in (kms_operations.actions_of(name) if service == "kms" else (name,))
+        }
+        names |= set(_PERMISSION_ONLY.get(service, ()))
     return tuple(sorted(f"{service}:{name}" for name in names))
 
 
 _actions = Remembered(_list_actions, entries=64, longest=64)
 
+_OPEN = re.compile(r"\$\{|<")  # a name that the policy completes: aws:ResourceTag/${TagKey}, s3:ExistingObjectTag/<key>
+
+
+def _read_published(service: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """(actions, condition keys in lower case) that AWS publishes for a service; of a tag's key the part before its name."""
+    with aws_data.opened() as connection:
+        row = connection.execute("SELECT actions, condition_keys FROM services WHERE prefix = ?", (service,)).fetchone()
+    if row is None:
+        return frozenset(), ()
+    return frozenset(row[0].split()), tuple(_OPEN.split(key)[0].lower() for key in row[1].split())
+
+
+_published = Remembered(_read_published, entries=64, longest=64)
+
+
+@cache
+def _published_services() -> frozenset[str]:
+    with aws_data.opened() as connection:
+        return frozenset(prefix for (prefix,) in connection.execute("SELECT prefix FROM services"))
+
 
 @cache
 def known_services() -> frozenset[str]:
-    """Prefixes that are some AWS service's: those here, and whatever botocore has a model for."""
-    return frozenset((*SERVICES, CONSOLE, *get_session().get_available_services()))
+    """Prefixes that are some AWS service's: those that AWS publishes, and whatever botocore has a model for."""
+    return _published_services().union((*SERVICES, CONSOLE, *get_session().get_available_services()))
 
 
 def matching(pattern: str) -> tuple[str, ...]:
-    """The actions, of the services that are here, that an Action element takes in."""
+    """The actions that an Action element takes in: of the service that it names, of those that are here if that is a pattern too."""
     return _matching[pattern]
 
 
@@ -63,25 +85,39 @@ def _find_matching(pattern: str) -> tuple[str, ...]:
     service = pattern.partition(":")[0].lower()
     wanted = patterns.glob(pattern.lower())
     ours = (*SERVICES, CONSOLE)
-    within = ours if "*" in service or "?" in service else (service,) if service in ours else ()
-    return tuple(action for each in within for lower, action in _by_lower(each) if wanted.match(lower))
+    within = ours if "*" in service or "?" in service else (service,)
+    return tuple(action for each in within for lower, action in _by_lower[each] if wanted.match(lower))
 
 
-@cache
-def _by_lower(service: str) -> tuple[tuple[str, str], ...]:
+def _list_by_lower(service: str) -> tuple[tuple[str, str], ...]:
     return tuple((action.lower(), action) for action in actions(service))
 
 
+_by_lower = Remembered(_list_by_lower, entries=64, longest=64)
 _matching = Remembered(_find_matching, entries=2048, longest=128)
 
 
+def has_actions(service: str) -> bool:
+    """Whether the actions of a service are known, so that one can be told to be none."""
+    return bool(actions(service))
+
+
 def is_condition_key(name: str) -> bool:
-    """Names are compared without regard to case. Keys of services that are not here are taken on trust."""
+    """Names are compared without regard to case. Keys of identity providers, and of services that publish none, are taken on trust."""
     lower = name.lower()
-    service = lower.partition(":")[0]
-    if service not in ("kms", "aws", "iam", "sts"):
-        return ":" in lower and service in known_services() | {"saml", "graph.facebook.com", "accounts.google.com"}
-    return condition_keys.find(lower) is not None
+    service, colon, rest = lower.partition(":")
+    if condition_keys.find(lower) is not None:
+        return True
+    if service == "aws" or not colon or not rest:
+        return False
+    if "." in service:  # an identity provider's claim: token.actions.githubusercontent.com:sub
+        return True
+    published = [key for key in _published["sts" if service == "saml" else service][1] if key.startswith(f"{service}:")]
+    if not published:
+        return service in known_services()
+    return any(
+        lower == key or (key.endswith(("/", ":")) and lower.startswith(key) and lower != key) for key in published
+    )
 
 
 @cache
@@ -110,7 +146,7 @@ def nearest_action(action: str) -> str:
     """The nearest existing action, the service's spelling included; a wildcard at the end stays."""
     service, _colon, name = action.partition(":")
     ours = (*SERVICES, CONSOLE)
-    near_service = service.lower() if service.lower() in ours else nearest(service, ours)
+    near_service = service.lower() if has_actions(service.lower()) else nearest(service, ours)
     if not near_service:
         return ""
     if name.endswith("*"):

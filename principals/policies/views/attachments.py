@@ -19,6 +19,10 @@ from principals.policies.views.inline import KINDS, Kind
 PRACTICE_PATH = ":policy/practice/"  # in the ARN of a policy for a role that people have in practice
 
 
+# AWS has more than 1,500 managed policies: as few calls as IAM allows.
+AS_MANY = {"PageSize": 1000}
+
+
 def of_entity(iam: Any, kind: str, name: str) -> dict[str, Any]:
     """For templates/principals/_policies.html: the policies of a user, group or role, or why they may not be read. Raises ClientError for
     any other error."""
@@ -32,7 +36,7 @@ def of_entity(iam: Any, kind: str, name: str) -> dict[str, Any]:
 def managed_choices(iam: Any, *, without: Iterable[dict[str, Any]] = ()) -> list[tuple[str, str]]:
     """(ARN, name) of every managed policy, those for roles in practice first; empty if the caller may not list them."""
     try:
-        policies = pages(iam, "list_policies", "Policies", Scope="All")
+        policies = pages(iam, "list_policies", "Policies", Scope="All", PaginationConfig=AS_MANY)
     except ClientError as error:
         if not service.denied(error):
             raise

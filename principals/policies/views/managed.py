@@ -25,10 +25,11 @@ from keys.policy import policy_changes, policy_editor
 from keys.record import as_of, iam_events
 from principals.policies.forms import ManagedPolicyForm, PolicyVersionForm
 from principals.policies.views import past
-from principals.policies.views.attachments import PRACTICE_PATH
+from principals.policies.views.attachments import AS_MANY, PRACTICE_PATH
 from principals.policies.views.inline import TEMPLATE, preview
 
 SCOPES = ("All", "Local", "AWS")
+_MOST_SHOWN = 200  # a filter finds the others
 
 
 def address(arn: str, **more: str) -> str:
@@ -44,7 +45,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
     scope = request.GET.get("scope", "All")
     scope = scope if scope in SCOPES else "All"
     try:
-        policies = pages(iam, "list_policies", "Policies", Scope=scope)
+        policies = pages(iam, "list_policies", "Policies", Scope=scope, PaginationConfig=AS_MANY)
     except ClientError as error:
         return problem_page(request, _("Policies"), error)
     wanted = filter_text(request.GET)
@@ -56,7 +57,16 @@ def index(request: ConsoleRequest) -> HttpResponse:
     ]
     rows.sort(key=lambda row: (not row[2], row[3], row[0]["PolicyName"].lower()))
     return render(
-        request, "principals/policies.html", {"rows": rows, "total": len(policies), "filter": wanted, "scope": scope}
+        request,
+        "principals/policies.html",
+        {
+            "rows": rows[:_MOST_SHOWN],
+            "found": len(rows),
+            "most": _MOST_SHOWN,
+            "total": len(policies),
+            "filter": wanted,
+            "scope": scope,
+        },
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from engine.iam import quotas
+from engine.iam import aws_managed, quotas
+from engine.iam.policy import compile_policy
 from tests.conftest import TestAccount, make_client
 
 ALLOW = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]})
@@ -143,7 +144,7 @@ def test_a_version_that_is_not_there(iam: Any, account: TestAccount) -> None:
                 f"Policy {wrong} version {version} does not exist or is not attachable.",
             )
     assert refused(iam.get_policy, PolicyArn=nothing) == ("NoSuchEntity", f"Policy {nothing} was not found.")
-    assert refused(iam.get_policy_version, PolicyArn=READ_ONLY, VersionId="v1")[0] == "NoSuchEntity"
+    assert refused(iam.get_policy_version, PolicyArn=READ_ONLY, VersionId="v141")[0] == "NoSuchEntity"
 
 
 def test_tags_have_limits(iam: Any) -> None:
@@ -443,12 +444,43 @@ def test_awss_policies_are_as_published(iam: Any) -> None:
     assert (own["DefaultVersionId"], own["PolicyId"], own["Path"]) == ("v5", "ANPAJ4L4MM2A7QIEB56MS", "/")
     version = iam.get_policy_version(PolicyArn=own["Arn"], VersionId="v5")["PolicyVersion"]
     assert version["Document"]["Statement"][0]["Action"] == ["iam:ChangePassword"]
-    assert [each["VersionId"] for each in iam.list_policy_versions(PolicyArn=own["Arn"])["Versions"]] == ["v5"]
+    versions = iam.list_policy_versions(PolicyArn=own["Arn"])["Versions"]
+    assert [(each["VersionId"], each["IsDefaultVersion"]) for each in versions][:2] == [("v5", True), ("v4", False)]
+    first = iam.get_policy_version(PolicyArn=own["Arn"], VersionId="v1")["PolicyVersion"]
+    assert (first["IsDefaultVersion"], first["CreateDate"].year) == (False, 2016)
+    with pytest.raises(ClientError, match="version v99 does not exist"):
+        iam.get_policy_version(PolicyArn=own["Arn"], VersionId="v99")
     names = {each["PolicyName"] for each in iam.list_policies(Scope="AWS", PathPrefix="/job-function/")["Policies"]}
-    assert names == {"ViewOnlyAccess"}
-    ids = [each["PolicyId"] for each in iam.list_policies(Scope="AWS")["Policies"]]
-    assert len(set(ids)) == len(ids)
+    assert names >= {"ViewOnlyAccess", "Billing", "DatabaseAdministrator", "SupportUser"}
+
+
+def test_every_policy_of_aws_is_there_in_pages(iam: Any) -> None:
+    pages = list(iam.get_paginator("list_policies").paginate(Scope="AWS", PaginationConfig={"PageSize": 1000}))
+    assert len(pages[0]["Policies"]) == 1000
+    listed = {each["Arn"]: each for page in pages for each in page["Policies"]}
+    assert len(listed) > 1500
+    ids = {each["PolicyId"] for each in listed.values()}
+    assert len(ids) == len(listed)
     assert all(len(each) == 21 for each in ids)
+    for name in ("service-role/AWSLambdaBasicExecutionRole", "AmazonS3ReadOnlyAccess", "AmazonEKSClusterPolicy"):
+        assert listed[f"arn:aws:iam::aws:policy/{name}"]["IsAttachable"]
+
+
+def test_every_document_of_aws_is_a_policy_that_can_decide() -> None:
+    for published in aws_managed.every():
+        compiled = compile_policy(published.document, name=published.name, kind="identity")
+        assert compiled.statements, published.arn
+
+
+def test_an_attached_policy_of_aws_decides(account: TestAccount) -> None:
+    user = account.create_user("reader")
+    account.client("iam").attach_user_policy(
+        UserName="reader", PolicyArn="arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"
+    )
+    key = account.client().create_key()["KeyMetadata"]["KeyId"]
+    assert user.client().describe_key(KeyId=key)["KeyMetadata"]["KeyId"] == key
+    with pytest.raises(ClientError, match="not authorized to perform: kms:GetKeyPolicy"):
+        user.client().get_key_policy(KeyId=key)
 
 
 def test_policies_are_listed_by_their_use(iam: Any) -> None:

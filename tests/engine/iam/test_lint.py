@@ -98,6 +98,7 @@ BAD: list[tuple[str, str, tuple[str, str, str, str]]] = [
     ("identity", policy(allow("kms:ReEncrypt")), ("warning", "action", '"kms:ReEncrypt"', "kms:ReEncryptTo")),
     ("identity", policy(allow("kms:Desribe*")), ("warning", "action", '"kms:Desribe*"', "kms:Describe*")),
     ("identity", policy(allow("kmss:Decrypt")), ("warning", "action", '"kmss:Decrypt"', "kms:Decrypt")),
+    ("identity", policy(allow("s3:GetObjekt")), ("warning", "action", '"s3:GetObjekt"', "s3:GetObject")),
     ("identity", policy(allow("Decrypt")), ("error", "action", '"Decrypt"', "kms:Decrypt")),
     ("identity", policy(allow(Principal={"AWS": ROOT})), ("error", "principal", '"Principal"', "")),
     ("identity", policy(allow(resource="payments")), ("error", "resource", '"payments"', "*")),
@@ -279,3 +280,25 @@ def test_every_rule_on_a_statement_stands_in_the_table_once() -> None:
     ]
     assert len(rules) > 20
     assert Counter(rule for row in RULES for rule in row.rules) == Counter(rules)
+
+
+def test_the_words_of_every_service_are_known() -> None:
+    said = allow(
+        ["s3:GetObject", "ec2:RunInstances", "lambda:InvokeFunction", "iam:GetAccountEmailAddress"],
+        Condition={
+            "StringEquals": {"s3:prefix": "a", "s3:ExistingObjectTag/team": "a", "ec2:InstanceType": "t3.micro"}
+        },
+    )
+    assert lint(policy(said), "identity", ABOUT) == []
+    wrong = allow("s3:GetObject", Condition={"StringEquals": {"s3:prefixx": "a"}})
+    assert [each.code for each in lint(policy(wrong), "identity", ABOUT)] == ["condition-key"]
+
+
+def test_the_claims_of_an_identity_provider_are_condition_keys() -> None:
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {"token.actions.githubusercontent.com:sub": "repo:a/b:ref:refs/heads/main"}},
+    }
+    assert [each.code for each in lint(policy(trust), "trust", ABOUT)] == []
