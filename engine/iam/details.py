@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.context import CallContext
 from engine.iam import aws_managed, entities, policies_api
-from engine.iam.models import Attachment, Group, InlinePolicy, ManagedPolicy, Role, User
+from engine.iam.models import Attachment, Group, InlinePolicy, InstanceProfile, ManagedPolicy, Role, User
 from engine.trail import query
 
 Answer = dict[str, Any]
@@ -119,13 +119,16 @@ def _groups(context: CallContext, keys: list[int]) -> list[Answer]:
 
 def _roles(context: CallContext, keys: list[int]) -> list[Answer]:
     answer, hanging = [], _hanging_on("role", keys)
+    profiles: dict[int, list[InstanceProfile]] = defaultdict(list)
+    for profile in InstanceProfile.objects.filter(role__in=keys).select_related("role").order_by("name"):
+        profiles[profile.role_id or 0].append(profile)
     for row in _rows(Role, keys):
         used = query.last_use_of_role(context.account_id, row.arn)
         answer.append(
             {
                 **entities.with_tags(_without(entities.role_entry(row), "Description", "MaxSessionDuration"), row),
                 **hanging.policies(row.pk, "Role"),
-                "InstanceProfileList": [],
+                "InstanceProfileList": [entities.instance_profile_entry(each) for each in profiles.get(row.pk, ())],
                 "RoleLastUsed": {"LastUsedDate": used.when, "Region": used.region} if used is not None else {},
             }
         )

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from engine.context import CallContext
 from engine.iam import principal_ids, quotas
 from engine.iam.authorize import authorize
-from engine.iam.models import Group, ManagedPolicy, Role, User
+from engine.iam.models import Group, InstanceProfile, ManagedPolicy, Role, User
 from engine.store.transaction import changed, iam_entity
 from engine.wire.errors import AWSError
 
@@ -52,7 +52,18 @@ def permitted(context: CallContext, kind: Kind, parameters: Mapping[str, Any], *
     permit(context, arn, row, asked=parameters, **conditions)
     if row is None:
         raise missing(kind.word, name)
+    if isinstance(row, Role) and context.operation in _CHANGE_ROLES:
+        refuse_service_linked(row)
     return row
+
+
+# Of a service-linked role its description and tags may be changed, nothing else.
+_CHANGE_ROLES = frozenset(
+    (
+        *("AttachRolePolicy", "DeleteRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy", "DetachRolePolicy"),
+        *("PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy"),
+    )
+)
 
 
 def permit(
@@ -97,6 +108,18 @@ def touched(context: CallContext) -> None:
     changed(iam_entity(context.account_id))
 
 
+SERVICE_ROLES = "/aws-service-role/"  # the path of service-linked roles
+
+
+def refuse_service_linked(role: Role) -> None:
+    """What changes a role calls this: a service-linked role only its service may change."""
+    if role.path.startswith(SERVICE_ROLES):
+        raise AWSError(
+            "UnmodifiableEntity",
+            f"Cannot perform the operation on the protected role '{role.name}' - this role is only modifiable by AWS",
+        )
+
+
 def refuse_existing(context: CallContext, kind: Kind, name: str) -> None:
     if kind.model.objects.filter(account_id=context.account_id, name__iexact=name).exists():
         raise AWSError("EntityAlreadyExists", f"{kind.word.capitalize()} with name {name} already exists.")
@@ -126,7 +149,7 @@ def under_path(parameters: Mapping[str, Any], rows: Any) -> Any:
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": name, "Value": value} for name, value in sorted(tags.items())]
+    return [{"Key": name, "Value": value} for name, value in tags.items()]
 
 
 def tag_mapping(
@@ -176,7 +199,7 @@ def role_entry(role: Role) -> dict[str, Any]:
     }
 
 
-def _entry(row: User | Group | Role, word: str) -> dict[str, Any]:
+def _entry(row: User | Group | Role | InstanceProfile, word: str) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "Path": row.path,
         f"{word}Name": row.name,
@@ -190,6 +213,16 @@ def _entry(row: User | Group | Role, word: str) -> dict[str, Any]:
     return entry
 
 
-def with_tags(entry: dict[str, Any], row: User | Role | ManagedPolicy) -> dict[str, Any]:
+def instance_profile_entry(profile: InstanceProfile) -> dict[str, Any]:
+    roles = [_without_boundary(role_entry(profile.role))] if profile.role is not None else []
+    return {**_entry(profile, "InstanceProfile"), "Roles": roles}
+
+
+def _without_boundary(entry: dict[str, Any]) -> dict[str, Any]:
+    shown = ("Description", "MaxSessionDuration", "PermissionsBoundary")
+    return {name: value for name, value in entry.items() if name not in shown}
+
+
+def with_tags(entry: dict[str, Any], row: User | Role | ManagedPolicy | InstanceProfile) -> dict[str, Any]:
     """Get operations show tags, list operations do not."""
     return {**entry, "Tags": tag_list(row.tags)} if row.tags else entry

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -22,6 +24,18 @@ class Account(models.Model):
         return f"arn:aws:iam::{self.account_id}:root"
 
 
+class TagsField(models.JSONField):
+    """Tags by name, in the order in which they were given: a list of pairs, because PostgreSQL's JSON objects have no order."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> dict[str, str] | None:
+        stored = super().from_db_value(value, expression, connection)
+        return dict(stored) if stored is not None else None  # of a joined row that is not there
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        pairs = [[name, text] for name, text in value.items()] if isinstance(value, dict) else value
+        return super().get_db_prep_value(pairs, connection, prepared)
+
+
 class _Entity(models.Model):
     """What users, groups, roles and managed policies share."""
 
@@ -30,7 +44,7 @@ class _Entity(models.Model):
     name = models.CharField(max_length=128)
     unique_id = models.CharField(max_length=32, unique=True)
     created = models.DateTimeField()
-    tags = models.JSONField(default=dict)
+    tags = TagsField(default=dict)
 
     class Meta:
         abstract = True
@@ -123,6 +137,29 @@ class Role(_Entity):
     @property
     def arn(self) -> str:
         return f"arn:aws:iam::{self.account_id}:role{self.path}{self.name}"
+
+
+class InstanceProfile(_Entity):
+    """What hands a role to a virtual machine. At most one role."""
+
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, null=True, related_name="instance_profiles")
+
+    class Meta:
+        constraints = [models.UniqueConstraint("account", Lower("name"), name="instance_profile_name")]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:instance-profile{self.path}{self.name}"
+
+
+class RoleDeletion(models.Model):
+    """A task of DeleteServiceLinkedRole: the role was deleted at once."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    task_id = models.CharField(max_length=512, unique=True)
+
+    def __str__(self) -> str:
+        return self.task_id
 
 
 class _Owned(models.Model):

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from engine.iam import credential_report, credentials_api, details, policies_api, principals_api, simulate, unsupported
+from engine.iam import (
+    credential_report,
+    credentials_api,
+    details,
+    instance_profiles,
+    policies_api,
+    principals_api,
+    service_linked_roles,
+    simulate,
+    unsupported,
+)
 from engine.iam.entities import GROUP, ROLE, USER, Kind
 from engine.operation import Operation
 
@@ -38,6 +48,8 @@ OPERATIONS: dict[str, Operation] = {
     **_of_kind(ROLE),
     **_of_tagged_kind(USER),
     **_of_tagged_kind(ROLE),
+    **instance_profiles.OPERATIONS,
+    **service_linked_roles.OPERATIONS,
     "AddUserToGroup": Operation(principals_api.add_user_to_group, writes=True),
     "ChangePassword": Operation(credentials_api.change_password, writes=True),
     "CreateAccessKey": Operation(credentials_api.create_access_key, writes=True),
@@ -66,7 +78,6 @@ OPERATIONS: dict[str, Operation] = {
     "GetContextKeysForCustomPolicy": Operation(simulate.get_context_keys_for_custom_policy),
     "GetContextKeysForPrincipalPolicy": Operation(simulate.get_context_keys_for_principal_policy),
     "GetCredentialReport": Operation(credential_report.get),
-    "GetInstanceProfile": Operation(unsupported.missing("Instance Profile {} cannot be found.", "InstanceProfileName")),
     "GetAccessKeyLastUsed": Operation(credentials_api.get_access_key_last_used),
     "GetAccountAuthorizationDetails": Operation(details.get_account_authorization_details),
     "GetAccountSummary": Operation(principals_api.get_account_summary),
@@ -81,8 +92,6 @@ OPERATIONS: dict[str, Operation] = {
     "ListEntitiesForPolicy": Operation(policies_api.list_entities_for_policy),
     "ListGroups": Operation(principals_api.list_groups),
     "ListGroupsForUser": Operation(principals_api.list_groups_for_user),
-    "ListInstanceProfilesForRole": Operation(principals_api.list_instance_profiles_for_role),
-    "ListInstanceProfiles": Operation(unsupported.nothing("InstanceProfiles")),
     "ListMFADevices": Operation(unsupported.nothing("MFADevices")),
     "ListOpenIDConnectProviders": Operation(unsupported.nothing("OpenIDConnectProviderList", paged=False)),
     "ListSAMLProviders": Operation(unsupported.nothing("SAMLProviderList", paged=False)),

@@ -12,7 +12,16 @@ from engine.context import CallContext
 from engine.iam import aws_managed, entities, grammar, quotas
 from engine.iam.credentials import new_unique_id
 from engine.iam.entities import GROUP, ROLE, USER, Kind
-from engine.iam.models import Attachment, Group, InlinePolicy, ManagedPolicy, ManagedPolicyVersion, Role, User
+from engine.iam.models import (
+    Attachment,
+    Group,
+    InlinePolicy,
+    InstanceProfile,
+    ManagedPolicy,
+    ManagedPolicyVersion,
+    Role,
+    User,
+)
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
@@ -51,7 +60,9 @@ def _new(context: CallContext, kind: Kind, parameters: dict[str, Any], **more: A
 
 
 def check_policy_exists(context: CallContext, arn: str, *, as_boundary: bool = False) -> None:
-    """Raise InvalidInput for what is no policy ARN, NoSuchEntity for a policy that is not there."""
+    """Raise ValidationError for what is no ARN, InvalidInput for one of no policy, NoSuchEntity for a policy that is not there."""
+    if not as_boundary and not arn.startswith("arn:"):
+        raise AWSError("ValidationError", "Invalid ARN:  Could not be parsed!")
     if not _POLICY_ARN.fullmatch(arn):
         raise AWSError("InvalidInput", f"ARN {arn} is not valid.")
     if aws_managed.find(arn) is not None or find_policy(context, arn) is not None:
@@ -79,6 +90,8 @@ def create_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 
 def create_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    if parameters.get("Path", "/").startswith(entities.SERVICE_ROLES):
+        raise AWSError("InvalidInput", f"The path {parameters['Path']} is reserved for service-linked roles.")
     trust_pins = grammar.check_trust(parameters["AssumeRolePolicyDocument"])
     role = _new(
         context,
@@ -159,6 +172,8 @@ def update_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 def update_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
     role = entities.permitted(context, ROLE, parameters)
+    if "MaxSessionDuration" in parameters:
+        entities.refuse_service_linked(role)
     role.description = parameters.get("Description", role.description)
     role.max_session_duration = parameters.get("MaxSessionDuration", role.max_session_duration)
     role.save()
@@ -197,6 +212,8 @@ def _delete(context: CallContext, kind: Kind, parameters: dict[str, Any]) -> Ans
         ]
     if kind is GROUP:
         conflicts.insert(0, ("remove users from group first.", row.users.exists()))
+    if kind is ROLE:
+        conflicts.insert(0, ("remove roles from instance profile first.", row.instance_profiles.exists()))
     for words, holds in conflicts:
         if holds:
             raise AWSError("DeleteConflict", f"Cannot delete entity, must {words}")
@@ -230,9 +247,7 @@ def add_user_to_group(context: CallContext, parameters: dict[str, Any]) -> Answe
 def remove_user_from_group(context: CallContext, parameters: dict[str, Any]) -> Answer:
     group = entities.permitted(context, GROUP, parameters)
     user = entities.get(context, USER, parameters["UserName"])
-    if not user.groups.filter(pk=group.pk).exists():
-        raise AWSError("NoSuchEntity", f"The user with name {user.name} is not in the group with name {group.name}.")
-    user.groups.remove(group)
+    user.groups.remove(group)  # who is not in the group is not an error, as in AWS
     entities.touched(context)
     return {}
 
@@ -297,18 +312,12 @@ def delete_boundary(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answe
     return run
 
 
-def list_instance_profiles_for_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    """There are no instance profiles here; who deletes a role asks first."""
-    entities.permitted(context, ROLE, parameters)
-    return {"InstanceProfiles": [], "IsTruncated": False}
-
-
 def get_account_summary(context: CallContext, parameters: dict[str, Any]) -> Answer:
     entities.permit(context)
     mine = Q(account_id=context.account_id)
     nothing = (
         "AccountAccessKeysPresent AccountMFAEnabled AccountPasswordPresent AccountSigningCertificatesPresent "
-        "InstanceProfiles MFADevices MFADevicesInUse Providers ServerCertificates"
+        "MFADevices MFADevicesInUse Providers ServerCertificates"
     )
     return {
         "SummaryMap": {
@@ -318,6 +327,7 @@ def get_account_summary(context: CallContext, parameters: dict[str, Any]) -> Ans
             "Users": User.objects.filter(mine).count(),
             "Groups": Group.objects.filter(mine).count(),
             "Roles": Role.objects.filter(mine).count(),
+            "InstanceProfiles": InstanceProfile.objects.filter(mine).count(),
             "Policies": ManagedPolicy.objects.filter(mine).count(),
             "PolicyVersionsInUse": ManagedPolicyVersion.objects.filter(policy__account_id=context.account_id).count(),
             "GlobalEndpointTokenVersion": 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.wire.errors import AWSError
 
+INSTANCE_PROFILES = "InstanceProfilesPerAccount"
 USERS, GROUPS, ROLES, POLICIES = "UsersPerAccount", "GroupsPerAccount", "RolesPerAccount", "PoliciesPerAccount"
 
 # Name as AWS's messages have it → the most there may be.
@@ -12,6 +13,8 @@ QUOTAS: dict[str, int] = {
     GROUPS: 300,
     ROLES: 1000,
     POLICIES: 1500,
+    INSTANCE_PROFILES: 1000,
+    "InstanceSessionsPerInstanceProfile": 1,
     "AccessKeysPerUser": 2,
     "GroupsPerUser": 10,
     "PoliciesPerUser": 10,
@@ -32,6 +35,7 @@ SUMMARY: dict[str, str] = {
     "GroupsQuota": GROUPS,
     "RolesQuota": ROLES,
     "PoliciesQuota": POLICIES,
+    "InstanceProfilesQuota": INSTANCE_PROFILES,
     "AccessKeysPerUserQuota": "AccessKeysPerUser",
     "GroupsPerUserQuota": "GroupsPerUser",
     "AttachedPoliciesPerUserQuota": "PoliciesPerUser",

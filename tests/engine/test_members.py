@@ -80,7 +80,7 @@ def wrong(name: str, operation: str, answer: raw.Answer) -> bool:
 # Calls about what no account has here.
 NEVER_SOUND = {
     *("ConnectCustomKeyStore", "CreateCustomKeyStore", "DeleteCustomKeyStore", "DisconnectCustomKeyStore"),
-    *("UpdateCustomKeyStore", "DeleteAccountPasswordPolicy", "GetAccountPasswordPolicy", "GetInstanceProfile"),
+    *("UpdateCustomKeyStore", "DeleteAccountPasswordPolicy", "GetAccountPasswordPolicy"),
 }
 
 

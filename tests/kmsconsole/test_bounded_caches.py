@@ -41,6 +41,7 @@ BOUNDS = {
     "engine.iam.vocabulary:_actions": "64 × 64 characters",
     "engine.iam.vocabulary:_beginnings": FINITE,
     "engine.iam.aws_managed:_all": FINITE,
+    "engine.iam.service_linked_roles:known": FINITE,
     "engine.iam.vocabulary:_by_lower": "64 × 64 characters",
     "engine.iam.vocabulary:_published": "64 × 64 characters",
     "engine.iam.vocabulary:_published_services": FINITE,

@@ -85,6 +85,8 @@ class Calls:
             "CallerArn": self.user.arn,
             "AccessKeyId": self.user.access_key_id,
             "VersionId": "v1",
+            "AWSServiceName": "autoscaling.amazonaws.com",
+            "InstanceProfileName": self.instance_profile(),
             "PolicyDocument": ALLOW,
             "AssumeRolePolicyDocument": TRUST,
             "PolicyInputList": [ALLOW],
@@ -192,6 +194,24 @@ class Calls:
         self.iam.create_user(UserName=name)
         return name
 
+    def instance_profile(self, role: str = "") -> str:
+        name = self.name()
+        self.iam.create_instance_profile(InstanceProfileName=name)
+        if role:
+            self.iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=role)
+        return name
+
+    def profile_with_role(self) -> Parameters:
+        role = self.role()
+        return {"InstanceProfileName": self.instance_profile(role), "RoleName": role}
+
+    def linked_role(self) -> str:
+        made = self.iam.create_service_linked_role(AWSServiceName="autoscaling.amazonaws.com", CustomSuffix=self.name())
+        return str(made["Role"]["RoleName"])
+
+    def deletion(self) -> Parameters:
+        return {"DeletionTaskId": self.iam.delete_service_linked_role(RoleName=self.linked_role())["DeletionTaskId"]}
+
     def group(self) -> str:
         name = self.name()
         self.iam.create_group(GroupName=name)
@@ -266,6 +286,13 @@ _OWN: dict[str, Callable[[Calls], Parameters]] = {
     "CreatePolicyVersion": lambda calls: {"PolicyArn": calls.policy()},
     "CreateRole": lambda calls: {"RoleName": calls.name()},
     "CreateUser": lambda calls: {"UserName": calls.name()},
+    "AddRoleToInstanceProfile": lambda calls: {"InstanceProfileName": calls.instance_profile()},
+    "CreateInstanceProfile": lambda calls: {"InstanceProfileName": calls.name()},
+    "CreateServiceLinkedRole": lambda calls: {"CustomSuffix": calls.name()},
+    "DeleteInstanceProfile": lambda calls: {"InstanceProfileName": calls.instance_profile()},
+    "DeleteServiceLinkedRole": lambda calls: {"RoleName": calls.linked_role()},
+    "GetServiceLinkedRoleDeletionStatus": Calls.deletion,
+    "RemoveRoleFromInstanceProfile": Calls.profile_with_role,
     "Decapsulate": lambda calls: {
         "KeyId": calls.kem,
         "EncapsulationAlgorithm": "ML_KEM",

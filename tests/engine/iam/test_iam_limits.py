@@ -171,7 +171,7 @@ def test_tags_have_limits(iam: Any) -> None:
 def test_tags_of_a_policy_tell_cases_apart(iam: Any) -> None:
     twice = [{"Key": "a", "Value": "1"}, {"Key": "A", "Value": "2"}]
     arn = iam.create_policy(PolicyName="p", PolicyDocument=ALLOW, Tags=twice)["Policy"]["Arn"]
-    assert iam.list_policy_tags(PolicyArn=arn)["Tags"] == sorted(twice, key=lambda tag: tag["Key"])
+    assert iam.list_policy_tags(PolicyArn=arn)["Tags"] == twice
     same = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
     assert refused(iam.tag_policy, PolicyArn=arn, Tags=same) == ("InvalidInput", "Duplicate tag keys found.")
     iam.tag_policy(PolicyArn=arn, Tags=[{"Key": "a", "Value": "3"}])
@@ -329,8 +329,8 @@ MISSING: list[tuple[str, dict[str, Any], str]] = [
     ("add_user_to_group", {"GroupName": "users", "UserName": NOTHING}, "The user with name nothing cannot be found."),
     (
         "remove_user_from_group",
-        {"GroupName": "users", "UserName": "ann"},
-        "The user with name ann is not in the group with name users.",
+        {"GroupName": "users", "UserName": NOTHING},
+        "The user with name nothing cannot be found.",
     ),
     ("detach_user_policy", {"UserName": "ann", "PolicyArn": READ_ONLY}, f"Policy {READ_ONLY} was not found."),
     (
@@ -375,6 +375,26 @@ def test_what_is_no_policys_arn_is_invalid(iam: Any, arn: str) -> None:
     expected = ("InvalidInput", f"ARN {arn} is not valid.")
     assert refused(iam.put_user_permissions_boundary, UserName="ann", PermissionsBoundary=arn) == expected
     assert refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument=TRUST, PermissionsBoundary=arn) == expected
+
+
+def test_what_is_no_arn_cannot_be_attached(iam: Any) -> None:
+    expected = ("ValidationError", "Invalid ARN:  Could not be parsed!")
+    wrong = "longpolicynamebutnoarn"
+    assert refused(iam.attach_user_policy, UserName="ann", PolicyArn=wrong) == expected
+    assert refused(iam.attach_group_policy, GroupName="users", PolicyArn=wrong) == expected
+    assert refused(iam.attach_role_policy, RoleName="app", PolicyArn=wrong) == expected
+
+
+def test_who_is_not_in_a_group_is_removed_all_the_same(iam: Any) -> None:
+    iam.remove_user_from_group(GroupName="users", UserName="ann")
+
+
+def test_tags_are_listed_in_the_order_in_which_they_were_given(iam: Any) -> None:
+    given = [{"Key": name, "Value": "v"} for name in ("zone", "app", "mode")]
+    assert iam.create_user(UserName="bob", Tags=given)["User"]["Tags"] == given
+    assert iam.list_user_tags(UserName="bob")["Tags"] == given
+    iam.tag_user(UserName="bob", Tags=[{"Key": "first", "Value": "v"}])
+    assert [tag["Key"] for tag in iam.get_user(UserName="bob")["User"]["Tags"]] == ["zone", "app", "mode", "first"]
 
 
 def test_an_access_key_that_is_not_there_is_denied(iam: Any, account: TestAccount) -> None:
