@@ -294,6 +294,8 @@ class Verifier:
     def export(self, head: dict[str, Any], lines: list[bytes], key: Key) -> str:
         if len(lines) < 3 or lines[-1] != b"":
             raise Wrong("the export is cut off: its last line is not whole")
+        if "end" not in json.loads(lines[-2]):
+            raise Wrong("the export is cut off: its last line is missing")
         found = checkpoint_of(head["checkpoint"], key)
         if head["kind"] == "whole":
             number = self.whole(found, key, self.records(lines))
@@ -345,8 +347,6 @@ class Verifier:
     def end(self, lines: list[bytes], number: int, key: Key) -> None:
         """The last line: how many records there are, and the hash over all lines before."""
         document = json.loads(lines[-2])
-        if "end" not in document:
-            raise Wrong("the export is cut off: its last line is missing")
         signer = key_of(str(document["publicKey"]))
         if signer.raw != key.raw:
             raise Wrong("the end of the export was signed by another key")
