@@ -223,8 +223,8 @@ WHOLE: list[tuple[Callable[[Lines], Lines], str]] = [
 SELECTED: list[tuple[Callable[[Lines], Lines], str]] = [
     (change, "record 6 is not the one that was signed: it was changed"),
     (remove, "the export has 9 records and not 10: some were removed"),
-    (reorder, "record 4 stands behind record 5: the export was reordered"),
-    (truncate, "the export has 8 records and not 10"),
+    (reorder, "record 3 stands behind record 4: the export was reordered"),
+    (truncate, "the export has 8 records and not 10: some were removed"),
     (cut_off, "its last line is missing"),
     (put_in_twice, "the export was reordered"),
 ]
