@@ -35,7 +35,7 @@ _TAG = re.compile(r"<[^>]+>")
 # What needs no permission (it is the reader's own, or changes nothing), and what only the call can tell.
 OWN = {
     "Set", "Sign in", "Sign out", "Sign out of all", "End", "End all others", "Save", "Delete the view of this name", "Show the call",
-    "Copy", "Add a row", "Show this key's algorithms", "Next", "Preview", "Check every record", "Download", "Search",
+    "Copy", "Add a row", "Show this key's algorithms", "Next", "Preview", "Check every record", "Check what is new", "Compare", "Download", "Search",
     "Forget it", "Forget them", "Look at it", "Use this", "Clear ticks", "Skip to review", "Show the commands for these",
     "Download wrapping public key and import token",
 }  # fmt: skip
