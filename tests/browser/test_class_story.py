@@ -6,18 +6,17 @@ import base64
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support import aws_cli
 from tests.support.pages import key_option
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-AWS = str(Path(sys.executable).parent / "aws")
 
 
 def create_user(page: Page, name: str, password: str, group: str = "") -> None:
@@ -103,7 +102,15 @@ def test_a_class_from_its_group_to_its_audit_trail(visit: Callable[..., Page], s
 
     def cli_decrypt() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [AWS, "kms", "decrypt", "--ciphertext-blob", f"fileb://{blob}", "--encryption-context", "class=one"],
+            [
+                str(aws_cli.folder() / "aws"),
+                "kms",
+                "decrypt",
+                "--ciphertext-blob",
+                f"fileb://{blob}",
+                "--encryption-context",
+                "class=one",
+            ],
             env=server.cli_environment(access_key_id, secret),
             capture_output=True,
             text=True,

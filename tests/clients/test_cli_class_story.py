@@ -5,23 +5,26 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import aws_cli
 from tests.support.server import ACCOUNT, Server
 
-AWS = str(Path(sys.executable).parent / "aws")
 pytestmark = pytest.mark.client
 
 
 def aws(environment: dict[str, str], *arguments: str, fails: bool = False) -> Any:
     """Run the AWS CLI; its JSON answer, or with `fails` what it wrote to standard error."""
     done = subprocess.run(
-        [AWS, *arguments, "--output", "json"], env=environment, capture_output=True, text=True, timeout=60
+        [str(aws_cli.folder() / "aws"), *arguments, "--output", "json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     if fails:
         assert done.returncode != 0, done.stdout

@@ -15,6 +15,7 @@ from django.test import Client
 from console import calls as call
 from console import terraform
 from console.calls import cli
+from tests.support import aws_cli
 from tests.support.server import ACCOUNT, Server
 from tests.support.terraform import Terraform, needs_terraform, said
 
@@ -114,7 +115,7 @@ def test_each_boto3_source_runs_as_printed(server: Server, key_id: str) -> None:
 @pytest.mark.slow
 def test_each_cli_command_runs_as_printed(server: Server, key_id: str) -> None:
     script = "set -e\n" + "\n".join(call.cli(*each, REGION, server.url) for each in requests(key_id, "by-cli"))
-    environment = {**server.cli_environment(), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    environment = {**server.cli_environment(), "PATH": f"{aws_cli.folder()}:/usr/bin:/bin"}
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert wanted("by-cli") <= effects(server, "by-cli")
@@ -172,8 +173,7 @@ def test_the_shown_call_runs_as_printed(server: Server) -> None:
     key_id = server.client().create_key()["KeyMetadata"]["KeyId"]
     parameters = {"KeyId": key_id, "Plaintext": b"it's \n bytes", "EncryptionContext": {"it's": "a $test"}}
     command = cli("kms", "Encrypt", parameters, "us-east-1", server.url)
-    aws = Path(sys.executable).parent
-    environment = {**server.cli_environment(), "PATH": f"{aws}:/usr/bin:/bin"}
+    environment = {**server.cli_environment(), "PATH": f"{aws_cli.folder()}:/usr/bin:/bin"}
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     blob = base64.b64decode(json.loads(done.stdout)["CiphertextBlob"])

@@ -14,6 +14,7 @@ import pytest
 from console import calls as call
 from console import terraform
 from tests.console.test_call import POLICY, REGION, TRUST
+from tests.support import aws_cli
 from tests.support.server import ACCOUNT, Server
 from tests.support.terraform import Terraform, needs_terraform, said
 
@@ -144,7 +145,7 @@ def test_cli_commands_run_as_printed(server: Server) -> None:
         if each[0] in CLI
     ]
     assert len(lines) == len(CLI)
-    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    path = f"{aws_cli.folder()}:/usr/bin:/bin"
     run(server, ["bash", "-c", "set -e\n" + "\n".join(lines)], PATH=path)
     iam, kms = server.client("iam"), server.client()
     assert iam.get_login_profile(UserName="changes-cli")

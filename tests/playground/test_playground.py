@@ -20,6 +20,7 @@ from engine.public.vocabulary import CRYPTOGRAPHIC
 from playground import recipe
 from playground.table import CHAINS, GROUPS, LABELS, OPERATIONS
 from tests.conftest import TestAccount, sign_in_browser
+from tests.support import aws_cli
 from tests.support.answers import text
 from tests.support.server import Server
 
@@ -343,7 +344,7 @@ def test_the_recipe_runs_as_printed(account: TestAccount, server: Server, tmp_pa
     assert files == ["plaintext-1.bin", "message-5.bin", "message-6.bin"]
     for file in files:
         (tmp_path / file).write_bytes(b"some secret bytes")
-    environment = {**server.cli_environment(), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    environment = {**server.cli_environment(), "PATH": f"{aws_cli.folder()}:/usr/bin:/bin"}
     if kind == "boto3":
         script = recipe.boto3_script(entries, "us-east-1", server.url)
         script += '\nassert answer_2["Plaintext"] == b"some secret bytes"\nassert answer_4["Plaintext"] == answer_3["PrivateKeyPlaintext"]'
