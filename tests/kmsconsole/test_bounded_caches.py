@@ -116,6 +116,7 @@ BOUNDS = {
     "kmsconsole.installation.root_secret:_given": "two secrets, until the workers start",
     "kmsconsole.server.unseal_page:_unsealing": ONE,
     "kmsconsole.server.asgi:_names": "2,000 × 64 bytes",
+    "kmsconsole.frame.context:_address": "the entries of the navigation",
     "kmsconsole.frame.context:actions": ONE,
     "kmsconsole.frame.context:navigation": ONE,
     "kmsconsole.frame.style_sheet:joined": ONE,
