@@ -110,7 +110,7 @@ def _connection(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(index: sqlite3.Connection) -> None:
-    index.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
+    index.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16384;")
     if index.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
         return
     index.execute("BEGIN IMMEDIATE")
@@ -172,10 +172,12 @@ def _index_batch(index: sqlite3.Connection, path: Path) -> bool:
     """Index the next lines of the journal. Whether there were any."""
     offset = index.execute("SELECT offset FROM position").fetchone()[0]
     last = None
+    rows = _Rows()
     for last in islice(journal.lines(path, offset), _BATCH):
-        _index_line(index, path, last)
+        _index_line(rows, path, last)
     if last is None:
         return False
+    rows.write(index)
     index.execute(
         "UPDATE position SET offset = ?, start = ?, head = ?", (last.end, last.start, last.text[:_HEAD_BYTES])
     )
@@ -185,21 +187,37 @@ def _index_batch(index: sqlite3.Connection, path: Path) -> bool:
 _HEAD_BYTES = 90  # of a line: its number, its hash, and how its record begins
 
 
-def _index_line(index: sqlite3.Connection, path: Path, line: journal.Line) -> None:
+class _Rows:
+    """What a batch of events adds to the tables, table by table: a last use is written once however often a key was used."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+        self.resources: list[tuple[str, str, int]] = []
+        self.last_uses: dict[tuple[str, str], int] = {}
+        self.voids: list[tuple[str]] = []
+
+    def write(self, index: sqlite3.Connection) -> None:
+        index.executemany("INSERT OR REPLACE INTO event VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)", self.events)
+        index.executemany("UPDATE event SET voided = 1 WHERE event_id = ?", self.voids)
+        index.executemany("INSERT OR REPLACE INTO resource VALUES (?,?,?)", self.resources)
+        uses = ((kind, subject, sequence) for (kind, subject), sequence in self.last_uses.items())
+        index.executemany("INSERT OR REPLACE INTO last_use VALUES (?,?,?)", uses)
+
+
+def _index_line(rows: _Rows, path: Path, line: journal.Line) -> None:
     try:
         entry = line.entry(path)
         facts = IndexedFields.of(entry.record)
     except (TrailUnavailable, ValueError, LookupError, TypeError, AttributeError) as reason:
         logger.error("audit journal %s: the line at byte %d cannot be read: %r", path, line.start, reason)
         return
-    _index_entry(index, entry, facts)
+    _add(rows, entry, facts)
 
 
-def _index_entry(index: sqlite3.Connection, entry: journal.Entry, facts: IndexedFields) -> None:
+def _add(rows: _Rows, entry: journal.Entry, facts: IndexedFields) -> None:
     if facts.voids:
-        index.execute("UPDATE event SET voided = 1 WHERE event_id = ?", (facts.voids,))
-    index.execute(
-        "INSERT OR REPLACE INTO event VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)",
+        rows.voids.append((facts.voids,))
+    rows.events.append(
         (
             entry.sequence,
             entry.start,
@@ -215,15 +233,15 @@ def _index_entry(index: sqlite3.Connection, entry: journal.Entry, facts: Indexed
             facts.user,
             facts.access_key,
             facts.read_only,
-        ),
+        )
     )
     for arn in facts.resources:
-        index.execute("INSERT OR REPLACE INTO resource VALUES (?,?,?)", (facts.account, arn, entry.sequence))
+        rows.resources.append((facts.account, arn, entry.sequence))
         if facts.used:
-            index.execute("INSERT OR REPLACE INTO last_use VALUES ('key',?,?)", (arn, entry.sequence))
+            rows.last_uses["key", arn] = entry.sequence
     for kind, subject in (("access-key", facts.access_key), ("role", facts.role)):
         if subject:
-            index.execute("INSERT OR REPLACE INTO last_use VALUES (?,?,?)", (kind, subject, entry.sequence))
+            rows.last_uses[kind, subject] = entry.sequence
 
 
 class EventStore:

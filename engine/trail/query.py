@@ -53,7 +53,8 @@ class EventStore(Protocol):
     def uses_since(self, account_id: str, arn_prefix: str, after: int) -> list[tuple[str, int, int]]: ...
 
 
-def _shelf() -> EventStore:
+def event_store() -> EventStore:
+    """The one that this installation has."""
     if connection.vendor == "postgresql":
         from engine.trail import database
 
@@ -89,7 +90,7 @@ _EQUAL = ("region", "user", "name", "source", "access_key", "event_id")  # colum
 
 def lookup(account_id: str, wanted: Lookup) -> Page:
     """Newest first, unless the oldest are asked for first."""
-    shelf = _shelf()
+    shelf = event_store()
     conditions, values = ["event.account = ?"], [account_id]
     table, order = shelf.events, "event.sequence"
     if wanted.key is not None:
@@ -140,7 +141,7 @@ def last_use_of_role(account_id: str, role_arn: str) -> Use | None:
 
 
 def _last_use(kind: str, account_id: str, subject: str) -> Use | None:
-    shelf = _shelf()
+    shelf = event_store()
     for record in shelf.records(shelf.last_use(kind, account_id, subject)):
         return Use(
             when=datetime.fromisoformat(record["eventTime"]),
@@ -156,7 +157,7 @@ def _last_use(kind: str, account_id: str, subject: str) -> Use | None:
 
 def first_event_time(account_id: str, after: int = 0) -> datetime | None:
     """When the trail of an account begins, or what of it is later than the event `after`."""
-    shelf = _shelf()
+    shelf = event_store()
     rows = shelf.rows(
         f"SELECT event.time FROM {shelf.events} WHERE event.account = ? AND event.sequence > {int(after)} "  # noqa: S608
         "ORDER BY event.sequence LIMIT 1",
@@ -167,7 +168,7 @@ def first_event_time(account_id: str, after: int = 0) -> datetime | None:
 
 def latest_sequence(account_id: str) -> int:
     """That of the account's newest event; 0 where there is none."""
-    shelf = _shelf()
+    shelf = event_store()
     rows = shelf.rows(
         f"SELECT event.sequence FROM {shelf.events} WHERE event.account = ? ORDER BY event.sequence DESC LIMIT 1",  # noqa: S608
         (account_id,),
@@ -177,14 +178,14 @@ def latest_sequence(account_id: str) -> int:
 
 def uses_since(account_id: str, region: str, after: int) -> tuple[list[tuple[str, datetime]], int]:
     """([(key ARN, when last used)] of the account's keys used since the event `after`, the last event this takes in)."""
-    rows = _shelf().uses_since(account_id, f"arn:aws:kms:{region}:{account_id}:key/", after)
+    rows = event_store().uses_since(account_id, f"arn:aws:kms:{region}:{account_id}:key/", after)
     latest = max((sequence for _, _, sequence in rows), default=after)
     return [(arn, datetime.fromtimestamp(time, UTC)) for arn, time, _ in rows], latest
 
 
 def in_order(account_id: str, names: Iterable[str], after: int, until: int) -> list[tuple[int, dict[str, Any]]]:
     """(sequence, record) of the events of these names later than the event `after`, up to `until`, the oldest first."""
-    shelf, wanted = _shelf(), tuple(names)
+    shelf, wanted = event_store(), tuple(names)
     sql = (
         f"SELECT {shelf.columns} FROM {shelf.events} WHERE event.account = ? "  # noqa: S608
         f"AND event.name IN ({', '.join('?' * len(wanted))}) "

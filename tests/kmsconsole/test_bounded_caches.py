@@ -163,7 +163,7 @@ def _modules() -> Iterator[tuple[str, Path]]:
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path
 
 
-THREADS_OWN = {"engine.trail.index:_local"}  # connections, one a thread
+THREADS_OWN = {"engine.trail.index:_local", "engine.trail.search_index:_local"}  # connections, one a thread
 
 
 def test_every_memory_of_the_program_has_its_bound_written_down() -> None:

@@ -1,0 +1,174 @@
+"""`python -m bench.search [--events 1000000] [--folder somewhere]`: what searching the trail costs at size.
+
+Writes a trail of so many events over 90 days (tests/support/trail_events.py) into the engine's journal, indexes it, and asks for the first page of each filter, worst cases too: no hit, one hit at the far end, all hits, two filters that both hit much and
+together nothing. Prints medians of the question alone and of the whole page, and the memory it took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bench import inprocess
+
+ROOT = Path(__file__).resolve().parents[1]
+REPEATS = 5
+DAYS = 90
+BATCH = 5_000
+LIMIT = 500  # milliseconds that a first page may take
+# Filter → what the address has for it. {key}, {old…} are of the trail; "old" are members of the oldest event alone.
+PAGES = {
+    "no filter": "",
+    "with the console's reads": "reads=on",
+    "all hits": "text=boto3&reads=on",
+    "key: many hits": "key={key}",
+    "key: none": "key=00000000-0000-4000-8000-000000000000",
+    "alias: none": "alias=alias/nothing",
+    "principal: one in three": "principal=batch",
+    "principal: oldest event alone": "principal=first-user",
+    "role session": "session=session-7",
+    "operation: more than half": "operation=Decrypt",
+    "operation: none": "operation=DeleteAlias",
+    "kind: write": "kind=write",
+    "error code": "error=AccessDenied",
+    "error code: oldest event alone": "error=DisabledException",
+    "source address": "source=192.0.2.7",
+    "source address: oldest event alone": "source=198.51.100.77",
+    "encryption context: a pair": "context=purpose%3Dpayroll",
+    "encryption context: a field": "context=document",
+    "encryption context: oldest event alone": "context=purpose%3Donce",
+    "request ID: oldest event": "request={request}",
+    "request ID: none": "request=00000000-0000-4000-8000-000000000000",
+    "event ID: oldest event": "event={event}",
+    "text: oldest event alone": "text=haystack",
+    "text: none": "text=nowhere",
+    "text: part of an ID, at the far end": "text={part}",
+    "time: a day in the middle": "start={middle}&end={next}",
+    "time and context": "start={middle}&end={next}&context=purpose%3Dpayroll",
+    "both hit much, together nothing": "principal=batch&operation=ReEncrypt",
+    "four filters": "operation=Decrypt&source=192.0.2.7&context=purpose%3Dpayroll&session=session-7",
+}
+
+
+def write(account_id: str, events: int) -> dict[str, str]:
+    """Record so many events, thousands with one sync; what the addresses of PAGES name of them."""
+    from engine.trail import recorder
+    from tests.support.trail_events import Chance
+
+    chance = Chance(account_id)
+    begin = datetime.now(UTC) - timedelta(days=DAYS)
+    step = DAYS * 86_400 / events
+    oldest = _oldest(chance.record(int(begin.timestamp())), account_id)
+    batch = [orjson.dumps(oldest)]
+    for number in range(1, events):
+        batch.append(orjson.dumps(chance.record(int(begin.timestamp() + number * step))))
+        if len(batch) == BATCH or number == events - 1:
+            recorder.record(batch)
+            batch = []
+    names = {"request": oldest["requestID"], "event": oldest["eventID"], "part": oldest["requestID"][:13]}
+    middle = begin + timedelta(days=DAYS / 2)
+    return {
+        **names,
+        "key": chance.keys[0],
+        "middle": f"{middle:%Y-%m-%dT%H:%M:%SZ}",
+        "next": f"{middle + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def _oldest(record: dict[str, Any], account_id: str) -> dict[str, Any]:
+    identity = {"type": "IAMUser", "arn": f"arn:aws:iam::{account_id}:user/first-user", "userName": "first-user"}
+    given = {"keyId": "1", "description": "haystack", "encryptionContext": {"purpose": "once"}}
+    return {
+        **record,
+        "userIdentity": identity,
+        "requestParameters": given,
+        "sourceIPAddress": "198.51.100.77",
+        "errorCode": "DisabledException",
+    }
+
+
+def memory() -> float:
+    """The most megabytes this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(browser: Any, address: str) -> tuple[float, float, Any]:
+    """Medians in milliseconds of the clock and of the processor, and the last answer."""
+    clock, processor, answer = [], [], None
+    browser.get(address)
+    for _ in range(REPEATS):
+        at, used = time.perf_counter(), time.process_time()
+        answer = browser.get(address)
+        processor.append((time.process_time() - used) * 1000)
+        clock.append((time.perf_counter() - at) * 1000)
+        assert answer.status_code == 200, (address, answer.status_code)
+    return statistics.median(clock), statistics.median(processor), answer
+
+
+def run(events: int) -> list[str]:
+    from django.conf import settings
+
+    from engine.trail import search
+    from tests.conftest import new_account, sign_in_browser
+
+    account = new_account()
+    folder = Path(settings.DATA) / "trail"
+    began = time.perf_counter()
+    names = write(account.account_id, events)
+    print(f"{events:,} events written in {time.perf_counter() - began:.0f} s", flush=True)
+    browser = sign_in_browser(account.administrator)
+    before, began = memory(), time.perf_counter()
+    while search.bring_up_to_date(account.account_id):
+        time.sleep(0.1)
+    taken, sizes = time.perf_counter() - began, {path.name: path.stat().st_size for path in folder.iterdir()}
+    lines = [
+        f"{events:,} events over {DAYS} days, indexed in {taken:.0f} s ({events / taken:,.0f} events/s), with {memory() - before:.0f} MB more "
+        f"memory. Journal {sizes['journal'] / 1e9:.2f} GB, index {sizes['index.sqlite3'] / 1e9:.2f} GB, "
+        f"search index {sizes['search.sqlite3'] / 1e9:.2f} GB. {os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}: a busy machine.",
+        "",
+        "| first page of | ms | of the processor | events | counted |",
+        "|---|---:|---:|---:|---|",
+    ]
+    print(lines[0], flush=True)
+    before, slow = memory(), []
+    for name, query in PAGES.items():
+        clock, processor, answer = measure(browser, f"/audit/?{query.format(**names)}")
+        found = answer.context["found"]
+        said = "all" if found.whole else "at least"
+        said += "; searched back to a time" if found.looked_until else ""
+        lines.append(f"| {name} | {clock:.0f} | {processor:.0f} | {found.total:,} | {said} |")
+        print(lines[-1], flush=True)
+        slow += [name] if processor > LIMIT else []
+    lines += ["", f"All pages together took {memory() - before:.0f} MB more memory."]
+    print(f"{lines[-1]} More than {LIMIT} ms of the processor: {', '.join(slow) or 'none'}")
+    return lines
+
+
+def main() -> None:
+    sys.path.insert(0, str(ROOT))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--folder", help="where the trail is made (and removed again)")
+    parser.add_argument("--write", help="a file that gets the figures as Markdown")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="kmsconsole-search-", dir=asked.folder) as folder:
+        os.environ["TMPDIR"] = folder
+        tempfile.tempdir = folder
+        inprocess.prepare()
+        lines = run(asked.events)
+    if asked.write:
+        Path(asked.write).write_text("\n".join([*lines, ""]))
+
+
+if __name__ == "__main__":
+    main()
