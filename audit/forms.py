@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -11,29 +13,83 @@ from django.utils.translation import gettext_lazy
 from console.forms import MomentField
 from engine.public.vocabulary import READ, USE, WRITE
 from keys.record.as_of import AsOfForm
+from keys.record.events import DENIED_KIND
 
-DENIED = "denied"
 KINDS = {
     READ: gettext_lazy("Read"),
     WRITE: gettext_lazy("Write"),
     USE: gettext_lazy("Use of a key"),
-    DENIED: gettext_lazy("Denied"),
+    DENIED_KIND: gettext_lazy("Denied"),
 }
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class _MomentInput(forms.DateTimeInput):
+    """To the second where there are seconds: an interval of the histogram may be shorter than a minute."""
+
+    def format_value(self, value: Any) -> Any:
+        if isinstance(value, datetime):
+            return value.strftime("%Y-%m-%dT%H:%M:%S" if value.second else "%Y-%m-%dT%H:%M")
+        return value
+
+
+def _moment(label: Any, **options: Any) -> MomentField:
+    return MomentField(label=label, widget=_MomentInput(attrs={"type": "datetime-local", "step": "1"}), **options)
+
+
+def _text(label: Any, length: int, placeholder: str = "") -> forms.CharField:
+    widget = forms.TextInput(attrs={"placeholder": placeholder} if placeholder else {})
+    return forms.CharField(label=label, required=False, max_length=length, widget=widget)
 
 
 class FilterForm(forms.Form):
-    key = forms.CharField(label=gettext_lazy("Key ID, ARN or alias"), required=False, max_length=2048)
-    user = forms.CharField(label=gettext_lazy("User"), required=False, max_length=2048)
-    operation = forms.CharField(label=gettext_lazy("Operation"), required=False, max_length=128)
-    error = forms.CharField(label=gettext_lazy("Error code"), required=False, max_length=128)
+    """What events are searched by: all that is filled in has to hold. `newest` is the number of the last event that a link has."""
+
+    text = _text(gettext_lazy("Text"), 256)
+    key = _text(gettext_lazy("Key ID, ARN or alias"), 2048)
+    alias = _text(gettext_lazy("Alias as it was called"), 256, "alias/…")
+    principal = _text(gettext_lazy("Principal (name or ARN)"), 2048)
+    user = _text(gettext_lazy("User"), 2048)
+    session = _text(gettext_lazy("Role session"), 2048)
+    operation = _text(gettext_lazy("Operation"), 128)
     kind = forms.ChoiceField(
         label=gettext_lazy("Kind of call"), required=False, choices=[("", gettext_lazy("All")), *KINDS.items()]
     )
-    source = forms.CharField(label=gettext_lazy("Source address"), required=False, max_length=128)
-    reads = forms.BooleanField(label=gettext_lazy("Show reads by this console"), required=False)
+    error = _text(gettext_lazy("Error code"), 128)
+    source = _text(gettext_lazy("Source address"), 128)
+    context = _text(gettext_lazy("Encryption context"), 8192, "purpose=payroll")
+    request = _text(gettext_lazy("Request ID"), 128)
+    event = _text(gettext_lazy("Event ID"), 128)
+    grant = _text(gettext_lazy("Grant ID"), 128)
+    material = _text(gettext_lazy("Key material ID"), 128)
+    start = _moment(gettext_lazy("From"))
+    end = _moment(gettext_lazy("Until"), end_of_day=True)
     refused = forms.BooleanField(label=gettext_lazy("Refused only"), required=False)
-    start = MomentField(label=gettext_lazy("From"))
-    end = MomentField(label=gettext_lazy("Until"), end_of_day=True)
+    reads = forms.BooleanField(label=gettext_lazy("Show reads by this console"), required=False)
+    newest = forms.IntegerField(required=False, min_value=0, max_value=10**18, widget=forms.HiddenInput)
+
+    def clean_alias(self) -> str:
+        alias = str(self.cleaned_data["alias"]).strip()
+        return alias if not alias or alias.startswith("alias/") else f"alias/{alias}"
+
+    def clean_context(self) -> str:
+        """A field, or field=value; as the index has it."""
+        context = str(self.cleaned_data["context"]).strip()
+        if context.startswith("="):
+            raise forms.ValidationError(_("Write a field of the context, or field=value."))
+        return context
+
+    def clean_request(self) -> str:
+        return self._identifier("request")
+
+    def clean_event(self) -> str:
+        return self._identifier("event")
+
+    def _identifier(self, name: str) -> str:
+        value = str(self.cleaned_data[name]).strip()
+        if value and not _UUID.fullmatch(value):
+            raise forms.ValidationError(_("This is no ID of the form 1234abcd-12ab-34cd-56ef-1234567890ab."))
+        return value
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -10,6 +10,8 @@ from audit.alerts import views as alerts
 urlpatterns = [
     path("", views.events, name="audit"),
     path("export/", views.export, name="audit-export"),
+    path("newer/", views.newer, name="audit-newer"),
+    path("searches/", views.save_search, name="audit-searches"),
     path("keys/", state_report.page, name="audit-keys"),
     path("compliance/", include("audit.compliance.urls")),
     path("alerts/", alerts.index, name="audit-alerts"),

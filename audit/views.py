@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections.abc import Iterator
+from datetime import UTC
 from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.contrib import messages
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 
-from audit import search
+from audit import related, search
+from audit.exports import FORMATS, Asked
 from audit.forms import FilterForm
+from audit.histogram import histogram
 from console import paging
 from console.request import ConsoleRequest
-from console.spreadsheet import Echo, cell
-from keys import service
+from keys import service, viewer
 from keys.common import problem_page
+from keys.models import SavedView
 from keys.policy import policy_document
 from keys.record import as_of, proofs
 from keys.record import events as record
 
 _KEY_ID = re.compile(r"(mrk-)?[0-9a-f-]{32,36}")
 _POLICY_PARAMETERS = ("policy", "policyDocument", "assumeRolePolicyDocument")
-_COLUMNS = ("eventTime", "eventID", "eventName", "eventSource", "user", "principal", "sourceIPAddress", "awsRegion", "keys", "errorCode", "errorMessage", "requestID")  # fmt: skip
+_SAVED = "audit"  # which saved views are searches of events
+_MOMENTS = ("start", "end")
 
 
 @as_of.shows_past
@@ -36,6 +41,8 @@ def events(request: ConsoleRequest) -> HttpResponse:
     form = FilterForm(request.GET or None)
     asked = as_of.asked(request)
     wanted = form.cleaned_data if form.is_bound and form.is_valid() else {}
+    if not form.errors and (address := _absolute(request, wanted)):
+        return redirect(address)
     most = paging.PRINTED if paging.prints_all(request.GET) else search.PAGE
     found = search.Found()
     if not form.errors and not (asked and asked.problem):
@@ -51,18 +58,99 @@ def events(request: ConsoleRequest) -> HttpResponse:
         "audit/events.html",
         {
             "form": form,
+            "fields": [each for each in form.visible_fields() if each.name not in ("refused", "reads")],
+            "found": found,
             "events": found.events,
             "after": found.after,
             "total": len(found.events) + bool(found.after),
             "reads_hidden": found.hidden,
             "looked_until": found.looked_until if found.after and len(found.events) < most else None,
             "facets": found.facets,
-            "facets_whole": found.whole,
+            "histogram": histogram(found.histogram),
             "as_of": asked,
             "filtered": any(value for name, value in wanted.items() if name != "reads") or bool(form.errors),
+            "holding": _holding(request, found),
+            "live": "live" in request.GET and not asked and not request.GET.get("after") and not found.walked,
+            "formats": [(name, each.words) for name, each in FORMATS.items()],
+            "saved_query": _saved_query(request.GET),
+            "searches": _searches(request),
+            "filtered_here": [form.fields[name].label for name in found.filtered_here],
         },
         status=asked.status if asked and asked.problem else 422 if form.errors else 200,
     )
+
+
+def _absolute(request: ConsoleRequest, wanted: dict[str, Any]) -> str:
+    """The address with its moments in UTC, "" if they are: what is shared shows the same events to readers in every zone."""
+    typed = {name: request.GET.get(name, "") for name in _MOMENTS if wanted.get(name)}
+    changed = {name: f"{wanted[name].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for name in typed}
+    if all(text.endswith("Z") or re.search(r"[+-]\d\d:?\d\d$", text[10:]) for text in typed.values()):
+        return ""
+    query = request.GET.copy()
+    for name, text in changed.items():
+        query[name] = text
+    return f"{request.path}?{query.urlencode()}"
+
+
+def _holding(request: ConsoleRequest, found: search.Found) -> str:
+    """The query of a link that shows the same events tomorrow: up to the last event that there is now."""
+    query = request.GET.copy()
+    for name in ("live", "print"):
+        query.pop(name, None)
+    if found.newest and "newest" not in query:
+        query["newest"] = str(found.newest)
+    if found.walked and not query.get("end"):
+        query["end"] = f"{service.record_now(request).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"?{query.urlencode()}"
+
+
+def newer(request: ConsoleRequest) -> HttpResponse:
+    """What came since an event, for a page that shows events as they come; 204 where nothing did."""
+    form, since = FilterForm(request.GET), request.GET.get("since", "")
+    if not form.is_valid() or not since.isdecimal() or len(since) > 18:
+        raise Http404
+    try:
+        wanted = _resolved(request, form, form.cleaned_data)
+        if form.errors:
+            raise Http404
+        found = search.newer(request, wanted, int(since))
+    except ClientError as error:
+        return problem_page(request, _("Audit"), error)
+    if found is None:
+        return HttpResponse(status=204)
+    return render(request, "audit/newer.html", {"events": found.events, "found": found, "more": found.after})
+
+
+@require_POST
+def save_search(request: ConsoleRequest) -> HttpResponse:
+    """Keep, or with `delete` drop, a search of this principal's under its name."""
+    owner, name = viewer.owner(request), request.POST.get("name", "").strip()[:80]
+    query = _saved_query(QueryDict(request.POST.get("query", "")[:8000]))
+    if request.POST.get("delete"):
+        SavedView.objects.filter(owner=owner, manager=_SAVED, name=name).delete()
+        messages.success(request, _("The search “%(name)s” is deleted.") % {"name": name})
+    elif name:
+        SavedView.objects.update_or_create(owner=owner, manager=_SAVED, name=name, defaults={"query": query})
+        messages.success(request, _("The search is saved as “%(name)s”.") % {"name": name})
+    else:
+        messages.error(request, _("A search needs a name."))
+    return redirect(f"{reverse('audit')}?{query}")
+
+
+def _saved_query(query: QueryDict) -> str:
+    """What a saved search keeps of an address: the filter, and no place in the list."""
+    kept = QueryDict(mutable=True)
+    for name in FilterForm.base_fields:
+        if name != "newest" and (value := query.get(name)):
+            kept[name] = value
+    return kept.urlencode()
+
+
+def _searches(request: ConsoleRequest) -> list[tuple[SavedView, bool]]:
+    """The principal's saved searches, and which of them is being looked at."""
+    now = _saved_query(request.GET)
+    saved = SavedView.objects.filter(owner=viewer.owner(request), manager=_SAVED)
+    return [(each, each.query == now) for each in saved]
 
 
 def _resolved(request: ConsoleRequest, form: FilterForm, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -81,28 +169,28 @@ def _resolved(request: ConsoleRequest, form: FilterForm, wanted: dict[str, Any])
 
 @as_of.shows_past
 def export(request: ConsoleRequest) -> HttpResponseBase:
-    """The events of a filter as a file, streamed: CSV, or the records themselves, one JSON a line."""
+    """The events of a filter as a file, streamed however many there are (audit.exports)."""
     form = FilterForm(request.GET)
     asked = as_of.asked(request)
     if not form.is_valid() or (asked and asked.problem):
         return events(request)
+    chosen = FORMATS.get(request.GET.get("format", "csv"), FORMATS["csv"])
     try:
         wanted = _resolved(request, form, form.cleaned_data)
         if form.errors:
             return events(request)
-        lookup = search.lookup(request, wanted, asked.moment if asked else None)
-        first = lookup("")
+        moment = asked.moment if asked else None
+        rows = search.every(request, wanted, moment, oldest_first=chosen.oldest_first)
     except ClientError as error:
         return problem_page(request, _("Audit"), error)
-    rows = search.every(lookup, first, wanted)
     if request.GET.get("format") == "proved":
         return _proved(request, rows)
-    as_json = request.GET.get("format") == "json"
-    answer = StreamingHttpResponse(
-        (json.dumps(each["record"]) + "\n" for each in rows) if as_json else _csv(rows),
-        content_type="application/x-ndjson" if as_json else "text/csv; charset=utf-8",
-    )
-    answer["Content-Disposition"] = f'attachment; filename="events.{"jsonl" if as_json else "csv"}"'
+    signed_in = request.signed_in
+    of = {name: str(value) for name, value in {**wanted, "as_of": moment}.items() if value}
+    about = Asked(signed_in.account_id, signed_in.region, of)
+    answer = StreamingHttpResponse(chosen.write(rows, about), content_type=chosen.content_type)
+    name = f"events-{signed_in.account_id}-{signed_in.region}.{chosen.ending}"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 
@@ -125,15 +213,6 @@ def _proved(request: ConsoleRequest, rows: Iterator[dict[str, Any]]) -> HttpResp
     return answer
 
 
-def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
-    writer = csv.writer(Echo())
-    yield writer.writerow(_COLUMNS)
-    for row in rows:
-        record = row["record"]
-        own = {"user": row["user"], "principal": record["userIdentity"].get("arn", ""), "keys": row["keys"]}
-        yield writer.writerow([cell(own.get(name, record.get(name))) for name in _COLUMNS])
-
-
 def event(request: ConsoleRequest, event_id: Any) -> HttpResponse:
     try:
         answer = record.look_up(
@@ -144,7 +223,13 @@ def event(request: ConsoleRequest, event_id: Any) -> HttpResponse:
     if not answer["Events"]:
         raise Http404
     shown = search.of_event(answer["Events"][0])
-    shows = {"event": shown, "policies": _policies(shown["record"]), "provable": record.may_search(request)}
+    found = shown["record"]
+    shows = {
+        "event": shown,
+        "policies": _policies(found),
+        "related": related.of(found),
+        "provable": record.may_search(request),
+    }
     return render(request, "audit/event.html", shows)
 
 

@@ -44,6 +44,7 @@ def generate_data_key_without_plaintext(context: CallContext, parameters: dict[s
 def _sealed(
     context: CallContext, key: KmsKey, plaintext: bytes, parameters: dict[str, Any], member: str
 ) -> dict[str, Any]:
+    context.extra_event_data.update(key_use.material_id("keyMaterialId", key))
     return {
         member: encryption.seal_symmetric(context, key, plaintext, parameters.get("EncryptionContext")),
         "KeyId": key.arn,

@@ -21,6 +21,8 @@ def encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     key = key_use.key_for_use(context, parameters)
     algorithm = parameters.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
     sealed = seal(context, key, algorithm, parameters["Plaintext"], parameters.get("EncryptionContext"), parameters)
+    if algorithm == SYMMETRIC_DEFAULT:
+        context.extra_event_data.update(key_use.material_id("keyMaterialId", key))
     return {"CiphertextBlob": sealed, "KeyId": key.arn, "EncryptionAlgorithm": algorithm}
 
 
@@ -77,7 +79,7 @@ def decrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     access.dry_run(parameters)
     result = {"KeyId": key.arn, "Plaintext": plaintext, "EncryptionAlgorithm": algorithm}
     if material_id:
-        result["KeyMaterialId"] = material_id
+        result["KeyMaterialId"] = context.extra_event_data["keyMaterialId"] = material_id
     return result
 
 
@@ -256,9 +258,10 @@ def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
         "DestinationEncryptionAlgorithm": algorithm,
     }
     if source_material:
-        result["SourceKeyMaterialId"] = source_material
+        result["SourceKeyMaterialId"] = context.extra_event_data["sourceKeyMaterialId"] = source_material
     if algorithm == SYMMETRIC_DEFAULT:
         result |= key_use.material_id("DestinationKeyMaterialId", destination)
+        context.extra_event_data.update(key_use.material_id("destinationKeyMaterialId", destination))
     return result
 
 

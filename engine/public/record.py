@@ -3,15 +3,33 @@ console's own action kmsconsole:ReadRecord."""
 
 from __future__ import annotations
 
+from engine.trail.event_search import FACETS, Answer, Clause, Interval, Search, matches
+from engine.trail.event_terms import ANY_ERROR, DENIED_KIND, contexts, is_read_by_console, kind, values
 from engine.trail.indexed_fields import user_name
 from engine.trail.query import Lookup, Page, first_event_time, in_order, latest_sequence, lookup
+from engine.trail.search import count, every, search
 
 __all__ = [
+    "ANY_ERROR",
+    "DENIED_KIND",
+    "FACETS",
+    "Answer",
+    "Clause",
+    "Interval",
     "Lookup",
     "Page",
+    "Search",
+    "contexts",
+    "count",
+    "every",
     "first_event_time",
     "in_order",
+    "is_read_by_console",
+    "kind",
     "latest_sequence",
     "lookup",
+    "matches",
+    "search",
     "user_name",
+    "values",
 ]

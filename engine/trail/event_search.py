@@ -24,7 +24,8 @@ class Clause:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What is searched for, in an account's Region: all of it has to hold. `text`: words, or parts of identifiers. `hidden` takes in the
-    console's own reads. `before` and `since` are sequence numbers, neither of them included; the times are both included."""
+    console's own reads. `before` and `since` are sequence numbers, neither of them included; `newest` is one too, the last that is looked
+    at, whatever page it is. The times are both included."""
 
     region: str
     clauses: tuple[Clause, ...] = ()
@@ -32,6 +33,7 @@ class Search:
     hidden: bool = False
     start: datetime | None = None
     end: datetime | None = None
+    newest: int | None = None
     before: int | None = None
     since: int | None = None
 
@@ -56,7 +58,7 @@ class Interval:
 @dataclass(slots=True)
 class Answer:
     """`next`: where to go on, None at the end. `looked_until`: when the part begins that was looked through, if that is not all. `behind`:
-    how many of the newest events are not indexed yet, and so not searched. `total` and `hidden` are true where `whole`, else there are at
+    how many of the newest events are not indexed yet, and so not searched. `newest`: the number of the last event that was. `total` and `hidden` are true where `whole`, else there are at
     least as many."""
 
     events: list[Record] = field(default_factory=list)
@@ -64,6 +66,7 @@ class Answer:
     next: int | None = None
     looked_until: datetime | None = None
     behind: int = 0
+    newest: int = 0
     total: int = 0
     hidden: int = 0
     whole: bool = True

@@ -16,7 +16,7 @@ from engine.kms_operations import READ, kind_of_call
 from engine.trail.indexed_fields import user_name
 
 Record = dict[str, Any]
-DENIED = "denied"  # the kind of a call that policies did not allow
+DENIED_KIND = "denied"  # the kind of a call that policies did not allow
 _DENIED_CODE = "AccessDenied"  # how the error codes of those begin
 ANY_ERROR = "any"  # beside an event's error code: what every refused call has in common
 LONGEST = 200  # characters of a value that is kept as it is; a longer one is kept as its hash
@@ -28,7 +28,7 @@ _IDENTIFIER = re.compile(r"(?=.*[0-9])(?:[0-9a-f]{8,}|[0-9]{8,})|(?:akia|asia|ar
 
 def kind(record: Record) -> str:
     if record.get("errorCode", "").startswith(_DENIED_CODE):
-        return DENIED
+        return DENIED_KIND
     return kind_of_call(record["eventName"], read_only=bool(record.get("readOnly")))
 
 
@@ -143,6 +143,11 @@ FIELDS: dict[str, Callable[[Record], Iterable[str]]] = {
 # Values that hardly two events share: the index keeps short hashes of them, and a finding is checked against the record.
 IDENTIFIERS: dict[str, Callable[[Record], Iterable[str]]] = {"request": _requests, "event": _events}
 TEXT = "text"
+
+
+def values(record: Record, field: str) -> list[str]:
+    """An event's values of a field."""
+    return [value for value in FIELDS[field](record) if value]
 
 
 def stored(value: str) -> str:

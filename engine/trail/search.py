@@ -41,6 +41,7 @@ def search(account_id: str, wanted: Search, limit: int, *, with_survey: bool = T
         began = time.monotonic()
         found = _question(account_id, wanted).page(limit, began + PAGE_SECONDS)
         found.behind = behind
+        found.newest = search_index.newest(search_index.connection(_folder()), account_id)
         if with_survey:
             survey.add(found, _question(account_id, replace(wanted, before=None, since=None)), began + SURVEY_SECONDS)
         return found

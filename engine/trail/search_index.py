@@ -321,6 +321,11 @@ def account_number(index: sqlite3.Connection, account_id: str) -> int:
     return _position(index, account_id)[0]
 
 
+def newest(index: sqlite3.Connection, account_id: str) -> int:
+    """The number of the last event that was taken in."""
+    return _position(index, account_id)[1]
+
+
 def scope(index: sqlite3.Connection, account: int, region: str, hidden: bool) -> int | None:
     """The number of an account's events of one Region: those that lists hide at first (`hidden`), or the others."""
     sql = "SELECT id FROM scope WHERE account = ? AND region = ? AND hidden = ?"

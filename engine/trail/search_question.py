@@ -30,6 +30,8 @@ class Question:
         self._words, self._raw = needles(wanted.text)
         # What the index alone cannot tell: an event is looked at before it counts.
         self.looks = bool(self._raw) or any(each.field in event_terms.IDENTIFIERS for each in wanted.clauses)
+        ends = [each for each in (wanted.before, wanted.newest and wanted.newest + 1) if each is not None]
+        self._before = min(ends, default=None)
         self._start = int(wanted.start.timestamp()) if wanted.start else None
         self._end = int(wanted.end.timestamp()) if wanted.end else None
 
@@ -37,7 +39,7 @@ class Question:
 
     def spans(self, *, oldest_first: bool = False) -> Iterator[Span]:
         for span in search_index.spans(self.index, self._account, newest_first=not oldest_first):
-            too_new = self.wanted.before is not None and span.block * places.BLOCK >= self.wanted.before
+            too_new = self._before is not None and span.block * places.BLOCK >= self._before
             too_old = self.wanted.since is not None and (span.block + 1) * places.BLOCK <= self.wanted.since
             if too_new or too_old:
                 continue
@@ -81,8 +83,8 @@ class Question:
     def _limits(self, span: Span) -> int:
         """The places of a block that the times and the sequence numbers leave."""
         limits, first = places.ALL, span.block * places.BLOCK
-        if self.wanted.before is not None and self.wanted.before < first + places.BLOCK:
-            limits &= places.below(self.wanted.before - first)
+        if self._before is not None and self._before < first + places.BLOCK:
+            limits &= places.below(self._before - first)
         if self.wanted.since is not None and self.wanted.since >= first:
             limits &= ~places.below(self.wanted.since - first + 1)
         if self._start is not None and self._start > span.first:

@@ -25,8 +25,20 @@ from engine.public import key_policies, proof
 from engine.public import record as trail
 from engine.public.proof import CheckpointError as CheckpointError  # what `verify` raises
 from engine.public.proof import SignedReport as SignedReport  # what `sign_report` answers
+from engine.public.record import ANY_ERROR as ANY_ERROR
+from engine.public.record import DENIED_KIND as DENIED_KIND
+from engine.public.record import FACETS as FACETS
+from engine.public.record import Answer as Answer
+from engine.public.record import Clause as Clause
+from engine.public.record import Interval as Interval
 from engine.public.record import Lookup
+from engine.public.record import Search as Search
+from engine.public.record import contexts as contexts
+from engine.public.record import is_read_by_console as is_read_by_console
+from engine.public.record import kind as kind
+from engine.public.record import matches as matches
 from engine.public.record import user_name as user_name  # what LookupEvents calls the Username
+from engine.public.record import values as values
 from keys import service
 from keys.endpoints import backends
 
@@ -35,10 +47,8 @@ SIGN_REPORT = "kmsconsole:SignComplianceReport"
 PAGE = 50
 MOST = 200_000  # records that one question reads at most
 _CHUNK = 2_000
-_MOST_REFUSED = 10_000
-SEARCHED = 2_000  # events of one search that are looked at
-_REACH = 50_000  # how many events of an account those are looked for among, where no index leads to them
 DENIED = "AccessDenied"  # how the error codes of what policies do not allow begin
+_MOST_REFUSED = 10_000
 _GLOBAL = "us-east-1"  # where CloudTrail keeps the events of IAM
 T = TypeVar("T")
 
@@ -109,17 +119,6 @@ def sign_report(request: ConsoleRequest, lines: Sequence[str], digests: Mapping[
     )
 
 
-@dataclass(frozen=True, slots=True)
-class NewestEvents:
-    """Records newest first, with the sequence of each; `next` is where to go on (None where all were looked at), `looked_until` when what
-    was looked at begins."""
-
-    records: list[dict[str, Any]]
-    sequences: tuple[int, ...]
-    next: int | None
-    looked_until: datetime | None
-
-
 def follow(account_id: str, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
     """(the account's next events behind the event `after`, oldest first; the last that was looked at), of the embedded record. On nobody's
     behalf: for rules that somebody made who may read the record (audit.alerts)."""
@@ -162,33 +161,53 @@ def may_search(request: ConsoleRequest) -> bool:
     return service.backend(request).embedded and service.refusal(request, READ_RECORD) is None
 
 
-def search(request: ConsoleRequest, befores: Iterable[int | None], **wanted: Any) -> list[NewestEvents]:
-    """For each of `befores` the newest events of this Region that are older, as a Lookup with what is `wanted` has them: at most
-    SEARCHED, of a part of the record that is bounded. One reading. Raises ClientError."""
-    account_id, region = request.signed_in.account_id, request.signed_in.region
-    indexed = any(name in wanted for name in ("key", "user", "name"))
-    lookups = [Lookup(region=region, before=before, limit=SEARCHED, **wanted) for before in befores]
-    shown = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in wanted.items()}
-    return _read_record(
-        request,
-        lambda: [_newest(account_id, each, indexed=indexed) for each in lookups],
-        purpose="search",
-        region=region,
-        **shown,
-    )
+def search(request: ConsoleRequest, wanted: Search, limit: int) -> Answer:
+    """A page of the embedded record, with how many events there are, facets and histogram. One reading. Raises ClientError."""
+    account_id = request.signed_in.account_id
+    read = lambda: trail.search(account_id, wanted, limit)  # noqa: E731
+    return _read_record(request, read, purpose="search", **_asked(wanted))
 
 
-def _newest(account_id: str, wanted: Lookup, *, indexed: bool) -> NewestEvents:
-    after = 0
-    if not indexed:
-        after = max(0, (wanted.before or trail.latest_sequence(account_id) + 1) - 1 - _REACH)
-        wanted = replace(wanted, after=after)
-    page = trail.lookup(account_id, wanted)
-    if page.next is not None:
-        looked_until = datetime.fromisoformat(page.events[-1]["eventTime"])
-        return NewestEvents(page.events, page.sequences, page.next, looked_until)
-    begins = trail.first_event_time(account_id, after) if after else None
-    return NewestEvents(page.events, page.sequences, after + 1 if after else None, begins)
+def newer(request: ConsoleRequest, wanted: Search, limit: int) -> Answer | None:
+    """What matches and is newer than `wanted.since`; None where nothing is. To look whether there is something is no reading: an open page
+    asks again and again, and the record would fill with its questions. Raises ClientError."""
+    account_id = request.signed_in.account_id
+    if refused := service.refusal(request, READ_RECORD):
+        raise refused
+    if not trail.count(account_id, wanted, 1):
+        return None
+    read = lambda: trail.search(account_id, wanted, limit, with_survey=False)  # noqa: E731
+    return _read_record(request, read, purpose="search", **_asked(wanted))
+
+
+def every(request: ConsoleRequest, wanted: Search, *, oldest_first: bool = False) -> Iterator[dict[str, Any]]:
+    """All events of the embedded record that match, however many, read as they are asked for: an export. One reading, which is decided and
+    recorded before the first. Raises ClientError."""
+    _read_record(request, lambda: None, purpose="export", **_asked(wanted))
+    return trail.every(request.signed_in.account_id, wanted, oldest_first=oldest_first)
+
+
+def before(wanted: Search, number: int | None) -> Search:
+    """The same search from a place on, towards older events."""
+    return replace(wanted, before=number)
+
+
+def after(wanted: Search, number: int) -> Search:
+    """The same search of what is newer than a place."""
+    return replace(wanted, since=number)
+
+
+def with_hidden(wanted: Search) -> Search:
+    return replace(wanted, hidden=True)
+
+
+def _asked(wanted: Search) -> dict[str, Any]:
+    """A search as the record tells of it."""
+    asked: dict[str, Any] = {each.field: each.value for each in wanted.clauses}
+    asked |= {"startTime": wanted.start.isoformat()} if wanted.start else {}
+    asked |= {"endTime": wanted.end.isoformat()} if wanted.end else {}
+    asked |= {"text": wanted.text} if wanted.text else {}
+    return {"region": wanted.region, "filter": asked}
 
 
 def may_read(request: ConsoleRequest, names: Iterable[str], until: datetime) -> None:

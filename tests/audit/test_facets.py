@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from django.test import Client
 
 from engine.public.vocabulary import kind_of_call
-from keys.record import events as record
+from engine.trail import search, search_question
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import text
 from tests.support.policies import allow, document, person
@@ -68,28 +68,31 @@ def test_facets_combine_with_the_other_filters_and_are_taken_away_by_a_link(sign
     assert "kind=use" in page
 
 
-def test_what_was_not_looked_at_is_at_least(signed_in: Client, used: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_there_was_no_time_to_count_is_at_least(
+    signed_in: Client, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "at least" not in text(signed_in.get("/audit/"))
-    monkeypatch.setattr(record, "SEARCHED", 4)
+    monkeypatch.setattr(search, "SURVEY_SECONDS", 0.0)
     answer = signed_in.get("/audit/?reads=on")
-    assert not answer.context["facets_whole"]
-    assert sum(facets(answer)["user"].values()) <= 4
+    assert not any(facet.whole for facet in answer.context["facets"])
     assert "at least 1" in text(answer)
 
 
-def test_a_search_that_no_index_leads_looks_at_a_bounded_part_and_goes_on(
+def test_a_search_that_only_the_records_answer_looks_as_far_as_its_time_goes_and_goes_on(
     signed_in: Client, used: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "_REACH", 2)
+    address = f"/audit/?text={used}&kind=use"
+    monkeypatch.setattr(search, "PAGE_SECONDS", 0.0)
+    monkeypatch.setattr(search_question, "CHUNK", 1)
     names: list[str] = []
-    address = "/audit/?kind=use"
+    after = ""
     for _ in range(60):
-        answer = signed_in.get(address)
+        answer = signed_in.get(f"{address}&after={after}")
         names += [event["name"] for event in answer.context["events"]]
-        if not answer.context["after"]:
+        if not (after := answer.context["after"]):
             break
-        assert answer.context["looked_until"] is not None
-        address = f"/audit/?kind=use&after={answer.context['after']}"
+        assert "Searched back to" in text(answer)
+        assert "No event matches" not in text(answer)
     assert names == ["Encrypt"] * 3
 
 

@@ -31,6 +31,7 @@ NO_CALL = {
     "policy-check": "says what is wrong with a text",
     "keys-views": "a saved view is the console's own",
     "play-recipe": "forgets what the browser session kept",
+    "audit-searches": "a saved search is the console's own",
     "audit-verify": "walks the record, and changes nothing",
     "compliance-run": "results of checks are the console's own",
     "compliance-exception-new": "an exception from a check is the console's own",
