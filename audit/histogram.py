@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from console import charts, moments
+from console import charts
 from keys.record.events import Interval
 
 
@@ -29,16 +31,15 @@ def histogram(intervals: Sequence[Interval]) -> dict[str, Any] | None:
     if not intervals:
         return None
     length = intervals[0].end - intervals[0].begin
-    write = (
-        moments.day if length >= timedelta(days=1) else moments.to_minute if length.seconds >= 60 else moments.to_second
-    )
+    day, time = ("j M Y", "j M Y") if length >= timedelta(days=1) else ("j M H:i", "j M H:i:s")
+    names = [timezone.localtime(each.begin) for each in intervals]
     drawn = [
         (
-            write(each.begin),
-            _("%(number)d from %(time)s on") % {"number": each.number, "time": moments.to_second(each.begin)},
+            date_format(name, day),
+            _("%(number)d from %(time)s on") % {"number": each.number, "time": date_format(name, time)},
             (("good", each.number),),
         )
-        for each in intervals
+        for each, name in zip(intervals, names, strict=True)
     ]
     chart = charts.bars(drawn, every=max(1, -(-len(drawn) // 5)))
     columns = [

@@ -21,6 +21,8 @@ IN_CODE = re.compile(r"\b(?:date_format|time_format|naturaltime|timesince|strfti
 # Code that writes a moment for a program, or a part of one.
 FOR_PROGRAMS = {
     "console/moments.py": "the one place",
+    "audit/forms.py": "the value of a form's field",
+    "audit/histogram.py": "the names of a chart's columns",
     "keys/detail/use_tabs.py": "the names of a chart's columns: an hour, or a day of the month",
     "keys/overview/views.py": "the value of a form's field",
 }
