@@ -81,6 +81,7 @@ class Found:
     facets: list[Facet] = field(default_factory=list)
     histogram: tuple[Interval, ...] = ()
     whole: bool = True
+    charted: bool = True
     walked: bool = False
     filtered_here: list[str] = field(default_factory=list)
 
@@ -132,6 +133,7 @@ def _search(request: ConsoleRequest, asked: Search, before: int | None, most: in
         facets=_facets(asked, answer),
         histogram=answer.histogram,
         whole=answer.whole and not answer.behind,
+        charted=answer.charted and answer.whole and not answer.behind,
     )
 
 

@@ -58,8 +58,8 @@ class Interval:
 @dataclass(slots=True)
 class Answer:
     """`next`: where to go on, None at the end. `looked_until`: when the part begins that was looked through, if that is not all. `behind`:
-    how many of the newest events are not indexed yet, and so not searched. `newest`: the number of the last event that was. `total` and `hidden` are true where `whole`, else there are at
-    least as many."""
+    how many of the newest events are not indexed yet, and so not searched. `newest`: the number of the last event that was. `total` and
+    `hidden` are true where `whole`, and the histogram where `charted`; else there are at least as many."""
 
     events: list[Record] = field(default_factory=list)
     sequences: list[int] = field(default_factory=list)
@@ -72,6 +72,7 @@ class Answer:
     whole: bool = True
     facets: dict[str, Facet] = field(default_factory=dict)
     histogram: tuple[Interval, ...] = ()
+    charted: bool = True
 
 
 def needles(text: str) -> tuple[list[str], list[str]]:

@@ -119,7 +119,7 @@ def _histogram(question: Question, matching: _Matching, found: Answer, until: fl
     numbers = [0] * number
     for span, bits in matching:
         if time.monotonic() > until:
-            found.whole = False
+            found.charted = False
             break
         low = max(0, (span.first - begin) // step)
         high = min(number - 1, (span.last - begin) // step)
