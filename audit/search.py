@@ -89,17 +89,10 @@ class Found:
 def wanted_events(request: ConsoleRequest, wanted: Wanted, as_of: datetime | None) -> Search:
     """A filter as a question to the record."""
     clauses = [Clause(name, str(wanted[name]), name in _BY_PREFIX) for name in _FIELDS if wanted.get(name)]
-    signed_in = request.signed_in
-    clauses = [
-        Clause("key", f"arn:aws:kms:{signed_in.region}:{signed_in.account_id}:key/{each.value}")
-        if each.field == "key" and not each.value.startswith("arn:")
-        else each
-        for each in clauses
-    ]
     if wanted.get("refused"):
         clauses.append(Clause("error", record.ANY_ERROR))
     return Search(
-        region=signed_in.region,
+        region=request.signed_in.region,
         clauses=tuple(clauses),
         text=wanted.get("text", ""),
         hidden=bool(wanted.get("reads") or wanted.get("operation")),
@@ -109,11 +102,24 @@ def wanted_events(request: ConsoleRequest, wanted: Wanted, as_of: datetime | Non
     )
 
 
+def _of_account(request: ConsoleRequest, asked: Search) -> Search:
+    """The question with a key ID as the ARN of this account's key, as the index has it."""
+    signed_in = request.signed_in
+    place = f"arn:aws:kms:{signed_in.region}:{signed_in.account_id}:key/"
+    return record.with_clauses(
+        asked,
+        [
+            Clause("key", f"{place}{each.value}") if each.field == "key" and not each.value.startswith("arn:") else each
+            for each in asked.clauses
+        ],
+    )
+
+
 def find(request: ConsoleRequest, wanted: Wanted, as_of: datetime | None, after: str, most: int = PAGE) -> Found:
     """At most `most` events of it. Raises ClientError if the caller may not look events up."""
     asked = wanted_events(request, wanted, as_of)
     if record.may_search(request) and (not after or (after.isdecimal() and len(after) < 19)):
-        return _search(request, asked, int(after) if after else None, most)
+        return _search(request, _of_account(request, asked), int(after) if after else None, most)
     return _walk(lookup(request, wanted, asked), asked, wanted, after, most)
 
 
@@ -163,7 +169,7 @@ def _words(facet: str, value: str) -> Any:
 
 def newer(request: ConsoleRequest, wanted: Wanted, since: int) -> Found | None:
     """What matches and came after the event of this number; None where nothing did. Raises ClientError."""
-    asked = record.after(wanted_events(request, {**wanted, "newest": None}, None), since)
+    asked = record.after(_of_account(request, wanted_events(request, {**wanted, "newest": None}, None)), since)
     answer = record.newer(request, asked, PAGE)
     if answer is None:
         return None
@@ -217,7 +223,7 @@ def every(request: ConsoleRequest, wanted: Wanted, as_of: datetime | None, *, ol
     ClientError before the first event, if at all for want of permission."""
     asked = record.with_hidden(wanted_events(request, wanted, as_of))
     if record.may_search(request):
-        return map(shown, record.every(request, asked, oldest_first=oldest_first))
+        return map(shown, record.every(request, _of_account(request, asked), oldest_first=oldest_first))
     look_up = lookup(request, wanted, asked)
     return _walked(look_up, look_up(""), asked)
 

@@ -109,6 +109,8 @@ def _has(record: Record, terms: dict[str, set[str]], clause: Clause) -> bool:
     if clause.field in event_terms.IDENTIFIERS:
         return clause.value.lower() in {each.lower() for each in event_terms.IDENTIFIERS[clause.field](record)}
     of_field = terms.get(clause.field, set())
+    if clause.field == "key" and not clause.value.startswith("arn:"):  # an ID, of whichever account
+        return any(value.endswith(f"/{clause.value}") for value in of_field)
     if clause.prefix:
         return any(value.startswith(clause.value) for value in of_field)
     return event_terms.stored(clause.value) in of_field

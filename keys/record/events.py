@@ -197,6 +197,10 @@ def after(wanted: Search, number: int) -> Search:
     return replace(wanted, since=number)
 
 
+def with_clauses(wanted: Search, clauses: Iterable[Clause]) -> Search:
+    return replace(wanted, clauses=tuple(clauses))
+
+
 def with_hidden(wanted: Search) -> Search:
     return replace(wanted, hidden=True)
 
