@@ -211,10 +211,10 @@ def with_bench_user(server: Server) -> tuple[Credentials, str]:
 
 
 @contextmanager
-def ours(folder: Path, name: str, command: tuple[str, ...] = ()) -> Iterator[Contestant]:
+def ours(folder: Path, name: str, program: tuple[str, ...] = ()) -> Iterator[Contestant]:
     place = folder / name
     place.mkdir()
-    with Server(place / "data", command=command) as server:
+    with Server(place / "data", program=program) as server:
         credentials, user_arn = with_bench_user(server)
         yield Contestant(name, server.url, credentials, prepare(server.client(), user_arn))
 
@@ -306,7 +306,7 @@ def sections(folder: Path, seconds: int, *, short: bool) -> list[tuple[str, list
     with (
         ours(folder, "kmsconsole") as we,
         motos() as they,
-        ours(folder, "untracked", ("-m", "bench.untracked")) as untracked,
+        ours(folder, "untracked", (sys.executable, "-m", "bench.untracked")) as untracked,
     ):
         rounds = 1 if short else ROUNDS
         with watched() as slow:

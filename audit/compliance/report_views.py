@@ -33,7 +33,9 @@ def page(request: ConsoleRequest) -> HttpResponse:
     try:
         found = report.of(request, moment)
         if found is None:
-            return render(request, "audit/compliance/report.html", {**context, "none": True}, status=404)
+            return render(
+                request, "audit/compliance/report.html", {**context, "none": True}, status=404 if asked.moment else 200
+            )
         wanted = request.GET.get("format", "")
         if wanted == "pdf":
             return _file(pdf.of(found), "application/pdf", f"{_name(found)}.pdf")

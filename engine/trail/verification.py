@@ -63,8 +63,10 @@ def run(*, read_all: bool = False, progress: Progress = lambda first, read, last
     else:
         verdict, statement = _verify_journal(read_all, progress)
         gap = verify.gap_in_journal(_journal_path(), checkpoint)
-    if not verdict.whole or gap is None:
+    if gap is None:
         return verdict, statement
+    if not verdict.whole and verdict.broken_at != gap.first:
+        return replace(verdict, reason=f"{verdict.reason}; {gap.sentence()}"), ""
     return replace(verdict, broken_at=gap.first, reason=gap.sentence(), missing=gap.missing), ""
 
 
