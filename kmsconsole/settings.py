@@ -24,6 +24,7 @@ PRIVATE_ENDPOINTS, ENDPOINT_NETWORKS = KMSCONSOLE.endpoints
 XKS_PROXIES, XKS_CA_BUNDLE = KMSCONSOLE.xks_proxies, KMSCONSOLE.xks_ca_bundle
 XKS_CLIENT_CERTIFICATE, XKS_SECONDS = KMSCONSOLE.xks_client_certificate, KMSCONSOLE.xks_seconds
 
+PUBLIC_LOG = KMSCONSOLE.public_log  # whether anybody is told checkpoints (kmsconsole.server.public_log)
 WITNESSES = KMSCONSOLE.witnesses  # who cosigns checkpoints of the audit trail (engine.trail.witnesses)
 
 # The root key's providers (engine.vault.root_providers): where they are, and who is asked for passphrases, PINs and shares.

@@ -120,6 +120,12 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(each for each in text.split(",") if each)
 
 
+def _on(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError("must be on or off")
+    return text == "on"
+
+
 def _witnesses(text: str) -> tuple[str, ...]:
     found = _names(text)
     for each in found:
@@ -300,6 +306,11 @@ class Environment:
         "Verifier keys (C2SP, type 4) of those who cosign checkpoints of the audit trail, comma-separated.",
         _witnesses,
         (),
+    )
+    public_log: bool = _variable(
+        "`on`: checkpoints of the audit trail and their continuation are answered to anyone at `/tlog/`, as witnesses need. Default `off`.",
+        _on,
+        False,
     )
     metrics_token: str = _variable(
         "Bearer token that `/metrics` asks for. Without one it answers this machine only.", str, "", secret=True

@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
 
 pages = get_wsgi_application()
 
-from kmsconsole.server import health, metrics  # noqa: E402  (models need Django's registry)
+from kmsconsole.server import health, metrics, public_log  # noqa: E402  (models need Django's registry)
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -24,4 +24,6 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
         return health.answer(start_response)
     if environ["PATH_INFO"] == "/metrics":
         return metrics.answer(environ, start_response)
+    if environ["PATH_INFO"].startswith(public_log.PREFIX) and public_log.is_served():
+        return public_log.answer(environ, start_response)
     return pages(environ, start_response)
