@@ -82,12 +82,12 @@ def _render(
 
 
 def _export(listed: list[tuple[KeySnapshot, str]], moment: datetime) -> StreamingHttpResponse:
-    answer = StreamingHttpResponse(_csv(listed, moment), content_type="text/csv; charset=utf-8")
+    answer = StreamingHttpResponse(as_csv(listed, moment), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="keys-as-of-{moment:%Y-%m-%d}.csv"'
     return answer
 
 
-def _csv(listed: list[tuple[KeySnapshot, str]], moment: datetime) -> Iterator[str]:
+def as_csv(listed: list[tuple[KeySnapshot, str]], moment: datetime) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow(_COLUMNS)
     for key, state in listed:

@@ -3,7 +3,7 @@
 
     python verify_kmsconsole_trail.py FILE... [--key VERIFIER_KEY] [--earlier CHECKPOINT]... [--witness VERIFIER_KEY]...
 
-FILE is an event's proof, a consistency proof, a checkpoint, or an export with proofs. Without --key the key in the file is believed,
+FILE is an event's proof, a consistency proof, a checkpoint, an export with proofs, or an evidence bundle. Without --key the key in the file is believed,
 which proves only that the file is what that key signed: compare the key with the one that the operator published. --earlier names
 checkpoints that you kept; the log must continue them, which is told of consistency proofs among the files, and of whole exports.
 Exit code 0 only if everything is genuine. Specifications: RFC 6962, c2sp.org/signed-note, tlog-checkpoint and tlog-cosignature.
@@ -13,8 +13,11 @@ import argparse
 import base64
 import binascii
 import hashlib
+import io
 import json
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -22,6 +25,7 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+BESIDE = {"signed.txt", "signature.bin", "signed.note", "public-key.pem", "VERIFY.txt"}  # what verifies an archive
 SIGNATURE, COSIGNATURE = b"\x01", b"\x04"
 
 
@@ -224,6 +228,8 @@ class Verifier:
 
     def file(self, data: bytes) -> str:
         """What a file proves, in a sentence. Raises Wrong."""
+        if data.startswith(b"PK"):
+            return self.archive(data)
         if not data.lstrip().startswith(b"{"):
             if self.key is None:
                 raise Wrong("a checkpoint alone needs --key")
@@ -247,6 +253,33 @@ class Verifier:
         except (KeyError, TypeError, ValueError) as reason:
             raise Wrong(f"the file has not the members of its format: {reason!r}") from reason
         raise Wrong(f"the file is of no format known here: {kind!r}")
+
+    def archive(self, data: bytes) -> str:
+        """An evidence bundle: each file is the one whose digest was signed, and what can be proved of them is."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if len(archive.namelist()) != len(set(archive.namelist())):
+                    raise Wrong("the archive has a file twice")
+                files = {each: archive.read(each) for each in archive.namelist()}
+        except (zipfile.BadZipFile, zlib.error) as reason:
+            raise Wrong(f"the archive is damaged: {reason}") from reason
+        for name in ("signed.note", "events.jsonl"):
+            if name not in files:
+                raise Wrong(f"{name} is missing in the archive")
+        log = self.key_for(json.loads(files["events.jsonl"].split(b"\n")[0]))
+        signer = Key(f"kmsconsole/report/{log.raw.hex()[:16]}", SIGNATURE, log.raw)
+        text = open_note(files["signed.note"].decode("utf-8", "replace"), signer)
+        digests = [line.partition("  ") for line in text.split("\n") if "  " in line]
+        listed = {name: digest for digest, _, name in digests}
+        for name, digest in listed.items():
+            if name not in files:
+                raise Wrong(f"{name} is missing in the archive")
+            if hashlib.sha256(files[name]).hexdigest() != digest:
+                raise Wrong(f"{name} is not the one that was signed: it was changed")
+        if added := sorted(set(files) - set(listed) - BESIDE):
+            raise Wrong(f"{added[0]} was put into the archive")
+        said = [self.file(files[name]) for name in ("consistency.json", "events.jsonl") if name in listed]
+        return f"{len(listed)} files as they were signed; " + "; ".join(said)
 
     def checkpoint(self, note: str, key: Key) -> str:
         found = checkpoint_of(note, key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -17,7 +17,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from audit import related, search
+from audit import evidence, related, search
+from audit.event_policies import policies_of
 from audit.exports import FORMATS, Asked
 from audit.forms import FilterForm
 from audit.histogram import histogram
@@ -26,12 +27,10 @@ from console.request import ConsoleRequest
 from keys import service, viewer
 from keys.common import problem_page
 from keys.models import SavedView
-from keys.policy import policy_document
 from keys.record import as_of, proofs
 from keys.record import events as record
 
 _KEY_ID = re.compile(r"(mrk-)?[0-9a-f-]{32,36}")
-_POLICY_PARAMETERS = ("policy", "policyDocument", "assumeRolePolicyDocument")
 _SAVED = "audit"  # which saved views are searches of events
 _MOMENTS = ("start", "end")
 
@@ -180,7 +179,8 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
         if form.errors:
             return events(request)
         moment = asked.moment if asked else None
-        rows = search.every(request, wanted, moment, oldest_first=chosen.oldest_first)
+        as_evidence = request.GET.get("format") == "evidence"
+        rows = search.every(request, wanted, moment, oldest_first=chosen.oldest_first or as_evidence)
     except ClientError as error:
         return problem_page(request, _("Audit"), error)
     if request.GET.get("format") == "proved":
@@ -188,20 +188,42 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
     signed_in = request.signed_in
     of = {name: str(value) for name, value in {**wanted, "as_of": moment}.items() if value}
     about = Asked(signed_in.account_id, signed_in.region, of)
+    if as_evidence:
+        until = min(filter(None, (moment, wanted.get("end"), service.record_now(request))))
+        return _evidence(request, rows, about, wanted.get("start"), until)
     answer = StreamingHttpResponse(chosen.write(rows, about), content_type=chosen.content_type)
     name = f"events-{signed_in.account_id}-{signed_in.region}.{chosen.ending}"
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 
+def _evidence(
+    request: ConsoleRequest, rows: Iterator[dict[str, Any]], asked: Asked, start: datetime | None, end: datetime
+) -> HttpResponseBase:
+    """The evidence bundle (docs/proofs.md)."""
+    try:
+        content = evidence.bundle(request, rows, asked, start, end)
+    except evidence.TooMany:
+        return _too_many()
+    except ClientError as error:
+        return problem_page(request, _("Audit"), error)
+    except proofs.FAILURES as reason:
+        return HttpResponse(str(reason), "text/plain; charset=utf-8", status=409)
+    answer = HttpResponse(content, "application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="evidence-{asked.account_id}-{end:%Y-%m-%d}.zip"'
+    return answer
+
+
+def _too_many() -> HttpResponse:
+    said = _("An export with proofs holds %(most)d events at most: narrow the filter.") % {"most": proofs.MOST_PROVED}
+    return HttpResponse(said, "text/plain; charset=utf-8", status=422)
+
+
 def _proved(request: ConsoleRequest, rows: Iterator[dict[str, Any]]) -> HttpResponseBase:
     """The events with their proofs, for the stand-alone verifier (docs/proofs.md)."""
     found = [each["id"] for each in islice(rows, proofs.MOST_PROVED + 1)]
     if len(found) > proofs.MOST_PROVED:
-        said = _("An export with proofs holds %(most)d events at most: narrow the filter.") % {
-            "most": proofs.MOST_PROVED
-        }
-        return HttpResponse(said, "text/plain; charset=utf-8", status=422)
+        return _too_many()
     try:
         lines = proofs.export(request, found)
     except ClientError as error:
@@ -226,15 +248,8 @@ def event(request: ConsoleRequest, event_id: Any) -> HttpResponse:
     found = shown["record"]
     shows = {
         "event": shown,
-        "policies": _policies(found),
+        "policies": policies_of(found),
         "related": related.of(found),
         "provable": record.may_search(request),
     }
     return render(request, "audit/event.html", shows)
-
-
-def _policies(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """(parameter, text) of the policies that a call was given."""
-    given = record.get("requestParameters") or {}
-    found = [(name, given[name]) for name in _POLICY_PARAMETERS if isinstance(given.get(name), str)]
-    return [(name, policy_document.pretty(text)) for name, text in found if text]

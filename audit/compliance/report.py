@@ -4,19 +4,17 @@ tells them. As one page, as HTML and PDF to keep, and signed.
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.functional import cached_property
 
+from audit import signed_archive
 from audit.compliance import charts, exceptions, runs
 from audit.compliance.models import ComplianceException, ComplianceRun
 from audit.compliance.results import KEPT, NOT_APPLICABLE, PASSED, Finding
@@ -24,8 +22,7 @@ from audit.compliance.runs import CheckResult, PastStatuses
 from console import charts as drawing
 from console.request import ConsoleRequest
 from keys import service
-from keys.record import events, past_keys
-from keys.record.events import SignedReport
+from keys.record import past_keys
 from keys.record.key_states import DELETED
 
 _DAYS = 60
@@ -138,26 +135,9 @@ def _exception(each: ComplianceException) -> dict[str, Any]:
 
 def signed(request: ConsoleRequest, report: Report, files: Mapping[str, bytes]) -> bytes:
     """A ZIP archive of the files, the signature of their digests, and what verifies it. Raises ClientError, CheckpointError."""
-    digests = {name: sha256(content).hexdigest() for name, content in files.items()}
     lines = [
         f"account {report.account_id} region {report.region}",
         f"as of {report.moment.isoformat()}",
         f"run {report.run.time.isoformat()}",
     ]
-    return _archive(files, events.sign_report(request, lines, digests), report.run.time)
-
-
-def _archive(files: Mapping[str, bytes], signature: SignedReport, time: datetime) -> bytes:
-    verify = render_to_string("audit/compliance/verify.txt", {"names": list(files)})
-    beside = {
-        "signed.txt": signature.text.encode(),
-        "signature.bin": signature.signature,
-        "signed.note": signature.note.encode(),
-        "public-key.pem": signature.public_key,
-        "VERIFY.txt": verify.encode(),
-    }
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in {**files, **beside}.items():
-            archive.writestr(zipfile.ZipInfo(name, max(time.timetuple()[:6], (1980, 1, 1, 0, 0, 0))), content)
-    return out.getvalue()
+    return signed_archive.signed(request, lines, files, report.run.time)

@@ -13,7 +13,8 @@ from typing import Any
 from console.request import ConsoleRequest
 from engine.public import proof
 from engine.public.proof import FAILURES as FAILURES
-from engine.public.proof import Comparison, LogCheckpoint, NoProof, Verification
+from engine.public.proof import Comparison, LogCheckpoint, Verification
+from engine.public.proof import NoProof as NoProof
 from keys import service
 
 READ_RECORD, ADD_COSIGNATURE = "kmsconsole:ReadRecord", "kmsconsole:AddCosignature"
