@@ -98,6 +98,30 @@ class FilterForm(forms.Form):
         return data
 
 
+class TwoMomentsForm(forms.Form):
+    """Two moments of the past, the second now if it is not said. `now`: the time of the record."""
+
+    before = MomentField(label=gettext_lazy("From"))
+    after = MomentField(label=gettext_lazy("Until"), end_of_day=True)
+
+    def __init__(self, data: Any = None, *, now: datetime, **options: Any) -> None:
+        super().__init__(data, **options)
+        self._now = now
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        before, after = data.get("before"), data.get("after")
+        if "before" not in self.errors and before is None:
+            self.add_error("before", _("This field is required."))
+        if before is not None and before > self._now:
+            self.add_error("before", _("This moment is still to come."))
+        if before is not None and after is not None and before > after:
+            self.add_error("after", _("The end is before the beginning."))
+        if after is not None and after > self._now:
+            data["after"] = self._now
+        return data
+
+
 class StatesForm(AsOfForm):
     """Key states at a date, narrowed by a state and a text."""
 
