@@ -154,6 +154,7 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         ],
         "audit/compliance/exceptions/<int:number>/end/": [],
         "classes/new/hand-out.csv": [],
+        "audit/keys/compare/": ["/audit/keys/compare/", "/audit/keys/compare/?before=2026-01-01"],
         # A rule has tests of its own (tests/audit/alerts).
         "audit/alerts/<int:pk>/": [],
         "audit/alerts/<int:pk>/delete/": [],
