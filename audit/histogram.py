@@ -32,6 +32,8 @@ def histogram(intervals: Sequence[Interval]) -> dict[str, Any] | None:
         return None
     length = intervals[0].end - intervals[0].begin
     day, time = ("j M Y", "j M Y") if length >= timedelta(days=1) else ("j M H:i", "j M H:i:s")
+    if length < timedelta(minutes=1):
+        day = "H:i:s"
     names = [timezone.localtime(each.begin) for each in intervals]
     drawn = [
         (
