@@ -22,6 +22,11 @@ class ComplianceRun(models.Model):
     def __str__(self) -> str:
         return f"{self.account_id}/{self.region} {self.time}"
 
+    @property
+    def as_of(self) -> str:
+        """Its time as an address has it."""
+        return self.time.isoformat()
+
 
 class ComplianceResult(models.Model):
     """What a check found in a run. `findings` are the first of those that fail, as audit.compliance.results stores them."""

@@ -34,6 +34,7 @@ SEVERITIES = ("low", "medium", "high", "critical")
 PREFIX = "own-"  # of their IDs, so that none is taken for one of the console's
 MOST_BYTES, MOST_CHECKS, MOST_CONDITIONS = 256 << 10, 100, 20
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MEMBER = re.compile("[A-Za-z0-9_-]+")
 _TEXT, _TIME, _TAG = "text", "time", "tag"
 
 # Field → (what it is, the column, what has to be readable beyond describing the key).
@@ -229,8 +230,8 @@ class _Lines:
             if not quotes:
                 if re.match(r"\s*\[\[\s*check\s*\]\]", line):
                     self._begins.append(number)
-                elif member := re.match(r"\s*\[*\s*\"?([A-Za-z0-9_-]+)", line):
-                    self._members.setdefault((len(self._begins) - 1, member[1]), number)
+                elif member := _MEMBER.match(line.lstrip(' \t["')):
+                    self._members.setdefault((len(self._begins) - 1, member[0]), number)
             for mark in re.findall(r'"""|\'\'\'', line):
                 quotes = "" if quotes == mark else quotes or mark
 

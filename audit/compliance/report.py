@@ -44,6 +44,11 @@ class Report:
     begins: datetime | None
     history: Sequence[PastStatuses]
 
+    @property
+    def day(self) -> str:
+        """Of its moment, in the title."""
+        return f"{self.moment:%Y-%m-%d}"
+
     @cached_property
     def numbers(self) -> list[tuple[str, Any, int]]:
         return charts.numbers(each.status for each in self.results)

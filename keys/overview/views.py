@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -85,7 +84,7 @@ def home(request: ConsoleRequest) -> HttpResponse:
             "refused_whole": whole,
             "refused_problem": refused_problem,
             "refused_query": urlencode(
-                {"error": events.DENIED, "start": timezone.localtime(since).strftime("%Y-%m-%dT%H:%M")}
+                {"error": events.DENIED, "start": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
             ),
             "progress": inventory.progress(request),
             "stores": stores.trouble(request),

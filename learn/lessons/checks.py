@@ -75,7 +75,7 @@ def looks_by(attribute: str) -> Callable[[Record], bool]:
     """For LookupEvents: it asked by this attribute; or for ReadRecord, by which the audit page searches, by what that calls it."""
     searched = {"ResourceName": "key"}.get(attribute, "")
     return lambda record: (
-        searched in given(record)
+        searched in given(record).get("filter", {})
         or any(each.get("attributeKey") == attribute for each in given(record).get("lookupAttributes", ()))
     )
 

@@ -145,7 +145,7 @@ def test_a_class_from_its_group_to_its_audit_trail(visit: Callable[..., Page], s
 
     # Every step is on the audit page.
     admin.get_by_role("link", name="Events of this key").click()
-    shown = admin.locator("tbody").inner_text()
+    shown = admin.locator("#event-rows").inner_text()
     for step in (
         "CreateKey",
         "CreateAlias",

@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 OTHERS = {
     "engine/durable_files.py": "the place",
     "engine/trail/journal.py": "a file that grows",
+    "engine/sinks/receivers.py": "a file that grows",
+    "engine/trail/witness.py": "replaces the file before it, each time a log has grown",
     "engine/trail/checkpoints.py": "replaces the file before it, at each commit on PostgreSQL",
 }
 

@@ -208,7 +208,7 @@ def test_a_node_with_another_root_key_does_not_start(nodes: tuple[Server, Server
 DAMAGES = (
     ("UPDATE trail_event SET record = replace(record, 'DescribeKey', 'ListKeys') WHERE sequence = 3", "at record 3"),
     ("DELETE FROM trail_event WHERE sequence = 2", "at record 2"),
-    ("DELETE FROM trail_event WHERE sequence >= (SELECT max(sequence) FROM trail_event)", "it is missing"),
+    ("DELETE FROM trail_event WHERE sequence >= (SELECT max(sequence) FROM trail_event)", "record is missing"),
 )
 
 

@@ -218,6 +218,8 @@ NAMED_ONLY = {
     "keys/models.py": "what a request asks for",
     "keys/record/key_states.py": "what the record says",
     "keys/lifecycle/action_rules.py": "what a state refuses",
+    "audit/alerts/kinds.py": "what a rule looks for in the record",
+    "audit/ocsf.py": "how an event is called in OCSF",
     "console/terraform.py": "how a call is written as Terraform",
 }
 
