@@ -23,9 +23,11 @@ NO_PAGE = {
     "keys/bulk/", "keys/views/", "keys/new/", "principals/sign-out/", "principals/sign-in/use/", "principals/back-to-user/",
     "settings/endpoints/switch/", "settings/endpoints/refresh/", "language/", "region/", "keys/<str:key_id>/do/delete/",
     "principals/users/<str:name>/sessions/", "settings/profile/sessions/",
+    "audit/newer/", "audit/searches/", "audit/compliance/run/", "audit/verify/checkpoint/", "audit/verify/verify_kmsconsole_trail.py",
+    "audit/checkpoint/", "audit/consistency/", "audit/proof/<uuid:event_id>/",
 }  # fmt: skip
 SAMPLES = "/styleguide/"  # it shows the body of an error page, which has a heading of its own
-EXPECTED = {"/no/such/page/": 404, "/theme/": 405, "/audit/newer/": 404}
+EXPECTED = {"/no/such/page/": 404, "/theme/": 405}
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,6 @@ ELSEWHERE = {
     "engine/kms_operations.py": "the table",
     "engine/kms/operations.py": "the function of each operation",
     "engine/kms/states.py": "what each operation answers in each key state",
-    "engine/iam/aws_managed.py": "policies as AWS words them",
     "engine/iam/starter_policies.py": "policies as people read them",
     "engine/kms/managed.py": "key policies as AWS words them",
     "keys/evaluator/operations.py": "columns of the access matrix, a label each",
