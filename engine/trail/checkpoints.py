@@ -32,6 +32,7 @@ from engine.store import transaction
 from engine.store.models import TrailMark
 from engine.trail import signed_note
 from engine.trail.models import Head, SigningKey
+from engine.trail.signed_note import encoded
 from engine.vault import domain_keys, hierarchy
 
 _ACCOUNT, _REGION = "000000000000", "engine"  # the domain key that seals the signing key: no caller can have either
@@ -57,9 +58,9 @@ class Checkpoint:
         lines = [
             origin,
             str(self.records),
-            _encode(self.digest),
+            encoded(self.digest),
             f"time {self.time.astimezone(UTC).isoformat(timespec='seconds')}",
-            *(f"account {name} {number} {_encode(digest)}" for name, (number, digest) in sorted(self.accounts.items())),
+            *(f"account {name} {number} {encoded(digest)}" for name, (number, digest) in sorted(self.accounts.items())),
         ]
         return "\n".join(lines) + "\n"
 
@@ -89,20 +90,24 @@ def unchecked(note: str) -> Checkpoint | None:
     return parse(note.rpartition("\n\n")[0]) if note else None
 
 
-def _encode(digest: bytes) -> str:
-    return base64.b64encode(digest).decode()
-
-
 # --- the key
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """`origin`: what the checkpoint of what the trail must reach is called; `public_key` in hexadecimal."""
+    """`public_key` in hexadecimal."""
 
-    origin: str
     public_key: str
     key: Ed25519PrivateKey
+
+    def name(self, kind: str) -> str:
+        """What notes of a kind are signed under: each kind has its own name, so that none is ever taken for another."""
+        return f"kmsconsole/{kind}/{self.public_key[:16]}"
+
+    @property
+    def origin(self) -> str:
+        """What the checkpoint of what the trail must reach is called."""
+        return self.name("trail")
 
 
 def signer() -> Signer:
@@ -118,11 +123,6 @@ def signer() -> Signer:
     return _opened(row[0], bytes(row[1]))
 
 
-def signing_key() -> Ed25519PrivateKey:
-    """For what this installation signs beside checkpoints, under other names (engine.trail.report_signature). Raises CheckpointError."""
-    return signer().key
-
-
 @cache
 def _opened(public: str, sealed: bytes) -> Signer:
     """Raises CheckpointError if the sealed key does not open as the one of this public key."""
@@ -130,7 +130,7 @@ def _opened(public: str, sealed: bytes) -> Signer:
         secret = domain_keys.open_("signing-key", _ACCOUNT, _REGION, _ID, public, sealed)
     except hierarchy.UnwrapError as reason:
         raise CheckpointError("the key that signs checkpoints of the audit trail does not open") from reason
-    return Signer(f"kmsconsole/trail/{public[:16]}", public, Ed25519PrivateKey.from_private_bytes(secret))
+    return Signer(public, Ed25519PrivateKey.from_private_bytes(secret))
 
 
 # --- where it is kept

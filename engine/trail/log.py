@@ -28,11 +28,12 @@ from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import GENESIS
 from engine.trail.log_records import Records
 from engine.trail.models import LogCheckpoint
+from engine.trail.signed_note import encoded
 from engine.trail.tree_file import TreeDamaged, TreeFile
 
 logger = logging.getLogger(__name__)
 
-ORIGIN = "kmsconsole/log"
+_NOTE = "log"  # what its checkpoints are signed as
 _AT_ONCE = 4_096  # records whose hashes are written together
 
 
@@ -56,11 +57,11 @@ class TreeHead:
     chain: bytes = b""
 
     def text(self) -> str:
-        lines = [self.origin, str(self.size), _encoded(self.root)]
+        lines = [self.origin, str(self.size), encoded(self.root)]
         if self.time is not None:
             lines.append(f"time {self.time.astimezone(UTC).isoformat(timespec='seconds')}")
         if self.chain:
-            lines.append(f"chain {_encoded(self.chain)}")
+            lines.append(f"chain {encoded(self.chain)}")
         return "\n".join(lines) + "\n"
 
 
@@ -78,10 +79,6 @@ def parse(text: str) -> TreeHead:
     named = dict(line.split(" ", 1) for line in extensions if " " in line)
     time = datetime.fromisoformat(named["time"]) if "time" in named else None
     return TreeHead(origin, int(size), digest, time, base64.b64decode(named.get("chain", ""), validate=True))
-
-
-def _encoded(digest: bytes) -> str:
-    return base64.b64encode(digest).decode()
 
 
 # --- the tree
@@ -135,7 +132,7 @@ def _known(records: Records, file: TreeFile) -> tuple[int, bytes]:
 
 def origin(records: Records, generation: int = 1) -> str:
     """The name of a log. A later generation begins where lost records were accepted: it does not continue the one before."""
-    name = f"{ORIGIN}/{checkpoints.signer().public_key[:16]}"
+    name = checkpoints.signer().name(_NOTE)
     if records.account:
         name += f"/{records.account}"
     return name if generation == 1 else f"{name}/{generation}"
@@ -234,7 +231,7 @@ def open_checkpoint(note: str) -> TreeHead:
     """The checkpoint of a note that this installation signed as one of its log's. Raises NoteError, ValueError."""
     head = parse(signed_note.split(note)[0])
     mine = checkpoints.signer()
-    if not f"{head.origin}/".startswith(f"{ORIGIN}/{mine.public_key[:16]}/"):
+    if not f"{head.origin}/".startswith(f"{mine.name(_NOTE)}/"):
         raise signed_note.UnknownKeyError("it is not of this installation's log")
     signed_note.open_(note, head.origin, mine.key.public_key())
     return head

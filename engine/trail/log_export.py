@@ -7,7 +7,6 @@ export of the whole log has no audit paths, since the root is computed of the re
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any
@@ -21,7 +20,7 @@ from engine.trail.log_records import Records
 from engine.trail.models import LogCheckpoint
 
 FORMAT = "kmsconsole-proved-export/1"
-_END = "kmsconsole/export"
+_NOTE = "export"  # what the last line is signed as
 
 
 def selected(records: Records, sequences: Iterable[int]) -> Iterator[str]:
@@ -68,10 +67,11 @@ def _lines(checkpoint: LogCheckpoint, kind: str, members: Iterable[dict[str, Any
         number += 1
         yield line.decode()
     mine = checkpoints.signer()
-    name = f"{_END}/{mine.public_key[:16]}"
-    sums = base64.b64encode(digest.digest()).decode()
+    name = mine.name(_NOTE)
     moment = clock.real_now().isoformat(timespec="seconds")
-    note = signed_note.sign(f"{name}\n{number}\n{sums}\ntime {moment}\n", name, mine.key)
+    note = signed_note.sign(
+        f"{name}\n{number}\n{signed_note.encoded(digest.digest())}\ntime {moment}\n", name, mine.key
+    )
     key = signed_note.verifier_key(name, mine.key.public_key())
     yield (orjson.dumps({"end": note, "publicKey": key}) + b"\n").decode()
 

@@ -5,7 +5,6 @@ What is answered was verified here first; a tree whose file is damaged is made a
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from engine.trail import log, merkle
 from engine.trail.log_records import Records
 from engine.trail.models import LogCheckpoint
+from engine.trail.signed_note import encoded
 from engine.trail.tree_file import TreeDamaged, TreeFile
 
 EVENT_FORMAT = "kmsconsole-event-proof/1"
@@ -41,10 +41,6 @@ class Inclusion:
             "leafHash": encoded(self.leaf),
             "auditPath": [encoded(each) for each in self.path],
         }
-
-
-def encoded(digest: bytes) -> str:
-    return base64.b64encode(digest).decode()
 
 
 def note_of(checkpoint: LogCheckpoint) -> str:

@@ -26,11 +26,10 @@ class SignedReport:
 
 def sign(lines: Sequence[str], digests: Mapping[str, str]) -> SignedReport:
     """`digests`: file name → SHA-256 in hex. Raises CheckpointError where the key does not open."""
-    key = checkpoints.signing_key()
-    public = key.public_key()
-    origin = f"kmsconsole/report/{public.public_bytes_raw().hex()[:16]}"
+    mine = checkpoints.signer()
+    origin = mine.name("report")
     if any("\n" in each for each in (*lines, *digests)):
         raise ValueError("a line of a report's signature holds no line break")
     text = "\n".join([origin, *lines, *(f"{digest}  {name}" for name, digest in digests.items())]) + "\n"
-    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return SignedReport(text, key.sign(text.encode()), signed_note.sign(text, origin, key), pem)
+    pem = mine.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return SignedReport(text, mine.key.sign(text.encode()), signed_note.sign(text, origin, mine.key), pem)

@@ -59,8 +59,13 @@ def split(note: str) -> tuple[str, list[str]]:
     return text + "\n", lines
 
 
+def encoded(value: bytes) -> str:
+    """Hashes, signatures and keys as notes and proofs have them."""
+    return base64.b64encode(value).decode()
+
+
 def _line(name: str, signature: bytes) -> str:
-    return f"— {name} {base64.b64encode(signature).decode()}\n"
+    return f"— {name} {encoded(signature)}\n"
 
 
 def _by(signatures: list[str], name: str, key_id: bytes) -> list[bytes]:
@@ -106,8 +111,7 @@ class VerifierKey:
 
 def verifier_key(name: str, key: Ed25519PublicKey, *, cosigns: bool = False) -> str:
     type_ = _COSIGNATURE if cosigns else _ED25519
-    material = base64.b64encode(type_ + key.public_bytes_raw()).decode()
-    return f"{name}+{_key_id(name, type_, key).hex()}+{material}"
+    return f"{name}+{_key_id(name, type_, key).hex()}+{encoded(type_ + key.public_bytes_raw())}"
 
 
 def parse_verifier_key(text: str) -> VerifierKey:

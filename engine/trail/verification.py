@@ -28,7 +28,7 @@ from engine.trail.signed_note import NoteError
 from engine.trail.tree_file import TreeDamaged
 from engine.trail.verify import Verdict
 
-_STATEMENT = "kmsconsole/verified"
+_NOTE = "verified"  # what the statement is signed as
 _TOLD_EVERY = 1_000  # records
 
 Progress = Callable[[int, int, int], None]  # the first record, how many were read, the last
@@ -169,10 +169,10 @@ def _differs(records: Records, kept: LogCheckpoint, root: bytes, before: int) ->
 def _state(verified: LogCheckpoint) -> str:
     """The signed statement that everything up to a checkpoint was read and found whole."""
     mine = checkpoints.signer()
-    name = f"{_STATEMENT}/{mine.public_key[:16]}"
+    name = mine.name(_NOTE)
     head = log.head_of(verified)
     members = (name, head.origin, str(head.size), head.root, head.chain, clock.real_now().isoformat(timespec="seconds"))
-    lines = [base64.b64encode(each).decode() if isinstance(each, bytes) else each for each in members]
+    lines = [signed_note.encoded(each) if isinstance(each, bytes) else each for each in members]
     return signed_note.sign("\n".join(lines) + "\n", name, mine.key)
 
 
@@ -184,7 +184,7 @@ def _last_verified(records: Records) -> _Begin:
         return _nothing()
     mine = checkpoints.signer()
     try:
-        text = signed_note.open_(statement, f"{_STATEMENT}/{mine.public_key[:16]}", mine.key.public_key())
+        text = signed_note.open_(statement, mine.name(_NOTE), mine.key.public_key())
         _name, origin, number, root, chain, _time = text.splitlines()
     except ValueError:
         return _nothing()

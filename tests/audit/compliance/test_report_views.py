@@ -118,7 +118,7 @@ def test_openssl_and_sha256sum_verify_the_signed_report(files: dict[str, bytes],
 def test_the_signature_is_the_installations_and_no_checkpoint(files: dict[str, bytes]) -> None:
     public: Any = load_pem_public_key(files["public-key.pem"])
     note, text = files["signed.note"].decode(), files["signed.txt"].decode()
-    assert public.public_bytes_raw() == checkpoints.signing_key().public_key().public_bytes_raw()
+    assert public.public_bytes_raw() == checkpoints.signer().key.public_key().public_bytes_raw()
     assert signed_note.open_(note, text.splitlines()[0], public) == text
     with pytest.raises(checkpoints.CheckpointError):
         checkpoints.open_note(note)
