@@ -166,14 +166,24 @@ def first_event_time(account_id: str, after: int = 0) -> datetime | None:
     return datetime.fromtimestamp(rows[0][0], UTC) if rows else None
 
 
-def latest_sequence(account_id: str) -> int:
+def latest_sequence(account_id: str, store: EventStore | None = None) -> int:
     """That of the account's newest event; 0 where there is none."""
-    shelf = event_store()
+    shelf = store or event_store()
     rows = shelf.rows(
         f"SELECT event.sequence FROM {shelf.events} WHERE event.account = ? ORDER BY event.sequence DESC LIMIT 1",  # noqa: S608
         (account_id,),
     )
     return int(rows[0][0]) if rows else 0
+
+
+def event_id_at(account_id: str, sequence: int, store: EventStore | None = None) -> str | None:
+    """None where the account has no such event."""
+    shelf = store or event_store()
+    rows = shelf.rows(
+        f"SELECT event.event_id FROM {shelf.events} WHERE event.account = ? AND event.sequence = ?",  # noqa: S608
+        (account_id, sequence),
+    )
+    return str(rows[0][0]) if rows else None
 
 
 def uses_since(account_id: str, region: str, after: int) -> tuple[list[tuple[str, datetime]], int]:
@@ -191,8 +201,15 @@ def in_order(account_id: str, names: Iterable[str], after: int, until: int) -> l
         f"AND event.name IN ({', '.join('?' * len(wanted))}) "
         f"AND event.sequence > {int(after)} AND event.sequence <= {int(until)} ORDER BY event.sequence"
     )
-    rows = shelf.rows(sql, (account_id, *wanted))
-    records = list(shelf.records(rows))
-    if len(records) < len(rows):  # one cannot be read: the others keep their numbers
-        return [(row[0], record) for row in rows for record in shelf.records([row])]
-    return [(row[0], record) for row, record in zip(rows, records, strict=True)]
+    return list(numbered(shelf, shelf.rows(sql, (account_id, *wanted))))
+
+
+def numbered(store: EventStore, rows: list[tuple[Any, ...]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The records of rows of the store with their sequence numbers; those that cannot be read are left out."""
+    records = list(store.records(rows))
+    if len(records) == len(rows):
+        yield from ((row[0], record) for row, record in zip(rows, records, strict=True))
+        return
+    for row in rows:  # one cannot be read: the others keep their numbers
+        for record in store.records([row]):
+            yield row[0], record

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.trail import event_terms, places
+from engine.trail import event_terms, places, query
 from engine.trail.query import EventStore
 from engine.trail.times import Span
 
@@ -110,7 +110,7 @@ def catch_up(folder: Path, store: EventStore, account_id: str, seconds: float) -
         if taken < BATCH:
             return 0
         if time.monotonic() > until:
-            return _latest(store, account_id) - _position(connection(folder), account_id)[1]
+            return query.latest_sequence(account_id, store) - _position(connection(folder), account_id)[1]
 
 
 def is_behind(folder: Path, store: EventStore, account_id: str) -> bool:
@@ -129,22 +129,8 @@ def _position(index: sqlite3.Connection, account_id: str) -> tuple[int, int, str
     return row or (0, 0, "")
 
 
-def _latest(store: EventStore, account_id: str) -> int:
-    rows = store.rows(
-        f"SELECT event.sequence FROM {store.events} WHERE event.account = ? ORDER BY event.sequence DESC LIMIT 1",  # noqa: S608
-        (account_id,),
-    )
-    return int(rows[0][0]) if rows else 0
-
-
 def _fits(store: EventStore, account_id: str, sequence: int, event_id: str) -> bool:
-    if not sequence:
-        return True
-    rows = store.rows(
-        f"SELECT event.event_id FROM {store.events} WHERE event.account = ? AND event.sequence = ?",  # noqa: S608
-        (account_id, sequence),
-    )
-    return rows == [(event_id,)]
+    return not sequence or query.event_id_at(account_id, sequence, store) == event_id
 
 
 def _take_in(index: sqlite3.Connection, store: EventStore, account_id: str) -> int:
@@ -170,7 +156,7 @@ def _take_in(index: sqlite3.Connection, store: EventStore, account_id: str) -> i
         account = _new(index, "INSERT INTO account (name, sequence, event_id) VALUES (?, 0, '')", account_id)
     batch = _Batch(index, account)
     last = ""
-    for sequence, record in numbered(store, rows):
+    for sequence, record in query.numbered(store, rows):
         try:
             batch.add(sequence, record)
             last = record["eventID"]
@@ -178,11 +164,7 @@ def _take_in(index: sqlite3.Connection, store: EventStore, account_id: str) -> i
             logger.error("event %d of account %s cannot be indexed: %r", sequence, account_id, reason)
     batch.write()
     if rows[-1][0] != batch.latest:  # the last one cannot be read: its number is what the index went up to
-        found = store.rows(
-            f"SELECT event.event_id FROM {store.events} WHERE event.account = ? AND event.sequence = ?",  # noqa: S608
-            (account_id, rows[-1][0]),
-        )
-        last = found[0][0] if found else ""
+        last = query.event_id_at(account_id, rows[-1][0], store) or ""
     index.execute("UPDATE account SET sequence = ?, event_id = ? WHERE id = ?", (rows[-1][0], last, account))
     return len(rows)
 
@@ -192,17 +174,6 @@ def _new(index: sqlite3.Connection, sql: str, *values: Any) -> int:
     if number is None:
         raise sqlite3.IntegrityError("a row was not made")
     return number
-
-
-def numbered(store: EventStore, rows: list[tuple[Any, ...]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The records of rows of the store with their sequence numbers; those that cannot be read are left out."""
-    records = list(store.records(rows))
-    if len(records) == len(rows):
-        yield from ((row[0], record) for row, record in zip(rows, records, strict=True))
-        return
-    for row in rows:
-        for record in store.records([row]):
-            yield row[0], record
 
 
 class _Postings:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from engine.trail import event_terms, places, search_index
+from engine.trail import event_terms, places, query, search_index
 from engine.trail.event_search import Answer, Clause, Record, Search, matches, needles
 from engine.trail.query import EventStore
 from engine.trail.times import Clock, Span
@@ -153,7 +153,7 @@ class Question:
         )
         by_number = {row[0]: row for row in rows}
         ordered = [by_number[sequence] for sequence in sequences if sequence in by_number]
-        return search_index.numbered(self._store, ordered)
+        return query.numbered(self._store, ordered)
 
     def chunks(self, *, oldest_first: bool) -> Iterator[list[int]]:
         """The numbers of all that match, some at a time."""
