@@ -4,13 +4,14 @@ console's own action kmsconsole:ReadRecord."""
 from __future__ import annotations
 
 from engine.trail.event_search import FACETS, Answer, Clause, Interval, Search, matches
-from engine.trail.event_terms import ANY_ERROR, DENIED_KIND, contexts, is_read_by_console, kind, values
+from engine.trail.event_terms import ANY_ERROR, DENIED, DENIED_KIND, contexts, is_read_by_console, kind, values
 from engine.trail.indexed_fields import user_name
-from engine.trail.query import Lookup, Page, first_event_time, in_order, latest_sequence, lookup
+from engine.trail.query import Lookup, Page, event_id_at, first_event_time, in_order, latest_sequence, lookup
 from engine.trail.search import count, every, search
 
 __all__ = [
     "ANY_ERROR",
+    "DENIED",
     "DENIED_KIND",
     "FACETS",
     "Answer",
@@ -21,6 +22,7 @@ __all__ = [
     "Search",
     "contexts",
     "count",
+    "event_id_at",
     "every",
     "first_event_time",
     "in_order",

@@ -17,7 +17,7 @@ from engine.trail.indexed_fields import user_name
 
 Record = dict[str, Any]
 DENIED_KIND = "denied"  # the kind of a call that policies did not allow
-_DENIED_CODE = "AccessDenied"  # how the error codes of those begin
+DENIED = "AccessDenied"  # how the error codes of those begin
 ANY_ERROR = "any"  # beside an event's error code: what every refused call has in common
 LONGEST = 200  # characters of a value that is kept as it is; a longer one is kept as its hash
 _WORD = re.compile(r"\w+")
@@ -27,7 +27,7 @@ _IDENTIFIER = re.compile(r"(?=.*[0-9])(?:[0-9a-f]{8,}|[0-9]{8,})|(?:akia|asia|ar
 
 
 def kind(record: Record) -> str:
-    if record.get("errorCode", "").startswith(_DENIED_CODE):
+    if record.get("errorCode", "").startswith(DENIED):
         return DENIED_KIND
     return kind_of_call(record["eventName"], read_only=bool(record.get("readOnly")))
 

@@ -26,6 +26,7 @@ from engine.public import record as trail
 from engine.public.proof import CheckpointError as CheckpointError  # what `verify` raises
 from engine.public.proof import SignedReport as SignedReport  # what `sign_report` answers
 from engine.public.record import ANY_ERROR as ANY_ERROR
+from engine.public.record import DENIED as DENIED  # how the error codes of what policies do not allow begin
 from engine.public.record import DENIED_KIND as DENIED_KIND
 from engine.public.record import FACETS as FACETS
 from engine.public.record import Answer as Answer
@@ -47,7 +48,6 @@ SIGN_REPORT = "kmsconsole:SignComplianceReport"
 PAGE = 50
 MOST = 200_000  # records that one question reads at most
 _CHUNK = 2_000
-DENIED = "AccessDenied"  # how the error codes of what policies do not allow begin
 _MOST_REFUSED = 10_000
 _GLOBAL = "us-east-1"  # where CloudTrail keeps the events of IAM
 T = TypeVar("T")
@@ -360,8 +360,7 @@ def changes(account_id: str, names: Iterable[str], after: int, until: int) -> li
 
 def event_id_at(account_id: str, sequence: int) -> str:
     """ "" where the record has no such event."""
-    found = trail.lookup(account_id, Lookup(after=sequence - 1, before=sequence + 1, limit=1)).events
-    return str(found[0]["eventID"]) if found else ""
+    return trail.event_id_at(account_id, sequence) or ""
 
 
 def begins(account_id: str) -> datetime | None:
