@@ -12,13 +12,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
-
 from engine import throttling
 from engine.context import CallContext
 from engine.kms import models, xks_ciphertext
 from engine.kms.ciphertext import Reference, invalid
-from engine.kms.stores import health, snapshots
+from engine.kms.stores import health, proxies, snapshots
 from engine.kms.stores.snapshots import EXTERNAL_KEY_STORE, KeyInStore, KeyStore
 from engine.wire.errors import AWSError
 from engine.xks import client
@@ -42,10 +40,6 @@ _COLUMNS = {
     "XksProxyVpcEndpointServiceOwner": "xks_vpc_service_owner",
 }
 _REQUIRED = ("XksProxyConnectivity", "XksProxyUriEndpoint", "XksProxyUriPath", "XksProxyAuthenticationCredential")
-
-
-def _network() -> Network:
-    return Network(settings.XKS_PROXIES, settings.XKS_CA_BUNDLE, settings.XKS_CLIENT_CERTIFICATE, settings.XKS_SECONDS)
 
 
 def _told(error: XksError, place: str) -> None:
@@ -143,7 +137,7 @@ def try_out(parameters: Mapping[str, Any], store: KeyStore | None, call: CallCon
         access_key_id, secret = credential["AccessKeyId"], credential["RawSecretAccessKey"]
     proxy = Proxy(wanted["xks_uri_endpoint"], wanted["xks_uri_path"], access_key_id, secret, call.region)
     try:
-        client.health(proxy, RequestMetadata(call.operation, call.request_id), _network())
+        client.health(proxy, RequestMetadata(call.operation, call.request_id), proxies.network())
     except XksError as error:
         _told(error, f"the external key store proxy {proxy.host}")
         raise AWSError(error.failure.value.store, error.failure.value.message) from error
@@ -167,7 +161,7 @@ def connect(store: KeyStore) -> str:
     if store.xks_connectivity != PUBLIC_ENDPOINT:
         return "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND"
     try:
-        client.health(_proxy(store), RequestMetadata("ConnectCustomKeyStore", store.attempt), _network())
+        client.health(proxies.proxy(store), RequestMetadata("ConnectCustomKeyStore", store.attempt), proxies.network())
     except XksError as error:
         _told(error, f"key store {store.store_id} does not connect")
         return error.failure.value.connection
@@ -191,10 +185,6 @@ def describe(store: KeyStore) -> dict[str, Any]:
     return {"XksProxyConfiguration": found}
 
 
-def _proxy(store: KeyStore) -> Proxy:
-    return Proxy(store.xks_uri_endpoint, store.xks_uri_path, store.xks_access_key_id, store.secret, store.region)
-
-
 # --- its keys
 
 
@@ -213,7 +203,7 @@ def create_key(store: KeyStore, key: models.Key, parameters: Mapping[str, Any], 
     xks_key_id: str = parameters["XksKeyId"]
     throttling.take(store.account_id, store.store_id, throttling.EXTERNAL_KEY_STORE, "")
     try:
-        found = client.key_metadata(_proxy(store), xks_key_id, _metadata(call, key.arn), _network())
+        found = client.key_metadata(proxies.proxy(store), xks_key_id, _metadata(call, key.arn), proxies.network())
     except XksError as error:
         _told(error, f"key store {store.store_id}, external key {xks_key_id}")
         raise AWSError(error.failure.value.key, error.failure.value.message) from error
@@ -266,7 +256,7 @@ def unseal(
 def _asked(store: KeyStore, key: KeyInStore, call: CallContext) -> tuple[Proxy, RequestMetadata, Network]:
     throttling.take(store.account_id, store.store_id, throttling.EXTERNAL_KEY_STORE, "")
     health.used(store)
-    return _proxy(store), _metadata(call, key.arn), _network()
+    return proxies.proxy(store), _metadata(call, key.arn), proxies.network()
 
 
 def _metadata(call: CallContext, key_arn: str) -> RequestMetadata:

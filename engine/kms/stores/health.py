@@ -22,13 +22,12 @@ from django.db import connections
 
 from engine import clock
 from engine.context import new_id
-from engine.kms.stores import snapshots
+from engine.kms.stores import proxies, snapshots
 from engine.kms.stores.snapshots import EXTERNAL_KEY_STORE, KeyStore
 from engine.wire.errors import AWSError
 from engine.xks import client
 from engine.xks.answers import Manager
-from engine.xks.client import Proxy, RequestMetadata
-from engine.xks.connection import Network
+from engine.xks.client import RequestMetadata
 from engine.xks.failures import XksError
 
 logger = logging.getLogger(__name__)
@@ -135,13 +134,9 @@ def _answer(store: KeyStore, place: _Place) -> None:
 
 def of_proxy(store: KeyStore) -> ProxyHealth:
     """Ask the proxy of an external key store now."""
-    proxy = Proxy(store.xks_uri_endpoint, store.xks_uri_path, store.xks_access_key_id, store.secret, store.region)
-    network = Network(
-        settings.XKS_PROXIES, settings.XKS_CA_BUNDLE, settings.XKS_CLIENT_CERTIFICATE, settings.XKS_SECONDS
-    )
     began = monotonic()
     try:
-        found = client.health(proxy, RequestMetadata(_OPERATION, new_id()), network)
+        found = client.health(proxies.proxy(store), RequestMetadata(_OPERATION, new_id()), proxies.network())
     except XksError as error:
         told = error.failure.value
         return ProxyHealth(clock.real_now(), _milliseconds(began), told.connection, told.message)
