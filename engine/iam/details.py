@@ -42,20 +42,10 @@ def get_account_authorization_details(context: CallContext, parameters: dict[str
 def _identifiers(context: CallContext, kind: str) -> Iterable[Any]:
     """What is listed of a kind, in the order of the pages: primary keys, or ARNs of AWS's policies."""
     if kind == "AWSManagedPolicy":
-        return sorted(arn for arn in _in_use(context.account_id) if aws_managed.find(arn) is not None)
+        used = policies_api.uses(context.account_id)
+        return sorted(arn for arn in {*used.attached, *used.bounding} if aws_managed.find(arn) is not None)
     model: Any = {"User": User, "Group": Group, "Role": Role, "LocalManagedPolicy": ManagedPolicy}[kind]
     return model.objects.filter(account_id=context.account_id).order_by("name").values_list("pk", flat=True)
-
-
-def _in_use(account_id: str) -> set[str]:
-    found: set[str] = set()
-    for owner in ("user", "group", "role"):
-        mine = Attachment.objects.filter(**{f"{owner}__account_id": account_id})
-        found.update(mine.values_list("policy_arn", flat=True))
-    for model in (User, Role):
-        rows: Any = model.objects.filter(account_id=account_id).exclude(permissions_boundary="")
-        found.update(rows.values_list("permissions_boundary", flat=True))
-    return found
 
 
 def _rows(model: Any, keys: list[int]) -> list[Any]:
@@ -104,7 +94,7 @@ def _users(context: CallContext, keys: list[int]) -> list[Answer]:
     hanging = _hanging_on("user", keys)
     return [
         {
-            **entities.with_tags(_without(entities.user_entry(row), "PasswordLastUsed"), row),
+            **entities.with_tags(entities.without(entities.user_entry(row), "PasswordLastUsed"), row),
             **hanging.policies(row.pk, "User"),
             "GroupList": hanging.groups.get(row.pk, []),
         }
@@ -126,18 +116,15 @@ def _roles(context: CallContext, keys: list[int]) -> list[Answer]:
         used = query.last_use_of_role(context.account_id, row.arn)
         answer.append(
             {
-                **entities.with_tags(_without(entities.role_entry(row), "Description", "MaxSessionDuration"), row),
+                **entities.with_tags(
+                    entities.without(entities.role_entry(row), "Description", "MaxSessionDuration"), row
+                ),
                 **hanging.policies(row.pk, "Role"),
                 "InstanceProfileList": [entities.instance_profile_entry(each) for each in profiles.get(row.pk, ())],
                 "RoleLastUsed": {"LastUsedDate": used.when, "Region": used.region} if used is not None else {},
             }
         )
     return answer
-
-
-def _without(entry: Answer, *members: str) -> Answer:
-    """The entry of Get and List operations without what a detail entry does not have."""
-    return {name: value for name, value in entry.items() if name not in members}
 
 
 def _local_policies(context: CallContext, keys: list[int]) -> list[Answer]:

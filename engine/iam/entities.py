@@ -174,6 +174,12 @@ def tag_mapping(
     return together
 
 
+def tags_without(tags: Mapping[str, str], names: list[str]) -> dict[str, str]:
+    """What untagging a user, role or instance profile leaves: names in any case are gone."""
+    gone = {name.lower() for name in names}
+    return {name: value for name, value in tags.items() if name.lower() not in gone}
+
+
 def encoded(document: str) -> str:
     """Policy documents leave IAM percent-encoded (RFC 3986)."""
     return quote(document, safe="")
@@ -214,13 +220,14 @@ def _entry(row: User | Group | Role | InstanceProfile, word: str) -> dict[str, A
 
 
 def instance_profile_entry(profile: InstanceProfile) -> dict[str, Any]:
-    roles = [_without_boundary(role_entry(profile.role))] if profile.role is not None else []
+    unseen = ("Description", "MaxSessionDuration", "PermissionsBoundary")
+    roles = [without(role_entry(profile.role), *unseen)] if profile.role is not None else []
     return {**_entry(profile, "InstanceProfile"), "Roles": roles}
 
 
-def _without_boundary(entry: dict[str, Any]) -> dict[str, Any]:
-    shown = ("Description", "MaxSessionDuration", "PermissionsBoundary")
-    return {name: value for name, value in entry.items() if name not in shown}
+def without(entry: dict[str, Any], *members: str) -> dict[str, Any]:
+    """An entry without what one operation does not show of it."""
+    return {name: value for name, value in entry.items() if name not in members}
 
 
 def with_tags(entry: dict[str, Any], row: User | Role | ManagedPolicy | InstanceProfile) -> dict[str, Any]:

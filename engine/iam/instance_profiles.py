@@ -118,8 +118,7 @@ def tag(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 def untag(context: CallContext, parameters: dict[str, Any]) -> Answer:
     profile = _permitted(context, parameters)
-    gone = {name.lower() for name in parameters["TagKeys"]}
-    profile.tags = {name: value for name, value in profile.tags.items() if name.lower() not in gone}
+    profile.tags = entities.tags_without(profile.tags, parameters["TagKeys"])
     profile.save(update_fields=["tags"])
     return {}
 

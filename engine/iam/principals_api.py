@@ -102,12 +102,11 @@ def create_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
         description=parameters.get("Description", ""),
         max_session_duration=parameters.get("MaxSessionDuration", 3600),
     )
-    return {"Role": entities.with_tags(_without(entities.role_entry(role), "Description", "MaxSessionDuration"), role)}
-
-
-def _without(entry: Answer, *members: str) -> Answer:
-    """An entry without what one operation does not show of it."""
-    return {name: value for name, value in entry.items() if name not in members}
+    return {
+        "Role": entities.with_tags(
+            entities.without(entities.role_entry(role), "Description", "MaxSessionDuration"), role
+        )
+    }
 
 
 def get_user(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -145,9 +144,9 @@ def _list(model: Any, key: str, entry: Callable[[Any], Answer]) -> Callable[[Cal
     return run
 
 
-list_users = _list(User, "Users", lambda row: _without(entities.user_entry(row), "PermissionsBoundary"))
+list_users = _list(User, "Users", lambda row: entities.without(entities.user_entry(row), "PermissionsBoundary"))
 list_groups = _list(Group, "Groups", entities.group_entry)
-list_roles = _list(Role, "Roles", lambda row: _without(entities.role_entry(row), "PermissionsBoundary"))
+list_roles = _list(Role, "Roles", lambda row: entities.without(entities.role_entry(row), "PermissionsBoundary"))
 
 
 def _rename(context: CallContext, kind: Kind, parameters: dict[str, Any]) -> Answer:
@@ -184,7 +183,7 @@ def update_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
 def update_role_description(context: CallContext, parameters: dict[str, Any]) -> Answer:
     update_role(context, parameters)
     entry = entities.role_entry(entities.get(context, ROLE, parameters["RoleName"]))
-    return {"Role": _without(entry, "MaxSessionDuration")}
+    return {"Role": entities.without(entry, "MaxSessionDuration")}
 
 
 def update_assume_role_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -271,8 +270,7 @@ def tag(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
 def untag(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
     def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
         row = entities.permitted(context, kind, parameters)
-        gone = {name.lower() for name in parameters["TagKeys"]}
-        row.tags = {name: value for name, value in row.tags.items() if name.lower() not in gone}
+        row.tags = entities.tags_without(row.tags, parameters["TagKeys"])
         row.save(update_fields=["tags"])
         entities.touched(context)
         return {}

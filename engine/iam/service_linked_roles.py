@@ -73,7 +73,7 @@ def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
     for policy in linked.policies:
         Attachment.objects.create(role=role, policy_arn=policy, created=context.now)
     entities.touched(context)
-    shown = {name: value for name, value in entities.role_entry(role).items() if name != "MaxSessionDuration"}
+    shown = entities.without(entities.role_entry(role), "MaxSessionDuration")
     return {"Role": shown}
 
 
