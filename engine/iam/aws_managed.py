@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from functools import cache
 
 from engine.iam import aws_data
+from engine.remembered import Remembered
 
 PREFIX = "arn:aws:iam::aws:policy/"
+_SELECT = "SELECT arn, policy_id, description, created, updated, version, earlier FROM policies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +54,29 @@ class ManagedDocument:
 
 
 def find(arn: str) -> ManagedDocument | None:
-    return _all().get(arn) if arn.startswith(PREFIX) else None
-
-
-def every() -> list[ManagedDocument]:
-    """All of them, the oldest first, as AWS lists them."""
-    return list(_all().values())
+    return _named[arn] if arn.startswith(PREFIX) else None
 
 
 @cache
-def _all() -> dict[str, ManagedDocument]:
+def every() -> tuple[ManagedDocument, ...]:
+    """All of them, the oldest first, as AWS lists them."""
     with aws_data.opened() as connection:
-        rows = connection.execute(
-            "SELECT arn, policy_id, description, created, updated, version, earlier FROM policies ORDER BY created, arn"
-        )
-        return {
-            arn: ManagedDocument(arn, policy_id, description, _moment(created), _moment(updated), version, earlier)
-            for arn, policy_id, description, created, updated, version, earlier in rows
-        }
+        return tuple(map(_policy, connection.execute(f"{_SELECT} ORDER BY created, arn")))
+
+
+def _read(arn: str) -> ManagedDocument | None:
+    """Read alone: whoever has one policy attached does not wait for all to be read."""
+    with aws_data.opened() as connection:
+        row = connection.execute(f"{_SELECT} WHERE arn = ?", (arn,)).fetchone()
+    return _policy(row) if row is not None else None
+
+
+_named = Remembered(_read, entries=256, longest=256)
+
+
+def _policy(row: tuple[str, ...]) -> ManagedDocument:
+    arn, policy_id, description, created, updated, version, earlier = row
+    return ManagedDocument(arn, policy_id, description, _moment(created), _moment(updated), version, earlier)
 
 
 def _moment(text: str) -> datetime:
