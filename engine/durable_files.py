@@ -27,6 +27,17 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """The file of mode 0600 has this content, or after a power failure what it had before: never half of it. `sync_folder` behind it makes
+    the new one last."""
+    part = path.with_name(path.name + ".part")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
 def sync_folder(folder: Path) -> None:
     """Names that were made, moved or removed in it are so for good."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)

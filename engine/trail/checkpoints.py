@@ -28,6 +28,7 @@ from django.conf import settings
 from django.db import connection
 
 from engine import clock
+from engine.durable_files import replace_file
 from engine.store import transaction
 from engine.store.models import TrailMark
 from engine.trail import signed_note
@@ -209,12 +210,7 @@ def advance_in_file() -> None:
         with connection.cursor() as cursor:
             cursor.execute(FLUSH)  # heads are visible before they are on the database's disk
         note = sign(Checkpoint(sum(n for n, _ in accounts.values()), total(accounts), clock.real_now(), accounts))
-        part = path.with_suffix(".part")
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        replace_file(path, note.encode())
     finally:
         os.close(lock)
 

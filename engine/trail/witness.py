@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from engine.durable_files import sync_folder
+from engine.durable_files import replace_file, sync_folder
 from engine.trail import log, merkle, signed_note
 from engine.trail.log import TreeHead
 
@@ -47,13 +46,7 @@ def load(path: Path) -> State | None:
 
 def store(path: Path, state: State) -> None:
     """Durable before the cosignature goes anywhere: a witness must not forget what it signed."""
-    part = path.with_name(path.name + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(json.dumps(asdict(state), indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    replace_file(path, f"{json.dumps(asdict(state), indent=2)}\n".encode())
     sync_folder(path.parent)
 
 

@@ -16,8 +16,6 @@ OTHERS = {
     "engine/durable_files.py": "the place",
     "engine/trail/journal.py": "a file that grows",
     "engine/sinks/receivers.py": "a file that grows",
-    "engine/trail/witness.py": "replaces the file before it, each time a log has grown",
-    "engine/trail/checkpoints.py": "replaces the file before it, at each commit on PostgreSQL",
 }
 
 
@@ -48,6 +46,21 @@ def test_the_file_and_its_name_are_synced(tmp_path: Path, monkeypatch: pytest.Mo
     with durable_files.new_file(tmp_path / "secret") as file:
         file.write(b"one")
     assert synced == [str(tmp_path / "secret"), str(tmp_path)]
+
+
+def test_a_replaced_file_is_its_owners_alone_and_synced_before_it_has_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state"
+    path.write_bytes(b"before")
+    synced: list[tuple[str, bytes]] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: synced.append((os.readlink(f"/proc/self/fd/{file}"), path.read_bytes()))
+    )
+    durable_files.replace_file(path, b"after")
+    assert synced == [(f"{path}.part", b"before")]
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"after", 0o600)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_no_other_module_writes_durable_files_of_its_own() -> None:
