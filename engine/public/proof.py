@@ -9,15 +9,11 @@ from typing import Any
 
 from engine.trail import log, log_comparison, log_export, log_proofs, log_records, query, verification_job, witnesses
 from engine.trail.checkpoints import CheckpointError
-from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.log import LogRewritten
 from engine.trail.log_comparison import Comparison
-from engine.trail.log_proofs import NoProof, note_of
+from engine.trail.log_proofs import FAILURES, NoProof, note_of
 from engine.trail.models import LogCheckpoint, Verification
 from engine.trail.report_signature import SignedReport, sign
 from engine.trail.verification_job import is_running
-
-FAILURES = (NoProof, LogRewritten, TrailUnavailable, CheckpointError)  # each says in a sentence what is wrong
 
 __all__ = [
     "FAILURES",

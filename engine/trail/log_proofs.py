@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.trail import log, merkle
+from engine.trail.checkpoints import CheckpointError
+from engine.trail.groupcommit import TrailUnavailable
+from engine.trail.log import LogRewritten
 from engine.trail.log_records import Records
 from engine.trail.models import LogCheckpoint
 from engine.trail.signed_note import encoded
@@ -22,6 +25,9 @@ CHECKPOINT_FORMAT = "kmsconsole-checkpoint/1"
 
 class NoProof(Exception):
     """What is asked for cannot be proved. The message is one sentence."""
+
+
+FAILURES = (NoProof, LogRewritten, TrailUnavailable, CheckpointError)  # each says in a sentence what is wrong
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,11 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from engine.trail import log, log_proofs, log_records, witnesses
-from engine.trail.checkpoints import CheckpointError
-from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.log import LogRewritten
-from engine.trail.log_proofs import NoProof
+from engine.trail.log_proofs import FAILURES, NoProof
 from engine.trail.models import LogCheckpoint
 
 PREFIX = "/tlog/"
 _MOST_BYTES = 64 << 10
-_FAILURES = (NoProof, LogRewritten, TrailUnavailable, CheckpointError)
 _STATUS = {
     200: "200 OK",
     400: "400 Bad Request",
@@ -45,7 +41,7 @@ def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[
     close_old_connections()
     try:
         status, document = _asked(environ)
-    except _FAILURES as reason:
+    except FAILURES as reason:
         status, document = 409, {"message": str(reason)}
     finally:
         close_old_connections()
