@@ -176,6 +176,11 @@ def _lost(form: Form, sent: dict[str, Any], page: str) -> dict[str, list[str]]:
     return lost
 
 
+def test_a_line_break_in_a_field_of_one_line_is_given_back_as_it_was_sent(world: World) -> None:
+    answer = world.browser.post("/audit/alerts/new/", {"name": "n", "kind": "deletion", "webhook": "a\r\nb"})
+    assert (answer.status_code, 'name="webhook" value="a\r\nb"' in answer.content.decode()) == (422, True)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_address_answers_500(world: World, data: st.DataObject) -> None:

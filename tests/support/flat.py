@@ -7,7 +7,9 @@ from typing import Any
 
 from django.test import Client
 
-_KEPT = re.compile(r"(<(?:pre|textarea|script)\b.*?</(?:pre|textarea|script)>)", re.DOTALL | re.IGNORECASE)
+_KEPT = re.compile(
+    r"""(<(?:pre|textarea|script)\b.*?</(?:pre|textarea|script)>|\bvalue="[^"]*")""", re.DOTALL | re.IGNORECASE
+)
 
 
 def flat(html: str) -> str:
