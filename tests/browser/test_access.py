@@ -41,8 +41,10 @@ def no_violation(page: Page) -> None:
 def test_a_refusal_is_explained_and_mended_with_the_statement_it_offers(
     visit: Callable[..., Page], server: Server
 ) -> None:
-    person(server, "refused-rita", "kms:ListKeys", "kms:ListAliases", "kms:DescribeKey")
+    arn = person(server, "refused-rita", "kms:ListKeys", "kms:ListAliases", "kms:DescribeKey")
     key_id = key(server, "refused")
+    # Where every key of a short picker refuses, the button says so and does nothing: one key lets her.
+    server.client().create_grant(KeyId=key(server, "allowed"), GranteePrincipal=arn, Operations=["Encrypt"])
     rita = visit("refused-rita", "long enough")
     rita.goto(f"/play/encrypt/?key={key_id}")
     rita.locator("#id_Plaintext").fill("x")
