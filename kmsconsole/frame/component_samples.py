@@ -78,7 +78,10 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     },
     "breadcrumbs": None,
     "as_of_menu": lambda: {"words": "The list as it was at"},
-    "past_notes": lambda: {"notes": ["Some tags that ann had then are not in the record."], "whole": True},
+    "past_notes": lambda: {
+        "principals": SimpleNamespace(base_problem="", whole=True),
+        "notes": ["Some tags that ann had then are not in the record."],
+    },
     "call": lambda: {"call": _CALL},
     "call_form": lambda: {
         "form": _form("call-form"), "submit": "Create user", "cancel": "#call_form", "help": "What to know first.",
