@@ -92,6 +92,9 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "endpoint": None,
     "error_page": lambda: {"code": 404, "title": "Nothing here", "words": "There is no page at this address."},
     "field": lambda: {"bound": _form("field")["name"], "control": _form("field")["name"], "optional": True},
+    "filter_field": lambda: {
+        "filter": FilterText("back", "back", ""), "id": "sample-q", "label": "Filter samples", "placeholder": "Filter samples",
+    },
     "filter_problem": lambda: {"filter": SimpleNamespace(problem="A filter has 256 characters at most.")},
     "form_errors": lambda: {"form": SimpleNamespace(non_field_errors=["EntityAlreadyExists: there is such a user."])},
     "key_search": lambda: {"target": "", "usage": "ENCRYPT_DECRYPT", "text": "payments"},
