@@ -112,6 +112,7 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "policy_elements": lambda: {"elements": policy_changes.difference(_OLDER, _NEWER).statements[0].elements},
     "policy_findings": lambda: {"findings": _POLICY},
     "print_all": lambda: {"shown": 50, "total": 120},
+    "search_entries": lambda: {"title": "Key actions", "entries": _FOUND.key_actions},
     "search_help": dict,
     "search_results": lambda: {"found": _FOUND, "q": "back"},
     "sessions": None,
