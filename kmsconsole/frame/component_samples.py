@@ -63,7 +63,7 @@ _FOUND = SimpleNamespace(
     pages=[SimpleNamespace(url="#search_results", icon="key", label="Customer managed keys")],
 )
 
-# Component → its sample values. None: it stands in the frame of this page itself.
+# Component → its sample values. None: it stands in the frame of this page itself, or in another component.
 SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "access_key_actions": lambda: {"key": {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Inactive"}, "user": "ann"},
     "as_of": lambda: {
@@ -87,6 +87,8 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
         "form": _form("call-form"), "submit": "Create user", "cancel": "#call_form", "help": "What to know first.",
         "call": SimpleNamespace(**{**vars(_CALL), "operation": "CreateUser, again"}),
     },
+    "chart_column": None,
+    "chart_lines": None,
     "diff": lambda: {"diff": [SimpleNamespace(mark=mark, text=text) for mark, text in ((" ", "{"), ("-", "a"), ("+", "b"))]},
     "empty_state": lambda: {"words": "No student in this class.", "url": "#empty_state", "action": "Add students"},
     "endpoint": None,
