@@ -61,6 +61,7 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("ManageAlerts", "Make, change and delete rules that look at the record, and acknowledge alerts."),
     ConsoleAction("ManageComplianceExceptions", "Make and end exceptions from compliance checks."),
     ConsoleAction("ManageConnections", "Connect another endpoint, test and forget connections."),
+    ConsoleAction("ManageDrills", "Have calls that use keys fail on purpose, for a lesson, and end that."),
     ConsoleAction("MoveClock", "Move the account's clock forward."),
     ConsoleAction(
         "ReadKeyStoreHealth",

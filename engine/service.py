@@ -20,6 +20,7 @@ from engine.context import CallContext, new_id
 from engine.iam import credentials
 from engine.iam.operations import OPERATIONS as IAM
 from engine.iam.sts import OPERATIONS as STS
+from engine.kms import drills
 from engine.kms.operations import OPERATIONS as KMS
 from engine.kms_operations import CRYPTOGRAPHIC
 from engine.operation import Operation
@@ -205,6 +206,8 @@ def _perform(held: PendingResponse, call: Call, context: CallContext, request: H
         writes = operation.writes
         throttling.take(context.account_id, context.region, call.service, context.operation)
         parameters = protocol.parse(call, request)
+        if call.service == "kms":
+            drills.check(context)
         if operation.prepare is not None:
             with operation.prepare(context, parameters):
                 return _change(call, context, operation, parameters)

@@ -54,7 +54,7 @@ FAMILIES: Mapping[str, tuple[Family, ...]] = {
     CLOUDHSM_KEY_STORE: (_family("cloudhsm-key-store", 1_800, 1_800),),
 }
 
-_KMS_WORDS = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
+KMS_WORDS = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
 _WORDS = "Rate exceeded"
 _OF_KMS = ("kms", EXTERNAL_KEY_STORE, CLOUDHSM_KEY_STORE)
 
@@ -112,7 +112,7 @@ def take(account_id: str, region: str, service: str, operation: str) -> None:
     bucket[1] = now
     if tokens < 1:
         bucket[0] = tokens
-        raise AWSError("ThrottlingException", _KMS_WORDS if service in _OF_KMS else _WORDS)
+        raise AWSError("ThrottlingException", KMS_WORDS if service in _OF_KMS else _WORDS)
     bucket[0] = tokens - 1
 
 

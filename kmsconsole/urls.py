@@ -18,6 +18,7 @@ urlpatterns = [
     path("lab/", include("learn.labs.urls")),
     path("learn/", include("learn.lessons.urls")),
     path("classes/", include("learn.classes.urls")),
+    path("drills/", include("learn.drills.urls")),
     path("principals/", include("principals.urls")),
     path("audit/", include("audit.urls")),
     path("settings/endpoints/", include("keys.endpoints.urls")),

@@ -201,7 +201,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         "KeyTeacher",
         "Does everything with keys, and moves the account's clock; makes classes of students (under /students/) who cannot become more than students.",
         _statement("Allow", "AllKeys", ["kms:*"]),
-        _statement("Allow", "ShowTheFuture", ["kmsconsole:MoveClock"]),
+        _statement("Allow", "ShowTheFuture", ["kmsconsole:MoveClock", "kmsconsole:ManageDrills"]),
         _statement("Allow", "DecideDeletions", _DELETIONS),
         _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
         _statement("Allow", "SeeKeyStoreHealth", ["kmsconsole:ReadKeyStoreHealth"]),

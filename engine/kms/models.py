@@ -237,6 +237,19 @@ class Grant(models.Model):
         return self.grant_id
 
 
+class Drill(models.Model):
+    """A fault that a teacher asked for in an account (engine.kms.drills): at most one at a time."""
+
+    account_id = models.CharField(max_length=12, primary_key=True)
+    kind = models.CharField(max_length=32)
+    share = models.PositiveSmallIntegerField(help_text="of a hundred calls")
+    ends = models.DateTimeField(help_text="on the machine's clock")
+    begun_by = models.CharField(max_length=2048, help_text="ARN")
+
+    def __str__(self) -> str:
+        return f"{self.kind} in {self.account_id}"
+
+
 class KeyPolicyVersion(models.Model):
     """Every key policy a key has had: who put it, when, and the text."""
 

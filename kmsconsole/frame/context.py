@@ -83,6 +83,7 @@ _NAVIGATION = (
             Entry(_("Lessons"), "learn", "academic-cap", asks=("kmsconsole:ReadRecord",)),
             Entry(_("Classes"), "classes", "users", asks=("iam:ListGroups", "iam:ListUsers")),
             Entry(_("Labs"), "labs", "beaker"),
+            Entry(_("Drills"), "drills", "bolt"),
         ),
     ),
     Group(
@@ -116,6 +117,7 @@ _ACTIONS = (
     Entry(_("Check the audit record"), "audit-verify", "shield-check", asks=("kmsconsole:ReadRecord",)),
     Entry(_("Export keys"), "keys-export", "arrow-down-tray", asks=("kms:ListKeys",)),
     Entry(_("Connect another endpoint"), "endpoint-new", "plus", asks=("kmsconsole:ManageConnections",)),
+    Entry(_("Begin a drill"), "drills", "bolt", asks=("kmsconsole:ManageDrills",)),
     Entry(_("Move the clock forward"), "clock", "clock", asks=("kmsconsole:MoveClock",)),
 )
 

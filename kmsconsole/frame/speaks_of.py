@@ -12,7 +12,7 @@ from keys import service
 from keys.inventory import inventory
 
 # Pages of the account that is signed in to, whichever endpoint the keys are at: the packages of their views.
-_CONSOLE = ("principals.sign_in", "principals.profile", "learn.classes", "keys.clock", "keys.lifecycle.views.approvals", "keys.endpoints", "kmsconsole.frame")  # fmt: skip
+_CONSOLE = ("principals.sign_in", "principals.profile", "learn.classes", "learn.drills", "keys.clock", "keys.lifecycle.views.approvals", "keys.endpoints", "kmsconsole.frame")  # fmt: skip
 # Of IAM: the endpoint's where that is AWS.
 _IAM = ("principals", "access")
 

@@ -48,10 +48,11 @@ NO_CALL = {
     "audit-alert-new": "a rule is the console's own",
     "audit-alert-rule": "a rule is the console's own",
     "audit-alert-delete": "a rule is the console's own",
+    "drill-end": "ends what AWS has no call for",
     "class-hand-out": "hands back as a file what the page holds",
 }
 # Pages that change something which AWS has no call for at all; each says so in the place of the call.
-NO_SUCH_CALL = {"clock": "/settings/clock/?by=1&unit=hours"}
+NO_SUCH_CALL = {"clock": "/settings/clock/?by=1&unit=hours", "drills": "/drills/"}
 # Forms that lead to a page which shows the call, or are a step on the way to one, or beside the form that shows it.
 LEADS_ON = {
     "keys-bulk",

@@ -58,6 +58,7 @@ BOUNDS = {
     "engine.kms.key_snapshots:_aliases": "aliases that are here; 20,000 × 500 bytes",
     "engine.kms.key_snapshots:_keys": "weighed, 256 MiB; what hangs on keys and principals is counted by engine.store.cache.note_beside",
     "engine.kms.regions:partition_regions": FINITE,
+    "engine.kms.drills:_running": "accounts that are here; 20,000 × 500 bytes",
     "engine.hsm.token_process:_running": "32 processes",
     "engine.kms.stores.health:_known": "500 stores",
     "engine.kms.stores.health:_under_way": "questions under way, one a store",
