@@ -16,7 +16,7 @@ from engine.wire.errors import AWSError
 LONGEST_MOVE = timedelta(days=3_660)  # of one move, for a slip of the hand cannot be taken back
 FARTHEST = timedelta(days=36_600)  # of all moves: a century, so that no date computed from it leaves the calendar
 
-_offsets: Cache[str, float] = Cache("clocks", limit=20_000)
+_offsets: Cache[str, float] = Cache("clocks", limit=20_000, most=10 << 20)
 
 
 def entity(account_id: str) -> str:

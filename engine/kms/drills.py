@@ -78,7 +78,7 @@ class Running:
     begun_by: str
 
 
-_running: Cache[str, Running | None] = Cache("drills", limit=20_000)
+_running: Cache[str, Running | None] = Cache("drills", limit=20_000, most=10 << 20)
 
 
 def _entity(account_id: str) -> str:
