@@ -49,6 +49,7 @@ class ConsoleAction:
 # Sorted by name. A new action is a row here; docs/roles-in-practice.md shows the table.
 ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("AddCosignature", "Keep a witness's signature under a checkpoint of the audit record."),
+    ConsoleAction("AnswerQuestion", "Answer a question of a lesson, for the record."),
     ConsoleAction("ApproveKeyDeletion", "Approve, as the second person, what another asked to delete.", "key"),
     ConsoleAction("ChangeDeletionRule", "Switch on, and with a second person off, that deletions need two persons."),
     ConsoleAction("EndConsoleSessions", "End a user's sign-ins to the console.", resource="user"),

@@ -73,6 +73,7 @@ _DELETIONS = [
 ]
 # The events of the account, by AWS's API and by the console's reports and lessons.
 _EVENTS = ["cloudtrail:LookupEvents", "kmsconsole:ReadRecord"]
+_LEARN = _statement("Allow", "AnswerQuestions", ["kmsconsole:AnswerQuestion"])
 _OWN_USER = ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:user/*/${aws:username}"]
 _STUDENT_USERS = f"arn:aws:iam::*:user{STUDENTS}*"
 _STUDENT_GROUPS = f"arn:aws:iam::*:group{STUDENTS}*"
@@ -206,6 +207,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
         _statement("Allow", "SeeKeyStoreHealth", ["kmsconsole:ReadKeyStoreHealth"]),
         _statement("Allow", "SeeEvents", _EVENTS),
+        _LEARN,
         _statement(
             "Allow", "SeePrincipals", ["iam:Get*", "iam:List*", "iam:Simulate*", "iam:GenerateCredentialReport"]
         ),
@@ -261,6 +263,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         "Everything with the keys of a class account but those that are tagged with another owner; nothing else.",
         _statement("Allow", "Keys", ["kms:*"]),
         _statement("Allow", "SeeEvents", _EVENTS),
+        _LEARN,
         _OTHERS_KEYS,
         _NO_LOCKOUT,
         _OWN_CREDENTIALS,
@@ -270,6 +273,7 @@ POLICIES: tuple[PracticePolicy, ...] = (
         "Everything with keys that are tagged with oneself as owner, from their creation on; others are only looked at.",
         _statement("Allow", "Keys", ["kms:*"]),
         _statement("Allow", "SeeEvents", _EVENTS),
+        _LEARN,
         _OTHERS_KEYS,
         _NOBODYS_KEYS,
         _statement(

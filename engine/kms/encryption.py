@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -128,6 +129,8 @@ def unseal(
     try:
         reference = _FORMATS.get(blob[:1], ciphertext.parse)(blob)
     except AWSError:
+        if _is_base64_text(blob):  # the usual mistake with the CLI: told to who reads the record, lessons among them
+            context.extra_event_data["ciphertextBlob"] = "BASE64_TEXT"
         if named is not None:
             _authorize_named(context, named, parameters, member, action, encryption_context)
         raise
@@ -154,6 +157,16 @@ def unseal(
     if not material.secret:  # imported material that was deleted or expired while other material is current
         raise AWSError("KMSInvalidStateException", f"{key.arn} is pending import.")
     return key, ciphertext.decrypt(material.secret, blob, encryption_context), material.material_id
+
+
+def _is_base64_text(blob: bytes) -> bool:
+    """Whether a blob that is no ciphertext is one as base64 text, with or without line ends."""
+    try:
+        decoded = base64.b64decode(b"".join(blob.split()), validate=True)
+        _FORMATS.get(decoded[:1], ciphertext.parse)(decoded)
+    except (ValueError, AWSError):
+        return False
+    return True
 
 
 def _authorize_named(

@@ -281,22 +281,31 @@ def _aws_by_name(request: ConsoleRequest, name: str, until: datetime) -> Iterato
 
 
 def since(
-    request: ConsoleRequest, names: Iterable[str], start: datetime, *, user: str = "", most: int = _CHUNK
+    request: ConsoleRequest,
+    names: Iterable[str],
+    start: datetime,
+    *,
+    user: str = "",
+    everybodys: Iterable[str] = (),
+    most: int = _CHUNK,
 ) -> FoundEvents:
     """The records of these operations from `start` on, the newest `most` of each, from every Region of the account; voided ones left out.
 
-    With `user` (CloudTrail's Username) only of who is called so. On real AWS one sweep of the newest events, of this Region and of IAM's.
+    With `user` (CloudTrail's Username) only of who is called so, but for the operations `everybodys`. On real AWS one sweep of the newest events, of this Region and of IAM's.
     Raises ClientError.
     """
-    wanted = list(names)
+    wanted, shared = list(names), frozenset(everybodys)
     if not service.backend(request).embedded:
-        return _aws_since(request, frozenset(wanted), start, user, most)
+        return _aws_since(request, frozenset(wanted), start, user, shared, most)
     account_id = request.signed_in.account_id
     asked = {"eventNames": sorted(wanted), "startTime": start.isoformat(), **({"username": user} if user else {})}
-    return _read_record(request, lambda: _embedded_since(account_id, wanted, start, user, most), **asked)
+    asked |= {"eventNamesOfEverybody": sorted(shared)} if shared else {}
+    return _read_record(request, lambda: _embedded_since(account_id, wanted, start, user, shared, most), **asked)
 
 
-def _embedded_since(account_id: str, names: list[str], start: datetime, user: str, most: int) -> FoundEvents:
+def _embedded_since(
+    account_id: str, names: list[str], start: datetime, user: str, shared: frozenset[str], most: int
+) -> FoundEvents:
     numbered: list[tuple[int, dict[str, Any]]] = []
     whole = True
     for name in names:
@@ -306,15 +315,19 @@ def _embedded_since(account_id: str, names: list[str], start: datetime, user: st
         whole = whole and page.next is None
         numbered += zip(page.sequences, page.events, strict=True)
     records = [record for _sequence, record in sorted(numbered, key=lambda each: each[0])]
-    return FoundEvents([each for each in records if not each.get("voided") and _is_of(each, user)], whole)
+    kept = [each for each in records if each["eventName"] in shared or _is_of(each, user)]
+    return FoundEvents([each for each in kept if not each.get("voided")], whole)
 
 
 def _is_of(record: dict[str, Any], user: str) -> bool:
     return not user or user_name(record["userIdentity"]) == user
 
 
-def _aws_since(request: ConsoleRequest, names: frozenset[str], start: datetime, user: str, most: int) -> FoundEvents:
-    narrowed = {"LookupAttributes": [{"AttributeKey": "Username", "AttributeValue": user}]} if user else {}
+def _aws_since(
+    request: ConsoleRequest, names: frozenset[str], start: datetime, user: str, shared: frozenset[str], most: int
+) -> FoundEvents:
+    only = user if not shared else ""
+    narrowed = {"LookupAttributes": [{"AttributeKey": "Username", "AttributeValue": only}]} if only else {}
     events: list[dict[str, Any]] = []
     whole = True
     for region in dict.fromkeys([request.signed_in.region, _GLOBAL]):
@@ -322,7 +335,8 @@ def _aws_since(request: ConsoleRequest, names: frozenset[str], start: datetime, 
         found = [event for page in read for event in page]
         whole = whole and len(found) < most
         events += reversed([event for event in found if event["EventName"] in names])
-    records = [json.loads(event["CloudTrailEvent"]) for event in events]
+    read_records = [json.loads(event["CloudTrailEvent"]) for event in events]
+    records = [each for each in read_records if only or each["eventName"] in shared or _is_of(each, user)]
     return FoundEvents(sorted(records, key=lambda record: record["eventTime"]), whole)
 
 

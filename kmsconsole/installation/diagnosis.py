@@ -29,6 +29,7 @@ from engine.trail.journal import Journal
 from engine.vault import domain_keys, hierarchy, root_files
 from engine.vault.models import DomainKey
 from kmsconsole.installation import bootstrap, datafolder, environment, root_secret
+from learn.lessons import lessons
 
 ERROR, WARNING, FINE = "error", "warning", "ok"
 _LITTLE, _TOO_LITTLE = 1 << 30, 100 << 20  # bytes free
@@ -49,6 +50,7 @@ def examine() -> Iterator[Finding]:
     """Every finding, the good ones too. Never raises for what is wrong with the installation: that is a finding."""
     yield from _environment()
     yield from _data_folder()
+    yield from _lessons()
     if said := bootstrap.lost_database():
         yield Finding(ERROR, "database", said, "a start refuses to make a new one")
         return
@@ -113,6 +115,14 @@ def _sinks() -> Iterator[Finding]:
             yield Finding(ERROR, "sink", f"{where}: {shown.problem}", "mend the receiver; docs/howto/sinks.md")
         else:
             yield Finding(FINE, "sink", f"{where}{', required' if shown.sink.required else ''}")
+
+
+def _lessons() -> Iterator[Finding]:
+    for fault in lessons.faults():
+        yield Finding(WARNING, "lessons", fault, "the lesson is left out: see docs/teaching.md")
+    own = [each.slug for each in lessons.every() if each.own]
+    if own:
+        yield Finding(FINE, "lessons", f"own: {', '.join(own)}")
 
 
 def _has_data() -> bool:

@@ -1,28 +1,97 @@
-"""What ticks a step of a lesson: functions over the audit records of one person, in the order they happened. Pure.
+"""What ticks a step of a lesson: events that have to be in the record, one after the other. Pure.
 
-A check answers the record that proves the step, the newest where there are several, or None. It believes nothing but the record.
+A check is a sequence of `ExpectedEvent`s, as a lesson's lesson.toml has them. It believes nothing but the record of calls. What is found
+says which event proves the step, how far one is, and which event came near without counting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from learn.lessons.event_patterns import Pattern, first_mismatch
+
 Record = Mapping[str, Any]
-Check = Callable[[Sequence[Record]], Record | None]
-MAKES = frozenset({"Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"})
-USES = MAKES | {"Decrypt"}
+Check = tuple["ExpectedEvent", ...]
 _TEMPORARY = "ASIA"  # how the access key IDs begin with which the console's pages sign
+_KEY_ARN = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+")
+_KEY_ID = re.compile(r"(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+
+# Why an event does not count, in the order in which it is looked at.
+NOT_ANSWERED, NOT_REFUSED, OTHER_CALLER, OTHER_FIELDS, OTHER_SUBJECT = (
+    "not answered",
+    "not refused",
+    "other caller",
+    "other fields",
+    "other subject",
+)
+PROGRAM, PERSON, AWS_SERVICE = "program", "person", "service"  # who an event may be asked of
+SELF, OTHER = "self", "other"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedEvent:
+    """One event of a check.
+
+    `errors`: the codes with which it has to be refused; without them it has to be answered. `by`: PROGRAM (signed with an access key of
+    one's own), PERSON (not an AWS service on one's behalf), AWS_SERVICE, or "" for any. `who`: OTHER is another principal than the
+    learner. `same`: of what it has to be that of the events before (SUBJECTS). `unless`: an event that must not have come between the
+    one before and this. `times`: how often.
+    """
+
+    names: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+    refused: bool = False
+    by: str = ""
+    who: str = SELF
+    where: Pattern = field(default_factory=dict)
+    same: tuple[str, ...] = ()
+    unless: ExpectedEvent | None = None
+    times: int = 1
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        return (*self.names, *(self.unless.all_names if self.unless else ()))
 
 
 def keys_of(record: Record) -> frozenset[str]:
-    """ARNs of the keys that a call named."""
-    return frozenset(resource["ARN"] for resource in record.get("resources", ()))
+    """ARNs of the keys that a call named. What is refused names no resource: its message or its parameters may tell the key."""
+    named = frozenset(resource["ARN"] for resource in record.get("resources", ()) if ":key/" in resource.get("ARN", ""))
+    if named or not record.get("errorCode"):
+        return named
+    told = frozenset(_KEY_ARN.findall(record.get("errorMessage", "")))
+    return told or _asked_key(record)
+
+
+def _asked_key(record: Record) -> frozenset[str]:
+    asked = str(given(record).get("keyId", ""))
+    if _KEY_ARN.fullmatch(asked):
+        return frozenset({asked})
+    account = record.get("recipientAccountId") or record["userIdentity"].get("accountId", "")
+    if not _KEY_ID.fullmatch(asked):
+        return frozenset()
+    return frozenset({f"arn:aws:kms:{record.get('awsRegion', '')}:{account}:key/{asked}"})
 
 
 def given(record: Record) -> Mapping[str, Any]:
     return record.get("requestParameters") or {}
+
+
+def _parameter(*names: str) -> Callable[[Record], frozenset[str]]:
+    return lambda record: frozenset(str(given(record)[name]) for name in names if given(record).get(name))
+
+
+# What events of a check may be asked to have in common → its values in one event.
+SUBJECTS: dict[str, Callable[[Record], frozenset[str]]] = {
+    "key": keys_of,
+    "store": _parameter("customKeyStoreId"),
+    "alias": _parameter("aliasName"),
+    "user": _parameter("userName"),
+    "group": _parameter("groupName"),
+}
 
 
 def through_service(record: Record) -> str:
@@ -35,166 +104,168 @@ def by_program(record: Record) -> bool:
     return not through_service(record) and not record["userIdentity"].get("accessKeyId", "").startswith(_TEMPORARY)
 
 
-def done(*names: str, where: Callable[[Record], bool] = lambda record: True) -> Check:
-    """The call was answered."""
-
-    def check(records: Sequence[Record]) -> Record | None:
-        found = (each for each in reversed(records) if each["eventName"] in names and not each.get("errorCode"))
-        return next((each for each in found if where(each)), None)
-
-    return check
+_CALLERS: dict[str, Callable[[Record], bool]] = {
+    "": lambda record: True,
+    PROGRAM: by_program,
+    PERSON: lambda record: not through_service(record),
+    AWS_SERVICE: lambda record: bool(through_service(record)),
+}
 
 
-def refused(*names: str, code: str, where: Callable[[Record], bool] = lambda record: True) -> Check:
-    """The call was answered with this error."""
+class Evidence:
+    """Records in the order they happened. Without `arn` all are the learner's own. `places`: values of the patterns' places, beside
+    {user} and {account}, which each record says itself."""
 
-    def check(records: Sequence[Record]) -> Record | None:
-        found = (each for each in reversed(records) if each["eventName"] in names and each.get("errorCode") == code)
-        return next((each for each in found if where(each)), None)
+    def __init__(self, records: Sequence[Record], arn: str | None = None, places: Mapping[str, str] | None = None):
+        self.records = records
+        self.arn = arn
+        self.places = dict(places or {})
 
-    return check
+    @cached_property
+    def _numbers(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for number, record in enumerate(self.records):
+            found.setdefault(record["eventName"], []).append(number)
+        return found
 
+    def numbers(self, names: Sequence[str]) -> list[int]:
+        """Places of the records of these operations, in order."""
+        several = [self._numbers[name] for name in dict.fromkeys(names) if name in self._numbers]
+        return several[0] if len(several) == 1 else sorted(number for each in several for number in each)
 
-def symmetric(record: Record) -> bool:
-    """For CreateKey: it encrypts and decrypts with one key."""
-    made = (record.get("responseElements") or {}).get("keyMetadata", {})
-    return bool(made.get("keySpec") == "SYMMETRIC_DEFAULT")
+    def is_of(self, who: str, record: Record) -> bool:
+        own = self.arn is None or record["userIdentity"].get("arn") == self.arn
+        return own if who == SELF else not own
 
+    def why_not(self, event: ExpectedEvent, record: Record) -> tuple[str, str] | None:
+        """(one of the reasons above, what of it) for a record of this operation and person; None where it counts by itself."""
+        code = record.get("errorCode", "")
+        if not event.refused and code:
+            return NOT_ANSWERED, code
+        if event.refused and (not code or (event.errors and code not in event.errors)):
+            return NOT_REFUSED, code
+        if not _CALLERS[event.by](record):
+            return OTHER_CALLER, event.by
+        path = first_mismatch(event.where, record, self._places_of(record)) if event.where else None
+        return None if path is None else (OTHER_FIELDS, path)
 
-def tags_its_owner(record: Record) -> bool:
-    """The caller's own name in the tag `owner`, by CreateKey or TagResource."""
-    name = record["userIdentity"].get("userName", "")
-    return any(tag.get("tagKey") == "owner" and tag.get("tagValue") == name for tag in given(record).get("tags", ()))
+    def counts(self, event: ExpectedEvent, record: Record) -> bool:
+        return (
+            record["eventName"] in event.names and self.is_of(event.who, record) and self.why_not(event, record) is None
+        )
 
-
-def too_long(record: Record) -> bool:
-    return "4096" in record.get("errorMessage", "")
-
-
-def looks_by(attribute: str) -> Callable[[Record], bool]:
-    """For LookupEvents: it asked by this attribute; or for ReadRecord, by which the audit page searches, by what that calls it."""
-    searched = {"ResourceName": "key"}.get(attribute, "")
-    return lambda record: (
-        searched in given(record).get("filter", {})
-        or any(each.get("attributeKey") == attribute for each in given(record).get("lookupAttributes", ()))
-    )
-
-
-def opened(*, by_program_only: bool = False, of: frozenset[str] = MAKES) -> Check:
-    """A Decrypt under a key with which the person had made a ciphertext before."""
-
-    def check(records: Sequence[Record]) -> Record | None:
-        made: set[str] = set()
-        proof = None
-        for record in _own(records):
-            if by_program_only and not by_program(record):
-                continue
-            if record["eventName"] in of:
-                made |= keys_of(record)
-            elif record["eventName"] == "Decrypt" and keys_of(record) & made:
-                proof = record
-        return proof
-
-    return check
+    def _places_of(self, record: Record) -> dict[str, str]:
+        identity = record["userIdentity"]
+        return {**self.places, "user": identity.get("userName", ""), "account": identity.get("accountId", "")}
 
 
-def _own(records: Sequence[Record]) -> Iterator[Record]:
-    """Answered calls of the person's own."""
-    return (each for each in records if not each.get("errorCode") and not through_service(each))
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How far a check is. `proof`: the newest record that completes it. `reached`: how many of its events are there, and `times` how often
+    the one after them. `near`: the newest record after those that is of the next event's operation and does not count, with the reason.
+    `last`: the place of the last event that counted, -1 where there is none."""
+
+    proof: Record | None
+    reached: int
+    times: int = 0
+    near: Record | None = None
+    reason: tuple[str, str] | None = None
+    last: int = -1
+    keys: frozenset[str] = frozenset()
 
 
-def _rotation(which: str, records: Sequence[Record]) -> Record | None:
-    """What becomes of a ciphertext over a rotation: `which` is "rotated" (a key that had made one) or "opened" (one from before).
-
-    The record does not keep ciphertexts. So a Decrypt counts as that of an old one if the person has made no new one since the rotation.
-    """
-    made: set[str] = set()
-    rotated: set[str] = set()
-    proofs: dict[str, Record] = {}
-    for record in _own(records):
-        name, keys = record["eventName"], keys_of(record)
-        if name in MAKES:
-            made |= keys
-            rotated -= keys
-        elif name == "RotateKeyOnDemand" and keys & made:
-            rotated |= keys
-            proofs["rotated"] = record
-        elif name == "Decrypt" and keys & rotated:
-            proofs["opened"] = record
-    return proofs.get(which)
+_Subject = frozenset[tuple[str, str]]  # the values that the events of one run through a check have in common
 
 
-rotated_with_ciphertext: Check = partial(_rotation, "rotated")
-old_ciphertext_opened: Check = partial(_rotation, "opened")
+def find(check: Check, evidence: Evidence) -> Found:
+    if len(check) == 1 and check[0].times == 1:
+        return _find_one(check[0], evidence)
+    return _find_sequence(check, evidence)
 
 
-def _switching(which: str, records: Sequence[Record]) -> Record | None:
-    """A key that was disabled, refused (`which` "refused"), enabled again ("enabled") and used again ("used"), each after the other."""
-    stage: dict[str, str] = {}  # ARN → what was last seen of it
-    proofs: dict[str, Record] = {}
-    for record in records:
-        name, error = record["eventName"], record.get("errorCode", "")
-        if error == "DisabledException":
-            # What is refused names no resource; AWS's sentence begins with the key's ARN.
-            arn = record.get("errorMessage", "").partition(" ")[0]
-            if stage.get(arn) in ("disabled", "refused"):
-                stage[arn], proofs["refused"] = "refused", record
-        elif not error:
-            for arn in keys_of(record):
-                if name == "DisableKey":
-                    stage[arn] = "disabled"
-                elif name == "EnableKey" and arn in stage:
-                    stage[arn], proofs["enabled"] = "enabled", record
-                elif name in USES and stage.get(arn) == "enabled":
-                    proofs["used"] = record
-    return proofs.get(which)
-
-
-refused_while_disabled: Check = partial(_switching, "refused")
-enabled_again: Check = partial(_switching, "enabled")
-used_again: Check = partial(_switching, "used")
-
-
-def cloudhsm_store(record: Record) -> bool:
-    """For CreateCustomKeyStore: of the type that it makes where none is named."""
-    return bool(given(record).get("customKeyStoreType", "AWS_CLOUDHSM") == "AWS_CLOUDHSM")
-
-
-def _in_store(which: str, records: Sequence[Record]) -> Record | None:
-    """A key that was made in a CloudHSM key store ("made"), used ("used"), its store disconnected ("disconnected"), a use refused ("refused"),
-    the store connected again and the key used again ("again"), each after the other."""
-    stores: dict[str, str] = {}  # ARN of a key → its store
-    stage: dict[str, str] = {}  # ARN → what was last seen of it
-    proofs: dict[str, Record] = {}
-
-    def proceed(arns: Iterable[str], before: tuple[str, ...], after: str, record: Record) -> None:
-        for arn in arns:
-            if stage.get(arn) in before:
-                stage[arn], proofs[after] = after, record
-
-    for record in records:
-        name, error = record["eventName"], record.get("errorCode", "")
-        of_store = [arn for arn, store in stores.items() if store == given(record).get("customKeyStoreId")]
-        if error == "KMSInvalidStateException":
-            # What is refused names no resource; AWS's sentence begins with the key's ARN.
-            proceed([record.get("errorMessage", "").partition(" ")[0]], ("disconnected",), "refused", record)
-        elif error:
+def _find_one(event: ExpectedEvent, evidence: Evidence) -> Found:
+    near: tuple[Record, tuple[str, str]] | None = None
+    for number in reversed(evidence.numbers(event.names)):
+        record = evidence.records[number]
+        if not evidence.is_of(event.who, record):
             continue
-        elif name == "CreateKey" and given(record).get("origin") == "AWS_CLOUDHSM":
-            for arn in keys_of(record):
-                stores[arn], stage[arn], proofs["made"] = given(record).get("customKeyStoreId", ""), "made", record
-        elif name == "DisconnectCustomKeyStore":
-            proceed(of_store, ("used",), "disconnected", record)
-        elif name == "ConnectCustomKeyStore":
-            proceed(of_store, ("refused",), "reconnected", record)
-        elif name in USES:
-            proceed(keys_of(record), ("made",), "used", record)
-            proceed(keys_of(record), ("reconnected",), "again", record)
-    return proofs.get(which)
+        reason = evidence.why_not(event, record)
+        if reason is None:
+            return Found(record, 1, last=number, keys=keys_of(record))
+        near = near or (record, reason)
+    return Found(None, 0, near=near[0] if near else None, reason=near[1] if near else None)
 
 
-made_in_store: Check = partial(_in_store, "made")
-used_in_store: Check = partial(_in_store, "used")
-store_disconnected: Check = partial(_in_store, "disconnected")
-refused_while_disconnected: Check = partial(_in_store, "refused")
-used_after_reconnection: Check = partial(_in_store, "again")
+@dataclass(slots=True)
+class _Run:
+    """How often the last event of a subject's run was seen, and where."""
+
+    times: int
+    number: int
+
+
+def _find_sequence(check: Check, evidence: Evidence) -> Found:
+    wanted = sorted({name for event in check for name in event.same})
+    runs: list[dict[_Subject, _Run]] = [{} for _event in check]
+    numbers = evidence.numbers([name for event in check for name in event.all_names])
+    for number in numbers:
+        record = evidence.records[number]
+        for place in reversed(range(len(check))):  # the later first: one record is one event of a run
+            event = check[place]
+            if place and event.unless and evidence.counts(event.unless, record):
+                for subject in [each for each in runs[place - 1] if _agrees(each, event.same, record)]:
+                    del runs[place - 1][subject]
+            if not evidence.counts(event, record):
+                continue
+            for subject in _continued(check, runs, place, record, wanted):
+                run = runs[place].setdefault(subject, _Run(0, number))
+                run.times, run.number = run.times + 1, number
+    whole = [(run.number, subject) for subject, run in runs[-1].items() if run.times >= check[-1].times]
+    if whole:
+        number, subject = max(whole, key=lambda each: each[0])
+        keys = frozenset(value for name, value in subject if name == "key") or keys_of(evidence.records[number])
+        return Found(evidence.records[number], len(check), last=number, keys=keys)
+    reached = 0
+    while any(run.times >= check[reached].times for run in runs[reached].values()):
+        reached += 1
+    last = max((run.number for each in runs[:reached] for run in each.values()), default=-1)
+    times = max((run.times for run in runs[reached].values()), default=0)
+    near, reason = _near(check[reached], evidence, last)
+    return Found(None, reached, times, near, reason, last)
+
+
+def _continued(
+    check: Check, runs: list[dict[_Subject, _Run]], place: int, record: Record, wanted: list[str]
+) -> Iterator[_Subject]:
+    """The subjects of the runs that a record goes on with at its place in the check; at the first place those that it begins."""
+    if not place:
+        yield from _with_values(frozenset(), record, wanted)
+        return
+    event, before = check[place], check[place - 1]
+    for subject, run in list(runs[place - 1].items()):
+        if run.times >= before.times and _agrees(subject, event.same, record):
+            yield from _with_values(subject, record, [name for name in wanted if name not in dict(subject)])
+
+
+def _with_values(subject: _Subject, record: Record, names: list[str]) -> Iterator[_Subject]:
+    """The subject with the values that a record adds to it, one for each where it has several."""
+    made = [subject]
+    for name in names:
+        values = SUBJECTS[name](record)
+        made = [each | {(name, value)} for each in made for value in values] if values else made
+    yield from made
+
+
+def _agrees(subject: _Subject, same: tuple[str, ...], record: Record) -> bool:
+    known = dict(subject)
+    return all(name in known and known[name] in SUBJECTS[name](record) for name in same)
+
+
+def _near(event: ExpectedEvent, evidence: Evidence, last: int) -> tuple[Record | None, tuple[str, str] | None]:
+    for number in reversed(evidence.numbers(event.names)):
+        if number <= last:
+            break
+        record = evidence.records[number]
+        if evidence.is_of(event.who, record):
+            return record, evidence.why_not(event, record) or (OTHER_SUBJECT, ", ".join(event.same))
+    return None, None

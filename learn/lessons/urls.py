@@ -9,4 +9,5 @@ from learn.lessons import views as learn
 urlpatterns = [
     path("", learn.index, name="learn"),
     path("<slug:lesson>/", learn.page, name="lesson"),
+    path("<slug:lesson>/lesson.zip", learn.download, name="lesson-zip"),
 ]

@@ -49,6 +49,7 @@ NO_CALL = {
     "audit-alert-rule": "a rule is the console's own",
     "audit-alert-delete": "a rule is the console's own",
     "drill-end": "ends what AWS has no call for",
+    "lesson": "an answer to a question is the record's own",
     "class-hand-out": "hands back as a file what the page holds",
 }
 # Pages that change something which AWS has no call for at all; each says so in the place of the call.

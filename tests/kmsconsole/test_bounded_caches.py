@@ -104,6 +104,8 @@ BOUNDS = {
     "keys.evaluator.principal_directory:_kept": "weighed, 256 MiB",
     "keys.evaluator.principal_directory:_remote": "32 accounts",
     "keys.evaluator.operations:key_actions": ONE,
+    "learn.lessons.library:_read": "lessons that an administrator keeps in the data folder, 1 MB each",
+    "learn.lessons.operations:_known": FINITE,
     "console.awsmodel:regions": FINITE,
     "console.awsmodel:service_model": FINITE,
     "keys.endpoints.backends:_clients": "128 clients of connections that are stored",

@@ -126,6 +126,7 @@ def addresses(made: Samples) -> dict[str, list[str]]:
             f"/access/?action=kms:Decrypt&key={key}",
         ],
         "access/check/<slug:kind>/": [],
+        "learn/<slug:lesson>/lesson.zip": [],  # a file
         "stores/<slug:kind>/": ["/stores/cloudhsm/", "/stores/xks/"],
         "stores/<slug:kind>/new/": ["/stores/cloudhsm/new/", "/stores/xks/new/"],
         # A store takes a token: these two pages have tests of their own (tests/keys/stores).

@@ -208,7 +208,7 @@ def detail(request: ConsoleRequest, slug: str) -> HttpResponse:
         "learn/classes/class.html",
         {
             "class": found,
-            "lessons": lessons.FOR_STUDENTS,
+            "lessons": lessons.for_students(),
             "rows": [_row(user, records) for user in everyone],
             "outside": [user["UserName"] for user in everyone if user["UserName"] not in inside],
             "problem": problem,
@@ -228,13 +228,14 @@ def _found(request: ConsoleRequest, slug: str) -> Class:
 
 def _looked(request: ConsoleRequest, found: Class) -> record.FoundEvents:
     """One look into the record for the whole class. Raises ClientError."""
-    return record.since(request, lessons.operations(lessons.FOR_STUDENTS), found.created, most=_MOST_EVENTS)
+    return record.since(request, lessons.operations(lessons.for_students()), found.created, most=_MOST_EVENTS)
 
 
 def _row(user: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, Any]:
-    own = progress.of(user["Arn"], records)
-    made = sum(each["eventName"] == "CreateKey" and not each.get("errorCode") for each in own)
-    return {"user": user, "lesson_progress": progress.lesson_progress(lessons.FOR_STUDENTS, own), "keys": made}
+    arn, rows = user["Arn"], lessons.for_students()
+    made = sum(each["eventName"] == "CreateKey" and not each.get("errorCode") for each in progress.of(arn, records))
+    seen = progress.of(arn, records, lessons.others_operations(rows))
+    return {"user": user, "lesson_progress": progress.lesson_progress(rows, seen, arn), "keys": made}
 
 
 @never_cache

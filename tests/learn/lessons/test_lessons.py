@@ -17,7 +17,7 @@ from console.awsmodel import service_model
 from keys import service
 from keys.endpoints.backends import Backend
 from keys.record import events as record
-from learn.lessons.lessons import LESSONS
+from learn.lessons import lessons
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 
 SECRET = b"the launch code is 1234"
@@ -50,7 +50,7 @@ def with_alias(kms: Any, name: str = "alias/sam-key") -> str:
 
 
 def test_nothing_is_ticked_before_anything_was_done(sam: TestUser) -> None:
-    assert [row.done for row in sign_in_browser(sam).get("/learn/").context["rows"]] == [0] * len(LESSONS)
+    assert [row.done for row in sign_in_browser(sam).get("/learn/").context["rows"]] == [0] * len(lessons.every())
 
 
 def test_a_teacher_makes_a_group_and_a_user(account: TestAccount, signed_in: Client) -> None:
@@ -210,7 +210,7 @@ def test_commands_name_this_server_and_the_learners_own_key(sam: TestUser) -> No
 def test_every_command_is_one_that_the_cli_knows() -> None:
     everywhere = {"query", "output"}
     checked = 0
-    for command in [step.command for lesson in LESSONS for step in lesson.steps]:
+    for command in [text for lesson in lessons.every() for step in lesson.steps for _kind, text in step.words.commands]:
         for line in re.findall(r"aws (?!configure).*?(?=[|)\n]|$)", command.replace("\\\n", " ")):
             _aws, service, operation, *rest = shlex.split(line)
             model = service_model(service)
