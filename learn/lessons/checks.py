@@ -84,11 +84,17 @@ def _parameter(*names: str) -> Callable[[Record], frozenset[str]]:
     return lambda record: frozenset(str(given(record)[name]) for name in names if given(record).get(name))
 
 
+def _alias(record: Record) -> frozenset[str]:
+    """The alias that a call is about, or by which it names its key."""
+    named = given(record).get("aliasName") or given(record).get("keyId") or ""
+    return frozenset({str(named)}) if str(named).startswith("alias/") else frozenset()
+
+
 # What events of a check may be asked to have in common → its values in one event.
 SUBJECTS: dict[str, Callable[[Record], frozenset[str]]] = {
     "key": keys_of,
     "store": _parameter("customKeyStoreId"),
-    "alias": _parameter("aliasName"),
+    "alias": _alias,
     "user": _parameter("userName"),
     "group": _parameter("groupName"),
 }

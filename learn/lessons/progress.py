@@ -16,7 +16,7 @@ from console.request import ConsoleRequest
 from keys import service
 from keys.endpoints import backends
 from learn.lessons import explanation, lessons, library, pages, words
-from learn.lessons.checks import Check, Evidence, Found, Record, find
+from learn.lessons.checks import Check, Evidence, Found, Record, find, keys_of
 from learn.lessons.event_patterns import first_mismatch
 from learn.lessons.lesson import Lesson, Step
 
@@ -53,6 +53,7 @@ class Learner:
             "alias": self.suggested_alias,
             "key": self.key_id or _OPEN,
             "user": self.name,
+            "arn": self.arn,
             "account": self.arn.split(":")[4],
         }
 
@@ -133,9 +134,10 @@ def learner(arn: str, records: Sequence[Record]) -> Learner:
     """With the newest alias that its own records tell of. `records`: CreateAlias and UpdateAlias among them."""
     for record in reversed(records):
         if record["eventName"] in ("CreateAlias", "UpdateAlias") and not record.get("errorCode"):
-            keys = [each["ARN"] for each in record.get("resources", ()) if ":key/" in each["ARN"]]
+            given = record["requestParameters"]
+            keys = sorted(keys_of(record), key=lambda key: not key.endswith(given["targetKeyId"].rpartition("/")[2]))
             if keys:
-                return Learner(arn, record["requestParameters"]["aliasName"], keys[0])
+                return Learner(arn, given["aliasName"], keys[0])
     return Learner(arn)
 
 
@@ -235,7 +237,7 @@ def _mistake(
 
 def _seen(check: Check, evidence: Evidence, after: int, fresh: datetime) -> Record | None:
     found = find(check, evidence)
-    return found.proof if found.proof is not None and found.last > after and _time(found.proof) > fresh else None
+    return found.proof if found.proof is not None and found.last >= after and _time(found.proof) > fresh else None
 
 
 def _time(record: Record) -> datetime:

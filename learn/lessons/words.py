@@ -31,7 +31,7 @@ from markdown_it.token import Token
 
 from learn.lessons.lesson import LessonWords, StepWords
 
-PLACES = ("alias", "key", "user", "account", "region", "endpoint")
+PLACES = ("alias", "key", "user", "arn", "account", "region", "endpoint")
 HINT = "hint-"
 _PAGE = "page:"
 _FRONT = re.compile(r"\A\+\+\+\n(.*?)^\+\+\+$\n?", re.DOTALL | re.MULTILINE)
