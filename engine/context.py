@@ -44,6 +44,8 @@ class CallContext:
     response_elements: dict[str, Any] | None = None
     extra_event_data: dict[str, Any] = field(default_factory=dict)
     event_parameters: dict[str, Any] | None = None
+    # Of calls that a change makes of other services: they are recorded with it.
+    further_records: list[bytes] = field(default_factory=list)
 
     def touches_key(self, arn: str, account_id: str) -> None:
         """Name a key in the record's resources; a cross-account key makes the record appear in its owner's trail too."""
@@ -56,4 +58,5 @@ class CallContext:
         """Take back what an attempt that is run again has said of itself."""
         self.resources.clear()
         self.extra_event_data.clear()
+        self.further_records.clear()
         self.response_elements = self.event_parameters = None

@@ -18,3 +18,10 @@ _known: Remembered[str, bool] = Remembered(lambda text: _FORM.fullmatch(text) is
 
 def is_region_name(text: str) -> bool:
     return len(text) <= LONGEST and _known[text]
+
+
+def partition(region: str) -> str:
+    """The AWS partition of a Region, as in ARNs: China's and the US government's Regions are apart."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

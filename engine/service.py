@@ -17,6 +17,7 @@ from django.db import DatabaseError, DataError, connection
 
 from engine import clock, metrics, throttling
 from engine.context import CallContext, new_id
+from engine.ec2.operations import OPERATIONS as EC2
 from engine.iam import credentials
 from engine.iam.operations import OPERATIONS as IAM
 from engine.iam.sts import OPERATIONS as STS
@@ -25,6 +26,7 @@ from engine.kms.operations import OPERATIONS as KMS
 from engine.kms_operations import CRYPTOGRAPHIC
 from engine.operation import Operation
 from engine.store import cache, transaction
+from engine.tagging.operations import OPERATIONS as TAGGING
 from engine.trail import record, recorder
 from engine.trail.groupcommit import TrailUnavailable, in_flight
 from engine.trail.operations import OPERATIONS as CLOUDTRAIL
@@ -45,7 +47,7 @@ _ATTEMPTS = (
 
 def operations() -> Mapping[str, Mapping[str, Operation]]:
     """The operation tables by service."""
-    return {"kms": KMS, "iam": IAM, "sts": STS, "cloudtrail": CLOUDTRAIL}
+    return {"kms": KMS, "iam": IAM, "sts": STS, "cloudtrail": CLOUDTRAIL, "tagging": TAGGING, "ec2": EC2}
 
 
 _tables: Mapping[str, Mapping[str, Operation]] = {}
@@ -260,10 +262,11 @@ def _change_once(call: Call, context: CallContext, operation: Operation, paramet
             result = operation.run(context, parameters)
             answer = protocol.answer(call, result, context.request_id)
             records = record.build(context, call.operation, parameters, result=result, writes=True)
-            recorded = recorder.record_change(records)
+            recorded = recorder.record_change([*context.further_records, *records])
     except DatabaseError:
         if recorded:  # the record is durable but the change is not: say so in the trail
-            recorder.void(context.event_id, context.account_id, context.region, "the change could not be committed")
+            for event_id in (context.event_id, *record.event_ids(context.further_records)):
+                recorder.void(event_id, context.account_id, context.region, "the change could not be committed")
         raise
     return answer
 

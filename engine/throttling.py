@@ -49,7 +49,9 @@ FAMILIES: Mapping[str, tuple[Family, ...]] = {
     ),
     "iam": (_family("iam", 5_000, 20),),
     "sts": (_family("sts", 10_000, 600),),
-    "cloudtrail": (_family("lookup-events", 1_000, 2),),
+    "cloudtrail": (_family("lookup-events", 1_000, 2, "LookupEvents"), _family("trails", 1_000, 10)),
+    "tagging": (_family("tagging", 1_000, 15),),
+    "ec2": (_family("describe-regions", 1_000, 20),),
     EXTERNAL_KEY_STORE: (_family("external-key-store", 1_800, 1_800),),
     CLOUDHSM_KEY_STORE: (_family("cloudhsm-key-store", 1_800, 1_800),),
 }

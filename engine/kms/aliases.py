@@ -8,7 +8,7 @@ from typing import Any
 from engine.context import CallContext
 from engine.kms import access, key_snapshots, managed, models, paging, specs, states
 from engine.kms.key_snapshots import KmsKey
-from engine.kms.partitions import partition
+from engine.region_names import partition
 from engine.store.transaction import aliases_entity, changed, key_entity
 from engine.wire.errors import AWSError
 

@@ -14,8 +14,8 @@ from engine.iam.grant_matching import grants_to, is_named
 from engine.iam.principal import Principal
 from engine.kms import access, key_snapshots, models, paging, specs, states
 from engine.kms.key_snapshots import KmsKey
-from engine.kms.partitions import partition
 from engine.kms_operations import grantable_on_kind, kind_of_key
+from engine.region_names import partition
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 

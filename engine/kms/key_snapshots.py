@@ -18,8 +18,8 @@ from engine.context import CallContext
 from engine.iam.grant_matching import GrantView
 from engine.iam.policy import COMPILED, CompiledPolicy, Pins, stored_policy
 from engine.kms import due_changes, models
-from engine.kms.partitions import partition
 from engine.kms.stores import snapshots as stores
+from engine.region_names import partition
 from engine.store.cache import Cache
 from engine.store.transaction import aliases_entity, key_entity
 from engine.vault import domain_keys

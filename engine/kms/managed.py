@@ -9,7 +9,7 @@ from datetime import timedelta
 from engine.context import CallContext
 from engine.kms import key_snapshots, material, models, specs
 from engine.kms.key_snapshots import KmsKey
-from engine.kms.partitions import partition
+from engine.region_names import partition
 from engine.store import transaction
 from engine.store.transaction import aliases_entity, changed, key_entity
 from engine.wire.errors import AWSError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from engine.kms.partitions import partition
+from engine.region_names import partition
 
 
 class Key(models.Model):

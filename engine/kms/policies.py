@@ -13,7 +13,7 @@ from engine.iam.policy import CompiledPolicy, MalformedPolicy, compile_policy, p
 from engine.kms import access, key_snapshots, models, paging
 from engine.kms.changing import for_change
 from engine.kms.default_key_policy import default_key_policy
-from engine.kms.partitions import partition
+from engine.region_names import partition
 from engine.wire.errors import AWSError
 
 MAXIMUM_BYTES = 32 * 1024

@@ -12,7 +12,7 @@ from engine.context import CallContext
 from engine.iam.condition_keys import of_request
 from engine.kms import access, key_snapshots, keys, managed, material, models, policies, states, tags
 from engine.kms.key_snapshots import KmsKey
-from engine.kms.partitions import partition
+from engine.region_names import partition
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 

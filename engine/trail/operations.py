@@ -1,8 +1,13 @@
-"""CloudTrail: LookupEvents over the trail of the caller's account and Region. Source: AWS CloudTrail API Reference."""
+"""CloudTrail: LookupEvents over the event history of the caller's account and Region, and what is asked of trails.
+
+There is no trail, in AWS's sense of one that delivers files to a bucket: the event history is there without. So there are no digest files
+either, and no public keys to check them with. Source: AWS CloudTrail API Reference.
+"""
 
 from __future__ import annotations
 
 import base64
+import re
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +16,7 @@ import orjson
 from engine.context import CallContext
 from engine.iam.authorize import authorize
 from engine.operation import Operation
+from engine.region_names import partition
 from engine.trail import indexed_fields, query
 from engine.wire.errors import AWSError
 
@@ -103,4 +109,48 @@ def _entry(event: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
-OPERATIONS: dict[str, Operation] = {"LookupEvents": Operation(lookup_events)}
+_TRAIL_NAME = re.compile(r"[A-Za-z0-9](?!.*[._-]{2})[A-Za-z0-9._-]{1,126}[A-Za-z0-9]")
+_TRAIL_ARN = re.compile(r"arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:\d{12}:trail/(.+)")
+
+
+def describe_trails(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    authorize(context, "cloudtrail:DescribeTrails")
+    for name in parameters.get("trailNameList", ()):
+        _trail_arn(context, name)
+    return {"trailList": []}
+
+
+def get_trail_status(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    arn = _trail_arn(context, parameters["Name"])
+    authorize(context, "cloudtrail:GetTrailStatus", resource=arn)
+    raise AWSError("TrailNotFoundException", f"Unknown trail: {arn} for the user: {context.account_id}")
+
+
+def list_public_keys(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    authorize(context, "cloudtrail:ListPublicKeys")
+    start, end = parameters.get("StartTime"), parameters.get("EndTime")
+    if start is not None and end is not None and start > end:
+        raise AWSError("InvalidTimeRangeException", "Start time must be before or equal to end time.")
+    if "NextToken" in parameters:  # none was given out
+        raise AWSError("InvalidTokenException", "Invalid token.")
+    return {"PublicKeyList": []}
+
+
+def _trail_arn(context: CallContext, name: str) -> str:
+    """Raises InvalidTrailNameException for what is neither a trail's name nor its ARN."""
+    by_arn = _TRAIL_ARN.fullmatch(name)
+    if not _TRAIL_NAME.fullmatch(by_arn[1] if by_arn else name):
+        raise AWSError(
+            "InvalidTrailNameException",
+            "Trail name or ARN can only contain uppercase letters, lowercase letters, numbers, periods (.), hyphens (-), and underscores (_).",
+        )
+    where = f"{partition(context.region)}:cloudtrail:{context.region}:{context.account_id}"
+    return name if by_arn else f"arn:{where}:trail/{name}"
+
+
+OPERATIONS: dict[str, Operation] = {
+    "DescribeTrails": Operation(describe_trails),
+    "GetTrailStatus": Operation(get_trail_status),
+    "ListPublicKeys": Operation(list_public_keys),
+    "LookupEvents": Operation(lookup_events),
+}

@@ -80,6 +80,10 @@ def build(
     return [orjson.dumps(each, option=orjson.OPT_UTC_Z) for each in events]
 
 
+def event_ids(records: list[bytes]) -> list[str]:
+    return [orjson.loads(each)["eventID"] for each in records]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceEvent:
     """Something that is no API call: a console sign-in, a clock that was moved, a record that was voided. Without a `principal`, AWS's doing."""

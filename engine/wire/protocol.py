@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.wire import json11, query
+from engine.wire import ec2, json11, query
 from engine.wire.errors import AWSError
 from engine.wire.http import MAX_BODY, HttpRequest, HttpResponse
-from engine.wire.recognise import Call, is_query
+from engine.wire.recognise import Call, is_query, scoped_service
 from engine.wire.services import SERVICES, error_shapes
 
 __all__ = ["MAX_BODY", "answer", "parse", "refuse"]
@@ -70,19 +70,38 @@ def answer(call: Call, result: dict[str, Any], request_id: str) -> HttpResponse:
     """The 200 answer with the members of `result` that the operation's output has."""
     if call.protocol == "json":
         return _response(200, _JSON_HEADERS, json11.serialise(call.service, call.operation, result), request_id)
+    if call.protocol == "ec2":
+        members = query.members(call.service, call.operation, result)
+        return _response(200, _XML_HEADERS, ec2.response(call.operation.name, members, request_id), request_id)
     return _response(200, _XML_HEADERS, query.serialise(call.service, call.operation, result, request_id), request_id)
 
 
 def refuse(call: Call | None, error: AWSError, request_id: str, request: HttpRequest) -> HttpResponse:
     """The error answer; without a call (nothing was recognised) the protocol is told from the request."""
-    protocol = call.protocol if call is not None else "query" if is_query(request) else "json"
+    protocol = call.protocol if call is not None else _protocol(request)
     service_name = call.service if call is not None else ""
     code, status, names = _spelling(service_name, protocol, error)
     if protocol == "json":
         members = {name: value for name, value in error.members.items() if name in names and value is not None}
         return _response(status, _JSON_HEADERS, json11.serialise_error(code, error.message, members), request_id)
+    if protocol == "ec2":
+        code, status, before = ec2.COMMON.get(code, (code, status, ""))
+        return _response(status, _XML_HEADERS, ec2.error(code, before + error.message, request_id), request_id)
     body = query.serialise_error(service_name, code, error.message, status, request_id)
     return _response(status, _XML_HEADERS, body, request_id)
+
+
+def spelled(service_name: str, error: AWSError) -> tuple[str, int]:
+    """The code and status that a service gives an error on its own protocol."""
+    code, status, _ = _spelling(service_name, SERVICES[service_name].protocol, error)
+    return code, status
+
+
+def _protocol(request: HttpRequest) -> str:
+    """Of a request that was not recognised."""
+    if not is_query(request):
+        return "json"
+    return "ec2" if scoped_service(request) == "ec2" else "query"
 
 
 def _spelling(service_name: str, protocol: str, error: AWSError) -> tuple[str, int, frozenset[str]]:

@@ -14,13 +14,13 @@ from binascii import a2b_base64
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from xml.sax.saxutils import escape
 
 from botocore.model import OperationModel, Shape
 
 from engine.wire.errors import AWSError
 from engine.wire.services import model
 from engine.wire.validate import validate
+from engine.wire.xml import escaped
 
 # Parameters as a tree of their dotted names; a node that is also a parameter keeps its value under the empty name.
 _Node = dict[str, Any]
@@ -203,13 +203,6 @@ def _map_reader(shape: Shape, known: dict[str, _Read]) -> _Read:
 
 # XML
 
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def _escaped(text: str) -> str:
-    """Character data; what XML 1.0 cannot hold at all becomes U+FFFD."""
-    return escape(_NOT_XML.sub("\ufffd", text), {"\r": "&#13;"})
-
 
 def serialise(service_name: str, operation: OperationModel, result: Mapping[str, Any], request_id: str) -> bytes:
     """`<XResponse><XResult>…</XResult><ResponseMetadata><RequestId>…`; an operation without output has no result element."""
@@ -227,8 +220,20 @@ def serialise(service_name: str, operation: OperationModel, result: Mapping[str,
     return "".join(out).encode()
 
 
+def members(service_name: str, operation: OperationModel, result: Mapping[str, Any]) -> str:
+    """A result's members alone, for a protocol that puts something else around them (engine.wire.ec2)."""
+    key = (service_name, operation.name)
+    if key not in _writers:
+        _writers[key] = _structure_writer(operation.output_shape, {})
+    write = _writers[key]
+    assert write is not None  # made of the output's shape
+    out: list[str] = []
+    write(result, "", out)
+    return "".join(out[1:-1])
+
+
 def _write_string(value: Any, name: str, out: list[str]) -> None:
-    out.append(f"<{name}>{_escaped(str(value))}</{name}>")
+    out.append(f"<{name}>{escaped(str(value))}</{name}>")
 
 
 def _write_number(value: Any, name: str, out: list[str]) -> None:
@@ -317,7 +322,7 @@ def _map_writer(shape: Shape, known: dict[str, _Write]) -> _Write:
         if not flattened:
             out.append(f"<{name}>")
         for key, each in value.items():
-            out.append(f"<{entry_name}><{key_name}>{_escaped(str(key))}</{key_name}>")
+            out.append(f"<{entry_name}><{key_name}>{escaped(str(key))}</{key_name}>")
             write_value(each, value_name, out)
             out.append(f"</{entry_name}>")
         if not flattened:
@@ -331,6 +336,6 @@ def serialise_error(service_name: str, code: str, message: str, status: int, req
     namespace = model(service_name).metadata["xmlNamespace"] if service_name else _FAULT_NAMESPACE
     kind = "Sender" if status < 500 else "Receiver"
     return (
-        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{kind}</Type><Code>{_escaped(code)}</Code>'
-        f"<Message>{_escaped(message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{kind}</Type><Code>{escaped(code)}</Code>'
+        f"<Message>{escaped(message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     ).encode()

@@ -23,7 +23,7 @@ _MOST_FIELDS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The operation a request asks for. `protocol` is "json" or "query"; `form` holds a Query request's parameters."""
+    """The operation a request asks for. `protocol` is "json", "query" or "ec2"; `form` holds a Query request's parameters."""
 
     service: str
     operation: OperationModel
@@ -81,7 +81,7 @@ def is_query(request: HttpRequest) -> bool:
     if request.header("content-type").startswith(FORM) or "Action=" in request.query_string:
         return True
     service = SERVICES.get(scoped_service(request))
-    return service is not None and service.protocol == "query"
+    return service is not None and service.protocol != "json"
 
 
 def scoped_service(request: HttpRequest) -> str:
@@ -125,7 +125,7 @@ def _recognise_action(request: HttpRequest) -> Call:
     if service is not None and service.version == version:
         operation = find_operation(service.name, action)
         if operation is not None:
-            return Call(service.name, operation, "query", form)
+            return Call(service.name, operation, service.protocol, form)
     shown = "NO_VERSION_SPECIFIED" if version is None else version
     raise AWSError("InvalidAction", f"Could not find operation {action} for version {shown}")
 
@@ -133,7 +133,7 @@ def _recognise_action(request: HttpRequest) -> Call:
 def _query_service(request: HttpRequest, version: str | None) -> Service | None:
     """By credential scope, else by the API version, else by the host's name."""
     scoped = SERVICES.get(scoped_service(request))
-    if scoped is not None and scoped.protocol == "query":
+    if scoped is not None and scoped.protocol != "json":
         return scoped
     host = request.header("host").split(".", 1)[0]
     for service in QUERY_SERVICES:

@@ -15,14 +15,17 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 
+from engine.wire import ec2
+
 _NAME_CHARACTERS = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
 _PATH_CHARACTERS = "It must begin and end with / and contain only alphanumeric characters and/or / characters."
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`name` is botocore's, the signing name, and the host's first label.
+    """`name` is the signing name and the host's first label, and botocore's name unless `model` gives that.
 
+    `only`: the operations that are taken from a model that is too long to be kept whole; any other is answered as one that there is not.
     How a service words its validation errors differs in small ways that only its answers show:
     `echoes_values`: a refused string is quoted in the message; `pattern_first`: its pattern is named before its length;
     `pattern_sentences`: patterns that are answered with a sentence of their own, without the usual frame;
@@ -32,9 +35,11 @@ class Service:
     """
 
     name: str
-    protocol: str  # "json" (JSON 1.1) | "query"
+    protocol: str  # "json" (JSON 1.1) | "query" | "ec2" (Query with other names: engine.wire.ec2)
     target_prefixes: tuple[str, ...] = ()
     version: str = ""
+    model: str = ""
+    only: frozenset[str] = frozenset()
     echoes_values: bool = True
     pattern_first: bool = False
     pattern_sentences: Mapping[str, str] = field(default_factory=dict)
@@ -86,13 +91,23 @@ SERVICES: Mapping[str, Service] = {
             },
         ),
         Service("sts", "query", version="2011-06-15", pattern_first=True),
+        Service(
+            "tagging",
+            "json",
+            target_prefixes=("ResourceGroupsTaggingAPI_20170126",),
+            model="resourcegroupstaggingapi",
+            internal_failure="InternalServiceException",
+        ),
+        Service(
+            "ec2", "ec2", version="2016-11-15", only=frozenset({"DescribeRegions"}), internal_failure="InternalError"
+        ),
     )
 }
 
 BY_TARGET_PREFIX: Mapping[str, Service] = {
     prefix: service for service in SERVICES.values() for prefix in service.target_prefixes
 }
-QUERY_SERVICES: tuple[Service, ...] = tuple(service for service in SERVICES.values() if service.protocol == "query")
+QUERY_SERVICES: tuple[Service, ...] = tuple(service for service in SERVICES.values() if service.protocol != "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +121,11 @@ class ErrorShape:
 
 @cache
 def _description(service_name: str) -> dict[str, Any]:
-    return Loader().load_service_model(service_name, "service-2")
+    service = SERVICES[service_name]
+    whole: dict[str, Any] = Loader().load_service_model(service.model or service_name, "service-2")
+    if service.only:
+        whole = ec2.as_query(whole, service.only)
+    return whole
 
 
 @cache

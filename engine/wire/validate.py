@@ -81,10 +81,17 @@ def _secret(shape: Shape) -> bool:
     return False
 
 
+_MOST = {"integer": 2**31 - 1, "long": 2**63 - 1}
+
+
 def _rules(service: Service, shape: Shape) -> list[_Rule]:
     """The constraints of one value. Where several are broken AWS names them in this order."""
     lowest, highest = shape.metadata.get("min"), shape.metadata.get("max")
     rules: list[_Rule] = []
+    if shape.type_name in _MOST and highest is None:
+        highest = _MOST[
+            shape.type_name
+        ]  # what a number of its type can be: neither JSON's reader nor Python has an end
     if shape.type_name in ("integer", "long", "float", "double"):
         if highest is not None:
             rules.append(
@@ -93,6 +100,11 @@ def _rules(service: Service, shape: Shape) -> list[_Rule]:
         if lowest is not None:
             rules.append(
                 (f"Member must have value greater than or equal to {lowest}", lambda value: value >= lowest, True)
+            )
+        elif shape.type_name in _MOST:
+            least = -_MOST[shape.type_name] - 1
+            rules.append(
+                (f"Member must have value greater than or equal to {least}", lambda value: value >= least, True)
             )
         return rules
     if enum := shape.metadata.get("enum"):

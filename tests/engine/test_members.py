@@ -26,6 +26,7 @@ COMMON = {
         "ValidationException",
         "RequestEntityTooLargeException",
     },
+    "ec2": {"UnauthorizedOperation", "InvalidParameterValue", "DryRunOperation"},
     "query": {"AccessDenied", "MalformedInput", "MalformedQueryString", "ValidationError", "RequestEntityTooLarge"},
 }
 # What AWS answers though the operation's model does not declare it, and what stands for a feature that is not offered here.
@@ -80,7 +81,7 @@ def wrong(name: str, operation: str, answer: raw.Answer) -> bool:
 # Calls about what no account has here.
 NEVER_SOUND = {
     *("ConnectCustomKeyStore", "CreateCustomKeyStore", "DeleteCustomKeyStore", "DisconnectCustomKeyStore"),
-    *("UpdateCustomKeyStore", "DeleteAccountPasswordPolicy", "GetAccountPasswordPolicy"),
+    *("UpdateCustomKeyStore", "DeleteAccountPasswordPolicy", "GetAccountPasswordPolicy", "GetTrailStatus"),
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from botocore.session import get_session
 
 from engine import throttling
+from engine.wire import services
 from engine.wire.errors import AWSError
 
 
@@ -70,7 +70,7 @@ def test_every_operation_a_family_names_is_one_of_its_service() -> None:
             throttling.CLOUDHSM_KEY_STORE,
         ):  # no service of AWS's: what a proxy is asked
             continue
-        known = set(get_session().get_service_model(service).operation_names)
+        known = set(services.model(service).operation_names)
         named = [operation for family in families for operation in family.operations]
         assert set(named) <= known
         assert len(named) == len(set(named))

@@ -38,18 +38,20 @@ def page() -> str:
         "Made by `manage.py compatibility` from the operation tables; a test holds this page to them.",
         "",
     ]
-    for name in ("kms", "iam", "sts", "cloudtrail"):
+    for name in tables:
         model = services.model(name)
         there = tables[name]
         lines += [f"## {model.metadata['serviceFullName']}", ""]
-        lines += [f"{len(there)} of {len(model.operation_names)} operations.", ""]
+        if not services.SERVICES[name].only:
+            lines += [f"{len(there)} of {len(model.operation_names)} operations.", ""]
         if name == "kms":
             lines += ["| operation | state | limits |", "|---|---|---|"]
             for operation in model.operation_names:
                 state = "not there: UnsupportedOperationException" if operation not in there else "done"
                 lines.append(f"| {operation} | {state} | {_LIMITS.get(operation, '')} |")
         else:
-            lines.append(", ".join(sorted(there)) + ". Every other operation answers UnsupportedOperationException.")
+            other = "InvalidAction" if services.SERVICES[name].only else "UnsupportedOperationException"
+            lines.append(", ".join(sorted(there)) + f". Every other operation answers {other}.")
         lines.append("")
     lines += ["## Key specs", "", "| spec | usages | limits |", "|---|---|---|"]
     for spec in SPECS.values():
