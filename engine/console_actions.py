@@ -15,6 +15,7 @@ from django.db import DatabaseError
 from engine import clock
 from engine.context import CallContext
 from engine.iam import authorize as iam
+from engine.iam import member_accounts
 from engine.iam.authorize import ContextValues
 from engine.store import transaction
 from engine.trail import record, recorder
@@ -32,13 +33,16 @@ Conditions = Callable[[], ContextValues] | None
 @dataclass(frozen=True, slots=True)
 class ConsoleAction:
     """`resource`: the type of resource that a policy's Resource element may name, "" where it is about the account as a whole ("*").
-    `requires`: an action of AWS's that has to be allowed as well, because this one answers what that one does, only more at once."""
+    `requires`: an action of AWS's that has to be allowed as well, because this one answers what that one does, only more at once.
+    `refused_to_members`: whatever its own policies say, nobody does it in an account that another one manages (a student's): it
+    reaches beyond the account."""
 
     name: str
     description: str
     resource: str = ""
     reads: bool = False
     requires: str = ""
+    refused_to_members: bool = False
 
     @property
     def action(self) -> str:
@@ -60,10 +64,26 @@ ACTIONS: tuple[ConsoleAction, ...] = (
         "ListKeyDeletionRequests", "See which deletions wait for a second person, and were decided.", reads=True
     ),
     ConsoleAction("ManageAlerts", "Make, change and delete rules that look at the record, and acknowledge alerts."),
+    ConsoleAction(
+        "ManageClasses",
+        "Make classes with an account for each student; limit, reset and end these accounts, and write to the class.",
+        refused_to_members=True,
+    ),
     ConsoleAction("ManageComplianceExceptions", "Make and end exceptions from compliance checks."),
-    ConsoleAction("ManageConnections", "Connect another endpoint, test and forget connections."),
+    ConsoleAction(
+        "ManageConnections", "Connect another endpoint, test and forget connections.", refused_to_members=True
+    ),
     ConsoleAction("ManageDrills", "Have calls that use keys fail on purpose, for a lesson, and end that."),
     ConsoleAction("MoveClock", "Move the account's clock forward."),
+    ConsoleAction(
+        "OpenClassAccount", "Look into a student's account, without changing anything.", refused_to_members=True
+    ),
+    ConsoleAction(
+        "ReadClassRecord",
+        "See how far the students of classes are, what they called last, and save that.",
+        reads=True,
+        refused_to_members=True,
+    ),
     ConsoleAction(
         "ReadKeyStoreHealth",
         "See what the proxies of external key stores tell of their health; `kms:DescribeCustomKeyStores` has to be allowed too.",
@@ -82,7 +102,9 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction(
         "SignComplianceReport", "Have a compliance report signed by the key that signs the record.", reads=True
     ),
-    ConsoleAction("UseConnection", "Use a connection that borrows the server's own credentials."),
+    ConsoleAction(
+        "UseConnection", "Use a connection that borrows the server's own credentials.", refused_to_members=True
+    ),
 )
 BY_ACTION = {each.action: each for each in ACTIONS}
 
@@ -99,6 +121,13 @@ def authorize(context: CallContext, action: str, *, resource: str = "*", conditi
     condition keys of the resource (a key's tags, say); it is called only if a policy asks.
     """
     row = BY_ACTION[action]
+    if row.refused_to_members and member_accounts.is_member(context.account_id):
+        # As AWS words what a service control policy denies.
+        raise AWSError(
+            "AccessDeniedException",
+            f"User: {context.principal.arn} is not authorized to perform: {row.action} on resource: {resource} "
+            "with an explicit deny in a service control policy",
+        )
     iam.authorize(context, row.action, resource=resource, conditions=conditions)
     if row.requires:
         iam.authorize(context, row.requires)

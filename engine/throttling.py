@@ -1,13 +1,14 @@
 """Request quotas: how many calls of one family an account may make in a Region each second. Beyond it: AWS's ThrottlingException.
 
 Families follow AWS's quota table; the numbers are generous by default, AWS's own with `aws` (for lessons and tests of clients).
+An account that another one manages may have a rate of its own besides, of all its calls together (engine.iam.account_limits).
 Each worker has a token bucket for each account, Region and family that fills at its share of the rate and holds one second's worth.
 Source: AWS KMS Developer Guide, "Request quotas"; STS and CloudTrail: their "quotas" pages; IAM publishes none, 20 is a guess.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
@@ -58,12 +59,27 @@ FAMILIES: Mapping[str, tuple[Family, ...]] = {
 
 KMS_WORDS = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
 _WORDS = "Rate exceeded"
-_OF_KMS = ("kms", EXTERNAL_KEY_STORE, CLOUDHSM_KEY_STORE)
+_OF_STORES = (EXTERNAL_KEY_STORE, CLOUDHSM_KEY_STORE)
+_OF_KMS = ("kms", *_OF_STORES)
 
 Rates = dict[str, tuple[Family, float]]  # by operation name, and "" for the rest of a service
 _rates: dict[str, Rates] = {}
 _share = 1.0
 _buckets: dict[tuple[str, str, str], list[float]] = {}  # [tokens, when they were counted]
+
+
+def _unlimited(_account_id: str) -> float | None:
+    return None
+
+
+_rate_of_account: Callable[[str], float | None] = _unlimited  # until the accounts are there to be asked
+_EVERY_CALL = "every call"  # a family's name, for what counts all calls of an account, in all Regions
+
+
+def rates_from(rate_of_account: Callable[[str], float | None]) -> None:
+    """Have accounts' own rates looked up by `rate_of_account`. Called once for each call, so it answers from memory."""
+    global _rate_of_account
+    _rate_of_account = rate_of_account
 
 
 class QuotaError(ValueError):
@@ -99,11 +115,16 @@ def configure(setting: str, workers: int = 1) -> None:
 
 def take(account_id: str, region: str, service: str, operation: str) -> None:
     """Count one call. Raises ThrottlingException in AWS's words."""
+    own = _rate_of_account(account_id)
     rates = _rates[service]
     family, rate = rates.get(operation) or rates.get("") or _UNLIMITED
-    if not rate:
-        return
-    key = (account_id, region, family.name)
+    if rate:
+        _take((account_id, region, family.name), rate, service)
+    if own and service not in _OF_STORES:
+        _take((account_id, "", _EVERY_CALL), own, service)
+
+
+def _take(key: tuple[str, str, str], rate: float, service: str) -> None:
     now = monotonic()
     bucket = _buckets.get(key)
     if bucket is None:
@@ -122,9 +143,10 @@ def put_back(account_id: str, region: str, service: str, operation: str) -> None
     """A call that was counted begins anew, and will be counted then."""
     rates = _rates[service]
     family, _rate = rates.get(operation) or rates.get("") or _UNLIMITED
-    bucket = _buckets.get((account_id, region, family.name))
-    if bucket is not None:
-        bucket[0] += 1
+    for key in ((account_id, region, family.name), (account_id, "", _EVERY_CALL)):
+        bucket = _buckets.get(key)
+        if bucket is not None:
+            bucket[0] += 1
 
 
 _MOST = 20_000

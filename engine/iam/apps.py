@@ -7,7 +7,8 @@ class IamConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from engine import clock
-        from engine.iam import clocks
+        from engine import clock, throttling
+        from engine.iam import account_limits, clocks
 
         clock.offsets_from(clocks.offset_of)
+        throttling.rates_from(account_limits.calls_per_second)

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from engine import clock
-from engine.iam import console_sessions
+from engine.iam import account_limits, console_sessions
 from engine.iam.models import AccessKey, Role, User
 from engine.iam.policy import COMPILED, stored_policy
 from engine.iam.principal import Principal, SessionFacts
@@ -78,8 +78,9 @@ def _load(access_key_id: str, session_token: str) -> tuple[Credentials, list[str
     secret = domain_keys.open_(
         "access-key", user.account_id, GLOBAL, access_key_id, user.unique_id, bytes(row.wrapped_secret)
     )
-    found = Credentials(access_key_id, secret.decode(), user_principal(user, access_key_id))
-    return found, [iam_entity(user.account_id)]
+    ends = account_limits.ends(user.account_id)
+    found = Credentials(access_key_id, secret.decode(), user_principal(user, access_key_id), ends)
+    return found, [iam_entity(user.account_id), account_limits.entity(user.account_id)]
 
 
 def unrecognized() -> AWSError:
@@ -202,7 +203,7 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
         transitive=tuple(content.get("transitive", ())),  # tokens of earlier versions have none
         console_session=content.get("console_session", ""),
     )
-    entities = [iam_entity(account_id)]
+    entities = [iam_entity(account_id), account_limits.entity(account_id)]
     if session.console_session:
         try:
             entities.append(iam_entity(console_sessions.account_of(session.console_session)))
@@ -211,7 +212,9 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
     principal = _session_principal(account_id, content["principal"], session, access_key_id)
     if content.get("invoked_by"):
         principal = replace(principal, invoked_by=content["invoked_by"])
-    return Credentials(access_key_id, content["secret"], principal, session.expires), entities
+    ends = account_limits.ends(account_id)
+    expires = min(session.expires, ends) if ends is not None else session.expires
+    return Credentials(access_key_id, content["secret"], principal, expires), entities
 
 
 def _session_principal(account_id: str, unique_id: str, session: SessionFacts, access_key_id: str) -> Principal:

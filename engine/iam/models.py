@@ -24,6 +24,19 @@ class Account(models.Model):
         return f"arn:aws:iam::{self.account_id}:root"
 
 
+class MemberAccount(models.Model):
+    """An account that another one manages: a class's, made for a student (engine.iam.member_accounts). No row: an account by itself."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="membership")
+    managed_by = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="members")
+    ends = models.DateTimeField(null=True, help_text="from then on its credentials are refused; by the machine's clock")
+    key_quota = models.PositiveIntegerField(null=True, help_text="KMS keys that it may have")
+    call_quota = models.FloatField(null=True, help_text="calls a second, of all services together")
+
+    def __str__(self) -> str:
+        return f"{self.account_id} of {self.managed_by_id}"
+
+
 class TagsField(models.JSONField):
     """Tags by name, in the order in which they were given: a list of pairs, because PostgreSQL's JSON objects have no order."""
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 from django.contrib.auth.hashers import check_password, make_password
 
 from engine import clock
-from engine.iam import console_sessions, credentials
+from engine.iam import account_limits, console_sessions, credentials
 from engine.iam.models import Account, SignInAttempt, User
 from engine.store import cache, transaction
 from engine.store.transaction import changed, iam_entity
@@ -60,6 +60,7 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
             _record(found.account_id, user, source_ip, user_agent, "Failed authentication")
         raise SignInRefused(_REFUSED)
     SignInAttempt.objects.filter(who=who).delete()
+    _refuse_ended(user.account_id)
     ends = timedelta(hours=SESSION_HOURS)
     session_id = ""
     with transaction.write():
@@ -74,6 +75,14 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
         raise SignInRefused(_REFUSED)
     made = credentials.create_session(user, ends, console_session=session_id)
     return SignedInUser(user.account_id, user.name, user.arn, made, session_id)
+
+
+def _refuse_ended(account_id: str) -> None:
+    """Raises SignInRefused for an account that has ended: to who knows the password, so it may be said."""
+    cache.synchronise()
+    ends = account_limits.ends(account_id)
+    if ends is not None and ends <= clock.real_now():
+        raise SignInRefused("This account was closed.")
 
 
 def is_valid(access_key_id: str, session_token: str) -> bool:

@@ -204,6 +204,11 @@ POLICIES: tuple[PracticePolicy, ...] = (
         "Does everything with keys, and moves the account's clock; makes classes of students (under /students/) who cannot become more than students.",
         _statement("Allow", "AllKeys", ["kms:*"]),
         _statement("Allow", "ShowTheFuture", ["kmsconsole:MoveClock", "kmsconsole:ManageDrills"]),
+        _statement(
+            "Allow",
+            "KeepClassAccounts",
+            ["kmsconsole:ManageClasses", "kmsconsole:OpenClassAccount", "kmsconsole:ReadClassRecord"],
+        ),
         _statement("Allow", "DecideDeletions", _DELETIONS),
         _statement("Allow", "ChooseEndpoint", ["kmsconsole:ListConnections"]),
         _statement("Allow", "SeeKeyStoreHealth", ["kmsconsole:ReadKeyStoreHealth"]),

@@ -14,6 +14,7 @@ from engine.iam.condition_keys import KeyFacts, of_key, of_request
 from engine.kms import (
     access,
     due_changes,
+    key_quota,
     key_snapshots,
     managed,
     material,
@@ -82,6 +83,7 @@ def _checked_new_key(context: CallContext, parameters: dict[str, Any]) -> tuple[
     usage = parameters.get("KeyUsage", specs.ENCRYPT_DECRYPT)
     conditions = of_request(parameters) | of_key(KeyFacts(spec, usage, origin, "PRIMARY" if multi_region else ""))
     access.authorize_new(context, "CreateKey", conditions)
+    key_quota.hold(context)
     usage = specs.check_combination(spec, parameters.get("KeyUsage"), origin, multi_region, context.region)
     store = new_keys.check(context, parameters, origin)
     key_tags = tags.checked(parameters.get("Tags", []))

@@ -10,7 +10,7 @@ import boto3
 
 from engine.context import CallContext
 from engine.iam.condition_keys import of_request
-from engine.kms import access, key_snapshots, keys, managed, material, models, policies, states, tags
+from engine.kms import access, key_quota, key_snapshots, keys, managed, material, models, policies, states, tags
 from engine.kms.key_snapshots import KmsKey
 from engine.region_names import partition
 from engine.store.transaction import changed, key_entity
@@ -41,6 +41,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
         )
     conditions = of_request(parameters)
     access.authorize_new(context, "CreateKey", conditions)
+    key_quota.hold(context)
     source = key_snapshots.row(primary)
     replica = models.Key(
         account_id=source.account_id,

@@ -1,0 +1,313 @@
+"""Accounts that another account manages: those of a class, one for each student. The managing account's teachers make, limit, look into,
+replace and end them, by actions of the console's own (engine.console_actions); nobody else can tell that they are there.
+
+As in AWS Organizations each has the role OrganizationAccountAccessRole, which trusts the managing account and may do everything. Its
+first user is the student's, an administrator: inside the account a student may do everything, outside of it nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+
+from engine import clock
+from engine.iam import account_limits, accounts, clocks, console_sessions, credentials
+from engine.iam.account_limits import Limits
+from engine.iam.models import AccessKey, Account, Attachment, MemberAccount, Role, User
+from engine.iam.principal import Principal
+from engine.store import transaction
+from engine.store.transaction import changed, iam_entity
+from engine.trail import record, recorder
+from engine.vault import domain_keys
+from engine.wire.errors import AWSError
+
+ACCESS_ROLE = "OrganizationAccountAccessRole"
+_SESSION = timedelta(hours=1)
+# What a session that only looks may do: the session policy of whoever opens a student's account.
+READ_ONLY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "LookOnly",
+                "Effect": "Allow",
+                "Action": [
+                    "kms:Describe*",
+                    "kms:Get*",
+                    "kms:List*",
+                    "iam:Get*",
+                    "iam:List*",
+                    "iam:Simulate*",
+                    "sts:GetCallerIdentity",
+                    "cloudtrail:LookupEvents",
+                    "kmsconsole:List*",
+                    "kmsconsole:Read*",
+                ],
+                "Resource": "*",
+            }
+        ],
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What was made of a member account just now. The secret can be had only here."""
+
+    account_id: str
+    user_name: str
+    access_key_id: str
+    secret_access_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session in a member account."""
+
+    arn: str
+    role_name: str
+    credentials: credentials.TemporaryCredentials
+
+
+def hash_password(password: str) -> str:
+    """Takes its time: before the transaction that `create` and `set_password` are part of."""
+    return make_password(password)
+
+
+def create(managed_by: str, user_name: str, *, password_hash: str, alias: str, limits: Limits) -> Member:
+    """A new account of `managed_by` with a user of this name and an access key. Part of the caller's transaction.
+
+    Raises AccessDeniedException where `managed_by` is itself managed by another account."""
+    if is_member(managed_by):
+        raise AWSError("AccessDeniedException", "An account that another account manages has no accounts of its own.")
+    account_id = _new_account_id()
+    user = _create(account_id, managed_by, user_name, password_hash, alias, limits)
+    key, secret = credentials.create_access_key(user)
+    return Member(account_id, user_name, key.access_key_id, secret)
+
+
+def _create(account_id: str, managed_by: str, user_name: str, password_hash: str, alias: str, limits: Limits) -> User:
+    now = clock.real_now()
+    with transaction.write():
+        account = Account.objects.create(account_id=account_id, alias=alias, created=now)
+        MemberAccount.objects.create(
+            account=account,
+            managed_by_id=managed_by,
+            ends=limits.ends,
+            key_quota=limits.keys,
+            call_quota=limits.calls,
+        )
+        user = User.objects.create(
+            account_id=account_id,
+            name=user_name,
+            unique_id=credentials.new_unique_id("AIDA"),
+            created=now,
+            password=password_hash,
+            password_created=now,
+        )
+        Attachment.objects.create(user=user, policy_arn=accounts.ADMINISTRATOR_ACCESS, created=now)
+        _access_role(account_id, managed_by)
+        accounts.create_practice_policies(account_id)
+        changed(iam_entity(account_id), account_limits.entity(account_id))
+    return user
+
+
+def _access_role(account_id: str, managed_by: str) -> Role:
+    """The role that teachers come by, made again where the student deleted it. Part of the caller's transaction."""
+    trust = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": f"arn:aws:iam::{managed_by}:root"},
+                    "Action": "sts:AssumeRole",
+                }
+            ],
+        }
+    )
+    role = Role.objects.filter(account_id=account_id, name__iexact=ACCESS_ROLE).first()
+    if role is None:
+        now = clock.now(account_id)
+        role = Role.objects.create(
+            account_id=account_id,
+            name=ACCESS_ROLE,
+            unique_id=credentials.new_unique_id("AROA"),
+            created=now,
+            description="By which the account that manages this one reaches it.",
+            trust_policy=trust,
+        )
+        Attachment.objects.create(role=role, policy_arn=accounts.ADMINISTRATOR_ACCESS, created=now)
+        changed(iam_entity(account_id))
+    return role
+
+
+def _new_account_id() -> str:
+    while True:
+        found = f"{secrets.randbelow(9 * 10**11) + 10**11:012d}"
+        if not Account.objects.filter(account_id=found).exists():
+            return found
+
+
+def alias_is_free(alias: str) -> bool:
+    return not Account.objects.filter(alias=alias).exists()
+
+
+def is_member(account_id: str) -> bool:
+    """Whether another account manages this one."""
+    return account_limits.of(account_id).managed_by != ""
+
+
+def _member(managed_by: str, account_id: str) -> MemberAccount:
+    """Raises AccessDeniedException for an account that is not one of `managed_by`'s."""
+    row = (
+        MemberAccount.objects.select_related("account").filter(account_id=account_id, managed_by_id=managed_by).first()
+    )
+    if row is None:
+        raise AWSError("AccessDeniedException", f"Account {account_id} is not managed by account {managed_by}.")
+    return row
+
+
+def limit(managed_by: str, account_ids: list[str], limits: Limits) -> None:
+    """Set what limits these accounts. Part of the caller's transaction."""
+    for account_id in account_ids:
+        _member(managed_by, account_id)
+    MemberAccount.objects.filter(account_id__in=account_ids).update(
+        ends=limits.ends, key_quota=limits.keys, call_quota=limits.calls
+    )
+    changed(*(account_limits.entity(account_id) for account_id in account_ids))
+
+
+def end(managed_by: str, account_ids: list[str]) -> None:
+    """From now on no credentials of these accounts are taken. What they hold stays as it is. Part of the caller's transaction."""
+    for account_id in account_ids:
+        _member(managed_by, account_id)
+    MemberAccount.objects.filter(account_id__in=account_ids).update(ends=clock.real_now())
+    changed(*(account_limits.entity(account_id) for account_id in account_ids))
+
+
+def set_password(managed_by: str, account_id: str, user_name: str, password_hash: str) -> None:
+    """A new password for the account's first user, whose sessions end. Part of the caller's transaction."""
+    _member(managed_by, account_id)
+    user = _first_user(account_id, user_name)
+    now = clock.now(account_id)
+    User.objects.filter(pk=user.pk).update(password=password_hash, password_created=now)
+    console_sessions.end_of_user(user)
+    changed(iam_entity(account_id))
+
+
+def new_access_key(managed_by: str, account_id: str, user_name: str) -> Member:
+    """Another access key of the account's first user; the older ones are gone. Part of the caller's transaction."""
+    _member(managed_by, account_id)
+    user = _first_user(account_id, user_name)
+    AccessKey.objects.filter(user=user).delete()
+    key, secret = credentials.create_access_key(user)
+    changed(iam_entity(account_id))
+    return Member(account_id, user.name, key.access_key_id, secret)
+
+
+def _first_user(account_id: str, user_name: str) -> User:
+    """Raises NoSuchEntity where the student has deleted or renamed it."""
+    user = User.objects.filter(account_id=account_id, name__iexact=user_name).first()
+    if user is None:
+        raise AWSError("NoSuchEntity", f"The user with name {user_name} cannot be found.")
+    return user
+
+
+def replace(managed_by: str, account_id: str, user_name: str, *, password_hash: str) -> Member:
+    """A fresh account in the place of one: without its keys, policies and record. The old one has ended, and gives up its alias.
+
+    The user's password, if it is still there, and its access keys go over, so that the same sign-in and the same CLI profile lead to the
+    new account; without one a key and the password of `password_hash` are made. The teacher learns none of them. Part of the caller's transaction.
+    """
+    row = _member(managed_by, account_id)
+    old = row.account
+    limits = Limits(row.ends, row.key_quota, row.call_quota)
+    alias = old.alias
+    Account.objects.filter(pk=account_id).update(alias="")
+    user = User.objects.filter(account_id=account_id, name__iexact=user_name).first()
+    made = _create(
+        _new_account_id(),
+        managed_by,
+        user_name,
+        user.password if user is not None and user.password else password_hash,
+        alias,
+        limits,
+    )
+    moved = _move_access_keys(user, made) if user is not None else ""
+    if user is not None:
+        User.objects.filter(pk=user.pk).update(password="")
+        console_sessions.end_of_user(user)
+    end(managed_by, [account_id])
+    changed(iam_entity(account_id))
+    if moved:
+        return Member(made.account_id, made.name, moved, "")
+    key, secret = credentials.create_access_key(made)
+    return Member(made.account_id, made.name, key.access_key_id, secret)
+
+
+def _move_access_keys(old: User, new: User) -> str:
+    """The ID of one of them, "" where there is none. A secret is sealed for its user, so it is opened and sealed again."""
+    moved = ""
+    for row in AccessKey.objects.filter(user=old, active=True):
+        name, place = row.access_key_id, (credentials.GLOBAL, row.access_key_id)
+        secret = domain_keys.open_("access-key", old.account_id, *place, old.unique_id, bytes(row.wrapped_secret))
+        row.wrapped_secret = domain_keys.seal("access-key", new.account_id, *place, new.unique_id, secret)
+        row.user = new
+        row.save()
+        moved = name
+    return moved
+
+
+def open_session(managed_by: str, account_id: str, session_name: str, *, console_session: str) -> Opened:
+    """A session in a member account that may look and change nothing; it ends with the console session it is made for.
+
+    Part of the caller's transaction."""
+    _member(managed_by, account_id)
+    role = _access_role(account_id, managed_by)
+    made = credentials.create_session(
+        role, _SESSION, name=session_name, policies=[READ_ONLY], console_session=console_session
+    )
+    arn = f"arn:aws:sts::{account_id}:assumed-role/{role.name}/{session_name}"
+    return Opened(arn, role.name, made)
+
+
+def move_clocks(managed_by: str, account_ids: list[str], seconds: float) -> int:
+    """Bring the clocks of these accounts to `seconds` ahead of the machine's; how many were moved. A clock that is farther stays: none
+    goes back. Part of the caller's transaction."""
+    moved = 0
+    for account_id in account_ids:
+        begin = _member(managed_by, account_id).account.clock_offset
+        if seconds > begin:
+            clocks.move(account_id, begin, seconds)
+            moved += 1
+    return moved
+
+
+def clock_offsets(account_ids: list[str]) -> dict[str, float]:
+    return dict(Account.objects.filter(account_id__in=account_ids).values_list("account_id", "clock_offset"))
+
+
+def tell(
+    account_id: str, name: str, principal: Principal | None, parameters: dict[str, Any], *, source_ip: str
+) -> None:
+    """Record in a member account's own trail what the managing account has done with it, so that the student sees it too."""
+    event = record.service_event(
+        record.ServiceEvent(
+            account_id=account_id,
+            region="us-east-1",
+            source="kmsconsole",
+            name=name,
+            now=clock.now(account_id),
+            principal=principal,
+            parameters=parameters,
+            source_ip=source_ip,
+            event_type="AwsConsoleAction",
+        )
+    )
+    recorder.record([event])
