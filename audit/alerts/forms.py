@@ -11,11 +11,17 @@ from django.core.validators import URLValidator, validate_email
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from audit.alerts.kinds import KINDS
+from audit.alerts.kinds import KINDS, Kind
 from audit.alerts.models import AlertRule
+from console.forms import mark_needed
 
 _MOST_ADDRESSES = 10
 _webhook = URLValidator(schemes=["https", "http"])
+
+
+def _number() -> forms.TextInput:
+    """No number field of the browser's: while another kind is chosen it is not shown, and a browser would refuse the form for it."""
+    return forms.TextInput(attrs={"inputmode": "numeric"})
 
 
 class RuleForm(forms.Form):
@@ -25,8 +31,12 @@ class RuleForm(forms.Form):
         choices=[(each.name, each.title) for each in KINDS.values()],
         widget=forms.RadioSelect,
     )
-    denials = forms.IntegerField(label=gettext_lazy("Denied calls"), required=False, min_value=2, max_value=1000)
-    minutes = forms.IntegerField(label=gettext_lazy("Within minutes"), required=False, min_value=1, max_value=1440)
+    denials = forms.IntegerField(
+        label=gettext_lazy("Denied calls"), required=False, min_value=2, max_value=1000, widget=_number()
+    )
+    minutes = forms.IntegerField(
+        label=gettext_lazy("Within minutes"), required=False, min_value=1, max_value=1440, widget=_number()
+    )
     emails = forms.CharField(
         label=gettext_lazy("E-mail addresses"),
         required=False,
@@ -47,6 +57,7 @@ class RuleForm(forms.Form):
         self._account_id, self._rule = account_id, rule
         for name, value in {number: value for kind in KINDS.values() for number, value in kind.numbers.items()}.items():
             self.fields[name].initial = value
+            mark_needed(self, name)
         if rule is not None:
             self.fields["kind"].disabled = True
 
@@ -78,10 +89,16 @@ class RuleForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         kind = KINDS.get(data.get("kind", ""))
-        for name in kind.numbers if kind else ():
-            if data.get(name) is None and name not in self.errors:
+        for name in {name for each in KINDS.values() for name in each.numbers}:
+            if kind is None or name not in kind.numbers:
+                self.errors.pop(name, None)  # it is not asked for
+            elif data.get(name) is None and name not in self.errors:
                 self.add_error(name, _("This field is required."))
         return data
+
+    def kinds(self) -> list[tuple[Any, Kind]]:
+        """Each radio button with what its kind looks for."""
+        return list(zip(self["kind"], KINDS.values(), strict=True))
 
     def numbers(self) -> dict[str, int]:
         """The settings of the chosen kind."""

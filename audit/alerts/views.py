@@ -84,7 +84,7 @@ def rule(request: ConsoleRequest, pk: int | None = None) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         return _store(request, form, found)
     status = 422 if form.errors else 200
-    context = {"form": form, "rule": found, "kinds": KINDS.values(), "action": MANAGE}
+    context = {"form": form, "rule": found}
     return render(request, "audit/alerts/rule.html", context, status=status)
 
 
@@ -100,7 +100,7 @@ def _store(request: ConsoleRequest, form: RuleForm, found: AlertRule | None) -> 
     account_id, data, secret = request.signed_in.account_id, form.cleaned_data, ""
     if found is None and AlertRule.objects.filter(account_id=account_id).count() >= _MOST_RULES:
         form.add_error(None, _("An account has at most %(number)d rules.") % {"number": _MOST_RULES})
-        return render(request, "audit/alerts/rule.html", {"form": form, "kinds": KINDS.values()}, status=422)
+        return render(request, "audit/alerts/rule.html", {"form": form}, status=422)
     made = found or AlertRule(
         account_id=account_id, kind=data["kind"], created=timezone.now(), created_by=request.signed_in.arn
     )

@@ -250,6 +250,14 @@ def test_a_wrong_rule_is_told_beside_the_field_and_kept(signed_in: Client, field
     assert all(value in page for value in fields.values())
 
 
+def test_a_rule_is_asked_for_the_numbers_of_its_own_kind_alone(account: TestAccount, signed_in: Client) -> None:
+    page = signed_in.get("/audit/alerts/new/").content.decode()
+    assert "when-denials" in page  # the style sheet shows what is in it for this kind alone, without scripts
+    assert 'type="number"' not in page  # a browser would refuse a form for a number that it does not show
+    assert make(signed_in, "deletion", denials="1", minutes="many").status_code == 302
+    assert AlertRule.objects.get(account_id=account.account_id).settings == {}
+
+
 def test_a_webhook_gets_signed_messages_until_it_takes_them(
     account: TestAccount, signed_in: Client, collector: Collector
 ) -> None:
