@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from audit import compare_dates, proof, state_report, views
+from audit import compare_dates, proof, sinks, state_report, views
 from audit.alerts import views as alerts
 
 urlpatterns = [
@@ -19,6 +19,7 @@ urlpatterns = [
     path("alerts/new/", alerts.rule, name="audit-alert-new"),
     path("alerts/<int:pk>/", alerts.rule, name="audit-alert-rule"),
     path("alerts/<int:pk>/delete/", alerts.delete, name="audit-alert-delete"),
+    path("sinks/", sinks.page, name="audit-sinks"),
     path("verify/", proof.page, name="audit-verify"),
     path("verify/checkpoint/", proof.compare, name="audit-compare"),
     path("verify/verify_kmsconsole_trail.py", proof.verifier, name="audit-verifier"),

@@ -63,6 +63,7 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction(
         "ListKeyDeletionRequests", "See which deletions wait for a second person, and were decided.", reads=True
     ),
+    ConsoleAction("ListSinks", "See where the record is streamed to, and how far behind that is.", reads=True),
     ConsoleAction("ManageAlerts", "Make, change and delete rules that look at the record, and acknowledge alerts."),
     ConsoleAction(
         "ManageClasses",

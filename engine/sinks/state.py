@@ -5,13 +5,17 @@ It is replaced and not synced: after a power failure it may be an older one, and
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import orjson
 
+from engine import clock
 from engine.sinks.configuration import Sink
 from engine.trail import journal
+from engine.trail.groupcommit import TrailUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +74,41 @@ def found_again(path: Path, position: Position) -> Position:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A sink as pages, metrics and commands show it. `behind`: how many records of the journal it does not have yet."""
+    """A sink as pages, metrics and commands show it. `behind`: how many records of the journal it does not have yet; `lag`: for how many
+    seconds the oldest of them has waited, 0 if there is none, None where it cannot be told which that is."""
 
     sink: Sink
     position: Position
     behind: int
     problem: str
+    lag: float | None
 
 
 def all_of(data: Path, sinks: tuple[Sink, ...]) -> list[Shown]:
     """The sinks of this installation with how far they are. A journal that is not there has no records."""
-    last = journal.last_record(data / "trail" / "journal")
+    path = data / "trail" / "journal"
+    last = journal.last_record(path)
     end = last.sequence if last is not None else 0
     found = []
     for sink in sinks:
         try:
             position = load(data, sink.name)
-            found.append(Shown(sink, position, max(end - position.sequence, 0), position.problem))
+            behind = max(end - position.sequence, 0)
+            found.append(Shown(sink, position, behind, position.problem, _lag(path, position) if behind else 0.0))
         except PositionError as reason:
-            found.append(Shown(sink, Position(), end, str(reason)))
+            found.append(Shown(sink, Position(), end, str(reason), None))
     return found
+
+
+def _lag(path: Path, position: Position) -> float | None:
+    """The time since the first record behind the position, on the machine's clock. Records have their account's time: where its clock was
+    moved after that one, this is as much too long."""
+    try:
+        waiting = next(journal.read(path, position.offset), None)
+    except TrailUnavailable:
+        return None
+    if waiting is None or waiting.sequence != position.sequence + 1:
+        return None
+    event = orjson.loads(waiting.record)
+    recorded = datetime.fromisoformat(event["eventTime"]).timestamp() - clock.offset(event["recipientAccountId"])
+    return max(time.time() - recorded, 0.0)

@@ -73,6 +73,7 @@ _NAVIGATION = (
         (
             Entry(_("Audit"), "audit", "clipboard-document-list", asks=("cloudtrail:LookupEvents",)),
             Entry(_("Alerts"), "audit-alerts", "bell-alert", asks=("kmsconsole:ListAlerts",)),
+            Entry(_("Sinks"), "audit-sinks", "arrow-up-tray", asks=("kmsconsole:ListSinks",)),
             Entry(_("Key states at a date"), "audit-keys", "calendar-days", asks=("kmsconsole:ReadRecord",)),
             Entry(_("Compliance"), "compliance", "check-badge", asks=("kmsconsole:ListComplianceResults",)),
         ),

@@ -167,10 +167,14 @@ class _Families:
             yield GaugeMetricFamily(f"kmsconsole_{name}", text, value=value)
         behind = GaugeMetricFamily("kmsconsole_sink_records_behind", "Records a sink has not taken.", labels=("sink",))
         failing = GaugeMetricFamily("kmsconsole_sink_failing", "1 while a sink takes nothing.", labels=("sink",))
+        lag = GaugeMetricFamily("kmsconsole_sink_lag_seconds", "Age of the oldest it has not.", labels=("sink",))
         for shown in state.all_of(Path(settings.DATA), settings.SINKS):
             behind.add_metric((shown.sink.name,), shown.behind)
             failing.add_metric((shown.sink.name,), int(bool(shown.problem)))
+            if shown.lag is not None:
+                lag.add_metric((shown.sink.name,), shown.lag)
         yield behind
+        yield lag
         yield failing
 
 

@@ -59,6 +59,7 @@ CASES: dict[tuple[str, ...], tuple[str, ...]] = {
 TOLD_ELSEWHERE = {
     "kmsconsole:ListAlerts": "tests/audit/alerts",
     "kmsconsole:ListComplianceResults": "tests/audit/compliance",
+    "kmsconsole:ListSinks": "tests/audit/test_sinks.py",
     "kmsconsole:ReadKeyStoreHealth": "tests/keys/stores",
     "kmsconsole:SignComplianceReport": "signs what its reader has been shown",
 }

@@ -31,6 +31,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{shown.sink.name:<20} {shown.sink.kind:<7} {shown.sink.target}  "
                 f"record {shown.position.sequence:,}, {shown.behind:,} behind"
+                f"{f', the oldest for {shown.lag:.0f} s' if shown.lag else ''}"
                 f"{', required' if shown.sink.required else ''}{f'  FAILING: {shown.problem}' if shown.problem else ''}"
             )
 

@@ -143,6 +143,7 @@ CONSOLE: dict[str, str] = {
     "ListComplianceResults": "auditor",
     "ListConnections": "administrator operator auditor teacher",
     "ListKeyDeletionRequests": "administrator auditor teacher",
+    "ListSinks": "auditor",
     "ManageAlerts": "",
     "ManageClasses": "teacher",
     "ManageComplianceExceptions": "",

@@ -1,0 +1,19 @@
+"""The sinks that this installation's record is streamed to, and how far each of them is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+
+from engine.sinks import state
+from engine.sinks.state import Shown
+
+__all__ = [
+    "Shown",
+    "of_installation",
+]
+
+
+def of_installation() -> list[Shown]:
+    return state.all_of(Path(settings.DATA), settings.SINKS)

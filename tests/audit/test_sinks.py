@@ -1,0 +1,107 @@
+"""The page of sinks: where the record goes, how far each receiver is, and since when one takes nothing."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from engine.sinks import state
+from engine.sinks.configuration import Sink
+from engine.sinks.state import Position
+from engine.trail import journal
+from tests.conftest import TestAccount, sign_in_browser
+from tests.support.policies import allow, document, person
+
+SINKS = (
+    Sink("archive", "file", path="/var/log/record.jsonl", required=True, max_lag_seconds=2.5),
+    Sink("siem", "http", url="https://siem.example/in?token=secret-of-url", secret="whsec_secret-of-sink"),
+    Sink("fresh", "syslog", host="logs.example", port=6514),
+)
+
+
+@pytest.fixture
+def sinks(account: TestAccount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Position]:
+    """An archive that has everything, a receiver of HTTP that has taken nothing of the last three records, and a sink that begins."""
+    data = Path(settings.DATA)
+    monkeypatch.setattr(settings, "SINKS", SINKS)
+    key_id = account.create_key()
+    last = journal.last_record(data / "trail" / "journal")
+    assert last is not None
+    taken = Position(last.sequence, last.digest.hex(), last.end, delivered=time.time())
+    state.store(data, "siem", replace(taken, failing_since=1_760_000_000.0, problem="the receiver answered 503"))
+    for _ in range(3):
+        account.client().describe_key(KeyId=key_id)
+    yield taken
+    for path in state.folder(data).glob("*.json"):
+        path.unlink()
+
+
+def rows(browser: Client) -> dict[str, str]:
+    answer = browser.get("/audit/sinks/")
+    assert answer.status_code == 200
+    body = answer.content.decode().partition("<tbody>")[2].partition("</tbody>")[0]
+    texts = [" ".join(unescape(re.sub(r"<[^>]+>", " ", row)).split()) for row in body.split("<tr>")[1:]]
+    return {text.partition(" ")[0]: text for text in texts}
+
+
+def test_each_sink_tells_its_target_its_position_and_its_problem(signed_in: Client, sinks: Position) -> None:
+    # No event is recorded by looking at a page but the look itself, which is behind as well.
+    found = rows(signed_in)
+    assert list(found) == ["archive", "siem", "fresh"]
+    assert "yes: calls fail when events have waited for 2.5 s" in found["archive"]
+    assert "Failing since 2025-10-09 08:53:20 the receiver answered 503" in found["siem"]
+    assert re.search(r"\b[45] events\b", found["siem"])
+    assert f"record {sinks.sequence:,}" in found["siem"]
+    assert "https://siem.example/in no" in found["siem"]
+    assert "secret-of" not in signed_in.get("/audit/sinks/").content.decode()
+    assert "nothing yet syslog logs.example:6514" in found["fresh"]
+
+
+def test_the_lag_is_the_age_of_the_oldest_event_that_waits_by_the_machines_clock(
+    account: TestAccount, sinks: Position, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Path(settings.DATA)
+    account.move_clock(days=30)
+    last = journal.last_record(data / "trail" / "journal")
+    assert last is not None
+    state.store(data, "siem", Position(last.sequence, last.digest.hex(), last.end))
+    account.create_key()
+    now = time.time()
+    monkeypatch.setattr("engine.sinks.state.time.time", lambda: now + 90)
+    account.create_key()
+    shown = state.all_of(data, SINKS)[1]
+    assert shown.behind == 2
+    assert shown.lag is not None
+    assert 90 <= shown.lag < 100
+
+
+def test_a_sink_that_has_everything_waits_for_nothing(account: TestAccount, sinks: Position) -> None:
+    data = Path(settings.DATA)
+    last = journal.last_record(data / "trail" / "journal")
+    assert last is not None
+    state.store(data, "archive", Position(last.sequence, last.digest.hex(), last.end, delivered=time.time()))
+    shown = state.all_of(data, SINKS)[0]
+    assert (shown.behind, shown.lag, shown.problem) == (0, 0.0, "")
+
+
+def test_the_page_is_an_action_of_its_own(account: TestAccount, sinks: Any) -> None:
+    allowed = sign_in_browser(person(account, "reader", document(allow("kmsconsole:ListSinks"))))
+    assert allowed.get("/audit/sinks/").status_code == 200
+    refused = sign_in_browser(person(account, "nobody")).get("/audit/sinks/")
+    assert refused.status_code == 403
+    assert "kmsconsole:ListSinks" in refused.content.decode()
+    assert "siem.example" not in refused.content.decode()
+
+
+def test_without_sinks_the_page_says_which_setting_names_them(signed_in: Client) -> None:
+    assert "KMSCONSOLE_SINKS" in signed_in.get("/audit/sinks/").content.decode()
+    assert "<tbody>" not in signed_in.get("/audit/sinks/").content.decode()
