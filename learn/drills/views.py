@@ -54,14 +54,14 @@ def page(request: ConsoleRequest) -> HttpResponse:
     form = DrillForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         return _begin(request, form.cleaned_data)
+    drill = drills.running(request.signed_in.account_id)
     shown = {
         "form": form,
-        "drill": drills.running(request.signed_in.account_id),
+        "drill": drill,
+        "drill_words": WORDS[drill.kind] if drill is not None else "",
         "kinds": [(kind, WORDS[name]) for name, kind in drills.KINDS.items()],
         "missing": permissions.refusal(request, drills.MANAGE),
     }
-    if shown["drill"]:
-        shown["drill_words"] = WORDS[shown["drill"].kind]
     return render(request, "learn/drills/drills.html", shown, status=422 if form.is_bound else 200)
 
 
