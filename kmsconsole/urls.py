@@ -7,6 +7,7 @@ from django.urls import include, path
 from keys.clock import views as clock
 from keys.overview import views as overview
 from kmsconsole.frame import search, style_sheet, views
+from learn.class_accounts.views import joining
 from principals.profile import views as profile
 
 urlpatterns = [
@@ -17,8 +18,10 @@ urlpatterns = [
     path("play/", include("playground.urls")),
     path("lab/", include("learn.labs.urls")),
     path("learn/", include("learn.lessons.urls")),
+    path("classes/accounts/", include("learn.class_accounts.urls")),
     path("classes/", include("learn.classes.urls")),
     path("drills/", include("learn.drills.urls")),
+    path("join/<slug:code>/", joining.join, name="class-join"),
     path("principals/", include("principals.urls")),
     path("audit/", include("audit.urls")),
     path("settings/endpoints/", include("keys.endpoints.urls")),

@@ -15,7 +15,9 @@ from console import addresses, session
 from console.request import OpenRequest
 from engine.public import signin
 
-OPEN = frozenset({"sign-in", "sign-out", "use-session", "styleguide", "theme", "language", "favicon", "style-sheet"})
+OPEN = frozenset(
+    {"sign-in", "sign-out", "use-session", "styleguide", "theme", "language", "favicon", "style-sheet", "class-join"}
+)
 
 
 def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

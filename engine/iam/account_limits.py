@@ -23,7 +23,7 @@ class Limits:
 
 
 NONE = Limits()
-_limits: Cache[str, Limits] = Cache("account-limits", limit=20_000)
+_limits: Cache[str, Limits] = Cache("account-limits", limit=20_000, most=10 << 20)
 
 
 def entity(account_id: str) -> str:

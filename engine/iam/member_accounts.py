@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -222,24 +223,18 @@ def _first_user(account_id: str, user_name: str) -> User:
 def replace(managed_by: str, account_id: str, user_name: str, *, password_hash: str) -> Member:
     """A fresh account in the place of one: without its keys, policies and record. The old one has ended, and gives up its alias.
 
-    The user's password, if it is still there, and its access keys go over, so that the same sign-in and the same CLI profile lead to the
-    new account; without one a key and the password of `password_hash` are made. The teacher learns none of them. Part of the caller's transaction.
+    The user's password and access keys go over, so that the same sign-in and the same CLI profile lead to the new account, and the
+    teacher learns none of them. A user who lacks either gets another key, and the password of `password_hash`. Part of the caller's transaction.
     """
     row = _member(managed_by, account_id)
-    old = row.account
     limits = Limits(row.ends, row.key_quota, row.call_quota)
-    alias = old.alias
+    alias = row.account.alias
     Account.objects.filter(pk=account_id).update(alias="")
     user = User.objects.filter(account_id=account_id, name__iexact=user_name).first()
-    made = _create(
-        _new_account_id(),
-        managed_by,
-        user_name,
-        user.password if user is not None and user.password else password_hash,
-        alias,
-        limits,
-    )
-    moved = _move_access_keys(user, made) if user is not None else ""
+    whole = user is not None and user.password != "" and user.access_keys.filter(active=True).exists()
+    hashed = user.password if user is not None and whole else password_hash
+    made = _create(_new_account_id(), managed_by, user_name, hashed, alias, limits)
+    moved = _move_access_keys(user, made) if user is not None and whole else ""
     if user is not None:
         User.objects.filter(pk=user.pk).update(password="")
         console_sessions.end_of_user(user)
@@ -252,7 +247,7 @@ def replace(managed_by: str, account_id: str, user_name: str, *, password_hash: 
 
 
 def _move_access_keys(old: User, new: User) -> str:
-    """The ID of one of them, "" where there is none. A secret is sealed for its user, so it is opened and sealed again."""
+    """The ID of one of them. A secret is sealed for its user, so it is opened and sealed again."""
     moved = ""
     for row in AccessKey.objects.filter(user=old, active=True):
         name, place = row.access_key_id, (credentials.GLOBAL, row.access_key_id)
@@ -311,3 +306,27 @@ def tell(
         )
     )
     recorder.record([event])
+
+
+def by_link(
+    managed_by: str, what: Callable[[], Member], parameters: dict[str, Any], *, source_ip: str, user_agent: str
+) -> Member:
+    """An account that somebody makes who has a join link and is nobody yet: `what` in one transaction with its record, in the managing
+    account. The link is what a teacher allowed; the caller looks at it in `what`, which may raise to have nothing done."""
+    with transaction.write():
+        made = what()
+        event = record.service_event(
+            record.ServiceEvent(
+                account_id=managed_by,
+                region="us-east-1",
+                source="kmsconsole",
+                name="JoinClass",
+                now=clock.now(managed_by),
+                parameters={**parameters, "accountId": made.account_id},
+                source_ip=source_ip,
+                user_agent=user_agent,
+                event_type="AwsConsoleAction",
+            )
+        )
+        recorder.record_change([event])
+    return made

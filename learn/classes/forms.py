@@ -21,7 +21,7 @@ _POLICIES = {
     ),
     classes.POLICIES[1]: _("Everything with keys that have no owner, too: common property (KeyStudent)"),
 }
-_RESERVED = ("new",)  # addresses beside those of the classes
+_RESERVED = ("new", "accounts")  # addresses beside those of the classes
 
 
 class StudentsForm(forms.Form):

@@ -50,6 +50,14 @@ NO_CALL = {
     "audit-alert-delete": "a rule is the console's own",
     "drill-end": "ends what AWS has no call for",
     "lesson": "an answer to a question is the record's own",
+    "class-join": "an account is the console's own to make",
+    "class-accounts-new": "accounts are the console's own to make",
+    "class-accounts-add": "accounts are the console's own to make",
+    "class-accounts-close": "accounts are the console's own to end",
+    "class-manage": "a class is the console's own",
+    "class-link-revoke": "a link is the console's own",
+    "class-student": "accounts are the console's own",
+    "class-cards": "hands back as a file what the page holds",
     "class-hand-out": "hands back as a file what the page holds",
 }
 # Pages that change something which AWS has no call for at all; each says so in the place of the call.

@@ -81,6 +81,15 @@ TABS = ("policy", "crypto", "aliases", "tags", "material", "grants", "access", "
 PLAYS = ("encrypt", "decrypt", "generate-data-key", "sign", "verify", "derive-shared-secret", "generate-random")
 STORE = "/stores/cloudhsm/cks-1234567890abcdef0"
 STORE_ACTIONS = ("connect", "disconnect", "delete")
+CLASS_ACCOUNTS = (
+    "<slug:slug>/",
+    "<slug:slug>/add/",
+    "<slug:slug>/manage/",
+    "<slug:slug>/links/<int:pk>.svg",
+    "<slug:slug>/links/<int:pk>/revoke/",
+    "<slug:slug>/close/",
+    "<slug:slug>/students/<str:user_name>/",
+)
 ACTIONS = ("enable", "disable", "describe", "rotation-on", "alias-add", "tag-add")
 
 
@@ -155,6 +164,10 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         ],
         "audit/compliance/exceptions/<int:number>/end/": [],
         "classes/new/hand-out.csv": [],
+        # Classes with an account for each student have tests of their own (tests/learn/class_accounts).
+        "classes/accounts/credentials.txt": [],
+        **{f"classes/accounts/{each}": [] for each in CLASS_ACCOUNTS},
+        "join/<slug:code>/": [f"/join/{name}/"],
         "audit/keys/compare/": ["/audit/keys/compare/", "/audit/keys/compare/?before=2026-01-01"],
         # A rule has tests of its own (tests/audit/alerts).
         "audit/alerts/<int:pk>/": [],

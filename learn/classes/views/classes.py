@@ -24,6 +24,7 @@ from keys import call, permissions, service
 from keys.changes import Change, carry_out, previews, send
 from keys.common import name_of, problem_page
 from keys.record import events as record
+from learn.class_accounts import class_accounts
 from learn.classes import classes
 from learn.classes.classes import Class, ClassRequest, Outcome, Student
 from learn.classes.forms import ClassForm, StudentsForm, mended
@@ -40,7 +41,9 @@ def index(request: ConsoleRequest) -> HttpResponse:
         paths = [user["Path"] for user in pages(iam, "list_users", "Users", PathPrefix=classes.PATH)]
     except ClientError as error:
         return problem_page(request, _("Classes"), error)
-    return render(request, "learn/classes/classes.html", {"rows": [(each, paths.count(each.path)) for each in found]})
+    rows = [(each, paths.count(each.path)) for each in found]
+    with_accounts = class_accounts.every(request) if not service.refusal(request, class_accounts.READ) else []
+    return render(request, "learn/classes/classes.html", {"rows": rows, "with_accounts": with_accounts})
 
 
 @never_cache

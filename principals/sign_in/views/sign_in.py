@@ -23,8 +23,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """With `add` the sign-ins that the browser holds stay, and one can switch between them."""
     after = request.POST.get("next") or request.GET.get("next", "/")
     beside = bool(request.POST.get("add") or request.GET.get("add"))
+    account = request.GET.get("account") or request.COOKIES.get("account") or signin.first_account()
     form = SignInForm(
-        request.POST or None, initial={"account": request.COOKIES.get("account") or signin.first_account()}
+        request.POST or None, initial={"account": account[:63], "user_name": request.GET.get("user", "")[:64]}
     )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data

@@ -1,0 +1,49 @@
+"""Who is in a class, as a list says it: one person a line, or a CSV file with names and, if so wished, e-mail addresses. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from principals.names import legal_name
+
+_HEADER = re.compile(r"(?i)^(e-?mail|mail|name|(first|last|given|family)[ -]?name|surname|vorname|nachname|student)s?$")
+_LONGEST = 40  # of a user name, so that an account's alias has room for the class too
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    email: str = ""
+
+
+def read(text: str) -> list[Person]:
+    """One person a row; the cell with an @ is the e-mail address, the others are the name. A first row of column names is left out."""
+    lines = [line for line in text.lstrip("\ufeff").splitlines() if line.strip()]
+    if not lines:
+        return []
+    delimiter = next((each for each in (";", "\t", ",") if any(each in line for line in lines)), ",")
+    rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
+    if all(_HEADER.match(cell.strip()) for cell in rows[0] if cell.strip()):
+        rows = rows[1:]
+    return [found for row in rows if (found := _person(row)).name]
+
+
+def _person(row: list[str]) -> Person:
+    cells = [" ".join(cell.split()) for cell in row if cell.strip()]
+    email = next((cell for cell in cells if "@" in cell), "")
+    name = " ".join(cell for cell in cells if cell != email)
+    return Person((name or email.partition("@")[0])[:128], email[:254])
+
+
+def user_name(name: str, taken: Collection[str]) -> str:
+    """What IAM calls a person: small letters, and a number where another one of the class is called so."""
+    plain = re.sub(r"[^a-z0-9]+", "-", legal_name(name).lower()).strip("-")[:_LONGEST].strip("-") or "student"
+    found, number = plain, 1
+    while found in taken:
+        number += 1
+        found = f"{plain}-{number}"
+    return found

@@ -1,0 +1,147 @@
+"""A class's settings, and what a teacher does with a student's account."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from django.test import Client
+
+from engine import clock
+from engine.store import cache
+from learn.models import ClassAccount, JoinLink
+from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support.class_accounts import Made, cards, make, text, user
+
+
+@pytest.fixture
+def made(account: TestAccount, browser: Client) -> Made:
+    return make(browser, account, students="Ada")
+
+
+def of_student(made: Made, do: str) -> Any:
+    return made.browser.post(f"{made.address}students/ada/", {"do": do}, follow=True)
+
+
+def events(student: TestUser, name: str) -> list[dict[str, Any]]:
+    asked = [{"AttributeKey": "EventName", "AttributeValue": name}]
+    found = student.client("cloudtrail").lookup_events(LookupAttributes=asked)["Events"]
+    return [json.loads(event["CloudTrailEvent"]) for event in found]
+
+
+def test_a_link_is_opened_and_shown_with_its_qr_code(made: Made) -> None:
+    answer = made.browser.post(f"{made.address}manage/", {"form": "link", "minutes": "45", "places": "30"}, follow=True)
+    link = JoinLink.objects.get(of_class=made.row)
+
+    assert link.places == 30
+    assert f"/classes/accounts/spring/links/{link.pk}.svg" in answer.content.decode()
+
+
+def test_limits_hold_for_accounts_that_are_there(made: Made) -> None:
+    kms = made.student("ada").client("kms")
+    kms.create_key()
+    made.browser.post(f"{made.address}manage/", {"form": "limits", "days": "1", "key_quota": "1", "call_quota": "100"})
+
+    with pytest.raises(ClientError, match="LimitExceeded"):
+        kms.create_key()
+
+
+def test_a_wrong_number_is_said_at_its_field(made: Made) -> None:
+    answer = made.browser.post(
+        f"{made.address}manage/", {"form": "limits", "days": "0", "key_quota": "1", "call_quota": "1"}
+    )
+    assert answer.status_code == 422
+
+
+def test_all_clocks_of_the_class_are_brought_to_one_time(made: Made) -> None:
+    made.browser.post(f"{made.address}add/", {"students": "Grace"})
+    ids = ClassAccount.objects.filter(of_class=made.row).values_list("account_id", flat=True)
+    ahead = TestAccount(made.cards["ada"].account_id)
+    ahead.move_clock(days=2)
+    made.browser.post(f"{made.address}manage/", {"form": "clock", "by": "3", "unit": "86400"})
+
+    cache.synchronise()
+    assert {clock.offset(each) for each in ids} == {5 * 86_400}
+    assert events(made.student("ada"), "MoveClock")[0]["userIdentity"]["userName"] == "tess"
+
+
+def test_a_teacher_looks_into_an_account_and_changes_nothing_and_both_records_show_it(
+    made: Made, account: TestAccount
+) -> None:
+    student = made.student("ada")
+    key = student.client("kms").create_key(Description="key of Ada")["KeyMetadata"]["KeyId"]
+    page = of_student(made, "open")
+
+    assert "key of Ada" in made.browser.get(f"/keys/{key}/").content.decode()
+    assert "nothing can be changed" in text(page)
+    refused = made.browser.post(f"/keys/{key}/do/disable/", {"confirm": key}, follow=True)
+    assert "not authorized to perform: kms:DisableKey" in text(refused)
+    assert student.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+    seen = events(student, "DescribeKey")
+    assert "assumed-role/OrganizationAccountAccessRole/tess-read-only" in json.dumps(seen)
+    assert events(student, "OpenClassAccount")[0]["userIdentity"]["userName"] == "tess"
+    assert "OpenClassAccount" in json.dumps(account.client("cloudtrail").lookup_events(), default=str)
+    made.browser.post("/principals/back-to-user/")
+    assert made.browser.get(made.address).status_code == 200
+
+
+def test_a_reset_gives_a_fresh_account_under_the_same_sign_in_and_access_key(made: Made) -> None:
+    student = made.student("ada")
+    student.client("kms").create_key()
+    answer = of_student(made, "reset")
+
+    row = ClassAccount.objects.get(of_class=made.row)
+    assert "fresh account" in text(answer)
+    assert student.password not in text(answer)
+    assert row.account_id != student.account.account_id
+    assert student.client("kms").list_keys()["Keys"] == []
+    by_alias = Client().post(
+        "/principals/sign-in/", {"account": row.alias, "user_name": "ada", "password": student.password}
+    )
+    assert by_alias.status_code == 302
+    filled_in = Client().get(f"/principals/sign-in/?account={row.alias}&user=ada").content.decode()
+    assert f'value="{row.alias}"' in filled_in
+
+
+def test_new_credentials_replace_the_lost_ones(made: Made) -> None:
+    before = made.student("ada")
+    (card,) = cards(of_student(made, "credentials"))
+
+    user(card).client("kms").list_keys()
+    with pytest.raises(ClientError, match="UnrecognizedClient"):
+        before.client("kms").list_keys()
+
+
+def test_an_account_that_ended_leaves_the_class(made: Made) -> None:
+    student = made.student("ada")
+    of_student(made, "end")
+
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        student.client("kms").list_keys()
+    assert made.browser.get(f"{made.address}students/ada/").status_code == 404
+
+
+def test_a_closed_class_lets_nobody_in_and_its_page_stays(made: Made) -> None:
+    student = made.student("ada")
+    browser = sign_in_browser(student)
+    assert "1 account ends at once" in text(made.browser.get(f"{made.address}close/"))
+    closed = made.browser.post(f"{made.address}close/", follow=True)
+
+    assert "Closed:" in text(closed)
+    assert browser.get("/keys/").status_code == 302
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        student.client("kms").list_keys()
+    assert made.browser.post(f"{made.address}manage/", {"form": "message", "message": "x"}).status_code == 404
+
+
+def test_the_page_of_a_student_shows_its_account(made: Made) -> None:
+    assert made.cards["ada"].account_id in text(made.browser.get(f"{made.address}students/ada/"))
+
+
+def test_another_account_finds_none_of_it(made: Made, other_account: TestAccount) -> None:
+    stranger = sign_in_browser(other_account.administrator)
+    for address in ("", "add/", "manage/", "close/", "students/ada/"):
+        assert stranger.get(f"{made.address}{address}").status_code == 404
+        assert stranger.post(f"{made.address}{address}", {"do": "end"}).status_code in (404, 405)
