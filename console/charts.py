@@ -35,11 +35,11 @@ class Bars:
     height: int = HEIGHT
 
 
-def bars(columns: Sequence[tuple[str, str, Sequence[tuple[str, int]]]], every: int = 1) -> Bars:
+def bars(columns: Sequence[tuple[str, str, Sequence[tuple[str, int]]]], every: int = 1, width: int = WIDTH) -> Bars:
     """`columns`: (label, title, (kind, number) from below). Every `every`-th label is written under its column."""
     highest = max((sum(number for _kind, number in parts) for _label, _title, parts in columns), default=0)
     top = _round_up(highest)
-    room, step = HEIGHT - _BOTTOM - _TOP, (WIDTH - _LEFT) / max(len(columns), 1)
+    room, step = HEIGHT - _BOTTOM - _TOP, (width - _LEFT) / max(len(columns), 1)
     made, labels = [], []
     for place, (label, title, parts) in enumerate(columns):
         x, y, drawn = _LEFT + place * step, float(HEIGHT - _BOTTOM), []
@@ -52,7 +52,7 @@ def bars(columns: Sequence[tuple[str, str, Sequence[tuple[str, int]]]], every: i
         if place % every == 0:
             labels.append((round(x + step / 2, 1), label))
     lines = tuple((round(HEIGHT - _BOTTOM - room * share, 1), round(top * share)) for share in (0, 0.5, 1))
-    return Bars(tuple(made), tuple(labels), lines)
+    return Bars(tuple(made), tuple(labels), lines, right=width, width=width)
 
 
 def _round_up(number: int) -> int:

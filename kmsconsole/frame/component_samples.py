@@ -21,6 +21,8 @@ from django.utils.safestring import SafeString
 from console import charts
 from console.addresses import FilterText
 from keys.policy import policy_changes
+from learn.labs import sequence
+from learn.labs.services import SERVICES
 
 
 class _Sample(forms.Form):
@@ -76,6 +78,7 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
         "chart": charts.bars([("May", "May: 3", [("good", 2), ("bad", 1)]), ("June", "June: 2", [("good", 2)])]),
         "label": "Calls by month",
     },
+    "sequence_diagram": lambda: {"diagram": sequence.diagram(SERVICES["s3"]), "label": "How S3 calls KMS"},
     "breadcrumbs": None,
     "as_of_menu": lambda: {"words": "The list as it was at"},
     "past_notes": lambda: {

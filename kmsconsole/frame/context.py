@@ -110,6 +110,7 @@ _ACTIONS = (
     Entry(_("Sign a message"), "play", "pencil", ("sign",)),
     Entry(_("Verify a signature"), "play", "check-badge", ("verify",)),
     Entry(_("Encrypt a file under a data key"), "lab-envelope", "academic-cap"),
+    Entry(_("Directly or as an envelope"), "lab-direct", "academic-cap"),
     Entry(_("What a ciphertext tells"), "lab-ciphertext", "academic-cap"),
     Entry(_("Integrated services"), "lab-services", "academic-cap"),
     Entry(_("Create class"), "class-new", "user-group", asks=("iam:CreateUser", "iam:CreateGroup")),

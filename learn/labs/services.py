@@ -33,6 +33,7 @@ class Step:
 class Service:
     """`alias` is that of its AWS managed key, empty where it has none. `arn`, `context` and `shown` are filled with the resource's values.
 
+    `asked`: what the person asks of the service, to protect and to read. `stops`: what no longer works with the key disabled.
     `needs` is an action that AWS asks of the person before the service does anything as itself; `statement` is what a key policy
     must say for that.
     """
@@ -48,6 +49,8 @@ class Service:
     read: tuple[Step, ...]
     reads: Any
     new_id: Callable[[], str]
+    asked: tuple[str, str]
+    stops: Any
     grant: tuple[str, ...] = ()
     looks_up: bool = False
     needs: str = ""
@@ -98,6 +101,10 @@ SERVICES: dict[str, Service] = {
             protect=(Step("GenerateDataKey"),),
             read=_READ_THROUGH,
             reads=gettext_lazy("GetObject: S3 asks for the data key as the person who gets the object."),
+            asked=("PutObject", "GetObject"),
+            stops=gettext_lazy(
+                "Objects under the key can neither be read nor written, at once. Those under other keys can."
+            ),
             new_id=_hex,
         ),
         Service(
@@ -111,6 +118,10 @@ SERVICES: dict[str, Service] = {
             protect=(Step("GenerateDataKeyWithoutPlaintext"), Step("CreateGrant")),
             read=_READ_ITSELF,
             reads=gettext_lazy("AttachVolume: EC2 decrypts by its grant, whoever attaches."),
+            asked=("CreateVolume", "AttachVolume"),
+            stops=gettext_lazy(
+                "A volume that is attached goes on working; once detached, or its instance stopped, it cannot be attached again."
+            ),
             new_id=_hex,
             grant=("Decrypt", "RetireGrant"),
             looks_up=True,
@@ -126,6 +137,10 @@ SERVICES: dict[str, Service] = {
             protect=(Step("CreateGrant"), Step("GenerateDataKeyWithoutPlaintext", itself=True)),
             read=_READ_ITSELF,
             reads=gettext_lazy("The database starts: RDS decrypts by its grant."),
+            asked=("CreateDBInstance", "StartDBInstance"),
+            stops=gettext_lazy(
+                "The database stops and waits (inaccessible-encryption-credentials-recoverable) until the key is enabled and it is started."
+            ),
             new_id=_base32,
             grant=("Decrypt", "GenerateDataKeyWithoutPlaintext", "DescribeKey", "RetireGrant"),
             looks_up=True,
@@ -141,6 +156,10 @@ SERVICES: dict[str, Service] = {
             protect=(Step("CreateGrant"), Step("GenerateDataKey", itself=True)),
             read=_READ_THROUGH,
             reads=gettext_lazy("GetItem: DynamoDB asks for the table key as the person who reads."),
+            asked=("CreateTable", "GetItem"),
+            stops=gettext_lazy(
+                "The table cannot be read or written as soon as the table key that DynamoDB keeps for some minutes has run out."
+            ),
             new_id=_hex,
             grant=(
                 *("DescribeKey", "GenerateDataKey", "Decrypt", "Encrypt", "ReEncryptFrom", "ReEncryptTo"),
@@ -161,6 +180,10 @@ SERVICES: dict[str, Service] = {
             reads=gettext_lazy(
                 "The variables are shown to the person who configures the function; then it runs, and Lambda decrypts by its grant."
             ),
+            asked=("UpdateFunctionConfiguration", "Invoke"),
+            stops=gettext_lazy(
+                "The function cannot be started (KMSDisabledException), since its environment variables do not open."
+            ),
             new_id=_hex,
             grant=("Decrypt", "RetireGrant"),
         ),
@@ -175,6 +198,10 @@ SERVICES: dict[str, Service] = {
             protect=(Step("GenerateDataKeyWithoutPlaintext"), Step("CreateGrant")),
             read=_READ_ITSELF,
             reads=gettext_lazy("A client mounts the file system: EFS decrypts by its grant."),
+            asked=("CreateFileSystem", "mount"),
+            stops=gettext_lazy(
+                "The file system cannot be mounted; where it is mounted, files stop being readable within minutes."
+            ),
             new_id=_hex,
             grant=("Decrypt", "DescribeKey", "RetireGrant"),
             looks_up=True,
@@ -195,6 +222,10 @@ SERVICES: dict[str, Service] = {
             protect=(Step("GenerateDataKey", itself=True),),
             read=(Step("Decrypt", service="s3.amazonaws.com"),),
             reads=gettext_lazy("GetObject on a log file: S3 asks for the data key as the person who reads the log."),
+            asked=("StartLogging", "GetObject"),
+            stops=gettext_lazy(
+                "No new log files are delivered, and those of before cannot be read: events are missing afterwards."
+            ),
             new_id=lambda: "lab",  # the same each time, so that a statement about the trail's ARN goes on holding
             needs="cloudtrail:UpdateTrail",
             looks_up=True,
@@ -211,6 +242,8 @@ SERVICES: dict[str, Service] = {
             protect=(Step("GenerateDataKey"),),
             read=_READ_THROUGH,
             reads=gettext_lazy("git pull: CodeCommit asks for the data key as the person who pulls."),
+            asked=("git push", "git pull"),
+            stops=gettext_lazy("Nobody can push to the repository or pull from it."),
             new_id=lambda: str(uuid.uuid4()),
         ),
         Service(
@@ -224,6 +257,10 @@ SERVICES: dict[str, Service] = {
             protect=(Step("GenerateDataKey"),),
             read=_READ_THROUGH,
             reads=gettext_lazy("The next stage gets the output: S3 asks for the data key as that stage."),
+            asked=("StartBuild", "GetObject"),
+            stops=gettext_lazy(
+                "The output of builds cannot be written, and the next stage of the pipeline cannot read what is there."
+            ),
             new_id=_hex,
         ),
     )

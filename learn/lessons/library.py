@@ -271,6 +271,8 @@ def _looked_for(check: Check) -> str:
     if not check:
         return ""
     event = check[-1]
+    if event.names == (QUESTION,):
+        return ""
     return event.errors[0] if event.errors else event.names[0]
 
 

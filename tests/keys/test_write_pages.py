@@ -67,6 +67,7 @@ LEADS_ON = {
     "keys-bulk",
     "wizard-step",
     "lab-envelope",
+    "lab-direct",
     "lab-ciphertext",
     "lab-services",
     "key-import-parameters",
@@ -217,6 +218,7 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
 # were made, since only it can make them (test_services.py).
 ELSEWHERE = {
     "store-edit",
+    "lab-direct",
     "key-approvals",
     "wizard-step",
     "lab-envelope",

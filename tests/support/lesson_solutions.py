@@ -225,6 +225,8 @@ def envelope(learner: Learner) -> None:
     key = learner.named_key()
     refused(learner.kms.encrypt, KeyId=key, Plaintext=bytes(5000))
     learner.decrypt(learner.kms.generate_data_key(KeyId=key, KeySpec="AES_256")["CiphertextBlob"])
+    learner.browser.post("/lab/direct/", {"key": key, "size": "16384"})
+    learner.answer("what-it-saves", 1, 2)
 
 
 def encryption_context(learner: Learner) -> None:
@@ -244,6 +246,8 @@ def integrated_services(learner: Learner) -> None:
     learner.browser.post("/lab/services/", {"apply": "1", "tick": "s3", "key-s3": key})
     learner.browser.post("/lab/services/", {"read": "s3"})
     learner.browser.post("/lab/services/", {"disable": "s3"})
+    learner.answer("on-whose-behalf", 2, 3)
+    learner.answer("what-stops", 1, 3)
 
 
 def who_may_do_what(learner: Learner) -> None:

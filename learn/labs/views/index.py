@@ -15,6 +15,11 @@ LABS = (
         gettext_lazy("A file of any size under a data key, in five steps, and back. Every byte that crosses the wire."),
     ),
     (
+        "lab-direct",
+        gettext_lazy("Directly or as an envelope"),
+        gettext_lazy("Why not the KMS key directly: both ways measured. Calls, bytes over the wire, time and quota."),
+    ),
+    (
         "lab-ciphertext",
         gettext_lazy("What a ciphertext tells"),
         gettext_lazy("What can and cannot be told from a blob. Flip a bit of it, and see what KMS answers."),

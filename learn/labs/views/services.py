@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -20,7 +20,7 @@ from console.aws_calls import attempt, optional
 from console.request import ConsoleRequest
 from keys import service
 from keys.inventory import inventory
-from learn.labs import integrated
+from learn.labs import integrated, sequence
 from learn.labs.integrated import RecordedCall, ServiceRefusal
 from learn.labs.services import SERVICES, Service, statement
 from learn.models import ProtectedResource
@@ -46,6 +46,25 @@ def page(request: ConsoleRequest) -> HttpResponse:
         "learn/labs/services.html",
         {"rows": rows, "made": made, "picker_problem": picker_problem, "find": filter_text(request.GET, "find")},
         status=422 if wrong or any(each.code for each in made) else 200,
+    )
+
+
+def explain(request: ConsoleRequest, slug: str) -> HttpResponse:
+    """Which calls a service makes, on whose behalf, and what stops without its key: as a diagram, and in words. It calls nothing."""
+    row = SERVICES.get(slug)
+    if row is None:
+        raise Http404
+    drawn = sequence.diagram(row)
+    names = [name for _x, name in drawn.lanes]
+    exchanged = [
+        (part.title, names[message.sender], names[message.receiver], message)
+        for part in sequence.parts(row)
+        for message in part.messages
+    ]
+    return render(
+        request,
+        "learn/labs/service.html",
+        {"service": row, "diagram": drawn, "exchanged": exchanged, "services": SERVICES.values()},
     )
 
 

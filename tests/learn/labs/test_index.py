@@ -10,7 +10,7 @@ from tests.support.answers import text
 
 def test_every_lab_is_named_and_led_to(signed_in: Client) -> None:
     page = signed_in.get("/lab/")
-    for address, (_name, title, words) in zip(("envelope", "ciphertext", "services"), LABS, strict=True):
+    for address, (_name, title, words) in zip(("envelope", "direct", "ciphertext", "services"), LABS, strict=True):
         assert str(title) in text(page)
         assert str(words) in text(page)
         assert f'href="/lab/{address}/"' in text(page)

@@ -198,3 +198,19 @@ def test_every_service_names_its_resource_in_the_context() -> None:
     for row in SERVICES.values():
         assert row.context
         assert "{id}" in json.dumps(dict(row.context)) + row.arn
+
+
+@pytest.mark.parametrize("slug", SERVICES)
+def test_a_diagram_has_each_call_of_the_service_and_on_whose_behalf_it_is(signed_in: Client, slug: str) -> None:
+    row, answer = SERVICES[slug], signed_in.get(f"{PAGE}{slug}/")
+    calls = [(message.words, message.behalf) for *_lanes, message in answer.context["exchanged"] if message.behalf]
+    steps = (*row.protect, *row.read, row.read[0])
+    assert calls == [(step.operation, "as itself" if step.itself else "on your behalf") for step in steps]
+    arrows = answer.context["diagram"].arrows
+    assert len(arrows) == len(answer.context["exchanged"])
+    assert sum(arrow.message.kind == "refusal" for arrow in arrows) == 2
+    assert str(row.stops) in answer.content.decode()
+
+
+def test_there_is_no_diagram_of_another_service(signed_in: Client) -> None:
+    assert signed_in.get(f"{PAGE}sqs/").status_code == 404

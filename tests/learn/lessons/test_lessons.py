@@ -138,25 +138,25 @@ def test_an_envelope_is_a_data_key_and_its_way_back(sam: TestUser) -> None:
     kms, browser = sam.client(), sign_in_browser(sam)
     key = with_alias(kms)
     kms.decrypt(CiphertextBlob=kms.encrypt(KeyId=key, Plaintext=SECRET)["CiphertextBlob"])
-    assert ticked(browser, "envelope") == [False] * 3
+    assert ticked(browser, "envelope") == [False] * 5
     refused(kms.encrypt, KeyId=key, Plaintext=bytes(5000))
     data_key = kms.generate_data_key(KeyId=key, KeySpec="AES_256")["CiphertextBlob"]
-    assert ticked(browser, "envelope") == [True, True, False]
+    assert ticked(browser, "envelope") == [True, True, False, False, False]
     kms.decrypt(CiphertextBlob=data_key)
-    assert ticked(browser, "envelope") == [True] * 3
+    assert ticked(browser, "envelope") == [True, True, True, False, False]
 
 
 def test_a_service_is_ticked_read_and_stopped(sam: TestUser) -> None:
     kms, browser = sam.client(), sign_in_browser(sam)
     key = with_alias(kms)
     kms.decrypt(CiphertextBlob=kms.generate_data_key(KeyId=key, KeySpec="AES_256")["CiphertextBlob"])
-    assert ticked(browser, "integrated-services") == [False] * 3
+    assert ticked(browser, "integrated-services") == [False] * 5
     browser.post("/lab/services/", {"apply": "1", "tick": "s3", "key-s3": key})
-    assert ticked(browser, "integrated-services") == [True, False, False]
+    assert ticked(browser, "integrated-services") == [True, False, False, False, False]
     browser.post("/lab/services/", {"read": "s3"})
-    assert ticked(browser, "integrated-services") == [True, True, False]
+    assert ticked(browser, "integrated-services") == [True, True, False, False, False]
     browser.post("/lab/services/", {"disable": "s3"})
-    assert ticked(browser, "integrated-services") == [True] * 3
+    assert ticked(browser, "integrated-services") == [True, True, True, False, False]
 
 
 def test_the_trail_is_read_by_key_by_event_and_by_a_program(sam: TestUser) -> None:
