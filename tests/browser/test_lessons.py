@@ -13,9 +13,23 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.accessible import violations
-from tests.support.server import Server
+from tests.support.server import ACCOUNT, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def in_a_shell(
+    student: Page, server: Server, access_key: dict[str, str], folder: Path, blocks: int | None = None
+) -> str:
+    """What the commands of a lesson print as they stand on the page, in a shell that knows the access key of the hand-out."""
+    commands = student.locator(".lesson-command pre").all_inner_texts()[:blocks]
+    terminal = student.locator(".lesson-terminal pre").text_content() or ""
+    script = "\n".join([terminal, *commands]).replace("aws configure\n", "")
+    environment = server.cli_environment(*access_key.values())
+    environment.pop("AWS_ENDPOINT_URL", None)  # the page says it
+    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    ran = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)
+    return ran.stdout + ran.stderr
 
 
 def test_from_a_class_to_a_ticked_step(visit: Callable[..., Page], server: Server, tmp_path: Path) -> None:
@@ -44,15 +58,8 @@ def test_from_a_class_to_a_ticked_step(visit: Callable[..., Page], server: Serve
     expect(student.locator(".lab-done")).to_have_count(3)
     expect(student.locator(".lab-done").first.get_by_role("link", name="CreateKey")).to_be_visible()
 
-    # The commands of the lesson as they stand on the page, in a shell that knows the access key of the hand-out.
     student.goto("/learn/encrypt-a-secret/")
-    blocks = student.locator(".lesson-command pre").all_inner_texts()[:3]
-    commands = "\n".join([student.locator(".lesson-terminal pre").inner_text(), *blocks]).replace("aws configure\n", "")
-    environment = server.cli_environment(*access_key.values())
-    environment.pop("AWS_ENDPOINT_URL", None)  # the page says it
-    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    ran = subprocess.run(["bash", "-c", commands], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert "the launch code is 1234" in ran.stdout, ran.stderr
+    assert "the launch code is 1234" in in_a_shell(student, server, access_key, tmp_path, blocks=3)
     student.get_by_role("link", name="Check again").click()
     expect(student.locator(".lab-done")).to_have_count(3)
 
@@ -60,3 +67,36 @@ def test_from_a_class_to_a_ticked_step(visit: Callable[..., Page], server: Serve
     row = teacher.get_by_role("row", name=re.compile("Lea-Learner"))
     expect(row).to_contain_text("3/4")
     expect(row).to_contain_text("3/5")
+
+
+def test_lessons_with_openssl_are_done_by_their_own_commands(
+    visit: Callable[..., Page], server: Server, tmp_path: Path
+) -> None:
+    iam = server.client("iam")
+    iam.create_user(UserName="otto")
+    iam.create_login_profile(UserName="otto", Password="learn the class")
+    iam.attach_user_policy(UserName="otto", PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/practice/KeyStudentOwnKeys")
+    made = iam.create_access_key(UserName="otto")["AccessKey"]
+    access_key = {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}
+    student = visit("otto", "learn the class")
+    student.goto("/learn/imported-material/")
+    printed = in_a_shell(student, server, access_key, tmp_path)
+    assert printed.count("KMSInvalidStateException") == 1
+    assert "the launch code is 1234" in printed
+    student.get_by_role("link", name="Check again").click()
+    expect(student.locator(".lab-done")).to_have_count(8)
+
+    student.goto("/learn/asymmetric-keys/")
+    printed = in_a_shell(student, server, access_key, tmp_path)
+    assert "Verified OK" in printed
+    student.get_by_role("link", name="Check again").click()
+    expect(student.locator(".lab-done")).to_have_count(6)
+    question = student.locator("#what-openssl-says")
+    question.get_by_label("Verification failure").check()
+    question.get_by_role("button", name="Answer").click()
+    expect(question).to_contain_text("This is not the right answer yet.")
+    assert violations(student) == []
+    question.get_by_label("Verification failure").uncheck()
+    question.get_by_label("Verified OK").check()
+    question.get_by_role("button", name="Answer").click()
+    expect(student.locator(".lab-done")).to_have_count(7)
