@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import entities
+from engine.iam import entities, passwords
 from engine.iam.models import AccessKey, Account, User
 from engine.trail import query
 from engine.wire.errors import AWSError
@@ -71,20 +71,30 @@ def _report(account: Account) -> str:
     unknown = ["not_supported", "no_information", "not_supported", "not_supported", "false"]
     root = ["<root_account>", account.root_arn, _time(account.created), *unknown]
     lines.writerow([*root, *nothing * _KEYS, *["false", "N/A"] * 2])
-    for user in User.objects.filter(account=account).order_by("name").prefetch_related("access_keys"):
+    policy = account.password_policy or {}
+    owned = ("access_keys", "mfa_devices", "signing_certificates")
+    for user in User.objects.filter(account=account).order_by("name").prefetch_related(*owned):
         keys = sorted(user.access_keys.all(), key=lambda key: (key.created, key.access_key_id))
         facts = [fact for key in keys for fact in _key(account.account_id, key)] + nothing * (_KEYS - len(keys))
+        mfa = "true" if user.mfa_devices.all() else "false"
         lines.writerow(
-            [user.name, user.arn, _time(user.created), *_password(user), "false", *facts, *["false", "N/A"] * 2]
+            [user.name, user.arn, _time(user.created), *_password(user, policy), mfa, *facts, *_certificates(user)]
         )
     return out.getvalue()
 
 
-def _password(user: User) -> list[str]:
+def _certificates(user: User) -> list[str]:
+    held = sorted(user.signing_certificates.all(), key=lambda each: (each.created, each.credential_id))
+    facts = [fact for each in held for fact in ("true" if each.status == "Active" else "false", _time(each.created))]
+    return facts + ["false", "N/A"] * (_KEYS - len(held))
+
+
+def _password(user: User, policy: dict[str, Any]) -> list[str]:
     if not user.password:
         return ["false", "N/A", "N/A", "N/A"]
     used = _time(user.password_last_used) if user.password_last_used else "no_information"
-    return ["true", used, _time(user.password_created) if user.password_created else "N/A", "N/A"]
+    changed, next_rotation = passwords.changed_at(user), passwords.expires_at(user, policy)
+    return ["true", used, *(_time(each) if each is not None else "N/A" for each in (changed, next_rotation))]
 
 
 def _key(account_id: str, key: AccessKey) -> list[str]:

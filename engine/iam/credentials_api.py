@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import check_password
 
 from engine.context import CallContext
-from engine.iam import console_sessions, credentials, entities, quotas
+from engine.iam import console_sessions, credentials, entities, passwords, quotas
 from engine.iam.entities import USER
 from engine.iam.models import AccessKey, Account, User
 from engine.trail import query
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
-PASSWORD_MINIMUM = 8
 
 
-def _user(context: CallContext, parameters: dict[str, Any]) -> User:
+def named_user(context: CallContext, parameters: dict[str, Any]) -> User:
     """The user a request names, or without a name the caller's own."""
     if "UserName" not in parameters:
         if context.principal.kind != "user":
@@ -28,7 +27,7 @@ def _user(context: CallContext, parameters: dict[str, Any]) -> User:
 
 
 def create_access_key(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    user = _user(context, parameters)
+    user = named_user(context, parameters)
     quotas.hold("AccessKeysPerUser", user.access_keys.count() + 1)
     row, secret = credentials.create_access_key(user)
     entities.touched(context)
@@ -52,12 +51,12 @@ def _access_key(context: CallContext, user: User, access_key_id: str) -> AccessK
 
 
 def list_access_keys(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    rows = _user(context, parameters).access_keys.select_related("user").order_by("created", "access_key_id")
+    rows = named_user(context, parameters).access_keys.select_related("user").order_by("created", "access_key_id")
     return entities.page(parameters, [_entry(row) for row in rows], "AccessKeyMetadata")
 
 
 def update_access_key(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    row = _access_key(context, _user(context, parameters), parameters["AccessKeyId"])
+    row = _access_key(context, named_user(context, parameters), parameters["AccessKeyId"])
     row.active = parameters["Status"] == "Active"
     row.save(update_fields=["active"])
     entities.touched(context)
@@ -65,7 +64,7 @@ def update_access_key(context: CallContext, parameters: dict[str, Any]) -> Answe
 
 
 def delete_access_key(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    _access_key(context, _user(context, parameters), parameters["AccessKeyId"]).delete()
+    _access_key(context, named_user(context, parameters), parameters["AccessKeyId"]).delete()
     entities.touched(context)
     return {}
 
@@ -91,22 +90,16 @@ def get_access_key_last_used(context: CallContext, parameters: dict[str, Any]) -
     return {"UserName": row.user.name, "AccessKeyLastUsed": last}
 
 
-def check_new_password(password: str) -> None:
-    if len(password) < PASSWORD_MINIMUM:
-        raise AWSError("PasswordPolicyViolation", f"Password should have a minimum length of {PASSWORD_MINIMUM}")
-
-
 def create_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    user = _user(context, parameters)
+    user = named_user(context, parameters)
     if user.password:
         raise AWSError("EntityAlreadyExists", f"Login Profile for user {user.name} already exists.")
     if "Password" not in parameters:
         raise AWSError("ValidationError", "Password is required.")
-    check_new_password(parameters["Password"])
-    user.password = make_password(parameters["Password"])
-    user.password_created = context.now
+    passwords.check(context.account_id, parameters["Password"], user)
+    passwords.put(user, parameters["Password"], context.now)
     user.password_reset_required = parameters.get("PasswordResetRequired", False)
-    user.save(update_fields=["password", "password_created", "password_reset_required"])
+    user.save(update_fields=["password_reset_required"])
     return {"LoginProfile": _profile(user)}
 
 
@@ -119,10 +112,14 @@ def _profile(user: User) -> Answer:
 
 
 def _with_profile(context: CallContext, parameters: dict[str, Any]) -> User:
-    user = _user(context, parameters)
+    user = named_user(context, parameters)
     if not user.password:
-        raise AWSError("NoSuchEntity", f"Login Profile for User {user.name} cannot be found.")
+        raise _no_profile(user)
     return user
+
+
+def _no_profile(user: User) -> AWSError:
+    return AWSError("NoSuchEntity", f"Login Profile for User {user.name} cannot be found.")
 
 
 def get_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -132,31 +129,44 @@ def get_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answe
 def update_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user = _with_profile(context, parameters)
     if "Password" in parameters:
-        check_new_password(parameters["Password"])
-        user.password = make_password(parameters["Password"])
+        passwords.check(context.account_id, parameters["Password"], user)
+        passwords.put(user, parameters["Password"], context.now)
         console_sessions.end_of_user(user, but=_own_session(context))
     user.password_reset_required = parameters.get("PasswordResetRequired", user.password_reset_required)
-    user.save(update_fields=["password", "password_reset_required"])
+    user.save(update_fields=["password_reset_required"])
     return {}
 
 
 def delete_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user = _with_profile(context, parameters)
-    user.password, user.password_created, user.password_reset_required = "", None, False
-    user.save(update_fields=["password", "password_created", "password_reset_required"])
+    user.password, user.password_reset_required = "", False
+    user.password_created = user.password_changed = None
+    user.former_passwords = []
+    user.save()
     console_sessions.end_of_user(user)
     return {}
 
 
+def _own_with_profile(context: CallContext) -> User:
+    """The caller, who may change its password by its policies or by the account's password policy."""
+    if context.principal.kind != "user":
+        return _with_profile(context, {})
+    user = entities.get(context, USER, context.principal.name)
+    passwords.permit_own(context, user, lambda: entities.permit(context, user.arn, user))
+    if not user.password:
+        raise _no_profile(user)
+    return user
+
+
 def change_password(context: CallContext, parameters: dict[str, Any]) -> Answer:
     """The caller's own password, with the old one."""
-    user = _with_profile(context, {})
+    user = _own_with_profile(context)
     if not check_password(parameters["OldPassword"], user.password):
         raise AWSError("AccessDenied", "The old password was incorrect.")
-    check_new_password(parameters["NewPassword"])
-    user.password = make_password(parameters["NewPassword"])
+    passwords.check(context.account_id, parameters["NewPassword"], user)
+    passwords.put(user, parameters["NewPassword"], context.now)
     user.password_reset_required = False
-    user.save(update_fields=["password", "password_reset_required"])
+    user.save(update_fields=["password_reset_required"])
     console_sessions.end_of_user(user, but=_own_session(context))
     return {}
 

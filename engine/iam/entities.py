@@ -11,7 +11,7 @@ from urllib.parse import quote
 from engine.context import CallContext
 from engine.iam import principal_ids, quotas
 from engine.iam.authorize import authorize
-from engine.iam.models import Group, InstanceProfile, ManagedPolicy, Role, User
+from engine.iam.models import Group, InstanceProfile, Role, User
 from engine.store.transaction import changed, iam_entity
 from engine.wire.errors import AWSError
 
@@ -125,7 +125,9 @@ def refuse_existing(context: CallContext, kind: Kind, name: str) -> None:
         raise AWSError("EntityAlreadyExists", f"{kind.word.capitalize()} with name {name} already exists.")
 
 
-def page(parameters: Mapping[str, Any], items: list[Any], key: str) -> dict[str, Any]:
+def page(
+    parameters: Mapping[str, Any], items: list[Any], key: str, *, wrong_marker: str = "Invalid Marker: {}"
+) -> dict[str, Any]:
     """IAM's paging: MaxItems (100), Marker, IsTruncated. The marker is the number of items before the page."""
     start = 0
     if "Marker" in parameters:
@@ -134,13 +136,21 @@ def page(parameters: Mapping[str, Any], items: list[Any], key: str) -> dict[str,
         except ValueError:
             marker = b""
         if not marker.isdigit():
-            raise AWSError("ValidationError", f"Invalid Marker: {parameters['Marker']}")
+            raise AWSError("ValidationError", wrong_marker.format(parameters["Marker"]))
         start = int(marker)
     end = start + int(parameters.get("MaxItems", 100))
     answer: dict[str, Any] = {key: items[start:end], "IsTruncated": len(items) > end}
     if len(items) > end:
         answer["Marker"] = base64.b64encode(str(end).encode()).decode()
     return answer
+
+
+def new_status(parameters: Mapping[str, Any]) -> str:
+    """The status that a request gives a credential. Expired is what time makes it, not a request."""
+    status: str = parameters["Status"]
+    if status == "Expired":
+        raise AWSError("ValidationError", "A credential can be made Active or Inactive.")
+    return status
 
 
 def under_path(parameters: Mapping[str, Any], rows: Any) -> Any:
@@ -230,6 +240,6 @@ def without(entry: dict[str, Any], *members: str) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if name not in members}
 
 
-def with_tags(entry: dict[str, Any], row: User | Role | ManagedPolicy | InstanceProfile) -> dict[str, Any]:
+def with_tags(entry: dict[str, Any], row: Any) -> dict[str, Any]:
     """Get operations show tags, list operations do not."""
     return {**entry, "Tags": tag_list(row.tags)} if row.tags else entry

@@ -15,6 +15,9 @@ class Account(models.Model):
     created = models.DateTimeField()
     credential_report = models.TextField(blank=True, help_text="CSV, as GenerateCredentialReport last made it")
     credential_report_at = models.DateTimeField(null=True)
+    password_policy = models.JSONField(
+        null=True, help_text="members of UpdateAccountPasswordPolicy (engine.iam.passwords)"
+    )
 
     def __str__(self) -> str:
         return self.account_id
@@ -110,6 +113,8 @@ class User(_Entity):
     password_created = models.DateTimeField(null=True)
     password_reset_required = models.BooleanField(default=False)
     password_last_used = models.DateTimeField(null=True)
+    password_changed = models.DateTimeField(null=True)
+    former_passwords = models.JSONField(default=list, help_text="hashes of those before, the last one first")
     permissions_boundary = models.CharField(max_length=2048, blank=True, help_text="policy ARN")
 
     class Meta:
@@ -128,6 +133,7 @@ class ConsoleSession(models.Model):
     begun = models.DateTimeField()
     seen = models.DateTimeField(help_text="last use, to a few minutes")
     expires = models.DateTimeField(db_index=True)
+    mfa = models.BooleanField(default=False, help_text="a second factor was given")
     source_ip = models.CharField(max_length=64, blank=True)
     user_agent = models.CharField(max_length=512, blank=True)
 
@@ -237,3 +243,102 @@ class SignInAttempt(models.Model):
 
     def __str__(self) -> str:
         return self.who
+
+
+class MFADevice(models.Model):
+    """A second factor: a virtual device (a secret that gives codes) or a passkey. Assigned to a user from its activation on.
+
+    `drift` is how many steps of 30 seconds the device's clock is ahead; `last_step` the step of the newest code that was taken, which is
+    never taken again. Of a passkey `credential_id`, `public_key` and `sign_count` are there instead.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    serial_number = models.CharField(max_length=256, unique=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="mfa_devices")
+    created = models.DateTimeField()
+    enabled = models.DateTimeField(null=True)
+    wrapped_seed = models.BinaryField(default=b"", help_text="under the account's domain key")
+    drift = models.IntegerField(default=0)
+    last_step = models.BigIntegerField(default=0)
+    credential_id = models.CharField(max_length=1400, blank=True, db_index=True, help_text="of a passkey, base64url")
+    public_key = models.BinaryField(default=b"", help_text="of a passkey: attested credential data")
+    sign_count = models.BigIntegerField(default=0)
+    tags = TagsField(default=dict)
+
+    def __str__(self) -> str:
+        return self.serial_number
+
+
+class RecoveryCode(models.Model):
+    """Signs in once in place of a second factor, and is gone then."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"{self.user_id}"
+
+
+class ServerCertificate(_Entity):
+    """A certificate with its chain and its private key, for services that end TLS."""
+
+    body = models.TextField()
+    chain = models.TextField(blank=True)
+    wrapped_private_key = models.BinaryField(help_text="under the account's domain key")
+    expires = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("account", Lower("name"), name="server_certificate_name")]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:server-certificate{self.path}{self.name}"
+
+
+class _UserCredential(models.Model):
+    """What signing certificates, SSH public keys and service-specific credentials share."""
+
+    credential_id = models.CharField(max_length=128, primary_key=True)
+    status = models.CharField(max_length=8, default="Active")
+    created = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.credential_id
+
+
+class SigningCertificate(_UserCredential):
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="signing_certificates")
+    body = models.TextField()
+
+
+class SSHPublicKey(_UserCredential):
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="ssh_public_keys")
+    body = models.TextField(help_text="as it was uploaded")
+    fingerprint = models.CharField(max_length=48, help_text="MD5 of the key, as AWS shows it")
+
+
+class ServiceSpecificCredential(_UserCredential):
+    """A user name and password (an alias and a secret for Amazon Bedrock) for one service. Of the secret only its hash is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="service_specific_credentials")
+    service_name = models.CharField(max_length=128)
+    service_user_name = models.CharField(max_length=200)
+    secret_digest = models.CharField(max_length=64)
+    expires = models.DateTimeField(null=True)
+
+
+class AccessReport(models.Model):
+    """A job of GenerateServiceLastAccessedDetails with what it found."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    job_id = models.CharField(max_length=36, unique=True)
+    arn = models.CharField(max_length=2048)
+    granularity = models.CharField(max_length=16)
+    created = models.DateTimeField(db_index=True)
+    services = models.JSONField(help_text="engine.iam.access_reports")
+
+    def __str__(self) -> str:
+        return self.job_id

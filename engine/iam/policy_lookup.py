@@ -47,6 +47,11 @@ def _load(account_id: str, unique_id: str) -> tuple[Attached, list[str]]:
     return (_compiled(account_id, owners), limit), [iam_entity(account_id)]
 
 
+def of_principal(account_id: str, unique_id: str) -> tuple[CompiledPolicy, ...]:
+    """The identity policies of a user (its groups' too) or a role."""
+    return _attached.get((account_id, unique_id), lambda: _load(account_id, unique_id))[0]
+
+
 def of_group(group: Group) -> tuple[CompiledPolicy, ...]:
     """The policies of a group, which its users have too. Not cached."""
     return _compiled(group.account_id, {"group": [group.pk]})

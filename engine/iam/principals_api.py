@@ -19,7 +19,9 @@ from engine.iam.models import (
     InstanceProfile,
     ManagedPolicy,
     ManagedPolicyVersion,
+    MFADevice,
     Role,
+    ServerCertificate,
     User,
 )
 from engine.wire.errors import AWSError
@@ -206,6 +208,12 @@ def _delete(context: CallContext, kind: Kind, parameters: dict[str, Any]) -> Ans
         conflicts = [
             ("delete access keys first.", row.access_keys.exists()),
             ("delete login profile first.", bool(row.password)),
+            ("delete MFA device first.", row.mfa_devices.exists()),
+            ("delete certificates first.", row.signing_certificates.exists()),
+            (
+                "remove referenced objects first.",
+                row.ssh_public_keys.exists() or row.service_specific_credentials.exists(),
+            ),
             ("remove users from group first.", row.groups.exists()),
             *conflicts,
         ]
@@ -314,8 +322,7 @@ def get_account_summary(context: CallContext, parameters: dict[str, Any]) -> Ans
     entities.permit(context)
     mine = Q(account_id=context.account_id)
     nothing = (
-        "AccountAccessKeysPresent AccountMFAEnabled AccountPasswordPresent AccountSigningCertificatesPresent "
-        "MFADevices MFADevicesInUse Providers ServerCertificates"
+        "AccountAccessKeysPresent AccountMFAEnabled AccountPasswordPresent AccountSigningCertificatesPresent Providers"
     )
     return {
         "SummaryMap": {
@@ -328,6 +335,10 @@ def get_account_summary(context: CallContext, parameters: dict[str, Any]) -> Ans
             "InstanceProfiles": InstanceProfile.objects.filter(mine).count(),
             "Policies": ManagedPolicy.objects.filter(mine).count(),
             "PolicyVersionsInUse": ManagedPolicyVersion.objects.filter(policy__account_id=context.account_id).count(),
+            "PolicyVersionsInUseQuota": quotas.POLICY_VERSIONS_IN_USE,
+            "MFADevices": MFADevice.objects.filter(mine).count(),
+            "MFADevicesInUse": MFADevice.objects.filter(mine, user__isnull=False).count(),
+            "ServerCertificates": ServerCertificate.objects.filter(mine).count(),
             "GlobalEndpointTokenVersion": 1,
         }
     }

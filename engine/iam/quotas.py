@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from engine.wire.errors import AWSError
 
+MFA_DEVICES, SERVER_CERTIFICATES = "VirtualMFADevicesPerAccount", "ServerCertificatesPerAccount"
+POLICY_VERSIONS_IN_USE = 10_000
 INSTANCE_PROFILES = "InstanceProfilesPerAccount"
 USERS, GROUPS, ROLES, POLICIES = "UsersPerAccount", "GroupsPerAccount", "RolesPerAccount", "PoliciesPerAccount"
 
@@ -15,7 +17,13 @@ QUOTAS: dict[str, int] = {
     POLICIES: 1500,
     INSTANCE_PROFILES: 1000,
     "InstanceSessionsPerInstanceProfile": 1,
+    MFA_DEVICES: 5000,
+    SERVER_CERTIFICATES: 20,
     "AccessKeysPerUser": 2,
+    "CertificatesPerUser": 2,
+    "MFADevicesPerUser": 8,
+    "SSHPublicKeysPerUser": 5,
+    "ServiceSpecificCredentialsPerUser": 2,
     "GroupsPerUser": 10,
     "PoliciesPerUser": 10,
     "PoliciesPerGroup": 10,
@@ -37,6 +45,8 @@ SUMMARY: dict[str, str] = {
     "PoliciesQuota": POLICIES,
     "InstanceProfilesQuota": INSTANCE_PROFILES,
     "AccessKeysPerUserQuota": "AccessKeysPerUser",
+    "ServerCertificatesQuota": SERVER_CERTIFICATES,
+    "SigningCertificatesPerUserQuota": "CertificatesPerUser",
     "GroupsPerUserQuota": "GroupsPerUser",
     "AttachedPoliciesPerUserQuota": "PoliciesPerUser",
     "AttachedPoliciesPerGroupQuota": "PoliciesPerGroup",

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.context import CallContext
 from engine.iam import credentials, grammar, policy_lookup
+from engine.iam import mfa as mfa_codes
 from engine.iam.authorize import authorize
 from engine.iam.models import AccessKey, Role, User
 from engine.iam.policy import stored_policy
@@ -30,11 +31,32 @@ def get_caller_identity(context: CallContext, parameters: dict[str, Any]) -> Ans
 def get_session_token(context: CallContext, parameters: dict[str, Any]) -> Answer:
     if context.principal.kind != "user" or context.principal.session is not None:
         raise AWSError("AccessDenied", "Cannot call GetSessionToken with session credentials")
-    if "TokenCode" in parameters or "SerialNumber" in parameters:  # there are no MFA devices
-        raise AWSError("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.")
+    mfa = _with_mfa(context, parameters)
     user = User.objects.get(unique_id=context.principal.unique_id)
     duration = timedelta(seconds=parameters.get("DurationSeconds", 12 * 3600))
-    return {"Credentials": _entry(credentials.create_session(user, duration))}
+    return {"Credentials": _entry(credentials.create_session(user, duration, mfa=mfa))}
+
+
+def _with_mfa(context: CallContext, parameters: dict[str, Any]) -> bool:
+    """Whether the caller gave a second factor with the call. Raises AccessDenied for a wrong one."""
+    serial_number, code = parameters.get("SerialNumber"), parameters.get("TokenCode")
+    if serial_number is None and code is None:
+        return False
+    if serial_number is None or code is None:
+        raise _mfa_failed(", must provide both MFA serial number and one time pass code.")
+    user = User.objects.filter(unique_id=context.principal.unique_id).first()
+    device = mfa_codes.device_of(user, serial_number) if user is not None else None
+    if device is None:
+        raise _mfa_failed(
+            ", unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user."
+        )
+    if not mfa_codes.verify(device, code):
+        raise _mfa_failed(" with invalid MFA one time pass code.")
+    return True
+
+
+def _mfa_failed(words: str) -> AWSError:
+    return AWSError("AccessDenied", f"MultiFactorAuthentication failed{words}")
 
 
 def _entry(made: credentials.TemporaryCredentials) -> Answer:
@@ -52,10 +74,11 @@ def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
     role = _role(arn)
     given = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags", [])}
     source_identity = _source_identity(context, parameters)
+    mfa = _with_mfa(context, parameters)
     if role is None or role.account_id != context.account_id:
-        role = _permit_elsewhere(context, arn, role, parameters, given)
+        role = _permit_elsewhere(context, arn, role, parameters, given, mfa)
     else:
-        _permit(context, role, parameters, given)
+        _permit(context, role, parameters, given, mfa)
     duration = _duration(context, role, parameters)
     inherited = _inherited(context)
     _check_tags(parameters, inherited)
@@ -68,6 +91,7 @@ def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
         policies=documents,
         tags={**inherited, **given},
         transitive=[*inherited, *parameters.get("TransitiveTagKeys", [])],
+        mfa=mfa or _from_console_with_mfa(context),
         source_identity=source_identity,
         console_session=context.principal.session.console_session if context.principal.session is not None else "",
     )
@@ -85,6 +109,12 @@ def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
     return answer
 
 
+def _from_console_with_mfa(context: CallContext) -> bool:
+    """A role that is taken on the console's pages is taken by the sign-in, with the second factor that this had."""
+    session = context.principal.session
+    return session is not None and bool(session.console_session) and session.mfa
+
+
 def _role(arn: str) -> Role | None:
     """Raises ValidationError for what is no role's ARN."""
     parts = arn.split(":", 5)
@@ -95,13 +125,13 @@ def _role(arn: str) -> Role | None:
 
 
 def _permit_elsewhere(
-    context: CallContext, arn: str, role: Role | None, parameters: dict[str, Any], tags: dict[str, str]
+    context: CallContext, arn: str, role: Role | None, parameters: dict[str, Any], tags: dict[str, str], mfa: bool
 ) -> Role:
     """As `_permit`; of another account's role the refusal is the same whether it is there or not."""
     account_id = arn.split(":")[4]
     try:
         if role is not None:
-            _permit(context, role, parameters, tags)
+            _permit(context, role, parameters, tags, mfa)
             return role
     except AWSError as error:
         if not error.code.startswith("AccessDenied"):
@@ -109,7 +139,11 @@ def _permit_elsewhere(
     if account_id != context.account_id:
         path, _, name = arn.split(":", 5)[5].removeprefix("role").rpartition("/")
         _permit(
-            context, Role(account_id=account_id, path=f"{path}/", name=name, trust_policy=_NOBODY), parameters, tags
+            context,
+            Role(account_id=account_id, path=f"{path}/", name=name, trust_policy=_NOBODY),
+            parameters,
+            tags,
+            mfa,
         )
     raise AWSError(
         "AccessDenied",
@@ -124,7 +158,7 @@ _NOBODY = (
 )
 
 
-def _permit(context: CallContext, role: Role, parameters: dict[str, Any], tags: dict[str, str]) -> None:
+def _permit(context: CallContext, role: Role, parameters: dict[str, Any], tags: dict[str, str], mfa: bool) -> None:
     """The caller's policies and the role's trust policy must allow AssumeRole, and what else the call does to the session."""
     trust = stored_policy(
         role.trust_policy,
@@ -143,6 +177,8 @@ def _permit(context: CallContext, role: Role, parameters: dict[str, Any], tags: 
         known["aws:tagkeys"] = tuple(tags)
     if "TransitiveTagKeys" in parameters:
         known["sts:transitivetagkeys"] = tuple(parameters["TransitiveTagKeys"])
+    if mfa:  # of this very call
+        known |= {"aws:multifactorauthpresent": "true", "aws:multifactorauthage": "0"}
     for member in ("ExternalId", "SourceIdentity"):
         if member in parameters:
             known[f"sts:{member.lower()}"] = parameters[member]

@@ -1,8 +1,4 @@
-"""What IAM has and this service has none of: MFA devices, SSH keys, certificates, instance profiles, identity providers.
-
-Their lists are asked for by Terraform and the CLI before they delete a user or role, and are truly empty; to make one is refused as an
-operation that is not available. There is no account password policy either: passwords have at least 8 characters.
-"""
+"""What IAM has and this service has none of: identity providers. Their lists are truly empty; to make one is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ from typing import Any
 from engine.context import CallContext
 from engine.iam import entities
 from engine.iam.entities import USER
-from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
 Run = Callable[[CallContext, dict[str, Any]], Answer]
@@ -27,15 +22,5 @@ def nothing(member: str, *, paged: bool = True) -> Run:
         else:
             entities.permit(context)
         return {member: [], "IsTruncated": False} if paged else {member: []}
-
-    return run
-
-
-def missing(sentence: str, member: str = "") -> Run:
-    """A get or delete operation: NoSuchEntity, with the request's `member` (or the account ID) in the sentence."""
-
-    def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
-        entities.permit(context)
-        raise AWSError("NoSuchEntity", sentence.format(parameters[member] if member else context.account_id))
 
     return run

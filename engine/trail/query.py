@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.db import connection
 
+from engine.kms_operations import actions_of
 from engine.trail import index
 
 
@@ -153,6 +154,41 @@ def _last_use(kind: str, account_id: str, subject: str) -> Use | None:
             principal=record["userIdentity"].get("arn", ""),
         )
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionUse:
+    when: datetime
+    region: str
+
+
+def uses_by_action(
+    account_id: str, since: datetime, *, principal: str, user: str | None = None
+) -> dict[str, ActionUse]:
+    """When each action ("kms:Decrypt") was last asked for, with or without success, by who has the ARN `principal`, or one that begins
+    so if it ends in "/" (a role's sessions). With a `user` (CloudTrail's Username) only that user's events are looked at."""
+    shelf = event_store()
+    conditions, values = ["event.account = ?", f"event.time >= {int(since.timestamp())}"], [account_id]
+    if user is not None:
+        conditions.append("event.user = ?" if connection.vendor == "sqlite" else 'event."user" = ?')
+        values.append(user)
+    if principal.endswith("/"):
+        conditions.append(f"substr(event.principal, 1, {len(principal)}) = ?")
+    else:
+        conditions.append("event.principal = ?")
+    values.append(principal)
+    where = " AND ".join(conditions)
+    sql = (
+        f"SELECT event.source, event.name, event.time, event.region FROM {shelf.events} WHERE event.account = ? AND event.sequence IN "  # noqa: S608
+        f"(SELECT max(event.sequence) FROM {shelf.events} WHERE {where} GROUP BY event.source, event.name)"
+    )
+    found: dict[str, ActionUse] = {}
+    for source, name, time, region in shelf.rows(sql, (account_id, *values)):
+        service, dot, _rest = source.partition(".")
+        if dot:  # not one of the console's own actions
+            use = ActionUse(datetime.fromtimestamp(time, UTC), region)
+            found |= {f"{service}:{action}": use for action in actions_of(name)}
+    return found
 
 
 def first_event_time(account_id: str, after: int = 0) -> datetime | None:

@@ -18,6 +18,8 @@ from engine.context import CallContext, new_id
 from engine.iam.principal import Principal
 from engine.wire.errors import AWSError
 
+# One-time codes, which botocore's models do not call sensitive.
+_CODES = frozenset({"AuthenticationCode1", "AuthenticationCode2", "TokenCode"})
 _View = Callable[[Any], Any]
 USER_AGENT = 1024  # characters that a record shows of it, as AWS does: whoever tries to sign in may send any
 _views: dict[int, _View | None] = {}
@@ -222,7 +224,7 @@ def _compile(shape: Shape, within: frozenset[str]) -> _View | None:
     if shape.type_name == "structure":
         within |= {shape.name}
         members = [(name, name[0].lower() + name[1:], _compile(each, within)) for name, each in shape.members.items()]
-        shown = [(name, label, view) for name, label, view in members if view is not None]
+        shown = [(name, label, view) for name, label, view in members if view is not None and name not in _CODES]
         return lambda value: {
             label: value[name] if view is _identity else view(value[name])
             for name, label, view in shown

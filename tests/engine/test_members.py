@@ -81,7 +81,8 @@ def wrong(name: str, operation: str, answer: raw.Answer) -> bool:
 # Calls about what no account has here.
 NEVER_SOUND = {
     *("ConnectCustomKeyStore", "CreateCustomKeyStore", "DeleteCustomKeyStore", "DisconnectCustomKeyStore"),
-    *("UpdateCustomKeyStore", "DeleteAccountPasswordPolicy", "GetAccountPasswordPolicy", "GetTrailStatus"),
+    *("UpdateCustomKeyStore", "GetAccountPasswordPolicy", "DeleteAccountPasswordPolicy", "GetTrailStatus"),
+    *("GenerateOrganizationsAccessReport", "GetOrganizationsAccessReport"),
 }
 
 

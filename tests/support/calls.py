@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from engine.service import operations
 from engine.wire.services import model
 from tests.conftest import TestUser
+from tests.support import credential_calls
 from tests.support.members import sample
 
 ALLOW = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]})
@@ -274,6 +275,7 @@ def _alias_for(calls: Calls) -> Parameters:
 
 # Operation → the parameters that are its own. What is not here has what `Calls.given` and the model say.
 _OWN: dict[str, Callable[[Calls], Parameters]] = {
+    **credential_calls.OWN,
     "CancelKeyDeletion": lambda calls: {"KeyId": calls.doomed()},
     "ChangePassword": lambda calls: {"OldPassword": calls.user.password, "NewPassword": calls.user.password},
     "CreateAlias": _alias_for,

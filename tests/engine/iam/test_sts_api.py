@@ -336,7 +336,8 @@ def test_a_session_token_is_of_the_user_and_lasts_as_long_as_asked(account: Test
     device = {"SerialNumber": "arn:aws:iam::1:mfa/ann", "TokenCode": "123456"}
     assert refused(sts.get_session_token, **device) == (
         "AccessDenied",
-        "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+        "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and "
+        "associated with this user.",
     )
 
 
