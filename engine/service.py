@@ -18,8 +18,9 @@ from django.db import DatabaseError, DataError, connection
 from engine import clock, metrics, throttling
 from engine.context import CallContext, new_id
 from engine.ec2.operations import OPERATIONS as EC2
-from engine.iam import credentials
+from engine.iam import accounts, credentials
 from engine.iam.operations import OPERATIONS as IAM
+from engine.iam.principal import Principal
 from engine.iam.sts import OPERATIONS as STS
 from engine.kms import drills
 from engine.kms.operations import OPERATIONS as KMS
@@ -175,6 +176,8 @@ def finish(held: PendingResponse) -> HttpResponse:
 
 
 def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallContext:
+    if call.operation.auth_type == "none":
+        return _unsigned(call, request, request_id)
     claim = sigv4.parse_authorization(request)
     cache.synchronise()
     found = credentials.find(claim.access_key_id, claim.session_token)
@@ -197,6 +200,31 @@ def _authenticate(call: Call, request: HttpRequest, request_id: str) -> CallCont
     )
 
 
+def _unsigned(call: Call, request: HttpRequest, request_id: str) -> CallContext:
+    """Of a call that brings an identity provider's word in place of a signature: in the account of the role that it names.
+
+    Raises what is wrong with the request itself, or the refusal of a role in an account that is not here, which no record is about.
+    """
+    cache.synchronise()
+    account_id = accounts.of_arn(protocol.parse(call, request)["RoleArn"])
+    if not account_id:
+        raise AWSError("AccessDenied", f"Not authorized to perform {call.service}:{call.operation.name}")
+    return CallContext(
+        account_id=account_id,
+        region=_GLOBAL_REGION,
+        service=call.service,
+        operation=call.operation.name,
+        principal=Principal("anonymous", account_id, "", ""),
+        now=clock.now(account_id),
+        request_id=request_id,
+        event_id=new_id(),
+        source_ip=request.source_ip,
+        user_agent=request.header("user-agent"),
+        secure=request.secure,
+    )
+
+
+_GLOBAL_REGION = "us-east-1"  # where the calls of STS's one address for all Regions are
 _USES = CRYPTOGRAPHIC - {"GetPublicKey"}  # which a page shows
 
 

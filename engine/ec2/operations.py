@@ -12,7 +12,10 @@ from typing import Any
 from botocore.session import get_session
 
 from engine.context import CallContext
-from engine.iam.authorize import authorize
+from engine.iam import authorization_message
+from engine.iam.access_denied import access_denied_message
+from engine.iam.authorize import question
+from engine.iam.decide import decide
 from engine.iam.patterns import glob
 from engine.kms.models import Key
 from engine.operation import Operation
@@ -33,7 +36,7 @@ _SUFFIX = {"aws-cn": "amazonaws.com.cn"}
 
 
 def describe_regions(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    authorize(context, "ec2:DescribeRegions")
+    _authorize(context)
     if parameters.get("DryRun"):
         raise AWSError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", status=412)
     every = {entry["RegionName"]: entry for entry in _regions(context)}
@@ -51,6 +54,16 @@ def describe_regions(context: CallContext, parameters: dict[str, Any]) -> dict[s
         patterns = [glob(value) for value in wanted.get("Values", [])]
         found = [entry for entry in found if any(pattern.match(entry[member]) for pattern in patterns)]
     return {"Regions": found}
+
+
+def _authorize(context: CallContext) -> None:
+    """EC2 tells why in a message that only sts:DecodeAuthorizationMessage reads."""
+    request, policies = question(context, "ec2:DescribeRegions", "*", context.account_id, None, (), None)
+    decision = decide(request, policies)
+    if not decision.allowed:
+        words = access_denied_message(decision, request)
+        encoded = authorization_message.encode(decision)
+        raise AWSError("AccessDeniedException", f"{words} Encoded authorization failure message: {encoded}")
 
 
 def _regions(context: CallContext) -> list[dict[str, str]]:

@@ -52,6 +52,13 @@ def first_account() -> str:
     return Account.objects.order_by("created").values_list("account_id", flat=True).first() or ""
 
 
+def of_arn(arn: str) -> str:
+    """The account that an ARN names, if it is one of those here; else empty."""
+    parts = arn.split(":", 5)
+    named = parts[4] if len(parts) == 6 else ""
+    return named if named.isdigit() and Account.objects.filter(account_id=named).exists() else ""
+
+
 def create_practice_policies(account_id: str) -> list[str]:
     """Give an account the policies of engine.iam.starter_policies that it has not, and return their ARNs. One it has stays as it is."""
     now = clock.now(account_id)

@@ -154,6 +154,11 @@ def principal_conditions(principal: Principal) -> dict[str, str | tuple[str, ...
         values["aws:tokenissuetime"] = f"{session.created:%Y-%m-%dT%H:%M:%SZ}"
         if session.source_identity:
             values["aws:sourceidentity"] = session.source_identity
+        if session.federated_provider:
+            values["aws:federatedprovider"] = session.federated_provider
+            values.update(session.federated_keys)
+    elif principal.provider:
+        values["aws:federatedprovider"] = principal.provider
     return values
 
 
@@ -164,4 +169,6 @@ _PRINCIPAL_TYPES = {
     "federated-user": "FederatedUser",
     "service": "AWSService",
     "anonymous": "Anonymous",
+    "web-identity": "FederatedUser",
+    "saml": "FederatedUser",
 }

@@ -113,6 +113,20 @@ def role_principal(role: Role, session: SessionFacts, access_key_id: str = "") -
     )
 
 
+def federated_user(user: Principal) -> Principal:
+    """Who has the credentials of GetFederationToken that `user` asked for: somebody of its session's name."""
+    session = user.session
+    assert session is not None  # there are no others
+    return replace(
+        user,
+        kind="federated-user",
+        arn=f"arn:aws:sts::{user.account_id}:federated-user/{session.name}",
+        unique_id=f"{user.account_id}:{session.name}",
+        name=session.name,
+        tags=session.tags,
+    )
+
+
 def new_access_key_id(prefix: str = "AKIA") -> str:
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(16))
 
@@ -152,10 +166,14 @@ def create_session(
     source_identity: str = "",
     transitive: Sequence[str] = (),
     console_session: str = "",
+    federated_user: bool = False,
+    provider: str = "",
+    provider_keys: Mapping[str, str | Sequence[str]] | None = None,
 ) -> TemporaryCredentials:
     """Temporary credentials for a user (GetSessionToken, the console's sign-in) or a role (AssumeRole). `policies`: session policies as JSON.
 
-    With a `console_session` they are worth something as long as that has not ended.
+    With a `console_session` they are worth something as long as that has not ended. `federated_user`: they are not the user's, but those of
+    `name`, to whom the user lends its permissions. `provider`, `provider_keys`: the identity provider a role's session was asked for with.
     """
     expires = clock.real_now().replace(microsecond=0) + duration
     content = {
@@ -170,6 +188,10 @@ def create_session(
         "transitive": list(transitive),
         "console_session": console_session,
     }
+    if federated_user:
+        content["federated_user"] = True
+    if provider:
+        content |= {"provider": provider, "provider_keys": dict(provider_keys or {})}
     return seal_token(principal.account_id, content)
 
 
@@ -202,6 +224,11 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
         source_identity=content["source_identity"],
         transitive=tuple(content.get("transitive", ())),  # tokens of earlier versions have none
         console_session=content.get("console_session", ""),
+        federated_provider=content.get("provider", ""),
+        federated_keys={
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in content.get("provider_keys", {}).items()
+        },
     )
     entities = [iam_entity(account_id), account_limits.entity(account_id)]
     if session.console_session:
@@ -210,6 +237,8 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
         except LookupError as reason:
             raise unrecognized() from reason
     principal = _session_principal(account_id, content["principal"], session, access_key_id)
+    if content.get("federated_user"):
+        principal = federated_user(principal)
     if content.get("invoked_by"):
         principal = replace(principal, invoked_by=content["invoked_by"])
     ends = account_limits.ends(account_id)

@@ -37,7 +37,7 @@ KIND_WORDS = {
 
 # How directly a resource-based policy allows the caller: by its account, by its role, or by the very user or session (or everyone).
 _NOT, _BY_ACCOUNT, _BY_ROLE, _BY_ITSELF = range(4)
-_OF_NO_ACCOUNT = ("service", "anonymous")  # callers that have no identity-based policies
+_OF_NO_ACCOUNT = ("service", "anonymous", "web-identity", "saml")  # callers that have no identity-based policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +193,12 @@ def permissions_boundary(request: Request, policies: Policies, action: str) -> b
 
 
 def session_policies(request: Request, action: str) -> bool:
-    """Whether one of the session's policies allows, if it was begun with any. Source: IAM User Guide, "Session policies"."""
+    """Whether one of the session's policies allows, if it was begun with any; a federated user has nothing without.
+
+    Source: IAM User Guide, "Session policies"; STS API Reference, GetFederationToken.
+    """
     session = request.principal.session
-    if session is None or not session.policies:
+    if session is None or (not session.policies and request.principal.kind != "federated-user"):
         return True
     return any(_first_allow(policy, request, action) is not None for policy in session.policies)
 

@@ -129,7 +129,9 @@ class ConsoleSession(models.Model):
     """A sign-in to the console's pages that has not ended (engine.iam.console_sessions)."""
 
     session_id = models.CharField(max_length=32, primary_key=True, help_text="named by its temporary credentials")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="console_sessions")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="console_sessions")
+    role = models.ForeignKey("Role", on_delete=models.CASCADE, null=True, help_text="of a sign-in without a user")
+    subject = models.CharField(max_length=255, blank=True, help_text="who that is, as the identity provider says")
     begun = models.DateTimeField()
     seen = models.DateTimeField(help_text="last use, to a few minutes")
     expires = models.DateTimeField(db_index=True)
@@ -169,6 +171,86 @@ class InstanceProfile(_Entity):
     @property
     def arn(self) -> str:
         return f"arn:aws:iam::{self.account_id}:instance-profile{self.path}{self.name}"
+
+
+class OpenIDConnectProvider(models.Model):
+    """An issuer of tokens that roles may trust. `url` is the issuer's without its scheme, as IAM shows it."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    url = models.CharField(max_length=255)
+    client_ids = models.JSONField(default=list)
+    thumbprints = models.JSONField(default=list)
+    created = models.DateTimeField()
+    tags = TagsField(default=dict)
+    keys = models.TextField(blank=True, help_text="JWKS that was given; empty = fetched from the issuer")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "url"], name="oidc_provider_url")]
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:oidc-provider/{self.url}"
+
+    @property
+    def issuer(self) -> str:
+        return f"https://{self.url}"
+
+
+class SAMLProvider(models.Model):
+    """A SAML 2.0 identity provider, known by its metadata document."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    name = models.CharField(max_length=128)
+    unique_id = models.CharField(max_length=64, unique=True)
+    metadata = models.TextField()
+    created = models.DateTimeField()
+    valid_until = models.DateTimeField()
+    tags = TagsField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("account", Lower("name"), name="saml_provider_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:saml-provider/{self.name}"
+
+
+class SignInProvider(models.Model):
+    """How people sign in to the console by an OpenID Connect provider: the console is its client `client_id`."""
+
+    provider = models.OneToOneField(OpenIDConnectProvider, on_delete=models.CASCADE, related_name="sign_in")
+    label = models.CharField(max_length=64, help_text="on the sign-in page")
+    client_id = models.CharField(max_length=255)
+    wrapped_secret = models.BinaryField(
+        default=b"", help_text="under the account's domain key; empty = a public client"
+    )
+    scopes = models.CharField(max_length=255, default="openid")
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class RoleMappingRule(models.Model):
+    """Who has `claim` with a value like `pattern` becomes `role_name`; the first rule that matches counts."""
+
+    sign_in = models.ForeignKey(SignInProvider, on_delete=models.CASCADE, related_name="rules")
+    position = models.PositiveIntegerField()
+    claim = models.CharField(max_length=128)
+    pattern = models.CharField(max_length=256)
+    role_name = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["sign_in", "position"], name="role_mapping_position")]
+
+    def __str__(self) -> str:
+        return f"{self.claim} = {self.pattern}"
 
 
 class RoleDeletion(models.Model):

@@ -10,13 +10,14 @@ from engine.iam import (
     details,
     instance_profiles,
     mfa_api,
+    oidc_providers,
     passwords,
     policies_api,
     principals_api,
+    saml_providers,
     service_credentials,
     service_linked_roles,
     simulate,
-    unsupported,
 )
 from engine.iam.entities import GROUP, ROLE, USER, Kind
 from engine.operation import Operation
@@ -59,6 +60,8 @@ OPERATIONS: dict[str, Operation] = {
     **mfa_api.OPERATIONS,
     **passwords.OPERATIONS,
     **service_credentials.OPERATIONS,
+    **oidc_providers.OPERATIONS,
+    **saml_providers.OPERATIONS,
     **service_linked_roles.OPERATIONS,
     "AddUserToGroup": Operation(principals_api.add_user_to_group, writes=True),
     "ChangePassword": Operation(credentials_api.change_password, writes=True),
@@ -96,8 +99,6 @@ OPERATIONS: dict[str, Operation] = {
     "ListEntitiesForPolicy": Operation(policies_api.list_entities_for_policy),
     "ListGroups": Operation(principals_api.list_groups),
     "ListGroupsForUser": Operation(principals_api.list_groups_for_user),
-    "ListOpenIDConnectProviders": Operation(unsupported.nothing("OpenIDConnectProviderList", paged=False)),
-    "ListSAMLProviders": Operation(unsupported.nothing("SAMLProviderList", paged=False)),
     "ListPolicies": Operation(policies_api.list_policies),
     "ListPolicyTags": Operation(policies_api.list_policy_tags),
     "ListPolicyVersions": Operation(policies_api.list_policy_versions),

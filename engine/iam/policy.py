@@ -89,7 +89,9 @@ class Statement:
         """
         principals = self.principals
         assert principals is not None
-        return bool(principals.match(principal)) or (bounded and principals.negated and not self.allows)
+        if principals.match(principal):
+            return True
+        return not self.allows and (principals.everyone if principal.provider else bounded and principals.negated)
 
     def covers(self, resource: str, context: Values) -> bool:
         """Whether it is about the resource and all of its conditions hold."""

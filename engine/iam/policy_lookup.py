@@ -23,8 +23,17 @@ _attached: Cache[tuple[str, str], Attached] = Cache("policies", limit=20_000, we
 
 
 def policies_of(principal: Principal) -> Attached:
-    """(identity policies, permissions boundary) of a user or role session; nothing for a service or an anonymous caller."""
-    unique_id = principal.unique_id.partition(":")[0]
+    """(identity policies, permissions boundary) of a user or role session; nothing for a service or an anonymous caller.
+
+    A federated user has those of the user who asked for its credentials.
+    """
+    if principal.provider:
+        return (), None
+    session = principal.session
+    if principal.kind == "federated-user" and session is not None:
+        unique_id = session.issuer_id
+    else:
+        unique_id = principal.unique_id.partition(":")[0]
     return _attached.get((principal.account_id, unique_id), lambda: _load(principal.account_id, unique_id))
 
 

@@ -27,6 +27,8 @@ class Caller(Protocol):
     @property
     def invoked_by(self) -> str: ...
     @property
+    def provider(self) -> str: ...
+    @property
     def session(self) -> Session | None: ...
 
 
@@ -34,8 +36,8 @@ class Caller(Protocol):
 class Principals:
     """Who a statement is about. `everyone` is "*"; `accounts` delegates to them; `names` are ARNs and unique IDs; `negated` NotPrincipal.
 
-    In a stored policy the ARNs of users and roles are replaced by their unique IDs (engine.iam.principal_ids). Federated principals and
-    canonical users are taken and match nobody: no call here is made by one.
+    In a stored policy the ARNs of users and roles are replaced by their unique IDs (engine.iam.principal_ids). Who comes
+    from an identity provider is matched by its ARN alone ("*" is no federated principal), and canonical users match nobody.
     """
 
     everyone: bool
@@ -49,6 +51,8 @@ class Principals:
         """DIRECT, ACCOUNT or "" (not about this principal)."""
         if self.negated:
             return "" if self._excepts(principal) else DIRECT
+        if principal.provider:
+            return DIRECT if principal.provider in self.federated else ""
         if self.everyone:
             return DIRECT
         if principal.kind == "service":

@@ -16,6 +16,7 @@ class SessionFacts:
 
     `created` is on the account's clock, as aws:CurrentTime is; `expires` on the real one. `transitive` names the tags that a
     session made from this one takes over. `console_session` is the sign-in to the console that it was made for, and ends with.
+    `federated_provider` is the identity provider that said who it is, `federated_keys` the condition keys that stay of what it said.
     """
 
     name: str
@@ -29,11 +30,14 @@ class SessionFacts:
     source_identity: str = ""
     transitive: tuple[str, ...] = ()
     console_session: str = ""
+    federated_provider: str = ""
+    federated_keys: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`kind`: root, user, assumed-role, federated-user, service or anonymous. `unique_id` is aws:userid.
+    """`kind`: root, user, assumed-role, federated-user, service, anonymous; or web-identity or saml, who is what an identity
+    provider (`provider`, its ARN) says and is about to become a role. `unique_id` is aws:userid.
 
     `invoked_by` names the AWS service that calls on the principal's behalf ("s3.amazonaws.com"), or that is the principal;
     `source_arn` is the resource the service does it for (aws:SourceArn). `memo` is room for what follows from the principal
@@ -50,4 +54,5 @@ class Principal:
     session: SessionFacts | None = None
     invoked_by: str = ""
     source_arn: str = ""
+    provider: str = ""
     memo: dict[Any, Any] = field(init=False, default_factory=dict, compare=False, repr=False)

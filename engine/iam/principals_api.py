@@ -20,7 +20,9 @@ from engine.iam.models import (
     ManagedPolicy,
     ManagedPolicyVersion,
     MFADevice,
+    OpenIDConnectProvider,
     Role,
+    SAMLProvider,
     ServerCertificate,
     User,
 )
@@ -321,9 +323,7 @@ def delete_boundary(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answe
 def get_account_summary(context: CallContext, parameters: dict[str, Any]) -> Answer:
     entities.permit(context)
     mine = Q(account_id=context.account_id)
-    nothing = (
-        "AccountAccessKeysPresent AccountMFAEnabled AccountPasswordPresent AccountSigningCertificatesPresent Providers"
-    )
+    nothing = "AccountAccessKeysPresent AccountMFAEnabled AccountPasswordPresent AccountSigningCertificatesPresent"
     return {
         "SummaryMap": {
             **{name: quotas.QUOTAS[quota] for name, quota in quotas.SUMMARY.items()},
@@ -334,6 +334,7 @@ def get_account_summary(context: CallContext, parameters: dict[str, Any]) -> Ans
             "Roles": Role.objects.filter(mine).count(),
             "InstanceProfiles": InstanceProfile.objects.filter(mine).count(),
             "Policies": ManagedPolicy.objects.filter(mine).count(),
+            "Providers": OpenIDConnectProvider.objects.filter(mine).count() + SAMLProvider.objects.filter(mine).count(),
             "PolicyVersionsInUse": ManagedPolicyVersion.objects.filter(policy__account_id=context.account_id).count(),
             "PolicyVersionsInUseQuota": quotas.POLICY_VERSIONS_IN_USE,
             "MFADevices": MFADevice.objects.filter(mine).count(),

@@ -7,6 +7,7 @@ from engine.wire.errors import AWSError
 MFA_DEVICES, SERVER_CERTIFICATES = "VirtualMFADevicesPerAccount", "ServerCertificatesPerAccount"
 POLICY_VERSIONS_IN_USE = 10_000
 INSTANCE_PROFILES = "InstanceProfilesPerAccount"
+OIDC_PROVIDERS, SAML_PROVIDERS = "OpenIdConnectProvidersPerAccount", "SAMLProvidersPerAccount"
 USERS, GROUPS, ROLES, POLICIES = "UsersPerAccount", "GroupsPerAccount", "RolesPerAccount", "PoliciesPerAccount"
 
 # Name as AWS's messages have it → the most there may be.
@@ -16,6 +17,10 @@ QUOTAS: dict[str, int] = {
     ROLES: 1000,
     POLICIES: 1500,
     INSTANCE_PROFILES: 1000,
+    OIDC_PROVIDERS: 100,
+    SAML_PROVIDERS: 100,
+    "ClientIdsPerOpenIdConnectProvider": 100,
+    "ThumbprintsPerOpenIdConnectProvider": 5,
     "InstanceSessionsPerInstanceProfile": 1,
     MFA_DEVICES: 5000,
     SERVER_CERTIFICATES: 20,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam.models import InstanceProfile, ManagedPolicy, Role, User
+from engine.iam.models import InstanceProfile, ManagedPolicy, OpenIDConnectProvider, Role, SAMLProvider, User
 from engine.iam.operations import OPERATIONS
 from engine.wire.errors import AWSError
 
@@ -32,8 +32,12 @@ class _Kind:
 _KINDS: dict[str, _Kind] = {
     "instance-profile": _Kind("InstanceProfile", "InstanceProfileName", model=InstanceProfile),
     "mfa": _Kind("MFADevice", "SerialNumber", by_name=False),
+    "oidc-provider": _Kind(
+        "OpenIDConnectProvider", "OpenIDConnectProviderArn", by_name=False, model=OpenIDConnectProvider
+    ),
     "policy": _Kind("Policy", "PolicyArn", by_name=False, model=ManagedPolicy),
     "role": _Kind("Role", "RoleName", model=Role, listed=False),
+    "saml-provider": _Kind("SAMLProvider", "SAMLProviderArn", by_name=False, model=SAMLProvider),
     "server-certificate": _Kind("ServerCertificate", "ServerCertificateName"),
     "user": _Kind("User", "UserName", model=User, listed=False),
 }

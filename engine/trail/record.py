@@ -155,6 +155,13 @@ def identity(principal: Principal) -> dict[str, Any]:
     """CloudTrail's userIdentity element."""
     if principal.kind == "service":
         return {"type": "AWSService", "invokedBy": principal.invoked_by}
+    if principal.provider:
+        return {
+            "type": _IDENTITY_TYPES[principal.kind],
+            "principalId": principal.unique_id,
+            "userName": principal.name,
+            "identityProvider": principal.provider,
+        }
     user: dict[str, Any] = {
         "type": _IDENTITY_TYPES[principal.kind],
         "principalId": principal.unique_id,
@@ -180,6 +187,19 @@ def identity(principal: Principal) -> dict[str, Any]:
                 "accountId": principal.account_id,
                 "userName": principal.session.issuer_arn.rpartition("/")[2],
             }
+        if principal.kind == "federated-user":
+            attributes["sessionIssuer"] = {
+                "type": "IAMUser",
+                "principalId": principal.session.issuer_id,
+                "arn": principal.session.issuer_arn,
+                "accountId": principal.account_id,
+                "userName": principal.session.issuer_arn.rpartition("/")[2],
+            }
+        if principal.session.federated_provider:
+            attributes["webIdFederationData"] = {
+                "federatedProvider": principal.session.federated_provider,
+                "attributes": {},
+            }
         user["sessionContext"] = attributes
     if principal.invoked_by:
         user["invokedBy"] = principal.invoked_by
@@ -192,6 +212,8 @@ _IDENTITY_TYPES = {
     "assumed-role": "AssumedRole",
     "federated-user": "FederatedUser",
     "anonymous": "Unknown",
+    "web-identity": "WebIdentityUser",
+    "saml": "SAMLUser",
 }
 
 

@@ -14,18 +14,26 @@ class AWSError(Exception):
 
     `code` is the short code ("NotFoundException"); a code that JSON and Query services spell differently may be raised in either
     spelling (engine.wire.protocol has the table). `status` is given only where the service model and that table do not know it.
-    `members` are further members of the error's shape.
+    `members` are further members of the error's shape. `declared`: it is the error that the service's model declares, not the one that
+    every service gives under the same name (an ExpiredTokenException about a token in the request, not about the caller's session).
     """
 
-    __slots__ = ("code", "members", "message", "status")
+    __slots__ = ("code", "declared", "members", "message", "status")
 
     def __init__(
-        self, code: str, message: str = "", *, status: int | None = None, members: Mapping[str, Any] | None = None
+        self,
+        code: str,
+        message: str = "",
+        *,
+        status: int | None = None,
+        members: Mapping[str, Any] | None = None,
+        declared: bool = False,
     ) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
         self.status = status
+        self.declared = declared
         self.members: Mapping[str, Any] = members or {}
 
     def __str__(self) -> str:

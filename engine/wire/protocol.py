@@ -109,10 +109,8 @@ def _spelling(service_name: str, protocol: str, error: AWSError) -> tuple[str, i
     code = error.code
     if service_name and code in _INTERNAL:
         code = SERVICES[service_name].internal_failure
-    common = _COMMON_BY_CODE.get(code)
-    if (
-        common is not None
-    ):  # before the model: STS declares an ExpiredTokenException that is not the one of an expired session
+    common = None if error.declared else _COMMON_BY_CODE.get(code)
+    if common is not None:
         if protocol == "json":
             return common.json, error.status or common.json_status, frozenset()
         return common.query, error.status or common.query_status, frozenset()

@@ -31,7 +31,10 @@ COMMON = {
 }
 # What AWS answers though the operation's model does not declare it, and what stands for a feature that is not offered here.
 UNDECLARED = {
-    "AssumeRole": {"InvalidParameterValue"},  # as recorded by LocalStack: tags that are sent twice or are not there
+    "AssumeRole": {"InvalidParameterValue"},
+    "GetFederationToken": {
+        "InvalidParameterValue"
+    },  # as recorded by LocalStack: tags that are sent twice or are not there
     "CreateRole": {"NoSuchEntity"},  # a boundary that is not there, as for CreateUser, where it is declared
     "CreateCustomKeyStore": {"UnsupportedOperationException"},  # an external one
     "Decrypt": {"UnsupportedOperationException"},  # this and the next two: Recipient
@@ -82,7 +85,7 @@ def wrong(name: str, operation: str, answer: raw.Answer) -> bool:
 NEVER_SOUND = {
     *("ConnectCustomKeyStore", "CreateCustomKeyStore", "DeleteCustomKeyStore", "DisconnectCustomKeyStore"),
     *("UpdateCustomKeyStore", "GetAccountPasswordPolicy", "DeleteAccountPasswordPolicy", "GetTrailStatus"),
-    *("GenerateOrganizationsAccessReport", "GetOrganizationsAccessReport"),
+    *("GenerateOrganizationsAccessReport", "GetOrganizationsAccessReport", "DecodeAuthorizationMessage"),
 }
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from engine.service import operations
 from engine.wire.services import model
 from tests.conftest import TestUser
-from tests.support import credential_calls
+from tests.support import credential_calls, identity_providers
 from tests.support.members import sample
 
 ALLOW = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]})
@@ -88,6 +88,11 @@ class Calls:
             "VersionId": "v1",
             "AWSServiceName": "autoscaling.amazonaws.com",
             "InstanceProfileName": self.instance_profile(),
+            "OpenIDConnectProviderArn": self.oidc_provider(),
+            "SAMLProviderArn": self.saml_provider(),
+            "SAMLMetadataDocument": identity_providers.metadata(),
+            "ThumbprintList": ["a" * 40],
+            "AssertionEncryptionMode": "Allowed",
             "PolicyDocument": ALLOW,
             "AssumeRolePolicyDocument": TRUST,
             "PolicyInputList": [ALLOW],
@@ -202,6 +207,38 @@ class Calls:
             self.iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=role)
         return name
 
+    def oidc_provider(self) -> str:
+        made = self.iam.create_open_id_connect_provider(Url=f"https://{self.name()}.example.com", ClientIDList=["a"])
+        return str(made["OpenIDConnectProviderArn"])
+
+    def saml_provider(self) -> str:
+        made = self.iam.create_saml_provider(Name=self.name(), SAMLMetadataDocument=identity_providers.metadata())
+        return str(made["SAMLProviderArn"])
+
+    def _trusting(self, provider: str, action: str) -> str:
+        statement = {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": action}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        made = self.iam.create_role(RoleName=self.name(), AssumeRolePolicyDocument=document)
+        return str(made["Role"]["Arn"])
+
+    def web_identity(self) -> Parameters:
+        provider = self.oidc_provider()
+        issuer = "https://" + provider.partition("/")[2]
+        identity_providers.give_keys(self.user.account.account_id, issuer)
+        return {
+            "RoleArn": self._trusting(provider, "sts:AssumeRoleWithWebIdentity"),
+            "WebIdentityToken": identity_providers.token(iss=issuer, aud="a"),
+        }
+
+    def saml(self) -> Parameters:
+        provider = self.saml_provider()
+        role = self._trusting(provider, "sts:AssumeRoleWithSAML")
+        return {
+            "RoleArn": role,
+            "PrincipalArn": provider,
+            "SAMLAssertion": identity_providers.response(role, provider),
+        }
+
     def profile_with_role(self) -> Parameters:
         role = self.role()
         return {"InstanceProfileName": self.instance_profile(role), "RoleName": role}
@@ -290,6 +327,12 @@ _OWN: dict[str, Callable[[Calls], Parameters]] = {
     "CreateUser": lambda calls: {"UserName": calls.name()},
     "AddRoleToInstanceProfile": lambda calls: {"InstanceProfileName": calls.instance_profile()},
     "CreateInstanceProfile": lambda calls: {"InstanceProfileName": calls.name()},
+    "AssumeRoleWithSAML": Calls.saml,
+    "AssumeRoleWithWebIdentity": Calls.web_identity,
+    "CreateOpenIDConnectProvider": lambda calls: {"Url": f"https://{calls.name()}.example.com"},
+    "CreateSAMLProvider": lambda calls: {"Name": calls.name()},
+    "DeleteOpenIDConnectProvider": lambda calls: {"OpenIDConnectProviderArn": calls.oidc_provider()},
+    "DeleteSAMLProvider": lambda calls: {"SAMLProviderArn": calls.saml_provider()},
     "CreateServiceLinkedRole": lambda calls: {"CustomSuffix": calls.name()},
     "DeleteInstanceProfile": lambda calls: {"InstanceProfileName": calls.instance_profile()},
     "DeleteServiceLinkedRole": lambda calls: {"RoleName": calls.linked_role()},

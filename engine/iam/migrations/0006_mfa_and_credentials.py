@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('iam', '0004_instance_profiles'),
+        ('iam', '0005_member_accounts'),
     ]
 
     operations = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from xml.etree import ElementTree
 
@@ -49,7 +50,9 @@ def test_regions_are_those_enabled_for_all_and_those_with_keys(account: TestAcco
     assert names(account.client("ec2", region="cn-north-1").describe_regions()) == ["cn-north-1", "cn-northwest-1"]
 
 
-def test_ec2_refuses_in_its_own_form(account: TestAccount) -> None:
+def test_ec2_refuses_in_its_own_form_and_tells_why_to_who_may_decode_it(
+    account: TestAccount, other_account: TestAccount
+) -> None:
     ec2 = account.client("ec2")
     assert refused(ec2.describe_regions, RegionNames=["mars-1"]) == (
         400,
@@ -60,12 +63,19 @@ def test_ec2_refuses_in_its_own_form(account: TestAccount) -> None:
     assert refused(ec2.describe_regions, DryRun=True)[:2] == (412, "DryRunOperation")
     assert refused(ec2.describe_instances)[1] == "InvalidAction"
     ann = account.create_user("ann")
-    assert refused(ann.client("ec2").describe_regions) == (
-        403,
-        "UnauthorizedOperation",
+    status, code, words = refused(ann.client("ec2").describe_regions)
+    assert (status, code) == (403, "UnauthorizedOperation")
+    words, _, encoded = words.partition(" Encoded authorization failure message: ")
+    assert words == (
         f"You are not authorized to perform this operation. User: {ann.arn} is not authorized to perform: "
-        "ec2:DescribeRegions on resource: * because no identity-based policy allows the ec2:DescribeRegions action",
+        "ec2:DescribeRegions on resource: * because no identity-based policy allows the ec2:DescribeRegions action"
     )
+    decoded = json.loads(account.client("sts").decode_authorization_message(EncodedMessage=encoded)["DecodedMessage"])
+    assert (decoded["allowed"], decoded["context"]["action"]) == (False, "ec2:DescribeRegions")
+    assert refused(ann.client("sts").decode_authorization_message, EncodedMessage=encoded)[1] == "AccessDenied"
+    decode = other_account.client("sts").decode_authorization_message
+    for message in (encoded, "nothing"):
+        assert refused(decode, EncodedMessage=message)[1] == "InvalidAuthorizationMessageException"
     nobody = make_client("ec2", "us-east-1", "AKIAAAAAAAAAAAAAAAAA", "secret")
     assert refused(nobody.describe_regions)[:2] == (401, "AuthFailure")
     events = account.client("cloudtrail").lookup_events(

@@ -1,0 +1,161 @@
+"""OpenID Connect providers: create, get, list, delete, their client IDs, thumbprints and tags. Source: IAM API Reference.
+
+AWS looks up the thumbprint of a provider that is created without one; here the list then stays empty, and the issuer's certificate is
+checked by the machine's certificate authorities alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from engine.context import CallContext
+from engine.iam import entities, quotas
+from engine.iam.models import OpenIDConnectProvider
+from engine.operation import Operation
+from engine.wire.errors import AWSError
+
+Answer = dict[str, Any]
+_THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
+
+
+def _mine(context: CallContext) -> Any:
+    return OpenIDConnectProvider.objects.filter(account_id=context.account_id)
+
+
+def _permitted(context: CallContext, parameters: dict[str, Any], *, may_be_gone: bool = False) -> Any:
+    """The provider that the request names; None for one that is not there (`may_be_gone`), else NoSuchEntity."""
+    arn = parameters["OpenIDConnectProviderArn"]
+    prefix = f"arn:aws:iam::{context.account_id}:oidc-provider/"
+    found = _mine(context).filter(url=arn.removeprefix(prefix)).first() if arn.startswith(prefix) else None
+    entities.permit(context, arn, found, asked=parameters)
+    if not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:oidc-provider/.+", arn):
+        raise AWSError("InvalidInput", f"Invalid ARN: {arn}")
+    if found is None and not may_be_gone:
+        raise AWSError("NoSuchEntity", f"OpenIDConnect Provider not found for arn {arn}")
+    return found
+
+
+def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    url = parameters["Url"]
+    name = url.removeprefix("https://")
+    arn = f"arn:aws:iam::{context.account_id}:oidc-provider/{name}"
+    entities.permit(context, arn, asked=parameters)
+    _check_url(url)
+    if _mine(context).filter(url=name).exists():
+        raise AWSError("EntityAlreadyExists", f"Provider with url {url} already exists.")
+    clients = list(dict.fromkeys(parameters.get("ClientIDList", ())))
+    quotas.hold("ClientIdsPerOpenIdConnectProvider", len(clients))
+    thumbprints = _thumbprints(parameters.get("ThumbprintList", ()))
+    tags = entities.tag_mapping(parameters.get("Tags", []))
+    quotas.hold(quotas.OIDC_PROVIDERS, _mine(context).count() + 1)
+    provider = OpenIDConnectProvider.objects.create(
+        account_id=context.account_id,
+        url=name,
+        client_ids=clients,
+        thumbprints=thumbprints,
+        created=context.now,
+        tags=tags,
+    )
+    entities.touched(context)
+    return entities.with_tags({"OpenIDConnectProviderArn": provider.arn}, provider)
+
+
+def _check_url(url: str) -> None:
+    """An https URL without query and fragment, as issuers are (OpenID Connect Discovery 1.0, section 2)."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or parts.query or parts.fragment or not url.isascii() or re.search(r"[\s?#]", url):
+        raise AWSError("ValidationError", "Invalid Open ID Connect Provider URL")
+
+
+def _thumbprints(given: Any) -> list[str]:
+    listed = [each.lower() for each in dict.fromkeys(given)]
+    if len(listed) > quotas.QUOTAS["ThumbprintsPerOpenIdConnectProvider"]:
+        raise AWSError("InvalidInput", "Thumbprint list must contain fewer than 5 entries.")
+    if not all(_THUMBPRINT.fullmatch(each) for each in listed):
+        raise AWSError("InvalidInput", "Thumbprint must be a hex-encoded SHA-1 hash value of 40 characters.")
+    return listed
+
+
+def get(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    provider = _permitted(context, parameters)
+    return {
+        "Url": provider.url,
+        "ClientIDList": provider.client_ids,
+        "ThumbprintList": provider.thumbprints,
+        "CreateDate": provider.created,
+        "Tags": entities.tag_list(provider.tags),
+    }
+
+
+def list_all(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    entities.permit(context)
+    return {"OpenIDConnectProviderList": [{"Arn": row.arn} for row in _mine(context).order_by("url")]}
+
+
+def delete(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    """One that is not there is not an error. Source: IAM API Reference, DeleteOpenIDConnectProvider."""
+    provider = _permitted(context, parameters, may_be_gone=True)
+    if provider is not None:
+        provider.delete()
+        entities.touched(context)
+    return {}
+
+
+def add_client(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    provider = _permitted(context, parameters)
+    clients = list(dict.fromkeys([*provider.client_ids, parameters["ClientID"]]))
+    quotas.hold("ClientIdsPerOpenIdConnectProvider", len(clients))
+    return _save(context, provider, client_ids=clients)
+
+
+def remove_client(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    """One that is not in the list is not an error. Source: IAM API Reference, RemoveClientIDFromOpenIDConnectProvider."""
+    provider = _permitted(context, parameters)
+    return _save(context, provider, client_ids=[each for each in provider.client_ids if each != parameters["ClientID"]])
+
+
+def update_thumbprints(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    provider = _permitted(context, parameters)
+    return _save(context, provider, thumbprints=_thumbprints(parameters["ThumbprintList"]))
+
+
+def tag(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    provider = _permitted(context, parameters)
+    return _save(context, provider, tags=entities.tag_mapping(parameters["Tags"], provider.tags))
+
+
+def untag(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    provider = _permitted(context, parameters)
+    return _save(context, provider, tags=entities.tags_without(provider.tags, parameters["TagKeys"]))
+
+
+def list_tags(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    return entities.page(parameters, entities.tag_list(_permitted(context, parameters).tags), "Tags")
+
+
+def _save(context: CallContext, provider: OpenIDConnectProvider, **changed: Any) -> Answer:
+    for name, value in changed.items():
+        setattr(provider, name, value)
+    provider.save(update_fields=list(changed))
+    entities.touched(context)
+    return {}
+
+
+OPERATIONS: dict[str, Operation] = {
+    "AddClientIDToOpenIDConnectProvider": Operation(add_client, writes=True),
+    "CreateOpenIDConnectProvider": Operation(create, writes=True),
+    "DeleteOpenIDConnectProvider": Operation(delete, writes=True),
+    "GetOpenIDConnectProvider": Operation(get),
+    "ListOpenIDConnectProviderTags": Operation(list_tags),
+    "ListOpenIDConnectProviders": Operation(list_all),
+    "RemoveClientIDFromOpenIDConnectProvider": Operation(remove_client, writes=True),
+    "TagOpenIDConnectProvider": Operation(tag, writes=True),
+    "UntagOpenIDConnectProvider": Operation(untag, writes=True),
+    "UpdateOpenIDConnectProviderThumbprint": Operation(update_thumbprints, writes=True),
+}

@@ -1,0 +1,65 @@
+"""What an OpenID Connect provider publishes: its configuration and the keys that it signs with.
+
+The keys are those that were given (offline), else fetched over HTTPS and kept for an hour; a key that is not among them has them fetched
+again, at most every ten seconds. Source: OpenID Connect Discovery 1.0, section 4; RFC 7517.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engine import https_client
+from engine.https_client import HttpsError
+from engine.iam.models import OpenIDConnectProvider
+
+_KEPT, _AGAIN = 3600.0, 10.0  # seconds
+_MOST = 100
+_fetched: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, Any]]] = {}  # URL and thumbprints → when, what
+
+Key = dict[str, Any]
+
+
+def keys(provider: OpenIDConnectProvider, wanted: Callable[[Key], bool]) -> list[Key]:
+    """Its keys (JWKs) that are `wanted`. Raises HttpsError."""
+    if provider.keys:
+        return _listed(json.loads(provider.keys), wanted)
+    url = configuration(provider).get("jwks_uri")
+    if not isinstance(url, str):
+        raise HttpsError("the configuration names no keys")
+    found = _listed(_document(url, provider.thumbprints, _KEPT), wanted)
+    return found or _listed(_document(url, provider.thumbprints, _AGAIN), wanted)
+
+
+def _listed(document: dict[str, Any], wanted: Callable[[Key], bool]) -> list[Key]:
+    listed = document.get("keys")
+    return [each for each in listed if isinstance(each, dict) and wanted(each)] if isinstance(listed, list) else []
+
+
+def configuration(provider: OpenIDConnectProvider) -> dict[str, Any]:
+    """The issuer's own description. Raises HttpsError, also if it is another issuer's."""
+    found = _document(f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration", provider.thumbprints, _KEPT)
+    if found.get("issuer") != provider.issuer:
+        raise HttpsError("the configuration is another issuer's")
+    return found
+
+
+def _document(url: str, thumbprints: Sequence[str], younger_than: float) -> dict[str, Any]:
+    place = (url, tuple(thumbprints))
+    known = _fetched.get(place)
+    now = time.monotonic()
+    if known is not None and now - known[0] < younger_than:
+        return known[1]
+    status, body = https_client.request("GET", url, headers={"Accept": "application/json"}, thumbprints=thumbprints)
+    try:
+        document = json.loads(body) if status == 200 else None
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise HttpsError("the answer is no JSON object")
+    if len(_fetched) >= _MOST:
+        _fetched.clear()
+    _fetched[place] = (now, document)
+    return document

@@ -1,0 +1,276 @@
+"""SAML 2.0 responses of an identity provider: who signed one, for whom, until when, and what it asks for. signxml checks the signature.
+
+Only what the signature covers is read: the element that it was made over, as signxml gives it back, so that nothing that is wrapped around
+it counts. Source: IAM User Guide, "Configure SAML assertions for the authentication response", "Available keys for SAML-based AWS STS
+federation" and "Troubleshoot SAML federation with IAM" (the sentences); SAML 2.0 Core, section 2.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from signxml.algorithms import DigestAlgorithm, SignatureMethod
+from signxml.exceptions import SignXMLException
+from signxml.verifier import SignatureConfiguration, XMLVerifier
+
+from engine import clock
+from engine.iam import saml_metadata
+from engine.iam.models import SAMLProvider
+from engine.iam.principal import Principal
+from engine.iam.saml_metadata import NAMES, IdentityProvider, NotSaml
+from engine.wire.errors import AWSError
+
+logger = logging.getLogger(__name__)
+
+_ATTRIBUTES = "https://aws.amazon.com/SAML/Attributes/"
+_TAG = f"{_ATTRIBUTES}PrincipalTag:"
+_SESSION_NAME = re.compile(r"[a-zA-Z_0-9+=,.@-]{2,64}")
+_AUDIENCE = re.compile(r"urn:amazon:webservices(:[a-z-]+)?|https://([a-z0-9-]+\.)?signin\.(aws\.amazon\.com|amazonaws\.cn|amazonaws-us-gov\.com)/saml(/.*)?")  # fmt: skip
+_REDEEMED = timedelta(minutes=5)
+_SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
+_FORMAT = "urn:oasis:names:tc:SAML:2.0:nameid-format:"
+_SIGNED = SignatureConfiguration(
+    require_x509=False,  # the certificate is the metadata's, whatever the response brings
+    signature_methods=frozenset(
+        {
+            *(SignatureMethod.RSA_SHA256, SignatureMethod.RSA_SHA384, SignatureMethod.RSA_SHA512),
+            *(SignatureMethod.ECDSA_SHA256, SignatureMethod.ECDSA_SHA384, SignatureMethod.ECDSA_SHA512),
+        }
+    ),
+    digest_algorithms=frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512}),
+)
+# Attributes that are condition keys, by their object identifiers.
+_KEYS = {
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.1": "edupersonaffiliation",
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.2": "edupersonnickname",
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.3": "edupersonorgdn",
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.4": "edupersonorgunitdn",
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.5": "edupersonprimaryaffiliation",
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.6": "edupersonprincipalname",
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.7": "edupersonentitlement",
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.8": "edupersonprimaryorgunitdn",
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.9": "edupersonscopedaffiliation",
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.10": "edupersontargetedid",
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.11": "edupersonassurance",
+    "urn:oid:2.5.4.3": "cn",
+    "urn:oid:0.9.2342.19200300.100.1.3": "mail",
+    "urn:oid:0.9.2342.19200300.100.1.1": "uid",
+}
+
+
+def _invalid(message: str) -> AWSError:
+    return AWSError("InvalidIdentityToken", message)
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """Who a response that was checked is about. `assertion` is the signed element."""
+
+    provider: SAMLProvider
+    issuer: str
+    assertion: Any
+
+    @cached_property
+    def _attributes(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for each in self.assertion.iterfind("saml:AttributeStatement/saml:Attribute", NAMES):
+            values = tuple(_text(value) for value in each.iterfind("saml:AttributeValue", NAMES))
+            found[each.get("Name", "")] = (*found.get(each.get("Name", ""), ()), *values)
+        return found
+
+    def _attribute(self, name: str) -> str:
+        return next(iter(self._attributes.get(_ATTRIBUTES + name, ())), "")
+
+    @property
+    def _name_id(self) -> Any:
+        return self.assertion.find("saml:Subject/saml:NameID", NAMES)
+
+    @property
+    def subject(self) -> str:
+        return _text(self._name_id) if self._name_id is not None else ""
+
+    @property
+    def subject_type(self) -> str:
+        form: str = self._name_id.get("Format", "") if self._name_id is not None else ""
+        short = form.removeprefix(_FORMAT)
+        return short if short in ("persistent", "transient") else form
+
+    @property
+    def recipient(self) -> str:
+        data = self.assertion.find("saml:Subject/saml:SubjectConfirmation/saml:SubjectConfirmationData", NAMES)
+        return data.get("Recipient", "") if data is not None else ""
+
+    @property
+    def name_qualifier(self) -> str:
+        """Names the provider where subjects of several are told apart. Source: API Reference, AssumeRoleWithSAML."""
+        named = f"{self.issuer}{self.provider.account_id}/{self.provider.name}"
+        return base64.b64encode(hashlib.sha1(named.encode(), usedforsecurity=False).digest()).decode()
+
+    @property
+    def session_name(self) -> str:
+        return self._attribute("RoleSessionName")
+
+    @property
+    def session_seconds(self) -> int:
+        """The longest that the provider lets the session last; 0 if it does not say."""
+        given = self._attribute("SessionDuration")
+        return int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0
+
+    @property
+    def source_identity(self) -> str:
+        return self._attribute("SourceIdentity")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        named = {name.removeprefix(_TAG): values for name, values in self._attributes.items() if name.startswith(_TAG)}
+        return {name: values[0] for name, values in named.items() if values}
+
+    @property
+    def transitive(self) -> tuple[str, ...]:
+        return self._attributes.get(f"{_ATTRIBUTES}TransitiveTagKeys", ())
+
+    @property
+    def conditions(self) -> dict[str, str | tuple[str, ...]]:
+        known: dict[str, str | tuple[str, ...]] = {
+            "saml:aud": self.recipient,
+            "saml:doc": f"{self.provider.account_id}/{self.provider.name}",
+            "saml:iss": self.issuer,
+            **self.session_conditions,
+        }
+        for name, values in self._attributes.items():
+            if name in _KEYS:
+                known[f"saml:{_KEYS[name]}"] = values
+        return known
+
+    @property
+    def session_conditions(self) -> dict[str, str | tuple[str, ...]]:
+        return {
+            "saml:namequalifier": self.name_qualifier,
+            "saml:sub": self.subject,
+            "saml:sub_type": self.subject_type,
+        }
+
+    @property
+    def roles(self) -> set[tuple[str, ...]]:
+        """The pairs of a role and a provider that the response lets be had, each in either order."""
+        values = self._attributes.get(f"{_ATTRIBUTES}Role", ())
+        return {tuple(sorted(part.strip() for part in value.split(","))) for value in values}
+
+    def principal(self) -> Principal:
+        return Principal(
+            kind="saml",
+            account_id=str(self.provider.account_id),
+            arn="",
+            unique_id=f"{self.name_qualifier}:{self.subject}",
+            name=self.subject,
+            provider=self.provider.arn,
+        )
+
+
+def _text(element: Any) -> str:
+    return "".join(element.itertext()).strip()
+
+
+def check(account_id: str, provider_arn: str, role_arn: str, response: str) -> Identity:
+    """Who a response is about, by this provider of the account. Raises AWSError: InvalidIdentityToken, ExpiredTokenException, AccessDenied."""
+    prefix = f"arn:aws:iam::{account_id}:saml-provider/"
+    mine = SAMLProvider.objects.filter(account_id=account_id)
+    provider = mine.filter(name=provider_arn.removeprefix(prefix)).first() if provider_arn.startswith(prefix) else None
+    if provider is None:
+        raise _invalid("Specified provider doesn't exist")
+    try:
+        document = base64.b64decode("".join(response.split()), validate=True)
+    except (binascii.Error, ValueError) as reason:
+        raise _invalid("Invalid base64 SAMLResponse") from reason
+    metadata = saml_metadata.read(provider.metadata)
+    assertion = _signed_assertion(document, metadata)
+    issuer = assertion.find("saml:Issuer", NAMES)
+    if issuer is None or _text(issuer) != metadata.entity_id:
+        raise _invalid("Issuer not present in specified provider")
+    _check_times(assertion)
+    identity = Identity(provider, metadata.entity_id, assertion)
+    if not identity.recipient:
+        raise _invalid("Invalid Recipient in SAML response")
+    audiences = [
+        _text(each) for each in assertion.iterfind("saml:Conditions/saml:AudienceRestriction/saml:Audience", NAMES)
+    ]
+    if not any(_AUDIENCE.fullmatch(each) for each in audiences):
+        raise _invalid("Invalid Audience in SAML response")
+    if not identity.session_name:
+        raise _invalid("RoleSessionName is required in AuthnResponse")
+    if not _SESSION_NAME.fullmatch(identity.session_name):
+        raise _invalid("RoleSessionName in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{2,64}")
+    if tuple(sorted((role_arn, provider_arn))) not in identity.roles:
+        raise AWSError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML")
+    return identity
+
+
+def _signed_assertion(document: bytes, metadata: IdentityProvider) -> Any:
+    try:
+        root = saml_metadata.parse_xml(document)
+    except NotSaml as reason:
+        raise _invalid("Invalid SAMLResponse") from reason
+    status = root.find("samlp:Status/samlp:StatusCode", NAMES)
+    if status is not None and status.get("Value") != _SUCCESS:
+        raise AWSError("IDPRejectedClaim", "The identity provider reported that authentication failed.")
+    signed = None
+    for certificate in metadata.certificates:
+        try:
+            found = XMLVerifier().verify(document, x509_cert=certificate, expect_config=_SIGNED)
+        except (SignXMLException, ValueError, TypeError, LookupError) as reason:
+            logger.info("a SAML response is not signed by a certificate of its metadata: %s", type(reason).__name__)
+            continue
+        signed = found.signed_xml if not isinstance(found, list) else None
+        break
+    if signed is None:
+        raise _invalid("Response signature invalid")
+    named = f"{{{NAMES['saml']}}}Assertion"
+    if signed.tag == named:
+        return signed
+    inside = signed.findall("saml:Assertion", NAMES) if signed.tag == f"{{{NAMES['samlp']}}}Response" else []
+    if len(inside) != 1:
+        raise _invalid("Invalid SAMLResponse")
+    return inside[0]
+
+
+def _check_times(assertion: Any) -> None:
+    now = clock.real_now()
+    issued = _moment(assertion.get("IssueInstant"))
+    if issued is None or now - issued > _REDEEMED:
+        raise _expired("Token must be redeemed within 5 minutes of issuance")
+    places = [
+        assertion.find("saml:Conditions", NAMES),
+        assertion.find("saml:Subject/saml:SubjectConfirmation/saml:SubjectConfirmationData", NAMES),
+    ]
+    for place in places:
+        if place is None:
+            continue
+        begins, ends = _moment(place.get("NotBefore")), _moment(place.get("NotOnOrAfter"))
+        if ends is not None and now >= ends:
+            raise _expired("SAML Assertion is expired")
+        if begins is not None and now < begins:
+            raise _invalid("SAML Assertion is not valid yet")
+
+
+def _expired(message: str) -> AWSError:
+    return AWSError("ExpiredTokenException", message, declared=True)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """SAML's times are in UTC (SAML 2.0 Core, section 1.3.3)."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as reason:
+        raise _invalid("Invalid SAMLResponse") from reason
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,0 +1,132 @@
+"""Identity providers for tests: keys and tokens of an OpenID Connect issuer, metadata and signed responses of a SAML one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from lxml import etree
+from signxml import XMLSigner
+
+from engine.iam.models import OpenIDConnectProvider
+from engine.store import transaction
+from engine.store.transaction import changed, iam_entity
+
+ISSUER = "https://tokens.example.com/main"
+CLIENT = "sts.amazonaws.com"
+
+
+@cache
+def rsa_key(name: str = "one") -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+@cache
+def ec_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def jwks() -> dict[str, Any]:
+    """The issuer's public keys: "one" and "two" sign, "three" encrypts, "four" is an elliptic curve's."""
+    keys = [
+        {**json.loads(RSAAlgorithm.to_jwk(rsa_key(name).public_key())), "kid": name, "use": use}
+        for name, use in (("one", "sig"), ("two", "sig"), ("three", "enc"))
+    ]
+    return {"keys": [*keys, {**json.loads(ECAlgorithm.to_jwk(ec_key().public_key())), "kid": "four"}]}
+
+
+def token(key: Any = None, kid: str | None = "one", alg: str = "RS256", **claims: Any) -> str:
+    """A token as the issuer signs it; a claim of None is left out."""
+    now = int(time.time())
+    given = {"iss": ISSUER, "aud": CLIENT, "sub": "repo:acme/app", "iat": now, "exp": now + 300, **claims}
+    said = {name: value for name, value in given.items() if value is not None}
+    return jwt.encode(said, key or rsa_key(kid or "one"), algorithm=alg, headers={"kid": kid} if kid else None)
+
+
+def give_keys(account_id: str, issuer: str = ISSUER, document: Any = None) -> None:
+    """Have the provider's keys known offline."""
+    with transaction.write():
+        OpenIDConnectProvider.objects.filter(account_id=account_id, url=issuer.removeprefix("https://")).update(
+            keys=json.dumps(document or jwks())
+        )
+        changed(iam_entity(account_id))
+
+
+@cache
+def certificate(host: str = "idp.example.com") -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(rsa_key("saml").public_key())
+    made = made.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
+    return made.not_valid_after(now + timedelta(days=30)).sign(rsa_key("saml"), hashes.SHA256())
+
+
+ENTITY = "https://idp.example.com/saml"
+
+
+def metadata() -> str:
+    der = base64.b64encode(certificate().public_bytes(serialization.Encoding.DER)).decode()
+    return (
+        f"""<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{ENTITY}">
+<md:IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><md:KeyDescriptor use="signing">
+<ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data><ds:X509Certificate>{der}</ds:X509Certificate></ds:X509Data>
+</ds:KeyInfo></md:KeyDescriptor><md:SingleSignOnService Location="{ENTITY}/sso"
+Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"/></md:IDPSSODescriptor></md:EntityDescriptor>"""
+        + " " * 300
+    )
+
+
+def response(
+    role_arn: str,
+    provider_arn: str,
+    *,
+    issued: datetime | None = None,
+    ends: datetime | None = None,
+    recipient: str = "https://signin.aws.amazon.com/saml",
+    audience: str = "urn:amazon:webservices",
+    issuer: str = ENTITY,
+    name: str = "ann@example.com",
+    attributes: dict[str, list[str]] | None = None,
+    key: str = "saml",
+    sign: str = "assertion",
+) -> str:
+    """A response of the SAML provider, in base64. `sign`: "assertion", "response" or nothing."""
+    now = issued or datetime.now(UTC)
+    until = ends or now + timedelta(minutes=5)
+    base = "https://aws.amazon.com/SAML/Attributes/"
+    given = {f"{base}Role": [f"{role_arn},{provider_arn}"], f"{base}RoleSessionName": ["ann"], **(attributes or {})}
+    written = "".join(
+        f'<saml:Attribute Name="{each}">'
+        + "".join(f"<saml:AttributeValue>{value}</saml:AttributeValue>" for value in values)
+        + "</saml:Attribute>"
+        for each, values in given.items()
+    )
+    form = "%Y-%m-%dT%H:%M:%SZ"
+    xml = f"""<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"
+ ID="r1" Version="2.0" IssueInstant="{now:{form}}"><saml:Issuer>{issuer}</saml:Issuer><samlp:Status><samlp:StatusCode
+ Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status><saml:Assertion ID="a1" Version="2.0" IssueInstant="{now:{form}}">
+<saml:Issuer>{issuer}</saml:Issuer><saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">{name}</saml:NameID>
+<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData Recipient="{recipient}"
+ NotOnOrAfter="{until:{form}}"/></saml:SubjectConfirmation></saml:Subject><saml:Conditions NotOnOrAfter="{until:{form}}">
+<saml:AudienceRestriction><saml:Audience>{audience}</saml:Audience></saml:AudienceRestriction></saml:Conditions>
+<saml:AttributeStatement>{written}</saml:AttributeStatement></saml:Assertion></samlp:Response>"""
+    root: Any = etree.fromstring(xml)
+    if sign:
+        signer = XMLSigner(c14n_algorithm="http://www.w3.org/2001/10/xml-exc-c14n#")
+        target = root if sign == "response" else root.find("{urn:oasis:names:tc:SAML:2.0:assertion}Assertion")
+        signed = signer.sign(target, key=rsa_key(key), cert=[certificate()], reference_uri=target.get("ID"))
+        if target is root:
+            root = signed
+        else:
+            root.replace(target, signed)
+    return base64.b64encode(etree.tostring(root)).decode()
