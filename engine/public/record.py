@@ -6,7 +6,16 @@ from __future__ import annotations
 from engine.trail.event_search import FACETS, Answer, Clause, Interval, Search, matches
 from engine.trail.event_terms import ANY_ERROR, DENIED, DENIED_KIND, contexts, is_read_by_console, kind, values
 from engine.trail.indexed_fields import user_name
-from engine.trail.query import Lookup, Page, event_id_at, first_event_time, in_order, latest_sequence, lookup
+from engine.trail.query import (
+    Lookup,
+    Page,
+    event_id_at,
+    first_event_time,
+    in_order,
+    latest_sequence,
+    lookup,
+    removed_through,
+)
 from engine.trail.search import count, every, search
 
 __all__ = [
@@ -31,6 +40,7 @@ __all__ = [
     "latest_sequence",
     "lookup",
     "matches",
+    "removed_through",
     "search",
     "user_name",
     "values",

@@ -19,7 +19,7 @@ import urllib3
 from engine import webhook_signature
 from engine.durable_files import sync_folder
 from engine.sinks.configuration import Sink
-from engine.trail.journal import Entry
+from engine.trail.journal_lines import Entry
 
 _SECONDS = 10.0  # to connect, to send and to be answered, each
 _PRIORITY = 13 * 8 + 6  # RFC 5424: facility "log audit", severity "informational"

@@ -19,9 +19,10 @@ from engine.sinks import receivers, state
 from engine.sinks.configuration import Sink
 from engine.sinks.receivers import Receiver, SinkError
 from engine.sinks.state import Position, PositionError
-from engine.trail import journal
+from engine.trail import journal_reader
 from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.journal import Entry, Journal
+from engine.trail.journal import Journal
+from engine.trail.journal_lines import Entry
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class Sender:
 def _batches(path: Path, start: int, end: int) -> Iterator[list[Entry]]:
     batch: list[Entry] = []
     size = 0
-    for entry in journal.read(path, start):
+    for entry in journal_reader.read(path, start):
         if entry.end > end:
             break
         batch.append(entry)

@@ -14,7 +14,7 @@ import orjson
 
 from engine import clock
 from engine.sinks.configuration import Sink
-from engine.trail import journal
+from engine.trail import journal_reader
 from engine.trail.groupcommit import TrailUnavailable
 
 
@@ -61,10 +61,10 @@ def found_again(path: Path, position: Position) -> Position:
     if position.sequence == 0:
         return replace(position, offset=0)
     end = position.offset
-    last = journal.record_before(path, end)
+    last = journal_reader.boundary(path, end)
     if last is None or last.sequence != position.sequence:
-        end = journal.position_after(path, position.sequence)
-        last = journal.record_before(path, end)
+        end = journal_reader.position_after(path, position.sequence)
+        last = journal_reader.boundary(path, end)
     if last is None or last.sequence < position.sequence:
         raise PositionError(f"record {position.sequence:,} was delivered, and the journal ends before it")
     if last.digest.hex() != position.digest:
@@ -87,7 +87,7 @@ class Shown:
 def all_of(data: Path, sinks: tuple[Sink, ...]) -> list[Shown]:
     """The sinks of this installation with how far they are. A journal that is not there has no records."""
     path = data / "trail" / "journal"
-    last = journal.last_record(path)
+    last = journal_reader.last_record(path)
     end = last.sequence if last is not None else 0
     found = []
     for sink in sinks:
@@ -104,7 +104,7 @@ def _lag(path: Path, position: Position) -> float | None:
     """The time since the first record behind the position, on the machine's clock. Records have their account's time: where its clock was
     moved after that one, this is as much too long."""
     try:
-        waiting = next(journal.read(path, position.offset), None)
+        waiting = next(journal_reader.read(path, position.offset), None)
     except TrailUnavailable:
         return None
     if waiting is None or waiting.sequence != position.sequence + 1:

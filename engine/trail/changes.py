@@ -20,7 +20,8 @@ import orjson
 
 from engine.store.models import TrailMark
 from engine.trail import checkpoints
-from engine.trail.journal import Journal, position_after, read
+from engine.trail.journal import Journal
+from engine.trail.journal_reader import position_after, read
 
 _BYTES = 8
 

@@ -194,6 +194,9 @@ class EventStore:
         for _, record in rows:
             yield orjson.loads(record)
 
+    def removed(self) -> int:
+        return 0  # segments are of the journal's file
+
     def last_use(self, kind: str, account_id: str, subject: str) -> list[tuple[Any, ...]]:
         condition = {
             "key": "sequence = (SELECT max(sequence) FROM trail_resource WHERE account = ? AND arn = ? AND used = 1)",

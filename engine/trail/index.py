@@ -8,19 +8,20 @@ journal that cannot be read is not found, and the log tells of it; whether the t
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from engine.trail import journal
+from engine.trail import journal_reader
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.indexed_fields import IndexedFields
+from engine.trail.journal_lines import Entry, Line
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ INSERT OR IGNORE INTO position VALUES (1, 0, 0, x'');
 """
 _TABLES = ("event", "resource", "last_use")
 _BATCH = 5_000
+_ARNS = 200  # keys whose removed events are let go of at once
 _local = threading.local()
 
 
@@ -113,35 +115,25 @@ def _prepare(index: sqlite3.Connection) -> None:
     index.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16384;")
     if index.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
         return
-    index.execute("BEGIN IMMEDIATE")
-    try:
+    with _transaction(index):
         if index.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
             for table in (*_TABLES, "position"):
                 index.execute(f"DROP TABLE IF EXISTS {table}")
             for statement in _SCHEMA.split(";\n"):
                 index.execute(statement)
             index.execute(f"PRAGMA user_version = {_VERSION}")
-        index.execute("COMMIT")
-    except BaseException:
-        index.execute("ROLLBACK")
-        raise
 
 
 def catch_up(index: sqlite3.Connection, path: Path) -> None:
     """Index what the journal holds beyond the index's position, in batches; safe with any number of processes."""
     while _state(index, path) != _UP_TO_DATE:
-        index.execute("BEGIN IMMEDIATE")
-        try:
+        with _transaction(index):
             state, done = _state(index, path), True
             if state == _STRANGE:
                 _forget(index, path)
                 done = False
             elif state == _BEHIND:
                 done = not _index_batch(index, path)
-            index.execute("COMMIT")
-        except BaseException:
-            index.execute("ROLLBACK")
-            raise
         if done:  # only an incomplete line is left: its writer is still at it, or died
             return
 
@@ -152,12 +144,14 @@ _UP_TO_DATE, _BEHIND, _STRANGE = range(3)
 def _state(index: sqlite3.Connection, path: Path) -> int:
     """How the index stands to the journal: what it was made of must still be there, and there may be more."""
     offset, start, head = index.execute("SELECT offset, start, head FROM position").fetchone()
-    if not path.exists():
+    if not journal_reader.exists(path):
         return _STRANGE if offset else _UP_TO_DATE
-    with open(path, "rb", buffering=0) as file:
-        if head and os.pread(file.fileno(), len(head), start) != head:
+    with journal_reader.Places(path) as places:
+        if start >= journal_reader.removed(path).offset and head and places.at(start, len(head)) != head:
             return _STRANGE
-        return _BEHIND if os.pread(file.fileno(), 1, offset).strip(b"\0") else _UP_TO_DATE
+        if offset < journal_reader.base(path).offset:
+            return _BEHIND
+        return _BEHIND if places.at(offset, 1).strip(b"\0") else _UP_TO_DATE
 
 
 def _forget(index: sqlite3.Connection, path: Path) -> None:
@@ -173,7 +167,7 @@ def _index_batch(index: sqlite3.Connection, path: Path) -> bool:
     offset = index.execute("SELECT offset FROM position").fetchone()[0]
     last = None
     rows = _Rows()
-    for last in islice(journal.lines(path, offset), _BATCH):
+    for last in islice(journal_reader.lines(path, offset), _BATCH):
         _index_line(rows, path, last)
     if last is None:
         return False
@@ -204,7 +198,38 @@ class _Rows:
         index.executemany("INSERT OR REPLACE INTO last_use VALUES (?,?,?)", uses)
 
 
-def _index_line(rows: _Rows, path: Path, line: journal.Line) -> None:
+def forget_removed(folder: Path) -> None:
+    """Let go of what the index has of removed records, a piece at a time: questions go on meanwhile."""
+    path = folder / "journal"
+    last = journal_reader.removed(path).sequence
+    index = connection(folder)
+    first = index.execute("SELECT min(sequence) FROM event").fetchone()[0]
+    if first is None or first > last:
+        return
+    arns = index.execute("SELECT DISTINCT account, arn FROM resource").fetchall()
+    for begin in range(0, len(arns), _ARNS):
+        with _transaction(index):
+            sql = "DELETE FROM resource WHERE account = ? AND arn = ? AND sequence <= ?"
+            index.executemany(sql, ((*each, last) for each in arns[begin : begin + _ARNS]))
+    with _transaction(index):
+        index.execute("DELETE FROM last_use WHERE sequence <= ?", (last,))
+    for until in range(first + _BATCH, last + _BATCH, _BATCH):  # last, since they tell that there is more to do
+        with _transaction(index):
+            index.execute("DELETE FROM event WHERE sequence <= ?", (min(until, last),))
+
+
+@contextmanager
+def _transaction(index: sqlite3.Connection) -> Iterator[None]:
+    index.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        index.execute("COMMIT")
+    except BaseException:
+        index.execute("ROLLBACK")
+        raise
+
+
+def _index_line(rows: _Rows, path: Path, line: Line) -> None:
     try:
         entry = line.entry(path)
         facts = IndexedFields.of(entry.record)
@@ -214,7 +239,7 @@ def _index_line(rows: _Rows, path: Path, line: journal.Line) -> None:
     _add(rows, entry, facts)
 
 
-def _add(rows: _Rows, entry: journal.Entry, facts: IndexedFields) -> None:
+def _add(rows: _Rows, entry: Entry, facts: IndexedFields) -> None:
     if facts.voids:
         rows.voids.append((facts.voids,))
     rows.events.append(
@@ -258,9 +283,12 @@ class EventStore:
         return _rows(self._folder, sql, tuple(values))
 
     def records(self, rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-        with open(self._folder / "journal", "rb") as file:
+        path = self._folder / "journal"
+        with journal_reader.Places(path) as places:
             for sequence, start, end, voided in rows:
-                record = _record(os.pread(file.fileno(), end - start, start), sequence) or self._found_again(sequence)
+                if sequence <= self.removed():
+                    continue  # the index is still to forget it
+                record = _record(places.at(start, end - start), sequence) or self._found_again(sequence)
                 if record is None:
                     continue
                 if voided:
@@ -270,14 +298,16 @@ class EventStore:
     def _found_again(self, sequence: int) -> dict[str, Any] | None:
         """A record that does not lie where the index says: the index is made anew. None if it cannot be read at all."""
         index = connection(self._folder)
-        index.execute("BEGIN IMMEDIATE")
-        _forget(index, self._folder / "journal")
-        index.execute("COMMIT")
+        with _transaction(index):
+            _forget(index, self._folder / "journal")
         sql = "SELECT start, end FROM event WHERE sequence = ?"
         for start, end in _rows(self._folder, sql, (sequence,)):
-            with open(self._folder / "journal", "rb") as file:
-                return _record(os.pread(file.fileno(), end - start, start), sequence)
+            with journal_reader.Places(self._folder / "journal") as places:
+                return _record(places.at(start, end - start), sequence)
         return None
+
+    def removed(self) -> int:
+        return journal_reader.removed(self._folder / "journal").sequence
 
     def last_use(self, kind: str, account_id: str, subject: str) -> list[tuple[Any, ...]]:
         del account_id  # a subject has one owner

@@ -4,6 +4,8 @@ A line is `<sequence> <sha256 hex> <record JSON>\\n`; the hash is over the previ
 record can be changed, dropped or reordered unseen. Requests of one worker that wait at the same time share one write and one
 fdatasync (group commit); workers take turns by a file lock for the write only, and sync side by side.
 
+Its older records may be sealed away (engine.trail.segments): the file then has a hole where they were, and nothing in it moves.
+
 The file is longer than its records: zeros are written ahead of them, a piece at a time, because a sync that does not have to make
 the file longer costs half as much. Records end where the first zero stands.
 
@@ -19,20 +21,17 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 from engine.trail.groupcommit import GroupCommit, Ticket, TrailUnavailable
+from engine.trail.journal_reader import base, boundary, read, torn_bytes
 from engine.trail.journal_tail import End, SharedTail
 
 logger = logging.getLogger(__name__)
 
-GENESIS = bytes(32)
 _AHEAD = 1 << 20  # bytes of zeros written ahead at a time
 _READ = 1 << 20
-_BACK = 1 << 16
-_ALL = 1 << 63  # a number above every record's
 
 
 class Journal(GroupCommit):
@@ -101,11 +100,7 @@ class Journal(GroupCommit):
         TrailUnavailable or OSError, and then nothing is appended until it succeeds.
         """
         start = self._shared.synced
-        before = record_before(self.path, start)
-        if before is None:
-            start, sequence, digest = 0, 0, GENESIS
-        else:
-            sequence, digest = before.sequence, before.digest
+        start, sequence, digest = boundary(self.path, start) or base(self.path)
         end, sequence, digest = self._follow(start, sequence, digest)
         fresh = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -177,8 +172,8 @@ class Journal(GroupCommit):
 
     def durable_end(self) -> tuple[int, bytes]:
         """(records, last hash) up to where a sync is known to have succeeded; (0, GENESIS) if none is."""
-        last = record_before(self.path, self._shared.synced)
-        return (0, GENESIS) if last is None else (last.sequence, last.digest)
+        _, sequence, digest = boundary(self.path, self._shared.synced) or base(self.path)
+        return sequence, digest
 
     def _recover(self) -> End:
         """Read on from the last end that is known to the last whole record; a torn tail is cut off and reported, damage raises."""
@@ -201,15 +196,13 @@ class Journal(GroupCommit):
         return end, sequence, digest
 
     def _known_end(self) -> tuple[int, int, bytes]:
-        """(offset, sequence, hash) of the shared tail, if a record with that number and hash does end there; else the beginning.
+        """(offset, sequence, hash) of the shared tail, if a record with that number and hash does end there; else the file's beginning.
 
         After a power failure the tail may be an older one than the journal's: it is where reading on begins.
         """
         end, _, sequence, digest = self._tail.end()
-        last = record_before(self.path, end)
-        if last is not None and (last.sequence, last.digest) == (sequence, digest):
-            return end, sequence, digest
-        return 0, 0, GENESIS
+        found = boundary(self.path, end)
+        return found if found == (end, sequence, digest) else base(self.path)
 
     def position(self) -> tuple[int, int, bytes]:
         """(bytes, records, last hash) of what is written now, whole records only."""
@@ -263,129 +256,3 @@ class _Turn:
             fcntl.flock(self._file, fcntl.LOCK_UN)
         finally:
             self._mine.release()
-
-
-class Entry:
-    """One line of the journal: where it lies, its place in the chain, and the record's JSON."""
-
-    __slots__ = ("digest", "end", "record", "sequence", "start")
-
-    def __init__(self, start: int, end: int, sequence: int, digest: bytes, record: bytes) -> None:
-        self.start, self.end, self.sequence, self.digest, self.record = start, end, sequence, digest, record
-
-
-class Line:
-    """A line of the journal: where it lies and what it says."""
-
-    __slots__ = ("start", "text")
-
-    def __init__(self, start: int, text: bytes) -> None:
-        self.start, self.text = start, text
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.text)
-
-    def entry(self, path: Path) -> Entry:
-        """Raises TrailUnavailable if it is not a journal line."""
-        return _entry(path, self.text, self.start)
-
-
-def lines(path: Path, start: int = 0) -> Iterator[Line]:
-    """Whole lines from byte `start`, in order, whatever they say; stops before what is no whole line at the end.
-
-    A record holds no zero byte: one in a line is where a write was torn.
-    """
-    with open(path, "rb", buffering=_READ) as file:
-        file.seek(start)
-        for text in file:
-            if not text.endswith(b"\n") or b"\0" in text:
-                return
-            yield Line(start, text)
-            start += len(text)
-
-
-def read(path: Path, start: int = 0) -> Iterator[Entry]:
-    """The records from byte `start`, in order. Hashes are the caller's to check. Raises TrailUnavailable for a line that is none."""
-    for line in lines(path, start):
-        yield line.entry(path)
-
-
-def _entry(path: Path, line: bytes, start: int) -> Entry:
-    try:
-        number, digest, record = line[:-1].split(b" ", 2)
-        return Entry(start, start + len(line), int(number), bytes.fromhex(digest.decode()), record)
-    except ValueError as reason:
-        raise TrailUnavailable(f"audit journal {path}: byte {start} does not begin a record") from reason
-
-
-def record_before(path: Path, end: int) -> Entry | None:
-    """The record that ends at byte `end`, or None if none does."""
-    start, line = _line_before(path, end)
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        return _entry(path, line, start)
-    except TrailUnavailable:
-        return None
-
-
-def last_record(path: Path) -> Entry | None:
-    """The last whole record; what a torn write left behind it is passed over. None if there is none, or no file."""
-    if not path.exists():
-        return None
-    end = position_after(path, _ALL)
-    start, line = _line_before(path, end)
-    return record_before(path, end if line.endswith(b"\n") else start)
-
-
-def _line_before(path: Path, end: int) -> tuple[int, bytes]:
-    """(where it begins, its bytes) of what lies between byte `end` and the end of the line before."""
-    with open(path, "rb", buffering=0) as file:
-        start, line = end, b""
-        if end > os.fstat(file.fileno()).st_size:
-            return end, line  # a hint that is wrong: what it comes from may hold anything
-        while start > 0:
-            step = min(start, _BACK)
-            start -= step
-            file.seek(start)
-            line = file.read(step) + line
-            at = line.rfind(b"\n", 0, -1)
-            if at >= 0:
-                return start + at + 1, line[at + 1 :]
-    return start, line
-
-
-def position_after(path: Path, sequence: int) -> int:
-    """The byte at which the first record with a higher number than `sequence` begins: a binary search, since numbers ascend."""
-    low, high = 0, path.stat().st_size
-    with open(path, "rb") as file:
-        while low < high:
-            middle = (low + high) // 2
-            file.seek(max(middle - 1, 0))
-            if middle:
-                file.readline()  # to the first line that begins at `middle` or behind it
-            number = file.readline().partition(b" ")[0]
-            if number.isdigit() and int(number) <= sequence:
-                low = file.tell()
-            else:
-                high = middle
-    return low
-
-
-def has_records(path: Path) -> bool:
-    """Whether anything was ever written to a journal file."""
-    with open(path, "rb", buffering=0) as file:
-        return file.read(1).strip(b"\0") != b""
-
-
-def torn_bytes(path: Path, end: int) -> int:
-    """How many bytes of an unfinished record stand behind the last whole one, which ends at `end`."""
-    torn = position = 0
-    with open(path, "rb", buffering=0) as file:
-        file.seek(end)
-        while piece := file.read(_READ):
-            if used := len(piece.rstrip(b"\0")):
-                torn = position + used
-            position += len(piece)
-    return torn

@@ -25,7 +25,7 @@ from engine import clock
 from engine.store import transaction
 from engine.trail import checkpoints, log_records, merkle, signed_note
 from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.journal import GENESIS
+from engine.trail.journal_lines import GENESIS
 from engine.trail.log_records import Records
 from engine.trail.models import LogCheckpoint
 from engine.trail.signed_note import encoded
@@ -99,6 +99,8 @@ def follow(records: Records, most: int | None = None) -> tuple[int, bytes]:
     end = records.end()
     with tree(records) as file, file.growing():
         size, digest = _known(records, file)
+        if size < records.removed().sequence:
+            size, digest = _take_over_removed(records, file, size)
         frontier = merkle.frontier(size, file.read)
         wanted = end - size if most is None else min(end - size, most)
         hashes: list[bytes] = []
@@ -114,12 +116,30 @@ def follow(records: Records, most: int | None = None) -> tuple[int, bytes]:
         return frontier.size, digest
 
 
+def _take_over_removed(records: Records, file: TreeFile, size: int) -> tuple[int, bytes]:
+    """Of removed records the tree has what was kept of them."""
+    frontier = merkle.frontier(size, file.read)
+    hashes: list[bytes] = []
+    for leaf in records.removed_leaves(size):
+        hashes += frontier.add(leaf)
+        if frontier.size % _AT_ONCE == 0:
+            file.append(hashes)
+            hashes = []
+    file.append(hashes)
+    return frontier.size, records.removed().digest
+
+
 def _known(records: Records, file: TreeFile) -> tuple[int, bytes]:
     """(size, chain's hash there) that the tree can go on from: its own, if its last record is the journal's; else it begins anew."""
-    size = file.size
+    size, removed = file.size, records.removed()
     if not size:
         return 0, GENESIS
-    last = next(records.after(size - 1), None)
+    if size <= removed.sequence:
+        if file.read(0, size - 1) == next(records.removed_leaves(size - 1), None):
+            return size, removed.digest
+        last = None
+    else:
+        last = next(records.after(size - 1), None)
     if last is not None and last.sequence == size and merkle.leaf_hash(last.text) == file.read(0, size - 1):
         return size, last.digest
     logger.warning("the tree of the audit trail does not fit it: it is made anew")
@@ -223,6 +243,11 @@ def _in_tree(records: Records, checkpoint: LogCheckpoint) -> bool:
 
 
 def _in_chain(records: Records, checkpoint: LogCheckpoint) -> bool:
+    removed = records.removed()
+    if checkpoint.size < removed.sequence:
+        return True  # the tree alone tells of them
+    if checkpoint.size == removed.sequence:
+        return removed.digest == head_of(checkpoint).chain
     last = next(records.after(checkpoint.size - 1), None)
     return last is not None and (last.sequence, last.digest) == (checkpoint.size, head_of(checkpoint).chain)
 
@@ -260,7 +285,9 @@ def located_between(records: Records, checkpoint: LogCheckpoint, before: int) ->
     """The first record behind number `before` that is not the one of the checkpoint, as closely as the tree can tell."""
     if _in_tree(records, checkpoint):
         with tree(records) as file:
-            for record in islice(records.after(before), checkpoint.size - before):
+            for record in records.after(before):
+                if record.sequence > checkpoint.size:
+                    break
                 if merkle.leaf_hash(record.text) != file.read(0, record.sequence - 1):
                     sentence = _("record %(first)d is not what it was when the checkpoint of %(time)s was signed")
                     values = {"first": record.sequence, "time": _time(checkpoint.time)}

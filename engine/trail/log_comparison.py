@@ -16,7 +16,7 @@ from engine.trail.log_records import Records
 from engine.trail.models import LogCheckpoint
 from engine.trail.signed_note import NoteError
 
-SAME, EXTENDED, REWRITTEN, NEWER = "same", "extended", "rewritten", "newer than this trail"
+SAME, EXTENDED, REWRITTEN, NEWER, REMOVED = "same", "extended", "rewritten", "newer than this trail", "removed"
 FOREIGN, FORGED, UNREADABLE = "from another installation", "not genuine", "not a checkpoint"
 
 _MEMBERS = ("checkpoint", "to")  # of a document, which is taken for the checkpoint in it
@@ -158,6 +158,9 @@ def _compare_with_chain(logs: Sequence[Records], note: str) -> Comparison:
     if mark.accounts:
         wanted = [each for each in wanted if each[0].account in mark.accounts]
     for records, size, digest in wanted:
+        if 0 < size <= records.removed().sequence:
+            said = _("the records up to %(removed)d were removed by the retention rule: whether the trail goes on from a hash of the chain among them cannot be told")  # fmt: skip
+            return Comparison(REMOVED, said % {"removed": records.removed().sequence}, **given)
         last = next(records.after(size - 1), None) if size else None
         if size and (last is None or last.sequence != size):
             said = _("the trail ends before record %(size)d: it is an older one, put back from a backup, or cut off")

@@ -70,6 +70,8 @@ def checkpoint_for(records: Records, sequence: int) -> LogCheckpoint:
 
 def inclusion(records: Records, sequence: int, checkpoint: LogCheckpoint) -> Inclusion:
     """Raises NoProof if the record as it is now is not the one that was signed."""
+    if sequence <= records.removed().sequence:
+        raise NoProof(f"record {sequence} was removed by the retention rule")
     record = next(records.after(sequence - 1), None)
     if record is None or record.sequence != sequence:
         raise NoProof(f"there is no record {sequence}")

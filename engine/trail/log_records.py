@@ -10,8 +10,10 @@ from typing import NamedTuple, Protocol
 from django.conf import settings
 from django.db import connection
 
-from engine.trail import recorder
-from engine.trail.journal import Journal, position_after, read
+from engine.trail import journal_reader, leaves, recorder
+from engine.trail.journal import Journal
+from engine.trail.journal_reader import position_after, read
+from engine.trail.segments import BEGINNING, Boundary
 
 _CHUNK = 2_000
 
@@ -31,10 +33,19 @@ class Records(Protocol):
         """How many records are known to be durable."""
 
     def after(self, number: int) -> Iterator[Record]:
-        """The records behind record `number`. Raises TrailUnavailable where one cannot be read."""
+        """The records behind record `number`, of those that were not removed. Raises TrailUnavailable where one cannot be read."""
+
+    def removed(self) -> Boundary:
+        """The end of the records that were removed; of none where none was."""
+        return BEGINNING
+
+    def removed_leaves(self, number: int) -> Iterator[bytes]:
+        """The hashes, as the tree has them, of the removed records behind record `number`. Raises TrailUnavailable."""
+        del number
+        return iter(())
 
 
-class JournalRecords:
+class JournalRecords(Records):
     account = ""
 
     def __init__(self, path: Path) -> None:
@@ -45,13 +56,19 @@ class JournalRecords:
         return journal.durable_end()[0] if isinstance(journal, Journal) else 0
 
     def after(self, number: int) -> Iterator[Record]:
-        if not self.path.exists():
+        if not journal_reader.exists(self.path):
             return
         for entry in read(self.path, position_after(self.path, number) if number else 0):
             yield Record(entry.sequence, entry.digest, entry.record)
 
+    def removed(self) -> Boundary:
+        return journal_reader.removed(self.path)
 
-class DatabaseRecords:
+    def removed_leaves(self, number: int) -> Iterator[bytes]:
+        yield from leaves.of_removed(self.path.parent, number)
+
+
+class DatabaseRecords(Records):
     def __init__(self, account: str) -> None:
         self.account = account
 

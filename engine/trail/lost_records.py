@@ -15,11 +15,12 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from engine import clock
+from engine import clock, durable_files
 from engine.store import transaction
 from engine.trail import changes, checkpoints, log, recorder, verify
 from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.journal import GENESIS, Journal, read
+from engine.trail.journal import Journal
+from engine.trail.journal_reader import base, read
 from engine.trail.record import ServiceEvent, service_event
 
 _REGION = "us-east-1"
@@ -85,7 +86,9 @@ def _keep_what_is_whole(trail: Path) -> Path | None:
     journal, kept = trail / "journal", None
     if journal.exists():
         kept = trail / f"journal.found-{datetime.now().strftime('%Y%m%dT%H%M%S')}"
-        shutil.copy2(journal, kept)
+        with open(journal, "rb") as found, durable_files.new_file(kept) as copy:
+            found.seek(base(journal).offset)  # what is sealed stays where it is
+            shutil.copyfileobj(found, copy)
         with open(journal, "r+b") as file:
             file.truncate(_whole_bytes(journal))
     (trail / "lock").unlink(missing_ok=True)  # what it says of the journal is of another one
@@ -93,9 +96,9 @@ def _keep_what_is_whole(trail: Path) -> Path | None:
 
 
 def _whole_bytes(journal: Path) -> int:
-    sequence, digest, end = 0, GENESIS, 0
+    end, sequence, digest = base(journal)
     try:
-        for entry in read(journal):
+        for entry in read(journal, end):
             if (entry.sequence, entry.digest) != (sequence + 1, sha256(digest + entry.record).digest()):
                 break
             sequence, digest, end = entry.sequence, entry.digest, entry.end

@@ -53,6 +53,9 @@ class EventStore(Protocol):
 
     def uses_since(self, account_id: str, arn_prefix: str, after: int) -> list[tuple[str, int, int]]: ...
 
+    def removed(self) -> int:
+        """The number of the last record that was removed (engine.trail.removal); 0 where none was."""
+
 
 def event_store() -> EventStore:
     """The one that this installation has."""
@@ -189,6 +192,11 @@ def uses_by_action(
             use = ActionUse(datetime.fromtimestamp(time, UTC), region)
             found |= {f"{service}:{action}": use for action in actions_of(name)}
     return found
+
+
+def removed_through() -> int:
+    """The number of the last record that was removed by the retention rule; 0 where none was."""
+    return event_store().removed()
 
 
 def first_event_time(account_id: str, after: int = 0) -> datetime | None:

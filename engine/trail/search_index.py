@@ -130,7 +130,7 @@ def _position(index: sqlite3.Connection, account_id: str) -> tuple[int, int, str
 
 
 def _fits(store: EventStore, account_id: str, sequence: int, event_id: str) -> bool:
-    return not sequence or query.event_id_at(account_id, sequence, store) == event_id
+    return sequence <= store.removed() or query.event_id_at(account_id, sequence, store) == event_id
 
 
 def _take_in(index: sqlite3.Connection, store: EventStore, account_id: str) -> int:
@@ -282,6 +282,18 @@ def _words(texts: Mapping[str, list[int]]) -> dict[str, list[int]]:
         for word in event_terms.indexed_words(text):
             found[word] += of_text
     return {word: sorted(set(of_word)) for word, of_word in found.items()}
+
+
+def forget_removed(folder: Path, last: int) -> None:
+    """Let go of the blocks of which every record was removed, up to record `last`; searches leave the others out by themselves."""
+    index, block = connection(folder), (last + 1) // places.BLOCK
+    for (scope_,) in index.execute("SELECT id FROM scope").fetchall():
+        blocks = "SELECT DISTINCT block FROM term WHERE scope = ? AND block < ?"
+        for (each,) in index.execute(blocks, (scope_, block)).fetchall():
+            with _transaction(index):
+                index.execute("DELETE FROM term WHERE scope = ? AND block = ?", (scope_, each))
+    with _transaction(index):
+        index.execute("DELETE FROM span WHERE block < ?", (block,))
 
 
 # --- reading

@@ -32,6 +32,7 @@ class Question:
         self.looks = bool(self._raw) or any(each.field in event_terms.IDENTIFIERS for each in wanted.clauses)
         ends = [each for each in (wanted.before, wanted.newest and wanted.newest + 1) if each is not None]
         self._before = min(ends, default=None)
+        self._removed = store.removed()
         self._start = int(wanted.start.timestamp()) if wanted.start else None
         self._end = int(wanted.end.timestamp()) if wanted.end else None
 
@@ -40,6 +41,8 @@ class Question:
     def spans(self, *, oldest_first: bool = False) -> Iterator[Span]:
         for span in search_index.spans(self.index, self._account, newest_first=not oldest_first):
             too_new = self._before is not None and span.block * places.BLOCK >= self._before
+            if (span.block + 1) * places.BLOCK <= self._removed:
+                continue
             too_old = self.wanted.since is not None and (span.block + 1) * places.BLOCK <= self.wanted.since
             if too_new or too_old:
                 continue
@@ -85,6 +88,8 @@ class Question:
         limits, first = places.ALL, span.block * places.BLOCK
         if self._before is not None and self._before < first + places.BLOCK:
             limits &= places.below(self._before - first)
+        if self._removed >= first:
+            limits &= ~places.below(self._removed - first + 1)
         if self.wanted.since is not None and self.wanted.since >= first:
             limits &= ~places.below(self.wanted.since - first + 1)
         if self._start is not None and self._start > span.first:

@@ -19,11 +19,13 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from engine import clock
-from engine.trail import checkpoints, log, log_records, merkle, signed_note, verify
+from engine.trail import checkpoints, journal_reader, log, log_records, merkle, removals, signed_note, verify
 from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.journal import GENESIS, last_record, position_after, torn_bytes
+from engine.trail.journal_lines import GENESIS
+from engine.trail.journal_reader import last_record, position_after, torn_bytes
 from engine.trail.log_records import Record, Records
 from engine.trail.models import Head, LogCheckpoint, Verification
+from engine.trail.segment_archive import SegmentUnreachable
 from engine.trail.signed_note import NoteError
 from engine.trail.tree_file import TreeDamaged
 from engine.trail.verify import Verdict
@@ -55,7 +57,7 @@ class _End:
 
 
 def run(*, read_all: bool = False, progress: Progress = lambda first, read, last: None) -> tuple[Verdict, str]:
-    """(verdict, statement to keep of what was found whole). Raises CheckpointError."""
+    """(verdict, statement to keep of what was found whole). Raises CheckpointError, and SegmentUnreachable where records lie elsewhere."""
     checkpoint = checkpoints.stored()
     if connection.vendor == "postgresql":
         verdict, statement = _verify_database(progress), ""
@@ -76,19 +78,26 @@ def _journal_path() -> Path:
 
 def _verify_journal(read_all: bool, progress: Progress) -> tuple[Verdict, str]:
     path, records = _journal_path(), log_records.of_account("")
-    if not path.exists():
+    if not journal_reader.exists(path):
         return Verdict(0, GENESIS.hex(), 0, "", 0), ""
-    begin = _nothing() if read_all else _last_verified(records)
+    try:
+        gone, removed = removals.behind(path.parent, records)
+    except removals.RemovalNotProved as reason:
+        return Verdict(0, GENESIS.hex(), reason.first, str(reason), 0), ""
+    begin = _last_verified(records) if not read_all else _nothing()
+    if begin.size < gone.sequence:
+        begin = _Begin(gone.sequence, gone.digest, gone.frontier)
     last = last_record(path)
     total = last.sequence if last is not None else 0
     end = _walk(records, begin, None, lambda number: progress(begin.size + 1, number, total))
     first = begin.size + 1
     if end.broken_at:
-        return Verdict(end.size, end.digest.hex(), end.broken_at, end.reason, 0, first=first), ""
+        verdict = Verdict(end.size, end.digest.hex(), end.broken_at, end.reason, 0, first=first, removed=removed)
+        return verdict, ""
     covered = end.verified.size if end.verified is not None else begin.size
     torn = torn_bytes(path, position_after(path, end.size))
     statement = _state(end.verified) if end.verified is not None else ""
-    return Verdict(end.size, end.digest.hex(), 0, "", torn, first=first, covered=covered), statement
+    return Verdict(end.size, end.digest.hex(), 0, "", torn, first=first, covered=covered, removed=removed), statement
 
 
 def _verify_database(progress: Progress) -> Verdict:
@@ -139,6 +148,8 @@ def _walk(records: Records, begin: _Begin, upto: int | None, told: Callable[[int
                 due, verified = next(waiting, None), due
             if size % _TOLD_EVERY == 0:
                 told(size)
+    except SegmentUnreachable:
+        raise  # whether it is whole cannot be told
     except TrailUnavailable as reason:
         return _End(size, digest, verified, size + 1, str(reason))
     told(size)
@@ -189,6 +200,8 @@ def _last_verified(records: Records) -> _Begin:
     except ValueError:
         return _nothing()
     size, digest = int(number), base64.b64decode(chain)
+    if size <= records.removed().sequence:
+        return _nothing()  # reading begins behind what was removed
     last: Record | None = next(_readable(records, size - 1), None)
     now = log.latest(records)
     if now is None or now.origin != origin or last is None or (last.sequence, last.digest) != (size, digest):

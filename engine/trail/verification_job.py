@@ -17,6 +17,7 @@ from engine.store import transaction
 from engine.trail import verification
 from engine.trail.checkpoints import CheckpointError
 from engine.trail.models import Verification
+from engine.trail.segment_archive import SegmentUnreachable
 from engine.trail.verify import Verdict
 from engine.vault.hierarchy import RootKeyError
 
@@ -53,7 +54,7 @@ def start(*, read_all: bool) -> Verification:
 
 
 def run_now(*, read_all: bool, progress: verification.Progress) -> Verdict:
-    """As the command does: the verdict is kept as well. Raises CheckpointError, RootKeyError, OSError or DatabaseError."""
+    """As the command does: the verdict is kept as well. Raises CheckpointError, RootKeyError, SegmentUnreachable, OSError or DatabaseError."""
     job = _begin()
     try:
         verdict, statement = verification.run(read_all=read_all, progress=progress)
@@ -85,7 +86,7 @@ def _in_thread(job: Verification, read_all: bool, language: str | None) -> None:
         with translation.override(language):
             verdict, statement = verification.run(read_all=read_all, progress=progress)
         _finish(job, asdict(verdict), statement)
-    except (CheckpointError, RootKeyError, OSError) as reason:
+    except (CheckpointError, RootKeyError, SegmentUnreachable, OSError) as reason:
         _finish(job, {"unknown": str(reason)})
     except DatabaseError:
         logger.exception("the verification of the audit trail stopped")  # the page says so once there is no news

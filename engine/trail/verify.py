@@ -17,17 +17,20 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from engine import clock
-from engine.trail import changes, checkpoints, log, recorder
+from engine.trail import changes, checkpoints, journal_reader, log, recorder
 from engine.trail.checkpoints import Checkpoint
 from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.journal import GENESIS, Journal, last_record, position_after, read, torn_bytes
+from engine.trail.journal import Journal
+from engine.trail.journal_lines import GENESIS
+from engine.trail.journal_reader import last_record, position_after, read, torn_bytes
+from engine.trail.segments import Boundary
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`broken_at` is the sequence number at which the chain first breaks or ends too early (0: nowhere); `torn` the bytes of an unfinished
     last line; `missing` how many records the trail must have held and does not. Reading began at record `first`; a signed checkpoint covers the
-    first `covered` records."""
+    first `covered` records. `removed`: what was removed by the retention rule, a sentence each."""
 
     records: int
     last_hash: str
@@ -37,19 +40,20 @@ class Verdict:
     missing: int = 0
     first: int = 1
     covered: int = 0
+    removed: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
         return not self.broken_at
 
 
-def verify(path: Path) -> Verdict:
-    """Read every record of a journal file and compare every hash of its chain."""
-    if not path.exists():
+def verify(path: Path, begin: Boundary | None = None) -> Verdict:
+    """Read every record of a journal that is there, or those behind `begin`, and compare every hash of its chain."""
+    if not journal_reader.exists(path):
         return Verdict(0, GENESIS.hex(), 0, "", 0)
-    sequence, digest, end = 0, GENESIS, 0
+    end, sequence, digest = begin or journal_reader.removed(path)
     try:
-        for entry in read(path):
+        for entry in read(path, end):
             if entry.sequence != sequence + 1:
                 reason = out_of_place(entry.sequence, sequence + 1)
                 return Verdict(sequence, digest.hex(), sequence + 1, reason, 0)
@@ -108,7 +112,7 @@ def gap_in_journal(path: Path, checkpoint: Checkpoint | None) -> Gap | None:
     """What the file journal at `path` lacks of what `checkpoint` names."""
     if checkpoint is None or not checkpoint.records:
         return None
-    if path.exists():
+    if journal_reader.exists(path):
         found = next(read(path, position_after(path, checkpoint.records - 1)), None)
         if found is not None and (found.sequence, found.digest) == (checkpoint.records, checkpoint.digest):
             return None
@@ -200,7 +204,7 @@ def missing(*, first_checkpoint: bool = False) -> str:
     gap = gap_in_journal(path, checkpoint) if checkpoint else _end_of(path, mark, clock.real_now())
     if gap is not None:
         return gap.sentence()
-    return _changes_missing(path, mark) if path.exists() else ""
+    return _changes_missing(path, mark) if journal_reader.exists(path) else ""
 
 
 def _changes_missing(path: Path, mark: int) -> str:

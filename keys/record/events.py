@@ -377,6 +377,11 @@ def event_id_at(account_id: str, sequence: int) -> str:
     return trail.event_id_at(account_id, sequence) or ""
 
 
+def removed_through() -> int:
+    """For keys.record.projection, which keeps the changes of records that were removed."""
+    return trail.removed_through()
+
+
 def begins(account_id: str) -> datetime | None:
     return trail.first_event_time(account_id)
 

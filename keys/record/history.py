@@ -41,7 +41,7 @@ def _read(
 
     def answer() -> FoundEvents | projection.Progress:
         progress = projection.catch_up(account_id, SECONDS)
-        return FoundEvents(read(), True, events.begins(account_id)) if progress.whole else progress
+        return FoundEvents(read(), True, projection.begins(account_id)) if progress.whole else progress
 
     asked = {"eventNames": sorted(names), "endTime": until.isoformat(), **more}
     found = service.console_action(request, events.READ_RECORD, answer, parameters=asked)
@@ -62,6 +62,12 @@ def of_keys(request: ConsoleRequest, until: datetime, after: datetime | None = N
         until,
         lambda: projection.of_kind(account_id, projection.KEY, until, after),
     )
+
+
+def take_in(account_id: str) -> None:
+    """Whatever the embedded record tells of changes is kept, before a part of it is removed. It takes as long as it takes."""
+    while not projection.catch_up(account_id, SECONDS).whole:
+        pass
 
 
 def continues(request: ConsoleRequest, moment: datetime) -> bool:

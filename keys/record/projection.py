@@ -2,7 +2,8 @@
 
 It follows the record when a page of the past is asked for, never while the API answers, in pieces of `_WINDOW` events and for as long as the
 page may wait; the next page goes on where it stopped. An event that was voided later is taken out again. A record that is another one
-(put back from a backup, exchanged) is noticed by the last change that was kept, and read anew.
+(put back from a backup, exchanged) is noticed by the last change that was kept, and read anew. Before records are removed by the retention
+rule it takes in all that they tell.
 """
 
 from __future__ import annotations
@@ -66,9 +67,13 @@ def forget(account_id: str) -> None:
 
 
 def _is_of_this_record(state: HistoryState, latest: int) -> bool:
-    if state.through > latest:
+    removed = events.removed_through()
+    if state.through > max(latest, removed):
         return False
-    return not state.last_sequence or events.event_id_at(state.account_id, state.last_sequence) == state.last_event_id
+    return (
+        state.last_sequence <= removed
+        or events.event_id_at(state.account_id, state.last_sequence) == state.last_event_id
+    )
 
 
 def _take_over(state: HistoryState, until: int) -> None:
@@ -109,6 +114,15 @@ def _rows(account_id: str, sequence: int, record: dict[str, Any]) -> Iterator[Hi
             time=datetime.fromisoformat(record["eventTime"]),
             record=text,
         )
+
+
+def begins(account_id: str) -> datetime | None:
+    """When what is known of an account begins: changes stay known when their records are removed by the retention rule."""
+    kept = (
+        HistoryEvent.objects.filter(account_id=account_id).order_by("sequence").values_list("time", flat=True).first()
+    )
+    known = [each for each in (kept, events.begins(account_id)) if each is not None]
+    return min(known, default=None)
 
 
 def of_key(account_id: str, arn: str) -> list[dict[str, Any]]:

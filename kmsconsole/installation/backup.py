@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -27,12 +28,15 @@ from django.conf import settings
 from django.db import connection
 
 from engine import durable_files
-from engine.trail import checkpoints, verify
+from engine.trail import checkpoints, segment_work, segments, verify
+from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal
 from engine.vault import domain_keys, hierarchy, root_files
 
-FORMAT = "kmsconsole-backup-1"
+FORMAT, FORMAT_WITH_SEGMENTS = "kmsconsole-backup-1", "kmsconsole-backup-2"
 _DATABASE, _JOURNAL, _DUMP, _MANIFEST = ("database.sqlite3", "journal", "database.dump", "manifest.json")
+_SEGMENTS = "segments.json"
+_SEGMENT_FILE = re.compile(r"segments/[0-9]+-[0-9]+\.(gz|blocks|leaves)")
 _CHUNK = 1 << 20
 
 
@@ -84,12 +88,19 @@ def _write(file: IO[bytes], scratch: Path, with_root_key: bool) -> int:
             manifest["members"][name] = {"bytes": size, "sha256": reader.digest.hexdigest()}
 
         if connection.vendor == "sqlite":
-            end, records, last = _snapshot(scratch / _DATABASE)
-            manifest["records"], manifest["lastHash"] = records, last
-            with open(scratch / _DATABASE, "rb") as copy:
-                add(_DATABASE, copy, (scratch / _DATABASE).stat().st_size)
-            with open(_trail() / "journal", "rb") as journal:
-                add(_JOURNAL, journal, end)
+            with segment_work.lock(_trail()):  # nothing is sealed, moved or removed meanwhile
+                end, records, last = _snapshot(scratch / _DATABASE)
+                manifest["records"], manifest["lastHash"] = records, last
+                with open(scratch / _DATABASE, "rb") as copy:
+                    add(_DATABASE, copy, (scratch / _DATABASE).stat().st_size)
+                base = segments.load(_trail()).base.offset
+                with open(_trail() / "journal", "rb") as journal:
+                    journal.seek(base)
+                    add(_JOURNAL, journal, end - base)
+                for path in _segment_files():
+                    manifest["format"] = FORMAT_WITH_SEGMENTS
+                    with open(path, "rb") as copy:
+                        add(str(path.relative_to(_trail())), copy, path.stat().st_size)
         else:
             _dump(scratch / _DUMP)
             with open(scratch / _DUMP, "rb") as copy:
@@ -120,6 +131,13 @@ class _Hashing(io.RawIOBase):
 
 def _trail() -> Path:
     return Path(settings.DATA) / "trail"
+
+
+def _segment_files() -> list[Path]:
+    """What names the sealed segments, and what of them lies in the data folder. Those that were moved stay where they are."""
+    segment_work.tidy(_trail())
+    named = _trail() / _SEGMENTS
+    return [named, *sorted(segments.folder(_trail()).iterdir())] if named.exists() else []
 
 
 def _snapshot(target: Path) -> tuple[int, int, str]:
@@ -179,7 +197,7 @@ def restore(path: Path, *, root_key: Path | None = None) -> RestoreResult:
 def _manifest(archive: tarfile.TarFile, path: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = orjson.loads(_member(archive, _MANIFEST).read())
-        if manifest["format"] != FORMAT:
+        if manifest["format"] not in (FORMAT, FORMAT_WITH_SEGMENTS):
             raise BackupError(f"{path} is a backup of another format: {manifest['format']}")
         for name, expected in manifest["members"].items():
             content, digest = _member(archive, name), sha256()
@@ -222,23 +240,47 @@ def _place(given: Path) -> Path:
 def _restore_files(archive: tarfile.TarFile, manifest: dict[str, Any]) -> None:
     database, journal = Path(settings.DATABASES["default"]["NAME"]), _trail() / "journal"
     left = database.with_name(database.name + "-wal")  # SQLite would read what it holds into the restored database
-    for existing in (database, left, journal):
+    for existing in (database, left, journal, _trail() / _SEGMENTS):
         if existing.exists() and existing.stat().st_size:
             raise BackupError(f"{existing} is there already: restore only into an empty data folder")
     journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _put(journal, _member(archive, _JOURNAL))
-    verdict = verify.verify(journal)
-    if not verdict.whole or (verdict.records, verdict.last_hash) != (manifest["records"], manifest["lastHash"]):
-        journal.unlink()
-        raise BackupError(f"the journal of the backup is not whole: {verdict.reason or 'it ends elsewhere'}")
+    try:
+        _restore_trail(archive, manifest)
+    except (BackupError, TrailUnavailable) as reason:
+        _remove_trail()
+        raise BackupError(str(reason)) from reason
     _put(database, _member(archive, _DATABASE))
     with closing(sqlite3.connect(database)) as copy:
         said = copy.execute("PRAGMA integrity_check").fetchone()[0]
         wrong = f"its database is damaged: {said}" if said != "ok" else _beyond(copy, journal)
     if wrong:
         database.unlink()
-        journal.unlink()
+        _remove_trail()
         raise BackupError(f"the backup is not whole: {wrong}")
+
+
+def _restore_trail(archive: tarfile.TarFile, manifest: dict[str, Any]) -> None:
+    """The journal, with the segments that the backup holds; all of it is read. Raises BackupError, TrailUnavailable."""
+    trail = _trail()
+    for name in manifest["members"]:
+        if name == _SEGMENTS or _SEGMENT_FILE.fullmatch(name):
+            segments.folder(trail).mkdir(mode=0o700, exist_ok=True)
+            _put(trail / name, _member(archive, name))
+    found = segments.load(trail)
+    _put(trail / "journal", _member(archive, _JOURNAL), found.base.offset)
+    for segment in found.kept:
+        if not segment.place:  # those that were moved are where they are: `verify_trail` reads them
+            segment_work.check(trail, segment)
+    verdict = verify.verify(trail / "journal", found.base)
+    if not verdict.whole or (verdict.records, verdict.last_hash) != (manifest["records"], manifest["lastHash"]):
+        raise BackupError(f"the journal of the backup is not whole: {verdict.reason or 'it ends elsewhere'}")
+
+
+def _remove_trail() -> None:
+    """What was begun to be restored."""
+    (_trail() / "journal").unlink(missing_ok=True)
+    (_trail() / _SEGMENTS).unlink(missing_ok=True)
+    shutil.rmtree(segments.folder(_trail()), ignore_errors=True)
 
 
 def _beyond(database: sqlite3.Connection, journal: Path) -> str:
@@ -254,10 +296,11 @@ def _beyond(database: sqlite3.Connection, journal: Path) -> str:
     return "" if gap is None else gap.sentence()
 
 
-def _put(path: Path, content: IO[bytes]) -> None:
-    """A new file of mode 0600, durable."""
+def _put(path: Path, content: IO[bytes], at: int = 0) -> None:
+    """A new file of mode 0600, durable, with the content from byte `at` on."""
     path.unlink(missing_ok=True)  # an empty one
     with durable_files.new_file(path) as file:
+        file.seek(at)
         shutil.copyfileobj(content, file, _CHUNK)
 
 

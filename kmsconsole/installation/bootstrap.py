@@ -20,8 +20,7 @@ from engine import clock
 from engine.iam import accounts
 from engine.iam.models import Account
 from engine.store import cache
-from engine.trail import recorder, verify
-from engine.trail.journal import has_records
+from engine.trail import journal_reader, recorder, verify
 from engine.trail.record import ServiceEvent, service_event
 from engine.vault import domain_keys, hierarchy, root_files
 from engine.vault.models import DomainKey
@@ -108,7 +107,7 @@ def lost_database() -> str:
 def _what_is_left() -> str:
     """Of an installation that has recorded something, beside its database."""
     journal, checkpoint = Path(settings.DATA) / "trail" / "journal", Path(settings.DATA) / "trail.checkpoint"
-    if journal.exists() and has_records(journal):
+    if journal_reader.exists(journal) and journal_reader.has_records(journal):
         return "the audit journal"
     return "a checkpoint of the audit trail" if checkpoint.exists() else ""
 

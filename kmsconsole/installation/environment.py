@@ -103,6 +103,16 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _archive(text: str) -> str:
+    if text.startswith("s3://"):
+        if not re.fullmatch(r"s3://[a-z0-9.-]{3,63}(/[^\s]*)?", text):
+            raise ValueError("must be s3://bucket/prefix")
+        return text.rstrip("/")
+    if not text.startswith("/"):
+        raise ValueError("must be the path of a folder from / on, or s3://bucket/prefix")
+    return text
+
+
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) <= 0:
         raise ValueError("must be a number of seconds above zero")
@@ -311,6 +321,25 @@ class Environment:
         "`on`: checkpoints of the audit trail and their continuation are answered to anyone at `/tlog/`, as witnesses need. Default `off`.",
         _on,
         False,
+    )
+    trail_segment_megabytes: int = _variable(
+        "Older records of the audit journal are sealed into a compressed segment once there are so many megabytes of them. Default 256.",
+        _number,
+        256,
+    )
+    trail_segment_days: int = _variable(
+        "They are sealed as well once the oldest is so many days old. Default 30.", _number, 30
+    )
+    trail_archive: str = _variable(
+        "Where sealed segments are moved: a folder, or `s3://bucket/prefix` with the credentials that boto3 finds. Default they stay in the data folder.",
+        _archive,
+        "",
+    )
+    trail_archive_endpoint: str = _variable("Endpoint of that bucket where it is not AWS's.", _url, "")
+    trail_retention_days: int | None = _variable(
+        "After so many days sealed segments are due to be removed, which two persons have to say. Default never.",
+        _number,
+        None,
     )
     metrics_token: str = _variable(
         "Bearer token that `/metrics` asks for. Without one it answers this machine only.", str, "", secret=True

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
-from engine.trail.journal import read
+from engine.trail.journal_reader import read
 from tests.support.server import ACCOUNT, Server
 
 THREADS = 4

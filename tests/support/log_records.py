@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from engine.trail.log_records import Record
+from engine.trail.log_records import Record, Records
 
 
-class GivenRecords:
+class GivenRecords(Records):
     """All of `texts` is durable. Changing them is what somebody with the disk and the chain's rule does."""
 
     def __init__(self, texts: list[bytes], account: str) -> None:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from engine.sinks import state
 from engine.sinks.state import Position
-from engine.trail import journal
+from engine.trail import journal_reader as journal
 
 
 class Command(BaseCommand):

@@ -4,48 +4,14 @@ verification of the trail and against a checkpoint that was kept elsewhere."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from engine.trail import checkpoints, log, log_comparison, log_records, verification
-from engine.trail.journal import GENESIS, Entry, Journal, read
-from engine.trail.log_records import JournalRecords
 from engine.trail.models import LogCheckpoint, Verification
 from engine.trail.verify import Verdict
-
-
-class OwnTrail(JournalRecords):
-    """A journal of a test's own, in place of the installation's; its log keeps its checkpoints under a name of its own."""
-
-    def __init__(self, folder: Path, account: str) -> None:
-        super().__init__(folder / "journal")
-        self.account = account
-        self.journal = Journal(folder)
-
-    def end(self) -> int:
-        return sum(1 for _ in read(self.path))
-
-    def record(self, number: int) -> None:
-        for _ in range(number):
-            self.journal.append(b'{"eventTime":"2026-01-01T00:00:00Z","n":%d}' % (self.end() + 1))
-
-    def write(self, texts: list[bytes]) -> None:
-        """Put other records in place of all, with numbers and a chain that fit."""
-        digest, lines = GENESIS, []
-        for number, text in enumerate(texts, 1):
-            digest = sha256(digest + text).digest()
-            lines.append(b"%d %s %s\n" % (number, digest.hex().encode(), text))
-        self.path.write_bytes(b"".join(lines))
-
-    @property
-    def texts(self) -> list[bytes]:
-        return [entry.record for entry in self.entries]
-
-    @property
-    def entries(self) -> list[Entry]:
-        return list(read(self.path))
+from tests.support.own_trail import OwnTrail
 
 
 @pytest.fixture

@@ -20,7 +20,9 @@ from engine import clock
 from engine.store import transaction
 from engine.trail import record, recorder, verify
 from engine.trail.groupcommit import TrailUnavailable
-from engine.trail.journal import GENESIS, Journal, position_after, read
+from engine.trail.journal import Journal
+from engine.trail.journal_lines import GENESIS
+from engine.trail.journal_reader import position_after, read
 from engine.trail.models import Event
 from engine.trail.record import ServiceEvent, service_event
 from tests.conftest import TestAccount

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.trail import verify
-from engine.trail.journal import Journal, read
+from engine.trail.journal import Journal
+from engine.trail.journal_reader import read
 
 
 def test_asking_for_the_position_lets_nobody_write_over_a_write_under_way(

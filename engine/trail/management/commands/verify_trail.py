@@ -16,6 +16,7 @@ from django.db import DatabaseError
 
 from engine.trail import log_comparison, log_records, verification_job
 from engine.trail.checkpoints import CheckpointError
+from engine.trail.segment_archive import SegmentUnreachable
 from engine.vault.hierarchy import RootKeyError
 
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             verdict = verification_job.run_now(read_all=options["all"], progress=self._tell)
-        except (CheckpointError, RootKeyError) as reason:
+        except (CheckpointError, RootKeyError, SegmentUnreachable) as reason:
             raise CommandError(f"whether the trail is complete cannot be told: {reason}") from reason
         except OSError as reason:
             raise CommandError(f"the trail cannot be read: {reason}") from reason
@@ -39,10 +40,14 @@ class Command(BaseCommand):
             raise CommandError(verdict.reason)
         if not verdict.whole:
             raise CommandError(f"the chain breaks at record {verdict.broken_at}: {verdict.reason}")
-        self.stdout.write(f"whole: {verdict.records} records, last hash {verdict.last_hash}")
-        if verdict.first > 1:
+        what = "whole but for what was removed" if verdict.removed else "whole"
+        self.stdout.write(f"{what}: {verdict.records} records, last hash {verdict.last_hash}")
+        for removed in verdict.removed:
+            self.stdout.write(removed)
+        removed_through = log_records.of_account("").removed().sequence
+        if verdict.first > removed_through + 1:
             self.stdout.write(
-                f"records 1 to {verdict.first - 1} were read by an earlier verification; --all reads them again"
+                f"records {removed_through + 1} to {verdict.first - 1} were read by an earlier verification; --all reads them again"
             )
         if verdict.torn:
             self.stdout.write(f"{verdict.torn} bytes of an unfinished record at the end; the next write cuts them off")

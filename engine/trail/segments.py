@@ -1,0 +1,347 @@
+"""Sealed segments: the older records of the journal, taken out of its file, compressed; and which of them were removed.
+
+`trail/segments.json` names them in their order, from the journal's first record on without a gap; where the last one ends, the journal's
+file goes on (engine.trail.journal_reader reads both as one). It is replaced as a whole and durably, so it is what makes a segment sealed,
+moved or removed: what a process that died left undone is done by the next one (engine.trail.segment_work).
+
+A segment is a file of gzip members, a quarter of a mebibyte of lines each, which `zcat` reads; where each begins is in a file beside it
+that can be thrown away. Positions are bytes of the journal, as if nothing was ever taken out of it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from engine import durable_files
+from engine.trail import segment_archive
+from engine.trail.groupcommit import TrailUnavailable
+from engine.trail.journal_lines import GENESIS, Line
+from engine.trail.segment_archive import SegmentLost
+
+_FORMAT = "kmsconsole-trail-segments/1"
+BLOCK_BYTES = 1 << 18  # of lines that are compressed together
+_BLOCK = struct.Struct("<QQQ")
+_GZIP = 16 + zlib.MAX_WBITS
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Records `first` to `last`, bytes `start` to `end` of the journal; `before` and `digest` are the chain's hashes around them.
+
+    `begins` and `ends` are times of the machine's clock, as checkpoints have them; `size` and `sha256` are of the compressed file. `checkpoint`
+    is the log's signed checkpoint of `last` records. `place` is where it was moved to, "" in the trail's folder.
+    """
+
+    first: int
+    last: int
+    start: int
+    end: int
+    before: str
+    digest: str
+    begins: str
+    ends: str
+    sealed: str
+    size: int
+    sha256: str
+    checkpoint: str
+    place: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.first:012d}-{self.last:012d}"
+
+    @property
+    def records(self) -> int:
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """That the records up to `last` are to be removed, as the operator of the machine asked (`by`, at `time`, with a `reason`)."""
+
+    id: str
+    last: int
+    by: str
+    time: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Records `first` to `last` were removed, or are about to be. `note` is the signed statement of it (engine.trail.removal)."""
+
+    first: int
+    last: int
+    note: str
+
+
+class Boundary(NamedTuple):
+    """The end of record `sequence` at byte `offset`, and the chain's hash there."""
+
+    offset: int
+    sequence: int
+    digest: bytes
+
+
+BEGINNING = Boundary(0, 0, GENESIS)
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """All that were ever sealed, removed ones too, and the removals in their order. `request` waits for approval; `pending` is a removal
+    that was begun."""
+
+    all: tuple[Segment, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    request: Request | None = None
+    pending: Removal | None = None
+
+    @property
+    def base(self) -> Boundary:
+        """Where the journal's file begins to hold records."""
+        return self._end_of(self.all[-1]) if self.all else BEGINNING
+
+    @property
+    def removed(self) -> Boundary:
+        """The end of what was removed: what is there begins behind it."""
+        last = self.removals[-1].last if self.removals else 0
+        return next((self._end_of(each) for each in reversed(self.all) if each.last <= last), BEGINNING)
+
+    @property
+    def kept(self) -> tuple[Segment, ...]:
+        last = self.removed.sequence
+        return tuple(each for each in self.all if each.first > last)
+
+    @property
+    def gone(self) -> tuple[Segment, ...]:
+        last = self.removed.sequence
+        return tuple(each for each in self.all if each.last <= last)
+
+    def _end_of(self, segment: Segment) -> Boundary:
+        return Boundary(segment.end, segment.last, bytes.fromhex(segment.digest))
+
+    def boundary(self, offset: int) -> Boundary | None:
+        """What is known of the end of a segment at byte `offset`."""
+        if offset == 0:
+            return BEGINNING
+        return next((self._end_of(each) for each in self.all if each.end == offset), None)
+
+    def at(self, offset: int) -> Segment | None:
+        """The segment that holds the byte, if it was not removed."""
+        return next((each for each in self.kept if each.start <= offset < each.end), None)
+
+    def of(self, sequence: int) -> Segment | None:
+        """The segment that holds the record, removed or not."""
+        return next((each for each in self.all if each.first <= sequence <= each.last), None)
+
+    def moved(self, segment: Segment, place: str) -> Segments:
+        return replace(self, all=tuple(replace(each, place=place) if each == segment else each for each in self.all))
+
+    def extended(self, segment: Segment) -> Segments:
+        return replace(self, all=(*self.all, segment))
+
+
+_NONE = Segments()
+_loaded: tuple[Path, tuple[int, int, int], Segments] | None = None
+
+
+def folder(trail: Path) -> Path:
+    return trail / "segments"
+
+
+def load(trail: Path) -> Segments:
+    """The segments of the trail in a folder, as they are now. Raises TrailUnavailable if what names them cannot be read."""
+    global _loaded
+    path = trail / "segments.json"
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return _NONE
+    version = status.st_ino, status.st_mtime_ns, status.st_size
+    known = _loaded
+    if known is not None and known[:2] == (path, version):
+        return known[2]
+    found = _read(path)
+    _loaded = path, version, found
+    return found
+
+
+def _read(path: Path) -> Segments:
+    try:
+        document = orjson.loads(path.read_bytes())
+        if document["format"] != _FORMAT:
+            raise ValueError(f"its format is {document['format']}")
+        request, pending = document["request"], document["pending"]
+        found = Segments(
+            tuple(Segment(**each) for each in document["segments"]),
+            tuple(Removal(**each) for each in document["removals"]),
+            Request(**request) if request else None,
+            Removal(**pending) if pending else None,
+        )
+    except (ValueError, LookupError, TypeError) as reason:
+        raise TrailUnavailable(
+            f"{path}, which names the sealed segments of the audit trail, cannot be read: {reason}"
+        ) from reason
+    end = BEGINNING
+    for each in found.all:
+        if (each.start, each.first, each.before) != (end.offset, end.sequence + 1, end.digest.hex()):
+            raise TrailUnavailable(f"{path}: the segment of record {each.first} does not follow the one before")
+        end = Boundary(each.end, each.last, bytes.fromhex(each.digest))
+    return found
+
+
+def store(trail: Path, found: Segments) -> None:
+    """Durable when it returns. Whoever calls it holds `lock`."""
+    document = {
+        "format": _FORMAT,
+        "segments": [asdict(each) for each in found.all],
+        "removals": [asdict(each) for each in found.removals],
+        "request": asdict(found.request) if found.request is not None else None,
+        "pending": asdict(found.pending) if found.pending is not None else None,
+    }
+    durable_files.replace_file(trail / "segments.json", orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    durable_files.sync_folder(trail)
+
+
+def place_of(trail: Path, segment: Segment) -> str:
+    return segment.place or str(local_file(trail, segment))
+
+
+def local_file(trail: Path, segment: Segment) -> Path:
+    return folder(trail) / f"{segment.name}.gz"
+
+
+# --- reading
+
+
+class Block(NamedTuple):
+    """A gzip member at byte `place` of a segment's file: the lines from record `first`, byte `start` of the journal, on."""
+
+    first: int
+    start: int
+    place: int
+
+
+def lines(trail: Path, segment: Segment, start: int) -> Iterator[Line]:
+    """The segment's lines from byte `start` of the journal on, as they are where it lies now. Raises SegmentLost, SegmentUnreachable."""
+    found = blocks(trail, segment)
+    for number in range(_before(found, start), len(found)):
+        text, at = _content(trail, segment, number), found[number].start
+        for line in text.splitlines(keepends=True):
+            if at >= start:
+                yield Line(at, line)
+            at += len(line)
+
+
+def bytes_at(trail: Path, segment: Segment, start: int, length: int) -> bytes:
+    """What lies at byte `start` of the journal, in one block. Raises SegmentLost, SegmentUnreachable."""
+    found = blocks(trail, segment)
+    number = _before(found, start)
+    at = start - found[number].start
+    return content(trail, segment, number)[at : at + length]
+
+
+def block_start(trail: Path, segment: Segment, place: int) -> int:
+    """Where the block begins that holds a byte of the journal."""
+    found = blocks(trail, segment)
+    return found[_before(found, place)].start
+
+
+def offset_behind(trail: Path, segment: Segment, sequence: int) -> int:
+    """The byte of the journal at which the first record of the segment behind record `sequence` begins."""
+    if sequence < segment.first:
+        return segment.start
+    found = blocks(trail, segment)
+    number = bisect_right(found, sequence, key=lambda each: each.first) - 1
+    at = found[number].start
+    for line in content(trail, segment, number).splitlines(keepends=True):
+        if int(line.partition(b" ")[0]) > sequence:
+            return at
+        at += len(line)
+    return at
+
+
+def _before(found: tuple[Block, ...], start: int) -> int:
+    return max(bisect_right(found, start, key=lambda each: each.start) - 1, 0)
+
+
+@lru_cache(maxsize=32)
+def blocks(trail: Path, segment: Segment) -> tuple[Block, ...]:
+    """The blocks of a segment. Where the file that names them is gone, they are found in the segment itself."""
+    path = folder(trail) / f"{segment.name}.blocks"
+    try:
+        found = tuple(Block(*each) for each in _BLOCK.iter_unpack(path.read_bytes()))
+    except (FileNotFoundError, struct.error):
+        found = ()
+    if found and found[0] == Block(segment.first, segment.start, 0) and found[-1].place < segment.size:
+        return found
+    return tuple(_found_blocks(trail, segment))
+
+
+def write_blocks(path: Path, found: list[Block]) -> None:
+    durable_files.replace_file(path, b"".join(_BLOCK.pack(*each) for each in found))
+
+
+def _found_blocks(trail: Path, segment: Segment) -> Iterator[Block]:
+    first, start = segment.first, segment.start
+    for place, text in members(segment_archive.pieces(place_of(trail, segment)), segment.name):
+        yield Block(first, start, place)
+        first, start = first + text.count(b"\n"), start + len(text)
+
+
+def members(pieces: Iterator[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+    """(where it begins, what it holds) of each gzip member of a file that is read in pieces. Raises SegmentLost."""
+    place = read = 0
+    member, parts = zlib.decompressobj(_GZIP), list[bytes]()
+    for piece in pieces:
+        read += len(piece)
+        rest = piece
+        while rest:
+            try:
+                parts.append(member.decompress(rest))
+            except zlib.error as reason:
+                raise SegmentLost(f"segment {name} of the audit trail is damaged: {reason}") from reason
+            rest = member.unused_data
+            if member.eof:
+                yield place, b"".join(parts)
+                place, member, parts = read - len(rest), zlib.decompressobj(_GZIP), []
+    if parts:
+        raise SegmentLost(f"segment {name} of the audit trail is cut off")
+
+
+@lru_cache(maxsize=16)
+def content(trail: Path, segment: Segment, number: int) -> bytes:
+    """The lines of a block, which may be remembered. Raises SegmentLost, SegmentUnreachable."""
+    return _content(trail, segment, number)
+
+
+def _content(trail: Path, segment: Segment, number: int) -> bytes:
+    found = blocks(trail, segment)
+    place = found[number].place
+    end = found[number + 1].place if number + 1 < len(found) else segment.size
+    try:
+        return gzip.decompress(_compressed(trail, segment, place, end - place))
+    except (OSError, EOFError, zlib.error) as reason:
+        raise SegmentLost(f"segment {segment.name} of the audit trail is damaged: {reason}") from reason
+
+
+def _compressed(trail: Path, segment: Segment, place: int, length: int) -> bytes:
+    try:
+        return segment_archive.read(place_of(trail, segment), place, length)
+    except SegmentLost:
+        now = load(trail).of(segment.first)  # it may have been moved since the caller looked
+        if now is None or now.place == segment.place:
+            raise
+        return segment_archive.read(place_of(trail, now), place, length)
