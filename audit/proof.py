@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
+from django.conf import settings
 from django.http import FileResponse, Http404, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -19,6 +20,7 @@ from keys.common import problem_page
 from keys.record import proofs
 
 VERIFIER = Path(__file__).with_name("verify_kmsconsole_trail.py")
+_SEGMENTS = 10  # that the page lists
 _MOST_BYTES = 64 << 10  # of an uploaded checkpoint
 
 
@@ -36,8 +38,48 @@ def page(request: ConsoleRequest) -> HttpResponse:
 
 
 def _page(request: ConsoleRequest, status: int = 200, **shown: Any) -> HttpResponse:
-    values = {"checkpoints": proofs.recent(request), "witnesses": proofs.witnesses(request), **_verification(request)}
+    values = {
+        "checkpoints": proofs.recent(request),
+        "witnesses": proofs.witnesses(request),
+        **_storage(request),
+        **_verification(request),
+    }
     return render(request, "audit/verify.html", {**values, **shown}, status=status)
+
+
+def _storage(request: ConsoleRequest) -> dict[str, Any]:
+    """What the record takes up, its newest segments, and the removal that is asked for."""
+    found, asked = proofs.storage(request), proofs.removal_asked(request)
+    if found is None:
+        return {}
+    rules = {"archive": settings.KMSCONSOLE.trail_archive, "days": settings.KMSCONSOLE.trail_retention_days}
+    newest = found.segments[::-1][:_SEGMENTS]
+    segments = [{"of": each, "begins": _moment(each.begins), "ends": _moment(each.ends)} for each in newest]
+    request_, decision = asked if asked is not None else (None, None)
+    return {
+        "storage": found,
+        "segments": segments,
+        "rules": rules,
+        "removal": request_,
+        "decision": decision,
+    }
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def decide_removal(request: ConsoleRequest) -> HttpResponse:
+    """Approve or reject what the operator of the machine asks to remove."""
+    if request.method != "POST":
+        return redirect("audit-verify")
+    try:
+        proofs.decide_removal(request, request.POST.get("removal", ""), approve=request.POST.get("do") == "approve")
+    except ClientError as error:
+        return problem_page(request, _("Verify integrity"), error)
+    except proofs.RemovalRefused as reason:
+        return _page(request, 409, removal_problem=reason)
+    return redirect("audit-verify")
 
 
 def _verification(request: ConsoleRequest) -> dict[str, Any]:
@@ -55,6 +97,7 @@ def _verification(request: ConsoleRequest) -> dict[str, Any]:
         "unknown": verdict.get("unknown", ""),
         "percent": min(done * 100 // total, 100),
         "before": verdict.get("first", 1) - 1,
+        "removed_through": proofs.removed_through(),
     }
 
 

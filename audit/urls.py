@@ -22,6 +22,7 @@ urlpatterns = [
     path("sinks/", sinks.page, name="audit-sinks"),
     path("verify/", proof.page, name="audit-verify"),
     path("verify/checkpoint/", proof.compare, name="audit-compare"),
+    path("verify/removal/", proof.decide_removal, name="audit-removal"),
     path("verify/verify_kmsconsole_trail.py", proof.verifier, name="audit-verifier"),
     path("checkpoint/", proof.checkpoint, name="audit-checkpoint"),
     path("consistency/", proof.consistency, name="audit-consistency"),

@@ -55,6 +55,7 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("AddCosignature", "Keep a witness's signature under a checkpoint of the audit record."),
     ConsoleAction("AnswerQuestion", "Answer a question of a lesson, for the record."),
     ConsoleAction("ApproveKeyDeletion", "Approve, as the second person, what another asked to delete.", "key"),
+    ConsoleAction("ApproveTrailRemoval", "Approve that the operator removes the oldest records of the audit trail."),
     ConsoleAction("ChangeDeletionRule", "Switch on, and with a second person off, that deletions need two persons."),
     ConsoleAction("EndConsoleSessions", "End a user's sign-ins to the console.", resource="user"),
     ConsoleAction("ListAlerts", "See the rules that look at the record, and what they found.", reads=True),
@@ -98,6 +99,7 @@ ACTIONS: tuple[ConsoleAction, ...] = (
         requires="cloudtrail:LookupEvents",
     ),
     ConsoleAction("RejectKeyDeletion", "Reject what another person asked to delete.", "key"),
+    ConsoleAction("RejectTrailRemoval", "Reject that the operator removes the oldest records of the audit trail."),
     ConsoleAction("RequestKeyDeletion", "Ask a second person to approve a deletion, and withdraw that.", "key"),
     ConsoleAction("RunComplianceChecks", "Run the compliance checks and keep their results."),
     ConsoleAction(

@@ -5,14 +5,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from engine.trail import log, log_comparison, log_export, log_proofs, log_records, query, verification_job, witnesses
+from django.conf import settings
+from django.db import connection
+
+from engine.trail import (
+    log,
+    log_comparison,
+    log_export,
+    log_proofs,
+    log_records,
+    query,
+    removal,
+    segments,
+    verification_job,
+    witnesses,
+)
 from engine.trail.checkpoints import CheckpointError
 from engine.trail.log_comparison import Comparison
 from engine.trail.log_proofs import FAILURES, NoProof, note_of
 from engine.trail.models import LogCheckpoint, Verification
+from engine.trail.removal import RemovalRefused
 from engine.trail.report_signature import SignedReport, sign
+from engine.trail.segments import Request
+from engine.trail.storage import Storage, measured
 from engine.trail.verification_job import is_running
 
 __all__ = [
@@ -21,6 +39,7 @@ __all__ = [
     "Comparison",
     "LogCheckpoint",
     "NoProof",
+    "RemovalRefused",
     "SignedReport",
     "Verification",
     "checkpoint",
@@ -35,7 +54,11 @@ __all__ = [
     "new_cosignatures",
     "note_of",
     "recent",
+    "removal_asked",
+    "removal_parameters",
+    "removed_through",
     "sign",
+    "storage",
     "verify",
     "witnesses_of",
 ]
@@ -100,6 +123,32 @@ def export(account_id: str, event_ids: Iterable[str]) -> Iterator[str]:
     return log_export.selected(
         log_records.of_account(account_id), [page.sequences[0] for page in pages if page.sequences]
     )
+
+
+def storage() -> Storage | None:
+    """What the trail takes up; None where it is in a database."""
+    return None if connection.vendor == "postgresql" else measured(_trail())
+
+
+def removed_through() -> int:
+    """The number of the last record that was removed; 0 where none was."""
+    return query.removed_through()
+
+
+def removal_asked(account_id: str) -> tuple[Request, removal.Decision] | None:
+    """What the operator of the machine asks to remove of the account's records, and what the account has said to it."""
+    request = None if connection.vendor == "postgresql" else segments.load(_trail()).request
+    said = removal.decisions(request, [account_id]) if request is not None else []
+    return (request, said[0]) if request is not None and said else None
+
+
+def removal_parameters(request_id: str) -> dict[str, Any]:
+    """What a decision on it is recorded with. Raises RemovalRefused where it is not asked for any more."""
+    return removal.parameters(removal.require_open(_trail(), request_id))
+
+
+def _trail() -> Path:
+    return Path(settings.DATA) / "trail"
 
 
 def new_cosignatures(text: str) -> list[str]:

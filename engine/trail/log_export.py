@@ -36,7 +36,9 @@ def selected(records: Records, sequences: Iterable[int]) -> Iterator[str]:
 
 
 def whole(records: Records) -> Iterator[str]:
-    """Every record of the log. Only for whoever runs the machine: it holds all accounts."""
+    """Every record of the log. Only for whoever runs the machine: it holds all accounts. Raises NoProof where some were removed."""
+    if removed := records.removed().sequence:
+        raise NoProof(f"records 1 to {removed} were removed by the retention rule: there is no export of the whole log")
     checkpoint = _checkpoint(records)
     lines = (
         {"index": each.sequence - 1, "record": each.text.decode()}

@@ -16,7 +16,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+from django.utils.translation import gettext as _
 
 from engine import clock
 from engine.trail import (
@@ -102,6 +105,11 @@ def _has_records(account: str, last: int) -> bool:
     return bool(store.rows(sql, (account, last)))
 
 
+def parameters(request: Request) -> dict[str, Any]:
+    """What the event of a decision names: one on another removal, or on fewer records, is none on this."""
+    return {"removalId": request.id, "lastRecord": request.last, "reason": request.reason}
+
+
 def _decision(request: Request, account: str) -> Decision:
     wanted = query.Lookup(names=(APPROVED, REJECTED), source=_SOURCE, after=request.last)
     while True:
@@ -109,12 +117,20 @@ def _decision(request: Request, account: str) -> Decision:
         for event in page.events:
             if event.get("errorCode") or event.get("voided"):
                 continue
-            if (event.get("requestParameters") or {}).get("removalId") == request.id:
+            if event.get("requestParameters") == parameters(request):
                 by = event["userIdentity"].get("arn", "")
                 return Decision(account, by, event["eventName"] == APPROVED)
         if page.next is None:
             return Decision(account)
         wanted = replace(wanted, before=page.next)
+
+
+def require_open(trail: Path, request_id: str) -> Request:
+    """What is asked for now, if it is this. Raises RemovalRefused."""
+    request = segments.load(trail).request
+    if request is None or request.id != request_id:
+        raise RemovalRefused(_("This removal is not asked for any more."))
+    return request
 
 
 # --- carried out

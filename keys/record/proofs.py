@@ -1,7 +1,7 @@
 """The proof of the embedded record for pages, as the signed-in principal: verification, checkpoints, proofs, comparison and proved exports.
 
 Each is a reading by the console's own action kmsconsole:ReadRecord, decided and recorded; keeping a witness's cosignature is
-kmsconsole:AddCosignature. Raises ClientError, and FAILURES where something cannot be proved.
+kmsconsole:AddCosignature, deciding on a removal of records kmsconsole:ApproveTrailRemoval or RejectTrailRemoval. Raises ClientError, and FAILURES where something cannot be proved.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from engine.public import proof
 from engine.public.proof import FAILURES as FAILURES
 from engine.public.proof import Comparison, LogCheckpoint, Verification
 from engine.public.proof import NoProof as NoProof
+from engine.public.proof import RemovalRefused as RemovalRefused
 from keys import service
 
 READ_RECORD, ADD_COSIGNATURE = "kmsconsole:ReadRecord", "kmsconsole:AddCosignature"
+APPROVE_REMOVAL, REJECT_REMOVAL = "kmsconsole:ApproveTrailRemoval", "kmsconsole:RejectTrailRemoval"
 _RECENT = 10
 MOST_PROVED = 5_000  # events of one proved export
 
@@ -48,6 +50,28 @@ def recent(request: ConsoleRequest) -> list[LogCheckpoint]:
 
 def witnesses(request: ConsoleRequest) -> list[Any]:
     return proof.witnesses_of(request.signed_in.account_id) if may_read(request) else []
+
+
+def storage(request: ConsoleRequest) -> Any:
+    """What the record takes up; None where that cannot be told, and for who may not read the record."""
+    return proof.storage() if may_read(request) else None
+
+
+def removed_through() -> int:
+    """The number of the last record that was removed; 0 where none was."""
+    return proof.removed_through()
+
+
+def removal_asked(request: ConsoleRequest) -> Any:
+    """(what is asked to be removed, what the account has said to it), or None."""
+    return proof.removal_asked(request.signed_in.account_id) if may_read(request) else None
+
+
+def decide_removal(request: ConsoleRequest, removal_id: str, *, approve: bool) -> None:
+    """Approve or reject what the operator of the machine asks to remove: the event of it is what counts. Raises RemovalRefused."""
+    asked = proof.removal_parameters(removal_id)
+    action = APPROVE_REMOVAL if approve else REJECT_REMOVAL
+    service.console_action(request, action, lambda: None, parameters=asked)
 
 
 def checkpoint(request: ConsoleRequest, before: datetime | None) -> LogCheckpoint:

@@ -22,6 +22,7 @@ from django.conf import settings
 from engine import metrics
 from engine.sinks import state
 from engine.store import cache
+from engine.trail import storage
 
 _EVERY = 1.0  # seconds between a worker's writes
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -165,6 +166,7 @@ class _Families:
             ("data_free_bytes", "Free space where the data folder is.", shutil.disk_usage(settings.DATA).free),
         ):
             yield GaugeMetricFamily(f"kmsconsole_{name}", text, value=value)
+        yield from _trail()
         behind = GaugeMetricFamily("kmsconsole_sink_records_behind", "Records a sink has not taken.", labels=("sink",))
         failing = GaugeMetricFamily("kmsconsole_sink_failing", "1 while a sink takes nothing.", labels=("sink",))
         lag = GaugeMetricFamily("kmsconsole_sink_lag_seconds", "Age of the oldest it has not.", labels=("sink",))
@@ -176,6 +178,28 @@ class _Families:
         yield behind
         yield lag
         yield failing
+
+
+def _trail() -> Iterator[Any]:
+    """What the file journal's trail takes up."""
+    from prometheus_client.core import GaugeMetricFamily
+
+    trail = Path(settings.DATA) / "trail"
+    size = GaugeMetricFamily("kmsconsole_trail_disk_bytes", "What the trail takes up on this disk.", labels=("part",))
+    for part, number in storage.disk(trail).items():
+        size.add_metric((part,), number)
+    yield size
+    if not (trail / "journal").exists():
+        return
+    found = storage.held(trail)
+    for name, text, value in (
+        ("trail_recorded_bytes", "Records ever written, before compression; its rate is the growth.", found.recorded),
+        ("trail_records", "Records ever written.", found.last),
+        ("trail_removed_records", "Records removed by the retention rule.", found.removed),
+        ("trail_segments", "Sealed segments that are kept.", found.segments),
+        ("trail_moved_bytes", "Compressed bytes of segments that were moved elsewhere.", found.moved),
+    ):
+        yield GaugeMetricFamily(f"kmsconsole_{name}", text, value=value)
 
 
 def _cumulative(bounds: tuple[float, ...], histogram: metrics.Histogram) -> tuple[list[tuple[str, float]], float]:

@@ -37,6 +37,7 @@ NO_CALL = {
     "compliance-exception-new": "an exception from a check is the console's own",
     "compliance-exception-end": "an exception from a check is the console's own",
     "audit-compare": "compares a checkpoint; a witness's signature in it is the console's own to keep",
+    "audit-removal": "a decision on the operator's request is the console's own",
     "endpoint-new": "a connection is the console's own",
     "endpoint": "tests a connection of the console's own",
     "endpoint-delete": "a connection is the console's own",

@@ -136,6 +136,7 @@ def test_each_role_may_do_what_it_is_for(
 # Actions of the console's own, and the roles that may.
 CONSOLE: dict[str, str] = {
     "ApproveKeyDeletion": "administrator teacher",
+    "ApproveTrailRemoval": "",
     "ChangeDeletionRule": "",
     "EndConsoleSessions": "",
     "AddCosignature": "",
@@ -154,6 +155,7 @@ CONSOLE: dict[str, str] = {
     "ReadKeyStoreHealth": "administrator auditor teacher",
     "ReadRecord": "administrator auditor teacher student",
     "RejectKeyDeletion": "administrator teacher",
+    "RejectTrailRemoval": "",
     "RequestKeyDeletion": "administrator teacher",
     "RunComplianceChecks": "",
     "SignComplianceReport": "auditor",
