@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,31 +10,20 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from audit.forms import TwoMomentsForm
-from console import moments, paging
+from console import paging
 from console.request import ConsoleRequest
-from engine.public.key_policies import default_key_policy
 from keys import service
 from keys.common import problem_page
-from keys.policy import policy_changes
 from keys.policy.policy_changes import PolicyDifference
-from keys.record import key_states, past_keys
+from keys.record import key_changes, key_states, past_keys
+from keys.record.key_changes import FactChange
 from keys.record.snapshots import KeySnapshot
 
 PAGE = 50
 CREATED, DELETED, CHANGED = "created", "deleted", "changed"
-Value = Callable[[KeySnapshot, datetime], str]
-
-
-@dataclass(frozen=True, slots=True)
-class FactChange:
-    name: str | Promise
-    before: str
-    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +34,6 @@ class KeyChange:
     key: KeySnapshot
     facts: tuple[FactChange, ...] = ()
     policy: PolicyDifference | None = None
-
-
-def _grants(key: KeySnapshot, _moment: datetime) -> str:
-    lines = (f"{each.grant['GranteePrincipal']}: {', '.join(each.grant['Operations'])}" for each in key.grants)
-    return "\n".join(sorted(lines))
-
-
-# Each fact of a key that is compared, with how it is shown. The policy is compared by its statements.
-FACTS: tuple[tuple[str | Promise, Value], ...] = (
-    (gettext_lazy("Status"), lambda key, moment: key.state(moment)),
-    (
-        gettext_lazy("Deletion date"),
-        lambda key, moment: moments.to_second(key.deletion_date) if key.deletion_date else "",
-    ),
-    (gettext_lazy("Description"), lambda key, moment: key.description),
-    (gettext_lazy("Aliases"), lambda key, moment: "\n".join(key.aliases)),
-    (gettext_lazy("Tags"), lambda key, moment: "\n".join(f"{name}={key.tags[name]}" for name in sorted(key.tags))),
-    (
-        gettext_lazy("Automatic rotation (days)"),
-        lambda key, moment: str(key.rotation_days) if key.rotation_days is not None else "",
-    ),
-    (gettext_lazy("Regionality"), lambda key, moment: key.regionality),
-    (gettext_lazy("Grants"), _grants),
-)
 
 
 def page(request: ConsoleRequest) -> HttpResponse:
@@ -108,20 +73,7 @@ def changes(
         elif gone:
             yield KeyChange(DELETED, key)
         else:
-            facts = tuple(_facts(old, key, before, after))
-            policy = _policy(old, key, account_id)
+            facts = tuple(key_changes.facts(old, key, before, after))
+            policy = key_changes.policy(old, key, account_id)
             if facts or policy is not None:
                 yield KeyChange(CHANGED, key, facts, policy)
-
-
-def _facts(old: KeySnapshot, new: KeySnapshot, before: datetime, after: datetime) -> Iterator[FactChange]:
-    for name, value in FACTS:
-        was, now = value(old, before), value(new, after)
-        if was != now:
-            yield FactChange(name, was, now)
-
-
-def _policy(old: KeySnapshot, new: KeySnapshot, account_id: str) -> PolicyDifference | None:
-    default = default_key_policy(account_id)
-    found = policy_changes.difference(old.policy or default, new.policy or default)
-    return None if found.is_empty else found

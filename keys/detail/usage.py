@@ -1,16 +1,15 @@
-"""What a key's events say: calls over time, by whom, for what and through which service; changes and states; what hangs on it. Pure."""
+"""What a key's events say: calls over time, by whom, for what and through which service; what hangs on it. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from engine.public.vocabulary import MAKES_CIPHERTEXT
 from keys.record.key_events import Event
-from keys.record.key_states import StateFacts, changed, created
 
 DIRECT = "direct"
 
@@ -59,58 +58,6 @@ def shares(events: Iterable[Event], name: Any) -> list[Share]:
             last[group] = max(last.get(group, event.time), event.time)
     found = [Share(group, done[group], refused[group], last[group]) for group in last]
     return sorted(found, key=lambda share: (-share.calls, share.name))
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of the key: the event and the state the key was in from then on."""
-
-    event: Event
-    state: str
-    detail: str = ""
-
-    @property
-    def as_of(self) -> str:
-        """The moment after it, as an address has it."""
-        return self.event.time.isoformat()
-
-
-def changes(events: Sequence[Event]) -> list[Change]:
-    """Changes that were carried out, oldest first. `events` newest first, as CloudTrail gives them."""
-    facts, found = StateFacts(), []
-    for event in reversed(events):
-        if event.error or event.read_only or event.is_use or event.name in _NO_CHANGE:
-            continue
-        if event.name == "CreateKey":
-            facts = StateFacts(**created(event.response.get("keyMetadata", {})))
-        facts = replace(facts, **changed(event.name, event.request, event.response))
-        found.append(Change(event, facts.state(event.time), _detail(event)))
-    return found
-
-
-_NO_CHANGE = frozenset({"GetParametersForImport"})
-
-
-def _detail(event: Event) -> str:
-    """What a reader wants of the request beyond its name."""
-    given: Mapping[str, Any] = event.request
-    for name in (
-        "description",
-        "aliasName",
-        "pendingWindowInDays",
-        "rotationPeriodInDays",
-        "replicaRegion",
-        "primaryRegion",
-    ):
-        if given.get(name) not in (None, ""):
-            return str(given[name])
-    if given.get("operations"):
-        return f"{', '.join(given['operations'])} → {given.get('granteePrincipal') or given.get('granteeServicePrincipal', '')}"
-    if given.get("tags"):
-        return ", ".join(f"{tag.get('tagKey')}={tag.get('tagValue', '')}" for tag in given["tags"])
-    if given.get("tagKeys"):
-        return ", ".join(given["tagKeys"])
-    return ""
 
 
 @dataclass(slots=True)

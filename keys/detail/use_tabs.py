@@ -1,4 +1,4 @@
-"""The tabs of a key that read the trail: its use, its timeline, and the impact of its deletion."""
+"""The tabs of a key that read the uses of it: its use, and the impact of its deletion."""
 
 from __future__ import annotations
 
@@ -57,30 +57,6 @@ def use(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any
             (_("By service"), _("Service"), usage.shares(uses, lambda event: event.service or _("called directly"))),
             (_("By error"), _("Error"), usage.shares([e for e in uses if e.error], lambda event: event.error)),
         ],
-    }
-
-
-def timeline(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
-    now = service.record_now(request)
-    events = key_events.of_key(request, key["Arn"])
-    found = usage.changes(events.found)
-    states = [(change.event.time, change.state) for change in found]
-    if not states or states[0][0] > key["CreationDate"]:
-        states.insert(0, (key["CreationDate"], states[0][1] if states else key["KeyState"]))
-    rotation, _problem = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
-    ahead = [
-        (key.get("DeletionDate"), _("The key and its material are destroyed")),
-        (key.get("ValidTo"), _("The imported key material expires")),
-        ((rotation or {}).get("NextRotationDate"), _("The key material is rotated")),
-    ]
-    return {
-        "changes": list(reversed(found)),
-        "strip": charts.state_intervals(states, now),
-        "strip_width": charts.WIDTH,
-        "since": states[0][0],
-        "now": now,
-        "ahead": sorted((moment, words) for moment, words in ahead if moment),
-        "whole": events.whole,
     }
 
 

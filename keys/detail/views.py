@@ -17,7 +17,7 @@ from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import service
 from keys.common import problem_page
-from keys.detail import access_tab, past, use_tabs
+from keys.detail import access_tab, past, timeline, use_tabs
 from keys.grants import grants
 from keys.lifecycle import action_rules
 from keys.lifecycle.views import actions, deletion
@@ -109,7 +109,7 @@ TABS: dict[str, Tab] = {
     "grants": Tab(_("Grants"), _grants),
     "access": Tab(_("Access"), access_tab.load),
     "use": Tab(_("Use"), use_tabs.use),
-    "timeline": Tab(_("Timeline"), use_tabs.timeline, rare=True),
+    "timeline": Tab(_("Timeline"), timeline.load, rare=True),
     "impact": Tab(_("Impact of deletion"), use_tabs.impact, lambda key: bool(key["KeyManager"] != "AWS"), rare=True),
 }
 

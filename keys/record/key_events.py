@@ -30,6 +30,7 @@ class Event:
     read_only: bool
     request: Mapping[str, Any]
     response: Mapping[str, Any]
+    record: dict[str, Any]
 
     @property
     def is_use(self) -> bool:
@@ -56,7 +57,7 @@ def of_key(request: ConsoleRequest, arn: str, *, since: datetime | None = None, 
     while len(found) < most:
         answer = events.look_up(request, **parameters)
         records = [json.loads(entry["CloudTrailEvent"]) for entry in answer["Events"]]
-        found += [_event(record) for record in records if not record.get("voided")]
+        found += [event_of(record) for record in records if not record.get("voided")]
         token = answer.get("NextToken")
         if not token:
             return Events(found, True)
@@ -64,7 +65,8 @@ def of_key(request: ConsoleRequest, arn: str, *, since: datetime | None = None, 
     return Events(found, False)
 
 
-def _event(record: Mapping[str, Any]) -> Event:
+def event_of(record: dict[str, Any]) -> Event:
+    """The event of a record in CloudTrail's form."""
     identity = record["userIdentity"]
     given = record.get("requestParameters") or {}
     contexts = [given[name] for name in given if name.lower().endswith("encryptioncontext") and given[name]]
@@ -79,4 +81,5 @@ def _event(record: Mapping[str, Any]) -> Event:
         read_only=bool(record.get("readOnly")),
         request=given,
         response=record.get("responseElements") or {},
+        record=record,
     )

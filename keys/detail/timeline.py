@@ -1,0 +1,157 @@
+"""The timeline of a key: every change of it by the record, with what was before and after, what time alone did, and what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from console import charts, paging
+from console.aws_calls import optional
+from console.request import ConsoleRequest
+from keys import service
+from keys.policy.policy_changes import PolicyDifference
+from keys.record import events, history, key_changes, key_events
+from keys.record.key_changes import FactChange
+from keys.record.key_events import Event
+from keys.record.key_states import StateFacts, changed, created
+from keys.record.snapshots import KeyReplay, KeySnapshot
+
+_PAGE = 50
+_FEW = 200  # events of a key that LookupEvents is asked for, before its changes alone are read
+_NO_CHANGE = frozenset({"GetParametersForImport"})
+_EXPIRED = gettext_lazy("The imported key material expired")
+_ROTATED = gettext_lazy("The key material was rotated, as its automatic rotation says")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of the key and the state it was in from then on. `event` is None for what time alone did, `words` says what that was.
+    `before` and `after` are what the record tells of the key around it: None where it does not."""
+
+    time: datetime
+    state: str
+    event: Event | None = None
+    words: str | Promise = ""
+    before: KeySnapshot | None = None
+    after: KeySnapshot | None = None
+
+    @property
+    def as_of(self) -> str:
+        """The moment after it, as an address has it."""
+        return self.time.isoformat()
+
+    @property
+    def facts(self) -> list[FactChange]:
+        if self.before is None or self.after is None:
+            return []
+        return list(key_changes.facts(self.before, self.after, self.time, self.time))
+
+    @property
+    def policy(self) -> PolicyDifference | None:
+        if self.before is None or self.after is None or self.before.policy == self.after.policy:
+            return None
+        return key_changes.policy(self.before, self.after, self.after.arn.split(":")[4])
+
+    @property
+    def detail(self) -> str:
+        """What a reader wants of the request, where before and after do not say it."""
+        return _detail(self.event) if self.event is not None else ""
+
+
+def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
+    now = service.record_now(request)
+    read, whole = _events(request, key["Arn"], now)
+    rotations, _problem = optional(lambda: service.pages(kms, "list_key_rotations", "Rotations", KeyId=key["KeyId"]))
+    automatic = [each["RotationDate"] for each in rotations or () if each.get("RotationType") == "AUTOMATIC"]
+    found = with_time_alone(changes(read, key), automatic, now)
+    states = [(change.time, change.state) for change in found]
+    if not states or states[0][0] > key["CreationDate"]:
+        states.insert(0, (key["CreationDate"], states[0][1] if states else key["KeyState"]))
+    rotation, _problem = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
+    ahead = [
+        (key.get("DeletionDate"), _("The key and its material are destroyed")),
+        (key.get("ValidTo"), _("The imported key material expires")),
+        ((rotation or {}).get("NextRotationDate"), _("The key material is rotated")),
+    ]
+    page = paging.page_of(list(reversed(found)), _PAGE, request.GET)
+    return {
+        "changes": page.object_list,
+        "page": page,
+        "strip": charts.state_intervals(states, now),
+        "strip_width": charts.WIDTH,
+        "since": states[0][0],
+        "now": now,
+        "ahead": sorted((moment, words) for moment, words in ahead if moment),
+        "whole": whole,
+    }
+
+
+def _events(request: ConsoleRequest, arn: str, now: datetime) -> tuple[list[Event], bool]:
+    """(oldest first, whether these are all). Of a key that is used much, LookupEvents tells the newest uses and no change: who may read
+    the record gets its changes alone. Raises ClientError, HistoryBeingRead."""
+    few = key_events.of_key(request, arn, most=_FEW)
+    if not few.whole and events.may_search(request):
+        told = history.of_key(request, arn, now)
+        return [key_events.event_of(record) for record in told.records], told.whole
+    found = few if few.whole else key_events.of_key(request, arn)
+    return list(reversed(found.found)), found.whole
+
+
+def changes(told: Iterable[Event], key: dict[str, Any]) -> list[Change]:
+    """Changes that were carried out, in their order. `key` as DescribeKey has it."""
+    facts, found = StateFacts(), []
+    replayed = KeyReplay(key["Arn"].split(":")[3])
+    for event in told:
+        if event.error or event.read_only or event.is_use or event.name in _NO_CHANGE:
+            continue
+        if event.name == "CreateKey":
+            facts = StateFacts(**created(event.response.get("keyMetadata", {})))
+        facts = replace(facts, **changed(event.name, event.request, event.response))
+        before = replayed.key_at(key["KeyId"], event.time)
+        replayed.take(event.record)
+        after = replayed.key_at(key["KeyId"], event.time)
+        found.append(Change(event.time, facts.state(event.time), event, "", before, after))
+    return found
+
+
+def with_time_alone(found: Sequence[Change], rotated: Iterable[datetime], now: datetime) -> list[Change]:
+    """The changes with what came between them by itself: imported material that expired, automatic rotations."""
+    made: list[Change] = []
+    for number, change in enumerate(found):
+        made.append(change)
+        expires = change.after.valid_to if change.after is not None else None
+        until = found[number + 1].time if number + 1 < len(found) else now
+        if change.after is not None and expires is not None and change.time < expires <= until:
+            made.append(Change(expires, change.after.state(expires), words=_EXPIRED))
+    for moment in rotated:
+        earlier = [each for each in made if each.time <= moment]
+        if earlier:
+            made.insert(len(earlier), Change(moment, earlier[-1].state, words=_ROTATED))
+    return made
+
+
+def _detail(event: Event) -> str:
+    given = event.request
+    for name in (
+        "description",
+        "aliasName",
+        "pendingWindowInDays",
+        "rotationPeriodInDays",
+        "replicaRegion",
+        "primaryRegion",
+    ):
+        if given.get(name) not in (None, ""):
+            return str(given[name])
+    if given.get("operations"):
+        return f"{', '.join(given['operations'])} → {given.get('granteePrincipal') or given.get('granteeServicePrincipal', '')}"
+    if given.get("tags"):
+        return ", ".join(f"{tag.get('tagKey')}={tag.get('tagValue', '')}" for tag in given["tags"])
+    if given.get("tagKeys"):
+        return ", ".join(given["tagKeys"])
+    return ""
