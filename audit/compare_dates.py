@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 from django.http import HttpResponse
@@ -51,6 +52,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
         return problem_page(request, _("Compare two dates"), error)
     found = list(changes(older.keys, newer.keys, before, after, request.signed_in.account_id))
     context |= {
+        "asked": urlencode({name: request.GET[name] for name in ("before", "after") if request.GET.get(name)}),
         "page": paging.page_of(found, PAGE, request.GET),
         "before": before,
         "after": after,

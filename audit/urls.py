@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from audit import compare_dates, proof, sinks, state_report, views
+from audit import access_comparison, compare_dates, proof, sinks, state_report, views
 from audit.alerts import views as alerts
 
 urlpatterns = [
@@ -14,6 +14,7 @@ urlpatterns = [
     path("searches/", views.save_search, name="audit-searches"),
     path("keys/", state_report.page, name="audit-keys"),
     path("keys/compare/", compare_dates.page, name="audit-compare-dates"),
+    path("keys/compare/<str:key_id>/", access_comparison.page, name="audit-compare-access"),
     path("compliance/", include("audit.compliance.urls")),
     path("alerts/", alerts.index, name="audit-alerts"),
     path("alerts/new/", alerts.rule, name="audit-alert-new"),

@@ -170,6 +170,10 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         **{f"classes/accounts/{each}": [] for each in CLASS_ACCOUNTS},
         "join/<slug:code>/": [f"/join/{name}/"],
         "audit/keys/compare/": ["/audit/keys/compare/", "/audit/keys/compare/?before=2026-01-01"],
+        "audit/keys/compare/<str:key_id>/": [
+            f"/audit/keys/compare/{key}/",
+            f"/audit/keys/compare/{key}/?before=2026-01-01",
+        ],
         # A rule has tests of its own (tests/audit/alerts).
         "audit/alerts/<int:pk>/": [],
         "audit/alerts/<int:pk>/delete/": [],
