@@ -33,12 +33,11 @@ ELSEWHERE = {
     "keys/record/snapshots.py": "which calls a past state is read from",
     "audit/compliance/checks.py": "the call that shows each check's evidence",
     "kmsconsole/frame/context.py": "which action each page of the navigation takes",
-    "learn/lessons/key_stores.py": "the steps of a lesson, in their order",
+    "learn/labs/sequence.py": "what each answers a service, in words",
     "console/error_help.py": "what helps, by operation and error",
     "console/terraform.py": "Terraform's resource for each operation",
     "playground/table.py": "where each result goes on to",
     "learn/labs/services.py": "the calls of AWS services, in their order",
-    "learn/lessons/lessons.py": "the steps of lessons, in their order",
     "kmsconsole/management/commands/compatibility.py": "what an operation does not do, a sentence each",
 }
 
