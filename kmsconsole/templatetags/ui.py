@@ -154,6 +154,12 @@ def abbreviated(text: str, length: int) -> SafeString | str:
     return format_html('<span class="abbreviated" title="{}">{}…</span>', text, text[:length])
 
 
+@register.filter
+def breakable(name: str | None) -> SafeString:
+    """A name in AWS's capitals that may go on in a new line after each underscore."""
+    return format_html_join(mark_safe("_<wbr>"), "{}", ((part,) for part in (name or "").split("_")))
+
+
 @register.simple_tag
 def copyable(text: str, short: int = 0) -> SafeString:
     """An identifier with a copy button, which works where scripts do; the text can be selected in any case, unless it is cut `short`."""

@@ -1,6 +1,9 @@
 // The boxes of a list: all at once, how many are ticked, and ticks that stay while one pages, sorts or narrows the list. They are kept
-// in this tab (sessionStorage) by the list's endpoint, account and Region, and forgotten when an action was begun with them.
+// in this tab (sessionStorage) by the list's endpoint, account and Region, and forgotten when an action was begun with them:
+// the page after the form that begins it forgets them, unless that is the form once more. That page may be left before its scripts run,
+// as may any page be ticked before they do; so the next page looks as well, and what is ticked by then counts.
 const MOST = 900; // what one form may send
+const BEGUN = "ticks begun"; // among the ticks, to go with them
 
 function form() {
   return document.querySelector("form[data-ticks]");
@@ -49,12 +52,12 @@ function countSelected() {
   }
 }
 
-function ticked() {
+function ticked(changed) {
   const list = form();
   if (list) {
     const ticks = kept(list);
     let full = false;
-    for (const box of boxes(list)) {
+    for (const box of changed) {
       full ||= box.checked && !ticks.has(box.value) && ticks.size >= MOST;
       if (full) box.checked = ticks.has(box.value);
       ticks[box.checked ? "add" : "delete"](box.value);
@@ -66,7 +69,8 @@ function ticked() {
 }
 
 function restore() {
-  if (document.querySelector("[data-ticks-done]")) {
+  if (document.querySelector("form[data-ticks-begin]")) sessionStorage.removeItem(BEGUN);
+  if (document.querySelector("[data-ticks-done]") || sessionStorage.getItem(BEGUN)) {
     for (const name of Object.keys(sessionStorage)) if (name.startsWith("ticks ")) sessionStorage.removeItem(name);
   }
   const list = form();
@@ -78,17 +82,22 @@ function restore() {
   countSelected();
 }
 
-document.addEventListener("change", ticked);
-document.addEventListener("htmx:load", restore); // the list was swapped
+document.addEventListener("change", (event) => {
+  if (event.target.matches("form[data-ticks] [name=key]")) ticked([event.target]);
+});
+document.addEventListener("htmx:afterSwap", restore); // another list, in the same moment
 addEventListener("pageshow", restore);
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("form[data-ticks-begin]")) sessionStorage.setItem(BEGUN, "1");
+});
+if (form()) ticked(boxes(form()).filter((box) => box.checked !== box.defaultChecked));
 
 document.addEventListener("click", (event) => {
   const all = event.target.closest("[data-select-all]");
   if (all) {
-    for (const box of document.querySelectorAll("input[type=checkbox][name=" + all.dataset.selectAll + "]")) {
-      box.checked = all.checked;
-    }
-    ticked();
+    const chosen = [...document.querySelectorAll("input[type=checkbox][name=" + all.dataset.selectAll + "]")];
+    for (const box of chosen) box.checked = all.checked;
+    ticked(chosen);
   }
   if (event.target.closest("[data-untick]")) {
     keep(form(), []);
