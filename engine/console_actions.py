@@ -21,6 +21,7 @@ from engine.store import transaction
 from engine.trail import record, recorder
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.indexed_fields import IndexedFields
+from engine.trail.segment_archive import SegmentError
 from engine.wire.errors import AWSError
 
 SERVICE = "kmsconsole"
@@ -170,6 +171,8 @@ def perform(
         except AWSError as error:
             recorder.record([made.event(error)])
             raise
+    except SegmentError as reason:  # what was asked for was to be read there
+        raise AWSError("KMSInternalException", str(reason)) from reason
     except TrailUnavailable as reason:
         raise AWSError("KMSInternalException", "Nothing was done: it could not be recorded.") from reason
 

@@ -183,6 +183,9 @@ class Journal(GroupCommit):
             logger.warning("audit journal: cut off %d bytes of a record that was never acknowledged", torn)
             os.ftruncate(self._file, end)
             size = end
+        if size < end:  # the file was lost, and what it held before its end is sealed: it begins anew behind that
+            os.ftruncate(self._file, end)
+            size = end
         self._tail.set_end(end, size, sequence, digest)
         self._recovered = True
         return end, size, sequence, digest

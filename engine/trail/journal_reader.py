@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.trail import segments
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal_lines import Entry, Line
+from engine.trail.segment_archive import SegmentLost
 from engine.trail.segments import Boundary
 
 _READ = 1 << 20
@@ -46,9 +47,12 @@ def lines(path: Path, start: int = 0) -> Iterator[Line]:
         start = max(start, found.removed.offset)
         segment = found.at(start)
         if segment is not None:
+            before = start
             for line in segments.lines(trail, segment, start):
                 yield line
                 start = line.end
+            if start == before:
+                raise SegmentLost(f"segment {segment.name} of the audit trail has no line at byte {start}")
             continue
         for line in _lines(path, start):
             yield line
@@ -80,19 +84,21 @@ class Places:
     """Reads what lies at places of the journal, with its file open meanwhile."""
 
     def __init__(self, path: Path) -> None:
-        self._trail, self._file = path.parent, open(path, "rb", buffering=0)  # noqa: SIM115
+        self._trail = path.parent
+        self._file = open(path, "rb", buffering=0) if path.exists() else None  # noqa: SIM115
 
     def __enter__(self) -> Places:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def at(self, start: int, length: int) -> bytes:
         """Empty where it was removed."""
         found = segments.load(self._trail)
         if start >= found.base.offset:
-            text = os.pread(self._file.fileno(), length, start)
+            text = os.pread(self._file.fileno(), length, start) if self._file is not None else b""
             found = segments.load(self._trail)  # it may have been sealed meanwhile
             if start >= found.base.offset:
                 return text
@@ -205,6 +211,8 @@ def has_records(path: Path) -> bool:
 def torn_bytes(path: Path, end: int) -> int:
     """How many bytes of an unfinished record stand behind the last whole one, which ends at `end`."""
     torn = position = 0
+    if not path.exists():
+        return 0
     with open(path, "rb", buffering=0) as file:
         file.seek(end)
         while piece := file.read(_READ):

@@ -21,14 +21,18 @@ from engine.trail.groupcommit import TrailUnavailable
 
 _S3 = "s3://"
 _PIECE = 1 << 20
-_GONE = ("NoSuchKey", "NoSuchBucket", "404")
+_GONE = ("NoSuchKey", "NoSuchBucket", "InvalidRange", "404")
 
 
-class SegmentLost(TrailUnavailable):
+class SegmentError(TrailUnavailable):
+    """A segment cannot be read."""
+
+
+class SegmentLost(SegmentError):
     """A segment is gone, or is not what was sealed."""
 
 
-class SegmentUnreachable(TrailUnavailable):
+class SegmentUnreachable(SegmentError):
     """Where a segment lies does not answer now: whether it is there cannot be told."""
 
 

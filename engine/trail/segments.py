@@ -15,9 +15,9 @@ import os
 import struct
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,7 +98,7 @@ class Boundary(NamedTuple):
 BEGINNING = Boundary(0, 0, GENESIS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Segments:
     """All that were ever sealed, removed ones too, and the removals in their order. `request` waits for approval; `pending` is a removal
     that was begun."""
@@ -108,18 +108,18 @@ class Segments:
     request: Request | None = None
     pending: Removal | None = None
 
-    @property
+    @cached_property
     def base(self) -> Boundary:
         """Where the journal's file begins to hold records."""
         return self._end_of(self.all[-1]) if self.all else BEGINNING
 
-    @property
+    @cached_property
     def removed(self) -> Boundary:
         """The end of what was removed: what is there begins behind it."""
         last = self.removals[-1].last if self.removals else 0
         return next((self._end_of(each) for each in reversed(self.all) if each.last <= last), BEGINNING)
 
-    @property
+    @cached_property
     def kept(self) -> tuple[Segment, ...]:
         last = self.removed.sequence
         return tuple(each for each in self.all if each.first > last)
@@ -140,11 +140,18 @@ class Segments:
 
     def at(self, offset: int) -> Segment | None:
         """The segment that holds the byte, if it was not removed."""
-        return next((each for each in self.kept if each.start <= offset < each.end), None)
+        found = self._before(offset, lambda each: each.start)
+        return found if found is not None and self.removed.offset <= offset < found.end else None
 
     def of(self, sequence: int) -> Segment | None:
         """The segment that holds the record, removed or not."""
-        return next((each for each in self.all if each.first <= sequence <= each.last), None)
+        found = self._before(sequence, lambda each: each.first)
+        return found if found is not None and sequence <= found.last else None
+
+    def _before(self, number: int, begin: Callable[[Segment], int]) -> Segment | None:
+        """The last segment that begins at a number or before it."""
+        place = bisect_right(self.all, number, key=begin)
+        return self.all[place - 1] if place else None
 
     def moved(self, segment: Segment, place: str) -> Segments:
         return replace(self, all=tuple(replace(each, place=place) if each == segment else each for each in self.all))

@@ -92,6 +92,8 @@ def _verify_journal(read_all: bool, progress: Progress) -> tuple[Verdict, str]:
     end = _walk(records, begin, None, lambda number: progress(begin.size + 1, number, total))
     first = begin.size + 1
     if end.broken_at:
+        if records.removed().sequence != gone.sequence:
+            return _verify_journal(read_all, progress)  # records were removed while they were read
         verdict = Verdict(end.size, end.digest.hex(), end.broken_at, end.reason, 0, first=first, removed=removed)
         return verdict, ""
     covered = end.verified.size if end.verified is not None else begin.size

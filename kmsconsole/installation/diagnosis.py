@@ -23,7 +23,7 @@ from engine.kms.stores import health, snapshots, tokens
 from engine.kms.stores.clusters import registered
 from engine.kms.stores.snapshots import CONNECTED, EXTERNAL_KEY_STORE
 from engine.sinks import state
-from engine.trail import verify
+from engine.trail import segments, verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal
 from engine.vault import domain_keys, hierarchy, root_files
@@ -279,6 +279,25 @@ def _key_store(row: CustomKeyStore, named: str) -> Iterator[Finding]:
         yield Finding(WARNING, "key stores", f"{named}: {row.connection_state}, but {what}", "see docs/key-stores.md")
 
 
+def _segments() -> Iterator[Finding]:
+    """The sealed segments that lie here, by their length; those that were moved are `verify_trail`'s to read."""
+    trail = Path(settings.DATA) / "trail"
+    found = segments.load(trail)
+    for each in found.kept:
+        file = segments.local_file(trail, each)
+        if not each.place and (not file.exists() or file.stat().st_size != each.size):
+            yield Finding(
+                ERROR, "audit trail", f"the segment {file} is gone or cut off", "put it back, or restore a backup"
+            )
+    if found.request is not None:
+        yield Finding(
+            WARNING,
+            "audit trail",
+            f"the removal of the records up to {found.request.last} is asked for",
+            "kmsconsole trail_segments remove, once it is approved, or withdraw",
+        )
+
+
 def _trail() -> Iterator[Finding]:
     remedy = "put back what is missing or restore a backup; kmsconsole accept_lost_records goes on without it, and records that"
     try:
@@ -300,6 +319,7 @@ def _trail() -> Iterator[Finding]:
     except (TrailUnavailable, OSError) as reason:
         yield Finding(ERROR, "audit trail", str(reason), "find out with kmsconsole verify_trail; restore a backup")
     else:
+        yield from _segments()
         yield Finding(
             FINE, "audit trail", f"{records} records, {size} bytes; kmsconsole verify_trail checks every record"
         )

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from engine.trail import log, merkle, removal, segment_keeper, segment_work, segments, verification, verify
+from engine.trail import (
+    checkpoints,
+    log,
+    lost_records,
+    merkle,
+    removal,
+    segment_keeper,
+    segment_work,
+    segments,
+    verification,
+    verify,
+)
 from engine.trail.journal import Journal
 from engine.trail.journal_reader import last_record, position_after, read, record_before
 from engine.trail.models import LogCheckpoint, Verification
@@ -31,7 +42,7 @@ def trail(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Ow
     made = OwnTrail(tmp_path / "trail", "s")
     monkeypatch.setattr("engine.trail.log_records.of_account", lambda account: made)
     monkeypatch.setattr(verification, "_journal_path", lambda: made.path)
-    monkeypatch.setattr(verification.verify, "gap_in_journal", lambda path, checkpoint: None)
+    monkeypatch.setattr(checkpoints, "stored", lambda: None)  # it is of the installation's own trail
     monkeypatch.setattr(segments, "BLOCK_BYTES", 300)  # some records each
     made.record(RECORDS)
     return made
@@ -108,6 +119,25 @@ def test_a_journal_that_is_opened_anew_goes_on_behind_its_segments(trail: OwnTra
     assert trail.journal.recover() == RECORDS
     trail.record(1)
     assert verify.verify(trail.path).records == RECORDS + 1
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_journal_whose_file_is_lost_has_its_segments_and_goes_on_behind_them(
+    trail: OwnTrail, lose: Callable[[Path], None]
+) -> None:
+    seal(trail)
+    trail.journal.close()
+    lose(trail.path)
+    gap = verify.gap_in_journal(trail.path, checkpoints.Checkpoint(RECORDS, bytes(32), segment_work.clock.real_now()))
+    assert gap is not None
+    assert (gap.first, gap.missing) == (RECORDS, 1)
+    assert verify.verify(trail.path).records == RECORDS - 1
+    lost_records._keep_what_is_whole(trail.folder)
+    trail.journal = Journal(trail.folder)
+    assert trail.journal.recover() == RECORDS - 1
+    trail.record(1)
+    all_there(trail)
+    assert trail.path.stat().st_blocks * 512 <= 2 << 20
 
 
 def test_where_blocks_begin_is_found_in_the_segment_if_its_file_is_gone(trail: OwnTrail) -> None:
