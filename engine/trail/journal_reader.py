@@ -80,6 +80,19 @@ def read(path: Path, start: int = 0) -> Iterator[Entry]:
         yield line.entry(path)
 
 
+def record(path: Path, sequence: int) -> Entry | None:
+    """One record; None if there is none of this number."""
+    found = segments.load(path.parent)
+    segment = found.of(sequence)
+    if segment is not None:
+        if sequence <= found.removed.sequence:
+            return None
+        line = segments.line_of(path.parent, segment, sequence)
+        return line.entry(path) if line is not None else None
+    entry = next(read(path, position_after(path, sequence - 1)), None)
+    return entry if entry is not None and entry.sequence == sequence else None
+
+
 class Places:
     """Reads what lies at places of the journal, with its file open meanwhile."""
 

@@ -72,8 +72,8 @@ def inclusion(records: Records, sequence: int, checkpoint: LogCheckpoint) -> Inc
     """Raises NoProof if the record as it is now is not the one that was signed."""
     if sequence <= records.removed().sequence:
         raise NoProof(f"record {sequence} was removed by the retention rule")
-    record = next(records.after(sequence - 1), None)
-    if record is None or record.sequence != sequence:
+    record = records.one(sequence)
+    if record is None:
         raise NoProof(f"there is no record {sequence}")
     place = sequence - 1, checkpoint.size
     root, leaf = bytes(checkpoint.root), merkle.leaf_hash(record.text)

@@ -35,6 +35,11 @@ class Records(Protocol):
     def after(self, number: int) -> Iterator[Record]:
         """The records behind record `number`, of those that were not removed. Raises TrailUnavailable where one cannot be read."""
 
+    def one(self, number: int) -> Record | None:
+        """Record `number`, which may be remembered; None if there is none. Raises as `after`."""
+        found = next(self.after(number - 1), None)
+        return found if found is not None and found.sequence == number else None
+
     def removed(self) -> Boundary:
         """The end of the records that were removed; of none where none was."""
         return BEGINNING
@@ -60,6 +65,10 @@ class JournalRecords(Records):
             return
         for entry in read(self.path, position_after(self.path, number) if number else 0):
             yield Record(entry.sequence, entry.digest, entry.record)
+
+    def one(self, number: int) -> Record | None:
+        found = journal_reader.record(self.path, number) if journal_reader.exists(self.path) else None
+        return Record(found.sequence, found.digest, found.record) if found is not None else None
 
     def removed(self) -> Boundary:
         return journal_reader.removed(self.path)

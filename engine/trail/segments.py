@@ -270,14 +270,20 @@ def offset_behind(trail: Path, segment: Segment, sequence: int) -> int:
     """The byte of the journal at which the first record of the segment behind record `sequence` begins."""
     if sequence < segment.first:
         return segment.start
+    found = line_of(trail, segment, sequence)
+    return found.end if found is not None else segment.end
+
+
+def line_of(trail: Path, segment: Segment, sequence: int) -> Line | None:
+    """The line of a record of the segment. Raises SegmentLost, SegmentUnreachable."""
     found = blocks(trail, segment)
     number = bisect_right(found, sequence, key=lambda each: each.first) - 1
     at = found[number].start
     for line in content(trail, segment, number).splitlines(keepends=True):
-        if int(line.partition(b" ")[0]) > sequence:
-            return at
+        if line.startswith(b"%d " % sequence):
+            return Line(at, line)
         at += len(line)
-    return at
+    return None
 
 
 def _before(found: tuple[Block, ...], start: int) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,6 +15,8 @@ from django.db import connection
 from engine.trail import (
     checkpoints,
     log,
+    log_export,
+    log_proofs,
     lost_records,
     merkle,
     removal,
@@ -25,6 +29,7 @@ from engine.trail import (
 from engine.trail.journal import Journal
 from engine.trail.journal_reader import last_record, position_after, read, record_before
 from engine.trail.models import LogCheckpoint, Verification
+from engine.trail.segment_archive import SegmentUnreachable
 from kmsconsole.installation.environment import Environment
 from tests.support import killed
 from tests.support.own_trail import OwnTrail
@@ -43,7 +48,7 @@ def trail(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Ow
     monkeypatch.setattr("engine.trail.log_records.of_account", lambda account: made)
     monkeypatch.setattr(verification, "_journal_path", lambda: made.path)
     monkeypatch.setattr(checkpoints, "stored", lambda: None)  # it is of the installation's own trail
-    monkeypatch.setattr(segments, "BLOCK_BYTES", 300)  # some records each
+    monkeypatch.setattr(segment_work, "BLOCK_BYTES", 300)  # some records each
     made.record(RECORDS)
     return made
 
@@ -166,6 +171,55 @@ def test_a_moved_segment_is_read_where_it_is(trail: OwnTrail, tmp_path: Path) ->
     all_there(trail)
 
 
+def test_one_record_is_read_and_proved_wherever_it_lies(trail: OwnTrail) -> None:
+    texts = trail.texts
+    checkpoint = log.sign(trail)
+    assert checkpoint is not None
+    seal(trail)
+    for number, text in enumerate(texts, 1):
+        found = trail.one(number)
+        assert found is not None
+        assert (found.sequence, found.text) == (number, text)
+        assert log_proofs.inclusion(trail, number, checkpoint).record == text
+    assert trail.one(RECORDS + 1) is None
+    gone = segments.load(trail.folder).all[0].last
+    remove(trail)
+    assert trail.one(gone) is None
+    with pytest.raises(log_proofs.NoProof, match=f"record {gone} was removed by the retention rule"):
+        log_proofs.inclusion(trail, gone, checkpoint)
+    assert log_proofs.inclusion(trail, gone + 1, checkpoint).record == texts[gone]
+    with pytest.raises(log_proofs.NoProof, match="no export of the whole log"):
+        log_export.whole(trail)
+
+
+def test_a_bucket_that_does_not_answer_is_not_taken_for_one_that_lost_its_segment(
+    trail: OwnTrail, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    settings.KMSCONSOLE = replace(RULES, trail_archive_endpoint="http://127.0.0.1:9")
+    seal(trail)
+    found = segments.load(trail.folder)
+    segments.store(trail.folder, found.moved(found.all[0], f"s3://trail/{found.all[0].name}.gz"))
+    with pytest.raises(SegmentUnreachable, match="cannot be reached"):
+        verification.run(read_all=True)
+
+
+def test_what_is_due_is_done_without_being_asked(trail: OwnTrail, tmp_path: Path) -> None:
+    log.sign(trail)
+    LogCheckpoint.objects.filter(account="s").update(time="2020-01-01T00:00:00Z")
+    rules = replace(RULES, trail_archive=str(tmp_path / "archive"))
+    segment_keeper.step(trail.journal, trail, rules, [])
+    (segment,) = segments.load(trail.folder).kept
+    assert segment.place == str(tmp_path / "archive" / f"{segment.name}.gz")
+    # A removal that somebody had begun is finished.
+    removal._begin(trail.folder, trail, removal.ask(trail.folder, segment, "operator", "old"), [])
+    segment_keeper.step(trail.journal, trail, rules, [])
+    assert segments.load(trail.folder).removed.sequence == segment.last
+    assert not Path(segment.place).exists()
+    all_there(trail, segment.last + 1)
+
+
 def test_a_segment_that_is_gone_or_changed_is_found_by_the_verification(trail: OwnTrail, tmp_path: Path) -> None:
     seal(trail)
     with segment_work.lock(trail.folder):
@@ -182,7 +236,7 @@ def test_a_segment_that_is_gone_or_changed_is_found_by_the_verification(trail: O
     assert verdict.broken_at == segment.first
     assert "is gone" in verdict.reason
     path.parent.rename(tmp_path / "not mounted")
-    with pytest.raises(segments.segment_archive.SegmentUnreachable, match="is not there"):
+    with pytest.raises(SegmentUnreachable, match="is not there"):
         verification.run(read_all=True)
 
 
@@ -222,12 +276,12 @@ def forge_removal(trail: OwnTrail) -> None:
     found = segments.load(trail.folder)
     (made,) = found.removals
     wider = segments.Removal(made.first, found.all[1].last, made.note)
-    segments.store(trail.folder, segments.replace(found, removals=(wider,)))
+    segments.store(trail.folder, replace(found, removals=(wider,)))
 
 
 def drop_statement(trail: OwnTrail) -> None:
     found = segments.load(trail.folder)
-    segments.store(trail.folder, segments.replace(found, removals=()))
+    segments.store(trail.folder, replace(found, removals=()))
 
 
 def change_hashes(trail: OwnTrail) -> None:
@@ -253,7 +307,7 @@ def test_only_whole_segments_that_are_old_enough_are_due(trail: OwnTrail) -> Non
     now = segment_work.clock.real_now()
     assert removal.due(trail.folder, now - segment_work.timedelta(days=1)) == []
     found = segments.load(trail.folder).all
-    old = segments.replace(found[0], ends="2020-01-01T00:00:00Z")
+    old = replace(found[0], ends="2020-01-01T00:00:00Z")
     segments.store(trail.folder, segments.Segments((old, *found[1:])))
     assert removal.due(trail.folder, now - segment_work.timedelta(days=1)) == [old]
 
