@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils import timezone
@@ -32,3 +32,11 @@ def in_full(moment: datetime) -> str:
 def ago(moment: datetime, now: datetime) -> str:
     """In words, from `now` on: "3 minutes ago", "in 2 days". `now` may be another than the machine's: an account has a clock of its own."""
     return naturaltime(timezone.now() + (moment - now))
+
+
+def minutes(duration: timedelta) -> str:
+    """How long, to the minute; from an hour on to the hour or the day besides."""
+    whole = int(duration.total_seconds()) // 60
+    if whole < 60:
+        return f"{whole} min"
+    return f"{whole // 60} h {whole % 60} min" if whole < 1_440 else f"{whole // 1_440} d"

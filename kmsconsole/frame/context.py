@@ -17,6 +17,7 @@ from keys import permissions
 from keys.clock import durations
 from keys.endpoints import backends
 from kmsconsole.frame.speaks_of import speaks_of
+from learn.class_accounts import notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "local_address": own and public_address.of_this_machine(own),
         "speaks_of": own and speaks_of(own),
         "other_sessions": session.others(request) if hasattr(request, "session") else (),
+        "class_notice": own and notices.of_account(own.signed_in.account_id),
         "clock_ahead": durations.ahead(own) if own else "",
         "regions": regions("kms") if own else (),
         "theme": request.COOKIES.get("theme", "system"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -116,6 +116,12 @@ def when_ago(context: dict[str, Any], moment: datetime | None, clock: str = "key
         moments.in_full(moment),
         words,
     )
+
+
+@register.filter
+def minutes(duration: timedelta | None) -> str:
+    """How long, to the minute, for what changes while one looks; a dash for none."""
+    return moments.minutes(duration) if duration is not None else "–"
 
 
 @register.simple_tag(takes_context=True)

@@ -12,7 +12,7 @@ from learn.class_accounts import class_accounts, roster
 from learn.class_accounts.roster import Person
 
 _MOST_BYTES = 100_000  # of a roster file
-RESERVED = ("new", "accounts")
+RESERVED = ("new", "notice")  # addresses beside those of the classes
 
 
 class RosterForm(forms.Form):

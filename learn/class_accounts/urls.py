@@ -9,7 +9,12 @@ from learn.class_accounts.views import board, create, manage
 urlpatterns = [
     path("new/", create.new, name="class-accounts-new"),
     path("credentials.txt", create.cards_file, name="class-cards"),
+    path("notice/", board.notice, name="class-notice"),
     path("<slug:slug>/", board.board, name="class-board"),
+    path("<slug:slug>/present/", board.presentation, name="class-presentation"),
+    path("<slug:slug>/bring/", board.bring, name="class-bring"),
+    path("<slug:slug>/results.csv", board.results, name="class-results"),
+    path("<slug:slug>/archive.zip", board.archive, name="class-archive"),
     path("<slug:slug>/add/", create.add, name="class-accounts-add"),
     path("<slug:slug>/manage/", manage.manage, name="class-manage"),
     path("<slug:slug>/links/<int:pk>.svg", manage.qr, name="class-link-qr"),

@@ -7,5 +7,6 @@ import "./focus.js";
 import "./menus.js";
 import "./palette.js";
 import "./selection.js";
+import "./shortcuts.js";
 import "./switches.js";
 import "./timezone.js";

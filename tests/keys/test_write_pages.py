@@ -51,6 +51,7 @@ NO_CALL = {
     "audit-alert-delete": "a rule is the console's own",
     "drill-end": "ends what AWS has no call for",
     "lesson": "an answer to a question is the record's own",
+    "class-bring": "a class is the console's own",
     "class-join": "an account is the console's own to make",
     "class-accounts-new": "accounts are the console's own to make",
     "class-accounts-add": "accounts are the console's own to make",

@@ -112,6 +112,7 @@ BOUNDS = {
     "keys.evaluator.principal_directory:_kept": "weighed, 256 MiB",
     "keys.evaluator.principal_directory:_remote": "32 accounts",
     "keys.evaluator.operations:key_actions": ONE,
+    "learn.class_accounts.standings:_followed": "400 accounts × 500 records that lessons look at",
     "learn.lessons.library:_read": "lessons that an administrator keeps in the data folder, 1 MB each",
     "learn.lessons.operations:_known": FINITE,
     "console.awsmodel:regions": FINITE,

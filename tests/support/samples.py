@@ -83,6 +83,10 @@ STORE = "/stores/cloudhsm/cks-1234567890abcdef0"
 STORE_ACTIONS = ("connect", "disconnect", "delete")
 CLASS_ACCOUNTS = (
     "<slug:slug>/",
+    "<slug:slug>/present/",
+    "<slug:slug>/bring/",
+    "<slug:slug>/results.csv",
+    "<slug:slug>/archive.zip",
     "<slug:slug>/add/",
     "<slug:slug>/manage/",
     "<slug:slug>/links/<int:pk>.svg",

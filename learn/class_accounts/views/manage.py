@@ -23,9 +23,10 @@ from console.aws_calls import sentence
 from console.request import ConsoleRequest
 from keys import service
 from keys.common import problem_page
-from learn.class_accounts import class_accounts, join_links
+from learn.class_accounts import class_accounts, join_links, standings
 from learn.class_accounts.forms import ClockForm, LimitsForm, LinkForm, MessageForm
 from learn.class_accounts.views.create import cards_page
+from learn.lessons import lessons
 from learn.models import AccountClass, ClassAccount
 
 
@@ -179,7 +180,8 @@ def student(request: ConsoleRequest, slug: str, user_name: str) -> HttpResponse:
             return problem_page(request, row.name, error)
     if refused := service.refusal(request, class_accounts.MANAGE):
         return problem_page(request, row.name, refused)
-    return render(request, "learn/class_accounts/student.html", {"class": row.of_class, "row": row})
+    context = {"class": row.of_class, "row": row, "lessons": lessons.every()}
+    return render(request, "learn/class_accounts/student.html", context)
 
 
 def _done(request: ConsoleRequest, row: ClassAccount, do: str) -> HttpResponse:
@@ -192,7 +194,7 @@ def _done(request: ConsoleRequest, row: ClassAccount, do: str) -> HttpResponse:
     if do == "credentials":
         return cards_page(request, of_class, [class_accounts.new_credentials(request, row)])
     if do == "reset":
-        made = class_accounts.reset(request, row, {})
+        made = class_accounts.reset(request, row, standings.kept_before(row, request.POST.get("lesson", "")))
         if made.password:
             return cards_page(request, of_class, [made])
         messages.success(
