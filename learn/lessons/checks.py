@@ -51,6 +51,10 @@ class ExpectedEvent:
     same: tuple[str, ...] = ()
     unless: ExpectedEvent | None = None
     times: int = 1
+    token: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "token", repr(self))  # what is the same in several lessons is looked for once
 
     @property
     def all_names(self) -> tuple[str, ...]:
@@ -125,7 +129,8 @@ class Evidence:
     def __init__(self, records: Sequence[Record], arn: str | None = None, places: Mapping[str, str] | None = None):
         self.records = records
         self.arn = arn
-        self.places = dict(places or {})
+        self._places = dict(places or {})
+        self._matching: dict[str, list[int]] = {}
 
     @cached_property
     def _numbers(self) -> dict[str, list[int]]:
@@ -134,12 +139,21 @@ class Evidence:
             found.setdefault(record["eventName"], []).append(number)
         return found
 
-    def numbers(self, names: Sequence[str]) -> list[int]:
-        """Places of the records of these operations, in order."""
-        several = [self._numbers[name] for name in dict.fromkeys(names) if name in self._numbers]
-        return several[0] if len(several) == 1 else sorted(number for each in several for number in each)
+    def numbers(self, event: ExpectedEvent) -> list[int]:
+        """Places of the records of its operations and person, in order, whether they count or not."""
+        several = [self._numbers[name] for name in dict.fromkeys(event.names) if name in self._numbers]
+        found = several[0] if len(several) == 1 else sorted(number for each in several for number in each)
+        return [number for number in found if self._is_of(event.who, self.records[number])]
 
-    def is_of(self, who: str, record: Record) -> bool:
+    def matching(self, event: ExpectedEvent) -> list[int]:
+        """Places of those that count by themselves."""
+        found = self._matching.get(event.token)
+        if found is None:
+            found = [number for number in self.numbers(event) if self.why_not(event, self.records[number]) is None]
+            self._matching[event.token] = found
+        return found
+
+    def _is_of(self, who: str, record: Record) -> bool:
         own = self.arn is None or record["userIdentity"].get("arn") == self.arn
         return own if who == SELF else not own
 
@@ -150,19 +164,14 @@ class Evidence:
             return NOT_ANSWERED, code
         if event.refused and (not code or (event.errors and code not in event.errors)):
             return NOT_REFUSED, code
-        if not _CALLERS[event.by](record):
+        if event.by and not _CALLERS[event.by](record):
             return OTHER_CALLER, event.by
         path = first_mismatch(event.where, record, self._places_of(record)) if event.where else None
         return None if path is None else (OTHER_FIELDS, path)
 
-    def counts(self, event: ExpectedEvent, record: Record) -> bool:
-        return (
-            record["eventName"] in event.names and self.is_of(event.who, record) and self.why_not(event, record) is None
-        )
-
     def _places_of(self, record: Record) -> dict[str, str]:
         identity = record["userIdentity"]
-        return {**self.places, "user": identity.get("userName", ""), "account": identity.get("accountId", "")}
+        return {**self._places, "user": identity.get("userName", ""), "account": identity.get("accountId", "")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,55 +189,17 @@ class Found:
     keys: frozenset[str] = frozenset()
 
 
-_Subject = frozenset[tuple[str, str]]  # the values that the events of one run through a check have in common
+def is_done(check: Check, evidence: Evidence) -> bool:
+    """As `find` says by its proof, and no more: for many people at once."""
+    if len(check) == 1:
+        return len(evidence.matching(check[0])) >= check[0].times
+    return bool(_runs(check, evidence, first_only=True)[1])
 
 
 def find(check: Check, evidence: Evidence) -> Found:
-    if len(check) == 1 and check[0].times == 1:
-        return _find_one(check[0], evidence)
-    return _find_sequence(check, evidence)
-
-
-def _find_one(event: ExpectedEvent, evidence: Evidence) -> Found:
-    near: tuple[Record, tuple[str, str]] | None = None
-    for number in reversed(evidence.numbers(event.names)):
-        record = evidence.records[number]
-        if not evidence.is_of(event.who, record):
-            continue
-        reason = evidence.why_not(event, record)
-        if reason is None:
-            return Found(record, 1, last=number, keys=keys_of(record))
-        near = near or (record, reason)
-    return Found(None, 0, near=near[0] if near else None, reason=near[1] if near else None)
-
-
-@dataclass(slots=True)
-class _Run:
-    """How often the last event of a subject's run was seen, and where."""
-
-    times: int
-    number: int
-
-
-def _find_sequence(check: Check, evidence: Evidence) -> Found:
-    wanted = sorted({name for event in check for name in event.same})
-    runs: list[dict[_Subject, _Run]] = [{} for _event in check]
-    numbers = evidence.numbers([name for event in check for name in event.all_names])
-    for number in numbers:
-        record = evidence.records[number]
-        for place in reversed(range(len(check))):  # the later first: one record is one event of a run
-            event = check[place]
-            if place and event.unless and evidence.counts(event.unless, record):
-                for subject in [each for each in runs[place - 1] if _agrees(each, event.same, record)]:
-                    del runs[place - 1][subject]
-            if not evidence.counts(event, record):
-                continue
-            for subject in _continued(check, runs, place, record, wanted):
-                run = runs[place].setdefault(subject, _Run(0, number))
-                run.times, run.number = run.times + 1, number
-    whole = [(run.number, subject) for subject, run in runs[-1].items() if run.times >= check[-1].times]
-    if whole:
-        number, subject = max(whole, key=lambda each: each[0])
+    runs, complete = _runs(check, evidence)
+    if complete:
+        number, subject = max(((run.number, subject) for subject, run in complete.items()), key=lambda each: each[0])
         keys = frozenset(value for name, value in subject if name == "key") or keys_of(evidence.records[number])
         return Found(evidence.records[number], len(check), last=number, keys=keys)
     reached = 0
@@ -240,9 +211,54 @@ def _find_sequence(check: Check, evidence: Evidence) -> Found:
     return Found(None, reached, times, near, reason, last)
 
 
-def _continued(
-    check: Check, runs: list[dict[_Subject, _Run]], place: int, record: Record, wanted: list[str]
-) -> Iterator[_Subject]:
+_Subject = frozenset[tuple[str, str]]  # the values that the events of one run through a check have in common
+
+
+@dataclass(slots=True)
+class _Run:
+    """How often the last event of a subject's run was seen, and where."""
+
+    times: int
+    number: int
+
+
+_Runs = dict[_Subject, _Run]
+
+
+def _runs(check: Check, evidence: Evidence, *, first_only: bool = False) -> tuple[list[_Runs], _Runs]:
+    """(for each place of the check the subjects whose runs came so far, those that are complete). With `first_only` it ends with the
+    first that is."""
+    wanted = sorted({name for event in check for name in event.same})
+    runs: list[_Runs] = [{} for _event in check]
+    complete: _Runs = {}
+    if not evidence.matching(check[0]):
+        return runs, complete
+    # The later places first: one record is one event of a run.
+    seen = [(number, -place, True) for place, event in enumerate(check) for number in evidence.matching(event)]
+    seen += [
+        (number, -place, False)
+        for place, event in enumerate(check)
+        if event.unless
+        for number in evidence.matching(event.unless)
+    ]
+    for number, negative, counts in sorted(seen):
+        record, place = evidence.records[number], -negative
+        if not counts:
+            same = check[place].same
+            for subject in [each for each in runs[place - 1] if _agrees(each, same, record)]:
+                del runs[place - 1][subject]
+            continue
+        for subject in _continued(check, runs, place, record, wanted):
+            run = runs[place].setdefault(subject, _Run(0, number))
+            run.times, run.number = run.times + 1, number
+            if place == len(check) - 1 and run.times >= check[-1].times:
+                complete[subject] = run
+                if first_only:
+                    return runs, complete
+    return runs, complete
+
+
+def _continued(check: Check, runs: list[_Runs], place: int, record: Record, wanted: list[str]) -> Iterator[_Subject]:
     """The subjects of the runs that a record goes on with at its place in the check; at the first place those that it begins."""
     if not place:
         yield from _with_values(frozenset(), record, wanted)
@@ -268,10 +284,8 @@ def _agrees(subject: _Subject, same: tuple[str, ...], record: Record) -> bool:
 
 
 def _near(event: ExpectedEvent, evidence: Evidence, last: int) -> tuple[Record | None, tuple[str, str] | None]:
-    for number in reversed(evidence.numbers(event.names)):
-        if number <= last:
-            break
-        record = evidence.records[number]
-        if evidence.is_of(event.who, record):
-            return record, evidence.why_not(event, record) or (OTHER_SUBJECT, ", ".join(event.same))
-    return None, None
+    found = evidence.numbers(event)
+    if not found or found[-1] <= last:
+        return None, None
+    record = evidence.records[found[-1]]
+    return record, evidence.why_not(event, record) or (OTHER_SUBJECT, ", ".join(event.same))

@@ -31,8 +31,8 @@ def first_mismatch(pattern: Pattern, found: Any, places: Mapping[str, str]) -> s
             if None not in tried:
                 return tried[0]
             continue
-        value = found.get(name) if isinstance(found, Mapping) else None
-        if isinstance(wanted, Mapping):
+        value = found.get(name) if isinstance(found, dict) else None
+        if isinstance(wanted, dict):
             inner = _first_inner(wanted, value, places)
             if inner is not None:
                 return f"{name}.{inner}"
@@ -49,7 +49,7 @@ def _first_inner(wanted: Pattern, value: Any, places: Mapping[str, str]) -> str 
 
 
 def _is(wanted: Any, value: Any, places: Mapping[str, str]) -> bool:
-    if isinstance(wanted, Mapping):
+    if isinstance(wanted, dict):
         ((how, operand),) = wanted.items()
         if how == "exists":
             return (value not in (None, "", [], {})) is operand

@@ -16,11 +16,12 @@ from console.request import ConsoleRequest
 from keys import service
 from keys.endpoints import backends
 from learn.lessons import explanation, lessons, library, pages, words
-from learn.lessons.checks import Check, Evidence, Found, Record, find, keys_of
+from learn.lessons.checks import Check, Evidence, Found, Record, find, is_done, keys_of
 from learn.lessons.event_patterns import first_mismatch
 from learn.lessons.lesson import Lesson, Step
 
 _OPEN = '"$KEY_ID"'  # the shell's variable, where the key is not known yet
+_MAKES_A_KEY_ONES_OWN = ("CreateKey", "PutKeyPolicy")
 _FRESH = timedelta(hours=1)  # what is longer ago is no mistake that somebody is at now
 Describe = Callable[[str], Mapping[str, Any]]
 
@@ -126,8 +127,17 @@ def learner_arn(request: ConsoleRequest) -> str:
 
 
 def of(arn: str, records: Sequence[Record], everybodys: Collection[str] = ()) -> list[Record]:
-    """Those of one principal, calls that services made for it among them; and all of the operations `everybodys`."""
-    return [each for each in records if each["userIdentity"].get("arn") == arn or each["eventName"] in everybodys]
+    """Those of one principal, calls that services made for it among them; and others' of the operations `everybodys` that are about keys
+    which this principal made or gave their policy: its exercises with other people."""
+    own = [each for each in records if each["userIdentity"].get("arn") == arn]
+    keys = {key for each in own if each["eventName"] in _MAKES_A_KEY_ONES_OWN for key in keys_of(each)}
+    if not everybodys or not keys:
+        return own
+    return [
+        each
+        for each in records
+        if each["userIdentity"].get("arn") == arn or (each["eventName"] in everybodys and keys_of(each) & keys)
+    ]
 
 
 def learner(arn: str, records: Sequence[Record]) -> Learner:
@@ -145,7 +155,7 @@ def lesson_progress(rows: Sequence[Lesson], records: Sequence[Record], arn: str 
     """`records`: one person's, in the order they happened; or everybody's, and its ARN, which an exercise of two people needs. What keys
     are now is not looked at: the record alone decides."""
     evidence = Evidence(records, arn)
-    return [LessonProgress(row, sum(step.find(evidence).proof is not None for step in row.steps)) for row in rows]
+    return [LessonProgress(row, sum(is_done(step.check, evidence) for step in row.steps)) for row in rows]
 
 
 def steps(

@@ -143,4 +143,5 @@ def _seen(
     start = service.record_now(request) - timedelta(days=days)
     others = lessons.others_operations(rows)
     found = record.since(request, names, start, user=arn.rpartition("/")[2], everybodys=others)
-    return progress.learner(arn, progress.of(arn, found.records)), found.records, found.whole
+    own = progress.of(arn, found.records)
+    return progress.learner(arn, own), progress.of(arn, found.records, others) if others else own, found.whole

@@ -86,3 +86,10 @@ def test_it_tells_its_version_and_keeps_data_where_the_user_has_data(installed: 
     assert "checkout" not in said.stdout
     subprocess.run([installed, "check"], env=environment, cwd=tmp_path, capture_output=True, check=True)
     assert (tmp_path / "share" / "kmsconsole" / "console.secret").exists()
+
+
+def test_it_brings_its_lessons(installed: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "KMSCONSOLE_DATA": str(tmp_path)}
+    command = [str(installed), "check_lessons"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path).stdout
+    assert "first-key: 4 steps" in said

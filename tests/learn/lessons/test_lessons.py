@@ -53,23 +53,6 @@ def test_nothing_is_ticked_before_anything_was_done(sam: TestUser) -> None:
     assert [row.done for row in sign_in_browser(sam).get("/learn/").context["rows"]] == [0] * len(lessons.every())
 
 
-def test_a_teacher_makes_a_group_and_a_user(account: TestAccount, signed_in: Client) -> None:
-    iam, expected = account.client("iam"), [False] * 5
-    policy = f"arn:aws:iam::{account.account_id}:policy/practice/KeyStudent"
-    for place, call in enumerate(
-        (
-            lambda: iam.create_group(GroupName="MY-KMS-GROUP"),
-            lambda: iam.attach_group_policy(GroupName="MY-KMS-GROUP", PolicyArn=policy),
-            lambda: iam.create_user(UserName="eve"),
-            lambda: iam.add_user_to_group(GroupName="MY-KMS-GROUP", UserName="eve"),
-            lambda: iam.create_access_key(UserName="eve"),
-        )
-    ):
-        call()
-        expected[place] = True
-        assert ticked(signed_in, "users-and-a-group") == expected
-
-
 def test_a_first_key_has_an_alias_an_owner_and_a_policy_that_was_changed(sam: TestUser) -> None:
     kms, browser = sam.client(), sign_in_browser(sam)
     kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
@@ -132,43 +115,6 @@ def test_a_disabled_key_refuses_and_works_again(sam: TestUser) -> None:
     assert ticked(browser, "disabled-key") == [True, True, True, False]
     kms.decrypt(CiphertextBlob=sealed)
     assert ticked(browser, "disabled-key") == [True] * 4
-
-
-def test_an_envelope_is_a_data_key_and_its_way_back(sam: TestUser) -> None:
-    kms, browser = sam.client(), sign_in_browser(sam)
-    key = with_alias(kms)
-    kms.decrypt(CiphertextBlob=kms.encrypt(KeyId=key, Plaintext=SECRET)["CiphertextBlob"])
-    assert ticked(browser, "envelope") == [False] * 5
-    refused(kms.encrypt, KeyId=key, Plaintext=bytes(5000))
-    data_key = kms.generate_data_key(KeyId=key, KeySpec="AES_256")["CiphertextBlob"]
-    assert ticked(browser, "envelope") == [True, True, False, False, False]
-    kms.decrypt(CiphertextBlob=data_key)
-    assert ticked(browser, "envelope") == [True, True, True, False, False]
-
-
-def test_a_service_is_ticked_read_and_stopped(sam: TestUser) -> None:
-    kms, browser = sam.client(), sign_in_browser(sam)
-    key = with_alias(kms)
-    kms.decrypt(CiphertextBlob=kms.generate_data_key(KeyId=key, KeySpec="AES_256")["CiphertextBlob"])
-    assert ticked(browser, "integrated-services") == [False] * 5
-    browser.post("/lab/services/", {"apply": "1", "tick": "s3", "key-s3": key})
-    assert ticked(browser, "integrated-services") == [True, False, False, False, False]
-    browser.post("/lab/services/", {"read": "s3"})
-    assert ticked(browser, "integrated-services") == [True, True, False, False, False]
-    browser.post("/lab/services/", {"disable": "s3"})
-    assert ticked(browser, "integrated-services") == [True, True, True, False, False]
-
-
-def test_the_trail_is_read_by_key_by_event_and_by_a_program(sam: TestUser) -> None:
-    browser = sign_in_browser(sam)
-    key = with_alias(sam.client())
-    assert ticked(browser, "audit-trail") == [False] * 3
-    events = browser.get(f"/audit/?key={key}").context["events"]
-    assert ticked(browser, "audit-trail") == [True, False, False]
-    browser.get(f"/audit/{events[0]['id']}/")
-    assert ticked(browser, "audit-trail") == [True, True, False]
-    sam.client("cloudtrail").lookup_events(MaxResults=1)
-    assert ticked(browser, "audit-trail") == [True] * 3
 
 
 def test_a_tick_leads_to_the_event_that_proves_it(sam: TestUser) -> None:
