@@ -230,5 +230,28 @@ def test_on_aws_the_record_is_walked_by_lookup_events_alone(
     assert "alias/sam-key" in page
 
 
+def test_a_step_that_asks_for_the_keys_state_is_open_again_when_that_is_another(sam: TestUser) -> None:
+    kms, browser = sam.client(), sign_in_browser(sam)
+    key = with_alias(kms)
+    sealed = kms.encrypt(KeyId=key, Plaintext=SECRET)["CiphertextBlob"]
+    kms.schedule_key_deletion(KeyId=key)
+    kms.cancel_key_deletion(KeyId=key)
+    kms.enable_key(KeyId=key)
+    kms.decrypt(CiphertextBlob=sealed)
+    assert ticked(browser, "deletion")[5]
+    kms.disable_key(KeyId=key)
+    step = browser.get("/learn/deletion/").context["steps"][5]
+    assert step.proof is None
+    assert step.lacks == "the key is no longer as it has to be: its KeyState is Disabled"
+
+
+def test_a_lesson_is_said_in_the_language_of_the_page(sam: TestUser) -> None:
+    browser = sign_in_browser(sam)
+    browser.cookies["language"] = "de"
+    page = browser.get("/learn/what-is-kms/").content.decode()
+    assert "Einen ersten Aufruf machen" in page
+    assert "Make a first call" not in page
+
+
 def test_there_is_no_other_lesson(signed_in: Client) -> None:
     assert signed_in.get("/learn/no-such-lesson/").status_code == 404
