@@ -17,7 +17,8 @@ from django_htmx.middleware import HtmxDetails
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The principal of this browser session. `role_name` is set while a user acts as a role."""
+    """The principal of this browser session. `role_name` is set while a user acts as a role, and for who signed in by an identity
+    provider (`provider`, as the sign-in page names it), who has no user here."""
 
     account_id: str
     user_name: str
@@ -29,6 +30,7 @@ class SignedIn:
     expires: datetime
     role_name: str = ""
     session_id: str = ""  # of the engine's console session: ended there, the credentials are refused
+    provider: str = ""
 
     def __repr__(self) -> str:  # no secret in a traceback
         return f"<SignedIn {self.arn}>"

@@ -66,6 +66,9 @@ ACTIONS: tuple[ConsoleAction, ...] = (
         "ListKeyDeletionRequests", "See which deletions wait for a second person, and were decided.", reads=True
     ),
     ConsoleAction("ListSinks", "See where the record is streamed to, and how far behind that is.", reads=True),
+    ConsoleAction(
+        "ListSignInProviders", "See how people sign in by identity providers, and who a token would become.", reads=True
+    ),
     ConsoleAction("ManageAlerts", "Make, change and delete rules that look at the record, and acknowledge alerts."),
     ConsoleAction(
         "ManageClasses",
@@ -77,6 +80,9 @@ ACTIONS: tuple[ConsoleAction, ...] = (
         "ManageConnections", "Connect another endpoint, test and forget connections.", refused_to_members=True
     ),
     ConsoleAction("ManageDrills", "Have calls that use keys fail on purpose, for a lesson, and end that."),
+    ConsoleAction(
+        "ManageSignInProviders", "Change how people sign in by identity providers, their rules and their keys."
+    ),
     ConsoleAction("MoveClock", "Move the account's clock forward."),
     ConsoleAction(
         "OpenClassAccount", "Look into a student's account, without changing anything.", refused_to_members=True

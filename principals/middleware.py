@@ -16,7 +16,10 @@ from console.request import OpenRequest
 from engine.public import signin
 
 OPEN = frozenset(
-    {"sign-in", "sign-out", "use-session", "styleguide", "theme", "language", "favicon", "style-sheet", "class-join"}
+    (
+        *("sign-in", "sign-in-by", "sign-in-callback", "sign-out", "use-session", "class-join"),
+        *("styleguide", "theme", "language", "favicon", "style-sheet"),
+    )
 )
 
 

@@ -7,11 +7,13 @@ from django.urls import path
 from principals.groups import views as groups
 from principals.policies.views import attachments, inline, managed
 from principals.roles import views as roles
-from principals.sign_in.views import sign_in, switch
+from principals.sign_in.views import provider, sign_in, switch
 from principals.users.views import access_keys, users
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
+    path("sign-in/by/<int:provider>/", provider.begin, name="sign-in-by"),
+    path("sign-in/callback/", provider.back, name="sign-in-callback"),
     path("sign-in/use/", sign_in.use, name="use-session"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("users/", users.index, name="users"),

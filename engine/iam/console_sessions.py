@@ -7,6 +7,7 @@ another. It holds no secret, and a password change or the loss of the password r
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import secrets
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError
 
 from engine import clock
-from engine.iam.models import ConsoleSession, User
+from engine.iam.models import ConsoleSession, Role, User
 from engine.store import transaction
 from engine.store.transaction import changed, iam_entity
 
@@ -34,13 +35,18 @@ class Session:
     user_agent: str
 
 
-def begin(user: User, expires: datetime, *, source_ip: str, user_agent: str) -> str:
-    """A new session's ID. Called in a transaction; takes away what has expired."""
+def begin(who: User | Role, expires: datetime, *, source_ip: str, user_agent: str, subject: str = "") -> str:
+    """A new session's ID. Called in a transaction; takes away what has expired.
+
+    Who signs in by an identity provider has a role here, and is the provider's `subject`.
+    """
     now = clock.real_now()
     ConsoleSession.objects.filter(expires__lte=now).delete()
     made = ConsoleSession.objects.create(
         session_id=secrets.token_hex(16),
-        user=user,
+        user=who if isinstance(who, User) else None,
+        role=who if isinstance(who, Role) else None,
+        subject=subject[:255],
         begun=now,
         seen=now,
         expires=expires,
@@ -50,28 +56,50 @@ def begin(user: User, expires: datetime, *, source_ip: str, user_agent: str) -> 
     return str(made.session_id)
 
 
+def _row(session_id: str) -> ConsoleSession | None:
+    return ConsoleSession.objects.select_related("user", "role").filter(session_id=session_id).first()
+
+
+def owner(row: ConsoleSession) -> tuple[str, str]:
+    """The account and name of whose session it is."""
+    who = row.user or row.role
+    assert who is not None  # it goes with either
+    return str(who.account_id), row.subject or str(who.name)
+
+
 def account_of(session_id: str) -> str:
-    """The account of the user whose session it is. Raises LookupError if it has ended."""
-    found = ConsoleSession.objects.filter(session_id=session_id).values_list("user__account_id", flat=True).first()
-    if found is None:
+    """The account of whose session it is. Raises LookupError if it has ended."""
+    row = _row(session_id)
+    if row is None:
         raise LookupError(session_id)
-    return str(found)
+    return owner(row)[0]
 
 
 def user_id(session_id: str) -> str:
-    """The unique ID of the user whose session it is; empty if it has ended."""
-    return ConsoleSession.objects.filter(session_id=session_id).values_list("user__unique_id", flat=True).first() or ""
+    """The unique ID of the user whose session it is; of a role and the subject that has it, made of both. Empty if it has ended."""
+    row = _row(session_id)
+    if row is None:
+        return ""
+    if row.user is not None:
+        return str(row.user.unique_id)
+    person = hashlib.sha256(f"{row.role_id}:{row.subject}".encode()).hexdigest()[:16]
+    return f"AROA{person.upper()}"
 
 
 def user_since(session_id: str) -> datetime | None:
-    """When the user whose session it is was made, by its account's clock; None if the session has ended."""
-    return ConsoleSession.objects.filter(session_id=session_id).values_list("user__created", flat=True).first()
+    """When whose session it is was made (a role: the role), by its account's clock; None if the session has ended."""
+    row = _row(session_id)
+    who = (row.user or row.role) if row is not None else None
+    return who.created if who is not None else None
 
 
 def of_same_user(session_id: str) -> list[Session]:
-    """The sessions of the user whose session this is that have not ended, the last used first."""
+    """The sessions of the user (or the role's subject) whose session this is that have not ended, the last used first."""
+    own = _row(session_id)
+    if own is None:
+        return []
     rows = ConsoleSession.objects.filter(
-        user__console_sessions__session_id=session_id, expires__gt=clock.real_now()
+        user=own.user, role=own.role, subject=own.subject, expires__gt=clock.real_now()
     ).order_by("-seen", "session_id")
     return [Session(row.session_id, row.begun, row.seen, row.expires, row.source_ip, row.user_agent) for row in rows]
 
@@ -92,7 +120,7 @@ def end(session_ids: list[str]) -> int:
         return 0
     with transaction.write():
         rows = ConsoleSession.objects.filter(session_id__in=session_ids)
-        accounts = list(rows.values_list("user__account_id", flat=True))
+        accounts = [owner(row)[0] for row in rows.select_related("user", "role")]
         if not accounts:
             return 0
         rows.delete()

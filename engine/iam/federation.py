@@ -143,13 +143,7 @@ def become(
     refused = AWSError("AccessDenied", f"Not authorized to perform {asked.action}")
     if role is None:
         raise refused
-    wanted = {
-        **parameters,
-        "RoleSessionName": asked.session_name,
-        **({"SourceIdentity": asked.source_identity} if asked.source_identity else {}),
-        **({"TransitiveTagKeys": list(asked.transitive)} if asked.transitive else {}),
-        "Tags": [{"Key": name, "Value": value} for name, value in asked.tags.items()],
-    }
+    wanted = members_of(asked, parameters)
     try:
         session_parameters.permit(context, role, wanted, asked.tags, action=asked.action, conditions=asked.conditions)
     except AWSError as reason:
@@ -184,6 +178,17 @@ def become(
     if packed:
         answer["PackedPolicySize"] = packed
     return made, answer
+
+
+def members_of(asked: Asked, parameters: dict[str, Any]) -> dict[str, Any]:
+    """A call's members with those that the identity provider brings, named as AssumeRole names them."""
+    return {
+        **parameters,
+        "RoleSessionName": asked.session_name,
+        **({"SourceIdentity": asked.source_identity} if asked.source_identity else {}),
+        **({"TransitiveTagKeys": list(asked.transitive)} if asked.transitive else {}),
+        "Tags": [{"Key": name, "Value": value} for name, value in asked.tags.items()],
+    }
 
 
 OPERATIONS: dict[str, Operation] = {

@@ -15,7 +15,8 @@ from django.contrib.auth.hashers import check_password, make_password
 
 from engine import clock
 from engine.iam import account_limits, console_sessions, credentials
-from engine.iam.models import Account, SignInAttempt, User
+from engine.iam.models import Account, ConsoleSession, SignInAttempt, User
+from engine.iam.principal import Principal
 from engine.store import cache, transaction
 from engine.store.transaction import changed, iam_entity
 from engine.trail import record, recorder
@@ -27,7 +28,7 @@ WINDOW = timedelta(minutes=5)
 _REFUSED = "Account, user name or password is not right."
 _SOURCE = "signin.amazonaws.com"
 _CONSOLE = "kmsconsole"
-_REGION = "us-east-1"
+REGION = "us-east-1"
 
 
 class SignInRefused(Exception):
@@ -57,7 +58,7 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
     right = check_password(password, user.password if user is not None and user.password else _nobody())
     if user is None or not user.password or not right:
         if found is not None:
-            _record(found.account_id, user, source_ip, user_agent, "Failed authentication")
+            record_login(found.account_id, _principal(user), source_ip, user_agent, "Failed authentication")
         raise SignInRefused(_REFUSED)
     SignInAttempt.objects.filter(who=who).delete()
     _refuse_ended(user.account_id)
@@ -70,7 +71,9 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
             )
             User.objects.filter(pk=user.pk).update(password_last_used=clock.now(user.account_id))
             changed(iam_entity(user.account_id))
-    _record(user.account_id, user, source_ip, user_agent, "" if session_id else "Failed authentication")
+    record_login(
+        user.account_id, _principal(user), source_ip, user_agent, "" if session_id else "Failed authentication"
+    )
     if not session_id:
         raise SignInRefused(_REFUSED)
     made = credentials.create_session(user, ends, console_session=session_id)
@@ -98,18 +101,19 @@ def is_valid(access_key_id: str, session_token: str) -> bool:
 def end_own_sessions(own: str, ended: Collection[str], *, source_ip: str, user_agent: str) -> int:
     """End those of `ended` that are sessions of the user whose session `own` is; how many they were. It is in the trail."""
     theirs = [each.id for each in console_sessions.of_same_user(own) if each.id in ended]
-    user = User.objects.filter(console_sessions__session_id=own).first()
+    row = ConsoleSession.objects.select_related("user", "role").filter(session_id=own).first()
     number = console_sessions.end(theirs)
-    if user is not None and number:
+    if row is not None and number:
+        account_id, name = console_sessions.owner(row)
         event = record.service_event(
             record.ServiceEvent(
-                account_id=user.account_id,
-                region=_REGION,
+                account_id=account_id,
+                region=REGION,
                 source=_CONSOLE,
                 name="EndConsoleSessions",
-                now=clock.now(user.account_id),
-                principal=credentials.user_principal(user),
-                parameters={"userName": user.name, "sessions": number},
+                now=clock.now(account_id),
+                principal=_principal(row.user),
+                parameters={"userName": name, "sessions": number},
                 source_ip=source_ip,
                 user_agent=user_agent,
                 event_type="AwsConsoleAction",
@@ -150,19 +154,30 @@ def _nobody() -> str:
     return make_password("nobody's password")
 
 
-def _record(account_id: str, user: User | None, source_ip: str, user_agent: str, error: str) -> None:
+def _principal(user: User | None) -> Principal | None:
+    return credentials.user_principal(user) if user is not None else None
+
+
+def record_login(
+    account_id: str, principal: Principal | None, source_ip: str, user_agent: str, error: str, *, provider: str = ""
+) -> None:
+    """`provider`: the identity provider, for who signs in by one."""
     recorder.record(
         [
             record.service_event(
                 record.ServiceEvent(
                     account_id=account_id,
-                    region=_REGION,
+                    region=REGION,
                     source=_SOURCE,
                     name="ConsoleLogin",
                     now=clock.now(account_id),
-                    principal=credentials.user_principal(user) if user is not None else None,
+                    principal=principal,
                     error_message=error,
-                    details={"MFAUsed": "No", "MobileVersion": "No"},
+                    details={
+                        "MFAUsed": "No",
+                        "MobileVersion": "No",
+                        **({"identityProvider": provider} if provider else {}),
+                    },
                     response={"ConsoleLogin": "Failure" if error else "Success"},
                     source_ip=source_ip,
                     user_agent=user_agent,

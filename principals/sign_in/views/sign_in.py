@@ -7,13 +7,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from console import redirects, session
 from console.request import SignedIn
-from engine.public import signin
+from engine.public import identity_providers, signin
 from engine.public.starter_policies import STUDENTS
 from principals.sign_in.forms import SignInForm
 
@@ -71,7 +72,15 @@ def _landing(found: signin.SignedInUser) -> str:
 def _page(request: HttpRequest, form: SignInForm, after: str, beside: bool) -> HttpResponse:
     title = _("Add session") if beside else _("Sign in")
     status = 200 if request.method != "POST" else 422
-    shown = {"form": form, "next": after, "add": beside, "title": title}
+    account = str(form["account"].value() or signin.first_account())
+    shown = {
+        "form": form,
+        "next": after,
+        "add": beside,
+        "title": title,
+        "providers": identity_providers.options(account),
+        "asked": urlencode({"next": after, **({"add": "1"} if beside else {})}),
+    }
     return render(request, "principals/sign_in.html", shown, status=status)
 
 

@@ -63,6 +63,7 @@ def switch(request: ConsoleRequest) -> HttpResponse:
                     session_token=made["SessionToken"],
                     expires=made["Expiration"],
                     role_name=arn.rpartition("/")[2],
+                    provider="",
                 ),
             )
             messages.success(request, _("You act as %(role)s now.") % {"role": arn.rpartition("/")[2]})

@@ -1,0 +1,117 @@
+"""Sign in by an identity provider: to it with a state, a nonce and a PKCE challenge, and back with a code.
+
+What is kept for the way is in the browser's session under the state, and counts once and for ten minutes: an answer that this browser did
+not ask for, or that comes a second time, is not taken.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from console import redirects, session
+from console.request import SignedIn
+from engine.public import identity_providers, signin
+
+_KEPT = "sign_in_by"  # state → what was asked with it
+_MOST = 5  # begun at once in one browser
+_SECONDS = 600
+
+
+def callback_address(request: HttpRequest) -> str:
+    """Where providers send the browser back to: what has to be registered with them."""
+    path = reverse("sign-in-callback")
+    public: str = settings.PUBLIC_URL
+    return f"{public.rstrip('/')}{path}" if public else request.build_absolute_uri(path)
+
+
+@require_GET
+def begin(request: HttpRequest, provider: int) -> HttpResponse:
+    beside = bool(request.GET.get("add"))
+    if beside and session.full(request):
+        messages.error(request, _("Five sessions are the most in one browser. Sign out of one first."))
+        return redirect("sign-in")
+    try:
+        begun = identity_providers.begin(provider, callback_address(request))
+    except signin.SignInRefused as refusal:
+        return _refused(request, str(refusal))
+    kept = _waiting(request)
+    for oldest in sorted(kept, key=lambda state: kept[state]["at"])[: max(0, len(kept) - _MOST + 1)]:
+        del kept[oldest]
+    kept[begun.state] = {
+        "provider": provider,
+        "nonce": begun.nonce,
+        "verifier": begun.verifier,
+        "next": request.GET.get("next", "/"),
+        "add": beside,
+        "at": int(time.time()),
+    }
+    request.session[_KEPT] = kept
+    return redirect(begun.url)
+
+
+def _waiting(request: HttpRequest) -> dict[str, dict[str, Any]]:
+    since = time.time() - _SECONDS
+    return {state: each for state, each in request.session.get(_KEPT, {}).items() if each["at"] > since}
+
+
+@require_GET
+def back(request: HttpRequest) -> HttpResponse:
+    kept = _waiting(request)
+    asked = kept.pop(request.GET.get("state", ""), None)
+    request.session[_KEPT] = kept
+    if asked is None:
+        return _refused(request, _("This sign-in was not begun in this browser, or it took too long. Begin again."))
+    try:
+        found = _finish(request, asked)
+    except signin.SignInRefused as refusal:
+        return _refused(request, str(refusal))
+    made = SignedIn(
+        account_id=found.account_id,
+        user_name=found.user_name,
+        arn=found.arn,
+        region=request.COOKIES.get("region") or settings.DEFAULT_REGION,
+        access_key_id=found.credentials.access_key_id,
+        secret_access_key=found.credentials.secret_access_key,
+        session_token=found.credentials.session_token,
+        expires=found.credentials.expiration,
+        role_name=found.role_name,
+        session_id=found.session_id,
+        provider=found.provider,
+    )
+    session.begin(request, made, beside=asked["add"])
+    return redirect(redirects.safe(request, asked["next"]))
+
+
+def _finish(request: HttpRequest, asked: dict[str, Any]) -> identity_providers.SignedInRole:
+    """Raises SignInRefused."""
+    provider = asked["provider"]
+    if request.GET.get("iss", identity_providers.issuer_of(provider)) != identity_providers.issuer_of(provider):
+        raise signin.SignInRefused(_("The answer is another identity provider's."))  # RFC 9207
+    if error := request.GET.get("error"):
+        code = error if re.fullmatch(r"[a-z_]{1,64}", error) else "error"
+        raise signin.SignInRefused(_("The identity provider refused: %(code)s.") % {"code": code})
+    return identity_providers.finish(
+        provider,
+        code=request.GET.get("code", ""),
+        verifier=asked["verifier"],
+        nonce=asked["nonce"],
+        redirect_uri=callback_address(request),
+        source_ip=request.META.get("REMOTE_ADDR", ""),
+        user_agent=request.headers.get("User-Agent", ""),
+    )
+
+
+def _refused(request: HttpRequest, words: str) -> HttpResponse:
+    messages.error(request, words)
+    return redirect(f"{reverse('sign-in')}?{urlencode({'add': 1})}" if session.current(request) else reverse("sign-in"))
