@@ -14,8 +14,11 @@ import subprocess
 import sys
 import tempfile
 from contextlib import closing
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
+
+import django
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "kmsconsole.sqlite3"
@@ -31,9 +34,10 @@ def copy_to(folder: Path) -> None:
     shutil.copy(_database(), folder / NAME)
 
 
+@cache  # a server is started some hundred times
 def _database() -> Path:
-    digest = sha256()
-    for path in sorted(ROOT.glob("*/**/migrations/*.py")):
+    digest = sha256(django.__version__.encode())
+    for path in _migrations():
         digest.update(path.read_bytes())
     folder = Path(tempfile.gettempdir()) / f"kmsconsole-migrated-{os.getuid()}-{digest.hexdigest()[:16]}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -51,6 +55,12 @@ def _database() -> Path:
                 )
                 _checkpointed(Path(scratch) / NAME).replace(made)
     return made
+
+
+def _migrations() -> list[Path]:
+    """Those of our packages; looking for them through .venv and node_modules too takes longer than a server's start."""
+    packages = [path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"]
+    return sorted(path for package in packages for path in package.glob("**/migrations/*.py"))
 
 
 def _checkpointed(database: Path) -> Path:
