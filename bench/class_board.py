@@ -1,0 +1,141 @@
+"""How a class of 60 goes: its students look at pages and call KMS, all at once, and how long pages take and the board to be up to date.
+
+python -m bench.class_board [STUDENTS]
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from html import unescape
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener
+
+import boto3
+from botocore.config import Config
+
+from tests.support.server import ACCOUNT, PASSWORD, Server
+
+ROUNDS = 5
+PAGES = ("/learn/", "/learn/first-key/", "/keys/", "/play/encrypt/")
+
+
+def main(students: int = 60) -> None:
+    with tempfile.TemporaryDirectory() as name, Server(Path(name) / "data") as server:
+        teacher = Browser(server.url)
+        teacher.sign_in(ACCOUNT, "admin", PASSWORD)
+        began = time.monotonic()
+        names = "\n".join(f"Student {number}" for number in range(students))
+        made = teacher.make_class(names)
+        print(f"{len(made)} accounts made in {time.monotonic() - began:.1f} s")
+        took: list[float] = []
+        board: list[float] = []
+        over = threading.Event()
+        looking = threading.Thread(target=look, args=(teacher, board, over))
+        looking.start()
+        working = [threading.Thread(target=work, args=(server.url, each, took)) for each in made]
+        for thread in working:
+            thread.start()
+        for thread in working:
+            thread.join()
+        finished = time.monotonic()
+        while teacher.done_steps() < 2 * len(made) and time.monotonic() - finished < 60:
+            time.sleep(0.05)
+        print(f"the board was up to date {time.monotonic() - finished:.2f} s after the last call")
+        over.set()
+        looking.join()
+        tell("pages of students", took)
+        tell("looks at the board", board)
+
+
+def tell(what: str, took: list[float]) -> None:
+    parts = statistics.quantiles(took, n=20)
+    print(f"{what}: {len(took)}, median {statistics.median(took) * 1000:.0f} ms, p95 {parts[18] * 1000:.0f} ms")
+
+
+class Browser:
+    """Requests of one browser, with its cookies."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.opener = url, build_opener(HTTPCookieProcessor(CookieJar()))
+
+    def get(self, path: str) -> str:
+        with self.opener.open(f"{self.url}{path}") as answer:
+            return str(answer.read().decode())
+
+    def post(self, path: str, **given: str) -> str:
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
+        assert found is not None, path
+        sent = urlencode({**given, "csrfmiddlewaretoken": found.group(1)}).encode()
+        with self.opener.open(Request(f"{self.url}{path}", sent, {"Referer": f"{self.url}{path}"})) as answer:
+            return str(answer.read().decode())
+
+    def sign_in(self, account: str, user: str, password: str) -> None:
+        page = self.post("/principals/sign-in/", account=account, user_name=user, password=password)
+        assert f"@ {account}" in page
+
+    def make_class(self, names: str) -> list[dict[str, str]]:
+        given = {"days": "1", "key_quota": "100", "call_quota": "200", "minutes": "1", "places": "1"}
+        answer = self.post("/classes/accounts/new/", name="Sixty", students=names, **given)
+        made = self._cards(answer)
+        while (left := re.search(r'name="students" hidden>([^<]+)<', answer)) is not None:
+            answer = self.post("/classes/accounts/sixty/add/", students=unescape(left.group(1)))
+            made += self._cards(answer)
+        return made
+
+    def _cards(self, page: str) -> list[dict[str, str]]:
+        (text,) = re.findall(r'<textarea name="text" hidden>(.*?)</textarea>', page, re.DOTALL)
+        fields = {
+            "account": r"^Account +(\d+)",
+            "user": r"^User +(\S+)",
+            "password": r"^Password +(\S+)",
+            "key": r"AWS_ACCESS_KEY_ID=(\S+)",
+            "secret": r"AWS_SECRET_ACCESS_KEY=(\S+)",
+        }
+        columns = [re.findall(pattern, unescape(text), re.MULTILINE) for pattern in fields.values()]
+        return [dict(zip(fields, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def done_steps(self) -> int:
+        return self.get("/classes/accounts/sixty/?part=1&lesson=first-key").count("board-done")
+
+
+def look(teacher: Browser, took: list[float], over: threading.Event) -> None:
+    while not over.wait(2):
+        began = time.monotonic()
+        teacher.done_steps()
+        took.append(time.monotonic() - began)
+
+
+def work(url: str, who: dict[str, str], took: list[float]) -> None:
+    """A student signs in, does the first steps of a lesson by the CLI's way and looks at pages in between, thinking for a second each."""
+    browser = Browser(url)
+    browser.sign_in(who["account"], who["user"], who["password"])
+    kms: Any = boto3.client(
+        "kms",
+        region_name="us-east-1",
+        endpoint_url=url,
+        aws_access_key_id=who["key"],
+        aws_secret_access_key=who["secret"],
+        config=Config(retries={"total_max_attempts": 5}),
+    )
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    for number in range(ROUNDS):
+        for path in PAGES:
+            began = time.monotonic()
+            browser.get(path)
+            took.append(time.monotonic() - began)
+            kms.encrypt(KeyId=key, Plaintext=b"secret")
+            time.sleep(1)
+        if number == ROUNDS - 1:
+            kms.create_alias(AliasName="alias/mine", TargetKeyId=key)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:2]))
