@@ -65,7 +65,10 @@ def _state(folder: Path) -> tuple[Any, ...]:
     """Another one whenever a file of the folder is another."""
     found = []
     for path in sorted(folder.glob("*/*")):
-        told = path.stat()
+        try:
+            told = path.stat()
+        except FileNotFoundError:  # removed meanwhile: the next look finds the folder as it is then
+            continue
         found.append((str(path), told.st_mtime_ns, told.st_size))
     return tuple(found)
 
@@ -125,6 +128,14 @@ class _Faults:
 def read(folder: Path) -> tuple[Lesson | None, list[str]]:
     """(the lesson, no faults) or (None, what is wrong with its files)."""
     faults = _Faults(folder)
+    try:
+        return _read_folder(folder, faults)
+    except OSError as error:  # a file that may not be read, or was removed meanwhile
+        faults.add("", str(error.strerror or error))
+        return None, faults.found
+
+
+def _read_folder(folder: Path, faults: _Faults) -> tuple[Lesson | None, list[str]]:
     if not _NAME.fullmatch(folder.name):
         faults.add("", "the folder's name has small letters, digits and - only")
     if not (folder / LESSON).is_file():

@@ -137,6 +137,7 @@ def _words(old: str, new: str) -> Callable[[Path], object]:
     [
         (lambda folder: (folder / "lesson.toml").unlink(), "my-lesson/lesson.toml: is missing"),
         (lambda folder: (folder / "en.md").unlink(), "my-lesson/: has no words: a file such as en.md"),
+        (lambda folder: (folder / "de.md").mkdir(), "my-lesson/: Is a directory"),
         (lambda folder: (folder / "English.md").write_text(WORDS), "English.md: is called by its language"),
         (_table("[[steps]]", "[[steps]"), "lesson.toml: Expected"),
         (_table('"ListKeys"', '"ListKeys"\nwher = 1'), "step look: wher is not known here: there are answered,"),
