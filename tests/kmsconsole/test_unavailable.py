@@ -44,7 +44,7 @@ ONLY_THE_CALL_TELLS = {
     "Act as this role",  # the role's trust policy says
     "Apply", "Read it back",  # what a service does for the principal
     "Decrypt", "Verify", "Encrypt the file", "Open and download", "Encrypt", "Open with it", "Derive shared secret",
-    "Encrypt and download", "Generate data key",  # which key is chosen in the form
+    "Encrypt and download", "Generate data key", "Measure both ways",  # which key is chosen in the form
 }  # fmt: skip
 
 

@@ -140,6 +140,7 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         ],
         "access/check/<slug:kind>/": [],
         "lab/services/<slug:slug>/": ["/lab/services/s3/", "/lab/services/lambda/"],
+        "learn/<slug:lesson>/": ["/learn/rotation/", "/learn/what-is-kms/"],
         "learn/<slug:lesson>/lesson.zip": [],  # a file
         "stores/<slug:kind>/": ["/stores/cloudhsm/", "/stores/xks/"],
         "stores/<slug:kind>/new/": ["/stores/cloudhsm/new/", "/stores/xks/new/"],
