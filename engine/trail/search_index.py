@@ -73,6 +73,7 @@ def discard(folder: Path, reason: Exception) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # with PostgreSQL nothing else is in it at first
     index = sqlite3.connect(path, isolation_level=None, timeout=30)
     index.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
     if index.execute("PRAGMA user_version").fetchone()[0] == _VERSION:

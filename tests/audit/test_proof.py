@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 
 from audit import proof
@@ -45,6 +46,7 @@ def compared(browser: Client, checkpoint: str) -> str:
 # --- the pages
 
 
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="there all is read always")
 def test_a_verification_goes_on_where_the_last_one_ended_unless_all_is_asked_for(
     account: TestAccount, signed_in: Client
 ) -> None:
@@ -303,6 +305,7 @@ def test_a_witnesss_cosignature_is_kept_once_and_shown(account: TestAccount, sig
 
 
 def test_the_command_compares_an_earlier_checkpoint(account: TestAccount, tmp_path: Path, capsys: Any) -> None:
+    account.create_key()  # with PostgreSQL the log is the account's own
     (tmp_path / "earlier").write_text(note(account))
     account.create_key()
     call_command("verify_trail", checkpoint=tmp_path / "earlier")

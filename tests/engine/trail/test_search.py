@@ -278,3 +278,9 @@ def test_a_search_sees_what_was_acknowledged_before_it(account: TestAccount) -> 
     for number in range(1, 4):
         account.create_key()
         assert search.search(account.account_id, wanted, 10).total == number
+
+
+def test_the_index_is_made_where_there_is_no_folder_of_the_trail_yet(tmp_path: Path) -> None:
+    """As with PostgreSQL, which keeps the trail itself."""
+    index = search_index.connection(tmp_path / "data" / "trail")
+    assert index.execute("SELECT count(*) FROM term").fetchone() == (0,)
