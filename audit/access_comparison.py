@@ -36,10 +36,10 @@ PAGE = 25
 WRITE = "write"  # the kind of call, as the search has it
 GAINED, LOST = "gained", "lost"
 _MORE = (NO, DEPENDS, YES)
-_CREATED = gettext_lazy("the key was created")
-_DELETED = gettext_lazy("the key was deleted")
-_CAME = gettext_lazy("the principal was created")
-_WENT = gettext_lazy("the principal was deleted")
+_CREATED = gettext_lazy("The key was created")
+_DELETED = gettext_lazy("The key was deleted")
+_CAME = gettext_lazy("The principal was created")
+_WENT = gettext_lazy("The principal was deleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,13 @@ class _Parts:
 
 # What may have changed, and how a decision takes it over from another moment.
 _CAUSES: tuple[tuple[str | Promise, Any], ...] = (
-    (gettext_lazy("the key policy"), lambda one, other: replace(one, view=replace(one.view, policy=other.view.policy))),
-    (gettext_lazy("grants"), lambda one, other: replace(one, view=replace(one.view, grants=other.view.grants))),
+    (gettext_lazy("Key policy"), lambda one, other: replace(one, view=replace(one.view, policy=other.view.policy))),
+    (gettext_lazy("Grants"), lambda one, other: replace(one, view=replace(one.view, grants=other.view.grants))),
     (
-        gettext_lazy("the key's tags or aliases"),
+        gettext_lazy("Tags or aliases of the key"),
         lambda one, other: replace(one, view=replace(one.view, condition_context=other.view.condition_context)),
     ),
-    (gettext_lazy("the principal's policies, groups or tags"), lambda one, other: replace(one, subject=other.subject)),
+    (gettext_lazy("Policies, groups or tags of the principal"), lambda one, other: replace(one, subject=other.subject)),
 )
 
 

@@ -74,10 +74,10 @@ def test_each_gain_and_loss_is_told_with_what_alone_would_undo_it(world: World) 
         for name, rows in found.items()
     }
     assert told == {
-        "by-policy": [("gained", ["Decrypt"], ["the key policy"])],
-        "by-grant": [("gained", ["Decrypt"], ["grants"])],
-        "by-iam": [("gained", ["Encrypt", "Decrypt"], ["the principal's policies, groups or tags"])],
-        "leaves": [("lost", ["Encrypt", "Decrypt"], ["the principal was deleted"])],
+        "by-policy": [("gained", ["Decrypt"], ["Key policy"])],
+        "by-grant": [("gained", ["Decrypt"], ["Grants"])],
+        "by-iam": [("gained", ["Encrypt", "Decrypt"], ["Policies, groups or tags of the principal"])],
+        "leaves": [("lost", ["Encrypt", "Decrypt"], ["The principal was deleted"])],
     }
 
 
@@ -98,7 +98,7 @@ def test_each_answer_says_how_it_was_decided_and_leads_to_its_explanation_then(w
 
 def test_a_key_that_was_made_in_between_gave_what_it_gives(world: World) -> None:
     rows = world.compared(world.created_later, world.before)
-    assert {str(each.causes[0]) for changes in rows.values() for each in changes} == {"the key was created"}
+    assert {str(each.causes[0]) for changes in rows.values() for each in changes} == {"The key was created"}
     assert "same" in rows
 
 
@@ -116,7 +116,7 @@ def test_a_deny_that_wins_takes_away(account: TestAccount, signed_in: Client) ->
     kms.put_key_policy(KeyId=key, Policy=trusting(account, refused))
     rows = signed_in.get(f"/audit/keys/compare/{key}/", {"before": before.isoformat()}).context["rows"]
     ((subject, (change,)),) = rows
-    assert (subject.name, change.mark, [str(each) for each in change.causes]) == ("ann", "lost", ["the key policy"])
+    assert (subject.name, change.mark, [str(each) for each in change.causes]) == ("ann", "lost", ["Key policy"])
     assert "Effect Deny" in change.sentences[1]
 
 

@@ -61,7 +61,7 @@ def test_each_sink_tells_its_target_its_position_and_its_problem(signed_in: Clie
     found = rows(signed_in)
     assert list(found) == ["archive", "siem", "fresh"]
     assert "yes: calls fail when events have waited for 2.5 s" in found["archive"]
-    assert "Failing since 2025-10-09 08:53:20 the receiver answered 503" in found["siem"]
+    assert "Takes nothing since 2025-10-09 08:53:20 the receiver answered 503" in found["siem"]
     assert re.search(r"\b[45] events\b", found["siem"])
     assert f"record {sinks.sequence:,}" in found["siem"]
     assert "https://siem.example/in no" in found["siem"]
