@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from console import public_address
 from console.request import ConsoleRequest
-from engine.public import member_accounts
+from engine.public import drills, member_accounts
 from engine.public.member_accounts import Limits, Member
 from keys import service
 from learn.class_accounts import join_links, roster
@@ -272,6 +272,34 @@ def move_clocks(request: ConsoleRequest, of_class: AccountClass, seconds: float)
     for row in rows:
         _tell(request, row, "MoveClock", secondsAhead=to)
     return moved
+
+
+def begin_drill(request: ConsoleRequest, of_class: AccountClass, kind: str, *, share: int, minutes: int) -> int:
+    """A drill in every account of the class, in place of one that runs there; in how many. Raises ClientError."""
+    rows = accounts(of_class)
+    by = request.signed_in.arn
+
+    def what() -> None:
+        for row in rows:
+            drills.begin(row.account_id, kind, share=share, minutes=minutes, by=by)
+
+    manage(request, of_class, what, change="BeginDrill", drill=kind, share=share, minutes=minutes)
+    for row in rows:
+        _tell(request, row, "ManageDrills", drill=kind, share=share, minutes=minutes)
+    return len(rows)
+
+
+def end_drill(request: ConsoleRequest, of_class: AccountClass) -> None:
+    """End the drills in all accounts of the class. Raises ClientError."""
+    rows = accounts(of_class)
+
+    def what() -> None:
+        for row in rows:
+            drills.end(row.account_id)
+
+    manage(request, of_class, what, change="EndDrill")
+    for row in rows:
+        _tell(request, row, "ManageDrills", drill=None)
 
 
 def open_read_only(request: ConsoleRequest, row: ClassAccount) -> member_accounts.Opened:

@@ -26,6 +26,7 @@ from keys.common import problem_page
 from learn.class_accounts import class_accounts, join_links, standings
 from learn.class_accounts.forms import ClockForm, LimitsForm, LinkForm, MessageForm
 from learn.class_accounts.views.create import cards_page
+from learn.drills.forms import DrillForm
 from learn.lessons import lessons
 from learn.models import AccountClass, ClassAccount
 
@@ -75,11 +76,27 @@ def _clock(request: ConsoleRequest, of_class: AccountClass, given: dict[str, Any
     return ngettext("%(number)d clock was moved.", "%(number)d clocks were moved.", moved) % {"number": moved}
 
 
+def _drill(request: ConsoleRequest, of_class: AccountClass, given: dict[str, Any]) -> str:
+    begun = class_accounts.begin_drill(request, of_class, given["kind"], share=given["share"], minutes=given["minutes"])
+    return ngettext(
+        "The drill runs in %(number)d account. It ends by itself.",
+        "The drill runs in %(number)d accounts. It ends by itself.",
+        begun,
+    ) % {"number": begun}
+
+
+def _end_drill(request: ConsoleRequest, of_class: AccountClass, _given: dict[str, Any]) -> str:
+    class_accounts.end_drill(request, of_class)
+    return _("The drill has ended.")
+
+
 _FORMS: dict[str, tuple[type[forms.Form], Action]] = {
     "link": (LinkForm, _link),
     "limits": (LimitsForm, _limits),
     "message": (MessageForm, _message),
     "clock": (ClockForm, _clock),
+    "drill": (DrillForm, _drill),
+    "end_drill": (forms.Form, _end_drill),
 }
 
 

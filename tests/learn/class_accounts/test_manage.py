@@ -67,6 +67,24 @@ def test_all_clocks_of_the_class_are_brought_to_one_time(made: Made) -> None:
     assert events(made.student("ada"), "MoveClock")[0]["userIdentity"]["userName"] == "tess"
 
 
+def test_a_drill_runs_in_every_account_of_the_class_until_the_teacher_ends_it(made: Made, account: TestAccount) -> None:
+    student = made.student("ada")
+    kms = student.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    drill = {"form": "drill", "kind": "key-unavailable", "share": "100", "minutes": "10"}
+    answer = made.browser.post(f"{made.address}manage/", drill, follow=True)
+    assert "The drill runs in 1 account." in text(answer)
+
+    with pytest.raises(ClientError, match="KeyUnavailableException"):
+        kms.encrypt(KeyId=key, Plaintext=b"drill")
+    own = account.client()
+    own.encrypt(KeyId=own.create_key()["KeyMetadata"]["KeyId"], Plaintext=b"the teacher's own")
+    assert events(student, "ManageDrills")[0]["requestParameters"]["drill"] == "key-unavailable"
+
+    made.browser.post(f"{made.address}manage/", {"form": "end_drill"})
+    assert kms.encrypt(KeyId=key, Plaintext=b"drill")["KeyId"].endswith(key)
+
+
 def test_a_teacher_looks_into_an_account_and_changes_nothing_and_both_records_show_it(
     made: Made, account: TestAccount
 ) -> None:
