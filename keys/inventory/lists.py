@@ -222,17 +222,18 @@ class Listing:
 
     @cached_property
     def rows(self) -> VisibleKeys:
-        return self._searched(indexed=not self.text or self.matching <= _BROAD).filter(**self.chosen)
+        broad = bool(self.text or self.tag) and self.matching > _BROAD
+        return self._searched(indexed=not broad, by_row=broad).filter(**self.chosen)
 
-    def _searched(self, *, indexed: bool = True) -> VisibleKeys:
-        """What text, tag and date conditions leave; facets not yet."""
+    def _searched(self, *, indexed: bool = True, by_row: bool = False) -> VisibleKeys:
+        """What text, tag and date conditions leave; facets not yet. `by_row`: tags are looked up for each row, in the list's order."""
         needs = key_rows.DESCRIBE | (key_rows.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
         for name in {*self.chosen, self.sort.removeprefix("-")}:
             needs |= BY_FIELD[name].needs
-        rows = self.base.readable(needs).matching(self.text, indexed=indexed)
+        rows = self.base.readable(needs).matching(self.text, indexed=indexed, by_row=by_row)
         if self.tag:
             name, equals, value = self.tag.partition("=")
-            rows = rows.tagged(name, value if equals else None)
+            rows = rows.tagged(name, value if equals else None, by_row=by_row)
         if self.due:
             rows = rows.filter(DUE[self.due][1](self.now))
         return rows

@@ -90,12 +90,17 @@ class InventoryKey(models.Model):
 class InventoryTag(models.Model):
     """A tag of a key, for filters and facets."""
 
-    key = models.ForeignKey(InventoryKey, on_delete=models.CASCADE, related_name="tag_rows")
+    key = models.ForeignKey(InventoryKey, on_delete=models.CASCADE, related_name="tag_rows", db_index=False)
     name = models.CharField(max_length=128)
     value = models.CharField(max_length=256)
 
     class Meta:
-        indexes = [models.Index(fields=["name", "value", "key"], name="inventory_tag")]
+        indexes = [
+            models.Index(fields=["name", "value", "key"], name="inventory_tag"),
+            models.Index(
+                fields=["key", "name", "value"], name="inventory_tag_of"
+            ),  # counts a list's tags without the rows
+        ]
 
     def __str__(self) -> str:
         return f"{self.name}={self.value}"
