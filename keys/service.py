@@ -38,6 +38,7 @@ __all__ = [
     "viewer",
     "visibility",
 ]
+EMBEDDED_URL = "http://embedded.invalid"  # of clients whose requests this process answers
 USE_CONNECTION = "kmsconsole:UseConnection"  # to borrow the server's own credentials for another endpoint
 T = TypeVar("T")
 _lock = threading.Lock()
@@ -231,7 +232,7 @@ def _in_process(
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret,
         aws_session_token=token,
-        endpoint_url="http://embedded.invalid",
+        endpoint_url=EMBEDDED_URL,
         config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
     )
     inprocess.attach(made, source_ip=source_ip, user_agent=user_agent, asks_first=asks_first)

@@ -6,6 +6,9 @@ import json
 from typing import Any
 
 from django import forms
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from keys.policy import policy_editor
@@ -25,6 +28,24 @@ def trust_policy(
     if trusted == "other" and external_id:
         statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
+
+
+class ManyCheckboxes(forms.CheckboxSelectMultiple):
+    """Looks like Django's, and is made without a template for each box: AWS has more than 1,500 managed policies."""
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        chosen, attributes = set(value or ()), self.build_attrs(self.attrs, attrs)
+        identifier = attributes.pop("id", f"id_{name}")
+        rest = flatatt({"name": name, **attributes})
+        boxes = format_html_join(
+            "",
+            '<div><label for="{0}_{1}"><input type="checkbox"{2} value="{3}" id="{0}_{1}"{5}> {4}</label></div>',
+            (
+                (identifier, number, rest, each, label, mark_safe(" checked") if each in chosen else "")
+                for number, (each, label) in enumerate(self.choices)
+            ),
+        )
+        return format_html('<div id="{}">{}</div>', identifier, boxes)
 
 
 class RoleForm(forms.Form):
@@ -54,9 +75,7 @@ class RoleForm(forms.Form):
     aws_service = forms.CharField(
         label=_("Service"), max_length=128, required=False, help_text=_("For a service: such as ec2.amazonaws.com.")
     )
-    policies = forms.MultipleChoiceField(
-        label=_("Permissions policies"), required=False, widget=forms.CheckboxSelectMultiple
-    )
+    policies = forms.MultipleChoiceField(label=_("Permissions policies"), required=False, widget=ManyCheckboxes)
     document = policy_editor.field(_("Trust policy (JSON)"), rows=14, maximum=131072)
 
     def clean(self) -> dict[str, Any]:

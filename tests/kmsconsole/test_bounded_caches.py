@@ -125,6 +125,7 @@ BOUNDS = {
     "keys.evaluator.past_access:_directories": "16 moments of principals; a directory shares its compiled policies with the others",
     "keys.record.past_keys:_replayed": "100,000 keys in all, each list counted as 200 more",
     "keys.inventory.key_rows:_not_offered": "1,000 pairs of an endpoint and an operation",
+    "principals.policies.views.attachments:_of_aws": FINITE,
     "keys.service:_clients": "256 clients of principals that are signed in",
     "kmsconsole.installation.root_secret:_given": "two secrets, until the workers start",
     "kmsconsole.server.unseal_page:_unsealing": ONE,

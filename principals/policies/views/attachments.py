@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django.http import Http404, HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 
 from console.aws_calls import pages, readable
@@ -19,8 +20,11 @@ from principals.policies.views.inline import KINDS, Kind
 PRACTICE_PATH = ":policy/practice/"  # in the ARN of a policy for a role that people have in practice
 
 
+OF_AWS = "arn:aws:iam::aws:"  # in front of the ARN of a managed policy of AWS
 # AWS has more than 1,500 managed policies: as few calls as IAM allows.
 AS_MANY = {"PageSize": 1000}
+# (ARN, name) of AWS's managed policies at the embedded engine, in whose data they are: listed once, for that takes longer than the page.
+_of_aws: dict[str, list[tuple[str, str]]] = {}
 
 
 def of_entity(iam: Any, kind: str, name: str) -> dict[str, Any]:
@@ -29,23 +33,42 @@ def of_entity(iam: Any, kind: str, name: str) -> dict[str, Any]:
     which = {f"{kind.capitalize()}Name": name}
     inline, problem = readable(lambda: pages(iam, f"list_{kind}_policies", "PolicyNames", **which), [])
     attached, other = readable(lambda: pages(iam, f"list_attached_{kind}_policies", "AttachedPolicies", **which), [])
-    choices = managed_choices(iam, without=attached)
-    return {"inline": inline, "attached": attached, "choices": choices, "policies_problem": problem or other}
+    # Many options, made without the template's loop, which takes longer than the rest of the page.
+    options = format_html_join("", '<option value="{}">{}</option>', managed_choices(iam, without=attached))
+    return {"inline": inline, "attached": attached, "options": options, "policies_problem": problem or other}
 
 
 def managed_choices(iam: Any, *, without: Iterable[dict[str, Any]] = ()) -> list[tuple[str, str]]:
     """(ARN, name) of every managed policy, those for roles in practice first; empty if the caller may not list them."""
     try:
-        policies = pages(iam, "list_policies", "Policies", Scope="All", PaginationConfig=AS_MANY)
+        own = _named(pages(iam, "list_policies", "Policies", Scope="Local", PaginationConfig=AS_MANY))
+        of_aws = _choices_of_aws(iam)
     except ClientError as error:
         if not service.denied(error):
             raise
         return []
+    own.sort(key=lambda each: (PRACTICE_PATH not in each[0], each[1]))
     attached = {each["PolicyArn"] for each in without}
-    listed = [(policy["Arn"], policy["PolicyName"]) for policy in policies if policy["Arn"] not in attached]
-    return sorted(
-        listed, key=lambda each: (PRACTICE_PATH not in each[0], each[0].startswith("arn:aws:iam::aws:"), each[1])
-    )
+    return [each for each in (*own, *of_aws) if each[0] not in attached]
+
+
+def _choices_of_aws(iam: Any) -> list[tuple[str, str]]:
+    endpoint = iam.meta.endpoint_url
+    if endpoint in _of_aws:
+        return _of_aws[endpoint]
+    listed = _listed_of_aws(iam)
+    if endpoint == service.EMBEDDED_URL:
+        _of_aws[endpoint] = listed
+    return listed
+
+
+def _listed_of_aws(iam: Any) -> list[tuple[str, str]]:
+    listed = _named(pages(iam, "list_policies", "Policies", Scope="AWS", PaginationConfig=AS_MANY))
+    return sorted(listed, key=lambda each: each[1])
+
+
+def _named(policies: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(policy["Arn"], policy["PolicyName"]) for policy in policies]
 
 
 def _owner(kind: str) -> Kind:

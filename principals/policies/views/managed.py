@@ -25,7 +25,7 @@ from keys.policy import policy_changes, policy_editor
 from keys.record import as_of, iam_events
 from principals.policies.forms import ManagedPolicyForm, PolicyVersionForm
 from principals.policies.views import past
-from principals.policies.views.attachments import AS_MANY, PRACTICE_PATH
+from principals.policies.views.attachments import AS_MANY, OF_AWS, PRACTICE_PATH
 from principals.policies.views.inline import TEMPLATE, preview
 
 SCOPES = ("All", "Local", "AWS")
@@ -35,6 +35,14 @@ _MOST_SHOWN = 200  # a filter finds the others
 def address(arn: str, **more: str) -> str:
     """A policy's page: policies are known by ARN, which has slashes."""
     return f"{reverse('policy')}?{urlencode({'arn': arn, **more})}"
+
+
+def _in_practice(policy: dict[str, Any]) -> bool:
+    return PRACTICE_PATH in policy["Arn"]
+
+
+def _of_aws(policy: dict[str, Any]) -> bool:
+    return str(policy["Arn"]).startswith(OF_AWS)
 
 
 @as_of.shows_past
@@ -50,18 +58,15 @@ def index(request: ConsoleRequest) -> HttpResponse:
         return problem_page(request, _("Policies"), error)
     wanted = filter_text(request.GET)
     text = wanted.typed.lower()
-    rows = [
-        (policy, address(policy["Arn"]), PRACTICE_PATH in policy["Arn"], policy["Arn"].startswith("arn:aws:iam::aws:"))
-        for policy in policies
-        if text in policy["PolicyName"].lower()
-    ]
-    rows.sort(key=lambda row: (not row[2], row[3], row[0]["PolicyName"].lower()))
+    found = [policy for policy in policies if text in policy["PolicyName"].lower()]
+    found.sort(key=lambda each: (not _in_practice(each), _of_aws(each), each["PolicyName"].lower()))
+    rows = [(each, address(each["Arn"]), _in_practice(each), _of_aws(each)) for each in found[:_MOST_SHOWN]]
     return render(
         request,
         "principals/policies.html",
         {
-            "rows": rows[:_MOST_SHOWN],
-            "found": len(rows),
+            "rows": rows,
+            "found": len(found),
             "most": _MOST_SHOWN,
             "total": len(policies),
             "filter": wanted,
