@@ -1,0 +1,67 @@
+"""The auditor's way by browser, without scripts: verify, a checkpoint kept and compared, a proof, two dates, a rule, sinks, compliance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.server import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def test_an_auditor_verifies_compares_and_sets_a_rule_without_scripts(
+    visit: Callable[..., Page], server: Server
+) -> None:
+    begin = f"{datetime.now(UTC):%Y-%m-%dT%H:%M}"
+    kms = server.client()
+    key = kms.create_key(Description="audited")["KeyMetadata"]["KeyId"]
+    page = visit(java_script_enabled=False)
+
+    page.goto("/audit/verify/")
+    page.get_by_role("button", name="Check every record").click()
+    expect(page.locator("#verification")).to_contain_text("The chain is whole.")
+    kept = page.request.get("/audit/checkpoint/?format=note").text()
+    kms.update_key_description(KeyId=key, Description="audited twice")
+    page.get_by_label("Checkpoint", exact=True).fill(kept)
+    page.get_by_role("button", name="Compare").click()
+    compared = page.locator("[aria-labelledby=earlier]")
+    expect(compared).to_contain_text(re.compile("Extended|The same"))
+    page.get_by_label("Checkpoint", exact=True).fill(kept.replace(kept.split("\n")[2], "A" * 43 + "="))
+    page.get_by_role("button", name="Compare").click()
+    expect(compared).to_contain_text("not genuine")
+
+    page.goto(f"/keys/{key}/tab/timeline/")
+    expect(page.locator(".change-cell").first).to_contain_text("+ audited twice")
+    page.get_by_role("link", name="UpdateKeyDescription").click()
+    proof = page.get_by_role("link", name="Download the proof").get_attribute("href")
+    assert page.request.get(str(proof)).json()["format"] == "kmsconsole-event-proof/1"
+
+    page.goto("/audit/keys/compare/")
+    page.get_by_label("From").fill(begin)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator(f"#key-{key}")).to_be_visible()
+    page.goto(f"/keys/{key}/tab/access/")
+    page.get_by_role("link", name="Compare two dates").click()
+    page.get_by_label("From").fill(begin)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Principals whose access changed")).to_be_visible()
+
+    page.goto("/audit/alerts/new/")
+    expect(page.get_by_label("Denied calls", exact=True)).to_be_hidden()
+    page.get_by_label("Name", exact=True).fill("many denials")
+    page.get_by_role("radio", name="Many denied calls").check()
+    page.get_by_label("Denied calls", exact=True).fill("7")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("link", name="many denials").click()
+    expect(page.get_by_label("Denied calls", exact=True)).to_have_value("7")
+
+    page.goto("/audit/sinks/")
+    expect(page.locator("main")).to_contain_text("KMSCONSOLE_SINKS names no file")
+    page.goto("/audit/compliance/")
+    page.get_by_role("link", name="Every key has a tag “owner”").click()
+    expect(page.get_by_role("link", name=key)).to_be_visible()
