@@ -23,7 +23,7 @@ from botocore.config import Config
 
 from tests.support.server import ACCOUNT, PASSWORD, Server
 
-ROUNDS = 5
+ROUNDS = 3
 PAGES = ("/learn/", "/learn/first-key/", "/keys/", "/play/encrypt/")
 
 

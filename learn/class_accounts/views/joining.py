@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -28,24 +29,30 @@ def join(request: HttpRequest, code: str) -> HttpResponse:
             _row, card = class_accounts.join(request, link, Person(given["name"], given["email"]))
         except class_accounts.LinkClosed:
             return render(request, "learn/class_accounts/join.html", {"closed": True}, status=410)
-        signed_in = _sign_in(request, card)
-        context = {"class": link.of_class, "card": card, "entered": signed_in}
-        return render(request, "learn/class_accounts/joined.html", context)
+        except OperationalError:  # nothing was made: the database takes one change after the other
+            form.add_error(None, _("Too many join at this moment. Try again in a few seconds."))
+        else:
+            context = {"class": link.of_class, "card": card, "entered": _sign_in(request, card)}
+            return render(request, "learn/class_accounts/joined.html", context)
     context = {"class": link.of_class, "form": form, "title": _("Join %(name)s") % {"name": link.of_class.name}}
     return render(request, "learn/class_accounts/join.html", context, status=422 if form.errors else 200)
 
 
 def _sign_in(request: HttpRequest, card: Card) -> bool:
-    """Sign the student in with the new password; a browser that holds sign-ins already keeps them. False where it holds too many."""
+    """Sign the student in with the new password; a browser that holds sign-ins already keeps them. False where it holds too many, or too
+    many others sign in."""
     if session.full(request):
         return False
-    found = signin.sign_in(
-        card.account_id,
-        card.user_name,
-        card.password,
-        source_ip=request.META.get("REMOTE_ADDR", ""),
-        user_agent=request.headers.get("User-Agent", ""),
-    )
+    try:
+        found = signin.sign_in(
+            card.account_id,
+            card.user_name,
+            card.password,
+            source_ip=request.META.get("REMOTE_ADDR", ""),
+            user_agent=request.headers.get("User-Agent", ""),
+        )
+    except OperationalError:  # the account is made: its credentials are what matters now
+        return False
     made = SignedIn(
         account_id=found.account_id,
         user_name=found.user_name,

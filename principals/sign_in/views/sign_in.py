@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -43,6 +44,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             )
         except signin.SignInRefused as refusal:
             form.add_error(None, str(refusal))
+        except OperationalError:  # a whole class signs in at once, and the database takes one change after the other
+            form.add_error(None, _("Too many sign in at this moment. Try again in a few seconds."))
         else:
             region = request.COOKIES.get("region") or settings.DEFAULT_REGION
             made = SignedIn(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -75,3 +76,17 @@ def test_the_qr_code_is_an_svg_without_script_or_style_for_the_teacher_alone(
     assert answer.content.startswith(b"<svg ")
     assert b"style" not in answer.content
     assert sign_in_browser(other_account.administrator).get(address).status_code == 404
+
+
+def test_where_too_many_join_or_sign_in_at_once_one_is_asked_to_try_again(
+    link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_given: object, **_named: object) -> None:
+        raise OperationalError("other changes hold the database")
+
+    monkeypatch.setattr("learn.class_accounts.class_accounts.member_accounts.by_link", busy)
+    monkeypatch.setattr("principals.sign_in.views.sign_in.signin.sign_in", busy)
+    given = {"account": "1", "user_name": "ada", "password": "x"}
+
+    assert "Too many join at this moment" in text(Client().post(link, {"name": "Ada"}))
+    assert "Too many sign in at this moment" in text(Client().post("/principals/sign-in/", given))
