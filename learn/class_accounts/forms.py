@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from learn.class_accounts import class_accounts, roster
 from learn.class_accounts.roster import Person
 
-_MOST_BYTES = 100_000  # of a roster file
+_MOST_BYTES = 100_000  # of a roster: less than the longest field that Python's csv module reads
 RESERVED = ("new", "notice")  # addresses beside those of the classes
 
 
@@ -19,6 +19,7 @@ class RosterForm(forms.Form):
     students = forms.CharField(
         label=_("Students"),
         required=False,
+        max_length=_MOST_BYTES,
         help_text=_("One a line: a name, and an e-mail address after a comma if you like."),
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocomplete": "off"}),
     )
