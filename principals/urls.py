@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from principals.groups import views as groups
+from principals.identity_providers import views as identity_providers
 from principals.policies.views import attachments, inline, managed
 from principals.roles import views as roles
 from principals.sign_in.views import provider, sign_in, switch
@@ -44,6 +45,14 @@ urlpatterns = [
     path("policies/one/version/", managed.version, name="policy-version"),
     path("policies/one/edit/", managed.new_version, name="policy-edit"),
     path("policies/one/delete/", managed.delete, name="policy-delete"),
+    path("identity-providers/", identity_providers.index, name="identity-providers"),
+    path("identity-providers/new/", identity_providers.create, name="identity-provider-new"),
+    path("identity-providers/new/saml/", identity_providers.create_saml, name="saml-provider-new"),
+    path("identity-providers/one/", identity_providers.detail, name="identity-provider"),
+    path("identity-providers/one/sign-in/", identity_providers.sign_in, name="identity-provider-sign-in"),
+    path("identity-providers/one/keys/", identity_providers.keys, name="identity-provider-keys"),
+    path("identity-providers/one/preview/", identity_providers.preview, name="identity-provider-preview"),
+    path("identity-providers/one/delete/", identity_providers.delete, name="identity-provider-delete"),
     path("<str:kind>/<str:name>/attached/", attachments.change, name="attached"),
     path("<str:kind>/<str:name>/boundary/", attachments.boundary, name="boundary"),
     path("<str:kind>/<str:name>/tags/", attachments.tag, name="entity-tags"),

@@ -50,17 +50,19 @@ class Outcome:
     session_arn: str = ""
 
 
-def _provider(arn: str) -> OpenIDConnectProvider:
-    account_id, _, url = arn.partition(":oidc-provider/")
-    row = OpenIDConnectProvider.objects.filter(account_id=account_id.rpartition(":")[2], url=url).first()
+def _provider(account_id: str, arn: str) -> OpenIDConnectProvider:
+    """A provider of this account. Raises AWSError."""
+    url = arn.removeprefix(f"arn:aws:iam::{account_id}:oidc-provider/")
+    sound = url != arn and "\0" not in url
+    row = OpenIDConnectProvider.objects.filter(account_id=account_id, url=url).first() if sound else None
     if row is None:
         raise AWSError("NoSuchEntity", f"OpenIDConnect Provider not found for arn {arn}")
     return row
 
 
-def read(arn: str) -> Settings:
+def read(account_id: str, arn: str) -> Settings:
     """Raises AWSError if there is no such provider."""
-    provider = _provider(arn)
+    provider = _provider(account_id, arn)
     keys = json.loads(provider.keys)["keys"] if provider.keys else []
     key_ids = tuple(str(each.get("kid", "?")) for each in keys)
     row = SignInProvider.objects.filter(provider=provider).first()
@@ -70,10 +72,11 @@ def read(arn: str) -> Settings:
     return Settings(row.label, row.client_id, bool(row.wrapped_secret), row.scopes, rules, key_ids)
 
 
-def store(arn: str, *, label: str, client_id: str, secret: str, scopes: str, rules: Sequence[Rule]) -> None:
+def store(
+    account_id: str, arn: str, *, label: str, client_id: str, secret: str, scopes: str, rules: Sequence[Rule]
+) -> None:
     """An empty secret leaves the one there is, if the client stays the same. Called in a transaction."""
-    provider = _provider(arn)
-    account_id = str(provider.account_id)
+    provider = _provider(account_id, arn)
     row = SignInProvider.objects.filter(provider=provider).first() or SignInProvider(provider=provider)
     if secret or row.client_id != client_id:
         row.wrapped_secret = oidc_sign_in.sealed_secret(account_id, provider.url, client_id, secret)
@@ -87,14 +90,14 @@ def store(arn: str, *, label: str, client_id: str, secret: str, scopes: str, rul
     )
 
 
-def remove(arn: str) -> None:
+def remove(account_id: str, arn: str) -> None:
     """Nobody signs in by it any more. Sessions that there are go on."""
-    SignInProvider.objects.filter(provider=_provider(arn)).delete()
+    SignInProvider.objects.filter(provider=_provider(account_id, arn)).delete()
 
 
-def store_keys(arn: str, document: str) -> None:
+def store_keys(account_id: str, arn: str, document: str) -> None:
     """Take the provider's keys (a JWKS) from here instead of from the provider; with nothing, from the provider again."""
-    provider = _provider(arn)
+    provider = _provider(account_id, arn)
     if document:
         try:
             keys = json.loads(document)["keys"]
@@ -106,19 +109,21 @@ def store_keys(arn: str, document: str) -> None:
             raise AWSError("InvalidInput", "Only public RSA and EC keys are taken.")
     provider.keys = document
     provider.save(update_fields=["keys"])
-    changed(iam_entity(str(provider.account_id)))
+    changed(iam_entity(account_id))
 
 
-def preview(arn: str, given: str, *, source_ip: str, user_agent: str) -> Outcome:
-    """Who would sign in with these claims (a JSON object) or this ID token. Nothing is made of it. Raises AWSError."""
-    provider = _provider(arn)
-    account_id = str(provider.account_id)
+def preview(account_id: str, arn: str, given: str, *, source_ip: str, user_agent: str) -> Outcome:
+    """Who would sign in with these claims (a JSON object) or this ID token. Nothing is made of it. Raises ValueError for what is neither."""
+    provider = _provider(account_id, arn)
     row = SignInProvider.objects.filter(provider=provider).first()
     rules = oidc_sign_in.rules_of(row) if row is not None else []
     is_token = not given.lstrip().startswith("{")
     checked = ""
     if is_token:
-        claims: dict[str, Any] = web_identity.unverified(given.strip())
+        try:
+            claims: dict[str, Any] = web_identity.unverified(given.strip())
+        except AWSError as reason:
+            raise ValueError(reason.message) from reason
         try:
             audiences = [*provider.client_ids, *([row.client_id] if row is not None else [])]
             web_identity.check_by(provider, given.strip(), audiences)
@@ -159,8 +164,8 @@ def preview(arn: str, given: str, *, source_ip: str, user_agent: str) -> Outcome
 def _claims(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError) as reason:
-        raise AWSError("InvalidInput", "That is neither a token nor a JSON object.") from reason
+    except (ValueError, RecursionError):
+        found = None
     if not isinstance(found, dict):
-        raise AWSError("InvalidInput", "That is neither a token nor a JSON object.")
+        raise ValueError("That is neither a token nor a JSON object.")
     return found

@@ -23,6 +23,7 @@ _ABOVE = {
     "roles": "",
     "role": "name",
     "policies": "",
+    "identity-providers": "",
     "audit": "",
     "compliance": "",
     "compliance-check": "check_id",
@@ -60,3 +61,5 @@ def above(request: HttpRequest, names: dict[str, Any]) -> Iterator[tuple[str, An
         yield address, names.get(name) or _words(name, match.kwargs) or words[address]
     if "/principals/policies/one/" in request.path and (arn := request.GET.get("arn")) and len(parts) > 3:
         yield f"{reverse('policy')}?{urlencode({'arn': arn})}", arn.rsplit("/", 1)[-1]
+    if "/principals/identity-providers/one/" in request.path and (arn := request.GET.get("arn")) and len(parts) > 3:
+        yield f"{reverse('identity-provider')}?{urlencode({'arn': arn})}", arn.partition("/")[2]

@@ -66,6 +66,12 @@ _NAVIGATION = (
             Entry(_("Groups"), "groups", "user-group", asks=("iam:ListGroups",)),
             Entry(_("Roles"), "roles", "identification", asks=("iam:ListRoles",)),
             Entry(_("Policies"), "policies", "document-text", asks=("iam:ListPolicies",)),
+            Entry(
+                _("Identity providers"),
+                "identity-providers",
+                "globe-europe-africa",
+                asks=("iam:ListOpenIDConnectProviders", "iam:ListSAMLProviders"),
+            ),
             Entry(_("Access explorer"), "access", "shield-check", asks=("iam:GetAccountAuthorizationDetails",)),
         ),
     ),

@@ -15,13 +15,16 @@ from django.urls import resolve
 from keys.lifecycle.views.actions import ACTIONS
 from keys.models import DeletionRequest
 from tests.conftest import TestAccount, new_account, sign_in_browser
-from tests.support import samples
+from tests.support import identity_providers, samples
 from tests.support.samples import POLICY, TRUST, Samples
 
 # Pages whose POST makes no call that a program would make, by the name of their pattern.
 NO_CALL = {
     "sign-in": "a console sign-in has no API",
     "use-session": "takes up another sign-in of the browser",
+    "identity-provider-sign-in": "sign-in to the console is the console's own",
+    "identity-provider-keys": "keys that are given are the console's own",
+    "identity-provider-preview": "says who a token would become, and changes nothing",
     "sign-out": "ends the browser session",
     "back-to-user": "takes up the browser session's own credentials again",
     "styleguide": "samples of components, sent nowhere",
@@ -93,6 +96,7 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
     key, name, arn = f"/keys/{made.symmetric}", made.name, made.policy_arn
     user, group, role = (f"/principals/{kind}/{name}" for kind in ("users", "groups", "roles"))
     one = f"/principals/policies/one/%s/?arn={arn}"
+    providers = "/principals/identity-providers/"
     fields = {
         "rotation-on": {"period": "100"},
         "describe": {"description": "new"},
@@ -195,6 +199,13 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
             (one % "version" + "&delete=v1", None, "DeletePolicyVersion"),
         ],
         "policy-edit": [(one % "edit", preview | {"document": POLICY}, "CreatePolicyVersion")],
+        "identity-provider-new": [(f"{providers}new/", preview | {"url": "https://x.example.com"}, "CreateOpenIDConnectProvider")],
+        "saml-provider-new": [
+            (f"{providers}new/saml/", preview | {"name": "x", "metadata": identity_providers.metadata()}, "CreateSAMLProvider")
+        ],
+        "identity-provider-delete": [
+            (f"{providers}one/delete/?arn={made.provider_arn}", None, "DeleteOpenIDConnectProvider")
+        ],
         "policy-delete": [(one % "delete", None, "DetachUserPolicy, DeletePolicyVersion, DeletePolicy")],
         "attached": [
             (f"{group}/attached/", preview | {"attach": arn}, "AttachGroupPolicy"),

@@ -32,6 +32,7 @@ class Samples:
     policy_arn: str
     event: str
     symmetric_arn: str
+    provider_arn: str
 
 
 def make(client: Callable[[str], Any], name: str = "sample") -> Samples:
@@ -57,11 +58,13 @@ def make(client: Callable[[str], Any], name: str = "sample") -> Samples:
     iam.attach_user_policy(UserName=name, PolicyArn=arn)
     iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=POLICY)
     iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=arn)
+    url = f"https://{name}.example.com"
+    provider = iam.create_open_id_connect_provider(Url=url, ClientIDList=[name])["OpenIDConnectProviderArn"]
     event = client("cloudtrail").lookup_events(MaxResults=1)["Events"][0]["EventId"]
     iam.create_group(GroupName=f"{name}-class", Path=f"/students/{name}/")
     iam.create_user(UserName=f"{name}-student", Path=f"/students/{name}/")
     iam.add_user_to_group(GroupName=f"{name}-class", UserName=f"{name}-student")
-    return Samples(key["KeyId"], primary, external, doomed, grant, name, access_key, arn, event, key["Arn"])
+    return Samples(key["KeyId"], primary, external, doomed, grant, name, access_key, arn, event, key["Arn"], provider)
 
 
 def patterns() -> Iterator[tuple[str, URLPattern]]:
@@ -162,6 +165,12 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         "principals/policies/one/version/": [f"/principals/policies/one/version/?arn={arn}&default=v1"],
         "principals/policies/one/edit/": [f"/principals/policies/one/edit/?arn={arn}"],
         "principals/policies/one/delete/": [f"/principals/policies/one/delete/?arn={arn}"],
+        **{
+            f"principals/identity-providers/one/{page}": [
+                f"/principals/identity-providers/one/{page}?arn={quote(made.provider_arn)}"
+            ]
+            for page in ("", "sign-in/", "keys/", "preview/", "delete/")
+        },
         "principals/<str:kind>/<str:name>/attached/": [f"/principals/users/{name}/attached/?detach={arn}"],
         "principals/<str:kind>/<str:name>/boundary/": [f"/principals/users/{name}/boundary/?arn={arn}"],
         "principals/<str:kind>/<str:name>/tags/": [f"/principals/users/{name}/tags/?{urlencode({'remove': 'team'})}"],

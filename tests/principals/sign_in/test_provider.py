@@ -58,7 +58,13 @@ def offered(idp: OpenIDProvider, account: TestAccount, settings: Any) -> int:
     rules = [Rule("groups", "key-*", "keys"), Rule("groups", "guests", "keys")]
     with transaction.write():
         sign_in_settings.store(
-            arn, label="Company", client_id="console", secret="s3cret/+ x", scopes="profile", rules=rules
+            account.account_id,
+            arn,
+            label="Company",
+            client_id="console",
+            secret="s3cret/+ x",
+            scopes="profile",
+            rules=rules,
         )
     return int(SignInProvider.objects.get(provider__account_id=account.account_id).pk)
 
@@ -231,6 +237,7 @@ def _use_client(offered: int, client_id: str, secret: str) -> None:
     row = SignInProvider.objects.select_related("provider").get(pk=offered)
     with transaction.write():
         sign_in_settings.store(
+            row.provider.account_id,
             row.provider.arn,
             label=row.label,
             client_id=client_id,

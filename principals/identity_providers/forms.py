@@ -1,0 +1,131 @@
+"""Forms of identity providers, and role mapping rules as lines of text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from engine.public.identity_providers import Rule
+
+_RULE = re.compile(r"\s*(?P<claim>[^=\s]+)\s*=\s*(?P<pattern>.+?)\s*->\s*(?P<role>[\w+=,.@-]{1,64})\s*", re.ASCII)
+_MOST_RULES = 100
+
+
+class LinesField(forms.CharField):
+    """Several values, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
+
+    def clean(self, value: Any) -> Any:
+        return [each.strip() for each in super().clean(value).splitlines() if each.strip()]
+
+
+def rules_text(rules: Sequence[Rule]) -> str:
+    return "\n".join(f"{rule.claim} = {rule.pattern} -> {rule.role_name}" for rule in rules)
+
+
+class RulesField(LinesField):
+    """Raises ValidationError, with the number of the line, for what is no rule."""
+
+    def clean(self, value: Any) -> Any:
+        found = []
+        for number, line in enumerate(super().clean(value), 1):
+            match = _RULE.fullmatch(line)
+            if match is None or len(match["claim"]) > 128 or len(match["pattern"]) > 256:
+                raise forms.ValidationError(
+                    _("Line %(number)d is not of the form: claim = pattern -> role"), params={"number": number}
+                )
+            found.append(Rule(match["claim"], match["pattern"], match["role"]))
+        if len(found) > _MOST_RULES:
+            raise forms.ValidationError(_("There may be 100 rules."))
+        return found
+
+
+class OpenIDConnectForm(forms.Form):
+    url = forms.CharField(
+        label=_("Provider URL"),
+        max_length=255,
+        help_text=_("The issuer, as its tokens say it: https://token.actions.githubusercontent.com"),
+    )
+    clients = LinesField(
+        label=_("Audiences"),
+        required=False,
+        max_length=26_000,
+        help_text=_("Client IDs, one a line: sts.amazonaws.com"),
+    )
+    thumbprints = LinesField(
+        label=_("Thumbprints"),
+        required=False,
+        max_length=256,
+        help_text=_("SHA-1 of the certificate, one a line; only where no known certificate authority has signed it."),
+    )
+
+    def parameters(self) -> dict[str, Any]:
+        """CreateOpenIDConnectProvider's parameters."""
+        given = self.cleaned_data
+        parameters = {"Url": given["url"], "ClientIDList": given["clients"], "ThumbprintList": given["thumbprints"]}
+        return {name: value for name, value in parameters.items() if value}
+
+
+class SamlForm(forms.Form):
+    name = forms.RegexField(
+        r"^[\w._-]+$",
+        label=_("Provider name"),
+        max_length=128,
+        help_text=_("Letters, digits and . _ -"),
+    )
+    metadata = forms.CharField(
+        label=_("Metadata document (XML)"),
+        min_length=1000,
+        max_length=900_000,
+        widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
+        help_text=_("What the identity provider gives out about itself."),
+    )
+
+
+class SignInSettingsForm(forms.Form):
+    label = forms.CharField(label=_("Name on the sign-in page"), max_length=64)
+    client_id = forms.CharField(
+        label=_("Client ID"), max_length=255, help_text=_("As the provider knows this console.")
+    )
+    secret = forms.CharField(
+        label=_("Client secret"),
+        max_length=512,
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Empty keeps the present one; a public client has none."),
+    )
+    scopes = forms.CharField(
+        label=_("Scopes"), max_length=255, required=False, help_text=_("Beside openid, such as: profile email groups")
+    )
+    rules = RulesField(
+        label=_("Role mapping"),
+        max_length=50_000,
+        required=False,
+        help_text=_(
+            "One a line, claim = pattern -> role, such as: groups = key-* -> KeyAdministrators. The first that matches counts."
+        ),
+    )
+
+
+class KeysForm(forms.Form):
+    document = forms.CharField(
+        label=_("Keys (JWKS)"),
+        max_length=100_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
+        help_text=_("For a provider that this console cannot reach. With nothing here they are fetched from it."),
+    )
+
+
+class PreviewForm(forms.Form):
+    given = forms.CharField(
+        label=_("ID token, or claims as JSON"),
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocomplete": "off"}),
+    )
