@@ -1,12 +1,13 @@
 """What an OpenID Connect provider publishes: its configuration and the keys that it signs with.
 
 The keys are those that were given (offline), else fetched over HTTPS and kept for an hour; a key that is not among them has them fetched
-again, at most every ten seconds. Source: OpenID Connect Discovery 1.0, section 4; RFC 7517.
+again, at most every ten seconds, as has a provider that did not answer. Source: OpenID Connect Discovery 1.0, section 4; RFC 7517.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +18,9 @@ from engine.iam.models import OpenIDConnectProvider
 
 _KEPT, _AGAIN = 3600.0, 10.0  # seconds
 _MOST = 100
-_fetched: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, Any]]] = {}  # URL and thumbprints → when, what
+# URL and thumbprints → when, and what, or why not.
+_fetched: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, Any] | HttpsError]] = {}
+_fetching = threading.Lock()
 
 Key = dict[str, Any]
 
@@ -47,11 +50,37 @@ def configuration(provider: OpenIDConnectProvider) -> dict[str, Any]:
 
 
 def _document(url: str, thumbprints: Sequence[str], younger_than: float) -> dict[str, Any]:
+    """One at a time, and not again soon where it failed: whoever sends a token makes this ask, and nobody has signed that."""
     place = (url, tuple(thumbprints))
-    known = _fetched.get(place)
-    now = time.monotonic()
-    if known is not None and now - known[0] < younger_than:
-        return known[1]
+    if (known := _known(place, younger_than)) is not None:
+        return known
+    with _fetching:
+        if (known := _known(place, younger_than)) is not None:
+            return known
+        try:
+            found: dict[str, Any] | HttpsError = _fetch(url, thumbprints)
+        except HttpsError as reason:
+            found = reason
+        if len(_fetched) >= _MOST:
+            _fetched.clear()
+        _fetched[place] = (time.monotonic(), found)
+    if isinstance(found, HttpsError):
+        raise found
+    return found
+
+
+def _known(place: tuple[str, tuple[str, ...]], younger_than: float) -> dict[str, Any] | None:
+    """Raises HttpsError where asking failed a short time ago."""
+    when, found = _fetched.get(place, (0.0, {}))
+    age = time.monotonic() - when
+    if isinstance(found, HttpsError):
+        if age < _AGAIN:
+            raise type(found)(*found.args)
+        return None
+    return found if found and age < younger_than else None
+
+
+def _fetch(url: str, thumbprints: Sequence[str]) -> dict[str, Any]:
     status, body = https_client.request("GET", url, headers={"Accept": "application/json"}, thumbprints=thumbprints)
     try:
         document = json.loads(body) if status == 200 else None
@@ -59,7 +88,4 @@ def _document(url: str, thumbprints: Sequence[str], younger_than: float) -> dict
         document = None
     if not isinstance(document, dict):
         raise HttpsError("the answer is no JSON object")
-    if len(_fetched) >= _MOST:
-        _fetched.clear()
-    _fetched[place] = (now, document)
     return document

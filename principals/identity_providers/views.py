@@ -35,6 +35,7 @@ from principals.identity_providers.forms import (
 )
 from principals.sign_in.views.provider import callback_address
 
+_SHOWN = 20_000  # characters of a metadata document: a page is not to be as long as some are
 LIST, MANAGE = "kmsconsole:ListSignInProviders", "kmsconsole:ManageSignInProviders"
 
 
@@ -127,6 +128,7 @@ def detail(request: ConsoleRequest) -> HttpResponse:
             "name": arn.partition("/")[2],
             "saml": saml,
             "provider": found,
+            "metadata": found.get("SAMLMetadataDocument", "")[:_SHOWN],
             "settings": settings,
             "settings_problem": problem,
             "callback": callback_address(request),

@@ -237,6 +237,24 @@ def test_keys_that_cannot_be_fetched_are_told(account: TestAccount) -> None:
     assert NO_KEY in refused(assume, arn=arn, token=idp.token(iss=issuer))[2]
 
 
+def test_a_provider_that_does_not_answer_is_not_asked_again_at_once(
+    account: TestAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = "https://silent.example.com"
+    create_provider(account, Url=issuer)
+    arn = trusting(account)
+    asked: list[str] = []
+
+    def request(method: str, url: str, **_: Any) -> tuple[int, bytes]:
+        asked.append(url)
+        raise provider_keys.HttpsError("no answer")
+
+    monkeypatch.setattr(provider_keys.https_client, "request", request)
+    for _ in range(3):
+        assert NO_KEY in refused(assume, arn=arn, token=idp.token(iss=issuer))[2]
+    assert len(asked) == 1
+
+
 def test_a_key_that_is_new_is_fetched_again(account: TestAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     issuer = "https://rotating.example.com"
     create_provider(account, Url=issuer)
