@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
+import orjson
 
 from engine.iam import federation, oidc_sign_in, role_mapping, session_parameters, web_identity
 from engine.iam.models import OpenIDConnectProvider, RoleMappingRule, SignInProvider
@@ -101,6 +102,7 @@ def store_keys(account_id: str, arn: str, document: str) -> None:
     if document:
         try:
             keys = json.loads(document)["keys"]
+            orjson.dumps(keys)
             jwt.PyJWKSet(keys)
             sound = bool(keys) and all(each.get("kty") in ("RSA", "EC") and "d" not in each for each in keys)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, jwt.PyJWTError) as reason:
@@ -164,7 +166,8 @@ def preview(account_id: str, arn: str, given: str, *, source_ip: str, user_agent
 def _claims(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError):
+        orjson.dumps(found)  # refuses half a character, which no page can show
+    except (ValueError, TypeError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ValueError("That is neither a token nor a JSON object.")

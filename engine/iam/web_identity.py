@@ -7,12 +7,14 @@ AWS's where they are known.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
+import orjson
 
 from engine.https_client import CertificateError, HttpsError
 from engine.iam import provider_keys
@@ -111,20 +113,24 @@ def check(account_id: str, token: str) -> Identity:
 def unverified(token: str) -> dict[str, Any]:
     """What a token says, before anything of it is believed."""
     try:
-        return dict(jwt.decode(token, options={"verify_signature": False}))
-    except (jwt.PyJWTError, ValueError, RecursionError) as reason:
+        claims = dict(jwt.decode(token, options={"verify_signature": False}))
+        orjson.dumps(claims)  # half a character, or a number without end, is nothing that could be shown or recorded
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as reason:
         raise invalid(_NOT_A_TOKEN) from reason
+    return claims
 
 
 def check_by(provider: OpenIDConnectProvider, token: str, audiences: Sequence[str]) -> Identity:
     """As `check`, by this provider and for one of these clients."""
     try:
         header = jwt.get_unverified_header(token)
-    except (jwt.PyJWTError, ValueError) as reason:
+    except (jwt.PyJWTError, ValueError, RecursionError) as reason:
         raise invalid(_NOT_A_TOKEN) from reason
+    unverified(token)
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
-        raise invalid(f"Provided token is signed by an algorithm that is not supported: {algorithm}")
+        shown = algorithm if isinstance(algorithm, str) and re.fullmatch(r"[\w-]{1,32}", algorithm, re.ASCII) else "?"
+        raise invalid(f"Provided token is signed by an algorithm that is not supported: {shown}")
     key = _key(provider, header.get("kid"), algorithm)
     try:
         claims = jwt.decode(

@@ -125,6 +125,8 @@ def test_who_a_token_would_become_and_whether_it_is_sound(
     assert f"arn:aws:sts::{account.account_id}:assumed-role/keys/ann" in page
     forged = idp.token(idp.rsa_key("forged"), sub="ann", groups=["key-admins"], aud="console")
     assert "would be refused: Invalid signature" in shown(signed_in.post(at("preview/", provider), {"given": forged}))
+    for odd in ('{"sub": "\\ud800"}', "[" * 3000, '{"a": 1e999, "b": ' + "9" * 40 + "}"):
+        assert shown(signed_in.post(at("preview/", provider), {"given": odd}), 422)
     assert "valid JWT" in shown(signed_in.post(at("preview/", provider), {"given": "no token"}), 422)
 
 
