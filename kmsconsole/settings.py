@@ -4,6 +4,7 @@ data folder and the console's own signing secret, both only if they are missing.
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -132,7 +133,9 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
 else:
     raise environment.SettingError("KMSCONSOLE_DATABASE_URL must name SQLite (sqlite://) or PostgreSQL (postgres://)")
 
-SESSION_COOKIE_AGE = 12 * 3600  # as long as an AWS console session
+SESSION_HOURS = KMSCONSOLE.session_hours
+SESSION_IDLE = timedelta(minutes=KMSCONSOLE.session_idle_minutes) if KMSCONSOLE.session_idle_minutes else None
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 # Behind a proxy that speaks TLS, browsers know this address: their forms come from it, and cookies go over TLS alone.
 PUBLIC_URL = KMSCONSOLE.public_url
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve, reverse
@@ -17,8 +18,8 @@ from engine.public import signin
 
 OPEN = frozenset(
     (
-        *("sign-in", "sign-in-by", "sign-in-callback", "sign-out", "use-session", "class-join"),
-        *("styleguide", "theme", "language", "favicon", "style-sheet"),
+        *("sign-in", "sign-in-second-factor", "sign-in-new-password", "sign-in-by", "sign-in-callback"),
+        *("sign-out", "use-session", "class-join", "styleguide", "theme", "language", "favicon", "style-sheet"),
     )
 )
 
@@ -34,7 +35,9 @@ def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> C
             return redirect(sign_in)
         if signed_in is not None:
             address, browser = request.META.get("REMOTE_ADDR", ""), request.headers.get("User-Agent", "")
-            signin.seen(signed_in.session_id, address, browser)
+            if not signin.seen(signed_in.session_id, address, browser, idle=settings.SESSION_IDLE):
+                session.end(request)
+                return redirect("sign-in")
         response = get_response(request)
         if not response.has_header("Cache-Control"):
             add_never_cache_headers(response)  # pages show what policies allow this principal: no cache keeps them

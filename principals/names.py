@@ -44,3 +44,8 @@ class NameField(forms.CharField):
                 params={"offered": offered},
                 code="illegal",
             )
+
+
+def is_passkey(serial_number: str) -> bool:
+    """Of an MFA device: whether it is a passkey (AWS: FIDO security key), and no virtual device."""
+    return ":u2f/" in serial_number

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from django.urls import path
 
+from principals.account import password_policy
 from principals.groups import views as groups
 from principals.identity_providers import views as identity_providers
+from principals.last_accessed import views as last_accessed
+from principals.mfa import views as mfa
 from principals.policies.views import attachments, inline, managed
 from principals.roles import views as roles
-from principals.sign_in.views import provider, sign_in, switch
+from principals.sign_in.views import provider, sign_in, steps, switch
 from principals.users.views import access_keys, users
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
     path("sign-in/by/<int:provider>/", provider.begin, name="sign-in-by"),
     path("sign-in/callback/", provider.back, name="sign-in-callback"),
+    path("sign-in/second-factor/", steps.second_factor, name="sign-in-second-factor"),
+    path("sign-in/new-password/", steps.new_password, name="sign-in-new-password"),
     path("sign-in/use/", sign_in.use, name="use-session"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("users/", users.index, name="users"),
@@ -22,10 +27,16 @@ urlpatterns = [
     path("users/<str:name>/", users.detail, name="user"),
     path("users/<str:name>/delete/", users.delete, name="user-delete"),
     path("users/<str:name>/password/", users.password, name="user-password"),
+    path("users/<str:name>/mfa/remove/", mfa.remove, name="user-mfa-remove"),
     path("users/<str:name>/sessions/", users.end_sessions, name="user-sessions"),
     path("users/<str:name>/groups/", users.join, name="user-groups"),
     path("users/<str:name>/access-keys/new/", access_keys.create, name="access-key-new"),
     path("users/<str:name>/access-keys/<str:key_id>/", access_keys.change, name="access-key"),
+    path("security-credentials/", mfa.index, name="security-credentials"),
+    path("security-credentials/device/", mfa.new_device, name="mfa-device-new"),
+    path("security-credentials/passkey/", mfa.new_passkey, name="passkey-new"),
+    path("security-credentials/recovery-codes/", mfa.recovery_codes, name="recovery-codes"),
+    path("password-policy/", password_policy.page, name="password-policy"),
     path("groups/", groups.index, name="groups"),
     path("groups/new/", groups.create, name="group-new"),
     path("groups/<str:name>/", groups.detail, name="group"),
@@ -54,6 +65,7 @@ urlpatterns = [
     path("identity-providers/one/preview/", identity_providers.preview, name="identity-provider-preview"),
     path("identity-providers/one/delete/", identity_providers.delete, name="identity-provider-delete"),
     path("<str:kind>/<str:name>/attached/", attachments.change, name="attached"),
+    path("<str:kind>/<str:name>/last-accessed/", last_accessed.page, name="last-accessed"),
     path("<str:kind>/<str:name>/boundary/", attachments.boundary, name="boundary"),
     path("<str:kind>/<str:name>/tags/", attachments.tag, name="entity-tags"),
     path("<str:kind>/<str:name>/policies/new/", inline.edit, name="inline-policy-new"),

@@ -33,9 +33,12 @@ class Session:
     expires: datetime
     source_ip: str
     user_agent: str
+    mfa: bool = False
 
 
-def begin(who: User | Role, expires: datetime, *, source_ip: str, user_agent: str, subject: str = "") -> str:
+def begin(
+    who: User | Role, expires: datetime, *, source_ip: str, user_agent: str, subject: str = "", mfa: bool = False
+) -> str:
     """A new session's ID. Called in a transaction; takes away what has expired.
 
     Who signs in by an identity provider has a role here, and is the provider's `subject`.
@@ -50,6 +53,7 @@ def begin(who: User | Role, expires: datetime, *, source_ip: str, user_agent: st
         begun=now,
         seen=now,
         expires=expires,
+        mfa=mfa,
         source_ip=source_ip[:64],
         user_agent=user_agent[:512],
     )
@@ -101,7 +105,10 @@ def of_same_user(session_id: str) -> list[Session]:
     rows = ConsoleSession.objects.filter(
         user=own.user, role=own.role, subject=own.subject, expires__gt=clock.real_now()
     ).order_by("-seen", "session_id")
-    return [Session(row.session_id, row.begun, row.seen, row.expires, row.source_ip, row.user_agent) for row in rows]
+    return [
+        Session(row.session_id, row.begun, row.seen, row.expires, row.source_ip, row.user_agent, row.mfa)
+        for row in rows
+    ]
 
 
 def end_of_user(user: User, *, but: str = "") -> int:
@@ -132,12 +139,18 @@ _noted: dict[str, datetime] = {}  # session → when this process last wrote its
 _NOTED_KEPT = 10_000
 
 
-def seen(session_id: str, source_ip: str, user_agent: str) -> None:
-    """Write down that the session is in use, unless that was done a short time ago. No cache depends on it."""
+def seen(session_id: str, source_ip: str, user_agent: str, *, idle: timedelta | None = None) -> bool:
+    """Write down that the session is in use, unless that was done a short time ago. No cache depends on it.
+
+    One that nobody used for as long as `idle` is ended instead, and False returned.
+    """
     now = clock.real_now()
     noted = _noted.get(session_id)
     if noted is not None and now - noted < SEEN_EVERY:
-        return
+        return True
+    if idle is not None and ConsoleSession.objects.filter(session_id=session_id, seen__lte=now - idle).exists():
+        end([session_id])
+        return False
     if len(_noted) >= _NOTED_KEPT:
         _noted.clear()
     _noted[session_id] = now
@@ -147,3 +160,4 @@ def seen(session_id: str, source_ip: str, user_agent: str) -> None:
         )
     except DatabaseError as reason:  # a page that changes nothing is shown while the database takes no changes
         logger.warning("the use of a console session could not be written down: %s", reason)
+    return True

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
+from django.conf import settings
+
 from engine import clock, https_client
 from engine.context import CallContext, new_id
 from engine.https_client import HttpsError
@@ -26,7 +28,7 @@ from engine.iam.credentials import GLOBAL, TemporaryCredentials
 from engine.iam.models import Account, Role, SignInProvider
 from engine.iam.principal import Principal
 from engine.iam.role_mapping import Rule
-from engine.iam.signin import REGION, SESSION_HOURS, SignInRefused, record_login
+from engine.iam.signin import REGION, SignInRefused, record_login
 from engine.store import transaction
 from engine.vault import domain_keys
 from engine.wire.errors import AWSError
@@ -213,7 +215,7 @@ def _enter(row: SignInProvider, identity: web_identity.Identity, source_ip: str,
     if role is None:
         raise SignInRefused(_NOBODY)
     name = session_name(identity)
-    seconds = min(role.max_session_duration, SESSION_HOURS * 3600)
+    seconds = min(role.max_session_duration, settings.SESSION_HOURS * 3600)
     try:
         asked = federation.of_web_identity(identity, name)
         with transaction.write():

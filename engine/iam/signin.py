@@ -7,22 +7,26 @@ together, in every worker; attempts at the same moment count each other.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+import hashlib
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 
 from engine import clock
-from engine.iam import account_limits, console_sessions, credentials
+from engine.iam import account_limits, console_sessions, credentials, mfa, passkeys, passwords
 from engine.iam.models import Account, ConsoleSession, SignInAttempt, User
 from engine.iam.principal import Principal
 from engine.store import cache, transaction
 from engine.store.transaction import changed, iam_entity
 from engine.trail import record, recorder
+from engine.vault import domain_keys, hierarchy
 from engine.wire.errors import AWSError
 
-SESSION_HOURS = 12
 ATTEMPTS = 5
 WINDOW = timedelta(minutes=5)
 _REFUSED = "Account, user name or password is not right."
@@ -35,6 +39,22 @@ class SignInRefused(Exception):
     """Why, in words that tell no more to a guesser than to a user who mistyped."""
 
 
+class SecondFactorNeeded(Exception):
+    """The password is right; `token` goes on with `second_factor`."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.token = token
+
+
+class NewPasswordNeeded(Exception):
+    """The password is right, but has expired or is to be changed; `token` goes on with `new_password`."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.token = token
+
+
 @dataclass(frozen=True, slots=True)
 class SignedInUser:
     account_id: str
@@ -45,7 +65,7 @@ class SignedInUser:
 
 
 def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user_agent: str) -> SignedInUser:
-    """Raises SignInRefused. `account` is an account ID or alias."""
+    """Raises SignInRefused, SecondFactorNeeded, NewPasswordNeeded. `account` is an account ID or alias."""
     found = Account.objects.filter(account_id=account).first() or Account.objects.filter(alias=account or None).first()
     who = f"{found.account_id if found else account}/{user_name}/{source_ip}".lower()[:255]
     now = clock.real_now()
@@ -62,21 +82,147 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
         raise SignInRefused(_REFUSED)
     SignInAttempt.objects.filter(who=who).delete()
     _refuse_ended(user.account_id)
-    ends = timedelta(hours=SESSION_HOURS)
+    return _go_on(user, _Client(source_ip, user_agent), with_mfa=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    source_ip: str
+    user_agent: str
+
+
+_STEP_SECONDS = 600  # from one step of a sign-in to the next
+_EXPIRED = "Your password has expired. An administrator has to set a new one."
+_OVER = "This sign-in took too long. Start again."
+
+
+def _go_on(user: User, client: _Client, *, with_mfa: bool) -> SignedInUser:
+    """The next step of who has shown the password (`with_mfa`: and a second factor)."""
+    if user.mfa_devices.exists() and not with_mfa:
+        raise SecondFactorNeeded(_token(user, with_mfa=False))
+    policy = passwords.policy_of(user.account_id)
+    expires = passwords.expires_at(user, policy)
+    expired = expires is not None and expires <= clock.now(user.account_id)
+    if expired and policy.get("HardExpiry"):
+        _record_user(user, client, "Password expired", with_mfa=with_mfa)
+        raise SignInRefused(_EXPIRED)
+    if expired or user.password_reset_required:
+        raise NewPasswordNeeded(_token(user, with_mfa=with_mfa))
+    return _begin(user, client, with_mfa=with_mfa)
+
+
+def _token(user: User, *, with_mfa: bool) -> str:
+    """Says, sealed, how far a sign-in has come. It is worth nothing once the password is another one."""
+    content = {
+        "user": user.unique_id,
+        "password": hashlib.sha256(user.password.encode()).hexdigest(),
+        "until": clock.real_now().timestamp() + _STEP_SECONDS,
+        "mfa": with_mfa,
+    }
+    sealed = domain_keys.seal("sign-in", user.account_id, credentials.GLOBAL, "", "", json.dumps(content).encode())
+    return f"{user.account_id}.{sealed.hex()}"
+
+
+def _opened(token: str) -> tuple[User, bool]:
+    """(user, whether a second factor was given). Raises SignInRefused."""
+    account_id, _dot, sealed = token.partition(".")
+    try:
+        content = json.loads(
+            domain_keys.open_("sign-in", account_id, credentials.GLOBAL, "", "", bytes.fromhex(sealed))
+        )
+    except (ValueError, hierarchy.UnwrapError) as reason:
+        raise SignInRefused(_OVER) from reason
+    user = User.objects.filter(account_id=account_id, unique_id=content["user"]).first()
+    same = user is not None and hashlib.sha256(user.password.encode()).hexdigest() == content["password"]
+    if user is None or not same or content["until"] <= clock.real_now().timestamp():
+        raise SignInRefused(_OVER)
+    return user, bool(content["mfa"])
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactors:
+    """What a user may give: codes of a device, a passkey (with what its browser is asked), a recovery code."""
+
+    codes: bool
+    recovery: bool
+    options: dict[str, Any] | None
+    state: passkeys.State | None
+
+
+def second_factors(token: str, site: passkeys.Site) -> SecondFactors:
+    user, _done = _opened(token)
+    options, state = None, None
+    if user.mfa_devices.exclude(credential_id="").exists():
+        options, state = passkeys.ask_to_sign_in(user, site)
+    codes = user.mfa_devices.filter(credential_id="").exists()
+    return SecondFactors(codes, user.recovery_codes.exists(), options, state)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFactor:
+    """One of them is given."""
+
+    code: str = ""
+    recovery_code: str = ""
+    passkey: Mapping[str, Any] | None = None
+    state: passkeys.State | None = None
+
+
+def second_factor(
+    token: str, given: GivenFactor, site: passkeys.Site, *, source_ip: str, user_agent: str
+) -> SignedInUser:
+    """Raises SignInRefused, NewPasswordNeeded."""
+    user, _done = _opened(token)
+    if not _right(user, given, site):
+        _record_user(user, _Client(source_ip, user_agent), "Failed authentication", with_mfa=True)
+        raise SignInRefused("This is not right, or was used before. Try again with a new code.")
+    return _go_on(user, _Client(source_ip, user_agent), with_mfa=True)
+
+
+def _right(user: User, given: GivenFactor, site: passkeys.Site) -> bool:
+    if given.passkey is not None:
+        return given.state is not None and passkeys.verify(user, site, given.state, given.passkey)
+    if given.recovery_code:
+        return mfa.use_recovery_code(user, given.recovery_code)
+    return any(mfa.verify(device, given.code) for device in user.mfa_devices.filter(credential_id=""))
+
+
+def new_password(token: str, password: str, *, source_ip: str, user_agent: str) -> SignedInUser:
+    """Raises SignInRefused, and AWSError (PasswordPolicyViolation) for one that may not be."""
+    user, with_mfa = _opened(token)
+    if user.mfa_devices.exists() and not with_mfa:
+        raise SignInRefused(_OVER)
+    same = check_password(password, user.password)
+    if same:
+        raise AWSError("PasswordPolicyViolation", "The new password is the one until now.")
+    passwords.check(user.account_id, password, user)
+    with transaction.write():
+        passwords.put(user, password, clock.now(user.account_id))
+        user.password_reset_required = False
+        user.save(update_fields=["password_reset_required"])
+        console_sessions.end_of_user(user)
+    return _go_on(user, _Client(source_ip, user_agent), with_mfa=with_mfa)
+
+
+def _begin(user: User, client: _Client, *, with_mfa: bool) -> SignedInUser:
+    """The session. Raises SignInRefused if the password is not any more what was looked at."""
+    ends = timedelta(hours=settings.SESSION_HOURS)
     session_id = ""
     with transaction.write():
         if User.objects.filter(pk=user.pk, password=user.password).exists():  # not changed since it was looked at
             session_id = console_sessions.begin(
-                user, clock.real_now() + ends, source_ip=source_ip, user_agent=user_agent
+                user,
+                clock.real_now() + ends,
+                source_ip=client.source_ip,
+                user_agent=client.user_agent,
+                mfa=with_mfa,
             )
             User.objects.filter(pk=user.pk).update(password_last_used=clock.now(user.account_id))
             changed(iam_entity(user.account_id))
-    record_login(
-        user.account_id, _principal(user), source_ip, user_agent, "" if session_id else "Failed authentication"
-    )
+    _record_user(user, client, "" if session_id else "Failed authentication", with_mfa=with_mfa)
     if not session_id:
         raise SignInRefused(_REFUSED)
-    made = credentials.create_session(user, ends, console_session=session_id)
+    made = credentials.create_session(user, ends, mfa=with_mfa, console_session=session_id)
     return SignedInUser(user.account_id, user.name, user.arn, made, session_id)
 
 
@@ -158,8 +304,19 @@ def _principal(user: User | None) -> Principal | None:
     return credentials.user_principal(user) if user is not None else None
 
 
+def _record_user(user: User, client: _Client, error: str, *, with_mfa: bool) -> None:
+    record_login(user.account_id, _principal(user), client.source_ip, client.user_agent, error, with_mfa=with_mfa)
+
+
 def record_login(
-    account_id: str, principal: Principal | None, source_ip: str, user_agent: str, error: str, *, provider: str = ""
+    account_id: str,
+    principal: Principal | None,
+    source_ip: str,
+    user_agent: str,
+    error: str,
+    *,
+    provider: str = "",
+    with_mfa: bool = False,
 ) -> None:
     """`provider`: the identity provider, for who signs in by one."""
     recorder.record(
@@ -174,7 +331,7 @@ def record_login(
                     principal=principal,
                     error_message=error,
                     details={
-                        "MFAUsed": "No",
+                        "MFAUsed": "Yes" if with_mfa else "No",
                         "MobileVersion": "No",
                         **({"identityProvider": provider} if provider else {}),
                     },

@@ -5,17 +5,28 @@ from __future__ import annotations
 from engine.iam.accounts import first_account
 from engine.iam.console_sessions import end, of_same_user, seen, user_id, user_since
 from engine.iam.signin import (
+    GivenFactor,
+    NewPasswordNeeded,
+    SecondFactorNeeded,
+    SecondFactors,
     SignedInUser,
     SignInRefused,
     end_own_sessions,
     end_sessions_of,
     in_path,
     is_valid,
+    new_password,
+    second_factor,
+    second_factors,
     sign_in,
     user_arn,
 )
 
 __all__ = [
+    "GivenFactor",
+    "NewPasswordNeeded",
+    "SecondFactorNeeded",
+    "SecondFactors",
     "SignInRefused",
     "SignedInUser",
     "end",
@@ -24,7 +35,10 @@ __all__ = [
     "first_account",
     "in_path",
     "is_valid",
+    "new_password",
     "of_same_user",
+    "second_factor",
+    "second_factors",
     "seen",
     "sign_in",
     "user_arn",

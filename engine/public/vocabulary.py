@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.iam.vocabulary import CONSOLE, SERVICES, actions
+from engine.iam.vocabulary import CONSOLE, SERVICES, actions, matching
 from engine.kms_operations import (
     CONTEXT_ACTIONS,
     CRYPTOGRAPHIC,
@@ -34,4 +34,5 @@ __all__ = [
     "is_about_key",
     "kind_of_call",
     "kind_of_key",
+    "matching",
 ]

@@ -105,6 +105,16 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "key_search": lambda: {"target": "", "usage": "ENCRYPT_DECRYPT", "text": "payments"},
     "local_address": lambda: {"local_address": "http://127.0.0.1:8080"},
     "messages": lambda: {"messages": [SampleMessage("Key created.", "success"), SampleMessage("Refused.", "error")]},
+    "mfa_devices": lambda: {
+        "devices": [
+            {"SerialNumber": "arn:aws:iam::111122223333:mfa/ann", "EnableDate": datetime(2026, 6, 30, tzinfo=UTC)},
+            {
+                "SerialNumber": "arn:aws:iam::111122223333:u2f/user/ann/passkey-1",
+                "EnableDate": datetime(2026, 7, 1, tzinfo=UTC),
+                "passkey": True,
+            },
+        ],
+    },
     "name_filter": lambda: {"filter": FilterText("back", "back", ""), "label": "Filter samples by name"},
     "navigation": None,
     "pager": lambda: {"page": Paginator(range(120), 50).page(2)},

@@ -119,6 +119,18 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
+def _session_hours(text: str) -> int:
+    if text not in map(str, range(1, 13)):
+        raise ValueError("must be a number of hours from 1 to 12")
+    return int(text)
+
+
+def _idle_minutes(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not 10 <= int(text) <= 720:
+        raise ValueError("must be a number of minutes from 10 to 720")
+    return int(text)
+
+
 def _log(text: str) -> frozenset[str]:
     words = frozenset(text.split(","))
     if not words <= {"text", "json", "requests"}:
@@ -284,6 +296,14 @@ class Environment:
     )
     request_seconds: int = _variable(
         "Seconds in which a request's head has to come, and each 16 KiB of its body. Default 10.", _number, 10
+    )
+    session_hours: int = _variable(
+        "Hours that a sign-in to the console lasts, 1 to 12. Default 12.", _session_hours, 12
+    )
+    session_idle_minutes: int | None = _variable(
+        "Minutes without a page after which a sign-in to the console ends, 10 or more. Default none.",
+        _idle_minutes,
+        None,
     )
     quotas: str = _variable(  # engine.throttling reads it
         "Request quotas: `default`, `aws`, `off`, `NAME=RATE`, comma-separated. Default `default`.", str, ""

@@ -61,10 +61,17 @@ def _sessions(request: ConsoleRequest) -> list[dict[str, Any]]:
 
 @require_POST
 def end_sessions(request: ConsoleRequest) -> HttpResponse:
-    """End one console session of one's own (`session`), or all but the one in use (`others`)."""
+    """End one console session of one's own (`session`), all but the one in use (`others`), or all (`everywhere`)."""
     own = request.signed_in.session_id
     listed = {each.id for each in signin.of_same_user(own)}
-    ended = listed - {own} if request.POST.get("others") else listed & {request.POST.get("session", "")}
+    return _end(request, own, listed if request.POST.get("everywhere") else _chosen(request, listed, own))
+
+
+def _chosen(request: ConsoleRequest, listed: set[str], own: str) -> set[str]:
+    return listed - {own} if request.POST.get("others") else listed & {request.POST.get("session", "")}
+
+
+def _end(request: ConsoleRequest, own: str, ended: set[str]) -> HttpResponse:
     number = signin.end_own_sessions(
         own,
         ended,

@@ -37,7 +37,11 @@ def index(request: ConsoleRequest) -> HttpResponse:
         return problem_page(request, _("Roles"), error)
     wanted = filter_text(request.GET)
     text = wanted.typed.lower()
-    shown = [role for role in roles if text in role["RoleName"].lower()]
+    shown = [
+        {**role, "linked": role["Path"].startswith("/aws-service-role/")}
+        for role in roles
+        if text in role["RoleName"].lower()
+    ]
     return render(request, "principals/roles.html", {"roles": shown, "total": len(roles), "filter": wanted})
 
 

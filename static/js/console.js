@@ -6,6 +6,7 @@ import "./tabs.js"; // before focus: what is focused may scroll once more
 import "./focus.js";
 import "./menus.js";
 import "./palette.js";
+import "./passkeys.js";
 import "./selection.js";
 import "./shortcuts.js";
 import "./switches.js";

@@ -21,6 +21,10 @@ from tests.support.samples import POLICY, TRUST, Samples
 # Pages whose POST makes no call that a program would make, by the name of their pattern.
 NO_CALL = {
     "sign-in": "a console sign-in has no API",
+    "sign-in-second-factor": "a console sign-in has no API",
+    "sign-in-new-password": "a console sign-in has no API",
+    "passkey-new": "passkeys are the console's own: IAM has no operation that registers one",
+    "recovery-codes": "recovery codes are the console's own",
     "use-session": "takes up another sign-in of the browser",
     "identity-provider-sign-in": "sign-in to the console is the console's own",
     "identity-provider-keys": "keys that are given are the console's own",
@@ -154,6 +158,18 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
             (f"{user}/delete/", None, "DeleteAccessKey, RemoveUserFromGroup, DeleteUserPolicy, DetachUserPolicy, DeleteUser"),
         ],
         "user-password": [(f"{user}/password/", None, "CreateLoginProfile")],
+        "user-mfa-remove": [
+            (f"{user}/mfa/remove/", preview | {"serial_number": "arn:aws:iam::111122223333:mfa/phone"},
+             "DeactivateMFADevice, DeleteVirtualMFADevice"),
+        ],
+        "mfa-device-new": [
+            ("/principals/security-credentials/device/", None, "CreateVirtualMFADevice"),
+            ("/principals/security-credentials/device/", {"serial_number": "arn:aws:iam::111122223333:mfa/phone"},
+             "EnableMFADevice"),
+        ],
+        "password-policy": [
+            ("/principals/password-policy/", preview | {"minimum": "12"}, "UpdateAccountPasswordPolicy"),
+        ],
         "user-groups": [
             (f"{user}/groups/", preview | {"add": "other"}, "AddUserToGroup"),
             (f"{user}/groups/?remove={name}", None, "RemoveUserFromGroup"),
@@ -211,6 +227,7 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
             (f"{group}/attached/", preview | {"attach": arn}, "AttachGroupPolicy"),
             (f"{user}/attached/?detach={arn}", None, "DetachUserPolicy"),
         ],
+        "last-accessed": [(f"{role}/last-accessed/", None, "GenerateServiceLastAccessedDetails")],
         "boundary": [
             (f"{role}/boundary/", preview | {"arn": arn}, "PutRolePermissionsBoundary"),
             (f"{user}/boundary/", None, "DeleteUserPermissionsBoundary"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib import messages
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -13,10 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from console import redirects, session
-from console.request import SignedIn
+from console import session
 from engine.public import identity_providers, signin
-from engine.public.starter_policies import STUDENTS
+from principals.sign_in import steps
 from principals.sign_in.forms import SignInForm
 
 
@@ -46,30 +44,15 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(refusal))
         except OperationalError:  # a whole class signs in at once, and the database takes one change after the other
             form.add_error(None, _("Too many sign in at this moment. Try again in a few seconds."))
+        except signin.SecondFactorNeeded as needed:
+            steps.remember(request, steps.Step(needed.token, after, given["account"], beside))
+            return redirect("sign-in-second-factor")
+        except signin.NewPasswordNeeded as needed:
+            steps.remember(request, steps.Step(needed.token, after, given["account"], beside))
+            return redirect("sign-in-new-password")
         else:
-            region = request.COOKIES.get("region") or settings.DEFAULT_REGION
-            made = SignedIn(
-                account_id=found.account_id,
-                user_name=found.user_name,
-                arn=found.arn,
-                region=region,
-                access_key_id=found.credentials.access_key_id,
-                secret_access_key=found.credentials.secret_access_key,
-                session_token=found.credentials.session_token,
-                expires=found.credentials.expiration,
-                session_id=found.session_id,
-            )
-            session.begin(request, made, beside=beside)
-            answer = redirect(_landing(found) if after == "/" else redirects.safe(request, after))
-            answer.set_cookie("account", given["account"], max_age=365 * 86400, httponly=True, samesite="Lax")
-            return answer
+            return steps.finish(request, found, steps.Step("", after, given["account"], beside))
     return _page(request, form, after, beside)
-
-
-def _landing(found: signin.SignedInUser) -> str:
-    """Where one goes who asked for no page: a class's students to their lessons."""
-    studies = signin.in_path(found.account_id, found.user_name, STUDENTS)
-    return reverse("learn" if studies else "home")
 
 
 def _page(request: HttpRequest, form: SignInForm, after: str, beside: bool) -> HttpResponse:

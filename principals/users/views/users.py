@@ -24,6 +24,7 @@ from keys.changes import Change, asked, carry_out, previews, send
 from keys.common import problem_page
 from keys.record import as_of, iam_events
 from principals.groups.views import membership
+from principals.names import is_passkey
 from principals.policies.views import attachments, past
 from principals.users.forms import PasswordForm, UserForm
 
@@ -100,6 +101,7 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
             lambda: _names(pages(iam, "list_groups_for_user", "Groups", UserName=name)), []
         )
         keys, keys_problem = readable(lambda: pages(iam, "list_access_keys", "AccessKeyMetadata", UserName=name), [])
+        devices, mfa_problem = readable(lambda: pages(iam, "list_mfa_devices", "MFADevices", UserName=name), [])
         policies = attachments.of_entity(iam, "user", name)
     except ClientError as error:
         return problem_page(request, name, error)
@@ -112,6 +114,8 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
             "inside": inside,
             "inside_problem": inside_problem,
             "keys_problem": keys_problem,
+            "mfa_devices": [{**each, "passkey": is_passkey(each["SerialNumber"])} for each in devices],
+            "mfa_problem": mfa_problem,
             "outside": [group for group in groups if group not in inside] if not inside_problem else [],
             "access_keys": [(key, _last_used(iam, key["AccessKeyId"])) for key in keys],
             **policies,
@@ -171,7 +175,20 @@ def deletion(iam: Any, name: str) -> list[Call]:
     groups = [each["GroupName"] for each in pages(iam, "list_groups_for_user", "Groups", **which)]
     inline = pages(iam, "list_user_policies", "PolicyNames", **which)
     attached = [each["PolicyArn"] for each in pages(iam, "list_attached_user_policies", "AttachedPolicies", **which)]
+    devices = _ids(iam, "list_mfa_devices", "MFADevices", "SerialNumber", name)
+    signing = _ids(iam, "list_signing_certificates", "Certificates", "CertificateId", name)
+    ssh = _ids(iam, "list_ssh_public_keys", "SSHPublicKeys", "SSHPublicKeyId", name)
+    operation, member = "list_service_specific_credentials", "ServiceSpecificCredentialId"
+    service_specific = _ids(iam, operation, "ServiceSpecificCredentials", member, name)
     return [
+        *(("DeactivateMFADevice", {**which, "SerialNumber": each}) for each in devices),
+        *(("DeleteVirtualMFADevice", {"SerialNumber": each}) for each in devices if not is_passkey(each)),
+        *(("DeleteSigningCertificate", {**which, "CertificateId": each}) for each in signing),
+        *(("DeleteSSHPublicKey", {**which, "SSHPublicKeyId": each}) for each in ssh),
+        *(
+            ("DeleteServiceSpecificCredential", {**which, "ServiceSpecificCredentialId": each})
+            for each in service_specific
+        ),
         *(("DeleteAccessKey", {**which, "AccessKeyId": key}) for key in keys),
         *(("RemoveUserFromGroup", {"GroupName": group, **which}) for group in groups),
         *(("DeleteUserPolicy", {**which, "PolicyName": policy}) for policy in inline),
@@ -179,6 +196,12 @@ def deletion(iam: Any, name: str) -> list[Call]:
         *([("DeleteLoginProfile", which)] if _has_password(iam, name) else []),
         ("DeleteUser", which),
     ]
+
+
+def _ids(iam: Any, operation: str, key: str, member: str, name: str) -> list[str]:
+    """Of what a user has of a kind; none where the caller may not see them: DeleteUser then says what is left."""
+    found, _problem = readable(lambda: getattr(iam, operation)(UserName=name)[key], [])
+    return [each[member] for each in found]
 
 
 @sensitive_post_parameters("password")

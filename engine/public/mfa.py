@@ -1,0 +1,8 @@
+"""A person's own second factors, as far as AWS has no API for them."""
+
+from __future__ import annotations
+
+from engine.iam.own_factors import ask_to_register, new_recovery_codes, recovery_codes_left, register
+from engine.iam.passkeys import Site
+
+__all__ = ["Site", "ask_to_register", "new_recovery_codes", "recovery_codes_left", "register"]

@@ -1,0 +1,68 @@
+"""How far a browser has come with a sign-in that takes more than a password, and the end of every sign-in."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from console import redirects, session
+from console.request import SignedIn
+from engine.public import signin
+from engine.public.starter_policies import STUDENTS
+
+_KEY = "sign_in_step"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`token` is the engine's; `state` what a passkey's answer is compared with."""
+
+    token: str
+    after: str
+    account: str
+    beside: bool
+    state: dict[str, Any] | None = field(default=None, repr=False)
+
+
+def remember(request: HttpRequest, step: Step) -> None:
+    request.session[_KEY] = asdict(step)
+
+
+def of(request: HttpRequest) -> Step | None:
+    found = request.session.get(_KEY)
+    return Step(**found) if found else None
+
+
+def forget(request: HttpRequest) -> None:
+    request.session.pop(_KEY, None)
+
+
+def finish(request: HttpRequest, found: signin.SignedInUser, step: Step) -> HttpResponse:
+    """The browser is signed in."""
+    forget(request)
+    made = SignedIn(
+        account_id=found.account_id,
+        user_name=found.user_name,
+        arn=found.arn,
+        region=request.COOKIES.get("region") or settings.DEFAULT_REGION,
+        access_key_id=found.credentials.access_key_id,
+        secret_access_key=found.credentials.secret_access_key,
+        session_token=found.credentials.session_token,
+        expires=found.credentials.expiration,
+        session_id=found.session_id,
+    )
+    session.begin(request, made, beside=step.beside)
+    answer = redirect(_landing(found) if step.after == "/" else redirects.safe(request, step.after))
+    answer.set_cookie("account", step.account, max_age=365 * 86400, httponly=True, samesite="Lax")
+    return answer
+
+
+def _landing(found: signin.SignedInUser) -> str:
+    """Where one goes who asked for no page: a class's students to their lessons."""
+    studies = signin.in_path(found.account_id, found.user_name, STUDENTS)
+    return reverse("learn" if studies else "home")
