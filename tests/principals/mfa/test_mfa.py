@@ -1,4 +1,4 @@
-"""A person's own second factors on the pages, and signing in with them."""
+"""A person's own second factors on the pages."""
 
 from __future__ import annotations
 
@@ -14,31 +14,16 @@ from engine import clock
 from engine.iam import console_sessions
 from engine.iam.models import ConsoleSession, MFADevice, RecoveryCode
 from tests.conftest import TestAccount, TestUser, sign_in_browser
-from tests.support import totp
+from tests.support import second_factor, totp
 from tests.support.answers import text
+from tests.support.second_factor import SECOND, password
 
 PAGE = "/principals/security-credentials/"
-SECOND = "/principals/sign-in/second-factor/"
-PASSWORD = "correct horse battery"
-WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
 
 @pytest.fixture
 def ann(account: TestAccount) -> TestUser:
-    """Who may list keys only with a second factor, and may look after her own."""
-    own = {"Effect": "Allow", "Action": ["iam:*", "kmsconsole:*", "sts:*"], "Resource": "*"}
-    keys = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": WITH_MFA}
-    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [own, keys]}))
-    account.client("iam").create_login_profile(UserName="ann", Password=PASSWORD)
-    user.password = PASSWORD
-    return user
-
-
-def password(user: TestUser, browser: Client | None = None) -> tuple[Client, Any]:
-    """A browser after the page with the password."""
-    browser = browser or Client()
-    fields = {"account": user.account.account_id, "user_name": user.name, "password": user.password}
-    return browser, browser.post("/principals/sign-in/", fields)
+    return second_factor.person(account)
 
 
 def logins(account: TestAccount) -> list[tuple[str, str]]:
@@ -81,37 +66,6 @@ def test_an_authenticator_app_is_set_up_and_then_asked_for(account: TestAccount,
     assert again.post(SECOND, {"code": code}).status_code == 422  # it was used
 
 
-def test_a_session_with_a_second_factor_may_what_policies_allow_with_one(account: TestAccount, ann: TestUser) -> None:
-    key = account.create_key()
-    assert sign_in_browser(ann).get(f"/keys/{key}/").status_code == 403
-    _serial, seed = totp.assign(account.client("iam"), "ann")
-    browser, _answer = password(ann)
-    browser.post(SECOND, {"code": totp.code(seed)})
-    assert browser.get(f"/keys/{key}/").status_code == 200
-
-
-def test_a_recovery_code_signs_in_once(account: TestAccount, ann: TestUser) -> None:
-    browser = sign_in_browser(ann)
-    assert browser.post(PAGE + "recovery-codes/").status_code == 400  # there is nothing yet that they stand in for
-    totp.assign(account.client("iam"), "ann")
-    codes = re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", text(browser.post(PAGE + "recovery-codes/")))
-    assert len(codes) == 10
-    kept = RecoveryCode.objects.filter(user__account_id=account.account_id).values_list("digest", flat=True)
-    assert not any(code.replace("-", "") in "".join(kept) for code in codes)
-    for status in (302, 422):
-        other, _answer = password(ann)
-        assert other.post(SECOND, {"recovery_code": codes[0].upper()}).status_code == status
-    assert "9 recovery codes are left" in text(browser.get(PAGE))
-
-
-def test_who_has_not_shown_the_password_is_not_asked_for_a_second_factor(account: TestAccount, ann: TestUser) -> None:
-    _serial, seed = totp.assign(account.client("iam"), "ann")
-    assert Client().post(SECOND, {"code": totp.code(seed)})["Location"] == "/principals/sign-in/"
-    browser, _answer = password(ann)
-    account.client("iam").update_login_profile(UserName="ann", Password="another staple")
-    assert browser.post(SECOND, {"code": totp.code(seed)})["Location"] == "/principals/sign-in/"  # it is over
-
-
 def test_an_administrator_takes_a_lost_device_away(account: TestAccount, ann: TestUser, signed_in: Client) -> None:
     serial, _seed = totp.assign(account.client("iam"), "ann")
     assert serial in text(signed_in.get("/principals/users/ann/"))
@@ -131,34 +85,6 @@ def test_a_user_with_everything_is_deleted_with_everything(
     iam.create_service_specific_credential(UserName="ann", ServiceName="codecommit.amazonaws.com")
     assert signed_in.post("/principals/users/ann/delete/")["Location"] == "/principals/users/"
     assert [each["UserName"] for each in iam.list_users()["Users"]] == ["admin"]
-
-
-def test_an_expired_password_is_replaced_at_the_sign_in(account: TestAccount, ann: TestUser) -> None:
-    iam = account.client("iam")
-    iam.update_account_password_policy(MaxPasswordAge=30, PasswordReusePrevention=5, MinimumPasswordLength=12)
-    account.move_clock(days=31)
-    browser, answer = password(ann)
-    assert answer["Location"] == "/principals/sign-in/new-password/"
-    assert browser.get("/keys/").status_code == 302
-    new = answer["Location"]
-    assert "expired" in text(browser.get(new))
-    for wrong in ("short", PASSWORD):
-        assert browser.post(new, {"new": wrong, "again": wrong}).status_code == 422
-    assert browser.post(new, {"new": "an entirely new staple", "again": "other"}).status_code == 422
-    assert browser.post(new, {"new": "an entirely new staple", "again": "an entirely new staple"})["Location"] == "/"
-    ann.password = "an entirely new staple"
-    assert password(ann)[1]["Location"] == "/"
-
-
-def test_a_hard_expiry_leaves_it_to_an_administrator(account: TestAccount, ann: TestUser) -> None:
-    iam = account.client("iam")
-    iam.update_account_password_policy(MaxPasswordAge=30, HardExpiry=True)
-    account.move_clock(days=31)
-    _browser, answer = password(ann)
-    assert "An administrator has to set a new one" in text(answer)
-    ann.password = "an entirely new staple"
-    iam.update_login_profile(UserName="ann", Password=ann.password, PasswordResetRequired=True)
-    assert password(ann)[1]["Location"] == "/principals/sign-in/new-password/"
 
 
 def test_signing_out_everywhere_ends_this_session_too(ann: TestUser) -> None:
@@ -189,3 +115,14 @@ def test_a_passkey_is_offered_where_a_browser_makes_one_and_no_nonsense_is_taken
         answer = browser.post(PAGE + "passkey/", {"passkey": nonsense}, HTTP_HOST="localhost")
         assert answer.status_code == 422, nonsense
     assert not MFADevice.objects.filter(user__name="ann", user__account=ann.account.account_id).exists()
+
+
+def test_recovery_codes_are_shown_once_and_kept_as_hashes(account: TestAccount, ann: TestUser) -> None:
+    browser = sign_in_browser(ann)
+    assert browser.post(PAGE + "recovery-codes/").status_code == 400  # there is nothing yet that they stand in for
+    totp.assign(account.client("iam"), "ann")
+    codes = re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", text(browser.post(PAGE + "recovery-codes/")))
+    assert len(codes) == 10
+    kept = RecoveryCode.objects.filter(user__account_id=account.account_id).values_list("digest", flat=True)
+    assert not any(code.replace("-", "") in "".join(kept) for code in codes)
+    assert "10 recovery codes are left" in text(browser.get(PAGE))
