@@ -7,21 +7,33 @@ from typing import Any
 
 from django.test import Client
 
-_KEPT = re.compile(
-    r"""(<(?:pre|textarea|script)\b.*?</(?:pre|textarea|script)>|\bvalue="[^"]*")""", re.DOTALL | re.IGNORECASE
-)
+# Without alternatives at their beginning: every page of every test is looked through.
+_KEPT = re.compile(r"(<(?:pre|textarea|script)\b.*?</(?:pre|textarea|script)>)", re.DOTALL)
+_VALUE = re.compile(r"""(value="[^"\n]*\n[^"]*")""")
 
 
 def flat(html: str) -> str:
     """The HTML with line breaks beside tags taken out, and others as a space; what a browser shows as it is written stays."""
-    parts = _KEPT.split(html)
-    return "".join(part if number % 2 else _flat(part) for number, part in enumerate(parts))
+    parts = [
+        part if number % 2 or inner % 2 else _flat(part)
+        for number, text in enumerate(_KEPT.split(html))
+        for inner, part in enumerate([text] if number % 2 else _VALUE.split(text))
+    ]
+    return "".join(parts)
 
 
 def _flat(html: str) -> str:
-    html = re.sub(r"\s*\n\s*", "\n", html)
-    html = re.sub(r"\n(?=[<>]|/>)|(?<=>)\n", "", html)
-    return html.replace("\n", " ")
+    first, *lines = html.split("\n")
+    if not lines:
+        return html
+    last = lines.pop().lstrip()
+    before = first.rstrip()
+    made = [before]
+    for line in [*filter(None, map(str.strip, lines)), last]:
+        made.append("" if before.endswith(">") or line.startswith(("<", ">", "/>")) else " ")
+        made.append(line)
+        before = line
+    return "".join(made)
 
 
 def flatten_pages_of_test_clients() -> None:
