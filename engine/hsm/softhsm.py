@@ -1,10 +1,12 @@
 """SoftHSM 2 for training: tokens that are files of the data folder. In earnest a token is a device's.
 
-SoftHSM reads where its tokens are from the file that SOFTHSM2_CONF names, each time it is initialised.
+SoftHSM reads where its tokens are from the file that SOFTHSM2_CONF names, each time it is initialised, and then all tokens that are
+there: one that hangs holds up whoever begins. So a token may be made `apart`, in a folder of its own that its process alone is told of.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from engine.hsm.token import Token, TokenError
 
+_LABEL = 32  # bytes of a token's label, filled up with spaces
 MODULES = (
     "/usr/lib/softhsm/libsofthsm2.so",
     "/usr/local/lib/softhsm/libsofthsm2.so",
@@ -42,20 +45,35 @@ def _configuration(data: Path) -> Path:
     return data / "softhsm" / "softhsm2.conf"
 
 
-def make(data: Path, label: str, pin: str) -> str:
+def configuration_apart(data: Path, label: str) -> str:
+    """The configuration of a training token that was made apart; "" where there is none, or the environment names another place."""
+    if "SOFTHSM2_CONF" in os.environ and Path(os.environ["SOFTHSM2_CONF"]) != _configuration(data):
+        return ""
+    name = label.encode().ljust(_LABEL)  # as PKCS#11 has it, and as the file has it
+    for path in sorted((data / "softhsm").glob("apart-*/tokens/*/token.object")):
+        with contextlib.suppress(FileNotFoundError):  # a token that is taken away just now
+            if name in path.read_bytes():
+                return str(path.parents[2] / "softhsm2.conf")
+    return ""
+
+
+def make(data: Path, label: str, pin: str, *, apart: bool = False) -> str:
     """A new token with this label, whose user has this PIN; the path of its module. Raises SoftHsmError or TokenError.
 
-    A PIN on a command line is everybody's to read, so the token is made with one that is changed at once.
+    `apart`: in a folder of its own, unless the environment names a place. A PIN on a command line is everybody's to read, so the token
+    is made with one that is changed at once.
     """
     path = module()
     configuration = _configuration(data)
-    tokens = configuration.parent / "tokens"
     if "SOFTHSM2_CONF" not in os.environ:
+        if apart:
+            configuration = configuration.parent / f"apart-{secrets.token_hex(8)}" / configuration.name
+        tokens = configuration.parent / "tokens"
         tokens.mkdir(mode=0o700, parents=True, exist_ok=True)
         configuration.write_text(
             f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
         )
-    use(data)
+        os.environ["SOFTHSM2_CONF"] = str(configuration)
     first = secrets.token_hex(16)
     command = [
         "softhsm2-util",

@@ -29,10 +29,14 @@ _NO_LIMIT = 10_000_000.0  # seconds: whoever asks waits no longer than it wants 
 
 
 class TokenProcess:
-    """The token `label` of a PKCS#11 `module`, as its user with `pin`. Every method raises TokenError."""
+    """The token `label` of a PKCS#11 `module`, as its user with `pin`. Every method raises TokenError.
 
-    def __init__(self, module: str, label: str, pin: str, seconds: float = SECONDS) -> None:
+    `configuration`: SoftHSM's for this token, where it has one of its own (engine.hsm.softhsm).
+    """
+
+    def __init__(self, module: str, label: str, pin: str, seconds: float = SECONDS, *, configuration: str = "") -> None:
         self.label = label
+        self._configuration = configuration
         self._login = (module, label, pin)
         self._seconds = seconds
         self._turn = threading.Lock()
@@ -127,6 +131,8 @@ class TokenProcess:
         here, there = Pipe()
         with there:
             environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+            if self._configuration:
+                environment["SOFTHSM2_CONF"] = self._configuration
             command = [sys.executable, "-P", "-m", __name__, str(there.fileno())]
             self._process = subprocess.Popen(  # noqa: S603 (this Python, this module)
                 command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[there.fileno()]

@@ -49,7 +49,7 @@ def training_cluster(server: Server, label: str = "training") -> Cluster:
         command, cwd=ROOT, env=server.environment, input=f"{PIN}\n", text=True, capture_output=True, check=True
     )
     cluster_id, path = (line.partition(": ")[2] for line in made.stdout.splitlines()[-2:])
-    (folder,) = (server.folder / "softhsm" / "tokens").iterdir()
+    (folder,) = (server.folder / "softhsm").glob("apart-*/tokens/*")
     return Cluster(cluster_id, Path(path).read_text(), folder, label)
 
 

@@ -96,8 +96,7 @@ def look_for(module: str, label: str) -> None:
     if not _looking.acquire(blocking=False):  # each takes a thread for as long as a module hangs
         raise TokenError(Reason.BUSY)
     try:
-        softhsm.use(Path(settings.DATA))
-        token = TokenProcess(module, label, "", SECONDS)
+        token = TokenProcess(module, label, "", SECONDS, configuration=_configuration(label))
         try:
             token.find()
         finally:
@@ -115,8 +114,15 @@ def _token(module: str, label: str, pin: str) -> TokenProcess:
     with _sharing:
         found = _shared.get((module, label, pin))
         if found is None:
-            found = _shared[module, label, pin] = TokenProcess(module, label, pin, SECONDS)
+            configuration = _configuration(label)
+            found = _shared[module, label, pin] = TokenProcess(module, label, pin, SECONDS, configuration=configuration)
         return found
+
+
+def _configuration(label: str) -> str:
+    """SoftHSM's for a training token: its own, or that of all that were not made apart, which this process takes over."""
+    softhsm.use(Path(settings.DATA))
+    return softhsm.configuration_apart(Path(settings.DATA), label)
 
 
 def _device(store: KeyStore) -> _Device:
@@ -124,7 +130,6 @@ def _device(store: KeyStore) -> _Device:
         raise TokenError(Reason.GONE, "the cluster is not registered")
 
     def make() -> tuple[_Device, list[str]]:
-        softhsm.use(Path(settings.DATA))
         token = _token(store.module, store.token_label, store.secret)
         return _Device(token), [snapshots.entity(store.store_id)]
 

@@ -42,7 +42,7 @@ class Command(BaseCommand):
         pin = read_pin(options["pin_fd"], f"PIN for the token {label}, to be its key store's password: ")
         certificate = make_trust_anchor(label)
         try:
-            module = softhsm.make(data, label, pin)
+            module = softhsm.make(data, label, pin, apart=True)
             cluster_id = clusters.register(module, label, certificate)
             path = data / f"{cluster_id}-customerCA.crt"
             path.write_text(certificate)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from engine.hsm import softhsm as softhsm_of_data
 from engine.hsm import token_process
 from engine.hsm.token import Reason, TokenError
 from engine.hsm.token_process import TokenProcess
@@ -96,6 +97,26 @@ def test_a_token_that_hangs_holds_up_no_other_of_its_module(one: Made, other: Ma
     assert told == [Reason.SLOW]
     one.token._seconds = 10.0
     assert one.token.random(1)
+
+
+def test_a_token_made_apart_begins_while_another_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOFTHSM2_CONF", raising=False)
+    tokens = {}
+    for label in ("apart", "apart too"):
+        softhsm_of_data.make(tmp_path, label, PIN, apart=True)
+        monkeypatch.delenv("SOFTHSM2_CONF")  # as a server has it, which made none of them
+        configuration = softhsm_of_data.configuration_apart(tmp_path, label)
+        tokens[label] = TokenProcess(MODULE, label, PIN, 5.0, configuration=configuration)
+    (folder,) = (Path(softhsm_of_data.configuration_apart(tmp_path, "apart")).parent / "tokens").iterdir()
+    with hanging(folder):
+        tokens["apart too"].generate(KEY, "a key")
+        tokens["apart"]._seconds = 0.5
+        with refused(Reason.SLOW):
+            tokens["apart"].random(1)
+    assert softhsm_of_data.configuration_apart(tmp_path, "apa") == ""
+    assert len(tokens["apart too"].random(8)) == 8
+    for token in tokens.values():
+        token._end()
 
 
 def test_an_answer_that_comes_too_late_is_nobody_elses(one: Made) -> None:
