@@ -35,7 +35,7 @@ def seal(journal: Journal, records: Records, rules: Rules, *, at_once: bool = Fa
     """Seal what is due, or with `at_once` all but the last record. Raises what segment_work.seal raises, and Busy."""
     trail, most = journal.path.parent, rules.trail_segment_megabytes * _MEBIBYTE
     by_age = at_once or segment_work.is_old(records, trail, rules.trail_segment_days)
-    if not by_age and not segment_work.is_big(trail, most):
+    if not (by_age or segment_work.is_big(trail, most)) or not segment_work.holds_older(journal):
         return []
     with segment_work.lock(trail, wait=at_once):
         return segment_work.seal(journal, records, most, at_least=1 if by_age else most)

@@ -79,6 +79,11 @@ def is_old(records: Records, trail: Path, days: int) -> bool:
     return oldest is not None and oldest.time < clock.real_now() - timedelta(days=days)
 
 
+def holds_older(journal: Journal) -> bool:
+    """Whether the journal's file holds a durable record that is not its last one: there is something to seal."""
+    return _last_start(journal) > journal_reader.base(journal.path).offset
+
+
 def seal(journal: Journal, records: Records, most_bytes: int, *, at_least: int = 1) -> list[Segment]:
     """Seal what is durable, but for the last record, into segments of about `most_bytes` (before compression); what is left and smaller than
     `at_least` is not sealed. With the lock.
