@@ -18,7 +18,8 @@ from django.test import Client
 from engine.sinks import state
 from engine.sinks.configuration import Sink
 from engine.sinks.state import Position
-from engine.trail import journal
+from engine.trail import recorder
+from engine.trail.journal import Journal
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.policies import allow, document, person
 
@@ -31,15 +32,21 @@ SINKS = (
 )
 
 
+def end_of_record() -> Position:
+    """The position of a sink that was just delivered all there is."""
+    journal = recorder.journal()
+    assert isinstance(journal, Journal)
+    sequence, digest = journal.durable_end()
+    return Position(sequence, digest.hex(), journal.durable_offset(), delivered=time.time())
+
+
 @pytest.fixture
 def sinks(account: TestAccount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Position]:
     """An archive that has everything, a receiver of HTTP that has taken nothing of the last three records, and a sink that begins."""
     data = Path(settings.DATA)
     monkeypatch.setattr(settings, "SINKS", SINKS)
     key_id = account.create_key()
-    last = journal.last_record(data / "trail" / "journal")
-    assert last is not None
-    taken = Position(last.sequence, last.digest.hex(), last.end, delivered=time.time())
+    taken = end_of_record()
     state.store(data, "siem", replace(taken, failing_since=1_760_000_000.0, problem="the receiver answered 503"))
     for _ in range(3):
         account.client().describe_key(KeyId=key_id)
@@ -74,9 +81,7 @@ def test_the_lag_is_the_age_of_the_oldest_event_that_waits_by_the_machines_clock
 ) -> None:
     data = Path(settings.DATA)
     account.move_clock(days=30)
-    last = journal.last_record(data / "trail" / "journal")
-    assert last is not None
-    state.store(data, "siem", Position(last.sequence, last.digest.hex(), last.end))
+    state.store(data, "siem", end_of_record())
     account.create_key()
     now = time.time()
     monkeypatch.setattr("engine.sinks.state.time.time", lambda: now + 90)
@@ -89,9 +94,7 @@ def test_the_lag_is_the_age_of_the_oldest_event_that_waits_by_the_machines_clock
 
 def test_a_sink_that_has_everything_waits_for_nothing(account: TestAccount, sinks: Position) -> None:
     data = Path(settings.DATA)
-    last = journal.last_record(data / "trail" / "journal")
-    assert last is not None
-    state.store(data, "archive", Position(last.sequence, last.digest.hex(), last.end, delivered=time.time()))
+    state.store(data, "archive", end_of_record())
     shown = state.all_of(data, SINKS)[0]
     assert (shown.behind, shown.lag, shown.problem) == (0, 0.0, "")
 
