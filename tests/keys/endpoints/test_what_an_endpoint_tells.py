@@ -147,8 +147,15 @@ def test_a_second_kmsconsole_tells_who_used_its_key(at_second: Client, used_at_s
     assert [share.name.rpartition("/")[2] for share in impact["users"] if share.done] == ["admin"]
     assert [(each.name, each.value, each.made) for each in impact["data"]] == [("file", "a", 1)]
     assert at_second.get(f"/keys/{used_at_second}/tab/use/").context["total"] == 1
+
+
+def test_the_timeline_at_a_second_kmsconsole_tells_before_and_after_of_its_record(
+    at_second: Client, server: Server, used_at_second: str
+) -> None:
+    server.client().update_key_description(KeyId=used_at_second, Description="described anew")
     changes = at_second.get(f"/keys/{used_at_second}/tab/timeline/").context["changes"]
-    assert [change.event.name for change in changes] == ["CreateKey"]
+    assert [change.event.name for change in changes] == ["UpdateKeyDescription", "CreateKey"]
+    assert [(each.before, each.after) for each in changes[0].facts] == [("used a minute ago", "described anew")]
 
 
 def test_the_audit_at_a_second_kmsconsole_is_that_of_its_account(at_second: Client, used_at_second: str) -> None:
