@@ -113,6 +113,35 @@ resource "aws_kms_ciphertext" "secret" {
   plaintext = "hidden"
   context   = { team = "blue" }
 }
+resource "aws_iam_openid_connect_provider" "github" {
+  url             = "https://token.actions.githubusercontent.com"
+  client_id_list  = ["sts.amazonaws.com"]
+  thumbprint_list = ["ffffffffffffffffffffffffffffffffffffffff"]
+  tags            = { team = "blue" }
+}
+resource "aws_iam_role" "deploy" {
+  name = "tf-deploy"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Principal = { Federated = aws_iam_openid_connect_provider.github.arn }
+      Condition = {
+        StringEquals = { "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com" }
+        StringLike   = { "token.actions.githubusercontent.com:sub" = "repo:acme/app:*" }
+      }
+    }]
+  })
+}
+data "aws_regions" "enabled" {}
+data "aws_resourcegroupstaggingapi_resources" "blue" {
+  tag_filter {
+    key    = "team"
+    values = ["blue"]
+  }
+  depends_on = [aws_kms_key.symmetric]
+}
 data "aws_caller_identity" "me" {}
 data "aws_kms_alias" "app" {
   name       = aws_kms_alias.app.name
@@ -130,9 +159,11 @@ provider "aws" {
   skip_metadata_api_check     = true
   skip_region_validation      = true
   endpoints {
-    kms = "%(url)s"
-    iam = "%(url)s"
-    sts = "%(url)s"
+    kms                      = "%(url)s"
+    iam                      = "%(url)s"
+    sts                      = "%(url)s"
+    ec2                      = "%(url)s"
+    resourcegroupstaggingapi = "%(url)s"
   }
 }
 """
