@@ -37,7 +37,7 @@ OWN = {
     "Set", "Sign in", "Sign out", "Sign out of all", "End", "End all others", "Save", "Delete the view of this name", "Show the call",
     "Copy", "Add a row", "Show this key's algorithms", "Next", "Preview", "Check every record", "Check what is new", "Compare", "Download", "Search",
     "Forget it", "Forget them", "Look at it", "Use this", "Clear ticks", "Skip to review", "Show the commands for these",
-    "Download wrapping public key and import token",
+    "Download wrapping public key and import token", "Try it",
 }  # fmt: skip
 ONLY_THE_CALL_TELLS = {
     "Retire",  # the grant's retiring principal may
