@@ -184,8 +184,8 @@ _GLOBAL = (
     ConditionKey("aws:SourceIp", says_who=True),
     ConditionKey("aws:TokenIssueTime", type="Date"),
     ConditionKey("aws:UserAgent"),
-    # AWS has these; no request here carries them (organizations, VPCs, web identities).
-    ConditionKey("aws:FederatedProvider"),
+    ConditionKey("aws:FederatedProvider"),  # of a role's session that an identity provider vouched for
+    # AWS has these; no request here carries them (organizations, VPCs).
     ConditionKey("aws:PrincipalOrgID", says_who=True),
     ConditionKey("aws:PrincipalOrgPaths", multivalued=True, says_who=True),
     ConditionKey("aws:Referer"),
