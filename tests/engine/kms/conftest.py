@@ -10,6 +10,28 @@ import pytest
 from tests.conftest import TestAccount, TestUser, new_account
 from tests.support.server import ACCESS_KEY_ID, ACCOUNT, SECRET, Server
 
+SOCKETS = ("socket", "socket, PostgreSQL")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The contract is proved whole in this process; over a socket by one case of each test and of each operation, for only transport and
+    database are others there, and that of the wire itself whole."""
+    seen: set[tuple[str, str]] = set()
+    kept, left_out = [], []
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        transport = parameters.get("contract")
+        if transport not in SOCKETS:
+            kept.append(item)
+            continue
+        cases = {(transport, item.originalname), (transport, str(parameters.get("operation", item.originalname)))}
+        of_the_wire = transport == "socket" and item.path.name == "test_contract_wire.py"
+        (kept if of_the_wire or cases - seen else left_out).append(item)
+        seen |= cases
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
 
 @pytest.fixture(scope="session")
 def server_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgres: Any) -> Iterator[Server]:
