@@ -11,8 +11,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone, translation
 
 from console import moments
-from tests.conftest import TestAccount, new_account, sign_in_browser
-from tests.support import samples
+from tests.conftest import TestAccount
 from tests.support.layout import TEMPLATES
 from tests.support.server import ROOT
 
@@ -37,10 +36,6 @@ ROOMS = (
     "kmsconsole/frame",
     "kmsconsole/templatetags",
 )
-# What Django writes for a datetime that a template prints as it is.
-AS_IT_IS = re.compile(
-    r"\b(?:Jan|Feb|March|April|May|June|July|Aug|Sept|Oct|Nov|Dec)\.? \d{1,2}, \d{4}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d"
-)
 
 
 @pytest.mark.parametrize(
@@ -54,27 +49,6 @@ def test_no_code_of_pages_writes_a_moment_another_way() -> None:
     paths = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
     found = {str(path.relative_to(ROOT)) for path in paths if IN_CODE.search(path.read_text())}
     assert found == set(FOR_PROGRAMS)
-
-
-def test_no_page_prints_a_moment_as_it_is(prepared: object) -> None:
-    account = new_account()
-    made, browser = samples.make(account.client), sign_in_browser(account.administrator)
-    account.client().encrypt(KeyId=made.symmetric, Plaintext=b"x")
-    wrong = []
-    for address in [address for each in samples.addresses(made).values() for address in each]:
-        answer = browser.get(address)
-        page = "" if answer.streaming else answer.content.decode(errors="replace")
-        if "<main" not in page:
-            continue
-        main = page[page.index("<main") : page.index("</main>")]
-        shown = re.sub(
-            r'<time .*?</time>|<span class="visually-hidden">.*?</span>|<(?:pre|textarea)\b.*?</(?:pre|textarea)>|<p class="print-only">.*?</p>',
-            "",
-            main,
-            flags=re.DOTALL,
-        )
-        wrong += [(address, found) for found in AS_IT_IS.findall(re.sub(r"<[^>]*>", " ", shown))]
-    assert not wrong
 
 
 def written(tag: str, moment: datetime | None, account: TestAccount | None = None) -> str:
