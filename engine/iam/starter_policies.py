@@ -292,3 +292,9 @@ POLICIES: tuple[PracticePolicy, ...] = (
         _OWN_CREDENTIALS,
     ),
 )
+
+
+def of_arn(arn: str) -> PracticePolicy | None:
+    """The policy that a new account has under this ARN."""
+    name = arn.partition(f":policy{PATH}")[2]
+    return next((policy for policy in POLICIES if policy.name == name), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.iam.starter_policies import PATH, POLICIES, STUDENT, STUDENT_OF_OWN_KEYS, STUDENTS
+from engine.iam.starter_policies import PATH, POLICIES, STUDENT, STUDENT_OF_OWN_KEYS, STUDENTS, of_arn
 
 __all__ = [
     "PATH",
@@ -10,4 +10,5 @@ __all__ = [
     "STUDENT",
     "STUDENTS",
     "STUDENT_OF_OWN_KEYS",
+    "of_arn",
 ]

@@ -17,6 +17,7 @@ from console import addresses
 from console.addresses import filter_text
 from console.aws_calls import attempt_on_form, pages
 from console.request import ConsoleRequest
+from engine.public import starter_policies
 from keys import call, service
 from keys.changes import Change, asked, carry_out, previews
 from keys.common import problem_page
@@ -128,8 +129,17 @@ def detail(request: ConsoleRequest) -> HttpResponse:
             "entities": entities,
             "attached": any(entities[name] for name in ("PolicyUsers", "PolicyGroups", "PolicyRoles")),
             "ours": not arn.startswith("arn:aws:iam::aws:"),
+            "newer": _newer(arn, default),
         },
     )
+
+
+def _newer(arn: str, document: str) -> policy_changes.PolicyDifference | None:
+    """How the policy of this name that new accounts get differs from this document, if it is one of those for a role in practice."""
+    starter = starter_policies.of_arn(arn)
+    if starter is None or json.loads(starter.document) == json.loads(document):
+        return None
+    return policy_changes.difference(document, starter.document)
 
 
 def _document(iam: Any, arn: str, version: str) -> str:
@@ -138,7 +148,7 @@ def _document(iam: Any, arn: str, version: str) -> str:
 
 
 def new_version(request: ConsoleRequest) -> HttpResponse:
-    """Change the policy: what is saved is a new version, and the default one."""
+    """Change the policy: what is saved is a new version, and the default one. `?newer` begins with what new accounts get."""
     iam = service.client(request, "iam")
     arn = addresses.repeated(request).get("arn", "")
     try:
@@ -146,7 +156,8 @@ def new_version(request: ConsoleRequest) -> HttpResponse:
         before = _document(iam, arn, policy["DefaultVersionId"])
     except ClientError as error:
         return problem_page(request, arn.rpartition("/")[2] or _("Policy"), error)
-    form = PolicyVersionForm(request.POST or None, initial={"document": before})
+    starter = starter_policies.of_arn(arn) if "newer" in request.GET else None
+    form = PolicyVersionForm(request.POST or None, initial={"document": starter.document if starter else before})
     editor = policy_editor.attach(request, form, "document", "identity")
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():

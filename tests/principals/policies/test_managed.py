@@ -43,6 +43,25 @@ def test_a_policy_is_made_changed_compared_and_put_back(account: TestAccount, si
     assert [(each["VersionId"], each["IsDefaultVersion"]) for each in versions] == [("v1", True)]
 
 
+def test_a_policy_that_came_with_the_account_is_brought_to_what_new_accounts_get(
+    account: TestAccount, signed_in: Client
+) -> None:
+    starter = next(policy for policy in POLICIES if policy.name == "KeyAuditor")
+    arn = starter.arn(account.account_id)
+    page, edit = f"/principals/policies/one/?arn={arn}", f"/principals/policies/one/edit/?arn={arn}"
+    assert signed_in.get(page).context["newer"] is None
+    signed_in.post(edit, {"document": LIST_KEYS})
+    newer = signed_in.get(page)
+    assert [each.mark for each in newer.context["newer"].statements].count("added") > 1
+    assert f"arn={quote(arn)}&amp;newer=1" in newer.content.decode()
+    offered = signed_in.get(edit + "&newer=1").context["form"].initial["document"]
+    assert offered == starter.document
+    signed_in.post(edit + "&newer=1", {"document": offered})
+    assert signed_in.get(page).context["newer"] is None
+    own = make_policy(account)
+    assert signed_in.get(f"/principals/policies/one/?arn={own}").context["newer"] is None
+
+
 def test_a_policy_is_deleted_from_everybody(account: TestAccount, signed_in: Client) -> None:
     arn = make_policy(account)
     account.create_user("ann")
