@@ -84,12 +84,12 @@ def _subject(context: CallContext, kind: str, arn: str) -> Subject | None:
 def services_of(policies: Iterable[CompiledPolicy]) -> list[str]:
     """The prefixes of the services of which something is allowed, sorted."""
     found: set[str] = set()
-    known = vocabulary.known_services()
+    known = vocabulary.known_services() - {vocabulary.CONSOLE}  # whose uses have records of another kind
     for statement in (each for policy in policies for each in _statements(policy) if each["Effect"] == "Allow"):
         actions = statement.get("Action", "*")  # of NotAction: any but a few
         prefixes = {each.partition(":")[0].lower() for each in ([actions] if isinstance(actions, str) else actions)}
         if any("*" in each or "?" in each for each in prefixes):
-            found |= known - {vocabulary.CONSOLE}
+            found |= known
         else:
             found |= prefixes & known
     return sorted(found)

@@ -40,6 +40,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         factors = signin.second_factors(step.token, here)
     except signin.SignInRefused as refusal:
         return _again(request, refusal)
+    form.fields["code"].required = not (factors.recovery or factors.options)  # as the page shows it
     steps.remember(request, replace(step, state=factors.state))  # an answer is to the question asked last
     return render(
         request,
