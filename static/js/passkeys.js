@@ -1,5 +1,6 @@
 // Passkeys: a button with [data-passkey] asks the browser for one and sends the answer with its form. "create" makes one, "get" shows one.
-const supported = () => typeof PublicKeyCredential === "function" && "parseCreationOptionsFromJSON" in PublicKeyCredential;
+const supported = () =>
+  typeof PublicKeyCredential === "function" && "parseCreationOptionsFromJSON" in PublicKeyCredential;
 
 const ask = {
   create: (options) =>
