@@ -6,6 +6,7 @@ Forms are found in the URLconf; which parameters a page's address has is watched
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -18,7 +19,7 @@ from django.urls import resolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import new_account, sign_in_browser
+from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support import htmlforms, samples
 from tests.support.htmlforms import TYPED, Form
 
@@ -84,10 +85,28 @@ class Watched(QueryDict):
 
 @dataclass(frozen=True)
 class World:
+    account: TestAccount
     browser: Client
     forms: list[Form]
     addresses: list[str]
     parameters: dict[tuple[str, str], str]  # (route, parameter) → an address of such a page
+
+    def sign_in(self) -> None:
+        self.browser.cookies = sign_in_browser(self.account.administrator).cookies
+
+    def get(self, address: str, *data: Any, **more: Any) -> Any:
+        return self._signed_in(lambda: self.browser.get(address, *data, **more))
+
+    def post(self, address: str, sent: dict[str, Any]) -> Any:
+        return self._signed_in(lambda: self.browser.post(address, sent))
+
+    def _signed_in(self, send: Callable[[], Any]) -> Any:
+        """The answer to who is signed in: what was sent before may have ended the session, and every page would lead to the sign-in."""
+        answer = send()
+        if answer.status_code != 302 or not answer["Location"].startswith("/principals/sign-in/"):
+            return answer
+        self.sign_in()
+        return send()
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +135,13 @@ def world(prepared: object) -> World:
                 names = tuple(each.name for each in form.fields), tuple(name for name, _value in form.buttons)
                 found[(match.url_name or match.route, match.kwargs.get("action"), form.method, names)] = form
     assert len(found) > 60
-    return World(browser, list(found.values()), addresses, parameters)
+    return World(account, browser, list(found.values()), addresses, parameters)
+
+
+@pytest.fixture(autouse=True)
+def signed_in_anew(world: World) -> None:
+    """As the administrator, whatever role another test's forms have taken."""
+    world.sign_in()
 
 
 typed = st.one_of(st.sampled_from(ODD), st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace").decode()))
@@ -150,9 +175,9 @@ def test_no_form_answers_500_and_each_keeps_what_was_typed(world: World, data: s
     form = data.draw(st.sampled_from(world.forms))
     sent = data.draw(filled(form))
     if form.method == "get":
-        answer = world.browser.get(f"{form.action.partition('?')[0]}?{urlencode(sent, doseq=True)}")
+        answer = world.get(f"{form.action.partition('?')[0]}?{urlencode(sent, doseq=True)}")
     else:
-        answer = world.browser.post(form.action, sent)
+        answer = world.post(form.action, sent)
     assert answer.status_code < 500, (form.action, sent)
     if form.method == "post" and answer.status_code == 422:
         lost = _lost(form, sent, answer.content.decode())
@@ -177,7 +202,7 @@ def _lost(form: Form, sent: dict[str, Any], page: str) -> dict[str, list[str]]:
 
 
 def test_a_line_break_in_a_field_of_one_line_is_given_back_as_it_was_sent(world: World) -> None:
-    answer = world.browser.post("/audit/alerts/new/", {"name": "n", "kind": "deletion", "webhook": "a\r\nb"})
+    answer = world.post("/audit/alerts/new/", {"name": "n", "kind": "deletion", "webhook": "a\r\nb"})
     assert (answer.status_code, 'name="webhook" value="a\r\nb"' in answer.content.decode()) == (422, True)
 
 
@@ -192,7 +217,7 @@ def test_no_address_answers_500(world: World, data: st.DataObject) -> None:
         parts[data.draw(st.integers(0, len(parts) - 1))] = data.draw(typed).replace("/", "%2F")
     pairs = [pair.partition("=")[::2] for pair in query.split("&") if pair]
     odd = {name: data.draw(typed) for name, _value in pairs}
-    answer = world.browser.get("/" + "/".join(parts) + "/", odd)
+    answer = world.get("/" + "/".join(parts) + "/", odd)
     assert answer.status_code < 500, (parts, odd)
 
 
@@ -209,7 +234,7 @@ def test_no_parameter_of_an_address_answers_500(world: World, kind: str) -> None
         path, _question, query = address.partition("?")
         others = [pair for pair in parse_qsl(query) if pair[0] != name]
         sent = f"{path}?{urlencode([*others, *((name, value) for value in PARAMETERS[kind])])}"
-        if world.browser.get(sent).status_code >= 500:
+        if world.get(sent).status_code >= 500:
             failed.append(sent[:200])
     assert not failed, failed
 
@@ -220,7 +245,7 @@ def test_no_query_that_cannot_be_decoded_answers_500(world: World) -> None:
     failed = []
     for number, address in enumerate(addresses):
         query = queries[number % len(queries)]
-        if world.browser.get(address, QUERY_STRING=query).status_code >= 500:
+        if world.get(address, QUERY_STRING=query).status_code >= 500:
             failed.append(f"{address}?{query}")
     assert not failed, failed
 
@@ -236,7 +261,7 @@ def test_no_page_repeats_a_long_parameter_of_its_address(world: World) -> None:
     for name, address in asked[::STEP]:
         path, _question, query = address.partition("?")
         others = [pair for pair in parse_qsl(query) if pair[0] != name]
-        answer = world.browser.get(f"{path}?{urlencode([*others, (name, long)])}")
+        answer = world.get(f"{path}?{urlencode([*others, (name, long)])}")
         repeated = 0 if answer.streaming else answer.content.count(long.encode())
         if repeated > 2:
             failed.append((path, name, repeated))
