@@ -28,6 +28,17 @@ def filter_text(query: QueryDict, name: str = "q") -> FilterText:
     return FilterText(typed, "", _("Enter at most %(number)d characters.") % {"number": LONGEST_FILTER})
 
 
+def key_search(request: HttpRequest) -> FilterText:
+    """What the search of a form's key picker has (components/key_search.html)."""
+    return filter_text(request.POST if "find" in request.POST else request.GET, "find")
+
+
+def searches_keys(request: HttpRequest) -> bool:
+    """Whether a form was sent by that search: its button, or Enter in its field."""
+    given = request.POST
+    return "narrow" in given or given.get("find", "") != given.get("searched", "")
+
+
 def repeated(request: HttpRequest) -> QueryDict:
     """The address's parameters, as links of its page have them. What is too long to be repeated in each is left out."""
     kept = QueryDict(mutable=True)

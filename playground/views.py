@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help, pem
-from console.addresses import filter_text
+from console.addresses import key_search, searches_keys
 from console.request import ConsoleRequest
 from keys import call, permissions, service
 from keys.inventory import inventory
@@ -50,7 +50,7 @@ def operation(request: ConsoleRequest, operation: str) -> HttpResponse:
         keys, picker_problem = [], service.sentence(error)
     form = _form(request, kms, play, keys)
     outcome: dict[str, Any] = {}
-    runs = request.method == "POST" and not request.POST.keys() & {"more", "prefill", "narrow"}
+    runs = request.method == "POST" and not request.POST.keys() & {"more", "prefill"} and not searches_keys(request)
     if runs and form.is_valid():
         outcome = _run(request, kms, play, form.parameters())
     return render(
@@ -62,7 +62,7 @@ def operation(request: ConsoleRequest, operation: str) -> HttpResponse:
             "slug": operation,
             "form": form,
             "picker_problem": picker_problem,
-            "find": filter_text(request.GET, "find"),
+            "find": key_search(request),
             "picker": f"id_{play.key_members[0]}" if len(play.key_members) == 1 else "",
             "why_not": _refused(request, play, keys),
             "remembered": len(recipe.entries(request)),
@@ -93,7 +93,7 @@ def _keys(request: ConsoleRequest, play: PlaygroundOperation) -> list[tuple[str,
     if not play.usage:
         return []
     named = [each.get(member, "") for each in (request.GET, request.POST) for member in (*play.key_members, "key")]
-    text = filter_text(request.GET, "find").text
+    text = key_search(request).text
     return inventory.keys_for_picker(request, play.usage, symmetric_only=play.symmetric_only, text=text, chosen=named)
 
 
@@ -107,7 +107,7 @@ def _form(request: ConsoleRequest, kms: Any, play: PlaygroundOperation, keys: li
         return OperationForm(play, keys, initial=known, can=can)
     can = _capabilities(kms, play, keys, request.POST)
     form = OperationForm(play, keys, _of_this_key(request, play, can), request.FILES, can=can)
-    if request.POST.keys() & {"more", "narrow"}:
+    if "more" in request.POST or searches_keys(request):
         form.full_clean()
         form.errors.clear()
         form.more_rows = int("more" in request.POST)

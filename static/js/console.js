@@ -4,6 +4,7 @@ import "./dialogs.js";
 import "./drafts.js";
 import "./tabs.js"; // before focus: what is focused may scroll once more
 import "./focus.js";
+import "./key_search.js";
 import "./menus.js";
 import "./palette.js";
 import "./passkeys.js";

@@ -340,6 +340,24 @@ def test_no_list_is_cut_on_a_desk_or_wider_than_a_phone_whatever_names_there_are
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_pickers_search_keeps_what_is_typed_beside_it_and_enter_in_it_encrypts_nothing(
+    visit: Callable[..., Page], keys: dict[str, str], scripts: bool
+) -> None:
+    page = visit(java_script_enabled=scripts)
+    page.goto("/play/encrypt/")
+    page.locator("#id_Plaintext").fill("not to be lost")
+    page.locator("#find").fill("almond")
+    page.locator("#find").press("Enter")
+    expect(page.locator("#id_KeyId option[value]:not([value=''])")).to_have_count(1)
+    expect(page.locator("#id_KeyId")).to_have_value(keys["almond"])
+    expect(page.locator("#id_Plaintext")).to_have_value("not to be lost")
+    expect(page.locator("#blob-CiphertextBlob")).to_have_count(0)
+    page.locator("#id_Plaintext").press("Control+End")
+    page.locator("#play-form").get_by_role("button", name="Encrypt", exact=True).click()
+    expect(page.locator("#blob-CiphertextBlob")).to_have_count(1)
+
+
 def test_ticks_stay_while_one_pages_and_narrows_and_go_with_the_action(
     visit: Callable[..., Page], server: Server, keys: dict[str, str]
 ) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -13,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 from botocore.exceptions import ClientError
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from keys.policy.policies import wizard_policy
 from tests.support.chromium import launch
 from tests.support.server import ACCOUNT, PASSWORD, ROOT, Server
 
@@ -39,6 +40,8 @@ class Picture:
 
 def fill(server: Server) -> dict[str, str]:
     """Keys of every kind, people with roles in practice, and a day's calls, some refused. Answers key IDs by alias."""
+    from keys.policy.policies import wizard_policy
+
     kms, iam = server.client(), server.client("iam")
     keys = {}
     for alias, parameters in {
@@ -270,6 +273,8 @@ def main(folder: Path, language: str = "en", *, everything: bool = False) -> Non
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
+    django.setup()
     if len(sys.argv) > 1:
         main(Path(sys.argv[1]), *sys.argv[2:3], everything=True)
     else:

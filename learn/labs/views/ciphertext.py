@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help
-from console.addresses import filter_text
+from console.addresses import key_search, searches_keys
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.endpoints import backends
@@ -103,6 +103,7 @@ class NotSendable(ValueError):
 @sensitive_post_parameters()
 def page(request: ConsoleRequest) -> HttpResponse:
     step = "flip" if "at" in request.POST else request.POST.get("step", "")
+    step = "" if searches_keys(request) else step
     shown: dict[str, Any] = {
         "context": _pairs(request),
         "key": request.POST.get("key", ""),
@@ -127,9 +128,9 @@ def page(request: ConsoleRequest) -> HttpResponse:
         request,
         "learn/labs/ciphertext.html",
         {
-            "said": request.POST.get("plaintext", "") if refused else "",
+            "said": request.POST.get("plaintext", "") if refused or searches_keys(request) else "",
             "choices": choices,
-            "find": filter_text(request.GET, "find"),
+            "find": key_search(request),
             "picker_problem": picker_problem,
             "typed": request.POST.get("blob", ""),
             "encoding": request.POST.get("as", "base64"),
@@ -143,7 +144,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
 
 def _choices(request: ConsoleRequest) -> tuple[list[tuple[str, str]], str]:
     try:
-        text = filter_text(request.GET, "find").text
+        text = key_search(request).text
         chosen = [request.POST.get(name, "") for name in ("key", "other_key")]
         found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT", symmetric_only=True, text=text, chosen=chosen)
     except ClientError as error:

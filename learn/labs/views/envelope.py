@@ -21,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help
-from console.addresses import filter_text
+from console.addresses import key_search, searches_keys
 from console.calls import body
 from console.request import ConsoleRequest
 from keys import call, service
@@ -49,7 +49,7 @@ def _page(request: ConsoleRequest) -> Any:
         shown["problem"] = {"Message": _("The file is larger than 100 MB. Take a smaller one.")}
         return _show(request, shown)
     try:
-        if action := _STEPS.get(request.POST.get("step", "")):
+        if not searches_keys(request) and (action := _STEPS.get(request.POST.get("step", ""))):
             return action(request, shown)
     except ClientError as error:
         shown.update(_carried(request), problem=error_help.explained(error))
@@ -68,7 +68,7 @@ def _show(request: ConsoleRequest, shown: dict[str, Any]) -> HttpResponse:
         "learn/labs/envelope.html",
         {
             "choices": choices,
-            "find": filter_text(request.GET, "find"),
+            "find": key_search(request),
             "picker_problem": picker_problem,
             "sizes": [(each, _direct_calls(each), _direct_bytes(each)) for each in sizes],
             "size": size,
@@ -80,7 +80,7 @@ def _show(request: ConsoleRequest, shown: dict[str, Any]) -> HttpResponse:
 
 
 def _choices(request: ConsoleRequest) -> list[tuple[str, str]]:
-    text = filter_text(request.GET, "find").text
+    text = key_search(request).text
     chosen = [request.POST.get("key", "")]
     return inventory.keys_for_picker(request, "ENCRYPT_DECRYPT", symmetric_only=True, text=text, chosen=chosen)
 

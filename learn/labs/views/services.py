@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from console.addresses import filter_text
+from console.addresses import key_search, searches_keys
 from console.aws_calls import attempt, optional
 from console.request import ConsoleRequest
 from keys import service
@@ -33,7 +33,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
     keys, picker_problem = _keys(request)
     wrong: dict[str, str] = {}
     made: list[RecordedCall] = []
-    if request.method == "POST":
+    if request.method == "POST" and not searches_keys(request):
         kept = integrated.protected_resources(request)
         made = _asked(request, kept) if "apply" not in request.POST else _apply(request, kept, keys, wrong)
         made = integrated.with_events(request, made)
@@ -44,7 +44,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
     return render(
         request,
         "learn/labs/services.html",
-        {"rows": rows, "made": made, "picker_problem": picker_problem, "find": filter_text(request.GET, "find")},
+        {"rows": rows, "made": made, "picker_problem": picker_problem, "find": key_search(request)},
         status=422 if wrong or any(each.code for each in made) else 200,
     )
 
@@ -71,7 +71,7 @@ def explain(request: ConsoleRequest, slug: str) -> HttpResponse:
 def _keys(request: ConsoleRequest) -> tuple[list[tuple[str, str]], str]:
     """The customer managed keys that a service takes: symmetric ones."""
     try:
-        text = filter_text(request.GET, "find").text
+        text = key_search(request).text
         chosen = [request.POST.get(f"key-{slug}", "") for slug in SERVICES]
         found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT", symmetric_only=True, text=text, chosen=chosen)
     except ClientError as error:
@@ -143,6 +143,7 @@ def _row(
     shown: dict[str, Any] = {"service": row, "keys": keys, "wrong": wrong.get(row.slug, "")}
     shown["statement"] = statement(row, thing)
     shown["chosen"] = request.POST.get(f"key-{row.slug}", "")
+    shown["ticked"] = row.slug in request.POST.getlist("tick") if searches_keys(request) else kept or shown["wrong"]
     if kept is not None:
         described, problem = optional(lambda: service.client(request).describe_key(KeyId=kept.key_arn))
         shown.update(kept=kept, resource=thing, key=described["KeyMetadata"] if described else None, problem=problem)

@@ -71,6 +71,36 @@ def test_without_scripts_a_button_searches_the_pickers_of_every_page(
     assert f'value="{other}"' not in found
 
 
+# A page → what was filled in beside its picker, and where that stands again.
+FILLED: dict[str, tuple[dict[str, Any], str]] = {
+    "/play/encrypt/": ({"Plaintext": "typed", "Plaintext_as": "text"}, "typed</textarea>"),
+    "/lab/envelope/": ({"step": "generate", "context_name": "typed", "context_value": "x"}, 'value="typed"'),
+    "/lab/ciphertext/": ({"step": "make", "plaintext": "typed"}, "typed"),
+    "/lab/services/": ({"apply": "1", "tick": ["s3", "ebs"], "key-s3": "KEY"}, 'value="KEY" selected'),
+}
+
+
+@pytest.mark.parametrize("page", FILLED)
+@pytest.mark.parametrize(
+    "pressed", [{"narrow": "1", "find": "owner=finance"}, {"find": "owner=finance", "searched": ""}]
+)
+def test_a_search_without_scripts_keeps_what_was_filled_in_and_does_nothing_else(
+    account: TestAccount, signed_in: Client, wanted: str, page: str, pressed: dict[str, str]
+) -> None:
+    chosen, other = account.create_key(), account.create_key()
+    given, there = FILLED[page]
+    given = {name: chosen if value == "KEY" else value for name, value in given.items()}
+    answer = signed_in.post(page, {**given, **pressed})
+    found = text(answer)
+    assert answer.status_code == 200
+    assert there.replace("KEY", chosen) in found
+    assert f'value="{wanted}"' in found
+    assert f'value="{other}"' not in found
+    if "tick" in given:
+        assert [row["service"].slug for row in answer.context["rows"] if row["ticked"]] == given["tick"]
+        assert not answer.context["made"]
+
+
 def test_a_key_that_is_named_is_offered_whatever_the_search_finds(
     account: TestAccount, signed_in: Client, wanted: str
 ) -> None:
