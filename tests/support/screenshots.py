@@ -176,7 +176,7 @@ def new_class(page: Page) -> None:
 
 
 def new_data_key(page: Page) -> None:
-    page.locator("[name=step][value=generate]").click()
+    page.locator("[name=step][value=generate]:not([aria-hidden])").click()
     page.wait_for_load_state("networkidle")
 
 
@@ -184,7 +184,7 @@ def flipped_bit(page: Page) -> None:
     keys = page.locator("#key")
     keys.select_option(keys.locator("option", has_text="payments/card-data").get_attribute("value"))
     page.locator("#plaintext").fill("the launch code is 1234")
-    page.locator("[name=step][value=make]").click()
+    page.locator("[name=step][value=make]:not([aria-hidden])").click()
     page.locator("[name=at]").nth(3).click()
     page.locator("#answer").wait_for()
     page.wait_for_load_state("networkidle")
