@@ -292,11 +292,17 @@ def missing_organizations_report(context: CallContext, parameters: dict[str, Any
     raise AWSError("NoSuchEntity", f"Job with id {parameters['JobId']} cannot be found.")
 
 
+def no_organization(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    entities.permit(context)
+    raise AWSError("OrganizationNotFoundException", "No organization is associated with your account.")
+
+
 OPERATIONS: dict[str, Operation] = {
     "GenerateOrganizationsAccessReport": Operation(refuse_organizations_report),
     "GenerateServiceLastAccessedDetails": Operation(generate, writes=True, prepare=_looked_up),
     "GetOrganizationsAccessReport": Operation(missing_organizations_report),
     "GetServiceLastAccessedDetails": Operation(get),
     "GetServiceLastAccessedDetailsWithEntities": Operation(get_with_entities),
+    "ListOrganizationsFeatures": Operation(no_organization),
     "ListPoliciesGrantingServiceAccess": Operation(list_policies_granting),
 }

@@ -85,7 +85,8 @@ def wrong(name: str, operation: str, answer: raw.Answer) -> bool:
 NEVER_SOUND = {
     *("ConnectCustomKeyStore", "CreateCustomKeyStore", "DeleteCustomKeyStore", "DisconnectCustomKeyStore"),
     *("UpdateCustomKeyStore", "GetAccountPasswordPolicy", "DeleteAccountPasswordPolicy", "GetTrailStatus"),
-    *("GenerateOrganizationsAccessReport", "GetOrganizationsAccessReport", "DecodeAuthorizationMessage"),
+    *("GenerateOrganizationsAccessReport", "GetOrganizationsAccessReport", "ListOrganizationsFeatures"),
+    "DecodeAuthorizationMessage",
 }
 
 
