@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from engine.public.identity_providers import Rule
 
-_RULE = re.compile(r"\s*(?P<claim>[^=\s]+)\s*=\s*(?P<pattern>.+?)\s*->\s*(?P<role>[\w+=,.@-]{1,64})\s*", re.ASCII)
+_ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _MOST_RULES = 100
 
 
@@ -34,15 +34,25 @@ class RulesField(LinesField):
     def clean(self, value: Any) -> Any:
         found = []
         for number, line in enumerate(super().clean(value), 1):
-            match = _RULE.fullmatch(line)
-            if match is None or len(match["claim"]) > 128 or len(match["pattern"]) > 256:
+            rule = _rule(line)
+            if rule is None:
                 raise forms.ValidationError(
                     _("Line %(number)d is not of the form: claim = pattern -> role"), params={"number": number}
                 )
-            found.append(Rule(match["claim"], match["pattern"], match["role"]))
+            found.append(rule)
         if len(found) > _MOST_RULES:
             raise forms.ValidationError(_("There may be 100 rules."))
         return found
+
+
+def _rule(line: str) -> Rule | None:
+    """None for what is none. A role's name has no ">", so the last arrow is the rule's."""
+    claim, _equals, rest = line.partition("=")
+    pattern, _arrow, role = (each.strip() for each in rest.rpartition("->"))
+    claim = claim.strip()
+    if not claim or claim.split() != [claim] or len(claim) > 128 or not 0 < len(pattern) <= 256:
+        return None
+    return Rule(claim, pattern, role) if _ROLE.fullmatch(role) else None
 
 
 class OpenIDConnectForm(forms.Form):

@@ -25,7 +25,12 @@ from tests.support.samples import Samples
 REFUSED = ("AccessDenied", "AccessDeniedException")
 # Reads that are no operation of a key's administration, and what anybody may do with its own credentials.
 ALSO = {"GetPublicKey", "GenerateCredentialReport", "GetCallerIdentity", "GetSessionToken"}
-NOT = {"DecodeAuthorizationMessage", "GetFederationToken", "GetParametersForImport"}
+NOT = {
+    "DecodeAuthorizationMessage",
+    "GenerateOrganizationsAccessReport",
+    "GetFederationToken",
+    "GetParametersForImport",
+}
 # Pages that are for changing something alone: they say that it may not be done, or show the form as unavailable.
 FOR_CHANGES = ("/principals/sign-", "/theme/", "/language/", "/region/", "/styleguide/")
 OWN = {"ConsoleLogin", "GenerateCredentialReport"}  # the sign-in itself, and the report that IAM makes to be read

@@ -59,7 +59,9 @@ CASES: dict[tuple[str, ...], tuple[str, ...]] = {
 TOLD_ELSEWHERE = {
     "kmsconsole:ListAlerts": "tests/audit/alerts",
     "kmsconsole:ListComplianceResults": "tests/audit/compliance",
+    "kmsconsole:ListSignInProviders": "tests/principals/identity_providers",
     "kmsconsole:ListSinks": "tests/audit/test_sinks.py",
+    "kmsconsole:ReadClassRecord": "tests/learn/class_accounts",
     "kmsconsole:ReadKeyStoreHealth": "tests/keys/stores",
     "kmsconsole:SignComplianceReport": "signs what its reader has been shown",
 }

@@ -32,7 +32,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
             request,
             form,
             step,
-            lambda: signin.second_factor(step.token, factor, here, **_client(request)),
+            lambda: signin.second_factor(step.token, factor, here, **_browser(request)),
         )
         if answer is not None:
             return answer
@@ -66,7 +66,7 @@ def new_password(request: HttpRequest) -> HttpResponse:
                 request,
                 form,
                 step,
-                lambda: signin.new_password(step.token, form.cleaned_data["new"], **_client(request)),
+                lambda: signin.new_password(step.token, form.cleaned_data["new"], **_browser(request)),
             )
             if answer is not None:
                 return answer
@@ -96,7 +96,7 @@ def _again(request: HttpRequest, refusal: signin.SignInRefused) -> HttpResponse:
     return redirect("sign-in")
 
 
-def _client(request: HttpRequest) -> dict[str, str]:
+def _browser(request: HttpRequest) -> dict[str, str]:
     return {
         "source_ip": request.META.get("REMOTE_ADDR", ""),
         "user_agent": request.headers.get("User-Agent", ""),

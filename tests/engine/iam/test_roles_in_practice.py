@@ -135,6 +135,7 @@ def test_each_role_may_do_what_it_is_for(
 
 # Actions of the console's own, and the roles that may.
 CONSOLE: dict[str, str] = {
+    "AnswerQuestion": "teacher student",
     "ApproveKeyDeletion": "administrator teacher",
     "ApproveTrailRemoval": "",
     "ChangeDeletionRule": "",
@@ -145,11 +146,14 @@ CONSOLE: dict[str, str] = {
     "ListComplianceResults": "auditor",
     "ListConnections": "administrator operator auditor teacher",
     "ListKeyDeletionRequests": "administrator auditor teacher",
+    "ListSignInProviders": "auditor",
     "ListSinks": "auditor",
     "ManageAlerts": "",
     "ManageClasses": "teacher",
     "ManageComplianceExceptions": "",
     "ManageConnections": "",
+    "ManageDrills": "teacher",
+    "ManageSignInProviders": "",
     "MoveClock": "teacher",
     "OpenClassAccount": "teacher",
     "ReadClassRecord": "auditor teacher",

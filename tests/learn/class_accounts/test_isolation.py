@@ -36,7 +36,10 @@ def world(prepared: object) -> World:
     there = samples.make(grace.client, "marked")
     grace.client("kms").update_key_description(KeyId=there.symmetric, Description=MARK)
     grace.client("iam").tag_user(UserName="marked", Tags=[{"Key": "secret", "Value": MARK}])
-    leaving = ("principals/sign-out/", "principals/sign-in/use/", "settings/profile/sessions/")
+    leaving = (
+        *("principals/sign-out/", "principals/sign-in/use/", "principals/sign-in/callback/"),
+        "settings/profile/sessions/",
+    )
     several = [found for route, found in samples.addresses(there).items() if route not in leaving]
     addresses = [each for found in several for each in found]
     classes = [f"{made.address}{each}" for each in ("", "add/", "manage/", "close/", "students/grace-hopper/")]

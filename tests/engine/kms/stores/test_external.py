@@ -333,7 +333,7 @@ def test_a_store_has_a_quota_of_its_own(store: Store) -> None:
         sealed = [refusal_or_blob(store) for _ in range(6)]
     finally:
         throttling.configure("")
-    assert ("ThrottlingException", throttling._KMS_WORDS) in sealed
+    assert ("ThrottlingException", throttling.KMS_WORDS) in sealed
     assert store.kms.encrypt(KeyId=store.key_id, Plaintext=b"secret")["CiphertextBlob"]
 
 
