@@ -188,7 +188,7 @@ def test_a_key_that_was_used_lately_is_named_before_many_are_deleted(account: Te
 def ticks(browser: Client, address: str = "/keys/") -> tuple[list[str], list[str]]:
     """(ticked on this page, on others), as a page without scripts has them."""
     page = text(browser.get(address))
-    here = re.findall(r'name="key"\s+value="([^"]+)"\s+checked', page)
+    here = re.findall(r'name="key"\s+value="([^"]+)"[^>]*\schecked', page)
     return sorted(here), sorted(re.findall(r'type="hidden" name="key" value="([^"]+)"', page))
 
 
