@@ -179,17 +179,9 @@ def identity(principal: Principal) -> dict[str, Any]:
                 "mfaAuthenticated": "true" if principal.session.mfa else "false",
             }
         }
-        if principal.kind == "assumed-role":
+        if issuer := _ISSUER_TYPES.get(principal.kind):
             attributes["sessionIssuer"] = {
-                "type": "Role",
-                "principalId": principal.session.issuer_id,
-                "arn": principal.session.issuer_arn,
-                "accountId": principal.account_id,
-                "userName": principal.session.issuer_arn.rpartition("/")[2],
-            }
-        if principal.kind == "federated-user":
-            attributes["sessionIssuer"] = {
-                "type": "IAMUser",
+                "type": issuer,
                 "principalId": principal.session.issuer_id,
                 "arn": principal.session.issuer_arn,
                 "accountId": principal.account_id,
@@ -215,6 +207,9 @@ _IDENTITY_TYPES = {
     "web-identity": "WebIdentityUser",
     "saml": "SAMLUser",
 }
+
+
+_ISSUER_TYPES = {"assumed-role": "Role", "federated-user": "IAMUser"}  # of sessions that somebody else gave
 
 
 def _time(moment: datetime) -> str:
