@@ -16,6 +16,7 @@ from engine import clock
 from engine.context import CallContext
 from engine.iam import authorize as iam
 from engine.iam import member_accounts
+from engine.iam.access_denied import denied_by_service_control_policy
 from engine.iam.authorize import ContextValues
 from engine.store import transaction
 from engine.trail import record, recorder
@@ -134,12 +135,8 @@ def authorize(context: CallContext, action: str, *, resource: str = "*", conditi
     """
     row = BY_ACTION[action]
     if row.refused_to_members and member_accounts.is_member(context.account_id):
-        # As AWS words what a service control policy denies.
-        raise AWSError(
-            "AccessDeniedException",
-            f"User: {context.principal.arn} is not authorized to perform: {row.action} on resource: {resource} "
-            "with an explicit deny in a service control policy",
-        )
+        refusal = denied_by_service_control_policy(context.principal.arn, row.action, resource)
+        raise AWSError("AccessDeniedException", refusal)
     iam.authorize(context, row.action, resource=resource, conditions=conditions)
     if row.requires:
         iam.authorize(context, row.requires)

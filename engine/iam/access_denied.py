@@ -10,6 +10,14 @@ NOT_THERE_OR_NOT_ALLOWED = (
 )
 
 
+def denied_by_service_control_policy(arn: str, action: str, resource: str = "") -> str:
+    """AWS's sentence for what an account's organization denies; without a `resource`, of the action whatever it is about."""
+    about = f" on resource: {resource}" if resource else ""
+    return (
+        f"User: {arn} is not authorized to perform: {action}{about} with an explicit deny in a service control policy"
+    )
+
+
 def access_denied_message(decision: Decision, request: Request) -> str:
     """AWS's sentence.
 

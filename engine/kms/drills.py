@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from engine import clock, throttling
 from engine.context import CallContext
+from engine.iam.access_denied import denied_by_service_control_policy
 from engine.kms.models import Drill
 from engine.kms_operations import USES
 from engine.store.cache import Cache
@@ -25,11 +26,7 @@ LONGEST = timedelta(hours=2)
 
 
 def _denied(context: CallContext) -> str:
-    principal = context.principal
-    return (
-        f"User: {principal.arn} is not authorized to perform: {context.service}:{context.operation} "
-        "with an explicit deny in a service control policy"
-    )
+    return denied_by_service_control_policy(context.principal.arn, f"{context.service}:{context.operation}")
 
 
 def _words(text: str) -> Callable[[CallContext], str]:
