@@ -286,9 +286,9 @@ class EventStore:
         path = self._folder / "journal"
         with journal_reader.Places(path) as places:
             for sequence, start, end, voided in rows:
-                if sequence <= self.removed():
-                    continue  # the index is still to forget it
-                record = _record(places.at(start, end - start), sequence) or self._found_again(sequence)
+                record = _record(places.at(start, end - start), sequence)
+                if record is None and sequence > self.removed():  # one that was removed the index is still to forget
+                    record = self._found_again(sequence)
                 if record is None:
                     continue
                 if voided:

@@ -109,12 +109,10 @@ class Places:
 
     def at(self, start: int, length: int) -> bytes:
         """Empty where it was removed."""
-        found = segments.load(self._trail)
+        text = os.pread(self._file.fileno(), length, start) if self._file is not None else b""
+        found = segments.load(self._trail)  # behind the reading: it may be sealed meanwhile
         if start >= found.base.offset:
-            text = os.pread(self._file.fileno(), length, start) if self._file is not None else b""
-            found = segments.load(self._trail)  # it may have been sealed meanwhile
-            if start >= found.base.offset:
-                return text
+            return text
         segment = found.at(start)
         return segments.bytes_at(self._trail, segment, start, length) if segment is not None else b""
 

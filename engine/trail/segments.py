@@ -161,7 +161,7 @@ class Segments:
 
 
 _NONE = Segments()
-_loaded: tuple[Path, tuple[int, int, int], Segments] | None = None
+_loaded: tuple[str, tuple[int, int, int], Segments] | None = None
 
 
 def folder(trail: Path) -> Path:
@@ -171,7 +171,7 @@ def folder(trail: Path) -> Path:
 def load(trail: Path) -> Segments:
     """The segments of the trail in a folder, as they are now. Raises TrailUnavailable if what names them cannot be read."""
     global _loaded
-    path = trail / "segments.json"
+    path = f"{trail}/segments.json"  # asked for with each record that is read: a Path costs more than the look itself
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -180,7 +180,7 @@ def load(trail: Path) -> Segments:
     known = _loaded
     if known is not None and known[:2] == (path, version):
         return known[2]
-    found = _read(path)
+    found = _read(Path(path))
     _loaded = path, version, found
     return found
 
