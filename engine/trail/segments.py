@@ -33,7 +33,6 @@ _FORMAT = "kmsconsole-trail-segments/1"
 BLOCK_BYTES = 1 << 18  # of lines that are compressed together
 _BLOCK = struct.Struct("<QQQ")
 _GZIP = 16 + zlib.MAX_WBITS
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
