@@ -290,7 +290,7 @@ def located_between(records: Records, checkpoint: LogCheckpoint, before: int) ->
                     break
                 if merkle.leaf_hash(record.text) != file.read(0, record.sequence - 1):
                     sentence = _("record %(first)d is not what it was when the checkpoint of %(time)s was signed")
-                    values = {"first": record.sequence, "time": _time(checkpoint.time)}
+                    values = {"first": record.sequence, "time": time_text(checkpoint.time)}
                     return LogRewritten(sentence % values, record.sequence, record.sequence)
     return rewritten_between(before + 1, checkpoint.size, checkpoint.time)
 
@@ -298,7 +298,7 @@ def located_between(records: Records, checkpoint: LogCheckpoint, before: int) ->
 def missing_behind(size: int, checkpoint: LogCheckpoint) -> LogRewritten:
     """The records that a checkpoint names behind record `size`, where the trail ends."""
     sentence = _("%(missing)d records are missing that the checkpoint of %(time)s names: numbers %(first)d to %(last)d")
-    values = {"missing": checkpoint.size - size, "time": _time(checkpoint.time)}
+    values = {"missing": checkpoint.size - size, "time": time_text(checkpoint.time)}
     return LogRewritten(sentence % {**values, "first": size + 1, "last": checkpoint.size}, size + 1, checkpoint.size)
 
 
@@ -306,10 +306,10 @@ def rewritten_between(first: int, last: int, signed: datetime) -> LogRewritten:
     sentence = _(
         "of the records %(first)d to %(last)d at least one is not what it was when the checkpoint of %(time)s was signed"
     )
-    return LogRewritten(sentence % {"first": first, "last": last, "time": _time(signed)}, first, last)
+    return LogRewritten(sentence % {"first": first, "last": last, "time": time_text(signed)}, first, last)
 
 
-def _time(moment: datetime) -> str:
+def time_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

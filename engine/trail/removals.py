@@ -70,7 +70,7 @@ class Statement:
         return said % {
             "first": self.first,
             "last": self.last,
-            "date": self.time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "date": log.time_text(self.time),
             "by": self.by,
             "approved": ", ".join(self.approved) or "–",
             "reason": self.reason,

@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -195,9 +195,9 @@ def _described(records: Records, begin: Boundary, end: Boundary, size: int, dige
         end=end.offset,
         before=begin.digest.hex(),
         digest=end.digest.hex(),
-        begins=_text(first.time if first is not None else now),
-        ends=_text(last.time if last is not None else now),
-        sealed=_text(now),
+        begins=log.time_text(first.time if first is not None else now),
+        ends=log.time_text(last.time if last is not None else now),
+        sealed=log.time_text(now),
         size=size,
         sha256=digest,
         checkpoint=signed_note.sign(head.text(), head.origin, checkpoints.signer().key),
@@ -207,10 +207,6 @@ def _described(records: Records, begin: Boundary, end: Boundary, size: int, dige
 def _first_checkpoint(records: Records, sequence: int) -> LogCheckpoint | None:
     """The first that covers a record: at most a minute younger than it, while the server runs."""
     return LogCheckpoint.objects.filter(account=records.account, size__gte=sequence).order_by("time").first()
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 # --- the hole in the journal's file
