@@ -115,7 +115,7 @@ def _prepare(index: sqlite3.Connection) -> None:
     index.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16384;")
     if index.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
         return
-    with _transaction(index):
+    with write_transaction(index):
         if index.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
             for table in (*_TABLES, "position"):
                 index.execute(f"DROP TABLE IF EXISTS {table}")
@@ -127,7 +127,7 @@ def _prepare(index: sqlite3.Connection) -> None:
 def catch_up(index: sqlite3.Connection, path: Path) -> None:
     """Index what the journal holds beyond the index's position, in batches; safe with any number of processes."""
     while _state(index, path) != _UP_TO_DATE:
-        with _transaction(index):
+        with write_transaction(index):
             state, done = _state(index, path), True
             if state == _STRANGE:
                 _forget(index, path)
@@ -208,18 +208,19 @@ def forget_removed(folder: Path) -> None:
         return
     arns = index.execute("SELECT DISTINCT account, arn FROM resource").fetchall()
     for begin in range(0, len(arns), _ARNS):
-        with _transaction(index):
+        with write_transaction(index):
             sql = "DELETE FROM resource WHERE account = ? AND arn = ? AND sequence <= ?"
             index.executemany(sql, ((*each, last) for each in arns[begin : begin + _ARNS]))
-    with _transaction(index):
+    with write_transaction(index):
         index.execute("DELETE FROM last_use WHERE sequence <= ?", (last,))
     for until in range(first + _BATCH, last + _BATCH, _BATCH):  # last, since they tell that there is more to do
-        with _transaction(index):
+        with write_transaction(index):
             index.execute("DELETE FROM event WHERE sequence <= ?", (min(until, last),))
 
 
 @contextmanager
-def _transaction(index: sqlite3.Connection) -> Iterator[None]:
+def write_transaction(index: sqlite3.Connection) -> Iterator[None]:
+    """Of an index: all of what is done within is in it, or nothing."""
     index.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -298,7 +299,7 @@ class EventStore:
     def _found_again(self, sequence: int) -> dict[str, Any] | None:
         """A record that does not lie where the index says: the index is made anew. None if it cannot be read at all."""
         index = connection(self._folder)
-        with _transaction(index):
+        with write_transaction(index):
             _forget(index, self._folder / "journal")
         sql = "SELECT start, end FROM event WHERE sequence = ?"
         for start, end in _rows(self._folder, sql, (sequence,)):

@@ -11,17 +11,17 @@ version is made anew.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.trail import event_terms, places, query
+from engine.trail.index import write_transaction
 from engine.trail.query import EventStore
 from engine.trail.times import Span
 
@@ -78,24 +78,13 @@ def _open(path: Path) -> sqlite3.Connection:
     index.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
     if index.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
         return index
-    with _transaction(index):
+    with write_transaction(index):
         if index.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
             for table, columns in _TABLES.items():
                 index.execute(f"DROP TABLE IF EXISTS {table}")
                 index.execute(f"CREATE TABLE {table} ({columns}){' WITHOUT ROWID' if table == 'term' else ''}")
             index.execute(f"PRAGMA user_version = {_VERSION}")
     return index
-
-
-@contextlib.contextmanager
-def _transaction(index: sqlite3.Connection) -> Iterator[None]:
-    index.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        index.execute("COMMIT")
-    except BaseException:
-        index.execute("ROLLBACK")
-        raise
 
 
 # --- indexing
@@ -106,7 +95,7 @@ def catch_up(folder: Path, store: EventStore, account_id: str, seconds: float) -
     to date). Safe with any number of threads and processes."""
     until = time.monotonic() + seconds
     while True:
-        with _transaction(connection(folder)):
+        with write_transaction(connection(folder)):
             taken = _take_in(connection(folder), store, account_id)
         if taken < BATCH:
             return 0
@@ -291,9 +280,9 @@ def forget_removed(folder: Path, last: int) -> None:
     for (scope_,) in index.execute("SELECT id FROM scope").fetchall():
         blocks = "SELECT DISTINCT block FROM term WHERE scope = ? AND block < ?"
         for (each,) in index.execute(blocks, (scope_, block)).fetchall():
-            with _transaction(index):
+            with write_transaction(index):
                 index.execute("DELETE FROM term WHERE scope = ? AND block = ?", (scope_, each))
-    with _transaction(index):
+    with write_transaction(index):
         index.execute("DELETE FROM span WHERE block < ?", (block,))
 
 
