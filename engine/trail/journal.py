@@ -193,7 +193,7 @@ class Journal(GroupCommit):
     def _follow(self, end: int, sequence: int, digest: bytes) -> tuple[int, int, bytes]:
         """From the end of one record to the end of the last whole one. Raises TrailUnavailable where the chain breaks."""
         for entry in read(self.path, end):
-            if entry.sequence != sequence + 1 or entry.digest != sha256(digest + entry.record).digest():
+            if not entry.follows(sequence, digest):
                 raise TrailUnavailable(f"audit journal {self.path}: record {sequence + 1} does not follow the chain")
             end, sequence, digest = entry.end, entry.sequence, entry.digest
         return end, sequence, digest

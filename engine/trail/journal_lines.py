@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from engine.trail.groupcommit import TrailUnavailable
@@ -19,6 +20,10 @@ class Entry:
 
     def __init__(self, start: int, end: int, sequence: int, digest: bytes, record: bytes) -> None:
         self.start, self.end, self.sequence, self.digest, self.record = start, end, sequence, digest, record
+
+    def follows(self, sequence: int, digest: bytes) -> bool:
+        """Whether it is the next of the chain behind record `sequence`, whose hash is `digest`."""
+        return self.sequence == sequence + 1 and self.digest == sha256(digest + self.record).digest()
 
 
 class Line:

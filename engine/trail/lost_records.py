@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 
 from django.conf import settings
@@ -99,7 +98,7 @@ def _whole_bytes(journal: Path) -> int:
     end, sequence, digest = base(journal)
     try:
         for entry in read(journal, end):
-            if (entry.sequence, entry.digest) != (sequence + 1, sha256(digest + entry.record).digest()):
+            if not entry.follows(sequence, digest):
                 break
             sequence, digest, end = entry.sequence, entry.digest, entry.end
     except TrailUnavailable:

@@ -122,7 +122,7 @@ def _write(trail: Path, records: Records, base: Boundary, until: int) -> Segment
             found.append(Block(sequence + 1, end, size))
             for line in block:
                 entry = line.entry(trail / "journal")
-                if (entry.sequence, entry.digest) != (sequence + 1, sha256(digest + entry.record).digest()):
+                if not entry.follows(sequence, digest):
                     raise TrailUnavailable(f"audit journal: record {sequence + 1} does not follow the chain")
                 sequence, digest, end = entry.sequence, entry.digest, entry.end
                 content.update(line.text)
@@ -174,7 +174,7 @@ def check(trail: Path, segment: Segment) -> None:
     sequence, digest = segment.first - 1, bytes.fromhex(segment.before)
     for line in segments.lines(trail, segment, segment.start):
         entry = line.entry(trail / "journal")
-        if (entry.sequence, entry.digest) != (sequence + 1, sha256(digest + entry.record).digest()):
+        if not entry.follows(sequence, digest):
             raise SegmentLost(f"record {sequence + 1} of segment {segment.name} does not follow the chain")
         sequence, digest = entry.sequence, entry.digest
     if (sequence, digest.hex()) != (segment.last, segment.digest):
