@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from engine import clock
 from engine.context import CallContext
-from engine.iam import credentials, entities, quotas
+from engine.iam import credentials, entities, entity_tags, quotas
 from engine.iam.credentials import new_unique_id
 from engine.iam.credentials_api import named_user
 from engine.iam.models import ServerCertificate, SigningCertificate, User
@@ -161,24 +161,6 @@ def delete_server(context: CallContext, parameters: dict[str, Any]) -> Answer:
     return {}
 
 
-def tag_server(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    row = _permitted(context, parameters)
-    row.tags = entities.tag_mapping(parameters["Tags"], row.tags)
-    row.save(update_fields=["tags"])
-    return {}
-
-
-def untag_server(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    row = _permitted(context, parameters)
-    row.tags = entities.tags_without(row.tags, parameters["TagKeys"])
-    row.save(update_fields=["tags"])
-    return {}
-
-
-def list_server_tags(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    return entities.page(parameters, entities.tag_list(_permitted(context, parameters).tags), "Tags")
-
-
 def upload_signing(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user, body = named_user(context, parameters), parameters["CertificateBody"]
     try:
@@ -234,14 +216,12 @@ def delete_signing(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 
 OPERATIONS: dict[str, Operation] = {
+    **entity_tags.operations("ServerCertificate", _permitted),
     "DeleteServerCertificate": Operation(delete_server, writes=True),
     "DeleteSigningCertificate": Operation(delete_signing, writes=True),
     "GetServerCertificate": Operation(get_server),
-    "ListServerCertificateTags": Operation(list_server_tags),
     "ListServerCertificates": Operation(list_server),
     "ListSigningCertificates": Operation(list_signing),
-    "TagServerCertificate": Operation(tag_server, writes=True),
-    "UntagServerCertificate": Operation(untag_server, writes=True),
     "UpdateServerCertificate": Operation(update_server, writes=True),
     "UpdateSigningCertificate": Operation(update_signing, writes=True),
     "UploadServerCertificate": Operation(upload_server, writes=True),

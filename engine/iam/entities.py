@@ -167,7 +167,7 @@ def tag_mapping(
 ) -> dict[str, str]:
     """Tags as a mapping, added to those before. Raises InvalidInput for duplicates, LimitExceeded for more than 50.
 
-    Names of the tags of users and roles differ by more than case (`any_case`); those of policies do not have to.
+    Names of tags differ by more than case (`any_case`); those of policies do not have to.
     """
     names = [tag["Key"].lower() if any_case else tag["Key"] for tag in listed]
     if len(set(names)) != len(names):
@@ -184,10 +184,10 @@ def tag_mapping(
     return together
 
 
-def tags_without(tags: Mapping[str, str], names: list[str]) -> dict[str, str]:
-    """What untagging a user, role or instance profile leaves: names in any case are gone."""
-    gone = {name.lower() for name in names}
-    return {name: value for name, value in tags.items() if name.lower() not in gone}
+def tags_without(tags: Mapping[str, str], names: list[str], *, any_case: bool = True) -> dict[str, str]:
+    """What untagging leaves. `any_case`: as in `tag_mapping`."""
+    gone = {name.lower() if any_case else name for name in names}
+    return {name: value for name, value in tags.items() if (name.lower() if any_case else name) not in gone}
 
 
 def encoded(document: str) -> str:

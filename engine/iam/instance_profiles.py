@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import entities, quotas
+from engine.iam import entities, entity_tags, quotas
 from engine.iam.authorize import authorize
 from engine.iam.credentials import new_unique_id
 from engine.iam.entities import ROLE
@@ -109,33 +109,13 @@ def remove_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
     return {}
 
 
-def tag(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    profile = _permitted(context, parameters)
-    profile.tags = entities.tag_mapping(parameters["Tags"], profile.tags)
-    profile.save(update_fields=["tags"])
-    return {}
-
-
-def untag(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    profile = _permitted(context, parameters)
-    profile.tags = entities.tags_without(profile.tags, parameters["TagKeys"])
-    profile.save(update_fields=["tags"])
-    return {}
-
-
-def list_tags(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    return entities.page(parameters, entities.tag_list(_permitted(context, parameters).tags), "Tags")
-
-
 OPERATIONS: dict[str, Operation] = {
+    **entity_tags.operations("InstanceProfile", _permitted),
     "AddRoleToInstanceProfile": Operation(add_role, writes=True),
     "CreateInstanceProfile": Operation(create, writes=True),
     "DeleteInstanceProfile": Operation(delete, writes=True),
     "GetInstanceProfile": Operation(get),
-    "ListInstanceProfileTags": Operation(list_tags),
     "ListInstanceProfiles": Operation(list_all),
     "ListInstanceProfilesForRole": Operation(list_for_role),
     "RemoveRoleFromInstanceProfile": Operation(remove_role, writes=True),
-    "TagInstanceProfile": Operation(tag, writes=True),
-    "UntagInstanceProfile": Operation(untag, writes=True),
 }

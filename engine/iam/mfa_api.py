@@ -11,7 +11,7 @@ from typing import Any
 import segno
 
 from engine.context import CallContext
-from engine.iam import entities, mfa, quotas
+from engine.iam import entities, entity_tags, mfa, quotas
 from engine.iam.credentials_api import named_user
 from engine.iam.entities import USER
 from engine.iam.models import Account, MFADevice
@@ -175,34 +175,14 @@ def _virtual_entry(device: MFADevice) -> Answer:
     return entry
 
 
-def tag(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    device = _virtual(context, parameters)
-    device.tags = entities.tag_mapping(parameters["Tags"], device.tags)
-    device.save(update_fields=["tags"])
-    return {}
-
-
-def untag(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    device = _virtual(context, parameters)
-    device.tags = entities.tags_without(device.tags, parameters["TagKeys"])
-    device.save(update_fields=["tags"])
-    return {}
-
-
-def list_tags(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    return entities.page(parameters, entities.tag_list(_virtual(context, parameters).tags), "Tags")
-
-
 OPERATIONS: dict[str, Operation] = {
+    **entity_tags.operations("MFADevice", _virtual),
     "CreateVirtualMFADevice": Operation(create, writes=True),
     "DeactivateMFADevice": Operation(deactivate, writes=True),
     "DeleteVirtualMFADevice": Operation(delete, writes=True),
     "EnableMFADevice": Operation(enable, writes=True),
     "GetMFADevice": Operation(get),
-    "ListMFADeviceTags": Operation(list_tags),
     "ListMFADevices": Operation(list_of_user),
     "ListVirtualMFADevices": Operation(list_virtual),
     "ResyncMFADevice": Operation(resync, writes=True),
-    "TagMFADevice": Operation(tag, writes=True),
-    "UntagMFADevice": Operation(untag, writes=True),
 }

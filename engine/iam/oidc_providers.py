@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.context import CallContext
-from engine.iam import entities, quotas
+from engine.iam import entities, entity_tags, quotas
 from engine.iam.models import OpenIDConnectProvider
 from engine.operation import Operation
 from engine.wire.errors import AWSError
@@ -125,20 +125,6 @@ def update_thumbprints(context: CallContext, parameters: dict[str, Any]) -> Answ
     return _save(context, provider, thumbprints=_thumbprints(parameters["ThumbprintList"]))
 
 
-def tag(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    provider = _permitted(context, parameters)
-    return _save(context, provider, tags=entities.tag_mapping(parameters["Tags"], provider.tags))
-
-
-def untag(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    provider = _permitted(context, parameters)
-    return _save(context, provider, tags=entities.tags_without(provider.tags, parameters["TagKeys"]))
-
-
-def list_tags(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    return entities.page(parameters, entities.tag_list(_permitted(context, parameters).tags), "Tags")
-
-
 def _save(context: CallContext, provider: OpenIDConnectProvider, **changed: Any) -> Answer:
     for name, value in changed.items():
         setattr(provider, name, value)
@@ -148,14 +134,12 @@ def _save(context: CallContext, provider: OpenIDConnectProvider, **changed: Any)
 
 
 OPERATIONS: dict[str, Operation] = {
+    **entity_tags.operations("OpenIDConnectProvider", _permitted, announced=True),
     "AddClientIDToOpenIDConnectProvider": Operation(add_client, writes=True),
     "CreateOpenIDConnectProvider": Operation(create, writes=True),
     "DeleteOpenIDConnectProvider": Operation(delete, writes=True),
     "GetOpenIDConnectProvider": Operation(get),
-    "ListOpenIDConnectProviderTags": Operation(list_tags),
     "ListOpenIDConnectProviders": Operation(list_all),
     "RemoveClientIDFromOpenIDConnectProvider": Operation(remove_client, writes=True),
-    "TagOpenIDConnectProvider": Operation(tag, writes=True),
-    "UntagOpenIDConnectProvider": Operation(untag, writes=True),
     "UpdateOpenIDConnectProviderThumbprint": Operation(update_thumbprints, writes=True),
 }

@@ -8,6 +8,8 @@ from engine.iam import (
     credential_report,
     credentials_api,
     details,
+    entities,
+    entity_tags,
     instance_profiles,
     mfa_api,
     oidc_providers,
@@ -40,9 +42,9 @@ def _of_kind(kind: Kind) -> dict[str, Operation]:
 def _of_tagged_kind(kind: Kind) -> dict[str, Operation]:
     word = kind.word.capitalize()
     return {
-        f"Tag{word}": Operation(principals_api.tag(kind), writes=True),
-        f"Untag{word}": Operation(principals_api.untag(kind), writes=True),
-        f"List{word}Tags": Operation(principals_api.list_tags(kind)),
+        **entity_tags.operations(
+            word, lambda context, parameters: entities.permitted(context, kind, parameters), announced=True
+        ),
         f"Put{word}PermissionsBoundary": Operation(principals_api.put_boundary(kind), writes=True),
         f"Delete{word}PermissionsBoundary": Operation(principals_api.delete_boundary(kind), writes=True),
     }
@@ -59,6 +61,7 @@ OPERATIONS: dict[str, Operation] = {
     **instance_profiles.OPERATIONS,
     **mfa_api.OPERATIONS,
     **passwords.OPERATIONS,
+    **policies_api.TAGS,
     **service_credentials.OPERATIONS,
     **oidc_providers.OPERATIONS,
     **saml_providers.OPERATIONS,
@@ -100,7 +103,6 @@ OPERATIONS: dict[str, Operation] = {
     "ListGroups": Operation(principals_api.list_groups),
     "ListGroupsForUser": Operation(principals_api.list_groups_for_user),
     "ListPolicies": Operation(policies_api.list_policies),
-    "ListPolicyTags": Operation(policies_api.list_policy_tags),
     "ListPolicyVersions": Operation(policies_api.list_policy_versions),
     "ListRoles": Operation(principals_api.list_roles),
     "ListUsers": Operation(principals_api.list_users),
@@ -108,8 +110,6 @@ OPERATIONS: dict[str, Operation] = {
     "SetDefaultPolicyVersion": Operation(policies_api.set_default_policy_version, writes=True),
     "SimulateCustomPolicy": Operation(simulate.simulate_custom_policy),
     "SimulatePrincipalPolicy": Operation(simulate.simulate_principal_policy),
-    "TagPolicy": Operation(policies_api.tag_policy, writes=True),
-    "UntagPolicy": Operation(policies_api.untag_policy, writes=True),
     "UpdateAccessKey": Operation(credentials_api.update_access_key, writes=True),
     "UpdateAssumeRolePolicy": Operation(principals_api.update_assume_role_policy, writes=True),
     "UpdateGroup": Operation(principals_api.update_group, writes=True),

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q
 
 from engine.context import CallContext
-from engine.iam import aws_managed, entities, grammar, quotas
+from engine.iam import aws_managed, entities, entity_tags, grammar, quotas
 from engine.iam.credentials import new_unique_id
 from engine.iam.entities import GROUP, ROLE, USER, Kind
 from engine.iam.models import Attachment, InlinePolicy, ManagedPolicy, ManagedPolicyVersion, Role, User
@@ -392,19 +392,4 @@ def list_entities_for_policy(context: CallContext, parameters: dict[str, Any]) -
     return {**answer, **page}
 
 
-def tag_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    policy = _permitted(context, parameters)
-    policy.tags = entities.tag_mapping(parameters["Tags"], policy.tags, any_case=False)
-    policy.save(update_fields=["tags"])
-    return {}
-
-
-def untag_policy(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    policy = _permitted(context, parameters)
-    policy.tags = {name: value for name, value in policy.tags.items() if name not in parameters["TagKeys"]}
-    policy.save(update_fields=["tags"])
-    return {}
-
-
-def list_policy_tags(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    return entities.page(parameters, entities.tag_list(_permitted(context, parameters).tags), "Tags")
+TAGS = entity_tags.operations("Policy", _permitted, any_case=False)

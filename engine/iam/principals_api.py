@@ -1,4 +1,4 @@
-"""Users, groups, roles: create, get, list, update, delete, membership, tags, boundaries."""
+"""Users, groups, roles: create, get, list, update, delete, membership, boundaries."""
 
 from __future__ import annotations
 
@@ -264,36 +264,6 @@ def remove_user_from_group(context: CallContext, parameters: dict[str, Any]) -> 
 def list_groups_for_user(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user = entities.permitted(context, USER, parameters)
     return entities.page(parameters, [entities.group_entry(group) for group in user.groups.order_by("name")], "Groups")
-
-
-def tag(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
-    def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
-        row = entities.permitted(context, kind, parameters)
-        row.tags = entities.tag_mapping(parameters["Tags"], row.tags)
-        row.save(update_fields=["tags"])
-        entities.touched(context)
-        return {}
-
-    return run
-
-
-def untag(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
-    def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
-        row = entities.permitted(context, kind, parameters)
-        row.tags = entities.tags_without(row.tags, parameters["TagKeys"])
-        row.save(update_fields=["tags"])
-        entities.touched(context)
-        return {}
-
-    return run
-
-
-def list_tags(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
-    def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
-        row = entities.permitted(context, kind, parameters)
-        return entities.page(parameters, entities.tag_list(row.tags), "Tags")
-
-    return run
 
 
 def put_boundary(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:

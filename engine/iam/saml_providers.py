@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import entities, quotas, saml_metadata
+from engine.iam import entities, entity_tags, quotas, saml_metadata
 from engine.iam.credentials import new_unique_id
 from engine.iam.models import SAMLProvider
 from engine.operation import Operation
@@ -106,20 +106,6 @@ def delete(context: CallContext, parameters: dict[str, Any]) -> Answer:
     return {}
 
 
-def tag(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    provider = _permitted(context, parameters)
-    return _save(context, provider, tags=entities.tag_mapping(parameters["Tags"], provider.tags))
-
-
-def untag(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    provider = _permitted(context, parameters)
-    return _save(context, provider, tags=entities.tags_without(provider.tags, parameters["TagKeys"]))
-
-
-def list_tags(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    return entities.page(parameters, entities.tag_list(_permitted(context, parameters).tags), "Tags")
-
-
 def _save(context: CallContext, provider: SAMLProvider, **changed: Any) -> Answer:
     for name, value in changed.items():
         setattr(provider, name, value)
@@ -129,12 +115,10 @@ def _save(context: CallContext, provider: SAMLProvider, **changed: Any) -> Answe
 
 
 OPERATIONS: dict[str, Operation] = {
+    **entity_tags.operations("SAMLProvider", _permitted, announced=True),
     "CreateSAMLProvider": Operation(create, writes=True),
     "DeleteSAMLProvider": Operation(delete, writes=True),
     "GetSAMLProvider": Operation(get),
-    "ListSAMLProviderTags": Operation(list_tags),
     "ListSAMLProviders": Operation(list_all),
-    "TagSAMLProvider": Operation(tag, writes=True),
-    "UntagSAMLProvider": Operation(untag, writes=True),
     "UpdateSAMLProvider": Operation(update, writes=True),
 }
