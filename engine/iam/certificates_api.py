@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from engine import clock
 from engine.context import CallContext
-from engine.iam import credentials, entities, entity_tags, quotas
+from engine.iam import credentials, entities, entity_tags, quotas, user_credentials
 from engine.iam.credentials import new_unique_id
 from engine.iam.credentials_api import named_user
 from engine.iam.models import ServerCertificate, SigningCertificate, User
@@ -19,6 +19,9 @@ from engine.vault import domain_keys
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
+_signing = user_credentials.finder(
+    "signing_certificates", "CertificateId", "The Certificate with id {} cannot be found."
+)
 _UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
 _CHAIN = (
     "Unable to validate certificate chain. The certificate chain must start with the immediate signing certificate, followed by any "
@@ -128,8 +131,7 @@ def upload_server(context: CallContext, parameters: dict[str, Any]) -> Answer:
         expires=certificate.not_valid_after_utc,
         tags=entities.tag_mapping(parameters.get("Tags", [])),
     )
-    answer: Answer = {"ServerCertificateMetadata": _metadata(row)}
-    return {**answer, "Tags": entities.tag_list(row.tags)} if row.tags else answer
+    return entities.with_tags({"ServerCertificateMetadata": _metadata(row)}, row)
 
 
 def get_server(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -189,41 +191,20 @@ def _signing_entry(row: SigningCertificate, user: User) -> Answer:
     }
 
 
-def _signing(context: CallContext, parameters: dict[str, Any]) -> SigningCertificate:
-    user, credential_id = named_user(context, parameters), parameters["CertificateId"]
-    row = user.signing_certificates.filter(credential_id=credential_id).first()
-    if row is None:
-        raise AWSError("NoSuchEntity", f"The Certificate with id {credential_id} cannot be found.")
-    return row
-
-
 def list_signing(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user = named_user(context, parameters)
     rows = user.signing_certificates.order_by("created", "credential_id")
     return entities.page(parameters, [_signing_entry(row, user) for row in rows], "Certificates")
 
 
-def update_signing(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    row = _signing(context, parameters)
-    row.status = entities.new_status(parameters)
-    row.save(update_fields=["status"])
-    return {}
-
-
-def delete_signing(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    _signing(context, parameters).delete()
-    return {}
-
-
 OPERATIONS: dict[str, Operation] = {
+    **user_credentials.operations("SigningCertificate", _signing),
     **entity_tags.operations("ServerCertificate", _permitted),
     "DeleteServerCertificate": Operation(delete_server, writes=True),
-    "DeleteSigningCertificate": Operation(delete_signing, writes=True),
     "GetServerCertificate": Operation(get_server),
     "ListServerCertificates": Operation(list_server),
     "ListSigningCertificates": Operation(list_signing),
     "UpdateServerCertificate": Operation(update_server, writes=True),
-    "UpdateSigningCertificate": Operation(update_signing, writes=True),
     "UploadServerCertificate": Operation(upload_server, writes=True),
     "UploadSigningCertificate": Operation(upload_signing, writes=True),
 }

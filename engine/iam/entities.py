@@ -145,14 +145,6 @@ def page(
     return answer
 
 
-def new_status(parameters: Mapping[str, Any]) -> str:
-    """The status that a request gives a credential. Expired is what time makes it, not a request."""
-    status: str = parameters["Status"]
-    if status == "Expired":
-        raise AWSError("ValidationError", "A credential can be made Active or Inactive.")
-    return status
-
-
 def under_path(parameters: Mapping[str, Any], rows: Any) -> Any:
     prefix = parameters.get("PathPrefix")
     return rows.filter(path__startswith=prefix) if prefix else rows

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from engine.context import CallContext
-from engine.iam import credentials, entities, quotas
+from engine.iam import credentials, entities, quotas, user_credentials
 from engine.iam.credentials_api import named_user
 from engine.iam.entities import USER
 from engine.iam.models import ServiceSpecificCredential, SSHPublicKey, User
@@ -32,6 +32,10 @@ from engine.wire.errors import AWSError
 Answer = dict[str, Any]
 _LEAST_BITS = 2048
 _BEDROCK = "bedrock.amazonaws.com"
+_ssh = user_credentials.finder("ssh_public_keys", "SSHPublicKeyId", "The Public Key with id {} cannot be found.")
+_credential = user_credentials.finder(
+    "service_specific_credentials", "ServiceSpecificCredentialId", "No such credential {} exists."
+)
 SERVICES = ("cassandra.amazonaws.com", "codecommit.amazonaws.com", _BEDROCK)
 
 
@@ -79,14 +83,6 @@ def _ssh_entry(row: SSHPublicKey, user: User, body: str = "") -> Answer:
     return {**entry, "Fingerprint": row.fingerprint, "SSHPublicKeyBody": body} if body else entry
 
 
-def _ssh(context: CallContext, parameters: dict[str, Any]) -> SSHPublicKey:
-    user, credential_id = entities.permitted(context, USER, parameters), parameters["SSHPublicKeyId"]
-    row: SSHPublicKey | None = user.ssh_public_keys.filter(credential_id=credential_id).first()
-    if row is None:
-        raise AWSError("NoSuchEntity", f"The Public Key with id {credential_id} cannot be found.")
-    return row
-
-
 def get_ssh(context: CallContext, parameters: dict[str, Any]) -> Answer:
     row = _ssh(context, parameters)
     key = _ssh_key(row.body)
@@ -106,18 +102,6 @@ def list_ssh(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user = named_user(context, parameters)
     rows = user.ssh_public_keys.order_by("created", "credential_id")
     return entities.page(parameters, [_ssh_entry(row, user) for row in rows], "SSHPublicKeys")
-
-
-def update_ssh(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    row = _ssh(context, parameters)
-    row.status = entities.new_status(parameters)
-    row.save(update_fields=["status"])
-    return {}
-
-
-def delete_ssh(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    _ssh(context, parameters).delete()
-    return {}
 
 
 def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -176,14 +160,6 @@ def _entry(context: CallContext, row: ServiceSpecificCredential) -> Answer:
     return {**entry, "ExpirationDate": row.expires} if row.expires is not None else entry
 
 
-def _credential(context: CallContext, parameters: dict[str, Any]) -> ServiceSpecificCredential:
-    user, credential_id = named_user(context, parameters), parameters["ServiceSpecificCredentialId"]
-    row = user.service_specific_credentials.filter(credential_id=credential_id).first()
-    if row is None:
-        raise AWSError("NoSuchEntity", f"No such credential {credential_id} exists.")
-    return row
-
-
 def list_credentials(context: CallContext, parameters: dict[str, Any]) -> Answer:
     if parameters.get("AllUsers"):
         entities.permit(context)
@@ -197,31 +173,17 @@ def list_credentials(context: CallContext, parameters: dict[str, Any]) -> Answer
     return entities.page(parameters, entries, "ServiceSpecificCredentials")
 
 
-def update(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    row = _credential(context, parameters)
-    row.status = entities.new_status(parameters)
-    row.save(update_fields=["status"])
-    return {}
-
-
 def reset(context: CallContext, parameters: dict[str, Any]) -> Answer:
     return _with_new_secret(context, _credential(context, parameters))
 
 
-def delete(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    _credential(context, parameters).delete()
-    return {}
-
-
 OPERATIONS: dict[str, Operation] = {
+    **user_credentials.operations("SSHPublicKey", _ssh),
+    **user_credentials.operations("ServiceSpecificCredential", _credential),
     "CreateServiceSpecificCredential": Operation(create, writes=True),
-    "DeleteSSHPublicKey": Operation(delete_ssh, writes=True),
-    "DeleteServiceSpecificCredential": Operation(delete, writes=True),
     "GetSSHPublicKey": Operation(get_ssh),
     "ListSSHPublicKeys": Operation(list_ssh),
     "ListServiceSpecificCredentials": Operation(list_credentials),
     "ResetServiceSpecificCredential": Operation(reset, writes=True),
-    "UpdateSSHPublicKey": Operation(update_ssh, writes=True),
-    "UpdateServiceSpecificCredential": Operation(update, writes=True),
     "UploadSSHPublicKey": Operation(upload_ssh, writes=True),
 }
