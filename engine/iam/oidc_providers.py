@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from engine.context import CallContext
 from engine.iam import entities, entity_tags, quotas
+from engine.iam.identity_providers import OIDC, permitted, save
 from engine.iam.models import OpenIDConnectProvider
 from engine.operation import Operation
 from engine.wire.errors import AWSError
@@ -24,17 +25,8 @@ def _mine(context: CallContext) -> Any:
     return OpenIDConnectProvider.objects.filter(account_id=context.account_id)
 
 
-def _permitted(context: CallContext, parameters: dict[str, Any], *, may_be_gone: bool = False) -> Any:
-    """The provider that the request names; None for one that is not there (`may_be_gone`), else NoSuchEntity."""
-    arn = parameters["OpenIDConnectProviderArn"]
-    prefix = f"arn:aws:iam::{context.account_id}:oidc-provider/"
-    found = _mine(context).filter(url=arn.removeprefix(prefix)).first() if arn.startswith(prefix) else None
-    entities.permit(context, arn, found, asked=parameters)
-    if not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:oidc-provider/.+", arn):
-        raise AWSError("InvalidInput", f"Invalid ARN: {arn}")
-    if found is None and not may_be_gone:
-        raise AWSError("NoSuchEntity", f"OpenIDConnect Provider not found for arn {arn}")
-    return found
+def _permitted(context: CallContext, parameters: dict[str, Any]) -> Any:
+    return permitted(context, OIDC, parameters)
 
 
 def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -100,7 +92,7 @@ def list_all(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 def delete(context: CallContext, parameters: dict[str, Any]) -> Answer:
     """One that is not there is not an error. Source: IAM API Reference, DeleteOpenIDConnectProvider."""
-    provider = _permitted(context, parameters, may_be_gone=True)
+    provider = permitted(context, OIDC, parameters, may_be_gone=True)
     if provider is not None:
         provider.delete()
         entities.touched(context)
@@ -111,26 +103,18 @@ def add_client(context: CallContext, parameters: dict[str, Any]) -> Answer:
     provider = _permitted(context, parameters)
     clients = list(dict.fromkeys([*provider.client_ids, parameters["ClientID"]]))
     quotas.hold("ClientIdsPerOpenIdConnectProvider", len(clients))
-    return _save(context, provider, client_ids=clients)
+    return save(context, provider, client_ids=clients)
 
 
 def remove_client(context: CallContext, parameters: dict[str, Any]) -> Answer:
     """One that is not in the list is not an error. Source: IAM API Reference, RemoveClientIDFromOpenIDConnectProvider."""
     provider = _permitted(context, parameters)
-    return _save(context, provider, client_ids=[each for each in provider.client_ids if each != parameters["ClientID"]])
+    return save(context, provider, client_ids=[each for each in provider.client_ids if each != parameters["ClientID"]])
 
 
 def update_thumbprints(context: CallContext, parameters: dict[str, Any]) -> Answer:
     provider = _permitted(context, parameters)
-    return _save(context, provider, thumbprints=_thumbprints(parameters["ThumbprintList"]))
-
-
-def _save(context: CallContext, provider: OpenIDConnectProvider, **changed: Any) -> Answer:
-    for name, value in changed.items():
-        setattr(provider, name, value)
-    provider.save(update_fields=list(changed))
-    entities.touched(context)
-    return {}
+    return save(context, provider, thumbprints=_thumbprints(parameters["ThumbprintList"]))
 
 
 OPERATIONS: dict[str, Operation] = {

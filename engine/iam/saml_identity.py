@@ -23,7 +23,7 @@ from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from engine import clock
-from engine.iam import saml_metadata
+from engine.iam import identity_providers, saml_metadata
 from engine.iam.models import SAMLProvider
 from engine.iam.principal import Principal
 from engine.iam.saml_metadata import NAMES, IdentityProvider, NotSaml
@@ -182,9 +182,7 @@ def _text(element: Any) -> str:
 
 def check(account_id: str, provider_arn: str, role_arn: str, response: str) -> Identity:
     """Who a response is about, by this provider of the account. Raises AWSError: InvalidIdentityToken, ExpiredTokenException, AccessDenied."""
-    prefix = f"arn:aws:iam::{account_id}:saml-provider/"
-    mine = SAMLProvider.objects.filter(account_id=account_id)
-    provider = mine.filter(name=provider_arn.removeprefix(prefix)).first() if provider_arn.startswith(prefix) else None
+    provider = identity_providers.by_arn(identity_providers.SAML, account_id, provider_arn)
     if provider is None:
         raise _invalid("Specified provider doesn't exist")
     try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
 from engine.context import CallContext
 from engine.iam import entities, entity_tags, quotas, saml_metadata
 from engine.iam.credentials import new_unique_id
+from engine.iam.identity_providers import SAML, permitted, save
 from engine.iam.models import SAMLProvider
 from engine.operation import Operation
 from engine.wire.errors import AWSError
@@ -22,16 +22,7 @@ def _mine(context: CallContext) -> Any:
 
 
 def _permitted(context: CallContext, parameters: dict[str, Any]) -> Any:
-    """The provider that the request names. Raises InvalidInput, NoSuchEntity."""
-    arn = parameters["SAMLProviderArn"]
-    prefix = f"arn:aws:iam::{context.account_id}:saml-provider/"
-    found = _mine(context).filter(name=arn.removeprefix(prefix)).first() if arn.startswith(prefix) else None
-    entities.permit(context, arn, found, asked=parameters)
-    if not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:saml-provider/.+", arn):
-        raise AWSError("InvalidInput", f"Invalid ARN: {arn}")
-    if found is None:
-        raise AWSError("NoSuchEntity", f"Manifest not found for arn {arn}")
-    return found
+    return permitted(context, SAML, parameters)
 
 
 def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -96,20 +87,12 @@ def update(context: CallContext, parameters: dict[str, Any]) -> Answer:
         raise AWSError("NoSuchEntity", f"Private key {parameters['RemovePrivateKey']} cannot be found.")
     if "SAMLMetadataDocument" in parameters:
         _check_metadata(parameters["SAMLMetadataDocument"])
-        _save(context, provider, metadata=parameters["SAMLMetadataDocument"], valid_until=context.now + _VALID)
+        save(context, provider, metadata=parameters["SAMLMetadataDocument"], valid_until=context.now + _VALID)
     return {"SAMLProviderArn": provider.arn}
 
 
 def delete(context: CallContext, parameters: dict[str, Any]) -> Answer:
     _permitted(context, parameters).delete()
-    entities.touched(context)
-    return {}
-
-
-def _save(context: CallContext, provider: SAMLProvider, **changed: Any) -> Answer:
-    for name, value in changed.items():
-        setattr(provider, name, value)
-    provider.save(update_fields=list(changed))
     entities.touched(context)
     return {}
 

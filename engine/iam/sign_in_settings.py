@@ -11,7 +11,8 @@ from typing import Any
 import jwt
 import orjson
 
-from engine.iam import federation, oidc_sign_in, role_mapping, session_parameters, web_identity
+from engine.iam import federation, identity_providers, oidc_sign_in, role_mapping, session_parameters, web_identity
+from engine.iam.identity_providers import OIDC
 from engine.iam.models import OpenIDConnectProvider, RoleMappingRule, SignInProvider
 from engine.iam.role_mapping import Rule
 from engine.store.transaction import changed, iam_entity
@@ -53,11 +54,9 @@ class Outcome:
 
 def _provider(account_id: str, arn: str) -> OpenIDConnectProvider:
     """A provider of this account. Raises AWSError."""
-    url = arn.removeprefix(f"arn:aws:iam::{account_id}:oidc-provider/")
-    sound = url != arn and "\0" not in url
-    row = OpenIDConnectProvider.objects.filter(account_id=account_id, url=url).first() if sound else None
+    row: OpenIDConnectProvider | None = identity_providers.by_arn(OIDC, account_id, arn)
     if row is None:
-        raise AWSError("NoSuchEntity", f"OpenIDConnect Provider not found for arn {arn}")
+        raise identity_providers.not_found(OIDC, arn)
     return row
 
 
