@@ -116,16 +116,12 @@ def uses_of(context: CallContext, holders: Iterable[User | Role]) -> dict[str, U
         holder.arn: query.uses_by_action(
             context.account_id,
             since,
-            principal=holder.arn if isinstance(holder, User) else _sessions(holder),
+            # Of a role: how the ARNs of all its sessions begin.
+            principal=holder.arn if isinstance(holder, User) else holder.session_arn(""),
             user=holder.name if isinstance(holder, User) else None,
         )
         for holder in holders
     }
-
-
-def _sessions(role: Role) -> str:
-    """How the ARNs of a role's sessions begin."""
-    return f"arn:aws:sts::{role.account_id}:assumed-role/{role.name}/"
 
 
 def _found(context: CallContext, about: Subject, *, actions: bool) -> list[dict[str, Any]]:

@@ -104,7 +104,7 @@ def role_principal(role: Role, session: SessionFacts, access_key_id: str = "") -
     return Principal(
         kind="assumed-role",
         account_id=role.account_id,
-        arn=f"arn:aws:sts::{role.account_id}:assumed-role/{role.name}/{session.name}",
+        arn=role.session_arn(session.name),
         unique_id=f"{role.unique_id}:{session.name}",
         name=session.name,
         tags={**role.tags, **session.tags},

@@ -166,18 +166,9 @@ def become(
         provider=asked.principal.provider,
         provider_keys={name: list(value) if isinstance(value, tuple) else value for name, value in asked.kept.items()},
     )
-    answer: Answer = {
-        "Credentials": session_parameters.entry(made),
-        "AssumedRoleUser": {
-            "AssumedRoleId": f"{role.unique_id}:{asked.session_name}",
-            "Arn": f"arn:aws:sts::{role.account_id}:assumed-role/{role.name}/{asked.session_name}",
-        },
-    }
-    if asked.source_identity:
-        answer["SourceIdentity"] = asked.source_identity
-    if packed:
-        answer["PackedPolicySize"] = packed
-    return made, answer
+    return made, session_parameters.role_answer(
+        role, asked.session_name, made, source_identity=asked.source_identity, packed=packed
+    )
 
 
 def members_of(asked: Asked, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -268,8 +268,7 @@ def open_session(managed_by: str, account_id: str, session_name: str, *, console
     made = credentials.create_session(
         role, _SESSION, name=session_name, policies=[READ_ONLY], console_session=console_session
     )
-    arn = f"arn:aws:sts::{account_id}:assumed-role/{role.name}/{session_name}"
-    return Opened(arn, role.name, made)
+    return Opened(role.session_arn(session_name), role.name, made)
 
 
 def move_clocks(managed_by: str, account_ids: list[str], seconds: float) -> int:

@@ -159,6 +159,10 @@ class Role(_Entity):
     def arn(self) -> str:
         return f"arn:aws:iam::{self.account_id}:role{self.path}{self.name}"
 
+    def session_arn(self, name: str) -> str:
+        """The ARN of its session of this name."""
+        return f"arn:aws:sts::{self.account_id}:assumed-role/{self.name}/{name}"
+
 
 class InstanceProfile(_Entity):
     """What hands a role to a virtual machine. At most one role."""

@@ -32,6 +32,21 @@ def entry(made: credentials.TemporaryCredentials) -> Answer:
     }
 
 
+def role_answer(
+    role: Role, name: str, made: credentials.TemporaryCredentials, *, source_identity: str, packed: int
+) -> Answer:
+    """What the operations answer that give a session of a role."""
+    answer: Answer = {
+        "Credentials": entry(made),
+        "AssumedRoleUser": {"AssumedRoleId": f"{role.unique_id}:{name}", "Arn": role.session_arn(name)},
+    }
+    if source_identity:
+        answer["SourceIdentity"] = source_identity
+    if packed:
+        answer["PackedPolicySize"] = packed
+    return answer
+
+
 def role_of(arn: str) -> Role | None:
     """Raises ValidationError for what is no role's ARN."""
     parts = arn.split(":", 5)

@@ -158,8 +158,7 @@ def preview(account_id: str, arn: str, given: str, *, source_ip: str, user_agent
         )
     except AWSError as reason:
         refused = reason.message
-    arn = f"arn:aws:sts::{account_id}:assumed-role/{role.name}/{name}"
-    return Outcome(claims, is_token, checked, results, role.name, True, refused, arn)
+    return Outcome(claims, is_token, checked, results, role.name, True, refused, role.session_arn(name))
 
 
 def _claims(text: str) -> dict[str, Any]:

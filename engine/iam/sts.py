@@ -80,18 +80,7 @@ def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
         source_identity=source_identity,
         console_session=context.principal.session.console_session if context.principal.session is not None else "",
     )
-    answer: Answer = {
-        "Credentials": session_parameters.entry(made),
-        "AssumedRoleUser": {
-            "AssumedRoleId": f"{role.unique_id}:{name}",
-            "Arn": f"arn:aws:sts::{role.account_id}:assumed-role/{role.name}/{name}",
-        },
-    }
-    if source_identity:
-        answer["SourceIdentity"] = source_identity
-    if packed:
-        answer["PackedPolicySize"] = packed
-    return answer
+    return session_parameters.role_answer(role, name, made, source_identity=source_identity, packed=packed)
 
 
 def _from_console_with_mfa(context: CallContext) -> bool:
