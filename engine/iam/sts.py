@@ -9,6 +9,7 @@ from engine.context import CallContext
 from engine.iam import authorization_message, credentials, federation, session_parameters
 from engine.iam import mfa as mfa_codes
 from engine.iam.authorize import authorize
+from engine.iam.condition_keys import REQUEST_TAG, TAG_KEYS
 from engine.iam.models import AccessKey, Role, User
 from engine.operation import Operation
 from engine.wire.errors import AWSError
@@ -159,10 +160,7 @@ def get_federation_token(context: CallContext, parameters: dict[str, Any]) -> An
         raise AWSError("AccessDenied", "Cannot call GetFederationToken with session credentials")
     arn = f"arn:aws:sts::{context.account_id}:federated-user/{name}"
     tags = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags", [])}
-    known: dict[str, str | tuple[str, ...]] = {
-        **{f"aws:requesttag/{key.lower()}": value for key, value in tags.items()},
-        **({"aws:tagkeys": tuple(tags)} if tags else {}),
-    }
+    known = REQUEST_TAG.given_each(tags) | TAG_KEYS.given(tags) if tags else {}
     for action in ("sts:GetFederationToken", *(("sts:TagSession",) if tags else ())):
         authorize(context, action, resource=arn, conditions=lambda: known)
     session_parameters.check_tags(parameters, {})
