@@ -52,6 +52,11 @@ def first_account() -> str:
     return Account.objects.order_by("created").values_list("account_id", flat=True).first() or ""
 
 
+def named(account: str) -> Account | None:
+    """An account by its ID or alias."""
+    return Account.objects.filter(account_id=account).first() or Account.objects.filter(alias=account or None).first()
+
+
 def of_arn(arn: str) -> str:
     """The account that an ARN names, if it is one of those here; else empty."""
     parts = arn.split(":", 5)

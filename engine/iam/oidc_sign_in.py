@@ -23,9 +23,9 @@ from django.conf import settings
 from engine import clock, https_client
 from engine.context import CallContext, new_id
 from engine.https_client import HttpsError
-from engine.iam import console_sessions, credentials, federation, provider_keys, role_mapping, web_identity
+from engine.iam import accounts, console_sessions, credentials, federation, provider_keys, role_mapping, web_identity
 from engine.iam.credentials import GLOBAL, TemporaryCredentials
-from engine.iam.models import Account, Role, SignInProvider
+from engine.iam.models import Role, SignInProvider
 from engine.iam.principal import Principal
 from engine.iam.role_mapping import Rule
 from engine.iam.signin import REGION, SignInRefused, record_login
@@ -74,9 +74,7 @@ class SignedInRole:
 
 def options(account: str) -> list[Option]:
     """What may be signed in by to an account, by its ID or alias."""
-    if "\0" in account:
-        return []
-    found = Account.objects.filter(account_id=account).first() or Account.objects.filter(alias=account or None).first()
+    found = accounts.named(account) if "\0" not in account else None
     if found is None:
         return []
     rows = SignInProvider.objects.filter(provider__account=found).select_related("provider").order_by("label")

@@ -18,8 +18,8 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 
 from engine import clock
-from engine.iam import account_limits, console_sessions, credentials, mfa, passkeys, passwords
-from engine.iam.models import Account, ConsoleSession, SignInAttempt, User
+from engine.iam import account_limits, accounts, console_sessions, credentials, mfa, passkeys, passwords
+from engine.iam.models import ConsoleSession, SignInAttempt, User
 from engine.iam.principal import Principal
 from engine.store import cache, transaction
 from engine.store.transaction import changed, iam_entity
@@ -66,7 +66,7 @@ class SignedInUser:
 
 def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user_agent: str) -> SignedInUser:
     """Raises SignInRefused, SecondFactorNeeded, NewPasswordNeeded. `account` is an account ID or alias."""
-    found = Account.objects.filter(account_id=account).first() or Account.objects.filter(alias=account or None).first()
+    found = accounts.named(account)
     who = f"{found.account_id if found else account}/{user_name}/{source_ip}".lower()[:255]
     now = clock.real_now()
     SignInAttempt.objects.filter(when__lte=now - WINDOW).delete()
