@@ -37,7 +37,12 @@ def missing(word: str, name: str) -> AWSError:
 
 def get(context: CallContext, kind: Kind, name: str) -> Any:
     """The entity. Raises NoSuchEntity."""
-    row = kind.model.objects.filter(account_id=context.account_id, name__iexact=name).first()
+    return named(context.account_id, kind, name)
+
+
+def named(account_id: str, kind: Kind, name: str) -> Any:
+    """As `get`, of any account."""
+    row = kind.model.objects.filter(account_id=account_id, name__iexact=name).first()
     if row is None:
         raise missing(kind.word, name)
     return row

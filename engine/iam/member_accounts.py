@@ -17,8 +17,9 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 
 from engine import clock
-from engine.iam import account_limits, accounts, clocks, console_sessions, credentials
+from engine.iam import account_limits, accounts, clocks, console_sessions, credentials, entities
 from engine.iam.account_limits import Limits
+from engine.iam.entities import USER
 from engine.iam.models import AccessKey, Account, Attachment, MemberAccount, Role, User
 from engine.iam.principal import Principal
 from engine.store import transaction
@@ -214,9 +215,7 @@ def new_access_key(managed_by: str, account_id: str, user_name: str) -> Member:
 
 def _first_user(account_id: str, user_name: str) -> User:
     """Raises NoSuchEntity where the student has deleted or renamed it."""
-    user = User.objects.filter(account_id=account_id, name__iexact=user_name).first()
-    if user is None:
-        raise AWSError("NoSuchEntity", f"The user with name {user_name} cannot be found.")
+    user: User = entities.named(account_id, USER, user_name)
     return user
 
 

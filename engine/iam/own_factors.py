@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.iam import mfa, passkeys
+from engine.iam import entities, mfa, passkeys
+from engine.iam.entities import USER
 from engine.iam.models import User
 from engine.wire.errors import AWSError
 
 
 def _user(account_id: str, user_name: str) -> User:
-    user = User.objects.filter(account_id=account_id, name__iexact=user_name).first()
-    if user is None:
-        raise AWSError("NoSuchEntity", f"The user with name {user_name} cannot be found.")
+    user: User = entities.named(account_id, USER, user_name)
     return user
 
 

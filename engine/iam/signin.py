@@ -18,7 +18,8 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 
 from engine import clock
-from engine.iam import account_limits, accounts, console_sessions, credentials, mfa, passkeys, passwords
+from engine.iam import account_limits, accounts, console_sessions, credentials, entities, mfa, passkeys, passwords
+from engine.iam.entities import USER
 from engine.iam.models import ConsoleSession, SignInAttempt, User
 from engine.iam.principal import Principal
 from engine.store import cache, transaction
@@ -271,9 +272,7 @@ def end_own_sessions(own: str, ended: Collection[str], *, source_ip: str, user_a
 
 def end_sessions_of(account_id: str, user_name: str) -> int:
     """End all console sessions of a user; how many those were. Raises AWSError if there is no such user. The caller decides and records."""
-    user = _named(account_id, user_name)
-    if user is None:
-        raise AWSError("NoSuchEntity", f"The user with name {user_name} cannot be found.")
+    user: User = entities.named(account_id, USER, user_name)
     with transaction.write():
         return console_sessions.end_of_user(user)
 
