@@ -97,9 +97,8 @@ def create_login_profile(context: CallContext, parameters: dict[str, Any]) -> An
     if "Password" not in parameters:
         raise AWSError("ValidationError", "Password is required.")
     passwords.check(context.account_id, parameters["Password"], user)
-    passwords.put(user, parameters["Password"], context.now)
-    user.password_reset_required = parameters.get("PasswordResetRequired", False)
-    user.save(update_fields=["password_reset_required"])
+    reset_required = parameters.get("PasswordResetRequired", False)
+    passwords.put(user, parameters["Password"], context.now, reset_required=reset_required)
     return {"LoginProfile": _profile(user)}
 
 
@@ -128,12 +127,14 @@ def get_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answe
 
 def update_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user = _with_profile(context, parameters)
+    reset_required = parameters.get("PasswordResetRequired", user.password_reset_required)
     if "Password" in parameters:
         passwords.check(context.account_id, parameters["Password"], user)
-        passwords.put(user, parameters["Password"], context.now)
+        passwords.put(user, parameters["Password"], context.now, reset_required=reset_required)
         console_sessions.end_of_user(user, but=_own_session(context))
-    user.password_reset_required = parameters.get("PasswordResetRequired", user.password_reset_required)
-    user.save(update_fields=["password_reset_required"])
+    else:
+        user.password_reset_required = reset_required
+        user.save(update_fields=["password_reset_required"])
     return {}
 
 
@@ -165,8 +166,6 @@ def change_password(context: CallContext, parameters: dict[str, Any]) -> Answer:
         raise AWSError("AccessDenied", "The old password was incorrect.")
     passwords.check(context.account_id, parameters["NewPassword"], user)
     passwords.put(user, parameters["NewPassword"], context.now)
-    user.password_reset_required = False
-    user.save(update_fields=["password_reset_required"])
     console_sessions.end_of_user(user, but=_own_session(context))
     return {}
 

@@ -69,15 +69,28 @@ def check(account_id: str, password: str, user: User | None = None) -> None:
         )
 
 
-def put(user: User, password: str, now: datetime) -> None:
-    """Give the user this password, checked by the caller."""
+def put(user: User, password: str, now: datetime, *, reset_required: bool = False) -> None:
+    """Give the user this password, checked by the caller. `reset_required`: it has to be changed at the next sign-in."""
+    put_hash(user, make_password(password), now, reset_required=reset_required)
+
+
+def put_hash(user: User, hashed: str, now: datetime, *, reset_required: bool) -> None:
+    """As `put`, for who has hashed the password before."""
     if user.password:
         user.former_passwords = [user.password, *user.former_passwords][:_REMEMBERED]
     else:
         user.password_created = now
-    user.password = make_password(password)
+    user.password, user.password_reset_required = hashed, reset_required
     user.password_changed = now
-    user.save(update_fields=["password", "password_created", "password_changed", "former_passwords"])
+    user.save(
+        update_fields=[
+            "password",
+            "password_created",
+            "password_changed",
+            "password_reset_required",
+            "former_passwords",
+        ]
+    )
 
 
 def changed_at(user: User) -> datetime | None:

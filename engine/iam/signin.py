@@ -193,14 +193,11 @@ def new_password(token: str, password: str, *, source_ip: str, user_agent: str) 
     user, with_mfa = _opened(token)
     if user.mfa_devices.exists() and not with_mfa:
         raise SignInRefused(_OVER)
-    same = check_password(password, user.password)
-    if same:
+    if check_password(password, user.password):
         raise AWSError("PasswordPolicyViolation", "The new password is the one until now.")
     passwords.check(user.account_id, password, user)
     with transaction.write():
         passwords.put(user, password, clock.now(user.account_id))
-        user.password_reset_required = False
-        user.save(update_fields=["password_reset_required"])
         console_sessions.end_of_user(user)
     return _go_on(user, _Client(source_ip, user_agent), with_mfa=with_mfa)
 
