@@ -17,7 +17,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 
 from engine import clock
-from engine.iam import account_limits, accounts, clocks, console_sessions, credentials, entities
+from engine.iam import account_limits, accounts, clocks, console_sessions, credentials, entities, passwords
 from engine.iam.account_limits import Limits
 from engine.iam.entities import USER
 from engine.iam.models import AccessKey, Account, Attachment, MemberAccount, Role, User
@@ -197,8 +197,7 @@ def set_password(managed_by: str, account_id: str, user_name: str, password_hash
     """A new password for the account's first user, whose sessions end. Part of the caller's transaction."""
     _member(managed_by, account_id)
     user = _first_user(account_id, user_name)
-    now = clock.now(account_id)
-    User.objects.filter(pk=user.pk).update(password=password_hash, password_created=now)
+    passwords.put_hash(user, password_hash, clock.now(account_id), reset_required=user.password_reset_required)
     console_sessions.end_of_user(user)
     changed(iam_entity(account_id))
 

@@ -159,3 +159,17 @@ def test_only_the_account_that_manages_it_changes_an_account(account: TestAccoun
         with pytest.raises(AWSError) as caught:
             change(attempt)
         assert caught.value.code == "AccessDeniedException"
+
+
+def test_a_new_password_of_the_managers_is_as_old_as_itself(account: TestAccount) -> None:
+    """The student's policy counts from the password that there is, not from one that the student had set before."""
+    student = make(account)
+    there, iam = student.made.account_id, student.client("iam")
+    iam.update_account_password_policy(MaxPasswordAge=60)
+    iam.change_password(OldPassword=PASSWORD, NewPassword="another long password")
+    student.account.move_clock(days=90)
+    hashed = member_accounts.hash_password(PASSWORD)
+
+    change(lambda: member_accounts.set_password(account.account_id, there, "ann", hashed))
+
+    assert signin.sign_in(there, "ann", PASSWORD, source_ip="192.0.2.1", user_agent="test").user_name == "ann"
