@@ -15,14 +15,13 @@ from urllib.parse import quote, urlencode
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
-from django.db.models import Q
 
 from engine import clock
+from engine.iam.credentials import GLOBAL
 from engine.iam.models import MFADevice, RecoveryCode, SignInAttempt, User
 from engine.store import transaction
 from engine.vault import domain_keys
 
-GLOBAL = "global"  # as engine.iam.credentials has it
 SEED_BYTES = 40  # 64 characters of base 32, as AWS's
 STEP = 30  # seconds
 DIGITS = 6
@@ -104,7 +103,7 @@ def _who(serial_number: str) -> str:
 
 def _guessed_too_often(serial_number: str) -> bool:
     since = clock.real_now() - WINDOW
-    return SignInAttempt.objects.filter(Q(who=_who(serial_number)), when__gt=since).count() >= ATTEMPTS
+    return SignInAttempt.objects.filter(who=_who(serial_number), when__gt=since).count() >= ATTEMPTS
 
 
 def device_of(user: User, serial_number: str) -> MFADevice | None:

@@ -14,7 +14,7 @@ from engine.context import CallContext
 from engine.iam import entities, entity_tags, mfa, quotas
 from engine.iam.credentials_api import named_user
 from engine.iam.entities import USER
-from engine.iam.models import Account, MFADevice
+from engine.iam.models import Account, MFADevice, User
 from engine.operation import Operation
 from engine.wire.errors import AWSError
 
@@ -117,7 +117,10 @@ def resync(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 
 def _assigned(context: CallContext, parameters: dict[str, Any]) -> MFADevice:
-    user = entities.permitted(context, USER, parameters)
+    return _device(entities.permitted(context, USER, parameters), parameters)
+
+
+def _device(user: User, parameters: dict[str, Any]) -> MFADevice:
     device = mfa.device_of(user, parameters["SerialNumber"])
     if device is None:
         raise _missing(parameters["SerialNumber"])
@@ -152,10 +155,7 @@ def _entry(device: MFADevice, user_name: str) -> Answer:
 
 def get(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user = named_user(context, parameters)
-    device = mfa.device_of(user, parameters["SerialNumber"])
-    if device is None:
-        raise _missing(parameters["SerialNumber"])
-    return _entry(device, user.name)
+    return _entry(_device(user, parameters), user.name)
 
 
 def list_virtual(context: CallContext, parameters: dict[str, Any]) -> Answer:
