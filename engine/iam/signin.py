@@ -40,20 +40,20 @@ class SignInRefused(Exception):
     """Why, in words that tell no more to a guesser than to a user who mistyped."""
 
 
-class SecondFactorNeeded(Exception):
-    """The password is right; `token` goes on with `second_factor`."""
+class _Unfinished(Exception):
+    """The password is right, and something else is to be given; `token` says how far this sign-in has come."""
 
     def __init__(self, token: str) -> None:
         super().__init__()
         self.token = token
 
 
-class NewPasswordNeeded(Exception):
-    """The password is right, but has expired or is to be changed; `token` goes on with `new_password`."""
+class SecondFactorNeeded(_Unfinished):
+    """`token` goes on with `second_factor`."""
 
-    def __init__(self, token: str) -> None:
-        super().__init__()
-        self.token = token
+
+class NewPasswordNeeded(_Unfinished):
+    """The password has expired or is to be changed; `token` goes on with `new_password`."""
 
 
 @dataclass(frozen=True, slots=True)
