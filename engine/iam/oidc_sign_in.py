@@ -24,11 +24,11 @@ from engine import clock, https_client
 from engine.context import CallContext, new_id
 from engine.https_client import HttpsError
 from engine.iam import accounts, console_sessions, credentials, federation, provider_keys, role_mapping, web_identity
-from engine.iam.credentials import GLOBAL, TemporaryCredentials
+from engine.iam.credentials import GLOBAL
 from engine.iam.models import Role, SignInProvider
 from engine.iam.principal import Principal
 from engine.iam.role_mapping import Rule
-from engine.iam.signin import REGION, SignInRefused, record_login
+from engine.iam.signin import REGION, SignedIn, SignInRefused, record_login
 from engine.store import transaction
 from engine.vault import domain_keys
 from engine.wire.errors import AWSError
@@ -59,17 +59,6 @@ class Begun:
     state: str
     nonce: str
     verifier: str
-
-
-@dataclass(frozen=True, slots=True)
-class SignedInRole:
-    account_id: str
-    user_name: str
-    role_name: str
-    arn: str
-    provider: str
-    credentials: TemporaryCredentials
-    session_id: str
 
 
 def options(account: str) -> list[Option]:
@@ -124,7 +113,7 @@ def issuer_of(option_id: int) -> str:
 
 def finish(
     option_id: int, *, code: str, verifier: str, nonce: str, redirect_uri: str, source_ip: str, user_agent: str
-) -> SignedInRole:
+) -> SignedIn:
     """The session of who comes back with `code`. Raises SignInRefused; why is in the trail too."""
     row = _row(option_id)
     account_id = str(row.provider.account_id)
@@ -206,7 +195,7 @@ def role_named(account_id: str, name: str) -> Role | None:
     return Role.objects.filter(account_id=account_id, name__iexact=name).first()
 
 
-def _enter(row: SignInProvider, identity: web_identity.Identity, source_ip: str, user_agent: str) -> SignedInRole:
+def _enter(row: SignInProvider, identity: web_identity.Identity, source_ip: str, user_agent: str) -> SignedIn:
     account_id = str(row.provider.account_id)
     rule = role_mapping.first(rules_of(row), identity.claims)
     role = role_named(account_id, rule.role_name) if rule is not None else None
@@ -236,7 +225,7 @@ def _enter(row: SignInProvider, identity: web_identity.Identity, source_ip: str,
     found = credentials.find(made.access_key_id, made.session_token)
     record_login(account_id, found.principal, source_ip, user_agent, "", provider=row.provider.arn)
     arn = answer["AssumedRoleUser"]["Arn"]
-    return SignedInRole(account_id, name, role.name, arn, row.label, made, session_id)
+    return SignedIn(account_id, name, arn, made, session_id, role_name=role.name, provider=row.label)
 
 
 def session_name(identity: web_identity.Identity) -> str:

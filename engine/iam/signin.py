@@ -57,15 +57,19 @@ class NewPasswordNeeded(_Unfinished):
 
 
 @dataclass(frozen=True, slots=True)
-class SignedInUser:
+class SignedIn:
+    """Who has signed in. `role_name` and `provider` (as the sign-in page names it) are set for who came by an identity provider."""
+
     account_id: str
     user_name: str
     arn: str
     credentials: credentials.TemporaryCredentials
     session_id: str
+    role_name: str = ""
+    provider: str = ""
 
 
-def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user_agent: str) -> SignedInUser:
+def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user_agent: str) -> SignedIn:
     """Raises SignInRefused, SecondFactorNeeded, NewPasswordNeeded. `account` is an account ID or alias."""
     found = accounts.named(account)
     who = f"{found.account_id if found else account}/{user_name}/{source_ip}".lower()[:255]
@@ -97,7 +101,7 @@ _EXPIRED = "Your password has expired. An administrator has to set a new one."
 _OVER = "This sign-in took too long. Start again."
 
 
-def _go_on(user: User, client: _Client, *, with_mfa: bool) -> SignedInUser:
+def _go_on(user: User, client: _Client, *, with_mfa: bool) -> SignedIn:
     """The next step of who has shown the password (`with_mfa`: and a second factor)."""
     if user.mfa_devices.exists() and not with_mfa:
         raise SecondFactorNeeded(_token(user, with_mfa=False))
@@ -169,9 +173,7 @@ class GivenFactor:
     state: passkeys.State | None = None
 
 
-def second_factor(
-    token: str, given: GivenFactor, site: passkeys.Site, *, source_ip: str, user_agent: str
-) -> SignedInUser:
+def second_factor(token: str, given: GivenFactor, site: passkeys.Site, *, source_ip: str, user_agent: str) -> SignedIn:
     """Raises SignInRefused, NewPasswordNeeded."""
     user, _done = _opened(token)
     if not _right(user, given, site):
@@ -188,7 +190,7 @@ def _right(user: User, given: GivenFactor, site: passkeys.Site) -> bool:
     return any(mfa.verify(device, given.code) for device in user.mfa_devices.filter(credential_id=""))
 
 
-def new_password(token: str, password: str, *, source_ip: str, user_agent: str) -> SignedInUser:
+def new_password(token: str, password: str, *, source_ip: str, user_agent: str) -> SignedIn:
     """Raises SignInRefused, and AWSError (PasswordPolicyViolation) for one that may not be."""
     user, with_mfa = _opened(token)
     if user.mfa_devices.exists() and not with_mfa:
@@ -202,7 +204,7 @@ def new_password(token: str, password: str, *, source_ip: str, user_agent: str) 
     return _go_on(user, _Client(source_ip, user_agent), with_mfa=with_mfa)
 
 
-def _begin(user: User, client: _Client, *, with_mfa: bool) -> SignedInUser:
+def _begin(user: User, client: _Client, *, with_mfa: bool) -> SignedIn:
     """The session. Raises SignInRefused if the password is not any more what was looked at."""
     ends = timedelta(hours=settings.SESSION_HOURS)
     session_id = ""
@@ -221,7 +223,7 @@ def _begin(user: User, client: _Client, *, with_mfa: bool) -> SignedInUser:
     if not session_id:
         raise SignInRefused(_REFUSED)
     made = credentials.create_session(user, ends, mfa=with_mfa, console_session=session_id)
-    return SignedInUser(user.account_id, user.name, user.arn, made, session_id)
+    return SignedIn(user.account_id, user.name, user.arn, made, session_id)
 
 
 def _refuse_ended(account_id: str) -> None:

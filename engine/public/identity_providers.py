@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.iam.oidc_sign_in import Begun, Option, SignedInRole, begin, finish, issuer_of, options
+from engine.iam.oidc_sign_in import Begun, Option, begin, finish, issuer_of, options
 from engine.iam.role_mapping import Rule
 from engine.iam.sign_in_settings import Outcome, Settings, preview, read, remove, store, store_keys
 
@@ -12,7 +12,6 @@ __all__ = [
     "Outcome",
     "Rule",
     "Settings",
-    "SignedInRole",
     "begin",
     "finish",
     "issuer_of",

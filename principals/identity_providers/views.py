@@ -33,6 +33,7 @@ from principals.identity_providers.forms import (
     SignInSettingsForm,
     rules_text,
 )
+from principals.sign_in import steps
 from principals.sign_in.views.provider import callback_address
 
 _SHOWN = 20_000  # characters of a metadata document: a page is not to be as long as some are
@@ -242,13 +243,7 @@ def preview(request: ConsoleRequest) -> HttpResponse:
 def _outcome(request: HttpRequest, account_id: str, arn: str, text: str) -> identity_providers.Outcome:
     """Raises ClientError for what is neither a token nor claims."""
     try:
-        return identity_providers.preview(
-            account_id,
-            arn,
-            text,
-            source_ip=request.META.get("REMOTE_ADDR", ""),
-            user_agent=request.headers.get("User-Agent", ""),
-        )
+        return identity_providers.preview(account_id, arn, text, **steps.browser(request))
     except ValueError as reason:
         raise ClientError({"Error": {"Code": "InvalidInput", "Message": str(reason)}}, "Preview") from reason
 

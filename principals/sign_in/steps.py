@@ -42,9 +42,25 @@ def forget(request: HttpRequest) -> None:
     request.session.pop(_KEY, None)
 
 
-def finish(request: HttpRequest, found: signin.SignedInUser, step: Step) -> HttpResponse:
+def browser(request: HttpRequest) -> dict[str, str]:
+    """Who asks, as the engine records it of a sign-in."""
+    return {
+        "source_ip": request.META.get("REMOTE_ADDR", ""),
+        "user_agent": request.headers.get("User-Agent", ""),
+    }
+
+
+def finish(request: HttpRequest, found: signin.SignedIn, step: Step) -> HttpResponse:
     """The browser is signed in."""
     forget(request)
+    enter(request, found, beside=step.beside)
+    answer = redirect(_landing(found) if step.after == "/" else redirects.safe(request, step.after))
+    answer.set_cookie("account", step.account, max_age=365 * 86400, httponly=True, samesite="Lax")
+    return answer
+
+
+def enter(request: HttpRequest, found: signin.SignedIn, *, beside: bool) -> None:
+    """Begin the browser's session. `beside`: with the sign-ins that it holds."""
     made = SignedIn(
         account_id=found.account_id,
         user_name=found.user_name,
@@ -54,15 +70,14 @@ def finish(request: HttpRequest, found: signin.SignedInUser, step: Step) -> Http
         secret_access_key=found.credentials.secret_access_key,
         session_token=found.credentials.session_token,
         expires=found.credentials.expiration,
+        role_name=found.role_name,
         session_id=found.session_id,
+        provider=found.provider,
     )
-    session.begin(request, made, beside=step.beside)
-    answer = redirect(_landing(found) if step.after == "/" else redirects.safe(request, step.after))
-    answer.set_cookie("account", step.account, max_age=365 * 86400, httponly=True, samesite="Lax")
-    return answer
+    session.begin(request, made, beside=beside)
 
 
-def _landing(found: signin.SignedInUser) -> str:
+def _landing(found: signin.SignedIn) -> str:
     """Where one goes who asked for no page: a class's students to their lessons."""
     studies = signin.in_path(found.account_id, found.user_name, STUDENTS)
     return reverse("learn" if studies else "home")

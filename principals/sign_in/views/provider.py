@@ -20,8 +20,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from console import redirects, session
-from console.request import SignedIn
 from engine.public import identity_providers, signin
+from principals.sign_in import steps
 
 _KEPT = "sign_in_by"  # state → what was asked with it
 _MOST = 5  # begun at once in one browser
@@ -76,24 +76,11 @@ def back(request: HttpRequest) -> HttpResponse:
         found = _finish(request, asked)
     except signin.SignInRefused as refusal:
         return _refused(request, str(refusal))
-    made = SignedIn(
-        account_id=found.account_id,
-        user_name=found.user_name,
-        arn=found.arn,
-        region=request.COOKIES.get("region") or settings.DEFAULT_REGION,
-        access_key_id=found.credentials.access_key_id,
-        secret_access_key=found.credentials.secret_access_key,
-        session_token=found.credentials.session_token,
-        expires=found.credentials.expiration,
-        role_name=found.role_name,
-        session_id=found.session_id,
-        provider=found.provider,
-    )
-    session.begin(request, made, beside=asked["add"])
+    steps.enter(request, found, beside=asked["add"])
     return redirect(redirects.safe(request, asked["next"]))
 
 
-def _finish(request: HttpRequest, asked: dict[str, Any]) -> identity_providers.SignedInRole:
+def _finish(request: HttpRequest, asked: dict[str, Any]) -> signin.SignedIn:
     """Raises SignInRefused."""
     provider = asked["provider"]
     if request.GET.get("iss", identity_providers.issuer_of(provider)) != identity_providers.issuer_of(provider):
@@ -107,8 +94,7 @@ def _finish(request: HttpRequest, asked: dict[str, Any]) -> identity_providers.S
         verifier=asked["verifier"],
         nonce=asked["nonce"],
         redirect_uri=callback_address(request),
-        source_ip=request.META.get("REMOTE_ADDR", ""),
-        user_agent=request.headers.get("User-Agent", ""),
+        **steps.browser(request),
     )
 
 

@@ -37,8 +37,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 given["account"] or signin.first_account(),
                 given["user_name"],
                 given["password"],
-                source_ip=request.META.get("REMOTE_ADDR", ""),
-                user_agent=request.headers.get("User-Agent", ""),
+                **steps.browser(request),
             )
         except signin.SignInRefused as refusal:
             form.add_error(None, str(refusal))

@@ -32,7 +32,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
             request,
             form,
             step,
-            lambda: signin.second_factor(step.token, factor, here, **_browser(request)),
+            lambda: signin.second_factor(step.token, factor, here, **steps.browser(request)),
         )
         if answer is not None:
             return answer
@@ -66,7 +66,7 @@ def new_password(request: HttpRequest) -> HttpResponse:
                 request,
                 form,
                 step,
-                lambda: signin.new_password(step.token, form.cleaned_data["new"], **_browser(request)),
+                lambda: signin.new_password(step.token, form.cleaned_data["new"], **steps.browser(request)),
             )
             if answer is not None:
                 return answer
@@ -76,7 +76,7 @@ def new_password(request: HttpRequest) -> HttpResponse:
 
 
 def _go_on(
-    request: HttpRequest, form: Any, step: steps.Step, take: Callable[[], signin.SignedInUser]
+    request: HttpRequest, form: Any, step: steps.Step, take: Callable[[], signin.SignedIn]
 ) -> HttpResponse | None:
     """The answer to a step that was taken; None where it was refused, which the form then says."""
     try:
@@ -94,10 +94,3 @@ def _again(request: HttpRequest, refusal: signin.SignInRefused) -> HttpResponse:
     steps.forget(request)
     messages.error(request, str(refusal))
     return redirect("sign-in")
-
-
-def _browser(request: HttpRequest) -> dict[str, str]:
-    return {
-        "source_ip": request.META.get("REMOTE_ADDR", ""),
-        "user_agent": request.headers.get("User-Agent", ""),
-    }
