@@ -10,7 +10,6 @@ import re
 import time
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -19,7 +18,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from console import redirects, session
+from console import public_address, redirects, session
 from engine.public import identity_providers, signin
 from principals.sign_in import steps
 
@@ -30,9 +29,7 @@ _SECONDS = 600
 
 def callback_address(request: HttpRequest) -> str:
     """Where providers send the browser back to: what has to be registered with them."""
-    path = reverse("sign-in-callback")
-    public: str = settings.PUBLIC_URL
-    return f"{public.rstrip('/')}{path}" if public else request.build_absolute_uri(path)
+    return f"{public_address.of(request)}{reverse('sign-in-callback')}"
 
 
 @require_GET
