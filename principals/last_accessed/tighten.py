@@ -28,26 +28,30 @@ def tightened(document: dict[str, Any], used: Iterable[str], services: Iterable[
     for statement in written if isinstance(written, list) else [written]:
         if statement["Effect"] == "Allow" and "Action" in statement:
             listed = statement["Action"]
-            patterns = [listed] if isinstance(listed, str) else listed
-            actions: list[str] = []
-            for pattern in patterns:
-                allowed = _allowed(pattern, known)
-                if allowed is None:
-                    actions.append(pattern)
-                    continue
-                unused = allowed - kept
-                removed |= unused
-                actions += [pattern] if not unused else sorted(allowed & kept)
+            actions, unused = _narrowed([listed] if isinstance(listed, str) else listed, kept, known)
+            removed |= unused
             if not actions:
                 continue
-            if actions != patterns:
-                statement["Action"] = list(dict.fromkeys(actions))
+            if unused:
+                statement["Action"] = actions
         statements.append(statement)
     made["Statement"] = statements
     return Tightened(made if statements else None, tuple(sorted(removed)))
 
 
-def _allowed(pattern: str, services: frozenset[str]) -> frozenset[str] | None:
-    """The actions that a pattern is about; None where that is not known."""
+def _narrowed(patterns: list[str], kept: frozenset[str], services: frozenset[str]) -> tuple[list[str], set[str]]:
+    """The patterns without what of them is not `kept`, and that."""
+    actions: list[str] = []
+    removed: set[str] = set()
+    for pattern in patterns:
+        allowed = _allowed(pattern, services)
+        unused = allowed - kept
+        removed |= unused
+        actions += sorted(allowed & kept) if unused else [pattern]
+    return list(dict.fromkeys(actions)), removed
+
+
+def _allowed(pattern: str, services: frozenset[str]) -> frozenset[str]:
+    """The actions that a pattern is about; none where that is not known."""
     service = pattern.partition(":")[0].lower()
-    return frozenset(vocabulary.matching(pattern)) if service in services else None
+    return frozenset(vocabulary.matching(pattern)) if service in services else frozenset()
