@@ -103,6 +103,8 @@ def _is_of_account(event: Record) -> bool:
 
 
 def _take(found: Followed, events: Sequence[dict[str, Any]], arn: str) -> None:
+    if not events:  # as for most students at each look of an open board: the lessons' files are not looked at for that
+        return
     for event in events:
         if event["userIdentity"].get("arn") != arn:
             continue
@@ -110,13 +112,12 @@ def _take(found: Followed, events: Sequence[dict[str, Any]], arn: str) -> None:
             found.last = event
         if event.get("errorCode"):
             found.last_error = event
-    names = {event["eventName"] for event in events}
-    every = [lesson for lesson in lessons.every() if not names.isdisjoint(lesson.operations)]
-    if not every:
-        return
-    wanted = {name for lesson in lessons.every() for name in lesson.operations}
+    every = lessons.every()
+    names, wanted = {event["eventName"] for event in events}, set(lessons.operations(every))
     found.records = [*found.records, *(event for event in events if event["eventName"] in wanted)][-_MOST_RECORDS:]
     for lesson in every:
+        if names.isdisjoint(lesson.operations):
+            continue
         done = found.done.setdefault(lesson.slug, {})
         if len(done) == len(lesson.steps):
             continue
@@ -187,19 +188,21 @@ def _current(row: ClassAccount, every: Sequence[Lesson]) -> str:
 def kept_before(row: ClassAccount, slug: str) -> dict[str, object]:
     """For a reset to the start of a lesson: the steps done of the lessons before it."""
     kept: dict[str, object] = {}
+    found = follow(row)
     for lesson in lessons.every():
         if lesson.slug == slug:
             return kept
-        if done := done_steps(row, follow(row), lesson):
+        if done := done_steps(row, found, lesson):
             kept[lesson.slug] = sorted(done)
     return {}
 
 
 def results(rows: Sequence[ClassAccount]) -> Iterator[dict[str, Any]]:
     """Each step of each student, as it is exported."""
+    every = lessons.for_students()
     for row in rows:
         found = follow(row)
-        for lesson in lessons.for_students():
+        for lesson in every:
             done = done_steps(row, found, lesson)
             for number, step in enumerate(lesson.steps, 1):
                 when = found.done.get(lesson.slug, {}).get(number)

@@ -4,6 +4,7 @@ the signed-in teacher; progress is one look into the record of calls. Passwords 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -29,6 +30,7 @@ from learn.classes import classes
 from learn.classes.classes import Class, ClassRequest, Outcome, Student
 from learn.classes.forms import ClassForm, StudentsForm, mended
 from learn.lessons import lessons, progress
+from learn.lessons.lesson import Lesson
 from principals.users.views import users
 
 _MOST_EVENTS = 10_000  # of each operation, that a class's progress is read from
@@ -204,15 +206,16 @@ def detail(request: ConsoleRequest, slug: str) -> HttpResponse:
         inside = classes.members(iam, found.name)
     except ClientError as error:
         return problem_page(request, slug, error)
-    looked, problem = optional(lambda: _looked(request, found))
+    rows = lessons.for_students()
+    looked, problem = optional(lambda: _looked(request, found, rows))
     records = looked.records if looked else []
     return render(
         request,
         "learn/classes/class.html",
         {
             "class": found,
-            "lessons": lessons.for_students(),
-            "rows": [_row(user, records) for user in everyone],
+            "lessons": rows,
+            "rows": [_row(user, records, rows) for user in everyone],
             "outside": [user["UserName"] for user in everyone if user["UserName"] not in inside],
             "problem": problem,
             "whole": looked.whole if looked else True,
@@ -229,13 +232,13 @@ def _found(request: ConsoleRequest, slug: str) -> Class:
     return found
 
 
-def _looked(request: ConsoleRequest, found: Class) -> record.FoundEvents:
+def _looked(request: ConsoleRequest, found: Class, rows: Sequence[Lesson]) -> record.FoundEvents:
     """One look into the record for the whole class. Raises ClientError."""
-    return record.since(request, lessons.operations(lessons.for_students()), found.created, most=_MOST_EVENTS)
+    return record.since(request, lessons.operations(rows), found.created, most=_MOST_EVENTS)
 
 
-def _row(user: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, Any]:
-    arn, rows = user["Arn"], lessons.for_students()
+def _row(user: dict[str, Any], records: list[dict[str, Any]], rows: Sequence[Lesson]) -> dict[str, Any]:
+    arn = user["Arn"]
     made = sum(each["eventName"] == "CreateKey" and not each.get("errorCode") for each in progress.of(arn, records))
     seen = progress.of(arn, records, lessons.others_operations(rows))
     return {"user": user, "lesson_progress": progress.lesson_progress(rows, seen, arn), "keys": made}
