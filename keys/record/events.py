@@ -126,6 +126,15 @@ def follow(account_id: str, after: int, limit: int) -> tuple[list[dict[str, Any]
     return page.events, page.sequences[-1] if page.sequences else after
 
 
+def follow_all(account_id: str, after: int = 0) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """All of the account's events behind the event `after`, in pieces as `follow` answers them."""
+    while True:
+        events, after = follow(account_id, after, _CHUNK)
+        yield events, after
+        if len(events) < _CHUNK:
+            return
+
+
 def newest_sequence(account_id: str) -> int:
     """That of the account's newest event; 0 where there is none."""
     return trail.latest_sequence(account_id)

@@ -23,7 +23,6 @@ from learn.lessons.lesson import Lesson
 from learn.models import AccountClass, ClassAccount
 
 STUCK = timedelta(minutes=5)  # without a step done, from when on the board calls it stuck
-_CHUNK = 2_000  # events that are read at once
 _MOST_ACCOUNTS, _MOST_RECORDS = 400, 500
 _TEACHER = "/OrganizationAccountAccessRole/"
 
@@ -82,13 +81,10 @@ def follow(row: ClassAccount) -> Followed:
 
 def _read(row: ClassAccount, found: Followed) -> None:
     arn = f"arn:aws:iam::{row.account_id}:user/{row.user_name}"
-    while True:
-        events, after = record.follow(row.account_id, found.after, _CHUNK)
+    for events, after in record.follow_all(row.account_id, found.after):
         own = [each for each in events if not each.get("voided") and _is_students(each)]
         _take(found, own, arn)
         found.after = after
-        if len(events) < _CHUNK:
-            return
 
 
 def _is_students(event: Record) -> bool:

@@ -12,7 +12,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
@@ -33,8 +33,6 @@ from learn.class_accounts.views.manage import found_class
 from learn.lessons import lessons
 from learn.lessons.lesson import Lesson
 from learn.models import AccountClass, ClassAccount
-
-_CHUNK = 2_000  # events that are read at once for an archive
 
 
 def board(request: ConsoleRequest, slug: str) -> HttpResponse:
@@ -166,7 +164,7 @@ def results(request: ConsoleRequest, slug: str) -> HttpResponse:
         _may_read(request, of_class, purpose="results")
     except ClientError as error:
         return problem_page(request, of_class.name, error)
-    answer = HttpResponse(_csv(_every_row(of_class)), content_type="text/csv; charset=utf-8")
+    answer = HttpResponse(_csv(standings.results(_every_row(of_class))), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{of_class.slug}.csv"'
     return answer
 
@@ -179,11 +177,11 @@ def _every_row(of_class: AccountClass) -> list[ClassAccount]:
 _COLUMNS = ("name", "email", "user", "account", "lesson", "step", "title", "done", "time")
 
 
-def _csv(rows: list[ClassAccount]) -> str:
+def _csv(found: Iterable[dict[str, Any]]) -> str:
     written = io.StringIO()
     writer = csv.writer(written)
     writer.writerow(_COLUMNS)
-    for each in standings.results(rows):
+    for each in found:
         writer.writerow([cell("yes" if value is True else "" if value is False else value) for value in each.values()])
     return written.getvalue()
 
@@ -198,20 +196,12 @@ def archive(request: ConsoleRequest, slug: str) -> Any:
     rows = _every_row(of_class)
     made: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=16 << 20)  # noqa: SIM115  (the answer closes it)
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as files:
-        files.writestr("results.csv", _csv(rows))
-        files.writestr("results.json", json.dumps(list(standings.results(rows)), indent=1))
+        found = list(standings.results(rows))
+        files.writestr("results.csv", _csv(found))
+        files.writestr("results.json", json.dumps(found, indent=1))
         for row in rows:
             with files.open(f"events/{row.user_name}-{row.account_id}.jsonl", "w") as written:
-                for event in _events(row.account_id):
-                    written.write(json.dumps(event).encode() + b"\n")
+                for events, _after in record.follow_all(row.account_id):
+                    written.writelines(json.dumps(event).encode() + b"\n" for event in events)
     made.seek(0)
     return FileResponse(made, as_attachment=True, filename=f"{of_class.slug}.zip", content_type="application/zip")
-
-
-def _events(account_id: str) -> Iterator[dict[str, Any]]:
-    after = 0
-    while True:
-        events, after = record.follow(account_id, after, _CHUNK)
-        yield from events
-        if len(events) < _CHUNK:
-            return
