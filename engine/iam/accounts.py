@@ -29,22 +29,29 @@ def create_account_with_administrator(
 
     An empty access key ID or secret is generated.
     """
-    now = clock.now(account_id)
+    password_hash = make_password(password)
     with transaction.write():
-        Account.objects.create(account_id=account_id, created=now)
-        user = User.objects.create(
-            account_id=account_id,
-            name=user_name,
-            unique_id=credentials.new_unique_id("AIDA"),
-            created=now,
-            password=make_password(password),
-            password_created=now,
-        )
-        Attachment.objects.create(user=user, policy_arn=ADMINISTRATOR_ACCESS, created=now)
-        create_practice_policies(account_id)
+        user = create_administrator(account_id, user_name, password_hash=password_hash)
         key, secret = credentials.create_access_key(user, access_key_id, secret_access_key)
-        changed(iam_entity(account_id))
     return MadeAdministrator(user, key.access_key_id, secret)
+
+
+def create_administrator(account_id: str, user_name: str, *, password_hash: str, alias: str = "") -> User:
+    """A new account's first user, with the account. Part of the caller's transaction."""
+    now = clock.now(account_id)
+    Account.objects.create(account_id=account_id, alias=alias, created=now)
+    user = User.objects.create(
+        account_id=account_id,
+        name=user_name,
+        unique_id=credentials.new_unique_id("AIDA"),
+        created=now,
+        password=password_hash,
+        password_created=now,
+    )
+    Attachment.objects.create(user=user, policy_arn=ADMINISTRATOR_ACCESS, created=now)
+    create_practice_policies(account_id)
+    changed(iam_entity(account_id))
+    return user
 
 
 def first_account() -> str:

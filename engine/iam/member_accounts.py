@@ -87,36 +87,27 @@ def create(managed_by: str, user_name: str, *, password_hash: str, alias: str, l
     Raises AccessDeniedException where `managed_by` is itself managed by another account."""
     if is_member(managed_by):
         raise AWSError("AccessDeniedException", "An account that another account manages has no accounts of its own.")
+    return _with_access_key(_create(managed_by, user_name, password_hash, alias, limits))
+
+
+def _create(managed_by: str, user_name: str, password_hash: str, alias: str, limits: Limits) -> User:
     account_id = _new_account_id()
-    user = _create(account_id, managed_by, user_name, password_hash, alias, limits)
-    key, secret = credentials.create_access_key(user)
-    return Member(account_id, user_name, key.access_key_id, secret)
-
-
-def _create(account_id: str, managed_by: str, user_name: str, password_hash: str, alias: str, limits: Limits) -> User:
-    now = clock.real_now()
-    with transaction.write():
-        account = Account.objects.create(account_id=account_id, alias=alias, created=now)
-        MemberAccount.objects.create(
-            account=account,
-            managed_by_id=managed_by,
-            ends=limits.ends,
-            key_quota=limits.keys,
-            call_quota=limits.calls,
-        )
-        user = User.objects.create(
-            account_id=account_id,
-            name=user_name,
-            unique_id=credentials.new_unique_id("AIDA"),
-            created=now,
-            password=password_hash,
-            password_created=now,
-        )
-        Attachment.objects.create(user=user, policy_arn=accounts.ADMINISTRATOR_ACCESS, created=now)
-        _access_role(account_id, managed_by)
-        accounts.create_practice_policies(account_id)
-        changed(iam_entity(account_id), account_limits.entity(account_id))
+    user = accounts.create_administrator(account_id, user_name, password_hash=password_hash, alias=alias)
+    MemberAccount.objects.create(
+        account_id=account_id,
+        managed_by_id=managed_by,
+        ends=limits.ends,
+        key_quota=limits.keys,
+        call_quota=limits.calls,
+    )
+    _access_role(account_id, managed_by)
+    changed(account_limits.entity(account_id))
     return user
+
+
+def _with_access_key(user: User) -> Member:
+    key, secret = credentials.create_access_key(user)
+    return Member(user.account_id, user.name, key.access_key_id, secret)
 
 
 def _access_role(account_id: str, managed_by: str) -> Role:
@@ -207,9 +198,9 @@ def new_access_key(managed_by: str, account_id: str, user_name: str) -> Member:
     _member(managed_by, account_id)
     user = _first_user(account_id, user_name)
     AccessKey.objects.filter(user=user).delete()
-    key, secret = credentials.create_access_key(user)
+    made = _with_access_key(user)
     changed(iam_entity(account_id))
-    return Member(account_id, user.name, key.access_key_id, secret)
+    return made
 
 
 def _first_user(account_id: str, user_name: str) -> User:
@@ -231,7 +222,7 @@ def replace(managed_by: str, account_id: str, user_name: str, *, password_hash: 
     user = User.objects.filter(account_id=account_id, name__iexact=user_name).first()
     whole = user is not None and user.password != "" and user.access_keys.filter(active=True).exists()
     hashed = user.password if user is not None and whole else password_hash
-    made = _create(_new_account_id(), managed_by, user_name, hashed, alias, limits)
+    made = _create(managed_by, user_name, hashed, alias, limits)
     moved = _move_access_keys(user, made) if user is not None and whole else ""
     if user is not None:
         User.objects.filter(pk=user.pk).update(password="")
@@ -240,8 +231,7 @@ def replace(managed_by: str, account_id: str, user_name: str, *, password_hash: 
     changed(iam_entity(account_id))
     if moved:
         return Member(made.account_id, made.name, moved, "")
-    key, secret = credentials.create_access_key(made)
-    return Member(made.account_id, made.name, key.access_key_id, secret)
+    return _with_access_key(made)
 
 
 def _move_access_keys(old: User, new: User) -> str:
