@@ -156,31 +156,32 @@ def is_member(account_id: str) -> bool:
     return account_limits.of(account_id).managed_by != ""
 
 
+def _members(managed_by: str, account_ids: list[str]) -> list[MemberAccount]:
+    """The rows of these accounts, in this order. Raises AccessDeniedException for an account that is not one of `managed_by`'s."""
+    rows = MemberAccount.objects.select_related("account").filter(managed_by_id=managed_by).in_bulk(account_ids)
+    for account_id in account_ids:
+        if account_id not in rows:
+            raise AWSError("AccessDeniedException", f"Account {account_id} is not managed by account {managed_by}.")
+    return [rows[account_id] for account_id in account_ids]
+
+
 def _member(managed_by: str, account_id: str) -> MemberAccount:
-    """Raises AccessDeniedException for an account that is not one of `managed_by`'s."""
-    row = (
-        MemberAccount.objects.select_related("account").filter(account_id=account_id, managed_by_id=managed_by).first()
-    )
-    if row is None:
-        raise AWSError("AccessDeniedException", f"Account {account_id} is not managed by account {managed_by}.")
-    return row
+    return _members(managed_by, [account_id])[0]
 
 
 def limit(managed_by: str, account_ids: list[str], limits: Limits) -> None:
     """Set what limits these accounts. Part of the caller's transaction."""
-    for account_id in account_ids:
-        _member(managed_by, account_id)
-    MemberAccount.objects.filter(account_id__in=account_ids).update(
-        ends=limits.ends, key_quota=limits.keys, call_quota=limits.calls
-    )
-    changed(*(account_limits.entity(account_id) for account_id in account_ids))
+    _update(managed_by, account_ids, ends=limits.ends, key_quota=limits.keys, call_quota=limits.calls)
 
 
 def end(managed_by: str, account_ids: list[str]) -> None:
     """From now on no credentials of these accounts are taken. What they hold stays as it is. Part of the caller's transaction."""
-    for account_id in account_ids:
-        _member(managed_by, account_id)
-    MemberAccount.objects.filter(account_id__in=account_ids).update(ends=clock.real_now())
+    _update(managed_by, account_ids, ends=clock.real_now())
+
+
+def _update(managed_by: str, account_ids: list[str], **values: Any) -> None:
+    _members(managed_by, account_ids)
+    MemberAccount.objects.filter(account_id__in=account_ids).update(**values)
     changed(*(account_limits.entity(account_id) for account_id in account_ids))
 
 
@@ -263,10 +264,10 @@ def move_clocks(managed_by: str, account_ids: list[str], seconds: float) -> int:
     """Bring the clocks of these accounts to `seconds` ahead of the machine's; how many were moved. A clock that is farther stays: none
     goes back. Part of the caller's transaction."""
     moved = 0
-    for account_id in account_ids:
-        begin = _member(managed_by, account_id).account.clock_offset
+    for row in _members(managed_by, account_ids):
+        begin = row.account.clock_offset
         if seconds > begin:
-            clocks.move(account_id, begin, seconds)
+            clocks.move(row.account_id, begin, seconds)
             moved += 1
     return moved
 
