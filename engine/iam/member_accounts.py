@@ -277,23 +277,27 @@ def clock_offsets(account_ids: list[str]) -> dict[str, float]:
 
 
 def tell(
-    account_id: str, name: str, principal: Principal | None, parameters: dict[str, Any], *, source_ip: str
+    account_ids: list[str], name: str, principal: Principal | None, parameters: dict[str, Any], *, source_ip: str
 ) -> None:
-    """Record in a member account's own trail what the managing account has done with it, so that the student sees it too."""
-    event = record.service_event(
-        record.ServiceEvent(
-            account_id=account_id,
-            region="us-east-1",
-            source="kmsconsole",
-            name=name,
-            now=clock.now(account_id),
-            principal=principal,
-            parameters=parameters,
-            source_ip=source_ip,
-            event_type="AwsConsoleAction",
-        )
+    """Record in member accounts' own trails what the managing account has done with them, so that the students see it too."""
+    recorder.record(
+        [
+            record.service_event(
+                record.ServiceEvent(
+                    account_id=account_id,
+                    region="us-east-1",
+                    source="kmsconsole",
+                    name=name,
+                    now=clock.now(account_id),
+                    principal=principal,
+                    parameters=parameters,
+                    source_ip=source_ip,
+                    event_type="AwsConsoleAction",
+                )
+            )
+            for account_id in account_ids
+        ]
     )
-    recorder.record([event])
 
 
 def by_link(

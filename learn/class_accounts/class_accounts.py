@@ -61,6 +61,10 @@ def accounts(of_class: AccountClass) -> list[ClassAccount]:
     return list(of_class.accounts.filter(ended=None).order_by("shared", "name", "pk"))
 
 
+def _ids(of_class: AccountClass) -> list[str]:
+    return [row.account_id for row in accounts(of_class)]
+
+
 def limits(of_class: AccountClass) -> Limits:
     return Limits(of_class.ends, of_class.key_quota, of_class.call_quota)
 
@@ -199,7 +203,7 @@ def new_credentials(request: ConsoleRequest, row: ClassAccount) -> Card:
         return member_accounts.new_access_key(manager, row.account_id, row.user_name)
 
     member = manage(request, row.of_class, what, change="NewCredentials", accountId=row.account_id)
-    _tell(request, row, "NewCredentials")
+    _tell(request, [row.account_id], "NewCredentials")
     return card(request, row, member, password, region=request.signed_in.region)
 
 
@@ -217,7 +221,7 @@ def reset(request: ConsoleRequest, row: ClassAccount, kept: dict[str, object]) -
         return member
 
     member = manage(request, row.of_class, what, change="ResetAccount", accountId=before)
-    _tell(request, row, "ResetAccount")
+    _tell(request, [row.account_id], "ResetAccount")
     lost = bool(member.secret_access_key)  # the student had deleted its keys: then it has nothing that goes over
     return card(request, row, member, password if lost else "", region=request.signed_in.region)
 
@@ -235,7 +239,7 @@ def end(request: ConsoleRequest, of_class: AccountClass, rows: Sequence[ClassAcc
 
 def close(request: ConsoleRequest, of_class: AccountClass) -> None:
     """All accounts of the class end, and its links with them. What they hold and the record of it stay. Raises ClientError."""
-    ids = [row.account_id for row in accounts(of_class)]
+    ids = _ids(of_class)
 
     def what() -> None:
         member_accounts.end(of_class.account_id, ids)
@@ -248,7 +252,7 @@ def close(request: ConsoleRequest, of_class: AccountClass) -> None:
 
 def set_limits(request: ConsoleRequest, of_class: AccountClass) -> None:
     """Its limits, as the class has them now, for every account. Raises ClientError."""
-    ids = [row.account_id for row in accounts(of_class)]
+    ids = _ids(of_class)
 
     def what() -> None:
         of_class.save(update_fields=["ends", "key_quota", "call_quota"])
@@ -259,8 +263,7 @@ def set_limits(request: ConsoleRequest, of_class: AccountClass) -> None:
 
 def move_clocks(request: ConsoleRequest, of_class: AccountClass, seconds: float) -> int:
     """All clocks of the class to one time, `seconds` after the one that is farthest; how many moved. Raises ClientError."""
-    rows = accounts(of_class)
-    ids = [row.account_id for row in rows]
+    ids = _ids(of_class)
     to = max(member_accounts.clock_offsets(ids).values(), default=0.0) + seconds
     moved = manage(
         request,
@@ -269,37 +272,33 @@ def move_clocks(request: ConsoleRequest, of_class: AccountClass, seconds: float)
         change="MoveClocks",
         secondsAhead=to,
     )
-    for row in rows:
-        _tell(request, row, "MoveClock", secondsAhead=to)
+    _tell(request, ids, "MoveClock", secondsAhead=to)
     return moved
 
 
 def begin_drill(request: ConsoleRequest, of_class: AccountClass, kind: str, *, share: int, minutes: int) -> int:
     """A drill in every account of the class, in place of one that runs there; in how many. Raises ClientError."""
-    rows = accounts(of_class)
-    by = request.signed_in.arn
+    ids, by = _ids(of_class), request.signed_in.arn
 
     def what() -> None:
-        for row in rows:
-            drills.begin(row.account_id, kind, share=share, minutes=minutes, by=by)
+        for account_id in ids:
+            drills.begin(account_id, kind, share=share, minutes=minutes, by=by)
 
     manage(request, of_class, what, change="BeginDrill", drill=kind, share=share, minutes=minutes)
-    for row in rows:
-        _tell(request, row, "ManageDrills", drill=kind, share=share, minutes=minutes)
-    return len(rows)
+    _tell(request, ids, "ManageDrills", drill=kind, share=share, minutes=minutes)
+    return len(ids)
 
 
 def end_drill(request: ConsoleRequest, of_class: AccountClass) -> None:
     """End the drills in all accounts of the class. Raises ClientError."""
-    rows = accounts(of_class)
+    ids = _ids(of_class)
 
     def what() -> None:
-        for row in rows:
-            drills.end(row.account_id)
+        for account_id in ids:
+            drills.end(account_id)
 
     manage(request, of_class, what, change="EndDrill")
-    for row in rows:
-        _tell(request, row, "ManageDrills", drill=None)
+    _tell(request, ids, "ManageDrills", drill=None)
 
 
 def open_read_only(request: ConsoleRequest, row: ClassAccount) -> member_accounts.Opened:
@@ -313,16 +312,16 @@ def open_read_only(request: ConsoleRequest, row: ClassAccount) -> member_account
         ),
         parameters={"class": row.of_class.slug, "accountId": row.account_id, "readOnly": True},
     )
-    _tell(request, row, "OpenClassAccount", readOnly=True)
+    _tell(request, [row.account_id], "OpenClassAccount", readOnly=True)
     return opened
 
 
-def _tell(request: ConsoleRequest, row: ClassAccount, name: str, **parameters: object) -> None:
-    """The student finds in the record of the account what the teacher did with it."""
+def _tell(request: ConsoleRequest, account_ids: list[str], name: str, **parameters: object) -> None:
+    """The students find in the records of their accounts what the teacher did with them."""
     member_accounts.tell(
-        row.account_id,
+        account_ids,
         name,
         service.viewer(request).context.principal,
-        dict(parameters),
+        parameters,
         source_ip=request.META.get("REMOTE_ADDR", ""),
     )
