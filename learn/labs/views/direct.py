@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from console import charts, error_help
-from console.addresses import filter_text
+from console.addresses import key_search, searches_keys
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.inventory import inventory
@@ -27,13 +27,13 @@ _FILES = 1000  # for how many files the quota is reckoned
 def page(request: ConsoleRequest) -> HttpResponse:
     shown: dict[str, Any] = {"key": request.POST.get("key", ""), "size": _size(request)}
     try:
-        text = filter_text(request.GET, "find").text
+        text = key_search(request).text
         shown["choices"] = inventory.keys_for_picker(
             request, "ENCRYPT_DECRYPT", symmetric_only=True, text=text, chosen=[shown["key"]]
         )
     except ClientError as error:
         shown["picker_problem"] = service.sentence(error)
-    if request.method == "POST":
+    if request.method == "POST" and not searches_keys(request):
         try:
             measured = direct.measure(service.client(request), shown["key"], shown["size"])
         except ClientError as error:
@@ -45,7 +45,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
     return render(
         request,
         "learn/labs/direct.html",
-        {"sizes": [(size, size // 1024) for size in SIZES], "find": filter_text(request.GET, "find"), **shown},
+        {"sizes": [(size, size // 1024) for size in SIZES], "find": key_search(request), **shown},
         status=422 if "problem" in shown else 200,
     )
 

@@ -18,7 +18,7 @@ from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import text
 from tests.support.policies import allow, document, person
 
-PAGES = ("/play/encrypt/", "/play/re-encrypt/", "/lab/envelope/", "/lab/ciphertext/", "/lab/services/")
+PAGES = ("/play/encrypt/", "/play/re-encrypt/", "/lab/envelope/", "/lab/direct/", "/lab/ciphertext/", "/lab/services/")
 
 
 @pytest.fixture
@@ -75,6 +75,7 @@ def test_without_scripts_a_button_searches_the_pickers_of_every_page(
 FILLED: dict[str, tuple[dict[str, Any], str]] = {
     "/play/encrypt/": ({"Plaintext": "typed", "Plaintext_as": "text"}, "typed</textarea>"),
     "/lab/envelope/": ({"step": "generate", "context_name": "typed", "context_value": "x"}, 'value="typed"'),
+    "/lab/direct/": ({"size": "262144"}, 'value="262144" selected'),
     "/lab/ciphertext/": ({"step": "make", "plaintext": "typed"}, "typed"),
     "/lab/services/": ({"apply": "1", "tick": ["s3", "ebs"], "key-s3": "KEY"}, 'value="KEY" selected'),
 }
@@ -99,6 +100,7 @@ def test_a_search_without_scripts_keeps_what_was_filled_in_and_does_nothing_else
     if "tick" in given:
         assert [row["service"].slug for row in answer.context["rows"] if row["ticked"]] == given["tick"]
         assert not answer.context["made"]
+    assert "measured" not in answer.context
 
 
 def test_a_key_that_is_named_is_offered_whatever_the_search_finds(
