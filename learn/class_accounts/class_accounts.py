@@ -79,6 +79,11 @@ def create(request: ConsoleRequest, made: AccountClass) -> None:
     manage(request, made, made.save, change="CreateClass")
 
 
+def open_link(request: ConsoleRequest, of_class: AccountClass, minutes: int, places: int) -> JoinLink:
+    """Raises ClientError."""
+    return manage(request, of_class, lambda: join_links.make(of_class, minutes, places), change="CreateJoinLink")
+
+
 def add(
     request: ConsoleRequest,
     of_class: AccountClass,
@@ -139,11 +144,7 @@ def _make(of_class: AccountClass, person: Person, hashed: str, *, shared: bool =
 def _alias(slug: str, user_name: str) -> str:
     """A free account alias, by which students sign in: a reset leaves it as it is. Aliases are unique among all accounts."""
     wanted = f"{slug[:20].strip('-')}-{user_name}"
-    found, number = wanted, 1
-    while not member_accounts.alias_is_free(found):
-        number += 1
-        found = f"{wanted}-{number}"
-    return found
+    return roster.free(wanted, lambda alias: not member_accounts.alias_is_free(alias))
 
 
 def join(request: HttpRequest, link: JoinLink, person: Person) -> tuple[ClassAccount, Card]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from learn.class_accounts import class_accounts, roster
 from learn.class_accounts.roster import Person
+from learn.classes.forms import slug_of
 
 _MOST_BYTES = 100_000  # of a roster: less than the longest field that Python's csv module reads
 RESERVED = ("new", "notice")  # addresses beside those of the classes
@@ -103,7 +103,7 @@ class NewClassForm(RosterForm, LimitsForm, LinkForm):
 
     def clean(self) -> dict[str, Any]:
         given = super().clean()
-        slug = slugify(given.get("name", ""))[:40].strip("-_").replace("_", "-")
+        slug = slug_of(given.get("name", ""))
         if given.get("name") and (not slug or slug in RESERVED):
             self.add_error("name", _("Give it a name with letters or digits."))
         given["slug"] = slug

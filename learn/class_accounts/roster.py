@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from principals.names import legal_name
@@ -42,8 +42,13 @@ def _person(row: list[str]) -> Person:
 def user_name(name: str, taken: Collection[str]) -> str:
     """What IAM calls a person: small letters, and a number where another one of the class is called so."""
     plain = re.sub(r"[^a-z0-9]+", "-", legal_name(name).lower()).strip("-")[:_LONGEST].strip("-") or "student"
-    found, number = plain, 1
-    while found in taken:
+    return free(plain, taken.__contains__)
+
+
+def free(wanted: str, taken: Callable[[str], bool]) -> str:
+    """`wanted`, with the next number behind it where that is taken."""
+    found, number = wanted, 1
+    while taken(found):
         number += 1
-        found = f"{plain}-{number}"
+        found = f"{wanted}-{number}"
     return found

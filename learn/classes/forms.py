@@ -24,6 +24,11 @@ _POLICIES = {
 _RESERVED = ("new", "accounts")  # addresses beside those of the classes
 
 
+def slug_of(name: str) -> str:
+    """A short name made of a class's name; empty where no letter or digit of it is one of an address."""
+    return slugify(name)[:40].strip("-_").replace("_", "-")
+
+
 class StudentsForm(forms.Form):
     students = forms.CharField(
         label=_("Students"),
@@ -109,7 +114,7 @@ class ClassForm(StudentsForm):
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data
         if given.get("name") and "slug" in given and not given["slug"]:
-            given["slug"] = slugify(given["name"])[:40].strip("-_").replace("_", "-")
+            given["slug"] = slug_of(given["name"])
             if not re.fullmatch(r"[a-z0-9-]+", given["slug"]) or given["slug"] in _RESERVED:
                 self.add_error("slug", _("Give it a short name of its own."))
         return given

@@ -55,12 +55,7 @@ def _made(request: ConsoleRequest, form: NewClassForm, made: AccountClass) -> Ht
     try:
         class_accounts.create(request, made)
         if given["with_link"]:
-            link = class_accounts.manage(
-                request,
-                made,
-                lambda: join_links.make(made, given["minutes"], given["places"]),
-                change="CreateJoinLink",
-            )
+            link = class_accounts.open_link(request, made, given["minutes"], given["places"])
     except ClientError as error:
         return problem_page(request, made.name, error)
     outcome = class_accounts.add(request, made, form.people, shared=given["shared"] or 0)
@@ -102,9 +97,7 @@ def cards_page(
         "link": link,
         "link_address": join_links.address(request, link) if link else "",
     }
-    answer = render(request, "learn/class_accounts/cards.html", context)
-    answer["Cache-Control"] = "no-store"
-    return answer
+    return render(request, "learn/class_accounts/cards.html", context)
 
 
 @require_POST

@@ -52,8 +52,7 @@ Action = Callable[[ConsoleRequest, AccountClass, dict[str, Any]], str]
 
 
 def _link(request: ConsoleRequest, of_class: AccountClass, given: dict[str, Any]) -> str:
-    make = lambda: join_links.make(of_class, given["minutes"], given["places"])  # noqa: E731
-    class_accounts.manage(request, of_class, make, change="CreateJoinLink")
+    class_accounts.open_link(request, of_class, given["minutes"], given["places"])
     return _("The link is open.")
 
 
