@@ -76,6 +76,7 @@ class Calls:
             "WrappingKeySpec": "RSA_2048",
             "ReplicaRegion": "eu-west-1",
             "NumberOfBytes": 32,
+            "AccountAlias": f"account-{self.user.account.account_id}",  # one name for all accounts of an installation
             "UserName": self.made_user(),
             "GroupName": self.group(),
             "RoleName": self.role(),
