@@ -1,14 +1,18 @@
-"""`manage.py` in a process forked from one that has the libraries loaded: what a start costs most is importing them.
+"""`manage.py` in a process forked from one that has everything imported: that is what a start and a command cost most.
 
-One such process a test process. It imports libraries only, none of our modules and no settings: what is forked from it reads its own
-environment and imports the house as `python manage.py` does. Used by tests.support.server; the wheel's test starts a Python of its own.
+One such process a test process. It imports the libraries and our own modules with settings of no installation, and forgets these
+settings: what is forked from it reads its own environment, as `python manage.py` does. Only kmsconsole.server.wsgi makes something of
+the settings when it is imported, so that it is left out with the command that needs it; another that does so stops every test here.
+The tests of the wheel and of deploy/ start a Python of their own.
 """
 
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -17,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,6 +41,13 @@ LIBRARIES = (
     *("httptools", "importlib.metadata", "logging.config", "multiprocessing.popen_fork", "orjson", "sqlite3", "ssl"),
     *("urllib.request", "uvicorn.main", "uvicorn.protocols.http.httptools_impl", "xml.etree.ElementTree", "zoneinfo"),
 )
+ROOMS = ("engine", "console", "keys", "principals", "playground", "access", "audit", "learn", "kmsconsole")
+SETTINGS = "tests.support.server_settings"
+AT_IMPORT = (
+    "kmsconsole.server.wsgi",
+    "kmsconsole.management.commands.serve",
+)  # these read settings when they are imported
+SAME_EVERYWHERE = {"DEBUG", "USE_I18N", "LANGUAGES", "SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "LANGUAGE_COOKIE_NAME"}
 
 
 class Process:
@@ -147,6 +159,7 @@ def serve(asked: socket.socket) -> None:
     """Fork what is asked for and tell of its end, until the test process has gone."""
     for name in LIBRARIES:
         __import__(name)
+    import_rooms()
     waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
@@ -171,6 +184,48 @@ def serve(asked: socket.socket) -> None:
             asked.send(json.dumps(["started", pid]).encode())
     for pid in living:
         os.kill(pid, signal.SIGKILL)
+
+
+def modules() -> Iterator[str]:
+    """Ours, but those that a program begins with, migrations, settings and AT_IMPORT."""
+    for room in ROOMS:
+        package = importlib.import_module(room)
+        for found in pkgutil.walk_packages(package.__path__, f"{room}."):
+            left_out = {"migrations", "__main__", "settings"} & set(found.name.split("."))
+            if not left_out and found.name not in AT_IMPORT:
+                yield found.name
+
+
+def import_rooms() -> None:
+    """Import our modules with settings of no installation, and forget these settings. Raises RuntimeError where a module keeps one."""
+    import django
+    from django.conf import empty, settings
+    from django.db import connections
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(KMSCONSOLE_DATA=folder, DJANGO_SETTINGS_MODULE=SETTINGS)
+        django.setup()
+        middleware = [path.rpartition(".")[0] for path in settings.MIDDLEWARE]
+        _forget(settings)
+        for name in [*modules(), *middleware]:
+            importlib.import_module(name)
+        if kept := set(vars(settings)) - {"_wrapped"} - SAME_EVERYWHERE:
+            raise RuntimeError(
+                f"a module reads {sorted(kept)} when it is imported: see AT_IMPORT in tests/support/prefork.py"
+            )
+        connections.close_all()
+    for name in ("kmsconsole.settings", SETTINGS):
+        del sys.modules[name]
+    _forget(settings)
+    settings._wrapped = empty
+    connections.__dict__.pop("settings", None)
+    connections.__init__()  # type: ignore[misc]  # models ask the default connection how long a table's name may be
+
+
+def _forget(settings: Any) -> None:
+    """What has been read of the settings, which they remember by name."""
+    for name in [name for name in vars(settings) if name != "_wrapped"]:
+        del vars(settings)[name]
 
 
 def _tell_of_ended(asked: socket.socket, living: set[int]) -> None:

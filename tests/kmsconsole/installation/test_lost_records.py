@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.postgres import Postgres
-from tests.support.server import ROOT, Server
+from tests.support.server import Server
 
 
 @pytest.fixture(scope="module")
@@ -89,32 +88,14 @@ def refusal(server: Server) -> str:
     return said
 
 
-_COMMANDS = """
-import io, json, os, sys
-os.environ["DJANGO_SETTINGS_MODULE"] = "kmsconsole.settings"
-import django
-django.setup()
-from django.core.management import CommandError, call_command
-said = {}
-for name in sys.argv[1:]:
-    out = io.StringIO()
-    try:
-        call_command(name, stdout=out)
-        said[name] = [0, out.getvalue()]
-    except CommandError as reason:
-        said[name] = [reason.returncode, out.getvalue() + str(reason)]
-print(json.dumps(said))
-"""
-
-
 def commands(server: Server, *names: str) -> dict[str, tuple[int, str]]:
-    """(exit code, what it says) of each of several commands, run in one process."""
-    done = subprocess.run(
-        [sys.executable, "-c", _COMMANDS, *names], cwd=ROOT, env=server.environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return {name: (code, text) for name, (code, text) in json.loads(done.stdout).items()}
+    """(exit code, what it says) of each of several commands."""
+    said = {}
+    for name in names:
+        done = server.manage(name)
+        assert "Traceback" not in done.stderr
+        said[name] = (done.returncode, done.stdout + done.stderr)
+    return said
 
 
 @pytest.mark.parametrize("lose", LOSSES)
