@@ -45,7 +45,7 @@ def serve(path: Path) -> None:
         access_log=False,
         ssl_certfile=read.certificate,
         ssl_context_factory=lambda _config, _default: tls_context(read),
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=1,  # KMS waits 250 ms for an answer; idle TLS connections would be waited for to the end
         timeout_keep_alive=60,
     )
 

@@ -24,28 +24,34 @@ ROOT = Path(__file__).resolve().parents[2]
 NAME = "kmsconsole.sqlite3"
 
 
-def put_into(folder: Path) -> None:
+def put_into(place: Path) -> None:
     """Give a data folder that has nothing yet a migrated database."""
-    folder.mkdir(mode=0o700, parents=True)
-    copy_to(folder)
+    place.mkdir(mode=0o700, parents=True)
+    copy_to(place)
 
 
-def copy_to(folder: Path) -> None:
-    shutil.copy(_database(), folder / NAME)
+def copy_to(place: Path) -> None:
+    shutil.copy(_database(), place / NAME)
 
 
 @cache  # a server is started some hundred times
-def _database() -> Path:
+def folder() -> Path:
+    """Where what is made once of these migrations is kept."""
     digest = sha256(django.__version__.encode())
     for path in _migrations():
         digest.update(path.read_bytes())
-    folder = Path(tempfile.gettempdir()) / f"kmsconsole-migrated-{os.getuid()}-{digest.hexdigest()[:16]}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    made = folder / NAME
-    with open(folder / "lock", "w") as lock:
+    made = Path(tempfile.gettempdir()) / f"kmsconsole-migrated-{os.getuid()}-{digest.hexdigest()[:16]}"
+    made.mkdir(mode=0o700, exist_ok=True)
+    return made
+
+
+@cache
+def _database() -> Path:
+    made = folder() / NAME
+    with open(folder() / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
-            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            with tempfile.TemporaryDirectory(dir=folder()) as scratch:
                 environment = {name: value for name, value in os.environ.items() if not name.startswith("KMSCONSOLE_")}
                 subprocess.run(
                     [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
