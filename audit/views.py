@@ -65,7 +65,7 @@ def events(request: ConsoleRequest) -> HttpResponse:
             "reads_hidden": found.hidden,
             "looked_until": found.looked_until if found.after and len(found.events) < most else None,
             "facets": found.facets,
-            "histogram": histogram(found.histogram),
+            "histogram": histogram(request, found.histogram),
             "as_of": asked,
             "filtered": any(value for name, value in wanted.items() if name != "reads") or bool(form.errors),
             "holding": _holding(request, found),

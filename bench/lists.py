@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -152,19 +151,6 @@ def _policy(account: Any) -> str:
     return text
 
 
-def measure(browser: Any, path: str) -> tuple[float, float]:
-    """Medians of the clock and of the processor, in milliseconds."""
-    browser.get(path)
-    clock, processor = [], []
-    for _ in range(REPEATS):
-        at, used = time.perf_counter(), time.process_time()
-        answer = browser.get(path)
-        processor.append((time.process_time() - used) * 1000)
-        clock.append((time.perf_counter() - at) * 1000)
-        assert answer.status_code == 200, (path, answer.status_code)
-    return statistics.median(clock), statistics.median(processor)
-
-
 def run(number: int) -> dict[str, tuple[float, float]]:
     from tests.conftest import new_account, sign_in_browser
 
@@ -174,11 +160,12 @@ def run(number: int) -> dict[str, tuple[float, float]]:
     print(f"{number:,} keys made in {time.perf_counter() - began:.0f} s", flush=True)
     browser = sign_in_browser(account.administrator)
     began = time.perf_counter()
-    browser.get("/keys/")
+    get = inprocess.pages(browser)
+    get("/keys/")
     print(f"first look of this administrator: {(time.perf_counter() - began) * 1000:.0f} ms", flush=True)
     figures = {}
     for name, path in PAGES.items():
-        figures[name] = measure(browser, path.format(middle=max(1, number // 50)))
+        figures[name] = inprocess.measure(get, path.format(middle=max(1, number // 50)), REPEATS)
         print(f"{number:>8,} {name:<24} {figures[name][0]:>7.0f} ms  {figures[name][1]:>7.0f} ms processor", flush=True)
     return figures
 

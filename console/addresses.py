@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
+from console.request import kept
+
 LONGEST_FILTER = 256  # characters of a text that a list is filtered by
 _LONGEST_VALUE = 2_048  # characters of a value that links repeat: an ARN's
 _LONGEST_QUERY = 4_096  # characters of all that they repeat
@@ -41,11 +43,21 @@ def searches_keys(request: HttpRequest) -> bool:
 
 def repeated(request: HttpRequest) -> QueryDict:
     """The address's parameters, as links of its page have them. What is too long to be repeated in each is left out."""
-    kept = QueryDict(mutable=True)
-    for name, values in request.GET.lists():
+    found = kept(request).get("repeated")
+    if found is None or found[0] is not request.GET:  # a page has hundreds of links
+        found = kept(request)["repeated"] = (request.GET, _bounded(request.GET))
+    query = QueryDict(mutable=True)
+    for name, values in found[1]:
+        query.setlist(name, list(values))
+    return query
+
+
+def _bounded(given: QueryDict) -> list[tuple[str, list[str]]]:
+    query = QueryDict(mutable=True)
+    for name, values in given.lists():
         if len(name) <= LONGEST_FILTER:
-            kept.setlist(name, [value for value in values if len(value) <= _LONGEST_VALUE])
-    return kept if len(kept.urlencode()) <= _LONGEST_QUERY else QueryDict(mutable=True)
+            query.setlist(name, [value for value in values if len(value) <= _LONGEST_VALUE])
+    return list(query.lists()) if len(query.urlencode()) <= _LONGEST_QUERY else []
 
 
 def own(request: HttpRequest) -> str:

@@ -283,6 +283,9 @@ class EventStore:
     def rows(self, sql: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
         return _rows(self._folder, sql, tuple(values))
 
+    def as_it_is(self) -> EventStore:
+        return _CurrentStore(self._folder)
+
     def records(self, rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
         path = self._folder / "journal"
         with journal_reader.Places(path) as places:
@@ -325,6 +328,20 @@ class EventStore:
             "WHERE kind = 'key' AND subject >= ? AND subject < ? AND last_use.sequence > ?",
             (arn_prefix, arn_prefix + "~", after),
         )
+
+
+class _CurrentStore(EventStore):
+    """A store whose index is not compared with the journal again for each question."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._index = connection(folder)
+
+    def rows(self, sql: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
+        try:
+            return self._index.execute(sql, tuple(values)).fetchall()
+        except sqlite3.Error:  # damaged, or made anew by somebody
+            return super().rows(sql, values)
 
 
 def _record(line: bytes, sequence: int) -> dict[str, Any] | None:

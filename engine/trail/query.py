@@ -56,6 +56,9 @@ class EventStore(Protocol):
     def removed(self) -> int:
         """The number of the last record that was removed (engine.trail.removal); 0 where none was."""
 
+    def as_it_is(self) -> EventStore:
+        """The same store for the many questions of one search: what was recorded since the first of them is not looked for."""
+
 
 def event_store() -> EventStore:
     """The one that this installation has."""

@@ -20,7 +20,7 @@ from django.db import connection as database
 
 from engine.trail import search_index, survey
 from engine.trail.event_search import Answer, Record, Search
-from engine.trail.query import event_store
+from engine.trail.query import EventStore, event_store
 from engine.trail.search_question import Question
 
 T = TypeVar("T")
@@ -39,11 +39,13 @@ def search(account_id: str, wanted: Search, limit: int, *, with_survey: bool = T
     def answer() -> Answer:
         behind = bring_up_to_date(account_id)
         began = time.monotonic()
-        found = _question(account_id, wanted).page(limit, began + PAGE_SECONDS)
+        store = event_store().as_it_is()
+        found = _question(account_id, wanted, store).page(limit, began + PAGE_SECONDS)
         found.behind = behind
         found.newest = search_index.newest(search_index.connection(_folder()), account_id)
         if with_survey:
-            survey.add(found, _question(account_id, replace(wanted, before=None, since=None)), began + SURVEY_SECONDS)
+            everything = _question(account_id, replace(wanted, before=None, since=None), store)
+            survey.add(found, everything, began + SURVEY_SECONDS)
         return found
 
     return _mending(answer)
@@ -54,7 +56,7 @@ def count(account_id: str, wanted: Search, most: int) -> int:
 
     def counted() -> int:
         bring_up_to_date(account_id)
-        question = _question(account_id, wanted)
+        question = _question(account_id, wanted, event_store().as_it_is())
         return len(question.page(most, time.monotonic() + PAGE_SECONDS).events)
 
     return _mending(counted)
@@ -64,7 +66,7 @@ def every(account_id: str, wanted: Search, *, oldest_first: bool = False) -> Ite
     """All events that match, however many, read as they are asked for: an export."""
     while _mending(lambda: bring_up_to_date(account_id)):
         pass  # an export is not cut: it waits for the index
-    question = _question(account_id, wanted)
+    question = _question(account_id, wanted, event_store())  # which looks anew each time: an export may take long
     for sequences in question.chunks(oldest_first=oldest_first):
         for _sequence, record in question.records(sequences):
             yield record
@@ -111,5 +113,5 @@ def _index(account_id: str) -> None:
         database.close()
 
 
-def _question(account_id: str, wanted: Search) -> Question:
-    return Question(search_index.connection(_folder()), event_store(), account_id, wanted)
+def _question(account_id: str, wanted: Search, store: EventStore) -> Question:
+    return Question(search_index.connection(_folder()), store, account_id, wanted)

@@ -1,12 +1,12 @@
 """Which events of a block of the search index are earlier than a moment.
 
 Records lie in the order in which they were written; their times, which are those at which calls came, can be behind one another, mostly by
-a second. A block knows by how much at most, so a binary search over single events leads to a few that are looked at one by one.
+a second. A block knows by how much at most, so the times of some events, and of some between two of those, lead to a few that are looked
+at one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.trail import places
@@ -24,14 +24,16 @@ class Span:
     late: int
 
 
+_SAMPLES = 32  # events whose times are read at once
+_FEW = 64  # places that are not narrowed further
+
+
 class Clock:
     """The times of an account's events."""
 
     def __init__(self, store: EventStore, account_id: str) -> None:
         self._store, self._account_id = store, account_id
-        self._probes: dict[
-            int, tuple[int, int] | None
-        ] = {}  # what was looked at: searches for near moments go the same way
+        self._times: dict[int, int | None] = {}  # what was looked at: searches for near moments go the same way
 
     def earlier(self, span: Span, moment: int) -> int:
         """The places of the events of a block whose time is before `moment`; those of no event of the account may be among them."""
@@ -40,9 +42,7 @@ class Clock:
             return 0
         if moment > span.last:
             return places.ALL
-        # All up to and with `low` are earlier; none from `high` on is.
-        low = self._last(first, lambda time: time + span.late < moment)
-        high = self._first(first, lambda time: time >= moment + span.late)
+        low, high = self._narrowed(span, moment)
         between = self._store.rows(
             f"SELECT event.sequence FROM {self._store.events} WHERE event.account = ? "  # noqa: S608
             f"AND event.sequence > ? AND event.sequence < ? AND event.time < ?",
@@ -52,44 +52,36 @@ class Clock:
 
     def time_from(self, sequence: int) -> int | None:
         """The time of the first event from this number on."""
-        found = self._probe(sequence)
-        return found[1] if found else None
-
-    def _probe(self, sequence: int) -> tuple[int, int] | None:
-        """(number, time) of the first event from this number on."""
-        if sequence not in self._probes:
-            self._probes[sequence] = self._read(sequence)
-        return self._probes[sequence]
-
-    def _read(self, sequence: int) -> tuple[int, int] | None:
         rows = self._store.rows(
-            f"SELECT event.sequence, event.time FROM {self._store.events} WHERE event.account = ? "  # noqa: S608
+            f"SELECT event.time FROM {self._store.events} WHERE event.account = ? "  # noqa: S608
             "AND event.sequence >= ? ORDER BY event.sequence LIMIT 1",
             (self._account_id, sequence),
         )
-        return (rows[0][0], rows[0][1]) if rows else None
+        return rows[0][0] if rows else None
 
-    def _last(self, first: int, holds: Callable[[int], bool]) -> int:
-        """A place at which `holds` is true of the time there, as high as a binary search finds one; -1 for none."""
+    def _narrowed(self, span: Span, moment: int) -> tuple[int, int]:
+        """Two places of a block: all events up to and with the first are earlier than `moment`, none from the second on is."""
         low, high = -1, places.BLOCK
-        while high - low > 1:
-            middle = (low + high) // 2
-            found = self._probe(first + middle)
-            if found is not None and found[0] < first + places.BLOCK and holds(found[1]):
-                low = found[0] - first
-                high = max(high, low + 1)
-            else:
-                high = middle
-        return low
+        while high - low > _FEW:
+            found = self._sample(span.block * places.BLOCK, low, high)
+            before = max((place for place, time in found if time + span.late < moment), default=low)
+            behind = min((place for place, time in found if time >= moment + span.late), default=high)
+            if (before, behind) == (low, high):  # the account has few events there, or they are in no order
+                break
+            low, high = before, behind
+        return low, high
 
-    def _first(self, first: int, holds: Callable[[int], bool]) -> int:
-        """A place from which on `holds` is true, as low as a binary search finds one; one behind the block for none."""
-        low, high = -1, places.BLOCK
-        while high - low > 1:
-            middle = (low + high) // 2
-            found = self._probe(first + middle)
-            if found is None or found[0] >= first + places.BLOCK or holds(found[1]):
-                high = middle
-            else:
-                low = middle
-        return high
+    def _sample(self, first: int, low: int, high: int) -> list[tuple[int, int]]:
+        """(place, time) of events between two places, evenly spread, as far as those are of this account."""
+        step = max(1, (high - low) // _SAMPLES)
+        wanted = range(low + step, high, step)
+        unknown = [first + place for place in wanted if first + place not in self._times]
+        if unknown:
+            self._times |= {sequence: None for sequence in unknown}
+            rows = self._store.rows(
+                f"SELECT event.sequence, event.time FROM {self._store.events} WHERE event.account = ? "  # noqa: S608
+                f"AND event.sequence IN ({', '.join('?' * len(unknown))})",
+                (self._account_id, *unknown),
+            )
+            self._times |= {sequence: time for sequence, time in rows}
+        return [(place, time) for place in wanted if (time := self._times[first + place]) is not None]

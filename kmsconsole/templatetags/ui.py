@@ -289,6 +289,8 @@ def query_fields(context: dict[str, Any], *left_out: str) -> SafeString:
 @register.simple_tag(takes_context=True)
 def as_of_query(context: dict[str, Any]) -> str:
     """What a link on a page of the past adds to the address of another page that shows the past; nothing on a page of the present."""
+    if "as_of" not in context["request"].GET:  # each row of a list asks
+        return ""
     typed = addresses.repeated(context["request"]).get("as_of", "").strip()
     return f"?{urlencode({'as_of': typed})}" if typed else ""
 

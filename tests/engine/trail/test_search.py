@@ -20,12 +20,14 @@ from django.db import connection
 from engine.trail import (
     event_search,
     event_terms,
+    index,
     places,
     recorder,
     search,
     search_index,
     search_question,
     survey,
+    times,
 )
 from engine.trail.event_search import Clause, Search
 from tests.conftest import TestAccount, new_account
@@ -132,6 +134,7 @@ def test_facets_and_histogram_are_true_however_they_are_counted(
 ) -> None:
     account_id, records = history
     monkeypatch.setattr(survey, "SAMPLE", 10)
+    monkeypatch.setattr(times, "_FEW", 4)
     by_purpose = Search(region=REGION, hidden=True, clauses=(Clause("context", "purpose"),))
     for wanted in (Search(region=REGION), by_purpose, Search(region=REGION, clauses=(Clause("user", "batch"),))):
         answer = search.search(account_id, wanted, 1)
@@ -142,8 +145,25 @@ def test_facets_and_histogram_are_true_however_they_are_counted(
             assert (dict(answer.facets[name].values), answer.facets[name].whole) == (values, True), name
         assert answer.total == len(matching)
         for each in answer.histogram:
-            times = [event_terms.moment(record) for record in matching]
-            assert each.number == sum(each.begin.timestamp() <= time < each.end.timestamp() for time in times)
+            moments = [event_terms.moment(record) for record in matching]
+            assert each.number == sum(each.begin.timestamp() <= moment < each.end.timestamp() for moment in moments)
+
+
+def test_a_search_compares_its_index_with_the_journal_once_not_for_each_time_it_reads(
+    history: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[Path] = []
+    state = index._state
+
+    def counted(of: sqlite3.Connection, path: Path) -> int:
+        compared.append(path)
+        return state(of, path)
+
+    monkeypatch.setattr(index, "_state", counted)
+    monkeypatch.setattr(survey, "SAMPLE", 10)
+    answer = search.search(history[0], Search(region=REGION), 10)
+    assert len(answer.histogram) > 10
+    assert len(compared) <= 3
 
 
 def test_pages_go_on_where_the_last_one_ended_and_newer_events_do_not_move_them(account: TestAccount) -> None:
@@ -220,13 +240,13 @@ def no_database(path: Path) -> None:
 
 
 def without_terms(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as index:
-        index.execute("DROP TABLE term")
+    with closing(sqlite3.connect(path)) as opened:
+        opened.execute("DROP TABLE term")
 
 
 def of_an_older_version(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as index:
-        index.executescript("DELETE FROM term; PRAGMA user_version = 0")
+    with closing(sqlite3.connect(path)) as opened:
+        opened.executescript("DELETE FROM term; PRAGMA user_version = 0")
 
 
 @pytest.mark.parametrize("change", [damaged, no_database, without_terms, of_an_older_version, Path.unlink])
