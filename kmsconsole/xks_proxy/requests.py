@@ -26,6 +26,7 @@ _REQUIRED = {
     "encrypt": ("awsPrincipalArn", "kmsKeyArn", "kmsOperation", "kmsRequestId"),
     "decrypt": ("awsPrincipalArn", "kmsKeyArn", "kmsOperation", "kmsRequestId"),
 }
+_OPAQUE = "kmsRequestId"  # for which the specification forbids every check: also an empty one is there
 _KNOWN = (
     *("awsPrincipalArn", "awsSourceVpc", "awsSourceVpce", "kmsKeyArn"),
     *("kmsOperation", "kmsRequestId", "kmsViaService"),
@@ -88,7 +89,7 @@ def _metadata(operation: str, found: Any) -> dict[str, str]:
     if not isinstance(found, dict):
         raise _invalid("requestMetadata is missing.")
     for name in _REQUIRED[operation]:
-        if not found.get(name):
+        if not found.get(name) and not (name == _OPAQUE and found.get(name) == ""):
             raise _invalid(f"{name} of requestMetadata is missing.")
     known = {name: found[name] for name in _KNOWN if found.get(name) is not None}
     for name, value in known.items():

@@ -66,8 +66,20 @@ def _of_client(name: str) -> type[ssl.SSLObject]:
     class OfClient(ssl.SSLObject):
         """A handshake ends well only with a certificate whose subject's common name is the client's."""
 
+        refused: ssl.SSLError | None = None
+
         def do_handshake(self) -> None:
-            super().do_handshake()
+            """asyncio drops a connection whose handshake fails with what was to be sent. So a failure is told at the second call: the
+            first one asks for more to read, before which the TLS alert is sent that tells the client why."""
+            if self.refused is not None:
+                raise self.refused
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as reason:
+                self.refused = reason
+                raise ssl.SSLWantReadError from reason
             subject: Any = (self.getpeercert() or {}).get("subject", ())
             names = [value for part in subject for key, value in part if key == "commonName"]
             if names != [name]:

@@ -17,8 +17,8 @@ from engine.xks import client, connection
 from engine.xks.answers import Sealed
 from engine.xks.client import RequestMetadata
 from engine.xks.failures import Failure, XksError
-from kmsconsole.xks_proxy import certificates, configuration
-from kmsconsole.xks_proxy.configuration import ConfigurationError
+from kmsconsole.xks_proxy import certificates, configuration, server, training
+from kmsconsole.xks_proxy.configuration import Configuration, ConfigurationError
 from tests.support import prefork
 from tests.support.xks import HOST, ReferenceProxy
 
@@ -126,17 +126,43 @@ def test_mutual_tls_takes_the_certificate_of_kms(mutual: ReferenceProxy) -> None
     assert client.health(mutual.proxy(), TOLD, mutual.network())
 
 
-@pytest.mark.parametrize("kind", ["none", "another subject", "another authority"])
-def test_mutual_tls_takes_no_other_certificate(mutual: ReferenceProxy, tmp_path: Path, kind: str) -> None:
-    other = certificates.authority("another")
+@pytest.mark.parametrize("kind", ["none", "of a server", "of another authority"])
+def test_mutual_tls_takes_no_other_certificate_and_says_so_by_an_alert(
+    mutual: ReferenceProxy, tmp_path: Path, kind: str
+) -> None:
     path = tmp_path / "client.pem"
-    path.write_bytes(certificates.client_pem(other, "cks.kms.us-east-1.amazonaws.com"))
-    if kind == "another subject":
-        path = mutual.folder / "server.pem"  # of the right authority
-    certificate = "" if kind == "none" else str(path)
-    with pytest.raises(XksError) as caught:
+    path.write_bytes(certificates.client_pem(certificates.authority("another"), training.CLIENT_NAME))
+    certificate = {"none": "", "of a server": str(mutual.folder / "server.pem")}.get(kind, str(path))
+    with fails(Failure.TLS):
         client.health(mutual.proxy(), TOLD, replace(mutual.network(), client_certificate=certificate))
-    assert caught.value.failure in (Failure.TLS, Failure.UNREACHABLE)
+
+
+@pytest.mark.parametrize("name", [training.CLIENT_NAME, "cks.kms.eu-west-1.amazonaws.com"])
+def test_a_certificate_of_the_authority_is_taken_with_the_subject_that_is_configured_alone(
+    tmp_path: Path, name: str
+) -> None:
+    issuer = certificates.authority("training")
+    (tmp_path / "ca.pem").write_bytes(issuer.pem)
+    (tmp_path / "server.pem").write_bytes(certificates.server_pem(issuer, HOST))
+    (tmp_path / "client.pem").write_bytes(certificates.client_pem(issuer, name))
+    read = Configuration(
+        "", 0, tmp_path / "server.pem", tmp_path / "ca.pem", training.CLIENT_NAME, "module", "label", "pin", {}
+    )
+    calls = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    calls.load_cert_chain(tmp_path / "client.pem")
+    sent, answered = ssl.MemoryBIO(), ssl.MemoryBIO()
+    caller = calls.wrap_bio(answered, sent, server_hostname=HOST)
+    called = server.tls_context(read).wrap_bio(sent, answered, server_side=True)
+    with pytest.raises(ssl.SSLWantReadError):
+        caller.do_handshake()
+    with pytest.raises(ssl.SSLWantReadError):
+        called.do_handshake()
+    caller.do_handshake()
+    if name == training.CLIENT_NAME:
+        called.do_handshake()
+    else:
+        with pytest.raises(ssl.SSLCertVerificationError, match="another subject"):
+            called.do_handshake()
 
 
 def test_the_folder_is_its_owners_alone(proxy: ReferenceProxy) -> None:
