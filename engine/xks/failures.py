@@ -18,7 +18,7 @@ class Answer:
     """What AWS KMS makes of a failure: an exception for each kind of operation, and one message.
 
     `store`: Create and UpdateCustomKeyStore. `key`: CreateKey. `use`: cryptographic operations. `connection`: the ConnectionErrorCode of a
-    store that could not be connected.
+    store that could not be connected (KMS API Reference, CustomKeyStoresListEntry).
     """
 
     message: str
@@ -66,7 +66,7 @@ class Failure(Enum):
         "authentication credentials for your external key store and update if necessary.",
         "XksProxyIncorrectAuthenticationCredentialException",
         _STORE_STATE,
-        "XKS_PROXY_ACCESS_DENIED",
+        "INVALID_CREDENTIALS",
     )
     ACCESS_DENIED = Answer(
         "The external key store proxy denied access to the operation. Verify that the user and the external key are both authorized "
@@ -159,13 +159,14 @@ _ANY = frozenset({"health", "metadata", "encrypt", "decrypt"})
 _OF_KEYS = _ANY - {"health"}
 
 # The errorName of a proxy's answer → the failure, and the operations that may answer so. Anything else is no answer of the specification.
+# AccessDeniedException is none of GetHealthStatus there; but XKS_PROXY_ACCESS_DENIED, of a store that is connected, can have no other reason.
 ERROR_NAMES: dict[str, tuple[Failure, frozenset[str]]] = {
     "ValidationException": (Failure.INVALID_RESPONSE, _ANY),
     "InvalidStateException": (Failure.KEY_DISABLED, _ANY),
     "InvalidCiphertextException": (Failure.CIPHERTEXT_REJECTED, frozenset({"decrypt"})),
     "InvalidKeyUsageException": (Failure.KEY_USAGE, frozenset({"encrypt", "decrypt"})),
     "AuthenticationFailedException": (Failure.NOT_AUTHENTICATED, _ANY),
-    "AccessDeniedException": (Failure.ACCESS_DENIED, _OF_KEYS),
+    "AccessDeniedException": (Failure.ACCESS_DENIED, _ANY),
     "KeyNotFoundException": (Failure.KEY_NOT_FOUND, _OF_KEYS),
     "InvalidUriPathException": (Failure.INVALID_PATH, _ANY),
     "ThrottlingException": (Failure.THROTTLED, _ANY),

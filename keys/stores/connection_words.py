@@ -69,8 +69,8 @@ ERRORS: dict[str, tuple[Any, Any]] = {
         _("Create kmsuser, or set the PIN of the token's user; enter it by Edit, and connect again."),
     ),
     "XKS_PROXY_ACCESS_DENIED": (
-        _("The proxy refuses the requests of the key service."),
-        _("Give the store the proxy's current credential by Edit, and have the proxy allow this URI path for it."),
+        _("The proxy does not allow the key service to ask it."),
+        _("Have the proxy's own rules of authorization allow the requests of this store; then connect it again."),
     ),
     "XKS_PROXY_INVALID_CONFIGURATION": (
         _("The proxy says that it is not configured as it should be, or its external key manager."),
@@ -101,5 +101,12 @@ ERRORS: dict[str, tuple[Any, Any]] = {
     "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND": (
         _("The VPC endpoint service was not found."),
         _("Check its name, and that it allows the key service as a principal."),
+    ),
+}
+# Of an external key store, where the code means something else than of a CloudHSM one.
+EXTERNAL_ERRORS: dict[str, tuple[Any, Any]] = {
+    "INVALID_CREDENTIALS": (
+        _("The proxy does not know the store's access key ID, or it has another secret access key."),
+        _("Disconnect the store, give it the proxy's current credential by Edit, and connect again."),
     ),
 }

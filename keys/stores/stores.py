@@ -98,7 +98,8 @@ class Store:
     @property
     def error_words(self) -> tuple[Any, Any] | None:
         """What the connection error means, and what helps."""
-        return words.ERRORS.get(self.error)
+        own = words.EXTERNAL_ERRORS if self.type == EXTERNAL_KEY_STORE else {}
+        return own.get(self.error) or words.ERRORS.get(self.error)
 
     @property
     def created(self) -> datetime:

@@ -79,6 +79,16 @@ def test_its_page_is_found_by_the_address_of_the_other_type(signed_in: Client) -
     assert signed_in.get(f"/stores/cloudhsm/{STORE_ID}/")["Location"] == f"/stores/xks/{STORE_ID}/"
 
 
+def test_a_wrong_credential_is_told_as_the_proxys_and_not_as_a_password_of_a_cluster(
+    signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = ENTRY | {"ConnectionState": "FAILED", "ConnectionErrorCode": "INVALID_CREDENTIALS"}
+    monkeypatch.setattr(stores, "find", lambda request, store_id: stores.Store(failed, 0))
+    page = shown(signed_in.get(f"/stores/xks/{STORE_ID}/"))
+    assert "The proxy does not know the store's access key ID" in page
+    assert "kmsuser" not in page
+
+
 def test_an_edit_sends_the_path_alone_and_keeps_the_credential(signed_in: Client) -> None:
     changed = SAME | {"path": "/other/kms/xks/v1", "preview": "1"}
     page = shown(signed_in.post(f"/stores/xks/{STORE_ID}/edit/", changed))

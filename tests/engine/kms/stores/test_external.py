@@ -403,6 +403,22 @@ def test_what_a_proxy_answers_wrongly_releases_nothing_and_loses_nothing(
     assert store.kms.decrypt(CiphertextBlob=blob, EncryptionContext=CONTEXT)["Plaintext"] == b"secret"
 
 
+def test_a_failed_connection_says_why_as_aws_documents(lying: tuple[Store, Stub]) -> None:
+    """Source: KMS API Reference, CustomKeyStoresListEntry, ConnectionErrorCode."""
+    store, stub = lying
+    reasons = {
+        "INVALID_CREDENTIALS": answer({"errorName": "AuthenticationFailedException"}, 401),
+        "XKS_PROXY_ACCESS_DENIED": answer({"errorName": "AccessDeniedException"}, 403),
+        "XKS_PROXY_INVALID_CONFIGURATION": answer({"errorName": "InvalidUriPathException"}, 404),
+        "XKS_PROXY_INVALID_RESPONSE": answer(b"<html>", kind="text/html"),
+    }
+    for code, said in reasons.items():
+        store.kms.disconnect_custom_key_store(CustomKeyStoreId=store.store_id)
+        stub.respond = lambda head, body, said=said: said
+        found = key_stores.connect(store.kms, store.store_id)
+        assert (found["ConnectionState"], found.get("ConnectionErrorCode")) == ("FAILED", code)
+
+
 def test_a_replayed_ciphertext_is_found(lying: tuple[Store, Stub]) -> None:
     store, stub = lying
     kept: list[bytes] = []
