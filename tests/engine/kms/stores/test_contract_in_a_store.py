@@ -1,4 +1,4 @@
-"""The contract tests of symmetric keys in use, over keys whose material is in a token."""
+"""The contract tests of symmetric keys, in use and managed, over keys whose material is in a token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from tests.conftest import TestAccount, new_account
+from tests.engine.kms import test_contract_keys, test_contract_management
 from tests.engine.kms.contract import METHODS
+from tests.engine.kms.test_contract_management import (  # noqa: F401
+    test_a_grant_that_is_not_there_is_not_revoked,
+    test_a_grant_that_only_makes_grants_is_refused,
+    test_a_key_has_one_policy,
+    test_duplicate_tag_keys_are_refused,
+    test_what_is_no_grant_token_is_refused,
+)
 from tests.engine.kms.test_contract_use import (  # noqa: F401
     ANSWERS,
     test_a_ciphertext_opens_only_in_its_encryption_context,
@@ -52,3 +60,17 @@ def test_an_answer_has_all_its_members_but_material_ids(
     answer = getattr(aws, METHODS[operation])(**{member: keys[kind]["KeyId"]}, **rest)
     answer.pop("ResponseMetadata")
     assert set(answer) == {name for name in ANSWERS[operation] if not name.endswith("KeyMaterialId")}
+
+
+@pytest.mark.parametrize("operation", [*IN_STORE, "CreateGrant", "RetireGrant", "RevokeGrant"])
+def test_a_dry_run_checks_everything_and_does_nothing(
+    contract: TestAccount, aws: Any, keys: dict[str, Any], uses: dict[str, Any], operation: str
+) -> None:
+    test_contract_management.test_a_dry_run_checks_everything_and_does_nothing(contract, aws, keys, uses, operation)
+
+
+@pytest.mark.parametrize("operation", [*IN_STORE, "DescribeKey"])
+def test_an_operation_that_takes_aliases_takes_all_four_forms(
+    contract: TestAccount, aws: Any, keys: dict[str, Any], uses: dict[str, Any], operation: str
+) -> None:
+    test_contract_keys.test_an_operation_that_takes_aliases_takes_all_four_forms(contract, aws, keys, uses, operation)
