@@ -1,4 +1,5 @@
-"""A public verifier of transparency logs (sigstore-js) takes our checkpoints and proofs of inclusion, and refuses changed ones."""
+"""Public verifiers of transparency logs take our checkpoints and proofs, and refuse changed ones: sigstore-js's checkpoints and inclusion,
+@transmute/rfc9162's inclusion and consistency."""
 
 from __future__ import annotations
 
@@ -11,7 +12,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from engine import clock
+from engine.trail import checkpoints, log, log_proofs, merkle, signed_note
+from engine.trail.models import LogCheckpoint
 from tests.conftest import TestAccount
+from tests.support.log_records import GivenRecords
 
 FOLDER = Path(__file__).parent / "js"
 
@@ -19,7 +24,7 @@ pytestmark = [
     pytest.mark.client,
     pytest.mark.slow,
     pytest.mark.skipif(
-        not shutil.which("node") or not (FOLDER / "node_modules" / "@sigstore").exists(),
+        not shutil.which("node") or not (FOLDER / "node_modules" / "@transmute").exists(),
         reason="Node.js or its packages are not here",
     ),
 ]
@@ -58,3 +63,32 @@ def test_sigstores_verifier_takes_our_checkpoints_and_proofs_and_refuses_what_wa
     assert changed["record"]["record"] != sound["record"]
     refused = dict(zip(changed, verified(list(changed.values())), strict=True))
     assert {name for name, answer in refused.items() if "refused" in answer} == set(changed), refused
+
+
+SIZES = (1, 2, 3, 4, 5, 7, 8, 11, 16, 17)
+
+
+def test_a_public_verifier_takes_each_continuation_and_refuses_another_log(account: TestAccount) -> None:
+    records = GivenRecords([], account.account_id)
+    signed = []
+    for size in SIZES:
+        records.texts += [b'{"n":%d}' % number for number in range(len(records.texts), size)]
+        checkpoint = log.sign(records)
+        assert checkpoint is not None
+        signed.append(checkpoint)
+    pairs = [(old, new) for old in signed for new in signed if old.size < new.size]
+    proofs = [log_proofs.consistency_document(records, old, new) for old, new in pairs]
+    assert verified(proofs) == [{"from": old.size, "to": new.size} for old, new in pairs]
+    # The same, of a log that was forked at its last record, and of one whose proof was changed.
+    forked = [{**proof, "from": other_log(old)} for proof, (old, _new) in zip(proofs, pairs, strict=True)]
+    changed = [{**proof, "proof": [signed_note.encoded(bytes(32)), *proof["proof"][1:]]} for proof in proofs]
+    assert all("refused" in answer for answer in verified([*forked, *changed]))
+
+
+def other_log(checkpoint: LogCheckpoint) -> str:
+    """A checkpoint of as many records, of which the last is another, by the same key."""
+    frontier = merkle.Frontier()
+    for number in range(checkpoint.size):
+        frontier.add(merkle.leaf_hash(b'{"n":%d}' % (number if number < checkpoint.size - 1 else -1)))
+    head = log.TreeHead(checkpoint.origin, checkpoint.size, frontier.root(), clock.real_now())
+    return signed_note.sign(head.text(), checkpoint.origin, checkpoints.signer().key)
