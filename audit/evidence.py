@@ -33,7 +33,7 @@ def bundle(
     times = sorted(each["record"]["eventTime"] for each in found)
     begin = start or (datetime.fromisoformat(times[0]) if times else end)
     files = {"events.jsonl": "".join(proofs.export(request, ids)).encode()}
-    consistency = _consistency(request, begin)
+    consistency = _consistency(request, begin, _size(files["events.jsonl"]))
     if consistency is not None:
         files["consistency.json"] = _json(consistency)
     for name, moment in (("start", begin), ("end", end)):
@@ -60,15 +60,21 @@ def bundle(
     return signed_archive.signed(request, lines, files, end)
 
 
-def _consistency(request: ConsoleRequest, begin: datetime) -> dict[str, Any] | None:
-    """That the log now continues the last checkpoint before `begin`; None if none was signed by then."""
+def _size(export: bytes) -> int:
+    """Of how many records the checkpoint of an export is."""
+    head = json.loads(export.partition(b"\n")[0])
+    return int(head["checkpoint"].split("\n")[1])
+
+
+def _consistency(request: ConsoleRequest, begin: datetime, size: int) -> dict[str, Any] | None:
+    """That the log of `size` records, which the events are proved of, continues the last checkpoint before `begin`; None if none was signed
+    by then."""
     # Checkpoints go by the machine's clock, in whole seconds: where the account's is ahead, an older one may be taken.
     try:
         old = proofs.checkpoint(request, begin - timedelta(seconds=service.clock_ahead(request) + 1))
     except proofs.NoProof:
         return None
-    new = proofs.checkpoint(request, None)
-    return proofs.consistency(request, old.size, new.size)
+    return proofs.consistency(request, old.size, size)
 
 
 def _json(document: dict[str, Any]) -> bytes:

@@ -17,15 +17,15 @@ from keys.record import events
 
 def signed(request: ConsoleRequest, lines: Sequence[str], files: Mapping[str, bytes], time: datetime) -> bytes:
     """`lines`: what the signed text says before the digests. Raises ClientError, CheckpointError."""
+    verify = render_to_string("audit/verify.txt", {"names": [*files, "VERIFY.txt"]})
+    files = {**files, "VERIFY.txt": verify.encode()}
     digests = {name: sha256(content).hexdigest() for name, content in files.items()}
     signature = events.sign_report(request, lines, digests)
-    verify = render_to_string("audit/verify.txt", {"names": list(files)})
     beside = {
         "signed.txt": signature.text.encode(),
         "signature.bin": signature.signature,
         "signed.note": signature.note.encode(),
         "public-key.pem": signature.public_key,
-        "VERIFY.txt": verify.encode(),
     }
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:

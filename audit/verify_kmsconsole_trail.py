@@ -3,10 +3,10 @@
 
     python verify_kmsconsole_trail.py FILE... [--key VERIFIER_KEY] [--earlier CHECKPOINT]... [--witness VERIFIER_KEY]...
 
-FILE is an event's proof, a consistency proof, a checkpoint, an export with proofs, or an evidence bundle. Without --key the key in the file is believed,
-which proves only that the file is what that key signed: compare the key with the one that the operator published. --earlier names
-checkpoints that you kept; the log must continue them, which is told of consistency proofs among the files, and of whole exports.
-Exit code 0 only if everything is genuine. Specifications: RFC 6962, c2sp.org/signed-note, tlog-checkpoint and tlog-cosignature.
+FILE is an event's proof, a consistency proof, a checkpoint, an export with proofs, an evidence bundle, or a signed report. Without --key the key
+in the file is believed, which proves only that the files are what that key signed: compare it with the one that the operator published.
+--earlier names checkpoints that you kept: consistency proofs among the files, or a whole export, must show that these and all files are of
+one log. Exit code 0 only if everything is genuine. Specifications: RFC 6962, c2sp.org/signed-note, tlog-checkpoint and tlog-cosignature.
 """
 
 import argparse
@@ -15,18 +15,31 @@ import binascii
 import hashlib
 import io
 import json
+import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-BESIDE = {"signed.txt", "signature.bin", "signed.note", "public-key.pem", "VERIFY.txt"}  # what verifies an archive
 SIGNATURE, COSIGNATURE = b"\x01", b"\x04"
+SPKI = bytes.fromhex("302a300506032b6570032100")  # before an Ed25519 key in PEM (RFC 8410)
+MOST_BYTES = 1 << 30  # of the files in an archive
+# What each format has. Anything else in a file would look proved and be proved by nothing.
+MEMBERS = {
+    "kmsconsole-event-proof/1": "format publicKey checkpoint index record leafHash auditPath",
+    "kmsconsole-consistency-proof/1": "format publicKey from to proof",
+    "kmsconsole-checkpoint/1": "format publicKey checkpoint size rootHash time",
+    "kmsconsole-proved-export/1": "format kind publicKey checkpoint removed",
+    "selected": "index record auditPath",
+    "whole": "index record",
+    "end": "end publicKey",
+    "removed": "statements checkpoint subtrees",
+}
 
 
 class Wrong(Exception):
@@ -42,20 +55,65 @@ class Key(NamedTuple):
     def id(self) -> bytes:
         return hashlib.sha256(self.name.encode() + b"\n" + self.kind + self.raw).digest()[:4]
 
+    def of(self, kind: str) -> "Key":
+        """The same key under the name by which it signs what is no checkpoint."""
+        return Key(f"kmsconsole/{kind}/{self.raw.hex()[:16]}", SIGNATURE, self.raw)
+
 
 class Checkpoint(NamedTuple):
     origin: str
     size: int
     root: bytes
-    text: str
     note: str
+
+    @property
+    def head(self) -> "Head":
+        return Head(self.size, self.root)
+
+
+class Head(NamedTuple):
+    size: int
+    root: bytes
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Wrong("a member stands twice in an object of the file: readers would not see the same")
+    return found
+
+
+def document_of(text: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text, object_pairs_hook=once)
+    except (ValueError, RecursionError) as reason:
+        raise Wrong("the file is not JSON") from reason
+    if not isinstance(found, dict):
+        raise Wrong("the file is not JSON")
+    return found
+
+
+def only(document: dict[str, Any], kind: str) -> dict[str, Any]:
+    if more := sorted(set(document) - set(MEMBERS[kind].split())):
+        raise Wrong(f"the file has a member {more[0]!r}, which nothing proves")
+    return document
+
+
+def index_of(document: dict[str, Any]) -> int:
+    index = document["index"]
+    if type(index) is not int or index < 0:
+        raise Wrong(f"{index!r} is no number of a record")
+    return index
 
 
 def unbase64(text: str, what: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        found = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError) as reason:
         raise Wrong(f"{what} is not base64") from reason
+    if base64.b64encode(found).decode() != text:
+        raise Wrong(f"{what} is not base64 as it is written")
+    return found
 
 
 def key_of(text: str) -> Key:
@@ -92,7 +150,9 @@ def open_note(note: str, key: Key) -> str:
     text, signatures = split(note)
     mine = [signed[4:] for name, signed in signatures if name == key.name and signed[:4] == key.id]
     if not mine:
-        raise Wrong(f"the key {key.name} did not sign it: it is from another installation")
+        other = [name for name, signed in signatures if signed[:4] == Key(name, key.kind, key.raw).id]
+        where = f"of another log of it, {other[0]}" if other else "from another installation"
+        raise Wrong(f"the key {key.name} did not sign it: it is {where}")
     for each in mine:
         verify_signature(key, each, text.encode())
     return text
@@ -110,15 +170,19 @@ def cosigned(note: str, witness: Key) -> datetime | None:
 
 def checkpoint_of(note: str, key: Key) -> Checkpoint:
     text = open_note(note, key)
-    lines = text.split("\n")
-    if len(lines) < 4 or not lines[1].isdigit():
-        raise Wrong("the checkpoint has no origin, size and root")
-    if lines[0] != key.name:
+    if text.split("\n")[0] != key.name:
         raise Wrong("the checkpoint is of another log than its key")
+    return Checkpoint(key.name, *size_and_root(text), note)
+
+
+def size_and_root(text: str) -> tuple[int, bytes]:
+    lines = text.split("\n")
+    if len(lines) < 4 or not re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]):
+        raise Wrong("the checkpoint has no origin, size and root")
     root = unbase64(lines[2], "the checkpoint's root")
     if len(root) != 32:
         raise Wrong("the checkpoint's root is no SHA-256 hash")
-    return Checkpoint(lines[0], int(lines[1]), root, text, note)
+    return int(lines[1]), root
 
 
 # --- the tree
@@ -135,9 +199,11 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 class Growing:
     """A tree that grows record by record; its root at any size on the way."""
 
-    def __init__(self) -> None:
-        self.size = 0
-        self.subtrees: list[bytes] = []
+    def __init__(self, size: int = 0, subtrees: Iterable[bytes] = ()) -> None:
+        self.size = size
+        self.subtrees = list(subtrees)
+        if len(self.subtrees) != size.bit_count() or any(len(each) != 32 for each in self.subtrees):
+            raise Wrong(f"a tree of {size} records has not these subtrees")
 
     def add(self, record: bytes) -> None:
         found, left = leaf_hash(record), self.size
@@ -155,28 +221,22 @@ class Growing:
         return found
 
 
-def root_of_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """RFC 6962, 2.1.1, computed from the leaf up: which side each hash stands on follows from index and size."""
+def root_of_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """RFC 9162, 2.1.3.2: the root that an audit path leads to, if it is as long as it has to be."""
     if not 0 <= index < size:
         raise Wrong(f"record {index + 1} is beyond the checkpoint's {size} records")
-    sides = []
-    low, high = 0, size
-    while high - low > 1:
-        half = 1
-        while half * 2 < high - low:
-            half *= 2
-        if index < low + half:
-            sides.append("right")
-            high = low + half
+    place, last, found = index, size - 1, leaf
+    for each in path:
+        if last == 0:
+            return None
+        if place & 1 or place == last:
+            found = node_hash(each, found)
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
         else:
-            sides.append("left")
-            low += half
-    if len(sides) != len(path):
-        raise Wrong(f"the audit path of record {index + 1} has {len(path)} hashes and not {len(sides)}")
-    found = leaf
-    for side, each in zip(reversed(sides), path, strict=False):
-        found = node_hash(found, each) if side == "right" else node_hash(each, found)
-    return found
+            found = node_hash(found, each)
+        place, last = place >> 1, last >> 1
+    return found if last == 0 else None
 
 
 def check_consistency(old: Checkpoint, new: Checkpoint, proof: Sequence[bytes]) -> None:
@@ -216,79 +276,95 @@ def check_consistency(old: Checkpoint, new: Checkpoint, proof: Sequence[bytes]) 
 # --- files
 
 
+class Lines:
+    """The lines of an export between its first and its last, as they are read: their number, and the hash over all but the last."""
+
+    def __init__(self, first: bytes, stream: IO[bytes]) -> None:
+        self.stream, self.number, self.digest = stream, 0, hashlib.sha256(first)
+        self.last: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        before = self.stream.readline()
+        for line in self.stream:
+            self.digest.update(before)
+            self.number += 1
+            yield document_of(before)
+            before = line
+        if not before.endswith(b"\n"):
+            raise Wrong("the export is cut off: its last line is not whole")
+        self.last = document_of(before)
+        if "end" not in self.last:
+            raise Wrong("the export is cut off: its last line is missing")
+
+
 class Verifier:
     def __init__(self, key: Key | None, earlier: Sequence[str], witnesses: Sequence[Key]) -> None:
-        self.key, self.earlier, self.witnesses = key, earlier, witnesses
-        self.continued: list[tuple[int, bytes]] = []  # (size, root) of the earlier ones that something continued
+        self.key, self.witnesses = key, witnesses
+        self.earlier = {Head(*size_and_root(split(each)[0])): each for each in earlier}
+        self.seen: dict[int, Head] = {}  # the checkpoints that the files hang on, by size
+        self.steps: set[tuple[Head, Head]] = set()  # (older, newer): the newer continues the older
 
     def key_for(self, document: dict[str, Any]) -> Key:
-        if self.key is not None:
-            return self.key
-        return key_of(str(document.get("publicKey", "")))
+        found = key_of(str(document.get("publicKey", "")))
+        self.key = self.key or found
+        if found.raw != self.key.raw:
+            raise Wrong(f"the key {self.key.name} did not sign it: it is from another installation")
+        if found != self.key:
+            raise Wrong(f"it is of {found.name}, another log of the same installation than {self.key.name}")
+        return found
 
-    def file(self, data: bytes) -> str:
+    def checkpoint(self, note: str, key: Key) -> Checkpoint:
+        """A checkpoint that a file hangs on. Two of one size with different roots are two logs."""
+        found = checkpoint_of(note, key)
+        for each in (self.seen.setdefault(found.size, found.head), *self.earlier):
+            if each.size == found.size and each.root != found.root:
+                raise Wrong(f"there are two checkpoints of {found.size} records: the log was forked")
+        return found
+
+    def file(self, stream: IO[bytes]) -> str:
         """What a file proves, in a sentence. Raises Wrong."""
-        if data.startswith(b"PK"):
-            return self.archive(data)
-        if not data.lstrip().startswith(b"{"):
+        first = stream.readline()
+        if first.startswith(b"PK"):
+            return self.archive(stream)
+        if not first.lstrip().startswith(b"{"):
             if self.key is None:
                 raise Wrong("a checkpoint alone needs --key")
-            return self.checkpoint(data.decode("utf-8", "replace"), self.key)
-        lines = data.split(b"\n")
+            return self.signed_checkpoint((first + stream.read()).decode("utf-8", "replace"), self.key)
+        whole_line = first.rstrip().endswith(b"}")
+        document = document_of(first if whole_line else first + stream.read())
         try:
-            document = json.loads(lines[0] if lines[0].rstrip().endswith(b"}") else data)
-        except ValueError as reason:
-            raise Wrong("the file is not JSON") from reason
-        kind = str(document.get("format", ""))
-        key = self.key_for(document)
-        try:
-            if kind == "kmsconsole-event-proof/1":
-                return self.event(document, key)
-            if kind == "kmsconsole-consistency-proof/1":
-                return self.consistency(document, key)
-            if kind == "kmsconsole-checkpoint/1":
-                return self.checkpoint(document["checkpoint"], key)
-            if kind == "kmsconsole-proved-export/1":
-                return self.export(document, lines, key)
-        except (KeyError, TypeError, ValueError) as reason:
+            return self.document(document, Lines(first, stream))
+        except (KeyError, TypeError, ValueError, AttributeError) as reason:
             raise Wrong(f"the file has not the members of its format: {reason!r}") from reason
-        raise Wrong(f"the file is of no format known here: {kind!r}")
 
-    def archive(self, data: bytes) -> str:
-        """An evidence bundle: each file is the one whose digest was signed, and what can be proved of them is."""
-        try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                if len(archive.namelist()) != len(set(archive.namelist())):
-                    raise Wrong("the archive has a file twice")
-                files = {each: archive.read(each) for each in archive.namelist()}
-        except (zipfile.BadZipFile, zlib.error) as reason:
-            raise Wrong(f"the archive is damaged: {reason}") from reason
-        for name in ("signed.note", "events.jsonl"):
-            if name not in files:
-                raise Wrong(f"{name} is missing in the archive")
-        log = self.key_for(json.loads(files["events.jsonl"].split(b"\n")[0]))
-        signer = Key(f"kmsconsole/report/{log.raw.hex()[:16]}", SIGNATURE, log.raw)
-        text = open_note(files["signed.note"].decode("utf-8", "replace"), signer)
-        digests = [line.partition("  ") for line in text.split("\n") if "  " in line]
-        listed = {name: digest for digest, _, name in digests}
-        for name, digest in listed.items():
-            if name not in files:
-                raise Wrong(f"{name} is missing in the archive")
-            if hashlib.sha256(files[name]).hexdigest() != digest:
-                raise Wrong(f"{name} is not the one that was signed: it was changed")
-        if added := sorted(set(files) - set(listed) - BESIDE):
-            raise Wrong(f"{added[0]} was put into the archive")
-        said = [self.file(files[name]) for name in ("consistency.json", "events.jsonl") if name in listed]
-        return f"{len(listed)} files as they were signed; " + "; ".join(said)
+    def document(self, document: dict[str, Any], lines: Lines) -> str:
+        kind, key = str(document.get("format", "")), self.key_for(document)
+        if not kind.startswith("kmsconsole-") or kind not in MEMBERS:
+            raise Wrong(f"the file is of no format known here: {kind!r}")
+        only(document, kind)
+        if kind == "kmsconsole-proved-export/1":
+            return self.export(document, lines, key)
+        if lines.stream.read().strip():
+            raise Wrong("there is more in the file than its document")
+        if kind == "kmsconsole-event-proof/1":
+            found = self.checkpoint(document["checkpoint"], key)
+            self.included(document, found)
+            if unbase64(document["leafHash"], "the leaf's hash") != leaf_hash(document["record"].encode()):
+                raise Wrong("the leaf's hash is not the record's: it was changed")
+            return f"record {document['index'] + 1} is in the log of {found.size} records{self.seen_by(found.note)}"
+        if kind == "kmsconsole-consistency-proof/1":
+            old, new = self.checkpoint(document["from"], key), self.checkpoint(document["to"], key)
+            check_consistency(old, new, [unbase64(each, "a proof") for each in document["proof"]])
+            self.steps.add((old.head, new.head))
+            return f"the log of {new.size} records continues the one of {old.size}{self.seen_by(new.note)}"
+        if (document["size"], unbase64(document["rootHash"], "the root")) != self.checkpoint(
+            document["checkpoint"], key
+        ).head:
+            raise Wrong("the document says another size or root than its checkpoint")
+        return self.signed_checkpoint(document["checkpoint"], key)
 
-    def checkpoint(self, note: str, key: Key) -> str:
-        found = checkpoint_of(note, key)
-        for each in self.earlier:
-            old = checkpoint_of(each, key)
-            if old.size > found.size or (old.size == found.size and old.root != found.root):
-                check_consistency(old, found, [])
-            if old.size == found.size:
-                self.continued.append((old.size, old.root))
+    def signed_checkpoint(self, note: str, key: Key) -> str:
+        found = self.checkpoint(note, key)
         return f"checkpoint of {found.size} records, signed by {found.origin}{self.seen_by(note)}"
 
     def seen_by(self, note: str) -> str:
@@ -300,70 +376,49 @@ class Verifier:
             said += f", cosigned by {each.name} at {moment.isoformat()}"
         return said
 
-    def event(self, document: dict[str, Any], key: Key) -> str:
-        found = checkpoint_of(document["checkpoint"], key)
-        self.included(document, found)
-        return f"record {document['index'] + 1} is in the log of {found.size} records{self.seen_by(found.note)}"
-
     def included(self, document: dict[str, Any], found: Checkpoint) -> None:
-        index, leaf = int(document["index"]), leaf_hash(document["record"].encode())
+        index, leaf = index_of(document), leaf_hash(document["record"].encode())
         path = [unbase64(each, "an audit path") for each in document["auditPath"]]
         if root_of_inclusion(leaf, index, found.size, path) != found.root:
             raise Wrong(f"record {index + 1} is not the one that was signed: it was changed")
 
-    def consistency(self, document: dict[str, Any], key: Key) -> str:
-        old, new = checkpoint_of(document["from"], key), checkpoint_of(document["to"], key)
-        check_consistency(old, new, [unbase64(each, "a proof") for each in document["proof"]])
-        for each in self.earlier:
-            mine = checkpoint_of(each, key)
-            if mine.size == old.size:
-                if mine.root != old.root:
-                    raise Wrong(
-                        f"your checkpoint of {mine.size} records is another than the proof's: the log was forked"
-                    )
-                self.continued.append((mine.size, mine.root))
-        return f"the log of {new.size} records continues the one of {old.size}{self.seen_by(new.note)}"
+    # --- exports
 
-    def export(self, head: dict[str, Any], lines: list[bytes], key: Key) -> str:
-        if len(lines) < 3 or lines[-1] != b"":
-            raise Wrong("the export is cut off: its last line is not whole")
-        if "end" not in json.loads(lines[-2]):
-            raise Wrong("the export is cut off: its last line is missing")
-        found = checkpoint_of(head["checkpoint"], key)
-        if head["kind"] == "whole":
-            number = self.whole(found, key, self.records(lines))
+    def export(self, head: dict[str, Any], lines: Lines, key: Key) -> str:
+        found = self.checkpoint(head["checkpoint"], key)
+        if head["kind"] == "selected":
+            self.selected(found, lines)
+            said = f"{lines.number} records, of the {found.size} of the log"
+        elif head["kind"] == "whole":
+            tree, said = self.removed(head["removed"], key) if "removed" in head else (Growing(), "")
+            first = tree.size + 1
+            self.whole(found, tree, lines)
+            said = (
+                f"{said}; the rest whole: records {first} to {found.size}"
+                if said
+                else f"all {found.size} records of the log"
+            )
         else:
-            number = self.selected(found, self.records(lines))
-        self.end(lines, number, key)
-        what = "all" if head["kind"] == "whole" else "of the"
-        return f"{number} records, {what} {found.size} of the log{self.seen_by(found.note)}"
+            raise Wrong(f"an export is whole or selected, and not {head['kind']!r}")
+        self.end(lines, key)
+        return said + self.seen_by(found.note)
 
-    def records(self, lines: list[bytes]) -> Iterator[dict[str, Any]]:
-        for line in lines[1:-2]:
-            yield json.loads(line)
-
-    def selected(self, found: Checkpoint, records: Iterator[dict[str, Any]]) -> int:
-        number, before = 0, -1
-        for each in records:
-            if each["index"] <= before:
-                raise Wrong(f"record {each['index'] + 1} stands behind record {before + 1}: the export was reordered")
+    def selected(self, found: Checkpoint, lines: Lines) -> None:
+        before = -1
+        for each in lines:
+            index = index_of(only(each, "selected"))
+            if index <= before:
+                raise Wrong(f"record {index + 1} stands behind record {before + 1}: the export was reordered")
             self.included(each, found)
-            number, before = number + 1, each["index"]
-        return number
+            before = index
 
-    def whole(self, found: Checkpoint, key: Key, records: Iterator[dict[str, Any]]) -> int:
-        tree, agrees = Growing(), 0
-        earlier = sorted((checkpoint_of(each, key) for each in self.earlier), key=lambda each: each.size)
-        for each in earlier:
-            if each.size > found.size:
-                check_consistency(each, found, [])
-        due = [*(each for each in earlier if each.size), found]
-        for line in records:
-            if line["index"] != tree.size:
-                raise Wrong(
-                    f"record {line['index'] + 1} stands where {tree.size + 1} should: one was removed or reordered"
-                )
-            tree.add(line["record"].encode())
+    def whole(self, found: Checkpoint, tree: Growing, lines: Lines) -> None:
+        """`tree` has what was removed. Each checkpoint that is known on the way tells where it begins to be another log."""
+        known = {found.head, Head(tree.size, tree.root()), *self.seen.values(), *self.earlier}
+        due = sorted(each for each in known if max(tree.size, 1) <= each.size <= found.size)
+        agrees = tree.size
+        records = iter(lines)
+        while True:
             while due and due[0].size == tree.size:
                 now = due.pop(0)
                 if now.root != tree.root():
@@ -371,26 +426,175 @@ class Verifier:
                         f"at least one of the records {agrees + 1} to {now.size} is not the one that was signed: "
                         "it was changed, or the log was forked there"
                     )
-                self.continued.append((now.size, now.root))
+                self.steps.add((now, found.head))
                 agrees = now.size
+            line = next(records, None)
+            if line is None:
+                break
+            if index_of(only(line, "whole")) != tree.size:
+                raise Wrong(
+                    f"record {line['index'] + 1} stands where {tree.size + 1} should: one was removed or reordered"
+                )
+            tree.add(line["record"].encode())
         if tree.size != found.size:
             raise Wrong(f"records {tree.size + 1} to {found.size} are missing: the export was truncated")
-        return tree.size
 
-    def end(self, lines: list[bytes], number: int, key: Key) -> None:
+    def removed(self, told: dict[str, Any], key: Key) -> tuple[Growing, str]:
+        """What the retention rule removed: the tree of it, and what the signed statements say."""
+        before, root, said = 0, b"", []
+        for note in only(told, "removed")["statements"]:
+            pairs = [line.partition(" ")[::2] for line in open_note(note, key.of("removal")).split("\n")[2:-1]]
+            values = dict(pairs)
+            first, last = (int(each) for each in values["records"].split())
+            if first != before + 1 or last < first:
+                raise Wrong(
+                    f"records {before + 1} to {last} are missing, and no signed statement says that they were removed"
+                )
+            before, root = last, unbase64(values["root"], "a root")
+            approved = ", ".join(value for name, value in pairs if name == "approved") or "nobody"
+            said.append(
+                f"records {first}–{last} were removed by the retention rule ({values['reason']}) on {values['time']}, "
+                f"asked for by {values['by']}, approved by {approved}"
+            )
+        tree = Growing(before, [unbase64(each, "a subtree") for each in told["subtrees"]])
+        sealed = checkpoint_of(told["checkpoint"], Key(split(told["checkpoint"])[0].split("\n")[0], SIGNATURE, key.raw))
+        if not before or tree.root() != root or sealed.head != Head(before, root):
+            raise Wrong(f"the records up to {before} are not those that were sealed and removed")
+        return tree, "; ".join(said)
+
+    def end(self, lines: Lines, key: Key) -> None:
         """The last line: how many records there are, and the hash over all lines before."""
-        document = json.loads(lines[-2])
-        signer = key_of(str(document["publicKey"]))
-        if signer.raw != key.raw:
-            raise Wrong("the end of the export was signed by another key")
-        _name, said, digest, *_rest = open_note(document["end"], signer).split("\n")
-        if int(said) != number:
-            raise Wrong(f"the export has {number} records and not {said}: some were removed")
-        if (
-            unbase64(digest, "the export's hash")
-            != hashlib.sha256(b"".join(each + b"\n" for each in lines[:-2])).digest()
-        ):
+        signer = key.of("export")
+        if key_of(only(lines.last, "end")["publicKey"]) != signer:
+            raise Wrong("the end of the export names another key than its beginning")
+        _name, said, digest, *_rest = open_note(lines.last["end"], signer).split("\n")
+        if int(said) != lines.number:
+            raise Wrong(f"the export has {lines.number} records and not {said}: some were removed")
+        if unbase64(digest, "the export's hash") != lines.digest.digest():
             raise Wrong("the export is not what was signed: it was changed")
+
+    # --- archives
+
+    def archive(self, stream: IO[bytes]) -> str:
+        """An evidence bundle or a report: each file is the one whose digest was signed, and what can be proved of them is."""
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                files = unpacked(archive, stream)
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as reason:
+            raise Wrong(f"the archive is damaged: {reason}") from reason
+        for name in ("signed.note", "signed.txt", "signature.bin", "public-key.pem"):
+            if name not in files:
+                raise Wrong(f"{name} is missing in the archive")
+        events = files.get("events.jsonl")
+        log = self.key_for(document_of(events.split(b"\n")[0])) if events is not None else self.key
+        if log is None:
+            raise Wrong("a report needs --key")
+        note = files.pop("signed.note").decode("utf-8", "replace")
+        text = open_note(note, log.of("report"))
+        pem = base64.encodebytes(SPKI + log.raw).decode()
+        beside = {
+            "signed.txt": text.encode(),
+            "public-key.pem": f"-----BEGIN PUBLIC KEY-----\n{pem}-----END PUBLIC KEY-----\n".encode(),
+        }
+        verify_signature(log, files.pop("signature.bin"), text.encode())
+        listed = {name: digest for digest, _, name in (line.partition("  ") for line in text.split("\n")) if name}
+        for name, content in beside.items():
+            if files.pop(name) != content:
+                raise Wrong(f"{name} is not the one that was signed: it was changed")
+        for name, digest in listed.items():
+            if name not in files:
+                raise Wrong(f"{name} is missing in the archive")
+            if hashlib.sha256(files[name]).hexdigest() != digest:
+                raise Wrong(f"{name} is not the one that was signed: it was changed")
+        if added := sorted(set(files) - set(listed)):
+            raise Wrong(f"{added[0]} was put into the archive")
+        said = [f"{len(listed)} files as they were signed", *text.split("\n")[1 : -1 - len(listed)]]
+        if events is not None:
+            said += self.evidence(files, events)
+        return "; ".join(said)
+
+    def evidence(self, files: dict[str, bytes], events: bytes) -> list[str]:
+        """The events and that the log continues the checkpoint before them; and that they are what question.json and policies/ say."""
+        said = [self.file(io.BytesIO(files[each])) for each in ("consistency.json", "events.jsonl") if each in files]
+        lines = [document_of(each) for each in events.split(b"\n")[:-2]]
+        if "consistency.json" in files and document_of(files["consistency.json"])["to"] != lines[0]["checkpoint"]:
+            raise Wrong("consistency.json is about another checkpoint than events.jsonl: it may be another log")
+        records = {each["eventID"]: each for each in (document_of(line["record"].encode()) for line in lines[1:])}
+        question = document_of(files["question.json"])
+        if question["events"] != len(lines) - 1:
+            raise Wrong(f"question.json tells of {question['events']} events, and there are {len(lines) - 1}")
+        start, end = (datetime.fromisoformat(question[each]) for each in ("from", "until"))
+        for number, each in records.items():
+            if not start <= datetime.fromisoformat(each["eventTime"]) <= end:
+                raise Wrong(f"the event {number} is not of the time that question.json names")
+            if each["recipientAccountId"] != question["accountId"]:
+                raise Wrong(f"the event {number} is not of the account that question.json names")
+        for name, text in files.items():
+            if name.startswith("policies/"):
+                number, parameter = name[len("policies/") : -len(".json")].rsplit("-", 1)
+                if json.loads(text) != json.loads(records[number]["requestParameters"][parameter]):
+                    raise Wrong(f"{name} is not the policy of its event")
+        return [*said, f"asked by {question['askedBy']} for {json.dumps(question['filter'])}"]
+
+    # --- what was kept
+
+    def one_log(self) -> str:
+        """Each checkpoint, yours too, leads to the newest one; a sentence where nothing shows that, and nobody asked for it by --earlier."""
+        for note in self.earlier.values():
+            checkpoint_of(note, self.key or key_of(""))
+        if not self.seen:
+            if self.earlier:
+                raise Wrong("nothing here is about the log that your checkpoint is of")
+            return ""
+        newest = max((*self.earlier, *self.seen.values()))
+        for head in (*self.earlier, *self.seen.values()):
+            if newest in self.reached(head):
+                continue
+            answer = f"/audit/consistency/?from={head.size}&to={newest.size}"
+            if newest in self.earlier:
+                raise Wrong(
+                    f"your checkpoint of {newest.size} records is newer than the log's {head.size}: the log was rolled back, "
+                    f"or the file is older and {answer} proves that the log went on"
+                )
+            said = f"that the log of {newest.size} records continues {'your' if head in self.earlier else 'the'} checkpoint of {head.size}"
+            if self.earlier:
+                raise Wrong(f"nothing here proves {said} records: add what {answer} answers")
+            return f"nothing here proves {said} records, on which the files hang: {answer} does"
+        return ""
+
+    def reached(self, head: Head) -> set[Head]:
+        found, waiting = {head}, [head]
+        while waiting:
+            here = waiting.pop()
+            more = {newer for older, newer in self.steps if older == here} - found
+            found |= more
+            waiting += more
+        return found
+
+
+def unpacked(archive: zipfile.ZipFile, stream: IO[bytes]) -> dict[str, bytes]:
+    """The files of an archive, if every program that unpacks it has the same ones, and below the folder where it does."""
+    entries, at, directory = sorted(archive.infolist(), key=lambda each: each.header_offset), 0, 22
+    if len({each.filename for each in entries}) != len(entries):
+        raise Wrong("the archive has a file twice")
+    if sum(each.file_size for each in entries) > MOST_BYTES:
+        raise Wrong("the archive is larger than any that an installation makes")
+    for each in entries:
+        if not re.fullmatch(r"(policies/)?[\w.-]+", each.filename, re.ASCII) or each.filename.startswith("."):
+            raise Wrong(f"the archive has a file with the name {each.filename!r}")
+        if each.header_offset != at:
+            raise Wrong("the archive has bytes that belong to none of its files")
+        at += 30 + len(each.filename) + len(each.extra) + each.compress_size
+        directory += 46 + len(each.filename) + len(each.extra) + len(each.comment)
+    stream.seek(0, io.SEEK_END)
+    if at != archive.start_dir or at + directory != stream.tell():
+        raise Wrong("the archive has bytes that belong to none of its files")
+    return {each.filename: archive.read(each) for each in entries}
+
+
+def printable(text: str) -> str:
+    """What files say, without what a terminal would act on."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -403,30 +607,30 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--witness", action="append", default=[], metavar="VERIFIER_KEY", help="must have cosigned")
     given = parser.parse_args(arguments)
     try:
-        earlier = [read(each).decode("utf-8", "replace") for each in given.earlier]
+        earlier = [kept(each) for each in given.earlier]
         key = key_of(given.key) if given.key else None
         verifier = Verifier(key, earlier, [key_of(each) for each in given.witness])
         for name in given.files:
             try:
-                print(f"{name}: {verifier.file(read(name))}")
+                with open(name, "rb") as file:
+                    print(printable(f"{name}: {verifier.file(file)}"))
             except Wrong as reason:
                 raise Wrong(f"{name}: {reason}") from reason
+        if doubt := verifier.one_log():
+            print(printable(doubt))
         if key is None:
             print("the key in the file was believed: compare it with the one that the operator published (--key)")
-        for each in earlier:
-            lines = each.split("\n")
-            size, root = int(lines[1]), unbase64(lines[2], "a checkpoint's root")
-            if (size, root) not in verifier.continued:
-                raise Wrong(f"nothing here proves that the log continues your checkpoint of {size} records")
-    except (Wrong, OSError, ValueError, IndexError) as reason:
-        print(f"NOT GENUINE: {reason}", file=sys.stderr)
+    except (Wrong, OSError, ValueError, KeyError, TypeError, RecursionError) as reason:
+        print(printable(f"NOT GENUINE: {reason}"), file=sys.stderr)
         return 1
     return 0
 
 
-def read(name: str) -> bytes:
+def kept(name: str) -> str:
+    """A checkpoint as /audit/checkpoint/ answers it, as JSON or as the note alone."""
     with open(name, "rb") as file:
-        return file.read()
+        data = file.read(1 << 16)
+    return str(document_of(data)["checkpoint"]) if data.lstrip().startswith(b"{") else data.decode("utf-8", "replace")
 
 
 if __name__ == "__main__":

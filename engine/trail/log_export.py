@@ -14,10 +14,11 @@ from typing import Any
 import orjson
 
 from engine import clock
-from engine.trail import checkpoints, log, log_proofs, signed_note
+from engine.trail import checkpoints, log, log_proofs, removals, segments, signed_note
 from engine.trail.log_proofs import NoProof
-from engine.trail.log_records import Records
+from engine.trail.log_records import JournalRecords, Records
 from engine.trail.models import LogCheckpoint
+from engine.trail.removals import RemovalNotProved
 
 FORMAT = "kmsconsole-proved-export/1"
 _NOTE = "export"  # what the last line is signed as
@@ -36,16 +37,33 @@ def selected(records: Records, sequences: Iterable[int]) -> Iterator[str]:
 
 
 def whole(records: Records) -> Iterator[str]:
-    """Every record of the log. Only for whoever runs the machine: it holds all accounts. Raises NoProof where some were removed."""
-    if removed := records.removed().sequence:
-        raise NoProof(f"records 1 to {removed} were removed by the retention rule: there is no export of the whole log")
+    """Every record that is there, of all accounts of the log: for whoever runs the machine. What the retention rule removed is told by its signed
+    statements, and by what the root needs of it. Raises NoProof, LogRewritten and others."""
     checkpoint = _checkpoint(records)
+    removed = _removed(records)
     lines = (
         {"index": each.sequence - 1, "record": each.text.decode()}
-        for each in records.after(0)
+        for each in records.after(records.removed().sequence)
         if each.sequence <= checkpoint.size
     )
-    return _lines(checkpoint, "whole", lines)
+    return _lines(checkpoint, "whole", lines, {"removed": removed} if removed else {})
+
+
+def _removed(records: Records) -> dict[str, Any] | None:
+    """`statements` of the removals, the `checkpoint` that was signed of all records that are gone, and the `subtrees` of its tree."""
+    if not isinstance(records, JournalRecords) or not records.removed().sequence:
+        return None
+    trail = records.path.parent
+    try:
+        gone, _said = removals.behind(trail, records)
+    except RemovalNotProved as reason:
+        raise NoProof(str(reason)) from reason
+    found = segments.load(trail)
+    return {
+        "statements": [each.note for each in found.removals],
+        "checkpoint": found.gone[-1].checkpoint,
+        "subtrees": [signed_note.encoded(each) for each in gone.frontier.hashes],
+    }
 
 
 def _checkpoint(records: Records) -> LogCheckpoint:
@@ -55,13 +73,16 @@ def _checkpoint(records: Records) -> LogCheckpoint:
     return found
 
 
-def _lines(checkpoint: LogCheckpoint, kind: str, members: Iterable[dict[str, Any]]) -> Iterator[str]:
+def _lines(
+    checkpoint: LogCheckpoint, kind: str, members: Iterable[dict[str, Any]], more: dict[str, Any] | None = None
+) -> Iterator[str]:
     digest, number = sha256(), -1  # the first line is no record
     head = {
         "format": FORMAT,
         "kind": kind,
         "publicKey": log.public_key(checkpoint.origin),
         "checkpoint": log_proofs.note_of(checkpoint),
+        **(more or {}),
     }
     for each in _and_then(head, members):
         line = orjson.dumps(each) + b"\n"

@@ -14,9 +14,9 @@ import pytest
 from django.test import Client
 
 from keys.record import proofs
-from tests.audit.test_proof import verifier
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support.answers import body
+from tests.support.bare_verifier import verifier
 from tests.support.policies import trusting
 
 Files = dict[str, bytes]

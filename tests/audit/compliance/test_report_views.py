@@ -22,6 +22,7 @@ from engine import clock
 from engine.trail import checkpoints, signed_note
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support.answers import body
+from tests.support.bare_verifier import verifier_runs
 from tests.support.policies import allow, document, person
 
 REPORT = "/audit/compliance/report/"
@@ -94,8 +95,13 @@ def test_what_the_fonts_of_the_pdf_do_not_have_is_written_as_a_number() -> None:
 
 
 @pytest.fixture(scope="module")
-def files(world: World) -> dict[str, bytes]:
-    archive = zipfile.ZipFile(io.BytesIO(world.get(format="zip").content))
+def signed(world: World) -> bytes:
+    return bytes(world.get(format="zip").content)
+
+
+@pytest.fixture(scope="module")
+def files(signed: bytes) -> dict[str, bytes]:
+    archive = zipfile.ZipFile(io.BytesIO(signed))
     return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -113,6 +119,15 @@ def test_openssl_and_sha256sum_verify_the_signed_report(files: dict[str, bytes],
     assert subprocess.run(["sh", "-c", commands[1]], cwd=tmp_path, capture_output=True).returncode != 0
     (tmp_path / "signed.txt").write_bytes(files["signed.txt"].replace(b"as of", b"As of"))
     assert subprocess.run(["sh", "-c", commands[0]], cwd=tmp_path, capture_output=True).returncode != 0
+
+
+def test_the_stand_alone_verifier_takes_the_signed_report(world: World, signed: bytes, tmp_path: Path) -> None:
+    (tmp_path / "report.zip").write_bytes(signed)
+    key = world.browser.get("/audit/checkpoint/").json()["publicKey"]
+    unknown, known = verifier_runs([[tmp_path / "report.zip"], [tmp_path / "report.zip", "--key", key]])
+    assert (unknown.returncode, "a report needs --key" in unknown.stderr) == (1, True)
+    assert known.returncode == 0, known.stderr
+    assert "4 files as they were signed" in known.stdout
 
 
 def test_the_signature_is_the_installations_and_no_checkpoint(files: dict[str, bytes]) -> None:
@@ -133,7 +148,8 @@ def test_the_files_say_the_same_and_the_record_has_their_digests(world: World, f
     attribute = {"AttributeKey": "EventName", "AttributeValue": "SignComplianceReport"}
     (event,) = world.account.client("cloudtrail").lookup_events(LookupAttributes=[attribute])["Events"]
     digests = json.loads(event["CloudTrailEvent"])["requestParameters"]["sha256"]
-    assert digests == {name: sha256(files[name]).hexdigest() for name in ("report.pdf", "report.html", "report.json")}
+    names = ("report.pdf", "report.html", "report.json", "VERIFY.txt")
+    assert digests == {name: sha256(files[name]).hexdigest() for name in names}
 
 
 def test_signing_takes_its_permission(world: World) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from engine.trail import (
     segment_keeper,
     segment_work,
     segments,
+    signed_note,
     verification,
     verify,
 )
@@ -32,6 +35,7 @@ from engine.trail.models import LogCheckpoint, Verification
 from engine.trail.segment_archive import SegmentUnreachable
 from kmsconsole.installation.environment import Environment
 from tests.support import killed
+from tests.support.bare_verifier import verifier_runs
 from tests.support.own_trail import OwnTrail
 
 pytestmark = pytest.mark.skipif(connection.vendor == "postgresql", reason="the trail is in the database")
@@ -188,8 +192,6 @@ def test_one_record_is_read_and_proved_wherever_it_lies(trail: OwnTrail) -> None
     with pytest.raises(log_proofs.NoProof, match=f"record {gone} was removed by the retention rule"):
         log_proofs.inclusion(trail, gone, checkpoint)
     assert log_proofs.inclusion(trail, gone + 1, checkpoint).record == texts[gone]
-    with pytest.raises(log_proofs.NoProof, match="no export of the whole log"):
-        log_export.whole(trail)
 
 
 def test_a_bucket_that_does_not_answer_is_not_taken_for_one_that_lost_its_segment(
@@ -269,6 +271,71 @@ def log_root(texts: list[bytes]) -> bytes:
     for text in texts:
         frontier.add(merkle.leaf_hash(text))
     return frontier.root()
+
+
+def test_an_export_of_the_whole_log_tells_what_was_removed_and_proves_the_rest(trail: OwnTrail, tmp_path: Path) -> None:
+    """By the stand-alone verifier: it takes nothing in place of the signed statements, and continues checkpoints from before the removal."""
+    newest = log.sign(trail)
+    assert newest is not None
+    head = log.TreeHead(newest.origin, 3, log_root(trail.texts[:3]))
+    note = signed_note.sign(head.text(), head.origin, checkpoints.signer().key)
+    seal(trail, 300)
+    remove(trail)
+    remove(trail)
+    last = segments.load(trail.folder).removed.sequence
+    lines = list(log_export.whole(trail))
+    first, records, end = lines[0], lines[1:-1], lines[-1]
+    assert len(records) == RECORDS - last
+    documents = {
+        "sound": lines,
+        "unsaid": [json.dumps({name: each for name, each in json.loads(first).items() if name != "removed"}) + "\n", *lines[1:]],
+        "half-said": [changed(first, statements=json.loads(first)["removed"]["statements"][:1]), *lines[1:]],
+        "first-unsaid": [changed(first, statements=json.loads(first)["removed"]["statements"][1:]), *lines[1:]],
+        "other-tree": [changed(first, subtrees=[signed_note.encoded(bytes(32))] * last.bit_count()), *lines[1:]],
+        "other-size": [changed(first, subtrees=[]), *lines[1:]],
+        "more-removed": [first, *records[1:], end],
+        "changed": [first, records[0].replace("2026", "2025"), *records[1:], end],
+        "truncated": [first, *records[:-1], end],
+    }  # fmt: skip
+    for name, each in documents.items():
+        (tmp_path / name).write_text("".join(each))
+    of_old = tmp_path / "old-checkpoint"
+    of_old.write_text(note)
+    steps = tmp_path / "steps"
+    proof = [signed_note.encoded(each) for each in log_proofs.consistency(trail, head, newest)]
+    named = {"format": log_proofs.CONSISTENCY_FORMAT, "publicKey": log.public_key(newest.origin)}
+    steps.write_text(json.dumps({**named, "from": note, "to": newest.note, "proof": proof}))
+    key = log.public_key(newest.origin)
+    runs = [[tmp_path / name, "--key", key] for name in documents]
+    earlier = [[tmp_path / "sound", *more, "--key", key, "--earlier", of_old] for more in ([], [steps])]
+    sound, *tampered, unproved, proved = verifier_runs([*runs, *earlier])
+    assert sound.returncode == 0, sound.stderr
+    assert re.search(
+        rf"records 1–\d+ were removed by the retention rule \(older than asked for\) on 20.*; records \d+–{last} were removed by .*"
+        rf"; the rest whole: records {last + 1} to {RECORDS}$",
+        sound.stdout.strip(),
+    )
+    said = [
+        f"record {last + 1} stands where 1 should",
+        "are not those that were sealed and removed",
+        "no signed statement says that they were removed",
+        "are not those that were sealed and removed",
+        f"a tree of {last} records has not these subtrees",
+        f"record {last + 2} stands where {last + 1} should",
+        f"at least one of the records {last + 1} to {RECORDS} is not the one that was signed",
+        f"records {RECORDS} to {RECORDS} are missing: the export was truncated",
+    ]
+    for name, words, done in zip(list(documents)[1:], said, tampered, strict=True):
+        assert done.returncode == 1, name
+        assert words in done.stderr, name
+    assert "nothing here proves that the log continues your checkpoint of 3 records" in unproved.stderr
+    assert proved.returncode == 0, proved.stderr
+
+
+def changed(head: str, **members: Any) -> str:
+    """The first line of an export, with other members of what it says of removed records."""
+    document = json.loads(head)
+    return json.dumps({**document, "removed": {**document["removed"], **members}}) + "\n"
 
 
 def forge_removal(trail: OwnTrail) -> None:

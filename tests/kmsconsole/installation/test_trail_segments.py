@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.bare_verifier import verifier
 from tests.support.server import ACCOUNT, PASSWORD, Server
 
 pytestmark = pytest.mark.slow
@@ -72,6 +74,14 @@ class Page:
         request = urllib.request.Request(self._server.url + address, data, {"Referer": self._server.url + address})
         with self._open(request, timeout=30) as answer:
             return str(answer.read().decode())
+
+    def verified(self) -> str:
+        """The page when a verification of every record has ended."""
+        shown, until = self.post("/audit/verify/", all="on"), time.monotonic() + 60
+        while 'hx-trigger="every 1s"' in shown and time.monotonic() < until:
+            time.sleep(0.2)
+            shown = self.get("/audit/verify/")
+        return shown
 
 
 def run(server: Server, *arguments: str) -> str:
@@ -139,7 +149,7 @@ def test_older_records_are_sealed_moved_backed_up_and_removed_and_known_all_the_
         )
         assert json.loads(page.get(f"/audit/proof/{first['eventID']}/"))["index"] >= 0
         assert "s3://trail/of/here/" in page.get("/audit/verify/")
-        assert "The chain is whole." in page.post("/audit/verify/", all="on")
+        assert "The chain is whole." in page.verified()
         found = gauges(server)
         assert found["kmsconsole_trail_segments"] == 1
         assert found["kmsconsole_trail_moved_bytes"] > 100
@@ -181,7 +191,15 @@ def test_older_records_are_sealed_moved_backed_up_and_removed_and_known_all_the_
         verified = run(server, "verify_trail", "--all")
         assert said.strip() in verified
         assert "whole but for what was removed: " in verified
-        assert "were removed by the retention rule" in page.post("/audit/verify/", all="on")
+        assert "were removed by the retention rule" in page.verified()
+        export = tmp_path / "trail.jsonl"
+        run(server, "export_trail", str(export))
+        assert export.stat().st_mode & 0o777 == 0o600
+        assert server.manage("export_trail", str(export)).returncode == 1  # it is there already
+        done = verifier(export, "--key", json.loads(page.get("/audit/checkpoint/"))["publicKey"])
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"records 1–[0-9]+ were removed by the retention rule \(older than 30 days: the rule of the house\)", done.stdout)  # fmt: skip
+        assert "; the rest whole: records " in done.stdout
         assert page.events("Encrypt") == 0
         # What changed the key stays known, though its records are gone.
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
