@@ -12,7 +12,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from learn.lessons import lessons, library
-from tests.conftest import TestAccount
+from tests.conftest import TestAccount, sign_in_browser
+from tests.support.class_accounts import make
+from tests.support.policies import allow, document, person
 
 TABLE = """
 [[steps]]
@@ -102,7 +104,19 @@ def test_a_lesson_goes_out_as_a_zip_that_reads_as_the_same_lesson(own: Path, sig
         assert sorted(archive.namelist()) == ["my-lesson/en.md", "my-lesson/lesson.toml"]
         archive.extractall(tmp_path / "other")
     assert library.read(tmp_path / "other" / "my-lesson") == library.read(own)
+    assert "/learn/first-key/lesson.zip" in signed_in.get("/learn/first-key/").content.decode()
     assert signed_in.get("/learn/first-key/lesson.zip").status_code == 200
+
+
+def test_who_does_not_teach_gets_no_files_for_the_right_answers_are_in_them(account: TestAccount) -> None:
+    teaches_not = document(allow(["kms:*", "cloudtrail:*", "kmsconsole:ReadRecord", "kmsconsole:AnswerQuestion"]))
+    member = make(sign_in_browser(account.administrator), account).student("ada-lovelace")
+    for student in (person(account, "sam", teaches_not), member):
+        browser = sign_in_browser(student)
+        refused = browser.get("/learn/exam/lesson.zip")
+        assert (refused.status_code, refused["Content-Type"].partition(";")[0]) == (403, "text/html")
+        assert "kmsconsole:ManageClasses" in refused.content.decode()
+        assert "lesson.zip" not in browser.get("/learn/exam/").content.decode()
 
 
 def test_a_lesson_with_a_mistake_is_left_out_and_told(
