@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.accessible import violations
-from tests.support.server import ACCOUNT, Server
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -67,36 +67,3 @@ def test_from_a_class_to_a_ticked_step(visit: Callable[..., Page], server: Serve
     row = teacher.get_by_role("row", name=re.compile("Lea-Learner"))
     expect(row).to_contain_text("3/4")
     expect(row).to_contain_text("3/5")
-
-
-def test_lessons_with_openssl_are_done_by_their_own_commands(
-    visit: Callable[..., Page], server: Server, tmp_path: Path
-) -> None:
-    iam = server.client("iam")
-    iam.create_user(UserName="otto")
-    iam.create_login_profile(UserName="otto", Password="learn the class")
-    iam.attach_user_policy(UserName="otto", PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/practice/KeyStudentOwnKeys")
-    made = iam.create_access_key(UserName="otto")["AccessKey"]
-    access_key = {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}
-    student = visit("otto", "learn the class")
-    student.goto("/learn/imported-material/")
-    printed = in_a_shell(student, server, access_key, tmp_path)
-    assert printed.count("KMSInvalidStateException") == 1
-    assert "the launch code is 1234" in printed
-    student.get_by_role("link", name="Check again").click()
-    expect(student.locator(".lab-done")).to_have_count(8)
-
-    student.goto("/learn/asymmetric-keys/")
-    printed = in_a_shell(student, server, access_key, tmp_path)
-    assert "Verified OK" in printed
-    student.get_by_role("link", name="Check again").click()
-    expect(student.locator(".lab-done")).to_have_count(6)
-    question = student.locator("#what-openssl-says")
-    question.get_by_label("Verification failure").check()
-    question.get_by_role("button", name="Answer").click()
-    expect(question).to_contain_text("This is not the right answer yet.")
-    assert violations(student) == []
-    question.get_by_label("Verification failure").uncheck()
-    question.get_by_label("Verified OK").check()
-    question.get_by_role("button", name="Answer").click()
-    expect(student.locator(".lab-done")).to_have_count(7)

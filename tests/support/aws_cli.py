@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import fcntl
+import gc
 import json
 import os
 import select
@@ -66,6 +67,15 @@ def serve(listening: socket.socket) -> None:
     """Fork a CLI for each connection, until the test process has gone."""
     import awscli.clidriver
     import awscli.handlers
+    import botocore.session
+
+    # All of them find what the first of these has read of the services' models.
+    loader = botocore.session.create_loader(os.environ["AWS_DATA_PATH"])
+    botocore.session.create_loader = lambda *_: loader
+    session = awscli.clidriver.create_clidriver().session
+    for service in ("kms", "iam", "sts", "cloudtrail"):
+        session.create_client(service, "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
+    gc.freeze()
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while sys.stdin not in (ready := select.select([listening, sys.stdin], [], [])[0]):

@@ -21,11 +21,13 @@ class Browsing:
         with self._opener.open(self._url + path) as answer:
             return str(answer.read().decode())
 
-    def post(self, path: str, form: dict[str, str]) -> str:
+    def post(self, path: str, form: dict[str, str] | list[tuple[str, str]]) -> str:
         """Send a form as the page at `path` has it."""
         found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
         assert found is not None, f"{path} has no form"
-        content = urllib.parse.urlencode({**form, "csrfmiddlewaretoken": found.group(1)}).encode()
+        content = urllib.parse.urlencode(
+            [*(form.items() if isinstance(form, dict) else form), ("csrfmiddlewaretoken", found.group(1))]
+        ).encode()
         with self._opener.open(self._url + path, content) as answer:
             return str(answer.read().decode())
 
