@@ -6,17 +6,24 @@ from urllib.parse import urlencode
 
 from django.urls import NoReverseMatch, reverse
 
+from keys.detail.views import TABS
+from learn.labs.services import SERVICES
+from playground.table import OPERATIONS
+
 KEY = "KEY"  # in the place of a key: the learner's, once there is one
 EVENTS = "events"  # the audit page with the events of that key
 _SAMPLE = "00000000-0000-0000-0000-000000000000"
+# Address → what its last argument may be: others are refused by the page, not by the address.
+_LAST = {"play": OPERATIONS, "lab-service": SERVICES, "key-tab": TABS, "store-new": ("cloudhsm", "xks")}
 
 
 def is_page(page: str) -> bool:
+    name, _, arguments = page.partition("/")
     try:
         address(page, _SAMPLE)
     except NoReverseMatch:
         return False
-    return True
+    return name not in _LAST or arguments.rpartition("/")[2] in _LAST[name]
 
 
 def address(page: str, key_id: str) -> str:

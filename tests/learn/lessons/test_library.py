@@ -171,6 +171,10 @@ def _words(old: str, new: str) -> Callable[[Path], object]:
         (_words(" {#look}", ""), "my-lesson/en.md:8: the heading “Look at the keys” has no name such as"),
         (_words("## Look", "# Look"), "my-lesson/en.md:8: a step's heading has two #, a hint's three"),
         (_words("page:keys)", "page:kees)"), "my-lesson/en.md: page:kees is no page of the console"),
+        (
+            _words("page:keys)", "page:play/describe-key)"),
+            "my-lesson/en.md: page:play/describe-key is no page of the console",
+        ),
         (_words("{user}", "{username}"), "{username} is no place: there are alias, key, user, arn, account, region"),
         (_words("- [x]", "- [ ]"), "no answer is marked as right, with [x]"),
         (_words("hint-wrong", "hint-other"), "step ask: the hint other is in one of lesson.toml and this file only"),
