@@ -11,15 +11,20 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from html import unescape
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.support.server import ACCOUNT, PASSWORD, Server
 
@@ -37,10 +42,11 @@ def main(students: int = 60) -> None:
         print(f"{len(made)} accounts made in {time.monotonic() - began:.1f} s")
         took: list[float] = []
         board: list[float] = []
+        failed: list[str] = []
         over = threading.Event()
-        looking = threading.Thread(target=look, args=(teacher, board, over))
+        looking = threading.Thread(target=look, args=(teacher, board, over, failed))
         looking.start()
-        working = [threading.Thread(target=work, args=(server.url, each, took)) for each in made]
+        working = [threading.Thread(target=work, args=(server.url, each, took, failed)) for each in made]
         for thread in working:
             thread.start()
         for thread in working:
@@ -53,6 +59,13 @@ def main(students: int = 60) -> None:
         looking.join()
         tell("pages of students", took)
         tell("looks at the board", board)
+        print(f"{len(failed)} requests failed")
+        for what, times in Counter(failed).most_common():
+            print(f"  {times} × {what}")
+        told = [
+            line for line in server.output().splitlines() if '"ERROR"' in line or "Traceback" in line or " 5" in line
+        ]
+        print("\n".join(told[:20]))
 
 
 def tell(what: str, took: list[float]) -> None:
@@ -77,9 +90,11 @@ class Browser:
         with self.opener.open(Request(f"{self.url}{path}", sent, {"Referer": f"{self.url}{path}"})) as answer:
             return str(answer.read().decode())
 
-    def sign_in(self, account: str, user: str, password: str) -> None:
+    def sign_in(self, account: str, user: str, password: str) -> str:
+        """The page after it."""
         page = self.post("/principals/sign-in/", account=account, user_name=user, password=password)
-        assert f"@ {account}" in page
+        assert f"@ {account}" in page, words_of(page)
+        return page
 
     def make_class(self, names: str) -> list[dict[str, str]]:
         given = {"days": "1", "key_quota": "100", "call_quota": "200", "minutes": "1", "places": "1"}
@@ -106,17 +121,34 @@ class Browser:
         return self.get("/classes/accounts/sixty/?part=1&lesson=first-key").count("board-done")
 
 
-def look(teacher: Browser, took: list[float], over: threading.Event) -> None:
+def attempt(failed: list[str], what: str, do: Callable[[], Any]) -> Any:
+    """What it answers; a failure is counted by what it was at, and the next thing is done."""
+    try:
+        return do()
+    except HTTPError as error:
+        failed.append(f"{what}: {error.code} {words_of(error.read().decode())}")
+    except (OSError, ClientError, BotoCoreError) as error:
+        failed.append(f"{what}: {error}")
+
+
+def words_of(page: str) -> str:
+    """What an error page says."""
+    main = page.partition("<main")[2].partition("</main>")[0] or page
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", main)).strip()[:200]
+
+
+def look(teacher: Browser, took: list[float], over: threading.Event, failed: list[str]) -> None:
     while not over.wait(2):
         began = time.monotonic()
-        teacher.done_steps()
+        attempt(failed, "board", teacher.done_steps)
         took.append(time.monotonic() - began)
 
 
-def work(url: str, who: dict[str, str], took: list[float]) -> None:
+def work(url: str, who: dict[str, str], took: list[float], failed: list[str]) -> None:
     """A student signs in, does the first steps of a lesson by the CLI's way and looks at pages in between, thinking for a second each."""
     browser = Browser(url)
-    browser.sign_in(who["account"], who["user"], who["password"])
+    if attempt(failed, "sign-in", lambda: browser.sign_in(who["account"], who["user"], who["password"])) is None:
+        return
     kms: Any = boto3.client(
         "kms",
         region_name="us-east-1",
@@ -125,16 +157,16 @@ def work(url: str, who: dict[str, str], took: list[float]) -> None:
         aws_secret_access_key=who["secret"],
         config=Config(retries={"total_max_attempts": 5}),
     )
-    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    key = attempt(failed, "CreateKey", lambda: kms.create_key()["KeyMetadata"]["KeyId"])
     for number in range(ROUNDS):
         for path in PAGES:
             began = time.monotonic()
-            browser.get(path)
+            attempt(failed, path, partial(browser.get, path))
             took.append(time.monotonic() - began)
-            kms.encrypt(KeyId=key, Plaintext=b"secret")
+            attempt(failed, "Encrypt", lambda: kms.encrypt(KeyId=key, Plaintext=b"secret"))
             time.sleep(1)
         if number == ROUNDS - 1:
-            kms.create_alias(AliasName="alias/mine", TargetKeyId=key)
+            attempt(failed, "CreateAlias", lambda: kms.create_alias(AliasName="alias/mine", TargetKeyId=key))
 
 
 if __name__ == "__main__":
