@@ -59,6 +59,9 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("ApproveKeyDeletion", "Approve, as the second person, what another asked to delete.", "key"),
     ConsoleAction("ApproveTrailRemoval", "Approve that the operator removes the oldest records of the audit trail."),
     ConsoleAction("ChangeDeletionRule", "Switch on, and with a second person off, that deletions need two persons."),
+    ConsoleAction(
+        "ChangeSignInRule", "Switch on and off that everyone who signs in with a password needs a second factor."
+    ),
     ConsoleAction("CreateRecoveryCodes", "Make one's own recovery codes, in place of those before.", resource="user"),
     ConsoleAction("EndConsoleSessions", "End a user's sign-ins to the console.", resource="user"),
     ConsoleAction("ListAlerts", "See the rules that look at the record, and what they found.", reads=True),

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 import hmac
+import io
 import secrets
 from collections.abc import Iterable
 from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import quote, urlencode
 
+import segno
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
@@ -28,6 +30,7 @@ DIGITS = 6
 ATTEMPTS = 10  # wrong codes of a device
 WINDOW = timedelta(minutes=5)
 RECOVERY_CODES = 10
+_QR_SCALE = 5
 _SLACK = 1  # steps that a code may be older or newer than the clock
 _FAR = 120  # steps within which activation and synchronisation look for the device's clock: an hour
 
@@ -43,6 +46,13 @@ def base32(seed: bytes) -> str:
 def uri(seed: bytes, label: str) -> str:
     """What the QR code says. Source: IAM API Reference, VirtualMFADevice."""
     return f"otpauth://totp/{quote(label, safe='@')}?{urlencode({'secret': base32(seed), 'issuer': 'kmsconsole'})}"
+
+
+def picture(seed: bytes, label: str) -> bytes:
+    """The QR code, a PNG."""
+    out = io.BytesIO()
+    segno.make(uri(seed, label), micro=False).save(out, kind="png", scale=_QR_SCALE)
+    return out.getvalue()
 
 
 def seal(device: MFADevice, seed: bytes) -> bytes:

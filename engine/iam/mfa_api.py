@@ -5,10 +5,7 @@ Source: IAM API Reference, and answers recorded of AWS.
 
 from __future__ import annotations
 
-import io
 from typing import Any
-
-import segno
 
 from engine.context import CallContext
 from engine.iam import entities, entity_tags, mfa, quotas
@@ -19,7 +16,6 @@ from engine.operation import Operation
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
-_QR_SCALE = 5
 _LONGEST = 256  # characters of a serial number
 
 
@@ -69,14 +65,10 @@ def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
     device.wrapped_seed = mfa.seal(device, seed)
     device.save()
     account = Account.objects.get(account_id=context.account_id)
-    picture = io.BytesIO()
-    segno.make(mfa.uri(seed, f"{name}@{account.alias or account.account_id}"), micro=False).save(
-        picture, kind="png", scale=_QR_SCALE
-    )
     made = {
         "SerialNumber": serial_number,
         "Base32StringSeed": mfa.base32(seed).encode(),
-        "QRCodePNG": picture.getvalue(),
+        "QRCodePNG": mfa.picture(seed, f"{name}@{account.alias or account.account_id}"),
     }
     return {"VirtualMFADevice": entities.with_tags(made, device)}
 

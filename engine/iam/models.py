@@ -18,6 +18,7 @@ class Account(models.Model):
     password_policy = models.JSONField(
         null=True, help_text="members of UpdateAccountPasswordPolicy (engine.iam.passwords)"
     )
+    requires_mfa = models.BooleanField(default=False, help_text="of everyone who signs in with a password")
 
     def __str__(self) -> str:
         return self.account_id
@@ -107,7 +108,19 @@ class Group(_Entity):
         return f"arn:aws:iam::{self.account_id}:group{self.path}{self.name}"
 
 
+ROOT_NAME = "<root_account>"  # as the credential report has it; no user can be named so
+
+
+class UserManager(models.Manager["User"]):
+    """IAM's users: without the root user, which is none."""
+
+    def get_queryset(self) -> models.QuerySet[User]:
+        return super().get_queryset().filter(is_root=False)
+
+
 class User(_Entity):
+    """A user of an account; or (`is_root`) the account's root user, whose row is there while it may sign in (engine.iam.root_user)."""
+
     groups = models.ManyToManyField(Group, related_name="users")
     password = models.CharField(max_length=256, blank=True, help_text="Django password hash; empty = no login profile")
     password_created = models.DateTimeField(null=True)
@@ -116,12 +129,18 @@ class User(_Entity):
     password_changed = models.DateTimeField(null=True)
     former_passwords = models.JSONField(default=list, help_text="hashes of those before, the last one first")
     permissions_boundary = models.CharField(max_length=2048, blank=True, help_text="policy ARN")
+    is_root = models.BooleanField(default=False)
+
+    objects = UserManager()
+    with_root = models.Manager["User"]()
 
     class Meta:
         constraints = [models.UniqueConstraint("account", Lower("name"), name="user_name")]
 
     @property
     def arn(self) -> str:
+        if self.is_root:
+            return f"arn:aws:iam::{self.account_id}:root"
         return f"arn:aws:iam::{self.account_id}:user{self.path}{self.name}"
 
 

@@ -34,7 +34,7 @@ def policies_of(principal: Principal) -> Attached:
         unique_id = session.issuer_id
     else:
         unique_id = principal.unique_id.partition(":")[0]
-    return _attached.get((principal.account_id, unique_id), lambda: _load(principal.account_id, unique_id))
+    return with_boundary(principal.account_id, unique_id)
 
 
 def _load(account_id: str, unique_id: str) -> tuple[Attached, list[str]]:
@@ -58,7 +58,12 @@ def _load(account_id: str, unique_id: str) -> tuple[Attached, list[str]]:
 
 def of_principal(account_id: str, unique_id: str) -> tuple[CompiledPolicy, ...]:
     """The identity policies of a user (its groups' too) or a role."""
-    return _attached.get((account_id, unique_id), lambda: _load(account_id, unique_id))[0]
+    return with_boundary(account_id, unique_id)[0]
+
+
+def with_boundary(account_id: str, unique_id: str) -> Attached:
+    """The identity policies of a user or a role, and the permissions boundary."""
+    return _attached.get((account_id, unique_id), lambda: _load(account_id, unique_id))
 
 
 def of_group(group: Group) -> tuple[CompiledPolicy, ...]:

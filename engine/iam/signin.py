@@ -18,8 +18,19 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 
 from engine import clock
-from engine.iam import account_limits, accounts, console_sessions, credentials, entities, mfa, passkeys, passwords
+from engine.iam import (
+    account_limits,
+    accounts,
+    console_sessions,
+    credentials,
+    entities,
+    mfa,
+    mfa_requirement,
+    passkeys,
+    passwords,
+)
 from engine.iam.entities import USER
+from engine.iam.mfa_requirement import Asked
 from engine.iam.models import ConsoleSession, SignInAttempt, User
 from engine.iam.principal import Principal
 from engine.store import cache, transaction
@@ -40,7 +51,7 @@ class SignInRefused(Exception):
     """Why, in words that tell no more to a guesser than to a user who mistyped."""
 
 
-class _Unfinished(Exception):
+class Unfinished(Exception):
     """The password is right, and something else is to be given; `token` says how far this sign-in has come."""
 
     def __init__(self, token: str) -> None:
@@ -48,12 +59,16 @@ class _Unfinished(Exception):
         self.token = token
 
 
-class SecondFactorNeeded(_Unfinished):
+class SecondFactorNeeded(Unfinished):
     """`token` goes on with `second_factor`."""
 
 
-class NewPasswordNeeded(_Unfinished):
+class NewPasswordNeeded(Unfinished):
     """The password has expired or is to be changed; `token` goes on with `new_password`."""
+
+
+class EnrolmentNeeded(Unfinished):
+    """A second factor is asked for, and the user has none; `token` goes on with engine.iam.enrolment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +85,7 @@ class SignedIn:
 
 
 def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user_agent: str) -> SignedIn:
-    """Raises SignInRefused, SecondFactorNeeded, NewPasswordNeeded. `account` is an account ID or alias."""
+    """Raises SignInRefused, SecondFactorNeeded, NewPasswordNeeded, EnrolmentNeeded. `account` is an account ID or alias."""
     found = accounts.named(account)
     who = f"{found.account_id if found else account}/{user_name}/{source_ip}".lower()[:255]
     now = clock.real_now()
@@ -87,24 +102,26 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
         raise SignInRefused(_REFUSED)
     SignInAttempt.objects.filter(who=who).delete()
     _refuse_ended(user.account_id)
-    return _go_on(user, _Client(source_ip, user_agent), with_mfa=False)
+    return _go_on(user, Client(source_ip, user_agent), with_mfa=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Client:
+class Client:
+    """Whose browser it is, for the trail."""
+
     source_ip: str
     user_agent: str
 
 
 _STEP_SECONDS = 600  # from one step of a sign-in to the next
 _EXPIRED = "Your password has expired. An administrator has to set a new one."
-_OVER = "This sign-in took too long. Start again."
+OVER = "This sign-in took too long. Start again."
 
 
-def _go_on(user: User, client: _Client, *, with_mfa: bool) -> SignedIn:
+def _go_on(user: User, client: Client, *, with_mfa: bool) -> SignedIn:
     """The next step of who has shown the password (`with_mfa`: and a second factor)."""
     if user.mfa_devices.exists() and not with_mfa:
-        raise SecondFactorNeeded(_token(user, with_mfa=False))
+        raise SecondFactorNeeded(_token(Progress(user, with_mfa=False)))
     policy = passwords.policy_of(user.account_id)
     expires = passwords.expires_at(user, policy)
     expired = expires is not None and expires <= clock.now(user.account_id)
@@ -112,36 +129,52 @@ def _go_on(user: User, client: _Client, *, with_mfa: bool) -> SignedIn:
         _record_user(user, client, "Password expired", with_mfa=with_mfa)
         raise SignInRefused(_EXPIRED)
     if expired or user.password_reset_required:
-        raise NewPasswordNeeded(_token(user, with_mfa=with_mfa))
-    return _begin(user, client, with_mfa=with_mfa)
+        raise NewPasswordNeeded(_token(Progress(user, with_mfa=with_mfa)))
+    if not user.mfa_devices.exists() and (asked := mfa_requirement.of(user)) is not Asked.NO:
+        raise EnrolmentNeeded(_token(Progress(user, False, mfa.new_seed(), asked is Asked.REQUIRED)))
+    return enter(user, client, with_mfa=with_mfa)
 
 
-def _token(user: User, *, with_mfa: bool) -> str:
-    """Says, sealed, how far a sign-in has come. It is worth nothing once the password is another one."""
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sign-in has come whose password is right. For who is to enrol: the secret of the device that they may set up (`seed`),
+    and whether there is no way around that (`required`)."""
+
+    user: User
+    with_mfa: bool
+    seed: bytes = b""
+    required: bool = False
+
+
+def _token(progress: Progress) -> str:
+    """Says so, sealed. It is worth nothing once the password is another one."""
+    user = progress.user
     content = {
         "user": user.unique_id,
         "password": hashlib.sha256(user.password.encode()).hexdigest(),
         "until": clock.real_now().timestamp() + _STEP_SECONDS,
-        "mfa": with_mfa,
+        "mfa": progress.with_mfa,
+        "seed": progress.seed.hex(),
+        "required": progress.required,
     }
     sealed = domain_keys.seal("sign-in", user.account_id, credentials.GLOBAL, "", "", json.dumps(content).encode())
     return f"{user.account_id}.{sealed.hex()}"
 
 
-def _opened(token: str) -> tuple[User, bool]:
-    """(user, whether a second factor was given). Raises SignInRefused."""
+def opened(token: str) -> Progress:
+    """Raises SignInRefused."""
     account_id, _dot, sealed = token.partition(".")
     try:
         content = json.loads(
             domain_keys.open_("sign-in", account_id, credentials.GLOBAL, "", "", bytes.fromhex(sealed))
         )
     except (ValueError, hierarchy.UnwrapError) as reason:
-        raise SignInRefused(_OVER) from reason
+        raise SignInRefused(OVER) from reason
     user = User.objects.filter(account_id=account_id, unique_id=content["user"]).first()
     same = user is not None and hashlib.sha256(user.password.encode()).hexdigest() == content["password"]
     if user is None or not same or content["until"] <= clock.real_now().timestamp():
-        raise SignInRefused(_OVER)
-    return user, bool(content["mfa"])
+        raise SignInRefused(OVER)
+    return Progress(user, bool(content["mfa"]), bytes.fromhex(content.get("seed", "")), bool(content.get("required")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +188,7 @@ class SecondFactors:
 
 
 def second_factors(token: str, site: passkeys.Site) -> SecondFactors:
-    user, _done = _opened(token)
+    user = opened(token).user
     options, state = None, None
     if user.mfa_devices.exclude(credential_id="").exists():
         options, state = passkeys.ask_to_sign_in(user, site)
@@ -174,12 +207,12 @@ class GivenFactor:
 
 
 def second_factor(token: str, given: GivenFactor, site: passkeys.Site, *, source_ip: str, user_agent: str) -> SignedIn:
-    """Raises SignInRefused, NewPasswordNeeded."""
-    user, _done = _opened(token)
+    """Raises SignInRefused, NewPasswordNeeded, EnrolmentNeeded."""
+    user = opened(token).user
     if not _right(user, given, site):
-        _record_user(user, _Client(source_ip, user_agent), "Failed authentication", with_mfa=True)
+        _record_user(user, Client(source_ip, user_agent), "Failed authentication", with_mfa=True)
         raise SignInRefused("This is not right, or was used before. Try again with a new code.")
-    return _go_on(user, _Client(source_ip, user_agent), with_mfa=True)
+    return _go_on(user, Client(source_ip, user_agent), with_mfa=True)
 
 
 def _right(user: User, given: GivenFactor, site: passkeys.Site) -> bool:
@@ -191,21 +224,22 @@ def _right(user: User, given: GivenFactor, site: passkeys.Site) -> bool:
 
 
 def new_password(token: str, password: str, *, source_ip: str, user_agent: str) -> SignedIn:
-    """Raises SignInRefused, and AWSError (PasswordPolicyViolation) for one that may not be."""
-    user, with_mfa = _opened(token)
+    """Raises SignInRefused, EnrolmentNeeded, and AWSError (PasswordPolicyViolation) for one that may not be."""
+    progress = opened(token)
+    user, with_mfa = progress.user, progress.with_mfa
     if user.mfa_devices.exists() and not with_mfa:
-        raise SignInRefused(_OVER)
+        raise SignInRefused(OVER)
     if check_password(password, user.password):
         raise AWSError("PasswordPolicyViolation", "The new password is the one until now.")
     passwords.check(user.account_id, password, user)
     with transaction.write():
         passwords.put(user, password, clock.now(user.account_id))
         console_sessions.end_of_user(user)
-    return _go_on(user, _Client(source_ip, user_agent), with_mfa=with_mfa)
+    return _go_on(user, Client(source_ip, user_agent), with_mfa=with_mfa)
 
 
-def _begin(user: User, client: _Client, *, with_mfa: bool) -> SignedIn:
-    """The session. Raises SignInRefused if the password is not any more what was looked at."""
+def enter(user: User, client: Client, *, with_mfa: bool) -> SignedIn:
+    """The session of who has given all that is asked for. Raises SignInRefused if the password is not any more what was looked at."""
     ends = timedelta(hours=settings.SESSION_HOURS)
     session_id = ""
     with transaction.write():
@@ -248,25 +282,32 @@ def end_own_sessions(own: str, ended: Collection[str], *, source_ip: str, user_a
     """End those of `ended` that are sessions of the user whose session `own` is; how many they were. It is in the trail."""
     theirs = [each.id for each in console_sessions.of_same_user(own) if each.id in ended]
     row = ConsoleSession.objects.select_related("user", "role").filter(session_id=own).first()
-    number = console_sessions.end(theirs)
-    if row is not None and number:
-        account_id, name = console_sessions.owner(row)
-        event = record.service_event(
-            record.ServiceEvent(
-                account_id=account_id,
-                region=REGION,
-                source=_CONSOLE,
-                name="EndConsoleSessions",
-                now=clock.now(account_id),
-                principal=_principal(row.user),
-                parameters={"userName": name, "sessions": number},
-                source_ip=source_ip,
-                user_agent=user_agent,
-                event_type="AwsConsoleAction",
-            )
-        )
-        recorder.record([event])
+    with transaction.write():
+        number = console_sessions.end(theirs)
+        if row is not None and number:
+            account_id, name = console_sessions.owner(row)
+            parameters = {"userName": name, "sessions": number}
+            record_change(account_id, row.user, "EndConsoleSessions", parameters, Client(source_ip, user_agent))
     return number
+
+
+def record_change(account_id: str, user: User | None, name: str, parameters: dict[str, Any], client: Client) -> None:
+    """What somebody changed of their own sign-in, for which no policy is asked. Part of the caller's transaction."""
+    event = record.service_event(
+        record.ServiceEvent(
+            account_id=account_id,
+            region=REGION,
+            source=_CONSOLE,
+            name=name,
+            now=clock.now(account_id),
+            principal=_principal(user),
+            parameters=parameters,
+            source_ip=client.source_ip,
+            user_agent=client.user_agent,
+            event_type="AwsConsoleAction",
+        )
+    )
+    recorder.record_change([event])
 
 
 def end_sessions_of(account_id: str, user_name: str) -> int:
@@ -302,7 +343,7 @@ def _principal(user: User | None) -> Principal | None:
     return credentials.user_principal(user) if user is not None else None
 
 
-def _record_user(user: User, client: _Client, error: str, *, with_mfa: bool) -> None:
+def _record_user(user: User, client: Client, error: str, *, with_mfa: bool) -> None:
     record_login(user.account_id, _principal(user), client.source_ip, client.user_agent, error, with_mfa=with_mfa)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from engine.iam.accounts import first_account
 from engine.iam.console_sessions import end, of_same_user, seen, user_id, user_since
+from engine.iam.mfa_requirement import require_of_all as require_mfa_of_all
+from engine.iam.mfa_requirement import required_of_all as mfa_required_of_all
 from engine.iam.signin import (
+    EnrolmentNeeded,
     GivenFactor,
     NewPasswordNeeded,
     SecondFactorNeeded,
     SecondFactors,
     SignedIn,
     SignInRefused,
+    Unfinished,
     end_own_sessions,
     end_sessions_of,
     in_path,
@@ -23,20 +27,24 @@ from engine.iam.signin import (
 )
 
 __all__ = [
+    "EnrolmentNeeded",
     "GivenFactor",
     "NewPasswordNeeded",
     "SecondFactorNeeded",
     "SecondFactors",
     "SignInRefused",
     "SignedIn",
+    "Unfinished",
     "end",
     "end_own_sessions",
     "end_sessions_of",
     "first_account",
     "in_path",
     "is_valid",
+    "mfa_required_of_all",
     "new_password",
     "of_same_user",
+    "require_mfa_of_all",
     "second_factor",
     "second_factors",
     "seen",

@@ -1,4 +1,4 @@
-"""The account's password policy: what passwords must have, when they expire, which may not come back."""
+"""The account's password policy: what passwords must have, when they expire, which may not come back; and whether a password is enough."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from console.aws_calls import attempt_on_form
+from console.aws_calls import attempt, attempt_on_form
 from console.request import ConsoleRequest
+from engine.public import signin
 from keys import call, service
 from keys.changes import Change, asked, carry_out, previews
 from keys.common import problem_page
 
+RULE = "kmsconsole:ChangeSignInRule"
 _FLAGS = {
     "uppercase": "RequireUppercaseCharacters",
     "lowercase": "RequireLowercaseCharacters",
@@ -54,6 +56,8 @@ class PasswordPolicyForm(forms.Form):
 
 
 def page(request: ConsoleRequest) -> HttpResponse:
+    if "require" in request.POST:
+        return _change_rule(request, request.POST["require"] == "on")
     iam = service.client(request, "iam")
     try:
         policy = _policy(iam)
@@ -79,9 +83,30 @@ def page(request: ConsoleRequest) -> HttpResponse:
     return render(
         request,
         "principals/password_policy.html",
-        {"form": form, "policy": policy, "call": shown},
+        {
+            "form": form,
+            "policy": policy,
+            "call": shown,
+            "requires_mfa": signin.mfa_required_of_all(request.signed_in.account_id),
+        },
         status=422 if form.errors else 200,
     )
+
+
+def _change_rule(request: ConsoleRequest, required: bool) -> HttpResponse:
+    account_id = request.signed_in.account_id
+    done = _("Everyone needs a second factor now.") if required else _("A password is enough now.")
+    attempt(
+        request,
+        lambda: service.console_action(
+            request,
+            RULE,
+            lambda: signin.require_mfa_of_all(account_id, required),
+            parameters={"secondFactorRequired": required},
+        ),
+        done,
+    )
+    return redirect("password-policy")
 
 
 def _policy(iam: Any) -> dict[str, Any] | None:

@@ -53,6 +53,25 @@ class SecondFactorForm(forms.Form):
         return given
 
 
+class EnrolmentForm(forms.Form):
+    """Two codes in a row of an authenticator app, or a passkey."""
+
+    first = forms.RegexField(r"^[0-9]{6}\Z", label=_("Code"), max_length=6, required=False)
+    second = forms.RegexField(r"^[0-9]{6}\Z", label=_("The next code"), max_length=6, required=False)
+    passkey = PasskeyField(required=False)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in ("first", "second"):
+            self.fields[name].widget.attrs |= {"autocomplete": "off", "inputmode": "numeric"}
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if not self.errors and not given.get("passkey") and not (given.get("first") and given.get("second")):
+            raise forms.ValidationError(_("Give two codes in a row, or use a passkey."))
+        return given
+
+
 class NewPasswordForm(forms.Form):
     new = forms.CharField(
         label=_("New password"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -29,6 +30,20 @@ class Step:
     state: dict[str, Any] | None = field(default=None, repr=False)
 
 
+# What the engine says is still to be given → the page that asks for it.
+_PAGES: dict[type[signin.Unfinished], str] = {
+    signin.SecondFactorNeeded: "sign-in-second-factor",
+    signin.NewPasswordNeeded: "sign-in-new-password",
+    signin.EnrolmentNeeded: "sign-in-enrolment",
+}
+
+
+def next_page(request: HttpRequest, needed: signin.Unfinished, step: Step) -> HttpResponse:
+    """To the page that asks for what is `needed`."""
+    remember(request, replace(step, token=needed.token, state=None))
+    return redirect(_PAGES[type(needed)])
+
+
 def remember(request: HttpRequest, step: Step) -> None:
     request.session[_KEY] = asdict(step)
 
@@ -36,6 +51,12 @@ def remember(request: HttpRequest, step: Step) -> None:
 def of(request: HttpRequest) -> Step | None:
     found = request.session.get(_KEY)
     return Step(**found) if found else None
+
+
+def start_again(request: HttpRequest, refusal: signin.SignInRefused) -> HttpResponse:
+    forget(request)
+    messages.error(request, str(refusal))
+    return redirect("sign-in")
 
 
 def forget(request: HttpRequest) -> None:

@@ -23,6 +23,7 @@ NO_CALL = {
     "sign-in": "a console sign-in has no API",
     "sign-in-second-factor": "a console sign-in has no API",
     "sign-in-new-password": "a console sign-in has no API",
+    "sign-in-enrolment": "a console sign-in has no API",
     "passkey-new": "passkeys are the console's own: IAM has no operation that registers one",
     "recovery-codes": "recovery codes are the console's own",
     "use-session": "takes up another sign-in of the browser",

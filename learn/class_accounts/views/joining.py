@@ -39,8 +39,8 @@ def join(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _sign_in(request: HttpRequest, card: Card) -> bool:
-    """Sign the student in with the new password; a browser that holds sign-ins already keeps them. False where it holds too many, or too
-    many others sign in."""
+    """Sign the student in with the new password; a browser that holds sign-ins already keeps them. False where it holds too many, too
+    many others sign in, or more than a password is asked for."""
     if session.full(request):
         return False
     try:
@@ -51,7 +51,7 @@ def _sign_in(request: HttpRequest, card: Card) -> bool:
             source_ip=request.META.get("REMOTE_ADDR", ""),
             user_agent=request.headers.get("User-Agent", ""),
         )
-    except OperationalError:  # the account is made: its credentials are what matters now
+    except (OperationalError, signin.Unfinished):  # the account is made: its credentials are what matters now
         return False
     made = SignedIn(
         account_id=found.account_id,

@@ -43,12 +43,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(refusal))
         except OperationalError:  # a whole class signs in at once, and the database takes one change after the other
             form.add_error(None, _("Too many sign in at this moment. Try again in a few seconds."))
-        except signin.SecondFactorNeeded as needed:
-            steps.remember(request, steps.Step(needed.token, after, given["account"], beside))
-            return redirect("sign-in-second-factor")
-        except signin.NewPasswordNeeded as needed:
-            steps.remember(request, steps.Step(needed.token, after, given["account"], beside))
-            return redirect("sign-in-new-password")
+        except signin.Unfinished as needed:
+            return steps.next_page(request, needed, steps.Step("", after, given["account"], beside))
         else:
             return steps.finish(request, found, steps.Step("", after, given["account"], beside))
     return _page(request, form, after, beside)

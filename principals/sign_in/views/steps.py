@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
@@ -39,7 +38,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     try:
         factors = signin.second_factors(step.token, here)
     except signin.SignInRefused as refusal:
-        return _again(request, refusal)
+        return steps.start_again(request, refusal)
     form.fields["code"].required = not (factors.recovery or factors.options)  # as the page shows it
     steps.remember(request, replace(step, state=factors.state))  # an answer is to the question asked last
     return render(
@@ -84,13 +83,6 @@ def _go_on(
     except signin.SignInRefused as refusal:
         form.add_error(None, str(refusal))
         return None
-    except signin.NewPasswordNeeded as needed:
-        steps.remember(request, replace(step, token=needed.token, state=None))
-        return redirect("sign-in-new-password")
+    except signin.Unfinished as needed:
+        return steps.next_page(request, needed, step)
     return steps.finish(request, found, step)
-
-
-def _again(request: HttpRequest, refusal: signin.SignInRefused) -> HttpResponse:
-    steps.forget(request)
-    messages.error(request, str(refusal))
-    return redirect("sign-in")

@@ -139,6 +139,7 @@ CONSOLE: dict[str, str] = {
     "ApproveKeyDeletion": "administrator teacher",
     "ApproveTrailRemoval": "",
     "ChangeDeletionRule": "",
+    "ChangeSignInRule": "",
     "CreateRecoveryCodes": "",
     "EndConsoleSessions": "",
     "AddCosignature": "",

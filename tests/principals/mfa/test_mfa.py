@@ -74,7 +74,7 @@ def test_an_administrator_takes_a_lost_device_away(account: TestAccount, ann: Te
     assert signed_in.post("/principals/users/ann/mfa/remove/", given).status_code == 302
     assert not MFADevice.objects.filter(serial_number=serial).exists()
     _browser, answer = password(ann)
-    assert answer["Location"] == "/"
+    assert answer["Location"] == "/principals/sign-in/enrolment/"
 
 
 def test_a_user_with_everything_is_deleted_with_everything(

@@ -56,9 +56,9 @@ def test_an_expired_password_is_replaced_at_the_sign_in(account: TestAccount, an
     for wrong in ("short", PASSWORD):
         assert browser.post(new, {"new": wrong, "again": wrong}).status_code == 422
     assert browser.post(new, {"new": "an entirely new staple", "again": "other"}).status_code == 422
-    assert browser.post(new, {"new": "an entirely new staple", "again": "an entirely new staple"})["Location"] == "/"
-    ann.password = "an entirely new staple"
-    assert password(ann)[1]["Location"] == "/"
+    ann.password, advised = "an entirely new staple", "/principals/sign-in/enrolment/"
+    assert browser.post(new, {"new": ann.password, "again": ann.password})["Location"] == advised
+    assert password(ann)[1]["Location"] == advised
 
 
 def test_a_hard_expiry_leaves_it_to_an_administrator(account: TestAccount, ann: TestUser) -> None:
