@@ -32,6 +32,11 @@ class SignedIn:
     session_id: str = ""  # of the engine's console session: ended there, the credentials are refused
     provider: str = ""
 
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the account's root user: no user of IAM's."""
+        return self.arn.endswith(":root")
+
     def __repr__(self) -> str:  # no secret in a traceback
         return f"<SignedIn {self.arn}>"
 

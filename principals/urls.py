@@ -11,11 +11,12 @@ from principals.last_accessed import views as last_accessed
 from principals.mfa import views as mfa
 from principals.policies.views import attachments, inline, managed
 from principals.roles import views as roles
-from principals.sign_in.views import enrolment, provider, sign_in, steps, switch
+from principals.sign_in.views import enrolment, provider, root, sign_in, steps, switch
 from principals.users.views import access_keys, users
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
+    path("sign-in/root/", root.sign_in, name="sign-in-root"),
     path("sign-in/by/<int:provider>/", provider.begin, name="sign-in-by"),
     path("sign-in/callback/", provider.back, name="sign-in-callback"),
     path("sign-in/second-factor/", steps.second_factor, name="sign-in-second-factor"),
@@ -38,6 +39,7 @@ urlpatterns = [
     path("security-credentials/passkey/", mfa.new_passkey, name="passkey-new"),
     path("security-credentials/recovery-codes/", mfa.recovery_codes, name="recovery-codes"),
     path("password-policy/", password_policy.page, name="password-policy"),
+    path("password-policy/second-factor/", password_policy.sign_in_rule, name="sign-in-rule"),
     path("groups/", groups.index, name="groups"),
     path("groups/new/", groups.create, name="group-new"),
     path("groups/<str:name>/", groups.detail, name="group"),

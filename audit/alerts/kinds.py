@@ -82,6 +82,12 @@ def _denials(event: Event, settings: dict[str, Any], state: State, _before: Any)
     return Found({"denials": len(times), "minutes": settings["minutes"]})
 
 
+def _root(event: Event, _settings: Any, _state: State, _before: Any) -> Found | None:
+    if event["eventName"] != "ConsoleLogin" or (event.get("userIdentity") or {}).get("type") != "Root":
+        return None
+    return Found({"address": event.get("sourceIPAddress", ""), "result": event["responseElements"]["ConsoleLogin"]})
+
+
 def _not_usable(event: Event, _settings: Any, state: State, _before: Any) -> Found | None:
     if event.get("errorCode") not in _NOT_USABLE or not is_use(event):
         return None
@@ -114,6 +120,7 @@ def _never(_event: Event, _settings: Any, _state: State, _before: Any) -> Found 
 
 
 VERIFICATION = "verification"
+ROOT_USER = "root"
 KINDS: dict[str, Kind] = {
     each.name: each
     for each in (
@@ -153,6 +160,13 @@ KINDS: dict[str, Kind] = {
             _("A key was used from %(address)s for the first time."),
             _address,
             learns=True,
+        ),
+        Kind(
+            ROOT_USER,
+            _("The root user signs in"),
+            _("Each sign-in to the console as the account's root user, whether it succeeds or fails."),
+            _("Somebody signed in as the root user from %(address)s: %(result)s."),
+            _root,
         ),
         Kind(
             VERIFICATION,

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import entities, passwords
-from engine.iam.models import AccessKey, Account, User
+from engine.iam import entities, passwords, root_user
+from engine.iam.models import ROOT_NAME, AccessKey, Account, User
 from engine.trail import query
 from engine.wire.errors import AWSError
 
@@ -68,8 +68,11 @@ def _report(account: Account) -> str:
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(_COLUMNS)
     nothing = ["false", "N/A", "N/A", "N/A", "N/A"]
-    unknown = ["not_supported", "no_information", "not_supported", "not_supported", "false"]
-    root = ["<root_account>", account.root_arn, _time(account.created), *unknown]
+    state = root_user.state(account.account_id)
+    used = _time(state.last_sign_in) if state is not None and state.last_sign_in else "no_information"
+    mfa_active = "true" if state is not None and state.has_second_factor else "false"
+    unknown = ["not_supported", used, "not_supported", "not_supported", mfa_active]
+    root = [ROOT_NAME, account.root_arn, _time(account.created), *unknown]
     lines.writerow([*root, *nothing * _KEYS, *["false", "N/A"] * 2])
     policy = account.password_policy or {}
     owned = ("access_keys", "mfa_devices", "signing_certificates")

@@ -88,6 +88,10 @@ def unrecognized() -> AWSError:
 
 
 def user_principal(user: User, access_key_id: str = "", session: SessionFacts | None = None) -> Principal:
+    if user.is_root:
+        return Principal(
+            "root", user.account_id, user.arn, user.unique_id, access_key_id=access_key_id, session=session
+        )
     return Principal(
         kind="user",
         account_id=user.account_id,
@@ -247,8 +251,8 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
 
 
 def _session_principal(account_id: str, unique_id: str, session: SessionFacts, access_key_id: str) -> Principal:
-    if unique_id.startswith("AIDA"):
-        user = User.objects.filter(account_id=account_id, unique_id=unique_id).first()
+    if unique_id.startswith("AIDA") or unique_id == account_id:
+        user = User.with_root.filter(account_id=account_id, unique_id=unique_id).first()
         if user is None:
             raise unrecognized()
         return user_principal(user, access_key_id, replace(session, issuer_arn=user.arn, issuer_id=user.unique_id))

@@ -16,8 +16,15 @@ from engine.wire.errors import AWSError
 Answer = dict[str, Any]
 
 
+# What the root user does about itself; the rest of its credentials is the operator's (engine.iam.root_user).
+_OF_ROOT = ("DeactivateMFADevice", "GetMFADevice", "GetUser", "ListAccessKeys", "ListMFADevices")
+
+
 def named_user(context: CallContext, parameters: dict[str, Any]) -> User:
     """The user a request names, or without a name the caller's own."""
+    if "UserName" not in parameters and context.principal.kind == "root" and context.operation in _OF_ROOT:
+        entities.permit(context, context.principal.arn)
+        return User.with_root.get(account_id=context.account_id, is_root=True)
     if "UserName" not in parameters:
         if context.principal.kind != "user":
             raise AWSError("ValidationError", "Must specify userName when calling with non-User credentials")

@@ -94,7 +94,7 @@ def _device(progress: Progress, first: str, second: str) -> MFADevice:
 
 def _serial_number(user: User) -> str:
     """As the user is named, with a number where there is such a device already."""
-    named = f"arn:aws:iam::{user.account_id}:mfa/{user.name}"
+    named = f"arn:aws:iam::{user.account_id}:mfa/{'root-account-mfa-device' if user.is_root else user.name}"
     taken = set(MFADevice.objects.filter(serial_number__istartswith=named).values_list("serial_number", flat=True))
     lower = {each.lower() for each in taken}
     number, serial_number = 1, named

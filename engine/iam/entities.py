@@ -194,6 +194,8 @@ def encoded(document: str) -> str:
 
 def user_entry(user: User) -> dict[str, Any]:
     entry = _entry(user, "User")
+    if user.is_root:  # it has no name
+        entry = without(entry, "Path", "UserName")
     if user.password_last_used is not None:
         entry["PasswordLastUsed"] = user.password_last_used
     return entry

@@ -121,16 +121,15 @@ def _device(user: User, parameters: dict[str, Any]) -> MFADevice:
 
 def deactivate(context: CallContext, parameters: dict[str, Any]) -> Answer:
     """A virtual device stays, unassigned; a passkey is gone. With the last one the recovery codes go."""
-    parameters = parameters if "UserName" in parameters else {**parameters, "UserName": context.principal.name}
-    device = _assigned(context, parameters)
-    user = device.user
+    user = named_user(context, parameters)
+    device = _device(user, parameters)
     if device.credential_id:
         device.delete()
     else:
         device.user = device.enabled = None
         device.drift = device.last_step = 0
         device.save()
-    if user is not None and not user.mfa_devices.exists():
+    if not user.mfa_devices.exists():
         user.recovery_codes.all().delete()
     return {}
 

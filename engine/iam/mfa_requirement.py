@@ -1,4 +1,4 @@
-"""Who has to have a second factor to sign in with a password: everyone of an account that asks for it, and whose policies do.
+"""Who has to have a second factor to sign in with a password: the root user, everyone of an account that asks for it, and whose policies do.
 
 A policy asks for one where a statement decides otherwise for a session with a second factor than for one without: it denies without
 (`BoolIfExists` on `aws:MultiFactorAuthPresent`, say), or allows only with one. Source: IAM User Guide, "Secure API access with MFA".
@@ -30,7 +30,7 @@ class Asked(Enum):
 
 
 def of(user: User) -> Asked:
-    if required_of_all(user.account_id):
+    if user.is_root or required_of_all(user.account_id):
         return Asked.REQUIRED
     cache.synchronise()
     identity, boundary = policy_lookup.with_boundary(user.account_id, user.unique_id)

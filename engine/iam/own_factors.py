@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.iam import entities, mfa, passkeys
+from engine.iam import entities, mfa, passkeys, root_user
 from engine.iam.entities import USER
-from engine.iam.models import User
+from engine.iam.models import ROOT_NAME, User
 from engine.wire.errors import AWSError
 
 
 def _user(account_id: str, user_name: str) -> User:
+    if user_name == ROOT_NAME and (root := root_user.of(account_id)) is not None:
+        return root
     user: User = entities.named(account_id, USER, user_name)
     return user
 

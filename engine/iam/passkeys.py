@@ -88,7 +88,7 @@ def register(user: User, site: Site, state: State, answer: Mapping[str, Any]) ->
     now = clock.now(user.account_id)
     return MFADevice.objects.create(
         account_id=user.account_id,
-        serial_number=f"arn:aws:iam::{user.account_id}:u2f/user/{user.name}/passkey-{secrets.token_hex(10).upper()}",
+        serial_number=f"arn:aws:iam::{user.account_id}:u2f/{_owner(user)}/passkey-{secrets.token_hex(10).upper()}",
         user=user,
         created=now,
         enabled=now,
@@ -96,6 +96,10 @@ def register(user: User, site: Site, state: State, answer: Mapping[str, Any]) ->
         public_key=bytes(credential),
         sign_count=made.counter,
     )
+
+
+def _owner(user: User) -> str:
+    return "root" if user.is_root else f"user/{user.name}"
 
 
 def ask_to_sign_in(user: User, site: Site) -> tuple[dict[str, Any], State]:

@@ -9,8 +9,9 @@ from typing import Any
 from django.db.models import Q
 
 from engine.context import CallContext
-from engine.iam import aws_managed, entities, grammar, quotas
+from engine.iam import aws_managed, entities, grammar, quotas, root_user
 from engine.iam.credentials import new_unique_id
+from engine.iam.credentials_api import named_user
 from engine.iam.entities import GROUP, ROLE, USER, Kind
 from engine.iam.models import (
     Attachment,
@@ -115,11 +116,7 @@ def create_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 def get_user(context: CallContext, parameters: dict[str, Any]) -> Answer:
     """Without a name, the caller's own user."""
-    if "UserName" not in parameters:
-        if context.principal.kind != "user":
-            raise AWSError("ValidationError", "Must specify userName when calling with non-User credentials")
-        parameters = {"UserName": context.principal.name}
-    user = entities.permitted(context, USER, parameters)
+    user = named_user(context, parameters)
     return {"User": entities.with_tags(entities.user_entry(user), user)}
 
 
@@ -293,12 +290,15 @@ def delete_boundary(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answe
 def get_account_summary(context: CallContext, parameters: dict[str, Any]) -> Answer:
     entities.permit(context)
     mine = Q(account_id=context.account_id)
-    nothing = "AccountAccessKeysPresent AccountMFAEnabled AccountPasswordPresent AccountSigningCertificatesPresent"
+    nothing = "AccountAccessKeysPresent AccountSigningCertificatesPresent"
+    root = root_user.state(context.account_id)
     return {
         "SummaryMap": {
             **{name: quotas.QUOTAS[quota] for name, quota in quotas.SUMMARY.items()},
             **{f"{kind.capitalize()}PolicySizeQuota": most for kind, most in quotas.INLINE_SIZE.items()},
             **dict.fromkeys(nothing.split(), 0),
+            "AccountMFAEnabled": int(root is not None and root.has_second_factor),
+            "AccountPasswordPresent": int(root is not None),
             "Users": User.objects.filter(mine).count(),
             "Groups": Group.objects.filter(mine).count(),
             "Roles": Role.objects.filter(mine).count(),

@@ -85,7 +85,8 @@ class SignedIn:
 
 
 def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user_agent: str) -> SignedIn:
-    """Raises SignInRefused, SecondFactorNeeded, NewPasswordNeeded, EnrolmentNeeded. `account` is an account ID or alias."""
+    """Raises SignInRefused, SecondFactorNeeded, NewPasswordNeeded, EnrolmentNeeded. `account` is an account ID or alias;
+    `user_name` models.ROOT_NAME for the account's root user."""
     found = accounts.named(account)
     who = f"{found.account_id if found else account}/{user_name}/{source_ip}".lower()[:255]
     now = clock.real_now()
@@ -94,7 +95,7 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
     if SignInAttempt.objects.filter(who=who).count() > ATTEMPTS:
         this.delete()
         raise SignInRefused("Too many attempts. Wait five minutes, then try again.")
-    user = User.objects.filter(account=found, name__iexact=user_name).first() if found else None
+    user = User.with_root.filter(account=found, name__iexact=user_name).first() if found else None
     right = check_password(password, user.password if user is not None and user.password else _nobody())
     if user is None or not user.password or not right:
         if found is not None:
@@ -122,7 +123,7 @@ def _go_on(user: User, client: Client, *, with_mfa: bool) -> SignedIn:
     """The next step of who has shown the password (`with_mfa`: and a second factor)."""
     if user.mfa_devices.exists() and not with_mfa:
         raise SecondFactorNeeded(_token(Progress(user, with_mfa=False)))
-    policy = passwords.policy_of(user.account_id)
+    policy = passwords.policy_of(user.account_id) if not user.is_root else {}
     expires = passwords.expires_at(user, policy)
     expired = expires is not None and expires <= clock.now(user.account_id)
     if expired and policy.get("HardExpiry"):
@@ -170,7 +171,7 @@ def opened(token: str) -> Progress:
         )
     except (ValueError, hierarchy.UnwrapError) as reason:
         raise SignInRefused(OVER) from reason
-    user = User.objects.filter(account_id=account_id, unique_id=content["user"]).first()
+    user = User.with_root.filter(account_id=account_id, unique_id=content["user"]).first()
     same = user is not None and hashlib.sha256(user.password.encode()).hexdigest() == content["password"]
     if user is None or not same or content["until"] <= clock.real_now().timestamp():
         raise SignInRefused(OVER)
@@ -243,7 +244,7 @@ def enter(user: User, client: Client, *, with_mfa: bool) -> SignedIn:
     ends = timedelta(hours=settings.SESSION_HOURS)
     session_id = ""
     with transaction.write():
-        if User.objects.filter(pk=user.pk, password=user.password).exists():  # not changed since it was looked at
+        if User.with_root.filter(pk=user.pk, password=user.password).exists():  # not changed since it was looked at
             session_id = console_sessions.begin(
                 user,
                 clock.real_now() + ends,
@@ -251,7 +252,7 @@ def enter(user: User, client: Client, *, with_mfa: bool) -> SignedIn:
                 user_agent=client.user_agent,
                 mfa=with_mfa,
             )
-            User.objects.filter(pk=user.pk).update(password_last_used=clock.now(user.account_id))
+            User.with_root.filter(pk=user.pk).update(password_last_used=clock.now(user.account_id))
             changed(iam_entity(user.account_id))
     _record_user(user, client, "" if session_id else "Failed authentication", with_mfa=with_mfa)
     if not session_id:

@@ -56,6 +56,8 @@ def _mfa_failed(words: str) -> AWSError:
 
 def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
     """Source: AWS STS API Reference, AssumeRole; IAM User Guide, "Pass session tags in AWS STS" and "Role chaining"."""
+    if context.principal.kind == "root":
+        raise AWSError("AccessDenied", "Roles may not be assumed by root accounts.")
     arn, name = parameters["RoleArn"], parameters["RoleSessionName"]
     role = session_parameters.role_of(arn)
     given = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags", [])}

@@ -6,6 +6,8 @@ from engine.iam.accounts import first_account
 from engine.iam.console_sessions import end, of_same_user, seen, user_id, user_since
 from engine.iam.mfa_requirement import require_of_all as require_mfa_of_all
 from engine.iam.mfa_requirement import required_of_all as mfa_required_of_all
+from engine.iam.models import ROOT_NAME
+from engine.iam.root_user import is_on as root_user_is_on
 from engine.iam.signin import (
     EnrolmentNeeded,
     GivenFactor,
@@ -27,6 +29,7 @@ from engine.iam.signin import (
 )
 
 __all__ = [
+    "ROOT_NAME",
     "EnrolmentNeeded",
     "GivenFactor",
     "NewPasswordNeeded",
@@ -45,6 +48,7 @@ __all__ = [
     "new_password",
     "of_same_user",
     "require_mfa_of_all",
+    "root_user_is_on",
     "second_factor",
     "second_factors",
     "seen",

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from console.aws_calls import attempt, attempt_on_form
 from console.request import ConsoleRequest
@@ -56,8 +57,6 @@ class PasswordPolicyForm(forms.Form):
 
 
 def page(request: ConsoleRequest) -> HttpResponse:
-    if "require" in request.POST:
-        return _change_rule(request, request.POST["require"] == "on")
     iam = service.client(request, "iam")
     try:
         policy = _policy(iam)
@@ -93,8 +92,10 @@ def page(request: ConsoleRequest) -> HttpResponse:
     )
 
 
-def _change_rule(request: ConsoleRequest, required: bool) -> HttpResponse:
-    account_id = request.signed_in.account_id
+@require_POST
+def sign_in_rule(request: ConsoleRequest) -> HttpResponse:
+    """Whether everyone needs a second factor (`require`: on or off)."""
+    account_id, required = request.signed_in.account_id, request.POST.get("require") == "on"
     done = _("Everyone needs a second factor now.") if required else _("A password is enough now.")
     attempt(
         request,

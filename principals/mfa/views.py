@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 
 from console.aws_calls import attempt_on_form, optional, pages
 from console.request import ConsoleRequest
-from engine.public import mfa
+from engine.public import mfa, signin
 from keys import call, service
 from keys.changes import Change, asked, carry_out
 from keys.common import problem_page
@@ -170,7 +170,8 @@ def remove(request: ConsoleRequest, name: str) -> HttpResponse:
     back = reverse("security-credentials") if own else reverse("user", args=[name])
     if not serial_number:
         return redirect(back)
-    calls: list[call.Call] = [("DeactivateMFADevice", {"UserName": name, "SerialNumber": serial_number})]
+    whose = {"UserName": name} if name != signin.ROOT_NAME else {}
+    calls: list[call.Call] = [("DeactivateMFADevice", {**whose, "SerialNumber": serial_number})]
     if not is_passkey(serial_number):
         calls.append(("DeleteVirtualMFADevice", {"SerialNumber": serial_number}))
     made = Change(

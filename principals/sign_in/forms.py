@@ -28,6 +28,16 @@ class SignInForm(forms.Form):
         self.fields["password" if self.is_bound else "user_name"].widget.attrs["autofocus"] = True
 
 
+class RootSignInForm(forms.Form):
+    account = forms.CharField(label=_("Account ID or alias"), max_length=63)
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
 class SecondFactorForm(forms.Form):
     """One of the three is given."""
 

@@ -21,6 +21,8 @@ from tests.support.samples import POLICY, TRUST, Samples
 # Pages whose POST makes no call that a program would make, by the name of their pattern.
 NO_CALL = {
     "sign-in": "a console sign-in has no API",
+    "sign-in-rule": "a console sign-in has no API",
+    "sign-in-root": "a console sign-in has no API",
     "sign-in-second-factor": "a console sign-in has no API",
     "sign-in-new-password": "a console sign-in has no API",
     "sign-in-enrolment": "a console sign-in has no API",

@@ -32,6 +32,7 @@ LEFT_OUT = {
     "role-delete",
     "policy-delete",
     "sign-in",
+    "sign-in-rule",
     "endpoint-new",
 }
 ODD = [

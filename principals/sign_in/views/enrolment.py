@@ -62,6 +62,6 @@ def _enrolled(request: HttpRequest, step: steps.Step, made: mfa.Enrolled) -> Htt
     """Signed in; the recovery codes first, and from there to where the sign-in was for."""
     onward = steps.finish(request, made.signed_in, step)
     cast(OpenRequest, request).signed_in = session.current(request)
-    page = render(request, "principals/recovery_codes.html", {"codes": made.recovery_codes, "next": onward["Location"]})
+    page = render(request, "principals/enrolled.html", {"codes": made.recovery_codes, "next": onward["Location"]})
     page.cookies.update(onward.cookies)
     return page

@@ -60,6 +60,7 @@ def _page(request: HttpRequest, form: SignInForm, after: str, beside: bool) -> H
         "add": beside,
         "title": title,
         "providers": identity_providers.options(account),
+        "root_user": signin.root_user_is_on(account),
         "asked": urlencode({"next": after, **({"add": "1"} if beside else {})}),
     }
     return render(request, "principals/sign_in.html", shown, status=status)

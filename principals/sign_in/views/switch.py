@@ -37,6 +37,9 @@ class SwitchForm(forms.Form):
 
 def switch(request: ConsoleRequest) -> HttpResponse:
     signed_in = request.signed_in
+    if signed_in.is_root:  # AWS has it so, and STS would refuse
+        messages.error(request, _("The root user assumes no role."))
+        return redirect("home")
     form = SwitchForm(request.POST or None, initial={"role": request.GET.get("role", "")})
     shown = None
     if request.method == "POST" and form.is_valid():

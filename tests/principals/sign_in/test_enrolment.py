@@ -88,11 +88,11 @@ def test_a_device_is_set_up_and_the_session_has_a_second_factor(account: TestAcc
 
 
 def test_an_account_asks_everyone_and_says_so_in_the_record(account: TestAccount, signed_in: Client) -> None:
-    page = "/principals/password-policy/"
+    page, rule = "/principals/password-policy/", "/principals/password-policy/second-factor/"
     assert "Switch on" in text(signed_in.get(page))
     weak = sign_in_browser(person(account, statement("Allow", {"Action": "iam:Get*"})))
-    assert "kmsconsole:ChangeSignInRule" in text(weak.post(page, {"require": "on"}, follow=True))
-    signed_in.post(page, {"require": "on"})
+    assert "kmsconsole:ChangeSignInRule" in text(weak.post(rule, {"require": "on"}, follow=True))
+    signed_in.post(rule, {"require": "on"})
     assert "Switch off" in text(signed_in.get(page))
     browser, answer = password(account.administrator)
     assert answer["Location"] == ENROL
@@ -100,7 +100,7 @@ def test_an_account_asks_everyone_and_says_so_in_the_record(account: TestAccount
     assert browser.get("/keys/").status_code == 302
     second_factor_page = browser.get(ENROL)
     assert second_factor_page.status_code == 302  # the step is over: begin again
-    signed_in.post(page, {"require": "off"})
+    signed_in.post(rule, {"require": "off"})
     assert password(account.administrator)[1]["Location"] == "/"
 
 
