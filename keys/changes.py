@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.shortcuts import redirect, render
 
 from console import addresses
 from console.aws_calls import attempt
+from console.linediff import DiffLine
 from console.request import ConsoleRequest
 from keys import call, permissions, service
 
@@ -18,7 +20,7 @@ from keys import call, permissions, service
 @dataclass(frozen=True, slots=True)
 class Change:
     """`title` says what the calls do, `done` what is said when they are done; `danger` for what cannot be undone, `explain` for what
-    follows from it."""
+    follows from it, `diffs` for texts that it changes: the name of each with its lines."""
 
     title: str
     calls: list[call.Call]
@@ -26,6 +28,7 @@ class Change:
     danger: bool = False
     service: str = "iam"
     explain: str = ""
+    diffs: Sequence[tuple[str, Sequence[DiffLine]]] = ()
 
 
 def asked(request: ConsoleRequest) -> QueryDict:
@@ -60,7 +63,8 @@ def carry_out(request: ConsoleRequest, change: Change | None, back: str, after: 
             "call": call.show_all(request, change.calls, change.service),
             "given": [
                 (name, value)
-                for name, value in asked(request).items()
+                for name, values in asked(request).lists()
+                for value in values
                 if name not in ("csrfmiddlewaretoken", "preview")
             ],
             "back": back,

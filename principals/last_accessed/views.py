@@ -1,130 +1,105 @@
-"""What of a user's or role's permissions was used, and inline policies tightened to that by a change that is shown first."""
+"""What of a user's, group's or role's permissions was used, and policies tightened to that by one change that is shown first."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
+from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
-from console.aws_calls import pages
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.changes import Change, asked, carry_out
 from keys.common import problem_page
-from principals.last_accessed.tighten import Tightened, tightened
+from principals.last_accessed import advice
+from principals.last_accessed.advice import DAYS, INLINE, KINDS, Advice, Owner
 
-DAYS = 90
-_KINDS = {"users": "user", "roles": "role"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Report:
-    """`tracked`: when each action that is allowed ("kms:Decrypt") was last asked for, None if never."""
-
-    made: datetime
-    services: list[dict[str, Any]]
-    tracked: dict[str, datetime | None]
-
-    @property
-    def used(self) -> set[str]:
-        since = self.made - timedelta(days=DAYS)
-        return {action for action, when in self.tracked.items() if when is not None and when > since}
-
-    @property
-    def known(self) -> set[str]:
-        return {action.partition(":")[0] for action in self.tracked}
+_WORDS = {"user": gettext_lazy("user"), "group": gettext_lazy("group"), "role": gettext_lazy("role")}
+_JOB = "|"  # between a managed policy's ARN and the job of the report about it
 
 
 def page(request: ConsoleRequest, kind: str, name: str) -> HttpResponse:
-    if kind not in _KINDS:
+    if kind not in KINDS:
         raise Http404
-    word, given, iam = _KINDS[kind], asked(request), service.client(request, "iam")
+    owner, given = Owner(service.client(request, "iam"), kind, name), asked(request)
     here = reverse("last-accessed", args=[kind, name])
     try:
-        arn = getattr(iam, f"get_{word}")(**_which(word, name))[word.capitalize()]["Arn"]
+        arn = advice.arn_of(owner)
         parameters = {"Arn": arn, "Granularity": "ACTION_LEVEL"}
-        if request.method == "POST" and "generate" in request.POST:
-            made_job = iam.generate_service_last_accessed_details(**parameters)["JobId"]
-            return redirect(f"{here}?{urlencode({'job': made_job})}")
+        if "generate" in request.POST:
+            return redirect(f"{here}?{urlencode({'job': advice.begin(owner.iam, arn)})}")
+        if "review" in request.POST:
+            return redirect(f"{here}?{urlencode(_reviewed(owner, given), doseq=True)}")
         job = str(given.get("job", ""))
-        report = _report(iam, job) if job else None
-        advice = _advice(iam, word, name, report) if report is not None else {}
+        report = advice.report(owner.iam, job) if job else None
+        if report is not None and (wanted := given.getlist("tighten")):
+            return _tighten(request, owner, report, wanted)
+        found = advice.of_all(owner, report) if report is not None else []
     except ClientError as error:
         return problem_page(request, _("Last accessed"), error)
-    if (policy := given.get("tighten")) in advice:
-        made = _change(word, name, policy, advice[policy])
-        return carry_out(request, made, reverse(word, args=[name]))
     return render(
         request,
         "principals/last_accessed.html",
         {
             "kind": kind,
-            "word": word,
             "name": name,
             "arn": arn,
-            "put": f"iam:Put{word.capitalize()}Policy",
             "job": job,
             "days": DAYS,
             "report": report,
             "unused": sorted(set(report.tracked) - report.used) if report is not None else [],
-            "advice": advice,
+            "advice": found,
             "call": call.show(request, "GenerateServiceLastAccessedDetails", parameters, "iam"),
         },
     )
 
 
-def _which(word: str, name: str) -> dict[str, str]:
-    return {f"{word.capitalize()}Name": name}
+def _reviewed(owner: Owner, given: Any) -> dict[str, Any]:
+    """The parameters of the page that shows the change: a managed policy goes with a report about all who have it."""
+    chosen = [
+        each if each.startswith(INLINE) else f"{each}{_JOB}{advice.begin(owner.iam, each)}"
+        for each in given.getlist("tighten")
+    ]
+    return {"job": given.get("job", ""), "tighten": chosen}
 
 
-def _report(iam: Any, job: str) -> _Report:
-    services: list[dict[str, Any]] = []
-    more: dict[str, str] = {}
-    while True:  # boto3 has no paginator for it
-        found = iam.get_service_last_accessed_details(JobId=job, **more)
-        services += found["ServicesLastAccessed"]
-        if not found.get("IsTruncated"):
-            break
-        more = {"Marker": found["Marker"]}
-    tracked = {
-        f"{each['ServiceNamespace']}:{action['ActionName']}": action.get("LastAccessedTime")
-        for each in services
-        for action in each.get("TrackedActionsLastAccessed", ())
-    }
-    return _Report(found["JobCreationDate"], services, tracked)
+def _tighten(request: ConsoleRequest, owner: Owner, report: advice.Report, wanted: list[str]) -> HttpResponse:
+    """Raises ClientError."""
+    found: list[Advice] = []
+    for each in wanted:
+        policy, _bar, job = each.partition(_JOB)
+        by = advice.report(owner.iam, job) if job else report
+        found.append(advice.of_one(owner, policy, by))
+    found = [each for each in found if each.tightened.removed]
+    if not found:
+        messages.info(request, _("Nothing is to be taken away: others who have these policies use all of it."))
+        query = urlencode({"job": asked(request).get("job", "")})
+        return redirect(f"{reverse('last-accessed', args=[owner.kind, owner.name])}?{query}")
+    return carry_out(request, _change(found), reverse(owner.word, args=[owner.name]))
 
 
-def _advice(iam: Any, word: str, name: str, report: _Report) -> dict[str, Tightened]:
-    """Inline policies that allow what was not used, by name. Managed ones may be others' too."""
-    which, found = _which(word, name), {}
-    for policy in pages(iam, f"list_{word}_policies", "PolicyNames", **which):
-        document = getattr(iam, f"get_{word}_policy")(**which, PolicyName=policy)["PolicyDocument"]
-        advice = tightened(document, report.used, report.known)
-        if advice.removed:
-            found[policy] = advice
-    return found
-
-
-def _change(word: str, name: str, policy: str, advice: Tightened) -> Change:
-    which = {**_which(word, name), "PolicyName": policy}
-    number = len(advice.removed)
-    put: call.Call = (
-        f"Put{word.capitalize()}Policy",
-        {**which, "PolicyDocument": json.dumps(advice.document, indent=2)},
-    )
+def _change(found: list[Advice]) -> Change:
+    policies = ", ".join(each.name for each in found)
+    number = sum(len(each.tightened.removed) for each in found)
+    words = {"number": number, "policy": policies}
     return Change(
         ngettext("Take %(number)d permission from %(policy)s?", "Take %(number)d permissions from %(policy)s?", number)
-        % {"number": number, "policy": policy},
-        [put] if advice.document is not None else [(f"Delete{word.capitalize()}Policy", which)],
-        _("%(policy)s allows only what was used.") % {"policy": policy},
-        explain=", ".join(advice.removed),
+        % words,
+        [one for each in found for one in each.calls],
+        ngettext("%(policy)s allows only what was used.", "%(policy)s allow only what was used.", len(found)) % words,
+        explain=_concerned(found),
+        diffs=[(each.name, each.diff) for each in found],
     )
+
+
+def _concerned(found: list[Advice]) -> str:
+    others = sorted({f"{_WORDS[word]} {name}" for each in found for word, name in each.others})
+    if not others:
+        return _("Nobody else is concerned.")
+    return _("Also concerned, none of whom used it: %(others)s.") % {"others": ", ".join(others)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -31,21 +32,64 @@ def test_the_page_tells_what_was_not_used_and_tightens_the_policy(account: TestA
     page = text(signed_in.get(address))
     assert "1 permission was not used in 90 days" in page
     assert "AWS Key Management Service" in page
-    job = address.partition("job=")[2]
-    shown = text(signed_in.post(PAGE, {"job": job, "tighten": "test", "preview": "1"}))
+    given = {"job": address.partition("job=")[2], "tighten": "inline:test"}
+    review = signed_in.post(PAGE, {**given, "review": "1", "preview": "1"})["Location"]
+    shown = text(signed_in.get(review))
     assert "PutUserPolicy" in shown
-    assert "kms:ListAliases" in shown
-    assert signed_in.post(PAGE, {"job": job, "tighten": "test"})["Location"] == "/principals/users/ann/"
+    assert "Nobody else is concerned" in shown
+    assert re.search(r"- +\S*kms:ListAliases", shown)
+    assert signed_in.post(PAGE, given)["Location"] == "/principals/users/ann/"
     left = account.client("iam").get_user_policy(UserName="ann", PolicyName="test")["PolicyDocument"]
     assert left == document(allow("kms:ListKeys", "s3:GetObject"))
 
 
-def test_a_role_has_the_page_and_a_group_has_not(account: TestAccount, signed_in: Client) -> None:
+def test_of_a_managed_policy_only_what_nobody_used_is_taken(account: TestAccount, signed_in: Client) -> None:
+    iam = account.client("iam")
+    ann, bob = account.create_user("ann"), account.create_user("bob")
+    written = json.dumps(document(allow("kms:ListKeys", "kms:ListAliases", "kms:GenerateRandom")))
+    arn = iam.create_policy(PolicyName="shared", PolicyDocument=written)["Policy"]["Arn"]
+    for _ in range(4):
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=written)
+    iam.create_group(GroupName="team")
+    iam.add_user_to_group(GroupName="team", UserName="bob")
+    iam.attach_user_policy(UserName="ann", PolicyArn=arn)
+    iam.attach_group_policy(GroupName="team", PolicyArn=arn)
+    ann.client().list_keys()
+    bob.client().list_aliases()
+    address = signed_in.post(PAGE, {"generate": "1"})["Location"]
+    page = text(signed_in.get(address))
+    assert "shared, a managed policy, allows 2 of them" in page
+    assert "1 other has it" in page
+    given = {"job": address.partition("job=")[2], "tighten": arn, "review": "1", "preview": "1"}
+    review = signed_in.post(PAGE, given)["Location"]
+    shown = text(signed_in.get(review))
+    assert "Take 1 permission from shared?" in shown
+    assert "group team" in shown
+    hidden = dict(re.findall(r'name="(job|tighten)" value="([^"]*)"', signed_in.get(review).content.decode()))
+    signed_in.post(PAGE, hidden)
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    left = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    assert left == document(allow("kms:ListKeys", "kms:ListAliases"))
+    assert len(iam.list_policy_versions(PolicyArn=arn)["Versions"]) == 5
+
+
+def test_groups_and_roles_have_the_page(account: TestAccount, signed_in: Client) -> None:
+    iam = account.client("iam")
     trust = document({"Effect": "Allow", "Principal": {"AWS": account.root_arn}, "Action": "sts:AssumeRole"})
-    account.client("iam").create_role(RoleName="app", AssumeRolePolicyDocument=json.dumps(trust))
+    iam.create_role(RoleName="app", AssumeRolePolicyDocument=json.dumps(trust))
     address = signed_in.post("/principals/roles/app/last-accessed/", {"generate": "1"})["Location"]
     assert "The policies allow nothing." in text(signed_in.get(address))
-    assert signed_in.get("/principals/groups/all/last-accessed/").status_code == 404
+    iam.create_group(GroupName="team")
+    iam.put_group_policy(GroupName="team", PolicyName="own", PolicyDocument=json.dumps(document(allow("kms:ListKeys"))))
+    account.create_user("bob")
+    iam.add_user_to_group(GroupName="team", UserName="bob")
+    page = "/principals/groups/team/last-accessed/"
+    address = signed_in.post(page, {"generate": "1"})["Location"]
+    given = {"job": address.partition("job=")[2], "tighten": "inline:own", "review": "1"}
+    shown = text(signed_in.get(signed_in.post(page, given)["Location"]))
+    assert "DeleteGroupPolicy" in shown
+    assert "user bob" in shown
+    assert signed_in.get("/principals/accounts/all/last-accessed/").status_code == 404
     assert signed_in.get("/principals/users/nobody/last-accessed/").status_code == 404
 
 
