@@ -294,6 +294,11 @@ def no_organization(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 
 OPERATIONS: dict[str, Operation] = {
+    **{
+        f"{verb}OrganizationsRoot{feature}": Operation(no_organization)
+        for verb in ("Disable", "Enable")
+        for feature in ("CredentialsManagement", "Sessions")
+    },
     "GenerateOrganizationsAccessReport": Operation(refuse_organizations_report),
     "GenerateServiceLastAccessedDetails": Operation(generate, writes=True, prepare=_looked_up),
     "GetOrganizationsAccessReport": Operation(missing_organizations_report),

@@ -102,7 +102,8 @@ def _metadata(row: ServerCertificate) -> Answer:
 
 
 def upload_server(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    """The private key is stored sealed, for services that end TLS; nothing gives it out."""
+    """The private key is stored sealed, for services that end TLS; nothing gives it out. Certificates are given out without the line break
+    at their end, as AWS's: Terraform would else upload them anew each time."""
     name, path = parameters["ServerCertificateName"], parameters.get("Path", "/")
     entities.permit(context, _arn(context, path, name), asked=parameters)
     _refuse_existing(context, name)
@@ -118,8 +119,8 @@ def upload_server(context: CallContext, parameters: dict[str, Any]) -> Answer:
         name=name,
         unique_id=unique_id,
         created=context.now,
-        body=parameters["CertificateBody"],
-        chain=parameters.get("CertificateChain", ""),
+        body=parameters["CertificateBody"].strip(),
+        chain=parameters.get("CertificateChain", "").strip(),
         wrapped_private_key=domain_keys.seal(
             "server-certificate",
             context.account_id,

@@ -1,4 +1,4 @@
-"""Access keys, login profiles, password change, account aliases."""
+"""Access keys, login profiles, password change, account aliases, the account's preference of session tokens."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from engine.trail import query
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
+_TOKEN_VERSIONS = {"v1Token": 1, "v2Token": 2}
 
 
 # What the root user does about itself; the rest of its credentials is the operator's (engine.iam.root_user).
@@ -203,3 +204,11 @@ def list_account_aliases(context: CallContext, parameters: dict[str, Any]) -> An
     entities.permit(context)
     alias = Account.objects.get(account_id=context.account_id).alias
     return {"AccountAliases": [alias] if alias else [], "IsTruncated": False}
+
+
+def set_security_token_service_preferences(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    """Which session tokens the global endpoint gives: GetAccountSummary tells. Those of either version are valid in every Region here."""
+    entities.permit(context)
+    version = _TOKEN_VERSIONS[parameters["GlobalEndpointTokenVersion"]]
+    Account.objects.filter(account_id=context.account_id).update(global_endpoint_token_version=version)
+    return {}

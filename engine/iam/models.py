@@ -19,6 +19,9 @@ class Account(models.Model):
         null=True, help_text="members of UpdateAccountPasswordPolicy (engine.iam.passwords)"
     )
     requires_mfa = models.BooleanField(default=False, help_text="of everyone who signs in with a password")
+    global_endpoint_token_version = models.PositiveSmallIntegerField(
+        default=1, help_text="as SetSecurityTokenServicePreferences says: tokens are valid in every Region all the same"
+    )
 
     def __str__(self) -> str:
         return self.account_id

@@ -108,6 +108,9 @@ OPERATIONS: dict[str, Operation] = {
     "ListUsers": Operation(principals_api.list_users),
     "RemoveUserFromGroup": Operation(principals_api.remove_user_from_group, writes=True),
     "SetDefaultPolicyVersion": Operation(policies_api.set_default_policy_version, writes=True),
+    "SetSecurityTokenServicePreferences": Operation(
+        credentials_api.set_security_token_service_preferences, writes=True
+    ),
     "SimulateCustomPolicy": Operation(simulate.simulate_custom_policy),
     "SimulatePrincipalPolicy": Operation(simulate.simulate_principal_policy),
     "UpdateAccessKey": Operation(credentials_api.update_access_key, writes=True),

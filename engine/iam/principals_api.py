@@ -14,6 +14,7 @@ from engine.iam.credentials import new_unique_id
 from engine.iam.credentials_api import named_user
 from engine.iam.entities import GROUP, ROLE, USER, Kind
 from engine.iam.models import (
+    Account,
     Attachment,
     Group,
     InlinePolicy,
@@ -310,6 +311,8 @@ def get_account_summary(context: CallContext, parameters: dict[str, Any]) -> Ans
             "MFADevices": MFADevice.objects.filter(mine).count(),
             "MFADevicesInUse": MFADevice.objects.filter(mine, user__isnull=False).count(),
             "ServerCertificates": ServerCertificate.objects.filter(mine).count(),
-            "GlobalEndpointTokenVersion": 1,
+            "GlobalEndpointTokenVersion": Account.objects.get(
+                account_id=context.account_id
+            ).global_endpoint_token_version,
         }
     }

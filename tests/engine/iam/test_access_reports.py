@@ -85,6 +85,7 @@ def test_what_cannot_be_reported_is_refused(iam: Any, account: TestAccount) -> N
     assert refused(iam.generate_service_last_accessed_details, Arn="arn:aws:s3:::some-bucket")[0] == "InvalidInput"
     assert refused(iam.get_service_last_accessed_details, JobId=job)[0] == "NoSuchEntity"
     assert refused(iam.list_organizations_features)[0] == "OrganizationNotFoundException"  # scanners ask it first
+    assert refused(iam.enable_organizations_root_sessions)[0] == "OrganizationNotFoundException"
     path = "o-a1b2c3d4e5/r-f6g7/ou-f6g7-h8i9j0k1"
     assert refused(iam.generate_organizations_access_report, EntityPath=path) == (
         "AccessDenied",

@@ -560,6 +560,11 @@ def test_the_account_summary_counts_and_tells_quotas(iam: Any) -> None:
         "RolePolicySizeQuota": 10240,
         "VersionsPerPolicyQuota": 5,
     }
+    assert summary["GlobalEndpointTokenVersion"] == 1
+    iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
+    assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 2
+    unknown = refused(iam.set_security_token_service_preferences, GlobalEndpointTokenVersion="v3Token")
+    assert unknown[0] == "ValidationError"
 
 
 def test_an_account_has_one_alias(iam: Any, other_account: TestAccount) -> None:
