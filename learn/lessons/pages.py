@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import urlencode
 
 from django.urls import NoReverseMatch, reverse
@@ -14,7 +15,12 @@ KEY = "KEY"  # in the place of a key: the learner's, once there is one
 EVENTS = "events"  # the audit page with the events of that key
 _SAMPLE = "00000000-0000-0000-0000-000000000000"
 # Address → what its last argument may be: others are refused by the page, not by the address.
-_LAST = {"play": OPERATIONS, "lab-service": SERVICES, "key-tab": TABS, "store-new": ("cloudhsm", "xks")}
+_LAST: dict[str, Collection[str]] = {
+    "play": OPERATIONS,
+    "lab-service": SERVICES,
+    "key-tab": TABS,
+    "store-new": ("cloudhsm", "xks"),
+}
 
 
 def is_page(page: str) -> bool:

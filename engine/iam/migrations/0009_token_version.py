@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('iam', '0007_identity_providers'),
+        ('iam', '0008_root_user_and_mfa'),
     ]
 
     operations = [
