@@ -295,7 +295,7 @@ def no_organization(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 OPERATIONS: dict[str, Operation] = {
     **{
-        f"{verb}OrganizationsRoot{feature}": Operation(no_organization)
+        f"{verb}OrganizationsRoot{feature}": Operation(no_organization, writes=True)
         for verb in ("Disable", "Enable")
         for feature in ("CredentialsManagement", "Sessions")
     },

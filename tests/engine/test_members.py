@@ -87,6 +87,11 @@ NEVER_SOUND = {
     *("UpdateCustomKeyStore", "GetAccountPasswordPolicy", "DeleteAccountPasswordPolicy", "GetTrailStatus"),
     *("GenerateOrganizationsAccessReport", "GetOrganizationsAccessReport", "ListOrganizationsFeatures"),
     "DecodeAuthorizationMessage",
+    *(
+        f"{verb}OrganizationsRoot{what}"
+        for verb in ("Enable", "Disable")
+        for what in ("CredentialsManagement", "Sessions")
+    ),
 }
 
 
