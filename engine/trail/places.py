@@ -11,6 +11,7 @@ BLOCK = 1 << 16
 ALL = (1 << BLOCK) - 1
 _BYTES = BLOCK // 8
 _FEW = 128  # events that are kept as numbers of two bytes each; more are kept as compressed bits
+_FLAGS = bytes.maketrans(b"01", b"\0\1")
 _BITS = [[bit for bit in range(8) if byte >> bit & 1] for byte in range(256)]
 _ENTRY = 6  # bytes of an identifier: four of its hash, two of its place
 
@@ -55,6 +56,11 @@ def unpacked(events: int, text: bytes) -> int:
     if events <= _FEW:
         return of_places(array("H", text))
     return int.from_bytes(zlib.decompress(text), "little")
+
+
+def flags(bits: int) -> bytes:
+    """A byte for each place, 1 where the bit is set."""
+    return f"{bits:0{BLOCK}b}"[::-1].encode().translate(_FLAGS)
 
 
 def extended(events: int, text: bytes, new: Sequence[int]) -> tuple[int, bytes]:

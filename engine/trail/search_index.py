@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.trail import event_terms, places, query
+from engine.trail import columns, event_terms, places, query
 from engine.trail.index import write_transaction
 from engine.trail.query import EventStore
 from engine.trail.times import Span
@@ -28,7 +28,7 @@ from engine.trail.times import Span
 logger = logging.getLogger(__name__)
 
 BATCH = 5_000  # events that one transaction takes in
-_VERSION = 1  # of the tables, and of what event_terms makes of a record; an index of another one is made anew
+_VERSION = 2  # of the tables, and of what event_terms makes of a record; an index of another one is made anew
 _TABLES = {
     "account": "id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sequence INTEGER NOT NULL, event_id TEXT NOT NULL",
     "scope": "id INTEGER PRIMARY KEY, account INTEGER NOT NULL, region TEXT NOT NULL, hidden INTEGER NOT NULL, "
@@ -39,8 +39,10 @@ _TABLES = {
     "term": "scope INTEGER NOT NULL, block INTEGER NOT NULL, field INTEGER NOT NULL, value TEXT NOT NULL, "
     "events INTEGER NOT NULL, places BLOB NOT NULL, PRIMARY KEY (scope, block, field, value)",
 }
-# Fields by number, which must stay; `ALL` has one value, "", with every event.
-ALL, TEXT, IDENTIFIER = 0, 1, 2
+# Fields by number, which must stay; `ALL` has one value, "", with every event. The values of `COLUMN` are names of fields, and its rows have
+# no places but a column (engine.trail.columns), or none where a block has too many values for one.
+ALL, TEXT, IDENTIFIER, COLUMN = 0, 1, 2, 3
+COLUMNS = ("user", "key", "source")  # fields of facets that have many values
 NUMBERS = {name: number for number, name in enumerate(event_terms.FIELDS, start=10)}
 _local = threading.local()
 
@@ -168,11 +170,12 @@ def _new(index: sqlite3.Connection, sql: str, *values: Any) -> int:
 
 class _Postings:
     """The terms of some events of one block: field → value → places, each list ascending; strings that words are taken from → places;
-    and entries of identifiers by their bucket."""
+    entries of identifiers by their bucket; and what columns get."""
 
-    __slots__ = ("identifiers", "places", "texts")
+    __slots__ = ("columns", "identifiers", "places", "texts")
 
     def __init__(self) -> None:
+        self.columns: dict[str, list[tuple[int, columns.Combination]]] = {name: [] for name in COLUMNS}
         self.places: dict[int, defaultdict[str, list[int]]] = {
             number: defaultdict(list) for number in (ALL, *NUMBERS.values())
         }
@@ -201,6 +204,10 @@ class _Batch:
         for field, value in terms:
             if value:
                 _append(postings.places[field][event_terms.stored(value)], place)
+        for name in COLUMNS:
+            combination = {event_terms.stored(value) for field, value in terms if field == NUMBERS[name] and value}
+            if combination:
+                postings.columns[name].append((place, tuple(sorted(combination))))
         for text in texts:
             postings.texts[text].append(place)
         for identifier in identifiers:
@@ -255,9 +262,20 @@ class _Batch:
                 events, text = stored.get(bucket, (0, b""))
                 rows.append((scope_, block, IDENTIFIER, bucket, events + len(entries), text + b"".join(entries)))
             self._index.executemany(write, rows)
+            self._index.executemany(write, self._columns(scope_, block, postings))
         for span in self._spans.values():
             row = (self._account, span.block, span.first, span.last, span.late)
             self._index.execute("INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?, ?)", row)
+
+    def _columns(self, scope: int, block: int, postings: _Postings) -> list[tuple[int, int, int, str, int, bytes]]:
+        rows = []
+        for name, new in postings.columns.items():
+            stored = self._stored(scope, block, COLUMN, {name: new})
+            _events, packed = stored.get(name, (0, b""))
+            if new and (packed or not stored):
+                made = columns.extended(packed, new)
+                rows.append((scope, block, COLUMN, name, 0, made or b""))
+        return rows
 
 
 def _append(found: list[int], place: int) -> None:
@@ -336,10 +354,21 @@ def bits_of_identifier(index: sqlite3.Connection, scope: int, block: int, identi
     return places.of_identifier(row[0], entry) if row else 0
 
 
-def values(
-    index: sqlite3.Connection, scope: int, block: int, field: int, most: int
-) -> list[tuple[str, int, bytes]] | None:
-    """(value, events, packed places) of all values of a field in a block; None if there are more than `most`."""
-    sql = f"SELECT value, events, places FROM term WHERE scope = ? AND block = ? AND field = ? LIMIT {most + 1}"  # noqa: S608
+def numbers(index: sqlite3.Connection, scope: int, block: int, field: int, most: int) -> list[tuple[str, int]] | None:
+    """(value, events) of all values of a field in a block; None if there are more than `most`."""
+    sql = f"SELECT value, events FROM term WHERE scope = ? AND block = ? AND field = ? LIMIT {most + 1}"  # noqa: S608
     rows = index.execute(sql, (scope, block, field)).fetchall()
     return None if len(rows) > most else rows
+
+
+def values(index: sqlite3.Connection, scope: int, block: int, field: int) -> list[tuple[str, int, bytes]]:
+    """(value, events, packed places) of all values of a field in a block."""
+    sql = "SELECT value, events, places FROM term WHERE scope = ? AND block = ? AND field = ?"
+    return index.execute(sql, (scope, block, field)).fetchall()
+
+
+def column(index: sqlite3.Connection, scope: int, block: int, name: str) -> bytes:
+    """A field's column in a block (engine.trail.columns); b"" where it has none."""
+    sql = "SELECT places FROM term WHERE scope = ? AND block = ? AND field = ? AND value = ?"
+    row = index.execute(sql, (scope, block, COLUMN, name)).fetchone()
+    return bytes(row[0]) if row else b""

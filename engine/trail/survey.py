@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from engine.trail import event_terms, places, search_index
+from engine.trail import columns, event_terms, places, search_index
 from engine.trail.event_search import FACETS, Answer, Facet, Interval, Record
 from engine.trail.search_question import Question
 from engine.trail.times import Span
@@ -77,8 +77,9 @@ def _facets(question: Question, matching: _Matching, found: Answer, until: float
     too_many: set[str] = set()
     whole = found.whole
     for span, bits in matching:
+        block = _Block(question, span, bits)
         for name in numbers:
-            if name not in too_many and not _count(question, span, bits, name, numbers[name]):
+            if name not in too_many and not block.count(name, numbers[name]):
                 too_many.add(name)
         if time.monotonic() > until:
             whole = whole and (span, bits) == matching[-1]
@@ -90,22 +91,40 @@ def _facets(question: Question, matching: _Matching, found: Answer, until: float
     return {name: facets[name] for name in FACETS}
 
 
-def _count(question: Question, span: Span, bits: int, name: str, numbers: Counter[str]) -> bool:
-    """Count the values of a field among some events of a block; false if it has too many values to count."""
-    for scope in (question.shown, question.hidden) if question.wanted.hidden else (question.shown,):
-        if scope is None:
-            continue
-        number = search_index.NUMBERS[name]
-        rows = search_index.values(question.index, scope, span.block, number, _MOST_VALUES)
-        if rows is None:
-            return False
-        of_scope = search_index.bits(question.index, scope, span.block, search_index.ALL)
-        everything = bits & of_scope == of_scope
-        for value, events, text in rows:
-            counted = events if everything else (bits & places.unpacked(events, text)).bit_count()
-            if counted:
-                numbers[value] += counted
-    return True
+class _Block:
+    """Some events of a block, to count the values of their fields."""
+
+    def __init__(self, question: Question, span: Span, bits: int) -> None:
+        self._index, self._block, self._bits = question.index, span.block, bits
+        scopes = (question.shown, question.hidden) if question.wanted.hidden else (question.shown,)
+        self._scopes = []  # (number, whether all of its events in the block are among them)
+        for scope in scopes:
+            if scope is not None:
+                of_scope = search_index.bits(self._index, scope, span.block, search_index.ALL)
+                self._scopes.append((scope, bits & of_scope == of_scope))
+        self._flagged = b"" if all(everything for _scope, everything in self._scopes) else places.flags(bits)
+
+    def count(self, name: str, numbers: Counter[str]) -> bool:
+        """Add the values of a field; false if it has too many to count."""
+        field = search_index.NUMBERS[name]
+        for scope, everything in self._scopes:
+            counted = search_index.numbers(self._index, scope, self._block, field, _MOST_VALUES)
+            if counted is None:
+                return False
+            if not everything:
+                counted = self._among(scope, name, field)
+            for value, events in counted:
+                if events:
+                    numbers[value] += events
+        return True
+
+    def _among(self, scope: int, name: str, field: int) -> list[tuple[str, int]]:
+        if column := search_index.column(self._index, scope, self._block, name):
+            return list(columns.count(column, self._flagged).items())
+        return [
+            (value, (self._bits & places.unpacked(events, text)).bit_count())
+            for value, events, text in search_index.values(self._index, scope, self._block, field)
+        ]
 
 
 def _histogram(question: Question, matching: _Matching, found: Answer, until: float) -> tuple[Interval, ...]:

@@ -18,6 +18,7 @@ import pytest
 from django.db import connection
 
 from engine.trail import (
+    columns,
     event_search,
     event_terms,
     index,
@@ -147,6 +148,27 @@ def test_facets_and_histogram_are_true_however_they_are_counted(
         for each in answer.histogram:
             moments = [event_terms.moment(record) for record in matching]
             assert each.number == sum(each.begin.timestamp() <= moment < each.end.timestamp() for moment in moments)
+
+
+def test_facets_are_true_where_a_block_has_too_many_values_for_a_column(
+    account: TestAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "MOST", 5)
+    monkeypatch.setattr(survey, "SAMPLE", 1)
+    chance = Chance(account.account_id, keys=10)
+    records = [chance.record(BEGIN + number, sourceIPAddress=f"192.0.2.{number % 3}") for number in range(40)]
+    for part in (records[:3], records[3:]):  # few values, and then too many: a column is there no more
+        recorder.record([json.dumps(each).encode() for each in part])
+        search.search(account.account_id, Search(region=REGION), 1)
+    for wanted in (
+        Search(region=REGION, hidden=True),
+        Search(region=REGION, clauses=(Clause("operation", "Decrypt"),)),
+    ):
+        answer = search.search(account.account_id, wanted, 1)
+        matching = [each for each in records if event_search.matches(each, wanted)]
+        for name in search_index.COLUMNS:
+            values = Counter(each for record in matching for each in event_terms.FIELDS[name](record))
+            assert (dict(answer.facets[name].values), answer.facets[name].whole) == (values, True), name
 
 
 def test_a_search_compares_its_index_with_the_journal_once_not_for_each_time_it_reads(
