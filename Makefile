@@ -18,6 +18,8 @@ help:
 	@echo "make fuzz   send made-up requests, policies and ciphertexts, the long form"
 	@echo "make history  random histories of keys and principals replayed from the record, the long form"
 	@echo "make coverage  show which lines and branches of engine/ no test runs"
+	@echo "make training-token  make a SoftHSM token for an AWS CloudHSM key store (docs/key-stores.md)"
+	@echo "make training-proxy  make a proxy for an external key store, with a SoftHSM token, and serve it"
 	@echo "make wheel  build dist/kmsconsole-*.whl"
 	@echo "make docs   build the documentation site in site/"
 	@echo "make bench  measure beside moto's server, write bench/results.md"
@@ -36,6 +38,17 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/python manage.py serve
+
+# Devices for custom key stores, to learn with. SoftHSM is installed from Debian's package if it is missing and we may.
+.PHONY: training-token training-proxy softhsm
+TRAINING_PROXY := $(or $(KMSCONSOLE_DATA),var)/xks
+softhsm:
+	@./tests/install_system_packages.sh softhsm2
+training-token: $(VENV)/.runtime softhsm
+	@$(BIN)/python manage.py create_training_token
+training-proxy: $(VENV)/.runtime softhsm
+	@test -e $(TRAINING_PROXY)/xks-proxy.toml || $(BIN)/python manage.py xks_proxy --training $(TRAINING_PROXY)
+	@exec $(BIN)/python manage.py xks_proxy $(TRAINING_PROXY)/xks-proxy.toml
 
 # What only tests need from the system; installed from Debian's packages when it is missing and we may.
 .PHONY: system

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what the tests take from Debian's packages (a browser, a load generator, gettext, PostgreSQL, SoftHSM), if it is not there already.
+# With arguments, of these packages alone.
 set -eu
 missing=""
 command -v chromium-headless-shell >/dev/null 2>&1 || missing="$missing chromium-headless-shell"
@@ -8,6 +9,10 @@ command -v msgfmt >/dev/null 2>&1 || missing="$missing gettext"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
 command -v softhsm2-util >/dev/null 2>&1 || missing="$missing softhsm2"
+if [ $# -gt 0 ]; then
+  all="$missing" missing=""
+  for each in $all; do case " $* " in *" $each "*) missing="$missing $each" ;; esac; done
+fi
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ]; then run=""; else run="sudo"; fi
 # shellcheck disable=SC2086

@@ -42,7 +42,7 @@ class Command(BaseCommand):
             path = options["configuration"]
             if path is None:
                 raise CommandError("name the configuration, or make one with --training FOLDER")
-            softhsm.use(path.resolve().parent)  # as --training made it
+            softhsm.use(path.resolve().parent, before_environment=True)  # as --training made it
             server.serve(path.resolve())
         except (ConfigurationError, TokenError) as reason:
             raise CommandError(str(reason)) from reason

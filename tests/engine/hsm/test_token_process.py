@@ -104,7 +104,7 @@ def test_a_token_made_apart_begins_while_another_hangs(tmp_path: Path, monkeypat
     tokens = {}
     for label in ("apart", "apart too"):
         softhsm_of_data.make(tmp_path, label, PIN, apart=True)
-        monkeypatch.delenv("SOFTHSM2_CONF")  # as a server has it, which made none of them
+        assert "SOFTHSM2_CONF" not in os.environ
         configuration = softhsm_of_data.configuration_apart(tmp_path, label)
         tokens[label] = TokenProcess(MODULE, label, PIN, 5.0, configuration=configuration)
     (folder,) = (Path(softhsm_of_data.configuration_apart(tmp_path, "apart")).parent / "tokens").iterdir()
@@ -117,6 +117,33 @@ def test_a_token_made_apart_begins_while_another_hangs(tmp_path: Path, monkeypat
     assert len(tokens["apart too"].random(8)) == 8
     for token in tokens.values():
         token._end()
+
+
+def test_a_training_token_is_its_data_folders_wherever_that_is_moved_and_whatever_the_environment_names(
+    softhsm: SoftHsm, tmp_path: Path
+) -> None:
+    before = sorted(softhsm.tokens.iterdir())
+    softhsm_of_data.make(tmp_path / "old", "in its folder", PIN, apart=True)
+    assert sorted(softhsm.tokens.iterdir()) == before
+    assert os.environ["SOFTHSM2_CONF"] == str(softhsm.configuration)
+    (tmp_path / "old").rename(tmp_path / "new")
+    configuration = softhsm_of_data.configuration_apart(tmp_path / "new", "in its folder")
+    token = TokenProcess(MODULE, "in its folder", PIN, 5.0, configuration=configuration)
+    assert len(token.random(8)) == 8
+    token._end()
+
+
+def test_tokens_of_an_older_data_folder_are_found_where_they_all_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOFTHSM2_CONF", raising=False)
+    softhsm_of_data.make(tmp_path, "among others", PIN)
+    monkeypatch.delenv("SOFTHSM2_CONF")  # as the server's process has it
+    softhsm_of_data.use(tmp_path)
+    assert softhsm_of_data.configuration_apart(tmp_path, "among others") == ""
+    token = TokenProcess(MODULE, "among others", PIN, 5.0)
+    assert len(token.random(8)) == 8
+    token._end()
 
 
 def test_an_answer_that_comes_too_late_is_nobody_elses(one: Made) -> None:
