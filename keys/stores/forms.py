@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from keys.stores import proxy_configuration
 from keys.stores.connection_words import CONNECTED, DISCONNECTED
 from keys.stores.stores import AWS_CLOUDHSM, EXTERNAL_KEY_STORE, Store
 
@@ -125,8 +126,9 @@ class ExternalForm(StoreForm):
         "vpc_owner": "XksProxyVpcEndpointServiceOwner",
     }
     SECRETS = ("access_key_id", "secret")
-    WHILE_CONNECTED = ("name", "path", "access_key_id", "secret")
+    WHILE_CONNECTED = ("name", "configuration", "path", "access_key_id", "secret")
     type = EXTERNAL_KEY_STORE
+    use_required_attribute = False  # a browser knows nothing of what the configuration file fills in
 
     connectivity = forms.ChoiceField(
         label=gettext_lazy("Proxy connectivity"),
@@ -157,6 +159,14 @@ class ExternalForm(StoreForm):
         error_messages={"invalid": gettext_lazy("An endpoint is https:// and a host name, without port and path.")},
         widget=forms.TextInput(attrs={"placeholder": "https://xks.example.com", "spellcheck": "false"}),
     )
+    configuration = forms.FileField(
+        label=gettext_lazy("Proxy configuration file"),
+        required=False,
+        help_text=gettext_lazy(
+            "JSON with the path and the credential, if the proxy's administrator gave you one. It takes the place of the next three fields."
+        ),
+        widget=forms.FileInput(attrs={"accept": "application/json,.json"}),
+    )
     path = forms.RegexField(
         r"^(/[a-zA-Z0-9/_-]+)?/kms/xks/v\d{1,2}$",
         label=gettext_lazy("Proxy URI path"),
@@ -179,6 +189,27 @@ class ExternalForm(StoreForm):
         error_messages={"invalid": gettext_lazy("43 to 64 letters, digits, /, + and =.")},
         widget=_secret(),
     )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        uploaded = self.files.get("configuration")
+        self._file_is_wrong = False
+        if uploaded is not None and not self.fields["configuration"].disabled:
+            try:
+                self.data = {
+                    **dict(self.data.items()),
+                    **proxy_configuration.read(uploaded.read(proxy_configuration.LARGEST)),
+                }
+            except proxy_configuration.ConfigurationFileError:
+                self._file_is_wrong = True
+
+    def clean_configuration(self) -> None:
+        if self._file_is_wrong:
+            raise forms.ValidationError(
+                _(
+                    "It must be JSON with XksProxyUriPath and XksProxyAuthenticationCredential, as the XKS proxy API has it."
+                )
+            )
 
     @classmethod
     def values(cls, store: Store) -> dict[str, str]:

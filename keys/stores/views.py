@@ -21,6 +21,7 @@ from keys.changes import Change, carry_out, previews
 from keys.common import problem_page
 from keys.stores import stores
 from keys.stores.forms import FIELD_OF_ERROR, FORMS, StoreForm
+from keys.stores.prerequisites import PREREQUISITES
 from keys.stores.stores import KINDS, Kind
 
 
@@ -49,7 +50,7 @@ def index(request: ConsoleRequest, kind: str) -> HttpResponse:
 @sensitive_post_parameters("password", "secret")
 def create(request: ConsoleRequest, kind: str) -> HttpResponse:
     chosen = _kind(kind)
-    form, shown = FORMS[chosen.type](request.POST or None), None
+    form, shown = FORMS[chosen.type](request.POST or None, request.FILES or None), None
     if request.method == "POST" and form.is_valid():
         parameters = form.parameters()
         shown = call.show(request, "CreateCustomKeyStore", parameters)
@@ -63,7 +64,7 @@ def create(request: ConsoleRequest, kind: str) -> HttpResponse:
     return render(
         request,
         "keys/stores/create.html",
-        {"form": form, "kind": chosen, "call": shown},
+        {"form": form, "kind": chosen, "call": shown, "prerequisites": PREREQUISITES[chosen.type]},
         status=422 if form.errors else 200,
     )
 
@@ -116,7 +117,7 @@ def edit(request: ConsoleRequest, kind: str, store_id: str) -> HttpResponse:
         store = stores.find(request, store_id)
     except ClientError as error:
         return problem_page(request, store_id, error)
-    form, shown = FORMS[store.type](request.POST or None, store=store), None
+    form, shown = FORMS[store.type](request.POST or None, request.FILES or None, store=store), None
     if request.method == "POST" and form.is_valid():
         parameters = {"CustomKeyStoreId": store_id, **form.parameters()}
         if len(parameters) == 1:

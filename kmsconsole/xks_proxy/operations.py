@@ -38,9 +38,9 @@ class Operations:
         return {
             "xksProxyFleetSize": 1,
             "xksProxyVendor": "kmsconsole",
-            "xksProxyModel": f"kmsconsole xks-proxy {__version__}",
+            "xksProxyModel": f"xks-proxy {__version__}",
             "ekmVendor": "PKCS#11",
-            "ekmFleetDetails": [{"id": self._token.label, "model": "PKCS#11 token", "healthStatus": status}],
+            "ekmFleetDetails": [{"id": self._token.label, "model": "token", "healthStatus": status}],
         }
 
     def _check(self) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import io
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +14,7 @@ from django.test import Client
 from engine.kms.stores.health import ProxyHealth
 from engine.public import key_stores
 from engine.xks.answers import Manager
-from keys.stores import stores
+from keys.stores import prerequisites, stores
 from keys.stores.forms import ExternalForm
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import text
@@ -100,7 +102,7 @@ def test_an_edit_sends_the_path_alone_and_keeps_the_credential(signed_in: Client
 @pytest.mark.parametrize(
     ("state", "open_fields"),
     [
-        ("CONNECTED", {"name", "path", "access_key_id", "secret"}),
+        ("CONNECTED", {"name", "configuration", "path", "access_key_id", "secret"}),
         ("DISCONNECTED", set(ExternalForm.base_fields)),
         ("FAILED", set()),
     ],
@@ -115,6 +117,58 @@ def test_each_field_says_whether_it_can_be_changed_now(
     assert {name for name, field in fields.items() if not field.disabled} == open_fields
     said = {name for name, field in fields.items() if "Disconnect the store to change it." in str(field.help_text)}
     assert said == fields.keys() - open_fields
+
+
+CONFIGURATION = {
+    "XksProxyUriPath": "/from-file/kms/xks/v1",
+    "XksProxyAuthenticationCredential": {"AccessKeyId": "FILEFILEFILEFILEFILE", "RawSecretAccessKey": "f" * 43},
+    "Vendor": "passed over",
+}
+
+
+def uploaded(content: object) -> io.BytesIO:
+    file = io.BytesIO(content if isinstance(content, bytes) else json.dumps(content).encode())
+    file.name = "proxy.json"
+    return file
+
+
+def test_the_proxys_configuration_file_fills_in_path_and_credential(signed_in: Client) -> None:
+    given = {"name": "new", "connectivity": "PUBLIC_ENDPOINT", "endpoint": "https://xks.example.com", "preview": "1"}
+    page = shown(signed_in.post("/stores/xks/new/", given | {"configuration": uploaded(CONFIGURATION)}))
+    assert "--xks-proxy-uri-path /from-file/kms/xks/v1" in page
+    assert 'value="FILEFILEFILEFILEFILE"' in page
+    assert "f" * 43 not in page
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<html>",
+        [],
+        {"XksProxyUriPath": "/kms/xks/v1"},
+        {**CONFIGURATION, "XksProxyUriPath": 7},
+        {**CONFIGURATION, "XksProxyAuthenticationCredential": "x"},
+        b" " * (17 << 10) + b"{}",
+    ],
+    ids=["HTML", "a list", "no credential", "a number", "a text", "too large"],
+)
+def test_a_file_that_is_none_is_told(signed_in: Client, content: object) -> None:
+    answer: Any = signed_in.post("/stores/xks/new/", SAME | {"configuration": uploaded(content)})
+    assert answer.status_code == 422
+    assert answer.context["form"].errors["configuration"]
+
+
+def test_what_a_file_says_is_checked_as_what_is_typed(signed_in: Client) -> None:
+    wrong = {**CONFIGURATION, "XksProxyUriPath": "/kms/xks"}
+    answer: Any = signed_in.post("/stores/xks/new/", SAME | {"configuration": uploaded(wrong)})
+    assert set(answer.context["form"].errors) == {"path"}
+
+
+@pytest.mark.parametrize("kind", ["cloudhsm", "xks"])
+def test_what_has_to_be_there_is_explained_where_a_store_is_created(signed_in: Client, kind: str) -> None:
+    page = shown(signed_in.get(f"/stores/{kind}/new/"))
+    of_kind = prerequisites.PREREQUISITES[stores.KINDS[kind].type]
+    assert all(str(each.title) in page and str(each.why) in page and each.command in page for each in of_kind)
 
 
 def test_a_new_credential_is_shown_as_variables(signed_in: Client) -> None:
