@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.alerts import delivery, watch
+from audit.alerts.kinds import KINDS
 from audit.alerts.models import Alert, AlertRule, Delivery
 from audit.alerts.widening import widened
 from engine.trail.verify import Verdict
@@ -328,3 +330,40 @@ def test_a_deleted_rule_takes_its_alerts_with_it(account: TestAccount, signed_in
     assert not Alert.objects.filter(account_id=account.account_id).exists()
     names = [each["EventName"] for each in account.client("cloudtrail").lookup_events()["Events"]]
     assert "ManageAlerts" in names
+
+
+def test_what_each_kind_of_rule_finds_goes_to_the_page_by_e_mail_and_to_the_webhook(
+    account: TestAccount, signed_in: Client, collector: Collector, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EMAIL_HOST = "mail.example.org"
+    secrets = {}
+    for kind in KINDS:
+        answer = make(signed_in, kind, emails="a@example.org", webhook=collector.url)
+        (secrets[kind],) = re.findall(r"whsec_[A-Za-z0-9+/=]+", answer.content.decode())
+    kms, key = account.client(), account.create_key()
+    stranger = account.create_user("stranger").client()
+    policy = json.loads(kms.get_key_policy(KeyId=key)["Policy"])
+    kms.put_key_policy(KeyId=key, Policy=json.dumps({**policy, "Statement": [*policy["Statement"], {**ALLOW, "Principal": "*"}]}))  # fmt: skip
+    kms.encrypt(KeyId=key, Plaintext=b"x")
+    for _ in range(3):
+        refused(stranger.decrypt, KeyId=key, CiphertextBlob=kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"])
+    kms.disable_key(KeyId=key)
+    refused(kms.encrypt, KeyId=key, Plaintext=b"x")
+    kms.schedule_key_deletion(KeyId=key)
+    broken = Verdict(records=5, last_hash="", broken_at=3, reason="the hash is another one", torn=0)
+    monkeypatch.setattr(record, "begin_verification", lambda: None)
+    monkeypatch.setattr(record, "last_verdict", lambda: (timezone.now(), asdict(broken)))
+    found(account)
+    while delivery.deliver_due():
+        pass
+    told = {each.rule.kind for each in Alert.objects.filter(account_id=account.account_id).select_related("rule")}
+    assert told == set(KINDS)
+    page = html.unescape(signed_in.get("/audit/alerts/").content.decode())
+    mailed = {each.subject.removeprefix("[kmsconsole] "): each.body for each in mail.outbox}
+    posted = {json.loads(body)["data"]["kind"]: (headers, body) for headers, body in collector.requests}
+    assert set(mailed) == set(posted) == set(KINDS)
+    for kind, (headers, body) in posted.items():
+        said = json.loads(body)["data"]["message"]
+        assert said in page
+        assert mailed[kind].startswith(said)
+        assert is_signed(secrets[kind], headers, body)
