@@ -18,6 +18,7 @@ from engine.store.models import Change
 
 _WRITERS = 0x6B6D73  # the advisory lock that puts PostgreSQL's writers in one order, as SQLite's write lock does
 _writing = threading.Lock()
+_HELD = "other changes hold the database"
 _CONFLICTS = ("40001", "40P01")  # serialization_failure, deadlock_detected
 
 
@@ -43,7 +44,7 @@ def _turn() -> Iterator[None]:
         yield
         return
     if not _writing.acquire(timeout=settings.DATABASE_TIMEOUT):
-        raise OperationalError("other changes hold the database")
+        raise OperationalError(_HELD)
     try:
         yield
     finally:
@@ -53,6 +54,11 @@ def _turn() -> Iterator[None]:
 def conflicted(error: DatabaseError) -> bool:
     """Whether a transaction failed only because of others beside it (deadlock, serialization) and may be run again as it was."""
     return getattr(error.__cause__, "sqlstate", None) in _CONFLICTS
+
+
+def busy(error: OperationalError) -> bool:
+    """Whether a transaction failed only because others held the database for as long as one waits."""
+    return any(words in str(error) for words in (_HELD, "database is locked"))
 
 
 def renew_connection() -> None:

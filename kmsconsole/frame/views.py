@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template import loader
@@ -17,6 +19,7 @@ from django.views.decorators.http import require_POST
 from console import redirects, session
 from console.awsmodel import regions
 from console.request import ConsoleRequest
+from engine.public import database
 from kmsconsole.frame.component_samples import components
 from kmsconsole.frame.cookies import THEMES
 
@@ -115,7 +118,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Whatever failed may fail again: this page asks nothing of the session, the database or the frame."""
+    """Whatever failed may fail again: this page asks nothing of the session, the database or the frame. What waited for the database in
+    vain, because so many others change something, is to be sent again: 503."""
     theme = request.COOKIES.get("theme", "system")
-    text = loader.render_to_string("errors/500.html", {"theme": theme if theme in THEMES else "system"})
-    return HttpResponse(text, status=500)
+    error = sys.exception()
+    busy = isinstance(error, OperationalError) and database.busy(error)
+    again = request.get_full_path() if request.method in ("GET", "HEAD") else request.path
+    shown = {"theme": theme if theme in THEMES else "system", "again": again}
+    text = loader.render_to_string("errors/busy.html" if busy else "errors/500.html", shown)
+    if not busy:
+        return HttpResponse(text, status=500)
+    return HttpResponse(text, status=503, headers={"Retry-After": "3"})

@@ -11,11 +11,12 @@ from urllib.parse import urlencode, urljoin
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.templatetags.static import static
 from django.test import Client, RequestFactory
 
 from kmsconsole.frame import context, views
-from tests.conftest import TestAccount
+from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import text
 from tests.support.server import PASSWORD, Server
 
@@ -89,6 +90,23 @@ def test_the_page_for_a_failure_asks_nothing_of_what_may_have_failed(monkeypatch
     assert answer.status_code == 500
     assert 'data-theme="dark"' in text(answer)
     assert "Something failed" in text(answer)
+
+
+def test_what_waited_in_vain_for_a_busy_database_is_to_be_sent_again(
+    account: TestAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = sign_in_browser(account.administrator)
+    browser.raise_request_exception = False
+    for words in ("other changes hold the database", "database is locked"):
+
+        def held(*_given: object, said: str = words) -> None:
+            raise OperationalError(said)
+
+        monkeypatch.setattr("learn.lessons.views.progress.lesson_progress", held)
+        answer = browser.get("/learn/?days=1")
+        assert (answer.status_code, answer["Retry-After"]) == (503, "3")
+        assert 'href="/learn/?days=1"' in answer.content.decode()
+        assert "The server is busy" in text(answer)
 
 
 def test_a_part_of_a_page_is_not_answered_with_the_sign_in_page() -> None:
