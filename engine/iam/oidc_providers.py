@@ -91,11 +91,13 @@ def list_all(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 
 def delete(context: CallContext, parameters: dict[str, Any]) -> Answer:
-    """One that is not there is not an error. Source: IAM API Reference, DeleteOpenIDConnectProvider."""
+    """One that is not there is an error, in words of its own: so recorded, whatever the IAM API Reference says."""
     provider = permitted(context, OIDC, parameters, may_be_gone=True)
-    if provider is not None:
-        provider.delete()
-        entities.touched(context)
+    if provider is None:
+        arn = parameters["OpenIDConnectProviderArn"]
+        raise AWSError("NoSuchEntity", f"OpenId connect Provider {arn} cannot be found.")
+    provider.delete()
+    entities.touched(context)
     return {}
 
 

@@ -34,7 +34,7 @@ _LEAST_BITS = 2048
 _BEDROCK = "bedrock.amazonaws.com"
 _ssh = user_credentials.finder("ssh_public_keys", "SSHPublicKeyId", "The Public Key with id {} cannot be found.")
 _credential = user_credentials.finder(
-    "service_specific_credentials", "ServiceSpecificCredentialId", "No such credential {} exists."
+    "service_specific_credentials", "ServiceSpecificCredentialId", "No such credential {} exists"
 )
 SERVICES = ("cassandra.amazonaws.com", "codecommit.amazonaws.com", _BEDROCK)
 
@@ -141,9 +141,8 @@ def _with_new_secret(context: CallContext, row: ServiceSpecificCredential) -> An
 
 def _check_service(service: str) -> None:
     if service not in SERVICES:
-        raise AWSError(
-            "NotSupportedService", f"No such service {service} is supported for Service Specific Credentials."
-        )
+        words = f"No such service {service} is supported for Service Specific Credentials"
+        raise AWSError("NoSuchEntity", words)  # as recorded; the model has ServiceNotSupportedException for it
 
 
 def _entry(context: CallContext, row: ServiceSpecificCredential) -> Answer:

@@ -81,7 +81,7 @@ def delete(context: CallContext, parameters: dict[str, Any]) -> Answer:
     """The role is deleted at once: no service here uses it."""
     role = entities.permitted(context, ROLE, parameters)
     if not role.path.startswith(entities.SERVICE_ROLES):
-        raise AWSError("InvalidInput", f"{role.name} is not a service-linked role.")
+        raise entities.missing("role", role.name)  # the operation knows no other error for it
     task = f"task{role.path}{role.name}/{uuid.uuid4()}"
     RoleDeletion.objects.create(account_id=context.account_id, task_id=task)
     role.delete()

@@ -27,7 +27,8 @@ class Service:
 
     `only`: the operations that are taken from a model that is too long to be kept whole; any other is answered as one that there is not.
     How a service words its validation errors differs in small ways that only its answers show:
-    `echoes_values`: a refused string is quoted in the message; `pattern_first`: its pattern is named before its length;
+    `echoes_values`: a refused value is quoted in the message, and an enum's values are listed; `pattern_first`: a string's pattern is
+    named before its length;
     `pattern_sentences`: patterns that are answered with a sentence of their own, without the usual frame;
     `patterns`: patterns that the service enforces and its model leaves out, by shape name;
     `enum_orders`: the order in which it names an enum's values, by shape name, where that is not the model's (what the model has

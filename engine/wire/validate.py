@@ -16,7 +16,7 @@ from engine.wire.services import SERVICES, Service, pattern
 
 # Appends to `problems` what is wrong with `value`, which is the member at `path`.
 Check = Callable[[Any, str, list[str]], None]
-_Rule = tuple[str, Callable[[Any], bool], bool]  # sentence, holds, whether it is answered with the value in any service
+_Rule = tuple[str, Callable[[Any], bool]]  # sentence, holds
 
 _MOST_PROBLEMS = 10  # a message names ten violations at most
 
@@ -94,39 +94,29 @@ def _rules(service: Service, shape: Shape) -> list[_Rule]:
         ]  # what a number of its type can be: neither JSON's reader nor Python has an end
     if shape.type_name in ("integer", "long", "float", "double"):
         if highest is not None:
-            rules.append(
-                (f"Member must have value less than or equal to {highest}", lambda value: value <= highest, True)
-            )
+            rules.append((f"Member must have value less than or equal to {highest}", lambda value: value <= highest))
         if lowest is not None:
-            rules.append(
-                (f"Member must have value greater than or equal to {lowest}", lambda value: value >= lowest, True)
-            )
+            rules.append((f"Member must have value greater than or equal to {lowest}", lambda value: value >= lowest))
         elif shape.type_name in _MOST:
             least = -_MOST[shape.type_name] - 1
-            rules.append(
-                (f"Member must have value greater than or equal to {least}", lambda value: value >= least, True)
-            )
+            rules.append((f"Member must have value greater than or equal to {least}", lambda value: value >= least))
         return rules
     if enum := shape.metadata.get("enum"):
         allowed = frozenset(enum)
         named = [value for value in service.enum_orders.get(shape.name, ()) if value in allowed]
         named += [value for value in enum if value not in named]
-        return [(f"Member must satisfy enum value set: [{', '.join(named)}]", lambda value: value in allowed, True)]
+        listed = f": [{', '.join(named)}]" if service.echoes_values else ""
+        return [(f"Member must satisfy enum value set{listed}", lambda value: value in allowed)]
     if highest is not None:
-        rules.append(
-            (f"Member must have length less than or equal to {highest}", lambda value: len(value) <= highest, False)
-        )
+        rules.append((f"Member must have length less than or equal to {highest}", lambda value: len(value) <= highest))
     if lowest is not None:
-        rules.append(
-            (f"Member must have length greater than or equal to {lowest}", lambda value: len(value) >= lowest, False)
-        )
+        rules.append((f"Member must have length greater than or equal to {lowest}", lambda value: len(value) >= lowest))
     java = service.patterns.get(shape.name) or shape.metadata.get("pattern")
     if java and shape.type_name == "string":
         matches = pattern(java).fullmatch
         rule = (
             f"Member must satisfy regular expression pattern: {java}",
             lambda value: matches(value) is not None,
-            False,
         )
         rules.insert(0 if service.pattern_first else len(rules), rule)
     return rules
@@ -141,13 +131,13 @@ def _scalar(service: Service, shape: Shape) -> Check | None:
     own_sentence = service.pattern_sentences.get(java)
 
     def explain(value: Any, path: str, problems: list[str]) -> None:
-        for sentence, holds, always_shown in rules:
+        for sentence, holds in rules:
             if holds(value):
                 continue
             if own_sentence and "pattern" in sentence:
                 problems.append(f"The specified value for {path} is invalid. {own_sentence}")
             else:
-                hide = secret or not (service.echoes_values or always_shown)
+                hide = secret or not service.echoes_values
                 problems.append(_problem(value, path, sentence, hide))
 
     return _when_broken(shape, rules, explain)
@@ -175,7 +165,7 @@ def _when_broken(shape: Shape, rules: list[_Rule], explain: Check) -> Check:
             return check_length
 
     def check_all(value: Any, path: str, problems: list[str]) -> None:
-        for _, holds, _ in rules:
+        for _, holds in rules:
             if not holds(value):
                 explain(value, path, problems)
                 return
@@ -220,10 +210,10 @@ def _structure(service: Service, shape: Shape, outer: tuple[str, ...]) -> Check 
 def _elements(service: Service, shape: Shape, kind: str) -> Callable[[Any], str | None]:
     """For the scalars in a list or map: the sentence of a broken one, which names all its constraints."""
     rules = _rules(service, shape)
-    checks = [holds for _, holds, _ in rules]
-    sentence = f"{kind} must satisfy constraint: [{', '.join(each for each, _, _ in rules)}]"
+    checks = [holds for _, holds in rules]
+    sentence = f"{kind} must satisfy constraint: [{', '.join(each for each, _ in rules)}]"
     with_null = (
-        f"{kind} must satisfy constraint: [{', '.join([each for each, _, _ in rules] + ['Member must not be null'])}]"
+        f"{kind} must satisfy constraint: [{', '.join([each for each, _ in rules] + ['Member must not be null'])}]"
     )
 
     def broken(value: Any) -> str | None:

@@ -13,6 +13,7 @@ from tests.support.server import ACCESS_KEY_ID, SECRET, Server
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PASSWORD = "correct horse battery"
 ALL = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+WITH_MFA = ALL.replace('"*"}', '"*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}')
 AUTHENTICATOR = {
     "protocol": "ctap2",
     "transport": "internal",
@@ -23,9 +24,9 @@ AUTHENTICATOR = {
 }
 
 
-def enter(page: Page) -> None:
+def enter(page: Page, name: str = "passkey") -> None:
     page.goto("/principals/sign-in/")
-    page.get_by_label("User name").fill("passkey")
+    page.get_by_label("User name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 
@@ -64,5 +65,17 @@ def test_a_passkey_is_made_and_signed_in_with(chromium: Browser, server: Server)
     devices.send("WebAuthn.clearCredentials", {"authenticatorId": made["authenticatorId"]})
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("The browser gave no passkey.")
+
+    # Whose policies allow nothing without a second factor makes one before there is a session.
+    iam.create_user(UserName="obliged")
+    iam.create_login_profile(UserName="obliged", Password=PASSWORD)
+    iam.put_user_policy(UserName="obliged", PolicyName="with-mfa", PolicyDocument=WITH_MFA)
+    context.clear_cookies()
+    enter(page, "obliged")
+    page.get_by_role("button", name="Make the passkey").click()
+    expect(page.get_by_text("This is the only time they can be seen.")).to_be_visible()
+    page.get_by_role("link", name="Continue").click()
+    page.goto("/keys/")
+    expect(page.get_by_role("heading", name="Customer managed keys")).to_be_visible()
     assert not problems
     context.close()

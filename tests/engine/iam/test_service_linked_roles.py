@@ -74,7 +74,7 @@ def test_it_is_deleted_by_a_task(iam: Any) -> None:
     assert refused(iam.get_role, RoleName=name)[0] == "NoSuchEntity"
     assert refused(iam.get_service_linked_role_deletion_status, DeletionTaskId=f"{task}x")[0] == "NoSuchEntity"
     iam.create_role(RoleName="mine", AssumeRolePolicyDocument=TRUST)
-    assert refused(iam.delete_service_linked_role, RoleName="mine")[0] == "InvalidInput"
+    assert refused(iam.delete_service_linked_role, RoleName="mine")[0] == "NoSuchEntity"
 
 
 def test_a_role_of_ones_own_is_not_made_under_its_path(iam: Any) -> None:

@@ -140,7 +140,7 @@ def test_a_service_specific_credential_is_made_reset_and_deleted(iam: Any, accou
     iam.delete_service_specific_credential(**which)
     assert refused(iam.delete_service_specific_credential, **which)[0] == "NoSuchEntity"
     assert refused(iam.create_service_specific_credential, UserName="ann", ServiceName="s3.amazonaws.com")[0] == (
-        "NotSupportedService"
+        "NoSuchEntity"
     )
     bedrock = iam.create_service_specific_credential(
         UserName="ann", ServiceName="bedrock.amazonaws.com", CredentialAgeDays=1

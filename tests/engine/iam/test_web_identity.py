@@ -89,7 +89,11 @@ def test_a_provider_is_created_shown_changed_and_deleted(account: TestAccount) -
     assert tags == shown["Tags"] == [{"Key": "team", "Value": "one"}]
     assert iam.get_account_summary()["SummaryMap"]["Providers"] == 1
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
-    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)  # it is gone already, which is no error
+    assert refused(iam.delete_open_id_connect_provider, OpenIDConnectProviderArn=arn) == (
+        404,
+        "NoSuchEntity",
+        f"OpenId connect Provider {arn} cannot be found.",
+    )
     assert refused(iam.get_open_id_connect_provider, OpenIDConnectProviderArn=arn) == (
         404,
         "NoSuchEntity",

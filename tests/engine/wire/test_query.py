@@ -245,8 +245,7 @@ VIOLATIONS = [
         "iam",
         "UpdateAccessKey",
         {"AccessKeyId": "A" * 20, "Status": "Off"},
-        "Value 'Off' at 'status' failed to satisfy constraint: Member must satisfy enum value set: "
-        "[Active, Inactive, Expired]",
+        "Value at 'status' failed to satisfy constraint: Member must satisfy enum value set",
     ),
     (
         "sts",
