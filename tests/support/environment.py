@@ -50,3 +50,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = (
 )
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
+
+from tests.support import rsa_keys
+
+rsa_keys.install()

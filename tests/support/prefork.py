@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tests.support import rsa_keys
+
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = (
     *("argparse", "asyncio", "boto3", "botocore.auth", "botocore.awsrequest", "botocore.model", "botocore.session"),
@@ -160,6 +162,7 @@ def serve(asked: socket.socket) -> None:
     for name in LIBRARIES:
         __import__(name)
     import_rooms()
+    rsa_keys.install()
     waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)

@@ -11,9 +11,11 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, padding, rsa
 
+from engine.kms import algorithms
 from engine.kms.algorithms import mac
 from engine.kms.specs import SPECS
 from tests.conftest import TestAccount
+from tests.support import rsa_keys
 
 SIGNING = [
     (spec.name, algorithm)
@@ -86,6 +88,16 @@ def test_rsa_encrypts_what_oaep_has_room_for(kms: Any, size: int, algorithm: str
     assert refused.value.response["Error"]["Message"] == (
         f"Algorithm {algorithm} and key spec RSA_{size} cannot encrypt data larger than {room} bytes."
     )
+
+
+@pytest.mark.parametrize("size", rsa_keys.STOCK)
+def test_rsa_keys_are_made_by_cryptography(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(rsa, "generate_private_key", rsa_keys.generate)
+    made = [algorithms.load_private(algorithms.generate(SPECS[f"RSA_{size}"])[0]) for _ in range(2)]
+    assert [each.key_size for each in made] == [size, size]
+    first, second = (each.private_numbers() for each in made)
+    assert first.public_numbers.e == second.public_numbers.e == 65537
+    assert first.public_numbers.n == first.p * first.q != second.public_numbers.n
 
 
 def test_what_is_encrypted_outside_with_the_public_key_decrypts_here(kms: Any) -> None:
