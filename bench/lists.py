@@ -66,7 +66,7 @@ def fill(account: Any, number: int) -> None:
 
     chance = random.Random(number)
     now = timezone.now()
-    policy = _policy(account)
+    policy = policy_of(account)
     place = {"account_id": account.account_id, "region": "us-east-1"}
     for start in range(0, number, 5_000):
         keys, aliases, rows = [], [], []
@@ -127,7 +127,7 @@ def fill(account: Any, number: int) -> None:
             for key in keys
         ]
         for material in materials:
-            material.wrapped = _sealed(material)
+            material.wrapped = sealed(material)
         models.Material.objects.bulk_create(materials)
         models.Alias.objects.bulk_create(aliases)
         InventoryKey.objects.bulk_create(rows)
@@ -138,14 +138,14 @@ def fill(account: Any, number: int) -> None:
     SyncState.objects.create(**place, change=visibility.latest_change(), synchronised=now, round=1)
 
 
-def _sealed(material: Any) -> bytes:
+def sealed(material: Any) -> bytes:
     from engine.vault import domain_keys
 
     key = material.key
     return domain_keys.seal("material", key.account_id, key.region, key.key_id, material.material_id, os.urandom(32))
 
 
-def _policy(account: Any) -> str:
+def policy_of(account: Any) -> str:
     key_id = account.create_key()
     text: str = account.client().get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
     return text

@@ -45,7 +45,7 @@ def fill(folder: Path, number: int) -> None:
         "from bench import lists\n"
         "class Account:\n"
         f"    account_id = {ACCOUNT!r}\n"
-        'lists._policy = lambda account: \'{"Version":"2012-10-17","Statement":[{"Effect":"Allow",'
+        'lists.policy_of = lambda account: \'{"Version":"2012-10-17","Statement":[{"Effect":"Allow",'
         f'\\"Principal\\":{{\\"AWS\\":\\"arn:aws:iam::{ACCOUNT}:root\\"}},\\"Action\\":\\"kms:*\\",\\"Resource\\":\\"*\\"}}]}}\'\n'
         f"lists.fill(Account(), {number})\n"
     )

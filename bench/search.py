@@ -58,6 +58,23 @@ PAGES = {
     "both hit much, together nothing": "principal=batch&operation=ReEncrypt",
     "four filters": "operation=Decrypt&source=192.0.2.7&context=purpose%3Dpayroll&session=session-7",
 }
+# The other pages that read the record.
+OTHERS = {
+    "overview: denied calls": "/",
+    "key: use": "/keys/{key}/tab/use/",
+    "key: timeline": "/keys/{key}/tab/timeline/",
+    "key: impact of a deletion": "/keys/{key}/tab/impact/",
+    "key: policy history": "/keys/{key}/tab/policy/",
+    "key of a date": "/keys/{key}/?as_of={middle}",
+    "user": "/principals/users/batch/",
+    "user: last accessed": "/principals/users/batch/last-accessed/",
+    "key states at a date": "/audit/keys/?as_of={middle}",
+    "compare two dates": "/audit/keys/compare/?before={middle}&after={next}",
+    "compare access of a key": "/audit/keys/compare/{key}/?before={middle}&after={next}",
+    "compliance": "/audit/compliance/",
+    "one event": "/audit/{event}/",
+    "verify integrity": "/audit/verify/",
+}
 
 
 def write(account_id: str, events: int) -> dict[str, str]:
@@ -123,7 +140,32 @@ def trail(events: int) -> tuple[Any, dict[str, str]]:
     return user, names
 
 
-def run(events: int) -> list[str]:
+def add_owners(account: Any, key_id: str) -> None:
+    """The key and the user that most events are of, since pages of what is not there show nothing."""
+    from bench import lists
+    from engine.kms import models
+
+    if models.Key.objects.filter(key_id=key_id).exists():
+        return
+    place = {"account_id": account.account_id, "region": "us-east-1"}
+    created = datetime.now(UTC) - timedelta(days=DAYS + 1)
+    policy = lists.policy_of(account)
+    key = models.Key.objects.create(
+        **place,
+        key_id=key_id,
+        spec="SYMMETRIC_DEFAULT",
+        usage="ENCRYPT_DECRYPT",
+        created=created,
+        policy=policy,
+        tags={},
+    )
+    material = models.Material(key=key, material_id=os.urandom(32).hex(), number=1, wrapped=b"", created=created)
+    material.wrapped = lists.sealed(material)
+    material.save()
+    account.create_user("batch")
+
+
+def run(events: int, pages: dict[str, str]) -> list[str]:
     from django.conf import settings
 
     from engine.trail import search
@@ -132,6 +174,8 @@ def run(events: int) -> list[str]:
     folder = Path(settings.DATA) / "trail"
     administrator, names = trail(events)
     account = administrator.account
+    account.administrator = administrator
+    add_owners(account, names["key"])
     browser = sign_in_browser(administrator)
     before, began = memory(), time.perf_counter()
     while search.bring_up_to_date(account.account_id):
@@ -149,7 +193,7 @@ def run(events: int) -> list[str]:
     # Whole answers are measured: on a busy machine a page's time would be over before all is counted.
     search.PAGE_SECONDS = search.SURVEY_SECONDS = 60.0
     before, slow, get = memory(), [], inprocess.pages(browser)
-    for name, query in PAGES.items():
+    for name, query in pages.items():
         address = f"/audit/?{query.format(**names)}"
         clock, processor = inprocess.measure(get, address, REPEATS)
         found = browser.get(address).context["found"]
@@ -157,6 +201,11 @@ def run(events: int) -> list[str]:
         said += "" if found.charted or not found.whole else "; no time for all of the chart"
         said += "; searched back to a time" if found.looked_until else ""
         lines.append(f"| {name} | {clock:.0f} | {processor:.0f} | {found.total:,} | {said} |")
+        print(lines[-1], flush=True)
+        slow += [name] if processor > LIMIT else []
+    for name, path in OTHERS.items():
+        clock, processor = inprocess.measure(get, path.format(**names), REPEATS)
+        lines.append(f"| {name} | {clock:.0f} | {processor:.0f} | | |")
         print(lines[-1], flush=True)
         slow += [name] if processor > LIMIT else []
     lines += ["", f"All pages together took {memory() - before:.0f} MB more memory."]
@@ -170,13 +219,16 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--folder", help="where the trail is made (and removed again)")
     parser.add_argument("--keep", help="a data folder that is kept: what it has of an earlier run is not made again")
+    parser.add_argument(
+        "--others", action="store_true", help="not the event list, only the other pages that read the record"
+    )
     parser.add_argument("--write", help="a file that gets the figures as Markdown")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kmsconsole-search-", dir=asked.folder) as folder:
         os.environ["TMPDIR"] = folder
         tempfile.tempdir = folder
         inprocess.prepare(asked.keep)
-        lines = run(asked.events)
+        lines = run(asked.events, {} if asked.others else PAGES)
     if asked.write:
         Path(asked.write).write_text("\n".join([*lines, ""]))
 
