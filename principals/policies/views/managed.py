@@ -72,13 +72,31 @@ def index(request: ConsoleRequest) -> HttpResponse:
             "total": len(policies),
             "filter": wanted,
             "scope": scope,
+            "lacking": _lacking(request, policies) if scope != "AWS" else [],
         },
     )
 
 
+def _lacking(request: ConsoleRequest, policies: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(name, address of the form that begins with it) of the policies that new accounts begin with and this one, which is older or has
+    deleted them, has not."""
+    if not service.backend(request).embedded:
+        return []
+    there = {policy["PolicyName"] for policy in policies if not _of_aws(policy)}
+    form = reverse("policy-new")
+    names = [policy.name for policy in starter_policies.POLICIES if policy.name not in there]
+    return [(name, f"{form}?{urlencode({'starter': name})}") for name in names]
+
+
 def create(request: ConsoleRequest) -> HttpResponse:
+    """`?starter=` names a policy that new accounts begin with: the form begins with it."""
     iam = service.client(request, "iam")
-    form = ManagedPolicyForm(request.POST or None, initial={"document": TEMPLATE})
+    name = request.GET.get("starter", "")
+    starter = next((policy for policy in starter_policies.POLICIES if policy.name == name), None)
+    initial = {"document": TEMPLATE}
+    if starter is not None:
+        initial = {"name": starter.name, "description": starter.description, "document": starter.document}
+    form = ManagedPolicyForm(request.POST or None, initial=initial)
     editor = policy_editor.attach(request, form, "document", "identity")
     shown = None
     if request.method == "POST" and form.is_valid():
@@ -86,6 +104,8 @@ def create(request: ConsoleRequest) -> HttpResponse:
         parameters = {"PolicyName": given["name"], "PolicyDocument": given["document"]}
         if given["description"]:
             parameters["Description"] = given["description"]
+        if starter is not None and given["name"] == starter.name:
+            parameters["Path"] = starter_policies.PATH
         shown = call.show(request, "CreatePolicy", parameters, "iam")
         made: dict[str, Any] = {}
         if not previews(request) and attempt_on_form(
@@ -96,7 +116,7 @@ def create(request: ConsoleRequest) -> HttpResponse:
     return render(
         request,
         "principals/policy_new.html",
-        {"form": form, "editor": editor, "call": shown},
+        {"form": form, "editor": editor, "call": shown, "starter": starter},
         status=422 if form.errors else 200,
     )
 

@@ -62,6 +62,23 @@ def test_a_policy_that_came_with_the_account_is_brought_to_what_new_accounts_get
     assert signed_in.get(f"/principals/policies/one/?arn={own}").context["newer"] is None
 
 
+def test_a_policy_that_an_older_account_lacks_is_made_as_new_accounts_have_it(
+    account: TestAccount, signed_in: Client
+) -> None:
+    starter = next(policy for policy in POLICIES if policy.name == "KeyAuditor")
+    arn = starter.arn(account.account_id)
+    assert signed_in.get("/principals/policies/").context["lacking"] == []
+    account.client("iam").delete_policy(PolicyArn=arn)
+    ((name, address),) = signed_in.get("/principals/policies/").context["lacking"]
+    assert name == "KeyAuditor"
+    assert signed_in.get("/principals/policies/?scope=AWS").context["lacking"] == []
+    begun = signed_in.get(address).context["form"].initial
+    assert begun == {"name": "KeyAuditor", "description": starter.description, "document": starter.document}
+    signed_in.post(address, begun)
+    assert signed_in.get(f"/principals/policies/one/?arn={arn}").context["newer"] is None
+    assert signed_in.get("/principals/policies/").context["lacking"] == []
+
+
 def test_a_policy_is_deleted_from_everybody(account: TestAccount, signed_in: Client) -> None:
     arn = make_policy(account)
     account.create_user("ann")
