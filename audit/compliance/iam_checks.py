@@ -168,12 +168,8 @@ def unused_roles(request: ConsoleRequest) -> Examined:
 
 
 def mfa(request: ConsoleRequest) -> Examined:
-    """The embedded engine has no MFA devices, so that whoever signs in there by a password is not known to have a second factor."""
     _now, lines = _report(request)
     people = [line for line in lines if line.is_on("password_enabled") and not line.is_root]
-    if service.backend(request).kind != service.AWS:
-        words = gettext_noop("This engine has no MFA devices: what a sign-in takes beside the password cannot be told.")
-        return Examined(len(people), unknown=(Words(words),))
     found = (
         Finding(line.arn, line.user, "user", line.user, Words(gettext_noop("It has a password and no MFA device.")))
         for line in people

@@ -19,6 +19,7 @@ from engine.iam.principal import Principal
 from engine.trail import record, recorder
 from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
 from tests.support.policies import allow, document, person, trusting
+from tests.support.totp import assign
 
 BASE = "/audit/compliance/"
 READS = allow(["kms:List*", "kms:Describe*", "kms:Get*", "iam:*", "cloudtrail:LookupEvents", "kmsconsole:List*"])
@@ -90,7 +91,6 @@ def test_every_check_of_the_table_answers(world: World) -> None:
     assert list(found) == [each.id for each in checks.CHECKS]
     assert {name for name, status in found.items() if status != results.FAILED} == {
         "material-expires",
-        "user-mfa",
         "root-use",
     }
     assert (found["material-expires"], found["root-use"]) == (results.NOT_APPLICABLE, results.PASSED)
@@ -134,10 +134,11 @@ def test_a_used_password_and_key_are_not_unused(world: World) -> None:
     assert not [each for each in names if each.startswith("admin")]
 
 
-def test_mfa_cannot_be_told_and_never_passes(world: World) -> None:
-    found = result(world.browser, "user-mfa")
-    assert (found.status, found.failing) == (results.UNKNOWN, 0)
-    assert "no MFA devices" in str(found.unknown[0])
+def test_a_password_without_an_mfa_device_fails_until_there_is_one(world: World) -> None:
+    assert world.names("user-mfa") == ["admin", "asleep"]
+    assign(world.account.client("iam"), "asleep")
+    world.account.move_clock(hours=5)  # IAM keeps a credential report for four hours
+    assert world.names("user-mfa") == ["admin"]
 
 
 def test_a_finding_leads_to_its_resource(world: World) -> None:
