@@ -38,7 +38,7 @@ class ExpectedEvent:
 
     `errors`: the codes with which it has to be refused; without them it has to be answered. `by`: PROGRAM (signed with an access key of
     one's own), PERSON (not an AWS service on one's behalf), AWS_SERVICE, or "" for any. `who`: OTHER is another principal than the
-    learner. `same`: of what it has to be that of the events before (SUBJECTS). `unless`: an event that must not have come between the
+    learner. `about`: fields without which an event has nothing to do with it, as an answer to another question. `same`: of what it has to be that of the events before (SUBJECTS). `unless`: an event that must not have come between the
     one before and this. `times`: how often.
     """
 
@@ -51,6 +51,7 @@ class ExpectedEvent:
     same: tuple[str, ...] = ()
     unless: ExpectedEvent | None = None
     times: int = 1
+    about: Pattern = field(default_factory=dict)
     token: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -143,7 +144,7 @@ class Evidence:
         """Places of the records of its operations and person, in order, whether they count or not."""
         several = [self._numbers[name] for name in dict.fromkeys(event.names) if name in self._numbers]
         found = several[0] if len(several) == 1 else sorted(number for each in several for number in each)
-        return [number for number in found if self._is_of(event.who, self.records[number])]
+        return [number for number in found if self._is_of(event, self.records[number])]
 
     def matching(self, event: ExpectedEvent) -> list[int]:
         """Places of those that count by themselves."""
@@ -153,9 +154,11 @@ class Evidence:
             self._matching[event.token] = found
         return found
 
-    def _is_of(self, who: str, record: Record) -> bool:
+    def _is_of(self, event: ExpectedEvent, record: Record) -> bool:
+        if event.about and first_mismatch(event.about, record, {}) is not None:
+            return False
         own = self.arn is None or record["userIdentity"].get("arn") == self.arn
-        return own if who == SELF else not own
+        return own if event.who == SELF else not own
 
     def why_not(self, event: ExpectedEvent, record: Record) -> tuple[str, str] | None:
         """(one of the reasons above, what of it) for a record of this operation and person; None where it counts by itself."""

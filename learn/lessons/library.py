@@ -269,8 +269,9 @@ def _same_in_all(where: str, by_language: Mapping[str, StepWords], faults: _Faul
 
 
 def _answer(slug: str, step: str, right: tuple[bool, ...]) -> ExpectedEvent:
-    wanted = {"lesson": [slug], "step": [step], "answer": [answer_text(n for n, each in enumerate(right, 1) if each)]}
-    return ExpectedEvent((QUESTION,), where={"requestParameters": wanted})
+    wanted = {"answer": [answer_text(number for number, each in enumerate(right, 1) if each)]}
+    question = {"lesson": [slug], "step": [step]}
+    return ExpectedEvent((QUESTION,), about={"requestParameters": question}, where={"requestParameters": wanted})
 
 
 def answer_text(numbers: Iterable[int]) -> str:

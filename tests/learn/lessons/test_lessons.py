@@ -255,3 +255,24 @@ def test_a_lesson_is_said_in_the_language_of_the_page(sam: TestUser) -> None:
 
 def test_there_is_no_other_lesson(signed_in: Client) -> None:
     assert signed_in.get("/learn/no-such-lesson/").status_code == 404
+
+
+def test_an_answer_is_of_its_question_alone(sam: TestUser) -> None:
+    browser = sign_in_browser(sam)
+
+    def answered() -> dict[str, tuple[list[int], bool, bool]]:
+        """Step → (what was chosen, whether it is right, whether the page says that it is wrong)."""
+        steps: Any = browser.get("/learn/what-is-kms/").context["steps"]
+        questions = [step for step in steps if step.choices]
+        return {
+            step.step.name: (sorted(step.answer), step.proof is not None, step.mistake is not None)
+            for step in questions
+        }
+
+    browser.post("/learn/what-is-kms/", {"step": "managed", "choice": ["1"]})
+    browser.post("/learn/what-is-kms/", {"step": "sensitive-data", "choice": ["1", "2", "4", "5"]})
+    assert answered() == {
+        "managed": ([1], False, True),
+        "sensitive-data": ([1, 2, 4, 5], True, False),
+        "when-to-use-it": ([], False, False),
+    }
