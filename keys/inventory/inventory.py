@@ -11,10 +11,12 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from django.db import OperationalError
 from django.db.models import Case, When
 from django.db.models.functions import Substr
 
 from console.request import ConsoleRequest, kept
+from engine.public import database
 from keys import leases, service
 from keys.inventory import key_rows, query, sync, visibility
 from keys.inventory.models import InventoryCount, InventoryKey, SyncState
@@ -30,14 +32,18 @@ def sync_in_request(request: ConsoleRequest) -> None:
     This is the one place where showing a page changes something: it calls the endpoint as the signed-in principal (ListKeys, and for each
     new or changed key the describe calls, all of them recorded), writes the inventory's tables, and where a short time is not enough it
     starts a thread that goes on with it. None of that is visible but as newer rows: the tables are a cache, which the next request would
-    fill just as well.
+    fill just as well. So where so many others change something that it has no turn, the rows are shown as they are.
     """
     if kept(request).get("inventory_synced"):
         return
     kms = service.client(request)
     kms.list_keys(Limit=1)
     seen_with = visibility.of_request(request)
-    sync.InventorySync(kms, **place(request), embedded=service.backend(request).embedded).run(seen_with.pk)
+    try:
+        sync.InventorySync(kms, **place(request), embedded=service.backend(request).embedded).run(seen_with.pk)
+    except OperationalError as error:
+        if not database.busy(error):
+            raise
     kept(request)["inventory_synced"] = True
 
 

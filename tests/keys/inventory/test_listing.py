@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import HttpRequest, QueryDict
 from django.test import Client
 from django.utils import timezone
@@ -488,3 +488,20 @@ def test_a_key_that_may_not_be_described_shows_its_id_only(account: TestAccount,
     user.password = "long enough"
     (row,) = sign_in_browser(user).get("/keys/?cols=alias&cols=key_id&cols=state").context["rows"]
     assert (row.readable, row.description, row.spec) == (False, "", "")
+
+
+def test_where_the_database_is_busy_the_rows_are_shown_as_they_are(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.client().create_alias(AliasName="alias/before", TargetKeyId=account.create_key())
+    assert "before" in signed_in.get("/keys/").content.decode()
+
+    def held(*_given: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("keys.inventory.sync.InventorySync.run", held)
+    account.client().create_alias(AliasName="alias/after", TargetKeyId=account.create_key())
+    for page in ("/keys/", "/"):
+        answer = signed_in.get(page)
+        assert answer.status_code == 200
+        assert "after" not in signed_in.get("/keys/").content.decode()
