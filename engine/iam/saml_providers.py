@@ -67,6 +67,8 @@ def get(context: CallContext, parameters: dict[str, Any]) -> Answer:
         "CreateDate": provider.created,
         "ValidUntil": provider.valid_until,
         "Tags": entities.tag_list(provider.tags),
+        "AssertionEncryptionMode": "Allowed",  # as recorded of a provider without a private key
+        "PrivateKeyList": [],
     }
 
 

@@ -60,7 +60,8 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`policy`: its name after "inline:", or its ARN. `others`: who else has it, in words by kind ("user", "bob")."""
+    """`policy`: its name after "inline:", or its ARN. `others`: who else has it, in words by kind ("user", "bob"). Where nothing is left
+    of an inline policy it is deleted, a managed one is detached."""
 
     policy: str
     before: str
@@ -79,7 +80,9 @@ class Advice:
     @property
     def diff(self) -> list[DiffLine]:
         after = self.tightened.document
-        return policy_document.difference(self.before, json.dumps(after) if after is not None else "{}")
+        if after is None:
+            return [DiffLine("-", line) for line in policy_document.pretty(self.before).splitlines()]
+        return policy_document.difference(self.before, json.dumps(after))
 
 
 def arn_of(owner: Owner) -> str:

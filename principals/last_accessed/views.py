@@ -94,12 +94,22 @@ def _change(found: list[Advice]) -> Change:
         [one for each in found for one in each.calls],
         ngettext("%(policy)s allows only what was used.", "%(policy)s allow only what was used.", len(found)) % words,
         explain=_concerned(found),
-        diffs=[(each.name, each.diff) for each in found],
+        diffs=[(_titled(each), each.diff) for each in found],
     )
 
 
+def _titled(advice: Advice) -> str:
+    words = {"policy": advice.name}
+    if advice.tightened.document is not None:
+        return advice.name
+    return (_("%(policy)s is deleted") if advice.inline else _("%(policy)s is detached")) % words
+
+
 def _concerned(found: list[Advice]) -> str:
-    others = sorted({f"{_WORDS[word]} {name}" for each in found for word, name in each.others})
+    changed = [
+        each for each in found if each.inline or each.tightened.document is not None
+    ]  # detached it stays as it is
+    others = sorted({f"{_WORDS[word]} {name}" for each in changed for word, name in each.others})
     if not others:
         return _("Nobody else is concerned.")
     return _("Also concerned, none of whom used it: %(others)s.") % {"others": ", ".join(others)}

@@ -76,8 +76,13 @@ def finish(request: HttpRequest, found: signin.SignedIn, step: Step) -> HttpResp
     forget(request)
     enter(request, found, beside=step.beside)
     answer = redirect(_landing(found) if step.after == "/" else redirects.safe(request, step.after))
-    answer.set_cookie("account", step.account, max_age=365 * 86400, httponly=True, samesite="Lax")
+    remember_account(answer, step.account)
     return answer
+
+
+def remember_account(answer: HttpResponse, account: str) -> None:
+    """The sign-in page offers this account, and its identity providers, the next time."""
+    answer.set_cookie("account", account, max_age=365 * 86400, httponly=True, samesite="Lax")
 
 
 def enter(request: HttpRequest, found: signin.SignedIn, *, beside: bool) -> None:

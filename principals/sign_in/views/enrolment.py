@@ -36,6 +36,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
         shown = mfa.begin_enrolment(step.token, here)
     except signin.SignInRefused as refusal:
         return steps.start_again(request, refusal)
+    form.fields["first"].required = form.fields["second"].required = True  # as the page shows them
     steps.remember(request, replace(step, state=shown.state))  # an answer is to the question asked last
     return render(
         request,

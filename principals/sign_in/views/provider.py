@@ -74,7 +74,9 @@ def back(request: HttpRequest) -> HttpResponse:
     except signin.SignInRefused as refusal:
         return _refused(request, str(refusal))
     steps.enter(request, found, beside=asked["add"])
-    return redirect(redirects.safe(request, asked["next"]))
+    answer = redirect(redirects.safe(request, asked["next"]))
+    steps.remember_account(answer, found.account_id)
+    return answer
 
 
 def _finish(request: HttpRequest, asked: dict[str, Any]) -> signin.SignedIn:

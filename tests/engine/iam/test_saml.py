@@ -51,6 +51,7 @@ def test_a_provider_is_created_shown_changed_and_deleted(account: TestAccount) -
     iam.untag_saml_provider(SAMLProviderArn=arn, TagKeys=["a"])
     shown = iam.get_saml_provider(SAMLProviderArn=arn)
     assert shown["SAMLMetadataDocument"] == idp.metadata()
+    assert (shown["AssertionEncryptionMode"], shown["PrivateKeyList"]) == ("Allowed", [])
     assert shown["Tags"] == iam.list_saml_provider_tags(SAMLProviderArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
     changed = iam.update_saml_provider(SAMLProviderArn=arn, SAMLMetadataDocument=idp.metadata() + " ")
     assert changed["SAMLProviderArn"] == arn

@@ -88,6 +88,7 @@ def test_groups_and_roles_have_the_page(account: TestAccount, signed_in: Client)
     given = {"job": address.partition("job=")[2], "tighten": "inline:own", "review": "1"}
     shown = text(signed_in.get(signed_in.post(page, given)["Location"]))
     assert "DeleteGroupPolicy" in shown
+    assert "own is deleted" in shown
     assert "user bob" in shown
     assert signed_in.get("/principals/accounts/all/last-accessed/").status_code == 404
     assert signed_in.get("/principals/users/nobody/last-accessed/").status_code == 404

@@ -123,6 +123,7 @@ def test_who_signs_in_is_the_role_of_the_first_rule_that_matches(
     assert made["userIdentity"]["arn"].endswith("assumed-role/keys/ann@example.com")
     browser.post("/principals/sign-out/")
     assert browser.get("/keys/").status_code == 302
+    assert "Sign in with Company" in browser.get("/principals/sign-in/").content.decode()  # the account is remembered
 
 
 def test_a_session_ends_with_its_role(offered: int, idp: OpenIDProvider, account: TestAccount) -> None:
