@@ -113,7 +113,10 @@ def lookup(account_id: str, wanted: Lookup) -> Page:
         conditions.append(f"event.name IN ({', '.join('?' * len(wanted.names))})")
         values += wanted.names
     if wanted.errors_only:
-        conditions += ["event.error <> ''", "event.error > ''"]  # the same: one names the index, the other has it chosen
+        conditions += [
+            "event.error <> ''",
+            "event.error > ''",
+        ]  # the same: one names the index, the other has it chosen
     if wanted.read_only is not None:
         conditions.append(f"event.read_only = {int(wanted.read_only)}")
     if wanted.start is not None:
