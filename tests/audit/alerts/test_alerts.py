@@ -20,6 +20,7 @@ from audit.alerts import delivery, watch
 from audit.alerts.kinds import KINDS
 from audit.alerts.models import Alert, AlertRule, Delivery
 from audit.alerts.widening import widened
+from engine.iam import root_user
 from engine.trail.verify import Verdict
 from keys.record import events as record
 from tests.conftest import TestAccount, sign_in_browser
@@ -350,6 +351,8 @@ def test_what_each_kind_of_rule_finds_goes_to_the_page_by_e_mail_and_to_the_webh
     kms.disable_key(KeyId=key)
     refused(kms.encrypt, KeyId=key, Plaintext=b"x")
     kms.schedule_key_deletion(KeyId=key)
+    root_user.switch_on(account.account_id)
+    Client().post("/principals/sign-in/root/", {"account": account.account_id, "password": "another"})
     broken = Verdict(records=5, last_hash="", broken_at=3, reason="the hash is another one", torn=0)
     monkeypatch.setattr(record, "begin_verification", lambda: None)
     monkeypatch.setattr(record, "last_verdict", lambda: (timezone.now(), asdict(broken)))
