@@ -264,6 +264,19 @@ def of_key(request: ConsoleRequest, arn: str, names: Iterable[str], until: datet
     return _read_record(request, read_embedded, keyId=arn, eventNames=sorted(wanted), endTime=until.isoformat())
 
 
+def newest_of_key(request: ConsoleRequest, arn: str, start: datetime | None, most: int) -> FoundEvents:
+    """The newest `most` records of the embedded record that name a key, newest first. One reading. Raises ClientError."""
+    signed_in = request.signed_in
+
+    def read() -> FoundEvents:
+        wanted = Lookup(region=signed_in.region, key=arn, start=start, limit=most)
+        page = trail.lookup(signed_in.account_id, wanted)
+        return FoundEvents(page.events, page.next is None)
+
+    asked = {"startTime": start.isoformat()} if start else {}
+    return _read_record(request, read, keyId=arn, **asked)
+
+
 def _embedded_pages(account_id: str, wanted: Lookup, most: int) -> Iterator[trail.Page]:
     """The pages that answer a question of the embedded record, newest first, until `most` events were read."""
     number = 0
