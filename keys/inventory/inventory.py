@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 from django.db import OperationalError
-from django.db.models import Case, When
+from django.db.models import Case, Sum, When
 from django.db.models.functions import Substr
 
 from console.request import ConsoleRequest, kept
@@ -100,6 +100,14 @@ def tag_counts(request: ConsoleRequest, manager: str, most: int) -> list[tuple[s
     counts = InventoryCount.objects.filter(**place(request), facet=key_rows.TAG, value__startswith=f"{manager}\x1f")
     rows = counts.order_by("-number", "value").values_list("value", "number")[:most]
     return [(*key_rows.tag_value(text)[1:], number) for text, number in rows]
+
+
+def all_have_tag(request: ConsoleRequest, manager: str, name: str, number: int) -> bool:
+    """Whether each of the manager's keys, `number` in all, has a tag of this name, by the kept counts; for who may read everything."""
+    beginning = key_rows.counted_tag(manager, name, "")
+    counts = InventoryCount.objects.filter(**place(request), facet=key_rows.TAG, value__startswith=beginning)
+    counts = counts.alias(begins=Substr("value", 1, len(beginning))).filter(begins=beginning)  # its letters' case too
+    return number > 0 and counts.aggregate(number=Sum("number"))["number"] == number
 
 
 def tags_holding(

@@ -245,12 +245,16 @@ def order_of(description: str, tags: dict[str, str]) -> tuple[str | None, str | 
 def _counted(row: InventoryKey) -> list[tuple[str, str]]:
     """What a row counts for: (facet, value)."""
     combination = _SEPARATOR.join(getattr(row, name) for name in FACET_COLUMNS)
-    tags = [_SEPARATOR.join((row.manager, name, value))[:420] for name, value in row.tags.items()]
+    tags = [counted_tag(row.manager, name, value)[:420] for name, value in row.tags.items()]
     return [(FACET_COMBINATION, combination), *((TAG, tag) for tag in tags)]
 
 
 def combination_values(value: str) -> dict[str, str]:
     return dict(zip(FACET_COLUMNS, value.split(_SEPARATOR), strict=True))
+
+
+def counted_tag(manager: str, name: str, value: str) -> str:
+    return _SEPARATOR.join((manager, name, value))
 
 
 def tag_value(value: str) -> tuple[str, str, str]:

@@ -281,7 +281,7 @@ class Listing:
         counted: Counter[tuple[str, ...]] = Counter()
         if self.too_long:
             return []
-        if self.text or self.tag or self.due or self.visibility.denied_mask:
+        if (self.text or self.tag or self.due or self.visibility.denied_mask) and not self._asks_for_tags_of_all:
             grouped = (
                 self._searched(indexed=False)
                 .values_list(*key_rows.FACET_COLUMNS)
@@ -293,6 +293,19 @@ class Listing:
         else:
             counted = self._kept_counts({"manager": self.manager})
         return [(dict(zip(key_rows.FACET_COLUMNS, values, strict=True)), number) for values, number in counted.items()]
+
+    @cached_property
+    def _asks_for_tags_of_all(self) -> bool:
+        """Whether what narrows the list are names of tags that every key has: then there is nothing to count anew."""
+        terms = search_terms.parse(self.text)
+        tag, equals, _value = self.tag.partition("=")
+        names = [name for name, value in terms.tags if value is None] + ([tag] if tag else [])
+        if self.due or equals or self.visibility.denied_mask or len(names) < len(terms.tags) + bool(tag):
+            return False
+        if terms.problem or terms.words or terms.facts or terms.perhaps:
+            return False
+        number = sum(self._kept_counts({"manager": self.manager}).values())
+        return all(inventory.all_have_tag(self.request, self.manager, name, number) for name in names)
 
     def _kept_counts(self, wanted: dict[str, str]) -> Counter[tuple[str, ...]]:
         """The inventory's own counts of the combinations that have these values; for who may read all that it counts."""

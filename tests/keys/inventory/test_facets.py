@@ -67,6 +67,21 @@ def test_any_value_of_a_tag_key_is_one_link(signed_in: Client, tagged: None) -> 
     assert signed_in.get(address).context["listing"].total == 16
 
 
+@pytest.mark.parametrize(
+    "address", ["/keys/?q=tag:owner", "/keys/?tag=owner", "/keys/?q=tag:owner&tag=owner&state=Enabled"]
+)
+def test_a_tag_that_every_key_has_takes_no_counting_and_one_that_nearly_every_key_has_is_counted(
+    account: TestAccount, signed_in: Client, tagged: None, address: str
+) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert signed_in.get(address).context["listing"].total == 16
+    grouped = [each["sql"].partition("GROUP BY")[2] for each in queries]
+    assert not any("regionality" in columns for columns in grouped)
+    account.create_key(Tags=[{"TagKey": "Owner", "TagValue": "another"}])
+    assert signed_in.get(address).context["listing"].total == 16
+    assert signed_in.get("/keys/?q=tag:Owner").context["listing"].total == 1
+
+
 def test_a_page_of_values_has_fifty_and_leads_on(account: TestAccount, signed_in: Client) -> None:
     tags = [{"TagKey": f"key {number:02}", "TagValue": "a"} for number in range(50)]
     account.create_key(Tags=tags)
