@@ -139,6 +139,12 @@ bench: $(VENV)/.dev system
 	$(BIN)/python -m pytest -q tests/bench
 	$(BIN)/python -m bench.run
 
+# The event list and the other pages that read the record, at EVENTS events; `make bench-events EVENTS=10000000` takes hours and 20 GB in
+# FOLDER, which stays, so that the next run measures at once.
+.PHONY: bench-events
+bench-events: $(VENV)/.dev
+	$(BIN)/python -m bench.search --events $${EVENTS:-1000000} --keep $${FOLDER:-bench-events}
+
 # German and any further language: collects the words of templates and code into locale/*/LC_MESSAGES/django.po, keeps what is
 # translated, and compiles. Needs GNU gettext (`make system`); what runs needs only the compiled files, which are kept in git.
 .PHONY: messages

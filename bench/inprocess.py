@@ -46,8 +46,9 @@ def pages(browser: Any) -> Callable[[str], Any]:
 
 
 def measure(get: Callable[[str], Any], address: str, repeats: int) -> tuple[float, float]:
-    """Medians in milliseconds of the clock and of the processor; the first answer is left out."""
-    get(address)
+    """Medians in milliseconds of the clock and of the processor; the first answer is left out, and a history being read is waited for."""
+    while get(address).status_code == 503:
+        pass
     clock, processor = [], []
     for _ in range(repeats):
         at, used = time.perf_counter(), time.process_time()

@@ -22,7 +22,7 @@ import orjson
 from bench import inprocess
 
 ROOT = Path(__file__).resolve().parents[1]
-REPEATS = 3
+REPEATS = 2
 DAYS = 90
 BATCH = 5_000
 LIMIT = 300  # milliseconds that a first page may take

@@ -32,6 +32,7 @@ def keys(server: Server) -> dict[str, str]:
 
 
 WIDE_REGION = "eu-central-1"  # of these tests alone
+MANY_VALUES_REGION = "eu-north-1"
 
 
 @pytest.fixture
@@ -290,15 +291,50 @@ def test_an_endpoint_is_connected_tested_and_left_again(visit: Callable[..., Pag
     expect(page.get_by_text("is forgotten")).to_be_visible()
 
 
-def test_the_audit_pages_print_without_the_frame(visit: Callable[..., Page], keys: dict[str, str]) -> None:
+def test_paper_has_no_frame_but_whole_ids_the_filter_and_the_accounts_time(
+    visit: Callable[..., Page], keys: dict[str, str]
+) -> None:
     page = visit()
-    for address in ("/audit/", "/audit/keys/", f"/keys/{keys['walnut']}/tab/policy/"):
+    written = "each => getComputedStyle(each, '::after').content"
+    for address in (
+        "/audit/?operation=CreateKey",
+        "/audit/keys/",
+        f"/keys/{keys['walnut']}/tab/policy/",
+        "/keys/?q=nut",
+    ):
         page.goto(address)
         page.emulate_media(media="print")
-        for hidden in (".top", ".side", ".foot"):
-            expect(page.locator(hidden).first).to_be_hidden()
-        expect(page.locator(".print-only").first).to_contain_text("111122223333")
+        for hidden in (".top", ".side", ".foot", "main .toolbar", "main .list-tools"):
+            if page.locator(hidden).count():
+                expect(page.locator(hidden).first).to_be_hidden()
+        head = page.locator(".print-only").first
+        expect(head).to_contain_text("111122223333")
+        expect(head).to_contain_text(f"{datetime.now(UTC):%Y-%m-%d}")
+        for abbreviated in page.locator("main .abbreviated").all()[:3]:
+            assert str(abbreviated.get_attribute("title")) in abbreviated.evaluate(written), address
         page.emulate_media(media="screen")
+    expect(head).to_contain_text("Filter: q = nut")
+    page.goto("/keys/?q=nut&print=all")
+    expect(page.locator("main")).to_contain_text("The list is whole: 3 rows.")
+
+
+def test_a_facet_leads_to_more_values_which_are_searched(visit: Callable[..., Page], server: Server) -> None:
+    tags = [{"TagKey": f"fruit {number:02}", "TagValue": "ripe"} for number in range(20)]
+    server.client(region=MANY_VALUES_REGION).create_key(Tags=tags)
+    page = visit()
+    page.locator("#region").select_option(MANY_VALUES_REGION)
+    page.wait_for_load_state()
+    expect(page.locator("#region")).to_have_value(MANY_VALUES_REGION)
+    page.goto("/keys/")
+    page.locator("#facet-tag").click()
+    expect(page.locator(".facet[open]").get_by_role("link", name="fruit 00=ripe")).to_be_visible()
+    expect(page.locator(".facet[open]").get_by_role("link", name="fruit 19=ripe")).to_have_count(0)
+    page.get_by_role("link", name="More… Tag").click()
+    page.get_by_role("searchbox", name="Search the values").fill("fruit 1")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator("tbody tr")).to_have_count(10)
+    page.get_by_role("link", name="fruit 19=ripe").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
 
 
 def test_a_phone_shows_states_and_outcomes_without_scrolling_sideways_and_folds_the_filters(
