@@ -14,6 +14,7 @@ import contextlib
 import enum
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -287,7 +288,7 @@ class Token:
     def _find(self) -> None:
         with _one_at_a_time(self.module):
             try:
-                _look_for(self.module, self.label)
+                _surely(lambda: _look_for(self.module, self.label), self.module)
             except pkcs11.PKCS11Error as reason:
                 raise _told(reason) from reason
 
@@ -325,7 +326,8 @@ class Token:
             self._idle = [each for each in self._idle if not each.is_over]
             session = self._idle.pop() if self._idle else None
         if session is None:
-            session = _Session(_open(self.module, self.label, self.pin), self.module)
+            opened = _surely(lambda: _open(self.module, self.label, self.pin), self.module)
+            session = _Session(opened, self.module)
         try:
             yield session
         except BaseException:
@@ -376,6 +378,22 @@ def _initialise_anew(module: str) -> None:
 _logins: dict[
     tuple[str, str], tuple[str, int]
 ] = {}  # (module, token) → PIN and initialisation that this process is logged in with
+
+
+# SoftHSM reads a token's files when it is initialised and at a login. While another process writes one of them it may find no token, or
+# one whose user has no PIN: such an answer is believed when it is the same after these pauses.
+_PAUSES = (0.01, 0.05, 0.2)  # seconds
+_UNSURE = (pkcs11.NoSuchToken, pkcs11.UserPinNotInitialized)
+
+
+def _surely(work: Callable[[], T], module: str) -> T:
+    for pause in _PAUSES:
+        try:
+            return work()
+        except _UNSURE:
+            time.sleep(pause)
+            _initialise_anew(module)
+    return work()
 
 
 def _open(module: str, label: str, pin: str) -> pkcs11.Session:

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pkcs11
 import pytest
 
+from engine.hsm import token as token_module
 from engine.hsm.token import Reason, Token, TokenError
 from tests.support.softhsm import MODULE, PIN, SoftHsm
 
@@ -132,6 +134,32 @@ def test_a_module_that_cannot_be_initialised_is_told_and_used_again_once_it_can(
         with refused(Reason.FAILED):
             token.check()
     assert token.decrypt(KEY, *token.encrypt(KEY, b"again", b""), b"") == b"again"
+
+
+def test_a_token_that_another_process_writes_just_now_is_not_taken_for_one_that_is_away(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SoftHSM, asked while a file of the token is being written, says that there is none, or that its user has no PIN."""
+    library = token_module._library(MODULE)
+    failures: list[type[Exception]] = []
+
+    class Written:
+        reinitialize = library.reinitialize
+
+        def get_token(self, **wanted: str) -> Any:
+            if failures:
+                raise failures.pop()
+            return library.get_token(**wanted)
+
+    monkeypatch.setattr(token_module, "_library", lambda module: Written())
+    for failure, reason in ((pkcs11.NoSuchToken, Reason.GONE), (pkcs11.UserPinNotInitialized, Reason.NO_USER)):
+        failures[:] = [failure] * 4
+        token.check()
+        failures[:] = [failure] * 4
+        token.find()
+        failures[:] = [failure] * 100
+        with refused(reason):
+            token.check()
 
 
 def test_a_module_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
