@@ -73,8 +73,9 @@ def destroy_material(store: KeyStore, key: models.Key) -> None:
     if has_own_material(store):
         return
     try:
+        orphans.note_again(store, key)
         orphans.sweep(store, key.key_id)
-    except DatabaseError:
+    except (AWSError, DatabaseError):
         logger.exception(
             "key store %s: material of the key %s, which was not made, may be left", store.store_id, key.key_id
         )

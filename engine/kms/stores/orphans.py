@@ -40,6 +40,15 @@ def forget(key_id: str) -> None:
         models.OrphanedMaterial.objects.filter(key_id=key_id).delete()
 
 
+def note_again(store: KeyStore, key: models.Key) -> None:
+    """The material of a key that was not stored. Its note may be gone by now: a connection of the store swept before the device had made
+    it. Raises CustomKeyStoreNotFoundException."""
+    place = {"account_id": key.account_id, "region": key.region, "key_id": key.key_id}
+    with write():
+        if not models.Key.objects.filter(**place).exists():
+            models.OrphanedMaterial.objects.get_or_create(key_id=key.key_id, defaults={"store": snapshots.row(store)})
+
+
 def note(row: models.Key) -> None:
     """With the running transaction's commit, the material of this key is nobody's."""
     store = models.CustomKeyStore.objects.filter(store_id=row.custom_key_store_id).first()

@@ -196,15 +196,21 @@ def test_material_whose_key_was_never_stored_is_destroyed_at_the_next_connection
     assert store.decrypt(store.encrypt()) == b"secret"
 
 
-def test_no_key_is_made_of_material_that_was_destroyed_meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = orphans.expect
+def test_no_key_is_made_of_material_that_may_be_destroyed_and_none_of_it_is_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was connected anew meanwhile, which swept what was no key's, before the token had made this."""
+    original, made = orphans.expect, []
 
     def expect(at: Any, key_id: str) -> None:
         original(at, key_id)
         orphans.forget(key_id)
+        made.append(bytes.fromhex(key_id.replace("-", "")))
 
     monkeypatch.setattr(orphans, "expect", expect)
     before = store.kms.list_keys()["Keys"]
     with pytest.raises(store.kms.exceptions.KMSInternalException):
         key_stores.key_in(store.kms, store.store_id)
     assert store.kms.list_keys()["Keys"] == before
+    assert not Token(MODULE, store.cluster.label, store.cluster.pin).has(made[0])
+    assert not models.OrphanedMaterial.objects.filter(store__store_id=store.store_id).exists()
