@@ -328,6 +328,7 @@ def sections(folder: Path, seconds: int, *, short: bool) -> list[tuple[str, list
         found.append(("Signing", signing.run(server.client(), folder, server.url, credentials, 4, measure)))
     found.append(("Memory and connections under attack", attack.run(folder)))
     found.append(("Custom key stores", _table("bench.key_stores")))
+    found.append(("The transparency log", _table("bench.log_cost")))
     found.append(("Size", scale.run(folder, 3, measure)))
     found.append(("The console's lists", _table("bench.lists")))
     found.append(("Who may do what: 1,000 principals, 10,000 keys", _table("bench.access")))
