@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from console import charts, paging
+from console import charts, moments, paging
 from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import service
+from keys.inventory import inventory
 from keys.policy.policy_changes import PolicyDifference
 from keys.record import events, history, key_changes, key_events
 from keys.record.key_changes import FactChange
@@ -40,6 +43,7 @@ class Change:
     words: str | Promise = ""
     before: KeySnapshot | None = None
     after: KeySnapshot | None = None
+    observed: tuple[FactChange, ...] = ()
 
     @property
     def as_of(self) -> str:
@@ -48,6 +52,8 @@ class Change:
 
     @property
     def facts(self) -> list[FactChange]:
+        if self.observed:
+            return list(self.observed)
         if self.before is None or self.after is None:
             return []
         return list(key_changes.facts(self.before, self.after, self.time, self.time))
@@ -66,13 +72,21 @@ class Change:
 
 def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     now = service.record_now(request)
-    read, whole = _events(request, key["Arn"], now)
+    seen = [] if service.backend(request).embedded else inventory.observed_changes(request, key["KeyId"])
+    untold = ""
+    try:
+        read, whole = _events(request, key["Arn"], now)
+    except ClientError as error:
+        if not seen:
+            raise
+        read, whole, untold = [], True, service.sentence(error)  # of what no record tells, readings tell
     rotations, _problem = optional(lambda: service.pages(kms, "list_key_rotations", "Rotations", KeyId=key["KeyId"]))
     automatic = [each["RotationDate"] for each in rotations or () if each.get("RotationType") == "AUTOMATIC"]
-    found = with_time_alone(changes(read, key), automatic, now)
+    found = with_observed(with_time_alone(changes(read, key), automatic, now), seen, key["KeyState"])
     states = [(change.time, change.state) for change in found]
     if not states or states[0][0] > key["CreationDate"]:
-        states.insert(0, (key["CreationDate"], states[0][1] if states else key["KeyState"]))
+        first = (_before(found[0]) or states[0][1]) if found else key["KeyState"]
+        states.insert(0, (key["CreationDate"], first))
     rotation, _problem = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
     ahead = [
         (key.get("DeletionDate"), _("The key and its material are destroyed")),
@@ -89,6 +103,7 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
         "now": now,
         "ahead": sorted((moment, words) for moment, words in ahead if moment),
         "whole": whole,
+        "untold": untold,
     }
 
 
@@ -134,6 +149,47 @@ def with_time_alone(found: Sequence[Change], rotated: Iterable[datetime], now: d
         if earlier:
             made.insert(len(earlier), Change(moment, earlier[-1].state, words=_ROTATED))
     return made
+
+
+# Each column that readings compare, as it is called.
+_COLUMNS: dict[str, str | Promise] = {
+    "state": gettext_lazy("Status"),
+    "deletion_date": gettext_lazy("Deletion date"),
+    "valid_to": gettext_lazy("Imported key material expires"),
+    "description": gettext_lazy("Description"),
+    "aliases": gettext_lazy("Aliases"),
+    "tags": gettext_lazy("Tags"),
+    "rotation": gettext_lazy("Automatic rotation"),
+    "regionality": gettext_lazy("Regionality"),
+    "public": gettext_lazy("Anyone can use it"),
+}
+
+
+def with_observed(found: Sequence[Change], seen: Iterable[Any], state_now: str) -> list[Change]:
+    """The changes with what only readings of the key tell: a difference between two of them, where no event between them is a change."""
+    made = list(found)
+    for each in seen:
+        if any((each.after is None or each.after <= change.time) and change.time <= each.before for change in found):
+            continue
+        differs = json.loads(each.facts)
+        facts = tuple(FactChange(_COLUMNS[name], before, after) for name, (before, after) in differs.items())
+        words = _("Observed by this console: not as it was read before")
+        if each.after is not None:
+            words = _("Observed by this console: changed since %(time)s") % {"time": moments.to_second(each.after)}
+        made.append(Change(each.before, differs.get("state", ("", ""))[1], words=words, observed=facts))
+    made.sort(key=lambda change: change.time)
+    state = ""
+    for number, change in enumerate(made):
+        state = (
+            change.state or state or next((_before(later) for later in made[number + 1 :] if _before(later)), state_now)
+        )
+        made[number] = replace(change, state=state)
+    return made
+
+
+def _before(change: Change) -> str:
+    """The state that a reading found before it, if it is about the state."""
+    return next((each.before for each in change.observed if each.name == _COLUMNS["state"]), "")
 
 
 def _detail(event: Event) -> str:

@@ -19,7 +19,7 @@ from console.request import ConsoleRequest, kept
 from engine.public import database
 from keys import leases, service
 from keys.inventory import key_rows, query, sync, visibility
-from keys.inventory.models import InventoryCount, InventoryKey, SyncState
+from keys.inventory.models import InventoryCount, InventoryKey, ObservedChange, SyncState
 from keys.inventory.query import VisibleKeys as VisibleKeys  # lists are typed by it
 
 if TYPE_CHECKING:
@@ -132,9 +132,15 @@ def state_of_endpoint(request: ConsoleRequest, scope: str | None) -> tuple[SyncS
     return SyncState.objects.filter(**where).first(), number
 
 
+def observed_changes(request: ConsoleRequest, key_id: str) -> list[ObservedChange]:
+    """What readings of another endpoint's key found to be another than before, the oldest first: for who was told the key by DescribeKey, which
+    there is asked with the endpoint's one set of credentials."""
+    return list(ObservedChange.objects.filter(**place(request), key_id=key_id).order_by("before", "pk"))
+
+
 def drop(scope: str) -> None:
     """Forget the keys of a connection that is forgotten."""
-    for model in (InventoryKey, InventoryCount, SyncState):
+    for model in (InventoryKey, InventoryCount, ObservedChange, SyncState):
         model.objects.filter(account_id=scope).delete()
 
 

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from engine.public.condition_keys import says_who
 from keys import service
+from keys.inventory import observed
 from keys.inventory.models import InventoryCount, InventoryKey, InventoryTag
 
 # The facets, of which each combination of values is counted; each is a column of the inventory.
@@ -48,6 +49,7 @@ def read(
     stale at once, for whoever may read it next; its last use comes from the trail instead of a call for each key. Raises ClientError
     for what is neither a refusal nor a missing key.
     """
+    read_at = timezone.now()
     try:
         metadata = kms.describe_key(KeyId=key_id)["KeyMetadata"]
     except ClientError as error:
@@ -73,6 +75,7 @@ def read(
         "deletion_date": metadata.get("DeletionDate"),
         "valid_to": metadata.get("ValidTo"),
         "readable": True,
+        "read_at": read_at,
     }
     details = _KeyDetails(kms, key_id)
     details.aliases(row, aliases)
@@ -211,6 +214,8 @@ def write(
                     counts.subtract(_counted(known))
                     known.delete()
                 continue
+            if known is not None and observed.follows(account_id):
+                observed.compare(place, known, row)
             stamps = {"change": change, **({} if round is None else {"round": round})}
             counts.update(_store(place, key_id, known, {**row, **stamps}))
         _count(account_id, region, counts)

@@ -46,6 +46,7 @@ class InventoryKey(models.Model):
     stale_at = models.DateTimeField(null=True, help_text="when time alone changes what is shown")
     change = models.BigIntegerField(default=0, help_text="the engine's last change that was known when this was read")
     round = models.PositiveIntegerField(default=0, help_text="the reading of the whole list that last saw this key")
+    read_at = models.DateTimeField(null=True, help_text="when it was described")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "region", "key_id"], name="inventory_identity")]
@@ -123,6 +124,23 @@ class InventoryCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.facet} {self.value}: {self.number}"
+
+
+class ObservedChange(models.Model):
+    """What a reading of another endpoint's key found to be another than the reading before did: it happened `after` and `before`."""
+
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    key_id = models.CharField(max_length=64)
+    after = models.DateTimeField(null=True, help_text="empty where it is not known")
+    before = models.DateTimeField()
+    facts = models.TextField(help_text="JSON: column → [text before, text after]")
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "region", "key_id", "before"], name="observed_change_of_key")]
+
+    def __str__(self) -> str:
+        return f"{self.key_id}: {self.facts}"
 
 
 class SyncState(models.Model):

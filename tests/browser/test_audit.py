@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -65,3 +65,20 @@ def test_an_auditor_verifies_compares_and_sets_a_rule_without_scripts(
     page.goto("/audit/compliance/")
     page.get_by_role("link", name="Every key has a tag “owner”").click()
     expect(page.get_by_role("link", name=key)).to_be_visible()
+    page.get_by_role("row", name=key).get_by_role("link", name="Make an exception").click()
+    page.get_by_label("Reason").fill("moved next week")
+    page.get_by_label("Owner").fill("ann")
+    page.get_by_label("Expires").fill(f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%dT%H:%M}")
+    page.get_by_role("button", name="Make exception").click()
+    expect(page.locator("main")).to_contain_text("moved next week")
+    page.goto("/audit/compliance/")
+    page.get_by_role("button", name="Run and keep results").click()
+    page.goto("/audit/compliance/report/")
+    expect(page.get_by_role("img", name=re.compile("table")).first).to_be_visible()
+    expect(page.locator("main")).to_contain_text("moved next week")
+
+    page.goto("/audit/?operation=UpdateKeyDescription")
+    page.locator("svg.chart a").last.click()
+    expect(page.get_by_role("link", name="UpdateKeyDescription").first).to_be_visible()
+    page.goto("/audit/keys/")
+    expect(page.get_by_role("link", name=key[:8]).first).to_be_visible()

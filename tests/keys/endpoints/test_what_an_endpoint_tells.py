@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 
 from keys.endpoints import backends
+from keys.inventory.models import ObservedChange
 from tests.conftest import TestAccount
 from tests.support.connections import connect
 from tests.support.server import ACCESS_KEY_ID, ACCOUNT, SECRET, Server
@@ -187,3 +188,42 @@ def test_the_past_of_an_endpoint_without_a_record_is_not_told(at_moto: Client, u
         page = at_moto.get(address, {"as_of": "2026-01-01"}).content.decode()
         assert NOT_TOLD in page, address
         assert "The record tells of no" not in page, address
+
+
+# --- what no record tells, readings of the list do
+
+
+def changed_elsewhere(browser: Client, kms: Any, key_id: str) -> str:
+    """The key's timeline, after the list was read, somebody changed the key at the endpoint, and the list was read again."""
+    text(browser, "/keys/")
+    kms.disable_key(KeyId=key_id)
+    kms.update_key_description(KeyId=key_id, Description="by another hand")
+    browser.post("/settings/endpoints/refresh/", {"next": "/keys/"})
+    assert "by another hand" in text(browser, "/keys/?cols=alias&cols=description")
+    return text(browser, f"/keys/{key_id}/tab/timeline/")
+
+
+def test_a_difference_between_two_readings_is_told_as_observed(
+    at_moto: Client, moto: str, used_at_moto: str, their_kms: Callable[[str], Any]
+) -> None:
+    page = changed_elsewhere(at_moto, their_kms(moto), used_at_moto)
+    assert "Observed by this console: changed since " in page
+    assert "− used a minute ago" in page
+    assert "+ by another hand" in page
+    assert "− Enabled" in page
+    assert NOT_TOLD in page
+    (change,) = ObservedChange.objects.filter(key_id=used_at_moto)
+    assert change.after is not None
+    assert change.after < change.before
+    at_moto.post("/settings/endpoints/refresh/", {"next": "/keys/"})
+    text(at_moto, "/keys/")
+    assert ObservedChange.objects.filter(key_id=used_at_moto).count() == 1
+
+
+def test_what_the_endpoints_record_tells_is_not_told_twice(
+    at_second: Client, server: Server, used_at_second: str
+) -> None:
+    page = changed_elsewhere(at_second, server.client(), used_at_second)
+    assert ObservedChange.objects.filter(key_id=used_at_second).exists()
+    assert "UpdateKeyDescription" in page
+    assert "Observed by this console" not in page
