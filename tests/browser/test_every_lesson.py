@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from tests.support.lesson_commands import PATHS
+from tests.support.lesson_pages import WALKS, Walk
 from tests.support.lesson_students import LESSONS, ShownStep, Student, make_class
 from tests.support.server import Server
 
@@ -45,23 +47,58 @@ def do(student: Student, folder: Path) -> Done:
 
 
 @pytest.fixture(scope="module")
-def lessons(
-    server: Server, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[dict[str, Future[Done]]]:
-    """Those of the tests that are run."""
+def slugs(request: pytest.FixtureRequest) -> list[str]:
+    """Of the lessons whose tests are run."""
     chosen = {str(item.callspec.params.get("slug")) for item in request.session.items if hasattr(item, "callspec")}
-    students = make_class(server, [slug for slug in PATHS if slug in chosen])
+    return [slug for slug in PATHS if slug in chosen]
+
+
+@pytest.fixture(scope="module")
+def lessons(
+    server: Server, tmp_path_factory: pytest.TempPathFactory, slugs: list[str]
+) -> Iterator[dict[str, Future[Done]]]:
+    students = make_class(server, slugs)
     with ThreadPoolExecutor(2) as shells:
         yield {slug: shells.submit(do, each, tmp_path_factory.mktemp(slug)) for slug, each in students.items()}
 
 
+@pytest.fixture(scope="module")
+def walkers(server: Server, slugs: list[str]) -> dict[str, Student]:
+    """Who use the pages."""
+    return make_class(server, slugs, "Pages")
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser, server: Server) -> Iterator[Page]:
+    context = chromium.new_context(base_url=server.url, viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
 def test_every_lesson_is_among_them() -> None:
-    assert set(PATHS) == set(LESSONS)
+    assert set(PATHS) == set(WALKS) == set(LESSONS)
+
+
+@pytest.mark.parametrize("slug", PATHS)
+def test_a_lesson_is_done_by_the_pages_that_it_leads_to(walkers: dict[str, Student], page: Page, slug: str) -> None:
+    student = walkers[slug]
+    student.prepare()
+    cookies = [(each.name, each.value) for each in student.browser.cookies]
+    page.context.add_cookies(
+        [{"name": name, "value": str(value), "url": student.server.url} for name, value in cookies]
+    )
+    walk = Walk(student, page)
+    WALKS[slug](walk)
+    walk.answer()
+    open_steps = page.locator(".lab-steps > li:not(.lab-done)")
+    assert open_steps.all_inner_texts() == []
+    assert page.locator(".lab-done").count() == len(student.lesson.steps)
 
 
 @pytest.mark.parametrize("slug", PATHS)
 def test_a_lesson_is_done_by_the_commands_that_it_prints(lessons: dict[str, Future[Done]], slug: str) -> None:
-    done = lessons[slug].result(120)
+    done = lessons[slug].result(300)
     assert tuple(_REFUSED.findall(done.errors)) == PATHS[slug].refused, done.errors
     assert not _NOT_AS_PRINTED.search(_REFUSED.sub("", done.errors)), done.errors
     assert {name: step.text for name, step in done.right.items() if not step.done} == {}, done.output + done.errors
@@ -69,6 +106,6 @@ def test_a_lesson_is_done_by_the_commands_that_it_prints(lessons: dict[str, Futu
 
 @pytest.mark.parametrize("slug", PATHS)
 def test_a_wrong_path_is_not_ticked_and_its_hint_is_shown(lessons: dict[str, Future[Done]], slug: str) -> None:
-    shown = lessons[slug].result(120).wrong[PATHS[slug].step]
+    shown = lessons[slug].result(300).wrong[PATHS[slug].step]
     assert not shown.done
     assert PATHS[slug].hint in shown.text

@@ -14,8 +14,8 @@ class Browsing:
     """One browser session at `server`."""
 
     def __init__(self, server: Server) -> None:
-        self._url = server.url
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self._url, self.cookies = server.url, CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
 
     def get(self, path: str) -> str:
         with self._opener.open(self._url + path) as answer:

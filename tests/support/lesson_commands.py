@@ -158,7 +158,6 @@ PATHS: dict[str, LessonPath] = {
             aws kms encrypt --key-id "$OTHER_KEY" --plaintext secret"""
         ),
         refused=("DisabledException",),
-        real=True,
     ),
     "envelope": LessonPath(
         "find-the-limit",

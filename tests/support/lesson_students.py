@@ -68,6 +68,14 @@ class Student:
             self.partner = iam.create_access_key(UserName=PARTNER)["AccessKey"]
 
     @property
+    def partner_arn(self) -> str:
+        return f"arn:aws:iam::{self.card['account']}:user/{PARTNER}"
+
+    def partner_client(self) -> Any:
+        keys = {"access_key_id": self.partner["AccessKeyId"], "secret_access_key": self.partner["SecretAccessKey"]}
+        return self.server.client(**keys)
+
+    @property
     def address(self) -> str:
         return f"/learn/{self.slug}/"
 
