@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from engine.wire.services import SERVICES
+from learn.class_accounts import join_links, urls
 from tests.conftest import TestUser, new_account, sign_in_browser
 from tests.support import members, raw, samples
 from tests.support.calls import EVERY, Calls
@@ -26,6 +28,8 @@ class World:
     grace: TestUser
     browser: Client  # Ada's
     addresses: list[str]  # of Grace's things
+    classes: list[str]  # of the class
+    teacher: str  # account ID
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +43,14 @@ def world(prepared: object) -> World:
     leaving = ("principals/sign-out/", "principals/sign-in/use/", "settings/profile/sessions/")
     several = [found for route, found in samples.addresses(there).items() if route not in leaving]
     addresses = [each for found in several for each in found]
-    classes = [f"{made.address}{each}" for each in ("", "add/", "manage/", "close/", "students/grace-hopper/")]
-    return World(ada, grace, sign_in_browser(ada), [*addresses, *classes])
+    link = join_links.make(made.row, 90, 3)
+    given = {"slug": made.row.slug, "pk": link.pk, "user_name": "grace-hopper"}
+    classes = [
+        reverse(str(each.name), kwargs={name: given[name] for name in each.pattern.converters})
+        for each in urls.urlpatterns
+        if "slug" in each.pattern.converters
+    ]
+    return World(ada, grace, sign_in_browser(ada), addresses, classes, account.account_id)
 
 
 def state(user: TestUser) -> str:
@@ -66,6 +76,13 @@ def test_no_page_shows_or_changes_anything_of_another_students_account(world: Wo
     assert state(world.grace) == before
 
 
+def test_of_its_class_a_student_finds_no_page(world: World) -> None:
+    assert len(world.classes) > 10
+    for address in world.classes:
+        assert world.browser.post(address, {"do": "end"}).status_code == 404, address
+        assert world.browser.get(address).status_code in (404, 405), address
+
+
 def test_no_call_with_another_accounts_names_is_answered_with_anything_of_it(world: World) -> None:
     calls = Calls(world.grace)
     everywhere = [(name, operation, calls.sound(name, operation)) for name, operation in EVERY]
@@ -77,7 +94,7 @@ def test_no_call_with_another_accounts_names_is_answered_with_anything_of_it(wor
         body = _body(name, operation, json.loads(named))
         answer = raw.send(world.ada, name, operation, body)
         assert MARK.encode() not in answer.body, operation
-        if name == "kms" and f":{there}:key/" in named:
+        if name == "kms" and (f":{there}:key/" in named or "CiphertextBlob" in parameters):
             assert answer.status != 200, operation
     assert state(world.grace) == before
 
@@ -90,7 +107,7 @@ def _body(name: str, operation: str, parameters: dict[str, Any]) -> bytes:
 
 def test_a_student_takes_no_role_of_another_students_account_nor_of_the_teachers(world: World) -> None:
     sts = world.ada.client("sts")
-    for account in (world.grace.account.account_id,):
+    for account in (world.grace.account.account_id, world.teacher):
         with pytest.raises(sts.exceptions.ClientError, match="AccessDenied"):
             sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/OrganizationAccountAccessRole", RoleSessionName="ada")
 
