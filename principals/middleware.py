@@ -19,7 +19,7 @@ from engine.public import signin
 OPEN = frozenset(
     (
         *("sign-in", "sign-in-second-factor", "sign-in-new-password", "sign-in-enrolment"),
-        *("sign-in-root", "sign-in-by", "sign-in-callback"),
+        *("sign-in-root", "sign-in-by", "sign-in-callback", "sign-in-saml"),
         *("sign-out", "use-session", "class-join", "styleguide", "theme", "language", "favicon", "style-sheet"),
     )
 )

@@ -11,7 +11,7 @@ from principals.last_accessed import views as last_accessed
 from principals.mfa import views as mfa
 from principals.policies.views import attachments, inline, managed
 from principals.roles import views as roles
-from principals.sign_in.views import enrolment, provider, root, sign_in, steps, switch
+from principals.sign_in.views import enrolment, provider, root, saml, sign_in, steps, switch
 from principals.users.views import access_keys, users
 
 urlpatterns = [
@@ -19,6 +19,7 @@ urlpatterns = [
     path("sign-in/root/", root.sign_in, name="sign-in-root"),
     path("sign-in/by/<int:provider>/", provider.begin, name="sign-in-by"),
     path("sign-in/callback/", provider.back, name="sign-in-callback"),
+    path("sign-in/saml/", saml.consume, name="sign-in-saml"),
     path("sign-in/second-factor/", steps.second_factor, name="sign-in-second-factor"),
     path("sign-in/enrolment/", enrolment.enrol, name="sign-in-enrolment"),
     path("sign-in/new-password/", steps.new_password, name="sign-in-new-password"),

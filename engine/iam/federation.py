@@ -101,17 +101,7 @@ def assume_role_with_saml(context: CallContext, parameters: dict[str, Any]) -> A
     identity = saml_identity.check(
         context.account_id, parameters["PrincipalArn"], parameters["RoleArn"], parameters["SAMLAssertion"]
     )
-    _check(identity.tags, identity.source_identity)
-    asked = Asked(
-        identity.principal(),
-        SAML,
-        identity.session_name,
-        identity.conditions,
-        identity.session_conditions,
-        identity.tags,
-        identity.transitive,
-        identity.source_identity,
-    )
+    asked = of_saml(identity)
     seconds = identity.session_seconds
     if seconds and "DurationSeconds" in parameters:
         parameters = {**parameters, "DurationSeconds": min(seconds, parameters["DurationSeconds"])}
@@ -124,6 +114,21 @@ def assume_role_with_saml(context: CallContext, parameters: dict[str, Any]) -> A
         "Audience": identity.recipient,
         "NameQualifier": identity.name_qualifier,
     }
+
+
+def of_saml(identity: saml_identity.Identity) -> Asked:
+    """The session that a response asks for."""
+    _check(identity.tags, identity.source_identity)
+    return Asked(
+        identity.principal(),
+        SAML,
+        identity.session_name,
+        identity.conditions,
+        identity.session_conditions,
+        identity.tags,
+        identity.transitive,
+        identity.source_identity,
+    )
 
 
 def _role(context: CallContext, parameters: dict[str, Any]) -> Role | None:

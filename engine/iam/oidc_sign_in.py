@@ -235,13 +235,15 @@ def session_name(identity: web_identity.Identity) -> str:
     return re.sub(r"[^\w+=,.@-]", "-", shown or identity.subject, flags=re.ASCII)[:64].ljust(2, "-")
 
 
-def context_of(account_id: str, source_ip: str, user_agent: str) -> CallContext:
+def context_of(
+    account_id: str, source_ip: str, user_agent: str, operation: str = "AssumeRoleWithWebIdentity"
+) -> CallContext:
     """The call that a sign-in stands for."""
     return CallContext(
         account_id=account_id,
         region=REGION,
         service="sts",
-        operation="AssumeRoleWithWebIdentity",
+        operation=operation,
         principal=Principal("anonymous", account_id, "", ""),
         now=clock.now(account_id),
         request_id=new_id(),

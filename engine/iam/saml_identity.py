@@ -31,8 +31,8 @@ from engine.wire.errors import AWSError
 
 logger = logging.getLogger(__name__)
 
-_ATTRIBUTES = "https://aws.amazon.com/SAML/Attributes/"
-_TAG = f"{_ATTRIBUTES}PrincipalTag:"
+ATTRIBUTES = "https://aws.amazon.com/SAML/Attributes/"
+_TAG = f"{ATTRIBUTES}PrincipalTag:"
 _SESSION_NAME = re.compile(r"[a-zA-Z_0-9+=,.@-]{2,64}")
 _AUDIENCE = re.compile(r"urn:amazon:webservices(:[a-z-]+)?|https://([a-z0-9-]+\.)?signin\.(aws\.amazon\.com|amazonaws\.cn|amazonaws-us-gov\.com)/saml(/.*)?")  # fmt: skip
 _REDEEMED = timedelta(minutes=5)
@@ -88,7 +88,7 @@ class Identity:
         return found
 
     def _attribute(self, name: str) -> str:
-        return next(iter(self._attributes.get(_ATTRIBUTES + name, ())), "")
+        return next(iter(self._attributes.get(ATTRIBUTES + name, ())), "")
 
     @property
     def _name_id(self) -> Any:
@@ -103,6 +103,13 @@ class Identity:
         form: str = self._name_id.get("Format", "") if self._name_id is not None else ""
         short = form.removeprefix(_FORMAT)
         return short if short in ("persistent", "transient") else form
+
+    @property
+    def issued(self) -> datetime:
+        """When the provider made it."""
+        moment = _moment(self.assertion.get("IssueInstant"))
+        assert moment is not None  # `check` has looked
+        return moment
 
     @property
     def recipient(self) -> str:
@@ -136,7 +143,7 @@ class Identity:
 
     @property
     def transitive(self) -> tuple[str, ...]:
-        return self._attributes.get(f"{_ATTRIBUTES}TransitiveTagKeys", ())
+        return self._attributes.get(f"{ATTRIBUTES}TransitiveTagKeys", ())
 
     @property
     def conditions(self) -> dict[str, str | tuple[str, ...]]:
@@ -162,7 +169,7 @@ class Identity:
     @property
     def roles(self) -> set[tuple[str, ...]]:
         """The pairs of a role and a provider that the response lets be had, each in either order."""
-        values = self._attributes.get(f"{_ATTRIBUTES}Role", ())
+        values = self._attributes.get(f"{ATTRIBUTES}Role", ())
         return {tuple(sorted(part.strip() for part in value.split(","))) for value in values}
 
     def principal(self) -> Principal:

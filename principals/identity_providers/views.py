@@ -35,6 +35,7 @@ from principals.identity_providers.forms import (
 )
 from principals.sign_in import steps
 from principals.sign_in.views.provider import callback_address
+from principals.sign_in.views.saml import saml_address
 
 _SHOWN = 20_000  # characters of a metadata document: a page is not to be as long as some are
 LIST, MANAGE = "kmsconsole:ListSignInProviders", "kmsconsole:ManageSignInProviders"
@@ -132,7 +133,7 @@ def detail(request: ConsoleRequest) -> HttpResponse:
             "metadata": found.get("SAMLMetadataDocument", "")[:_SHOWN],
             "settings": settings,
             "settings_problem": problem,
-            "callback": callback_address(request),
+            "callback": saml_address(request) if saml else callback_address(request),
             "delete_action": f"iam:Delete{'SAML' if saml else 'OpenIDConnect'}Provider",
         },
     )

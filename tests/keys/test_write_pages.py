@@ -22,6 +22,7 @@ from tests.support.samples import POLICY, TRUST, Samples
 NO_CALL = {
     "sign-in": "a console sign-in has no API",
     "sign-in-rule": "a console sign-in has no API",
+    "sign-in-saml": "a console sign-in has no API",
     "sign-in-root": "a console sign-in has no API",
     "sign-in-second-factor": "a console sign-in has no API",
     "sign-in-new-password": "a console sign-in has no API",

@@ -1,0 +1,47 @@
+"""Sign in by SAML: the identity provider has the browser post its response here; of several roles the person chooses one.
+
+The post comes from the provider's site, so it has no token of a form of ours: what it brings is signed, for this address, and counts once.
+"""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from console import public_address, redirects
+from engine.public import identity_providers, signin
+from principals.sign_in import steps
+
+
+def saml_address(request: HttpRequest) -> str:
+    """Where responses are posted to: what the provider has to name as their recipient."""
+    return f"{public_address.of(request)}{reverse('sign-in-saml')}"
+
+
+@csrf_exempt
+@require_POST
+@sensitive_post_parameters("SAMLResponse")
+def consume(request: HttpRequest) -> HttpResponse:
+    response, after = request.POST.get("SAMLResponse", ""), redirects.safe(request, request.POST.get("RelayState", ""))
+    try:
+        choices = identity_providers.saml_choices(response)
+        wanted = request.POST.get("role", "")
+        chosen = choices[0] if len(choices) == 1 else next((each for each in choices if each.role_arn == wanted), None)
+        if chosen is None:
+            context = {"choices": choices, "response": response, "after": after}
+            return render(request, "principals/sign_in_saml.html", context)
+        found = identity_providers.saml_finish(
+            response, chosen, recipient=saml_address(request), **steps.browser(request)
+        )
+    except signin.SignInRefused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("sign-in")
+    steps.enter(request, found, beside=False)
+    answer = redirect(after)
+    steps.remember_account(answer, found.account_id)
+    return answer

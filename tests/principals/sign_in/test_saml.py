@@ -1,0 +1,109 @@
+"""Signing in by SAML: who one becomes by a posted response, and which responses are not taken."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.conftest import TestAccount
+from tests.engine.iam.test_saml import create, trusting
+from tests.support import identity_providers as idp
+from tests.support.answers import text
+
+ACS = "/principals/sign-in/saml/"
+HERE = f"http://testserver{ACS}"
+ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+ROLES = "https://aws.amazon.com/SAML/Attributes/Role"
+
+
+def post(response: str, browser: Client | None = None, **more: str) -> tuple[Client, Any]:
+    """A browser that sends no token of our forms, as one that comes from the provider's site."""
+    browser = browser or Client(enforce_csrf_checks=True)
+    return browser, browser.post(ACS, {"SAMLResponse": response, **more})
+
+
+def refusal(response: str) -> str:
+    browser, answer = post(response)
+    assert answer["Location"] == "/principals/sign-in/"
+    assert browser.get("/keys/").status_code == 302
+    return text(browser.get(answer["Location"]))
+
+
+def logins(account: TestAccount) -> list[dict[str, Any]]:
+    named = [{"AttributeKey": "EventName", "AttributeValue": "ConsoleLogin"}]
+    events = account.client("cloudtrail").lookup_events(LookupAttributes=named)["Events"]
+    return [json.loads(each["CloudTrailEvent"]) for each in events]
+
+
+def test_a_response_signs_in_once_as_the_role_it_names(account: TestAccount) -> None:
+    provider, role = create(account), trusting(account, {"StringEquals": {"saml:aud": HERE}}, policy=ALL)
+    response = idp.response(role, provider, recipient=HERE)
+    browser, answer = post(response, RelayState="/keys/")
+    assert answer["Location"] == "/keys/"
+    session = f"arn:aws:sts::{account.account_id}:assumed-role/people/ann"
+    assert session in text(browser.get("/settings/profile/"))
+    assert "company: ann" in text(browser.get("/settings/profile/"))
+    made = logins(account)[0]
+    assert (made["userIdentity"]["arn"], made["additionalEventData"]["identityProvider"]) == (session, provider)
+    assert "it was used before" in refusal(response)
+    assert "it was used before" in logins(account)[0]["errorMessage"]
+
+
+def test_of_several_roles_one_is_chosen(account: TestAccount) -> None:
+    provider, role = create(account), trusting(account, policy=ALL)
+    other = f"arn:aws:iam::{account.account_id}:role/none"
+    response = idp.response(
+        role, provider, recipient=HERE, attributes={ROLES: [f"{role},{provider}", f"{provider},{other}"]}
+    )
+    browser, answer = post(response)
+    assert "Choose a role" in text(answer)
+    assert "does not trust this sign-in" in text(post(response, role=other)[0].get("/principals/sign-in/"))
+    assert post(response, browser, role=role)[1]["Location"] == "/"
+    assert browser.get("/keys/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "for another service"),
+        ({"recipient": HERE, "sign": ""}, "signature invalid"),
+        ({"recipient": HERE, "key": "one"}, "signature invalid"),
+        ({"recipient": HERE, "audience": "https://other.example.com"}, "Invalid Audience"),
+        ({"recipient": HERE, "issuer": "https://other.example.com"}, "Issuer not present"),
+    ],
+)
+def test_a_response_that_is_not_for_this_console_is_not_taken(
+    account: TestAccount, changes: dict[str, Any], words: str
+) -> None:
+    provider, role = create(account), trusting(account)
+    assert words in refusal(idp.response(role, provider, **changes))
+    assert words in logins(account)[0]["errorMessage"]
+
+
+def test_who_tries_too_often_waits_and_leads_nobody_elsewhere(account: TestAccount) -> None:
+    provider, role = create(account), trusting(account)
+    forged = idp.response(role, provider, recipient=HERE, key="one")
+    for _ in range(5):
+        assert "signature invalid" in refusal(forged)
+    assert "Too many attempts" in refusal(forged)
+    assert len(logins(account)) == 5
+    _browser, answer = post(forged, RelayState="https://elsewhere.example.com/")
+    assert answer["Location"] == "/principals/sign-in/"
+
+
+def test_what_is_no_response_and_who_is_not_trusted_stays_outside(account: TestAccount) -> None:
+    provider = create(account)
+    role = trusting(account, {"StringEquals": {"saml:aud": "https://signin.aws.amazon.com/saml"}})
+    assert "does not trust this sign-in" in refusal(idp.response(role, provider, recipient=HERE))
+    elsewhere = "arn:aws:iam::999999999999:saml-provider/company"
+    for wrong in ("", "%%%", "PGEvPg==", "x" * 100_001, idp.response(role, elsewhere, recipient=HERE)):
+        assert "cannot be read, or gives no role" in refusal(wrong)
+    assert Client().get(ACS).status_code == 405
+
+
+def test_the_providers_page_names_the_address(account: TestAccount, signed_in: Client) -> None:
+    page = text(signed_in.get(f"/principals/identity-providers/one/?arn={create(account)}"))
+    assert HERE in page
