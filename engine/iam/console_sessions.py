@@ -91,8 +91,11 @@ def user_id(session_id: str) -> str:
 
 
 def user_since(session_id: str) -> datetime | None:
-    """When whose session it is was made (a role: the role), by its account's clock; None if the session has ended."""
+    """When whose session it is was made (a role: the role; the root user: when it was switched on), by its account's clock; None if the
+    session has ended."""
     row = _row(session_id)
+    if row is not None and row.user is not None and row.user.is_root:
+        return row.user.password_created
     who = (row.user or row.role) if row is not None else None
     return who.created if who is not None else None
 

@@ -13,6 +13,8 @@ from django.test import Client
 
 from audit.alerts import watch
 from audit.alerts.models import Alert
+from engine.iam import console_sessions
+from engine.iam.models import Account, ConsoleSession
 from tests.conftest import TestAccount
 from tests.principals.sign_in.test_enrolment import ENROL, secret
 from tests.support import totp
@@ -86,6 +88,10 @@ def test_it_helps_where_every_user_is_locked_out(account: TestAccount) -> None:
         assert browser.get(page).status_code == 200, page
     assert browser.post("/principals/users/admin/policies/lost/delete/", {}).status_code == 302
     assert iam.list_user_policies(UserName="admin")["PolicyNames"] == []
+    held = ConsoleSession.objects.get(user__account_id=account.account_id, user__is_root=True)
+    since, made = console_sessions.user_since(held.session_id), Account.objects.get(pk=account.account_id).created
+    assert since is not None
+    assert since > made  # for approvals of two persons it is one from then on
     again, answer = enter(account, password)
     assert answer["Location"] == SECOND
     again.post(SECOND, {"code": totp.code(seed, 1)})
