@@ -20,6 +20,7 @@ from engine.context import CallContext, new_id
 from engine.ec2.operations import OPERATIONS as EC2
 from engine.iam import accounts, credentials
 from engine.iam.operations import OPERATIONS as IAM
+from engine.iam.organizations import OPERATIONS as ORGANIZATIONS
 from engine.iam.principal import Principal
 from engine.iam.sts import OPERATIONS as STS
 from engine.kms import drills
@@ -48,7 +49,15 @@ _ATTEMPTS = (
 
 def operations() -> Mapping[str, Mapping[str, Operation]]:
     """The operation tables by service."""
-    return {"kms": KMS, "iam": IAM, "sts": STS, "cloudtrail": CLOUDTRAIL, "tagging": TAGGING, "ec2": EC2}
+    return {
+        "kms": KMS,
+        "iam": IAM,
+        "sts": STS,
+        "cloudtrail": CLOUDTRAIL,
+        "tagging": TAGGING,
+        "ec2": EC2,
+        "organizations": ORGANIZATIONS,
+    }
 
 
 _tables: Mapping[str, Mapping[str, Operation]] = {}

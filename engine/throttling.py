@@ -53,6 +53,7 @@ FAMILIES: Mapping[str, tuple[Family, ...]] = {
     "cloudtrail": (_family("lookup-events", 1_000, 2, "LookupEvents"), _family("trails", 1_000, 10)),
     "tagging": (_family("tagging", 1_000, 15),),
     "ec2": (_family("describe-regions", 1_000, 20),),
+    "organizations": (_family("organizations", 1_000, 10),),
     EXTERNAL_KEY_STORE: (_family("external-key-store", 1_800, 1_800),),
     CLOUDHSM_KEY_STORE: (_family("cloudhsm-key-store", 1_800, 1_800),),
 }

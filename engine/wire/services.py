@@ -102,6 +102,12 @@ SERVICES: Mapping[str, Service] = {
         Service(
             "ec2", "ec2", version="2016-11-15", only=frozenset({"DescribeRegions"}), internal_failure="InternalError"
         ),
+        Service(
+            "organizations",
+            "json",
+            target_prefixes=("AWSOrganizationsV20161128",),
+            internal_failure="ServiceException",
+        ),
     )
 }
 

@@ -116,3 +116,12 @@ def test_sts_answers_to_get(account: TestAccount, signer: Any) -> None:
     answer = service.handle(HttpRequest("GET", "/", query, {"host": "engine.local", **headers}, b"", "127.0.0.1"))
     assert answer.status == 200
     assert admin.arn in [each.text for each in ElementTree.fromstring(answer.body).iter()]
+
+
+def test_an_account_is_in_no_organization(account: TestAccount) -> None:
+    organizations = account.client("organizations")
+    apart = (400, "AWSOrganizationsNotInUseException", "Your account is not a member of an organization.")
+    for call in (organizations.describe_organization, organizations.list_accounts, organizations.list_roots):
+        assert refused(call) == apart
+    assert refused(organizations.describe_account, AccountId=account.account_id) == apart
+    assert refused(account.create_user("ann").client("organizations").list_roots)[1] == "AccessDeniedException"
