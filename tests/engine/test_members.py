@@ -86,6 +86,8 @@ NEVER_SOUND = {
     *("ConnectCustomKeyStore", "CreateCustomKeyStore", "DeleteCustomKeyStore", "DisconnectCustomKeyStore"),
     *("UpdateCustomKeyStore", "GetAccountPasswordPolicy", "DeleteAccountPasswordPolicy", "GetTrailStatus"),
     *("GenerateOrganizationsAccessReport", "GetOrganizationsAccessReport", "ListOrganizationsFeatures"),
+    *("DisableOrganizationsRootCredentialsManagement", "DisableOrganizationsRootSessions"),
+    *("EnableOrganizationsRootCredentialsManagement", "EnableOrganizationsRootSessions"),
     "DecodeAuthorizationMessage",
     *(
         f"{verb}OrganizationsRoot{what}"
@@ -106,7 +108,7 @@ def test_no_member_brings_an_operation_down(calls: Calls, name: str, operation: 
     base = calls.sound(name, operation)
     uses_up = operations()[name][operation].writes
     answer = raw.send(calls.user, name, operation, body_of(name, operation, base))
-    assert (answer.status == 200) == (operation not in NEVER_SOUND), answer
+    assert (answer.status == 200) == (operation not in NEVER_SOUND and name != "organizations"), answer
     if uses_up:
         base = calls.sound(name, operation)
     failures = []
