@@ -17,6 +17,7 @@ help:
 	@echo "make faults kill, starve and pause the server, the long form"
 	@echo "make fuzz   send made-up requests, policies and ciphertexts, the long form"
 	@echo "make history  random histories of keys and principals replayed from the record, the long form"
+	@echo "make clients  run other people's tools against the endpoint (docs/clients.md)"
 	@echo "make coverage  show which lines and branches of engine/ no test runs"
 	@echo "make training-token  make a SoftHSM token for an AWS CloudHSM key store (docs/key-stores.md)"
 	@echo "make training-proxy  make a proxy for an external key store, with a SoftHSM token, and serve it"
@@ -117,6 +118,19 @@ faults: $(VENV)/.dev system
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(BIN)/python -m pytest tests/fuzz -n 3 -q
 
+# Other people's tools against our endpoint, each in a virtual environment of its own, and the long form of Terraform's test.
+.PHONY: clients clients-requirements
+TOOLS := ansible custodian mongodb scoutsuite sops
+.clients/%/.done: tests/clients/tools/%.txt $(VENV)/.dev
+	@$(BIN)/uv venv --quiet --clear .clients/$*
+	@$(BIN)/uv pip install --quiet --python .clients/$*/bin/python --require-hashes --no-deps -r $<
+	@touch $@
+clients: $(TOOLS:%=.clients/%/.done)
+	$(BIN)/python -m pytest -n0 -q tests/clients/test_tools.py tests/clients/test_terraform.py
+clients-requirements: $(VENV)/.dev
+	cd tests/clients/tools && for tool in $(TOOLS); do ../../../$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --python-platform linux \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --overrides overrides.txt -o $$tool.txt $$tool.in; done
+
 # Lines and branches of engine/ that all tests but those of browser and clients run, in their own and in server processes.
 .PHONY: coverage
 coverage: $(VENV)/.dev system
@@ -164,6 +178,6 @@ requirements: $(VENV)/.dev
 .PHONY: clean
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov staticfiles
-	rm -rf tests/clients/js/node_modules tests/frontend/node_modules dist site build
+	rm -rf .clients tests/clients/js/node_modules tests/frontend/node_modules dist site build
 	find access audit bench console engine keys kmsconsole learn playground principals tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "The data folder is left as it is: $${KMSCONSOLE_DATA:-var}"

@@ -21,6 +21,7 @@ MADE_AGAIN = (
     ".coverage.host.1",
     "htmlcov/index.html",
     "engine/kms/__pycache__/keys.pyc",
+    ".clients/sops/x",
     "tests/clients/js/node_modules/x",
 )
 KEPT = (

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from ipaddress import ip_address
 from typing import Any
 
 from cryptography import x509
@@ -20,9 +21,14 @@ Parameters = dict[str, Any]
 
 
 def certificate(
-    common: str, key: ec.EllipticCurvePrivateKey, issuer: str = "", issuer_key: Any = None, days: int = 30
+    common: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str = "",
+    issuer_key: Any = None,
+    days: int = 30,
+    addresses: Sequence[str] = (),
 ) -> str:
-    """A certificate in PEM; its own issuer unless one is named."""
+    """A certificate in PEM; its own issuer unless one is named. `addresses`: of the server that shows it."""
 
     def name(text: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
@@ -36,6 +42,9 @@ def certificate(
         not_valid_before=now - timedelta(days=60),
         not_valid_after=now + timedelta(days=days),
     )
+    if addresses:
+        names = [x509.IPAddress(ip_address(each)) for each in addresses]
+        made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return made.sign(issuer_key or key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
