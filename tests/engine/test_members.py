@@ -89,11 +89,6 @@ NEVER_SOUND = {
     *("DisableOrganizationsRootCredentialsManagement", "DisableOrganizationsRootSessions"),
     *("EnableOrganizationsRootCredentialsManagement", "EnableOrganizationsRootSessions"),
     "DecodeAuthorizationMessage",
-    *(
-        f"{verb}OrganizationsRoot{what}"
-        for verb in ("Enable", "Disable")
-        for what in ("CredentialsManagement", "Sessions")
-    ),
 }
 
 
