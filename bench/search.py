@@ -58,19 +58,18 @@ PAGES = {
     "both hit much, together nothing": "principal=batch&operation=ReEncrypt",
     "four filters": "operation=Decrypt&source=192.0.2.7&context=purpose%3Dpayroll&session=session-7",
 }
+LOOKING = {"text: part of an ID, at the far end"}  # stops when its time is over, and says how far it looked
 # The other pages that read the record.
 OTHERS = {
     "overview: denied calls": "/",
     "key: use": "/keys/{key}/tab/use/",
     "key: timeline": "/keys/{key}/tab/timeline/",
     "key: impact of a deletion": "/keys/{key}/tab/impact/",
-    "key: policy history": "/keys/{key}/tab/policy/",
-    "key of a date": "/keys/{key}/?as_of={middle}",
+    "key: policy history": "/keys/{key}/policy/history/",
     "user": "/principals/users/batch/",
     "user: last accessed": "/principals/users/batch/last-accessed/",
     "key states at a date": "/audit/keys/?as_of={middle}",
     "compare two dates": "/audit/keys/compare/?before={middle}&after={next}",
-    "compare access of a key": "/audit/keys/compare/{key}/?before={middle}&after={next}",
     "compliance": "/audit/compliance/",
     "one event": "/audit/{event}/",
     "verify integrity": "/audit/verify/",
@@ -190,10 +189,11 @@ def run(events: int, pages: dict[str, str]) -> list[str]:
         "|---|---:|---:|---:|---|",
     ]
     print(lines[0], flush=True)
-    # Whole answers are measured: on a busy machine a page's time would be over before all is counted.
-    search.PAGE_SECONDS = search.SURVEY_SECONDS = 60.0
+    budgets = search.PAGE_SECONDS, search.SURVEY_SECONDS
     before, slow, get = memory(), [], inprocess.pages(browser)
     for name, query in pages.items():
+        # Whole answers are measured, but of what looks at each record: on a busy machine a page's time would be over before all is counted.
+        search.PAGE_SECONDS, search.SURVEY_SECONDS = budgets if name in LOOKING else (60.0, 60.0)
         address = f"/audit/?{query.format(**names)}"
         clock, processor = inprocess.measure(get, address, REPEATS)
         found = browser.get(address).context["found"]

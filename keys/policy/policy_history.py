@@ -46,7 +46,7 @@ def read(request: ConsoleRequest, key: dict[str, Any], policy_now: str) -> Histo
     births, _whole = _events(
         request, "CreateKey", key["Arn"], created - timedelta(hours=1), created + timedelta(hours=1)
     )
-    versions = [_version(event, record, key) for event, record in (*puts, *births)]
+    versions = [_version(record, key) for record in (*puts, *births)]
     versions.sort(key=lambda version: version.when, reverse=True)
     for number, version in enumerate(versions):
         if policy_document.same(version.policy, policy_now):
@@ -59,8 +59,25 @@ def read(request: ConsoleRequest, key: dict[str, Any], policy_now: str) -> Histo
 
 def _events(
     request: ConsoleRequest, name: str, arn: str, start: datetime, end: datetime | None
-) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], bool]:
-    """(event, record) of the successful events of a name that touch the key, and whether all were looked at."""
+) -> tuple[list[dict[str, Any]], bool]:
+    """The records of the successful events of a name that touch the key, and whether all were looked at."""
+    records, whole = _looked_at(request, name, start, end)
+    return [
+        record
+        for record in records
+        if any(arn == resource.get("ARN") for resource in record.get("resources") or ())
+        and "errorCode" not in record
+        and not record.get("voided")
+    ], whole
+
+
+def _looked_at(
+    request: ConsoleRequest, name: str, start: datetime, end: datetime | None
+) -> tuple[list[dict[str, Any]], bool]:
+    """The records of a name, and whether they are all: of the embedded record in one reading, else by LookupEvents."""
+    if end is None and events.may_search(request):
+        read = events.since(request, [name], start, most=_PAGES * events.PAGE)
+        return read.records, read.whole
     parameters: dict[str, Any] = {
         "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": name}],
         "StartTime": start,
@@ -69,23 +86,19 @@ def _events(
         parameters["EndTime"] = end
     found = []
     for number, page in enumerate(events.pages(request, (_PAGES + 1) * events.PAGE, **parameters)):
-        for event in page:
-            record = json.loads(event["CloudTrailEvent"])
-            touched = {resource.get("ARN") for resource in record.get("resources") or ()}
-            if arn in touched and "errorCode" not in record and not record.get("voided"):
-                found.append((event, record))
+        found += [json.loads(event["CloudTrailEvent"]) for event in page]
         if number + 1 >= _PAGES:
             return found, False
     return found, True
 
 
-def _version(event: dict[str, Any], record: dict[str, Any], key: dict[str, Any]) -> Version:
+def _version(record: dict[str, Any], key: dict[str, Any]) -> Version:
     given = (record.get("requestParameters") or {}).get("policy")
     identity = record.get("userIdentity") or {}
     return Version(
-        event_id=event["EventId"],
+        event_id=record["eventID"],
         operation=record["eventName"],
         who=identity.get("arn") or identity.get("invokedBy", ""),
-        when=event["EventTime"],
+        when=datetime.fromisoformat(record["eventTime"]),
         policy=given or default_key_policy(key["AWSAccountId"], key["Arn"].split(":")[1]),
     )
