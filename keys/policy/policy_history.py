@@ -77,7 +77,7 @@ def _looked_at(
     """The records of a name, and whether they are all: of the embedded record in one reading, else by LookupEvents."""
     if end is None and events.may_search(request):
         read = events.since(request, [name], start, most=_PAGES * events.PAGE)
-        return read.records, read.whole
+        return read.records[::-1], read.whole  # newest first, as LookupEvents answers
     parameters: dict[str, Any] = {
         "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": name}],
         "StartTime": start,
