@@ -328,7 +328,10 @@ def test_an_export_of_the_whole_log_tells_what_was_removed_and_proves_the_rest(t
     for name, words, done in zip(list(documents)[1:], said, tampered, strict=True):
         assert done.returncode == 1, name
         assert words in done.stderr, name
-    assert "nothing here proves that the log continues your checkpoint of 3 records" in unproved.stderr
+    assert (
+        f"nothing here proves that the log of {RECORDS} records continues your checkpoint of 3 records"
+        in unproved.stderr
+    )
     assert proved.returncode == 0, proved.stderr
 
 
