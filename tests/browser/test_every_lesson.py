@@ -94,6 +94,9 @@ def test_a_lesson_is_done_by_the_pages_that_it_leads_to(walkers: dict[str, Stude
     open_steps = page.locator(".lab-steps > li:not(.lab-done)")
     assert open_steps.all_inner_texts() == []
     assert page.locator(".lab-done").count() == len(student.lesson.steps)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1280, "height": 800})
 
 
 @pytest.mark.parametrize("slug", PATHS)
