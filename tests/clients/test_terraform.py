@@ -1,4 +1,4 @@
-"""Terraform's AWS provider: keys of each kind and IAM around them: apply, an empty second plan, destroy.
+"""Terraform's AWS provider: keys of each kind and IAM around them: apply, an empty second plan, destroy; with `make clients` also a change in place.
 
 Runs where the `terraform` binary and the provider (from a filesystem mirror) are present; elsewhere it is skipped, and says so.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import credential_calls, identity_providers, tools
 from tests.support.server import ACCESS_KEY_ID, SECRET, Server
 from tests.support.terraform import Terraform, needs_terraform, said
 
@@ -134,6 +135,12 @@ resource "aws_iam_role" "deploy" {
     }]
   })
 }
+resource "aws_kms_grant" "deploy" {
+  key_id            = aws_kms_key.symmetric.key_id
+  grantee_principal = aws_iam_role.deploy.arn
+  operations        = ["Decrypt"]
+}
+%(account)s
 data "aws_regions" "enabled" {}
 data "aws_resourcegroupstaggingapi_resources" "blue" {
   tag_filter {
@@ -148,6 +155,117 @@ data "aws_kms_alias" "app" {
   depends_on = [aws_kms_alias.app]
 }
 data "aws_kms_public_key" "rsa" { key_id = aws_kms_key.rsa.key_id }
+"""
+
+# What an account has around its keys. `turn` is what the long form changes in place (make clients).
+ACCOUNT = """
+variable "turn" { default = "one" }
+locals { changed = var.turn == "two" }
+resource "aws_iam_service_linked_role" "autoscaling" {
+  aws_service_name = "autoscaling.amazonaws.com"
+  custom_suffix    = "tf"
+  description      = var.turn
+}
+resource "aws_kms_key" "volumes" {
+  description             = "volumes of EKS nodes"
+  deletion_window_in_days = 7
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      { Sid = "root", Effect = "Allow", Action = "kms:*", Resource = "*", Principal = { AWS = "arn:aws:iam::${data.aws_caller_identity.me.account_id}:root" } },
+      { Sid = "use", Effect = "Allow", Action = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"], Resource = "*",
+        Principal = { AWS = [aws_iam_service_linked_role.autoscaling.arn, aws_iam_role.node.arn] } },
+      { Sid = "attach", Effect = "Allow", Action = "kms:CreateGrant", Resource = "*", Principal = { AWS = aws_iam_service_linked_role.autoscaling.arn },
+        Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } } }
+    ]
+  })
+}
+resource "aws_iam_role" "node" {
+  name               = "tf-node"
+  description        = var.turn
+  assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "ec2.amazonaws.com" } }] })
+  tags               = { team = var.turn }
+}
+resource "aws_iam_role_policy_attachment" "node" {
+  role       = aws_iam_role.node.name
+  policy_arn = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"
+}
+resource "aws_iam_instance_profile" "node" {
+  name = "tf-node"
+  role = local.changed ? aws_iam_role.app.name : aws_iam_role.node.name
+  tags = { team = var.turn }
+}
+resource "aws_iam_saml_provider" "company" {
+  name                   = "tf-company"
+  saml_metadata_document = file("metadata.xml")
+  tags                   = { team = var.turn }
+}
+resource "aws_iam_account_password_policy" "strict" {
+  minimum_password_length        = local.changed ? 14 : 12
+  require_symbols                = true
+  require_numbers                = true
+  require_lowercase_characters   = true
+  require_uppercase_characters   = true
+  allow_users_to_change_password = true
+  max_password_age               = local.changed ? null : 90
+}
+resource "aws_iam_account_alias" "name" { account_alias = "tf-account-${var.turn}" }
+resource "aws_iam_security_token_service_preferences" "tokens" {
+  global_endpoint_token_version = local.changed ? "v1Token" : "v2Token"
+}
+resource "aws_iam_virtual_mfa_device" "phone" {
+  virtual_mfa_device_name = "tf-phone"
+  tags                    = { team = var.turn }
+}
+resource "aws_iam_server_certificate" "web" {
+  name             = "tf-web"
+  certificate_body = file("certificate.pem")
+  private_key      = file("key.pem")
+  tags             = { team = var.turn }
+}
+resource "aws_iam_user" "engineer" {
+  name          = "tf-engineer"
+  path          = local.changed ? "/staff/" : "/"
+  force_destroy = true
+}
+resource "aws_iam_group" "engineers" { name = "tf-engineers" }
+resource "aws_iam_group_membership" "engineers" {
+  name  = "engineers"
+  group = aws_iam_group.engineers.name
+  users = local.changed ? [aws_iam_user.engineer.name] : [aws_iam_user.engineer.name, aws_iam_user.student.name]
+}
+resource "aws_iam_user_login_profile" "engineer" {
+  user            = aws_iam_user.engineer.name
+  password_length = 24
+  depends_on      = [aws_iam_account_password_policy.strict]
+}
+resource "aws_iam_signing_certificate" "engineer" {
+  user_name        = aws_iam_user.engineer.name
+  certificate_body = file("certificate.pem")
+  status           = local.changed ? "Inactive" : "Active"
+}
+resource "aws_iam_user_ssh_key" "engineer" {
+  username   = aws_iam_user.engineer.name
+  encoding   = "SSH"
+  public_key = trimspace(file("ssh.pub"))
+  status     = local.changed ? "Inactive" : "Active"
+}
+resource "aws_iam_service_specific_credential" "engineer" {
+  service_name = "codecommit.amazonaws.com"
+  user_name    = aws_iam_user.engineer.name
+  status       = local.changed ? "Inactive" : "Active"
+}
+data "aws_iam_principal_policy_simulation" "app" {
+  action_names      = ["kms:Decrypt"]
+  policy_source_arn = aws_iam_role.app.arn
+  depends_on        = [aws_iam_role_policy.app]
+  lifecycle {
+    postcondition {
+      condition     = self.all_allowed
+      error_message = "the role's own policy allows it"
+    }
+  }
+}
 """
 
 PROVIDER = """
@@ -170,16 +288,30 @@ provider "aws" {
 
 
 def test_terraform_applies_plans_nothing_more_and_destroys(server: Server, tmp_path: Path) -> None:
-    given = {"access_key": ACCESS_KEY_ID, "secret": SECRET, "url": server.url}
-    providers = PROVIDER % {**given, "alias": "", "region": "us-east-1"}
-    providers += PROVIDER % {**given, "alias": 'alias = "elsewhere"', "region": "eu-west-1"}
-    terraform = Terraform(server, tmp_path, CONFIGURATION % {"providers": providers}, installed=True)
-    steps = (
+    steps = [
         "init -input=false",
         "apply -auto-approve -input=false",
         "plan -detailed-exitcode -input=false",  # fails where anything is left to change
         "destroy -auto-approve -input=false -refresh=false",  # the plan has just read everything
-    )
+    ]
+    if tools.FOLDER.exists():  # `make clients`, the long form
+        steps[3:3] = [
+            "apply -auto-approve -input=false -var turn=two",
+            "plan -detailed-exitcode -input=false -var turn=two",
+        ]
+    key = credential_calls.new_key()
+    for name, text in {
+        "key.pem": credential_calls.pem(key),
+        "certificate.pem": credential_calls.certificate("web", key),
+        "ssh.pub": credential_calls.ssh_key(),
+        "metadata.xml": identity_providers.metadata(),
+    }.items():
+        (tmp_path / name).write_text(text)
+    given = {"access_key": ACCESS_KEY_ID, "secret": SECRET, "url": server.url}
+    providers = PROVIDER % {**given, "alias": "", "region": "us-east-1"}
+    providers += PROVIDER % {**given, "alias": 'alias = "elsewhere"', "region": "eu-west-1"}
+    configuration = CONFIGURATION % {"providers": providers, "account": ACCOUNT}
+    terraform = Terraform(server, tmp_path, configuration, installed=True)
     for step in steps:
         done = terraform.run(step)
         assert done.returncode == 0, said(done)
