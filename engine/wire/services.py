@@ -106,6 +106,9 @@ SERVICES: Mapping[str, Service] = {
             "organizations",
             "json",
             target_prefixes=("AWSOrganizationsV20161128",),
+            patterns={
+                "GenericArn": "arn:aws:organizations::[^:]+:.+"
+            },  # the model's looks through long texts again and again
             internal_failure="ServiceException",
         ),
     )
