@@ -194,7 +194,11 @@ POLICIES: tuple[PracticePolicy, ...] = (
             "ReadEvents",
             ["cloudtrail:LookupEvents", "cloudtrail:Describe*", "cloudtrail:Get*", "cloudtrail:List*"],
         ),
-        _statement("Allow", "FindByTags", ["tag:Get*", "ec2:DescribeRegions"]),
+        _statement(
+            "Allow",
+            "FindByTags",
+            ["tag:Get*", "ec2:DescribeRegions", "organizations:Describe*", "organizations:List*"],
+        ),
         _statement("Allow", "WhoHasThisAccessKey", ["sts:GetAccessKeyInfo"]),
         _statement("Allow", "ReadConsole", ["kmsconsole:List*", "kmsconsole:Read*", "kmsconsole:SignComplianceReport"]),
         _OWN_CREDENTIALS,
