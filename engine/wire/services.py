@@ -106,9 +106,8 @@ SERVICES: Mapping[str, Service] = {
             "organizations",
             "json",
             target_prefixes=("AWSOrganizationsV20161128",),
-            patterns={
-                "GenericArn": "arn:aws:organizations::[^:]+:.+"
-            },  # the model's looks through long texts again and again
+            # The model's looks through a long text once for each colon.
+            patterns={"GenericArn": "arn:aws:organizations::[^:]+:.+"},
             internal_failure="ServiceException",
         ),
     )
