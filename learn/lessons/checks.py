@@ -38,8 +38,9 @@ class ExpectedEvent:
 
     `errors`: the codes with which it has to be refused; without them it has to be answered. `by`: PROGRAM (signed with an access key of
     one's own), PERSON (not an AWS service on one's behalf), AWS_SERVICE, or "" for any. `who`: OTHER is another principal than the
-    learner. `about`: fields without which an event has nothing to do with it, as an answer to another question. `same`: of what it has to be that of the events before (SUBJECTS). `unless`: an event that must not have come between the
-    one before and this. `times`: how often.
+    learner. `about`: fields without which an event has nothing to do with it, as an answer to another question. `same`: of what it has
+    to be that of the events before (SUBJECTS). `unless`: an event that must not have come between the one before and this. `times`: how
+    often.
     """
 
     names: tuple[str, ...]

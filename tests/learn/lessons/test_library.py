@@ -97,6 +97,22 @@ def test_an_answer_is_in_the_record_and_ticks_the_question(own: Path, account: T
     assert signed_in.post("/learn/my-lesson/", {"step": "look", "choice": "1"}).status_code == 404
 
 
+def test_an_answer_is_shown_with_its_own_question_alone(own: Path, signed_in: Client) -> None:
+    (own / "lesson.toml").write_text(TABLE + '[[steps]]\nid = "again"\n')
+    (own / "en.md").write_text(
+        WORDS + "\n## What is a lock? {#again}\n\n- [ ] a bird\n- [x] a box\n\n### No {#hint-wrong}\n\nBirds fly.\n"
+    )
+
+    def shown() -> list[tuple[list[int], bool]]:
+        steps = signed_in.get("/learn/my-lesson/").context["steps"][1:]
+        return [(sorted(each.answer), each.mistake is not None) for each in steps]
+
+    signed_in.post("/learn/my-lesson/", {"step": "ask", "choice": "1"})
+    assert shown() == [([1], True), ([], False)]
+    signed_in.post("/learn/my-lesson/", {"step": "again", "choice": "2"})
+    assert shown() == [([1], True), ([2], False)]
+
+
 def test_a_lesson_goes_out_as_a_zip_that_reads_as_the_same_lesson(own: Path, signed_in: Client, tmp_path: Path) -> None:
     answer = signed_in.get("/learn/my-lesson/lesson.zip")
     assert answer["Content-Type"] == "application/zip"
