@@ -178,7 +178,10 @@ def _current(row: ClassAccount, every: Sequence[Lesson]) -> str:
     found = follow(row)
     begun = [lesson for lesson in every if found.done.get(lesson.slug)]
     open_ones = [each for each in begun if len(done_steps(row, found, each)) < len(each.steps)]
-    return (open_ones or begun)[-1].slug if begun else ""
+    if not begun:
+        return ""
+    # One call may tick steps of several lessons (each looks at the record): of these it is the first.
+    return max(open_ones or begun, key=lambda each: max(found.done[each.slug].values())).slug
 
 
 def kept_before(row: ClassAccount, slug: str) -> dict[str, object]:
