@@ -19,6 +19,8 @@ Record = dict[str, Any]
 DENIED_KIND = "denied"  # the kind of a call that policies did not allow
 DENIED = "AccessDenied"  # how the error codes of those begin
 ANY_ERROR = "any"  # beside an event's error code: what every refused call has in common
+# How a page that asks whether a name is free is told that it is: no failure of whoever is at the page.
+_NOT_THERE = ("NotFoundException", "NoSuchEntity", "NoSuchEntityException")
 LONGEST = 200  # characters of a value that is kept as it is; a longer one is kept as its hash
 _WORD = re.compile(r"\w+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -33,8 +35,10 @@ def kind(record: Record) -> str:
 
 
 def is_read_by_console(record: Record) -> bool:
-    """What a page asked to show itself: answered, changed nothing, and used no key."""
-    return record.get("sessionCredentialFromConsole") == "true" and not record.get("errorCode") and kind(record) == READ
+    """What a page asked to show itself: answered, or told that there is no such thing, changed nothing, and used no key."""
+    if record.get("sessionCredentialFromConsole") != "true" or kind(record) != READ:
+        return False
+    return record.get("errorCode", "") in ("", *_NOT_THERE)
 
 
 def moment(record: Record) -> int:

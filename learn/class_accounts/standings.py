@@ -104,8 +104,9 @@ def _take(found: Followed, events: Sequence[dict[str, Any]], arn: str) -> None:
     for event in events:
         if event["userIdentity"].get("arn") != arn:
             continue
-        if not record.is_read_by_console(event):
-            found.last = event
+        if record.is_read_by_console(event):
+            continue
+        found.last = event
         if event.get("errorCode"):
             found.last_error = event
     every = lessons.every()

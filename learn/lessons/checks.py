@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from engine.public.record import is_read_by_console
 from learn.lessons.event_patterns import Pattern, first_mismatch
 
 Record = Mapping[str, Any]
@@ -157,6 +158,8 @@ class Evidence:
 
     def _is_of(self, event: ExpectedEvent, record: Record) -> bool:
         if event.about and first_mismatch(event.about, record, {}) is not None:
+            return False
+        if record.get("errorCode") and is_read_by_console(record):  # a page looked whether something is there
             return False
         own = self.arn is None or record["userIdentity"].get("arn") == self.arn
         return own if event.who == SELF else not own

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 from django.test import Client
 
+from engine.public import record
 from keys.policy import policies
 from keys.wizard import forms as wizard_forms
 from keys.wizard import views
@@ -192,6 +193,22 @@ def test_a_statement_without_principals_is_left_out() -> None:
         "Enable IAM User Permissions",
         "Allow use of the key",
     ]
+
+
+def test_whether_an_alias_is_free_is_a_read_of_the_console_and_no_failed_call(
+    account: TestAccount, signed_in: Client
+) -> None:
+    labels = signed_in.post(
+        signed_in.get("/keys/new/")["Location"],
+        {"kind": "symmetric", "usage": "ENCRYPT_DECRYPT", "spec": "SYMMETRIC_DEFAULT", "origin": "AWS_KMS", "regionality": "single"},
+    )["Location"]  # fmt: skip
+    assert signed_in.post(labels, {"alias": "free"}).status_code == 302
+    found = account.client("cloudtrail").lookup_events()["Events"]
+    events = [json.loads(each["CloudTrailEvent"]) for each in found if each["EventName"] == "DescribeKey"]
+    asked = [each for each in events if each.get("errorCode") == "NotFoundException"]
+    assert asked
+    assert all(record.is_read_by_console(event) for event in asked)
+    assert "NotFoundException" not in signed_in.get("/audit/").content.decode()
 
 
 def test_the_wizard_says_at_once_that_an_alias_is_taken(account: TestAccount, signed_in: Client) -> None:
