@@ -38,8 +38,10 @@ def page(request: ConsoleRequest) -> HttpResponse:
 
 
 def _page(request: ConsoleRequest, status: int = 200, **shown: Any) -> HttpResponse:
+    checkpoints = proofs.recent(request)
     values = {
-        "checkpoints": proofs.recent(request),
+        "checkpoints": checkpoints,
+        "verifier_key": proofs.verifier_key(checkpoints),
         "witnesses": proofs.witnesses(request),
         **_storage(request),
         **_verification(request),

@@ -553,8 +553,8 @@ class Verifier:
             answer = f"/audit/consistency/?from={head.size}&to={newest.size}"
             if newest in self.earlier:
                 raise Wrong(
-                    f"your checkpoint of {newest.size} records is newer than the log's {head.size}: the log was rolled back, "
-                    f"or the file is older and {answer} proves that the log went on"
+                    f"your checkpoint of {newest.size} records is newer than the log's {head.size}: the log was rolled back. If you kept "
+                    f"the checkpoint after the file was made, the file is only older: give what {answer} answers too, which proves that"
                 )
             said = f"that the log of {newest.size} records continues {'your' if head in self.earlier else 'the'} checkpoint of {head.size}"
             if self.earlier:

@@ -48,6 +48,11 @@ def recent(request: ConsoleRequest) -> list[LogCheckpoint]:
     return proof.recent(request.signed_in.account_id, _RECENT) if may_read(request) else []
 
 
+def verifier_key(checkpoints: list[LogCheckpoint]) -> str:
+    """That the newest of these was signed with, as C2SP's signed notes write it. Empty where there is none."""
+    return str(proof.checkpoint_document(checkpoints[0])["publicKey"]) if checkpoints else ""
+
+
 def witnesses(request: ConsoleRequest) -> list[Any]:
     return proof.witnesses_of(request.signed_in.account_id) if may_read(request) else []
 
