@@ -7,7 +7,7 @@ each way of naming a thing: a role session is found by its name, its ARN and its
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from engine.kms_operations import READ, kind_of_call
 from engine.trail.indexed_fields import user_name
 
-Record = dict[str, Any]
+Record = Mapping[str, Any]
 DENIED_KIND = "denied"  # the kind of a call that policies did not allow
 DENIED = "AccessDenied"  # how the error codes of those begin
 ANY_ERROR = "any"  # beside an event's error code: what every refused call has in common
