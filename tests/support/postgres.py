@@ -121,14 +121,16 @@ class Postgres:
     def connect(self, name: str = "postgres") -> psycopg.Connection[Any]:
         return psycopg.connect(self.url(name), autocommit=True)
 
-    def database(self) -> str:
-        """The URL of a new database, in which every migration is applied."""
+    def database(self, *, empty: bool = False) -> str:
+        """The URL of a new database, in which every migration is applied, unless it is to be `empty`."""
         name = f"kms{next(self._numbers)}"
         deadline = time.monotonic() + 10
         while True:
             try:
                 with self.connect() as connection:
-                    connection.execute(f"CREATE DATABASE {name} TEMPLATE {'template1' if self._empty else MIGRATED}")
+                    connection.execute(
+                        f"CREATE DATABASE {name} TEMPLATE {'template1' if empty or self._empty else MIGRATED}"
+                    )
                 return self.url(name)
             except psycopg.OperationalError:
                 if time.monotonic() > deadline:

@@ -97,7 +97,7 @@ def test_a_backup_under_load_opens_everything_made_before_it(tmp_path: Path) -> 
 
 def test_a_backup_under_load_on_postgresql_opens_everything_made_before_it(postgres: Postgres, tmp_path: Path) -> None:
     with Server(tmp_path / "data", KMSCONSOLE_DATABASE_URL=postgres.database()) as server:
-        check_restore_of_a_backup_under_load(server, tmp_path, KMSCONSOLE_DATABASE_URL=postgres.database())
+        check_restore_of_a_backup_under_load(server, tmp_path, KMSCONSOLE_DATABASE_URL=postgres.database(empty=True))
 
 
 @pytest.fixture(scope="module")
