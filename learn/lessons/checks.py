@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from engine.public.record import is_read_by_console
+from keys.record.events import is_read_by_console
 from learn.lessons.event_patterns import Pattern, first_mismatch
 
 Record = Mapping[str, Any]
