@@ -15,21 +15,17 @@ import logging
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
 from django.conf import settings
 
-from engine import clock, https_client
-from engine.context import CallContext, new_id
+from engine import https_client
 from engine.https_client import HttpsError
-from engine.iam import accounts, console_sessions, credentials, federation, provider_keys, role_mapping, web_identity
+from engine.iam import accounts, federated_sign_in, federation, provider_keys, role_mapping, web_identity
 from engine.iam.credentials import GLOBAL
 from engine.iam.models import Role, SignInProvider
-from engine.iam.principal import Principal
 from engine.iam.role_mapping import Rule
-from engine.iam.signin import REGION, SignedIn, SignInRefused, record_login
-from engine.store import transaction
+from engine.iam.signin import SignedIn, SignInRefused, record_login
 from engine.vault import domain_keys
 from engine.wire.errors import AWSError
 
@@ -201,31 +197,19 @@ def _enter(row: SignInProvider, identity: web_identity.Identity, source_ip: str,
     role = role_named(account_id, rule.role_name) if rule is not None else None
     if role is None:
         raise SignInRefused(_NOBODY)
-    name = session_name(identity)
-    seconds = min(role.max_session_duration, settings.SESSION_HOURS * 3600)
     try:
-        asked = federation.of_web_identity(identity, name)
-        with transaction.write():
-            session_id = console_sessions.begin(
-                role,
-                clock.real_now() + timedelta(seconds=seconds),
-                subject=identity.subject,
-                source_ip=source_ip,
-                user_agent=user_agent,
-            )
-            made, answer = federation.become(
-                context_of(account_id, source_ip, user_agent),
-                role,
-                asked,
-                {"DurationSeconds": seconds},
-                console_session=session_id,
-            )
+        return federated_sign_in.enter(
+            role,
+            federation.of_web_identity(identity, session_name(identity)),
+            seconds=min(role.max_session_duration, settings.SESSION_HOURS * 3600),
+            subject=identity.subject,
+            provider=row.provider.arn,
+            label=row.label,
+            source_ip=source_ip,
+            user_agent=user_agent,
+        )
     except AWSError as reason:
         raise SignInRefused(_NOT_TRUSTED) from reason
-    found = credentials.find(made.access_key_id, made.session_token)
-    record_login(account_id, found.principal, source_ip, user_agent, "", provider=row.provider.arn)
-    arn = answer["AssumedRoleUser"]["Arn"]
-    return SignedIn(account_id, name, arn, made, session_id, role_name=role.name, provider=row.label)
 
 
 def session_name(identity: web_identity.Identity) -> str:
@@ -233,21 +217,3 @@ def session_name(identity: web_identity.Identity) -> str:
     claims = identity.claims
     shown = claims["email"] if isinstance(claims.get("email"), str) and claims.get("email_verified") is True else ""
     return re.sub(r"[^\w+=,.@-]", "-", shown or identity.subject, flags=re.ASCII)[:64].ljust(2, "-")
-
-
-def context_of(
-    account_id: str, source_ip: str, user_agent: str, operation: str = "AssumeRoleWithWebIdentity"
-) -> CallContext:
-    """The call that a sign-in stands for."""
-    return CallContext(
-        account_id=account_id,
-        region=REGION,
-        service="sts",
-        operation=operation,
-        principal=Principal("anonymous", account_id, "", ""),
-        now=clock.now(account_id),
-        request_id=new_id(),
-        event_id=new_id(),
-        source_ip=source_ip,
-        user_agent=user_agent,
-    )

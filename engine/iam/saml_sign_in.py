@@ -12,17 +12,15 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.conf import settings
 
 from engine import clock
-from engine.iam import console_sessions, credentials, federation, oidc_sign_in, saml_identity, saml_metadata
+from engine.iam import federated_sign_in, federation, saml_identity, saml_metadata
 from engine.iam.models import Role, SAMLProvider, SignInAttempt
 from engine.iam.saml_metadata import NAMES, NotSaml
 from engine.iam.session_parameters import role_of
 from engine.iam.signin import ATTEMPTS, WINDOW, SignedIn, SignInRefused, record_login
-from engine.store import transaction
 from engine.wire.errors import AWSError
 
 LONGEST = 100_000  # characters, as AssumeRoleWithSAML takes
@@ -117,37 +115,20 @@ def _take(identity: saml_identity.Identity) -> None:
 
 
 def _enter(identity: saml_identity.Identity, role: Role | None, source_ip: str, user_agent: str) -> SignedIn:
-    account_id = str(identity.provider.account_id)
     most = min(settings.SESSION_HOURS * 3600, identity.session_seconds or settings.SESSION_HOURS * 3600)
     try:
         if role is None:
             raise AWSError("AccessDenied", "")
-        seconds = min(role.max_session_duration, most)
-        asked = federation.of_saml(identity)
-        with transaction.write():
-            _take(identity)
-            session_id = console_sessions.begin(
-                role,
-                clock.real_now() + timedelta(seconds=seconds),
-                subject=identity.subject,
-                source_ip=source_ip,
-                user_agent=user_agent,
-            )
-            context = oidc_sign_in.context_of(account_id, source_ip, user_agent, "AssumeRoleWithSAML")
-            made, answer = federation.become(
-                context, role, asked, {"DurationSeconds": seconds}, console_session=session_id
-            )
+        return federated_sign_in.enter(
+            role,
+            federation.of_saml(identity),
+            seconds=min(role.max_session_duration, most),
+            subject=identity.subject,
+            provider=identity.provider.arn,
+            label=identity.provider.name,
+            source_ip=source_ip,
+            user_agent=user_agent,
+            take=lambda: _take(identity),
+        )
     except AWSError as reason:
         raise SignInRefused(_NOT_TRUSTED) from reason
-    found = credentials.find(made.access_key_id, made.session_token)
-    record_login(account_id, found.principal, source_ip, user_agent, "", provider=identity.provider.arn)
-    arn = answer["AssumedRoleUser"]["Arn"]
-    return SignedIn(
-        account_id,
-        identity.session_name,
-        arn,
-        made,
-        session_id,
-        role_name=role.name,
-        provider=identity.provider.name,
-    )

@@ -11,7 +11,15 @@ from typing import Any
 import jwt
 import orjson
 
-from engine.iam import federation, identity_providers, oidc_sign_in, role_mapping, session_parameters, web_identity
+from engine.iam import (
+    federated_sign_in,
+    federation,
+    identity_providers,
+    oidc_sign_in,
+    role_mapping,
+    session_parameters,
+    web_identity,
+)
 from engine.iam.identity_providers import OIDC
 from engine.iam.models import OpenIDConnectProvider, RoleMappingRule, SignInProvider
 from engine.iam.role_mapping import Rule
@@ -146,7 +154,7 @@ def preview(account_id: str, arn: str, given: str, *, source_ip: str, user_agent
     refused = ""
     try:
         asked = federation.of_web_identity(identity, name)
-        context = oidc_sign_in.context_of(account_id, source_ip, user_agent)
+        context = federated_sign_in.context_of(account_id, asked, source_ip, user_agent)
         context.principal = asked.principal
         session_parameters.permit(
             context,
