@@ -7,9 +7,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from console import redirects, session
 from console.request import SignedIn
@@ -72,20 +74,44 @@ def browser(request: HttpRequest) -> dict[str, str]:
 
 
 def finish(request: HttpRequest, found: signin.SignedIn, step: Step) -> HttpResponse:
-    """The browser is signed in."""
+    """The browser is signed in, after these steps."""
     forget(request)
-    enter(request, found, beside=step.beside)
-    answer = redirect(_landing(found) if step.after == "/" else redirects.safe(request, step.after))
-    remember_account(answer, step.account)
+    after = _landing(found) if step.after == "/" else step.after
+    return arrive(request, found, after, account=step.account, beside=step.beside)
+
+
+def arrive(
+    request: HttpRequest, found: signin.SignedIn, after: str, *, account: str | None = None, beside: bool = False
+) -> HttpResponse:
+    """The browser is signed in, and led to the address `after`. The sign-in page offers this account, by the name that was given, and
+    its identity providers the next time."""
+    _enter(request, found, beside=beside)
+    answer = redirect(redirects.safe(request, after))
+    named = found.account_id if account is None else account
+    answer.set_cookie("account", named, max_age=365 * 86400, httponly=True, samesite="Lax")
     return answer
 
 
-def remember_account(answer: HttpResponse, account: str) -> None:
-    """The sign-in page offers this account, and its identity providers, the next time."""
-    answer.set_cookie("account", account, max_age=365 * 86400, httponly=True, samesite="Lax")
+def by_password(
+    request: HttpRequest, form: Any, user_name: str, *, account: str, after: str, beside: bool
+) -> HttpResponse | None:
+    """The answer to an account and password that were given; None where they are refused, which the form then says."""
+    given, step = form.cleaned_data, Step("", after, form.cleaned_data["account"], beside)
+    if beside and session.full(request):
+        form.add_error(None, _("Five sessions are the most in one browser. Sign out of one first."))
+        return None
+    try:
+        return finish(request, signin.sign_in(account, user_name, given["password"], **browser(request)), step)
+    except signin.SignInRefused as refusal:
+        form.add_error(None, str(refusal))
+    except OperationalError:  # a whole class signs in at once, and the database takes one change after the other
+        form.add_error(None, _("Too many sign in at this moment. Try again in a few seconds."))
+    except signin.Unfinished as needed:
+        return next_page(request, needed, step)
+    return None
 
 
-def enter(request: HttpRequest, found: signin.SignedIn, *, beside: bool) -> None:
+def _enter(request: HttpRequest, found: signin.SignedIn, *, beside: bool) -> None:
     """Begin the browser's session. `beside`: with the sign-ins that it holds."""
     made = SignedIn(
         account_id=found.account_id,

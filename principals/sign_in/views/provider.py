@@ -18,7 +18,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from console import public_address, redirects, session
+from console import public_address, session
 from engine.public import identity_providers, signin
 from principals.sign_in import steps
 
@@ -73,10 +73,7 @@ def back(request: HttpRequest) -> HttpResponse:
         found = _finish(request, asked)
     except signin.SignInRefused as refusal:
         return _refused(request, str(refusal))
-    steps.enter(request, found, beside=asked["add"])
-    answer = redirect(redirects.safe(request, asked["next"]))
-    steps.remember_account(answer, found.account_id)
-    return answer
+    return steps.arrive(request, found, asked["next"], beside=asked["add"])
 
 
 def _finish(request: HttpRequest, asked: dict[str, Any]) -> signin.SignedIn:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
-from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from console import session
 from engine.public import signin
 from principals.sign_in import steps
 from principals.sign_in.forms import RootSignInForm
@@ -23,19 +20,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     account = request.GET.get("account") or request.COOKIES.get("account") or signin.first_account()
     form = RootSignInForm(request.POST if request.method == "POST" else None, initial={"account": account[:63]})
     if form.is_bound and form.is_valid():
-        given = form.cleaned_data
-        step = steps.Step("", after, given["account"], beside)
-        try:
-            if beside and session.full(request):
-                raise signin.SignInRefused(_("Five sessions are the most in one browser. Sign out of one first."))
-            found = signin.sign_in(given["account"], signin.ROOT_NAME, given["password"], **steps.browser(request))
-            return steps.finish(request, found, step)
-        except signin.Unfinished as needed:
-            return steps.next_page(request, needed, step)
-        except signin.SignInRefused as refusal:
-            form.add_error(None, str(refusal))
-        except OperationalError:
-            form.add_error(None, _("Too many sign in at this moment. Try again in a few seconds."))
+        named = form.cleaned_data["account"]
+        if answer := steps.by_password(request, form, signin.ROOT_NAME, account=named, after=after, beside=beside):
+            return answer
     back = urlencode({"next": after, **({"add": "1"} if beside else {})})
     return render(
         request,

@@ -41,7 +41,4 @@ def consume(request: HttpRequest) -> HttpResponse:
     except signin.SignInRefused as refusal:
         messages.error(request, str(refusal))
         return redirect("sign-in")
-    steps.enter(request, found, beside=False)
-    answer = redirect(after)
-    steps.remember_account(answer, found.account_id)
-    return answer
+    return steps.arrive(request, found, after)

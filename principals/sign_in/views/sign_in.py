@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -28,25 +27,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         request.POST or None, initial={"account": account[:63], "user_name": request.GET.get("user", "")[:64]}
     )
     if request.method == "POST" and form.is_valid():
-        given = form.cleaned_data
-        if beside and session.full(request):
-            form.add_error(None, _("Five sessions are the most in one browser. Sign out of one first."))
-            return _page(request, form, after, beside)
-        try:
-            found = signin.sign_in(
-                given["account"] or signin.first_account(),
-                given["user_name"],
-                given["password"],
-                **steps.browser(request),
-            )
-        except signin.SignInRefused as refusal:
-            form.add_error(None, str(refusal))
-        except OperationalError:  # a whole class signs in at once, and the database takes one change after the other
-            form.add_error(None, _("Too many sign in at this moment. Try again in a few seconds."))
-        except signin.Unfinished as needed:
-            return steps.next_page(request, needed, steps.Step("", after, given["account"], beside))
-        else:
-            return steps.finish(request, found, steps.Step("", after, given["account"], beside))
+        named = form.cleaned_data["account"] or signin.first_account()
+        user_name = form.cleaned_data["user_name"]
+        if answer := steps.by_password(request, form, user_name, account=named, after=after, beside=beside):
+            return answer
     return _page(request, form, after, beside)
 
 
