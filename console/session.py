@@ -36,6 +36,24 @@ _OTHER_SESSIONS = "signed_in_aside"  # ID → the session's content of a sign-in
 MOST = 5  # sign-ins of one browser, as AWS's console allows
 
 
+def enter(request: HttpRequest, found: signin.SignedIn, *, beside: bool) -> None:
+    """Begin the session of who has just signed in, in the Region that this browser was in last. `beside`: with the sign-ins that it holds."""
+    made = SignedIn(
+        account_id=found.account_id,
+        user_name=found.user_name,
+        arn=found.arn,
+        region=request.COOKIES.get("region") or settings.DEFAULT_REGION,
+        access_key_id=found.credentials.access_key_id,
+        secret_access_key=found.credentials.secret_access_key,
+        session_token=found.credentials.session_token,
+        expires=found.credentials.expiration,
+        role_name=found.role_name,
+        session_id=found.session_id,
+        provider=found.provider,
+    )
+    begin(request, made, beside=beside)
+
+
 def begin(request: HttpRequest, signed_in: SignedIn, *, beside: bool = False) -> None:
     """Start a session for `signed_in`; the session key changes, so a planted one is worth nothing.
 

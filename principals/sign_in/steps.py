@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +13,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from console import redirects, session
-from console.request import SignedIn
 from engine.public import signin
 from engine.public.starter_policies import STUDENTS
 
@@ -85,7 +83,7 @@ def arrive(
 ) -> HttpResponse:
     """The browser is signed in, and led to the address `after`. The sign-in page offers this account, by the name that was given, and
     its identity providers the next time."""
-    _enter(request, found, beside=beside)
+    session.enter(request, found, beside=beside)
     answer = redirect(redirects.safe(request, after))
     named = found.account_id if account is None else account
     answer.set_cookie("account", named, max_age=365 * 86400, httponly=True, samesite="Lax")
@@ -109,24 +107,6 @@ def by_password(
     except signin.Unfinished as needed:
         return next_page(request, needed, step)
     return None
-
-
-def _enter(request: HttpRequest, found: signin.SignedIn, *, beside: bool) -> None:
-    """Begin the browser's session. `beside`: with the sign-ins that it holds."""
-    made = SignedIn(
-        account_id=found.account_id,
-        user_name=found.user_name,
-        arn=found.arn,
-        region=request.COOKIES.get("region") or settings.DEFAULT_REGION,
-        access_key_id=found.credentials.access_key_id,
-        secret_access_key=found.credentials.secret_access_key,
-        session_token=found.credentials.session_token,
-        expires=found.credentials.expiration,
-        role_name=found.role_name,
-        session_id=found.session_id,
-        provider=found.provider,
-    )
-    session.begin(request, made, beside=beside)
 
 
 def _landing(found: signin.SignedIn) -> str:

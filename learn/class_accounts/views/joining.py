@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from console import session
-from console.request import SignedIn
 from engine.public import signin
 from learn.class_accounts import class_accounts, join_links
 from learn.class_accounts.cards import Card
@@ -53,16 +52,5 @@ def _sign_in(request: HttpRequest, card: Card) -> bool:
         )
     except (OperationalError, signin.Unfinished):  # the account is made: its credentials are what matters now
         return False
-    made = SignedIn(
-        account_id=found.account_id,
-        user_name=found.user_name,
-        arn=found.arn,
-        region=card.region,
-        access_key_id=found.credentials.access_key_id,
-        secret_access_key=found.credentials.secret_access_key,
-        session_token=found.credentials.session_token,
-        expires=found.credentials.expiration,
-        session_id=found.session_id,
-    )
-    session.begin(request, made, beside=True)
+    session.enter(request, found, beside=True)
     return True
