@@ -14,6 +14,8 @@ from engine.iam.principal import Principal
 from engine.iam.signin import REGION, SignedIn, record_login
 from engine.store import transaction
 
+REFUSED = "The identity provider's answer was refused: {}"
+
 
 def enter(
     role: Role,

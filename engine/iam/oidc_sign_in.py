@@ -23,6 +23,7 @@ from engine import https_client
 from engine.https_client import HttpsError
 from engine.iam import accounts, federated_sign_in, federation, provider_keys, role_mapping, web_identity
 from engine.iam.credentials import GLOBAL
+from engine.iam.federated_sign_in import REFUSED
 from engine.iam.models import Role, SignInProvider
 from engine.iam.role_mapping import Rule
 from engine.iam.signin import SignedIn, SignInRefused, record_login
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 _SECRET = "sign-in-client"  # noqa: S105 -- what it is sealed as
 _NO_ANSWER = "The identity provider does not answer."
-_REFUSED = "The identity provider's answer was refused: {}"
 _NOBODY = "No rule gives you a role here. Ask an administrator."
 _NOT_TRUSTED = "The role that the rules give you does not trust this sign-in. Ask an administrator."
 
@@ -126,12 +126,12 @@ def _identity(row: SignInProvider, code: str, verifier: str, nonce: str, redirec
     try:
         identity = web_identity.check_by(row.provider, token, [row.client_id])
     except AWSError as reason:
-        raise SignInRefused(_REFUSED.format(reason.message)) from reason
+        raise SignInRefused(REFUSED.format(reason.message)) from reason
     claims = identity.claims
     if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
-        raise SignInRefused(_REFUSED.format("it is not for this sign-in (nonce)"))
+        raise SignInRefused(REFUSED.format("it is not for this sign-in (nonce)"))
     if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != row.client_id:
-        raise SignInRefused(_REFUSED.format("it is for another client"))
+        raise SignInRefused(REFUSED.format("it is for another client"))
     return identity
 
 

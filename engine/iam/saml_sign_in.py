@@ -17,6 +17,7 @@ from django.conf import settings
 
 from engine import clock
 from engine.iam import federated_sign_in, federation, saml_identity, saml_metadata
+from engine.iam.federated_sign_in import REFUSED
 from engine.iam.models import Role, SAMLProvider, SignInAttempt
 from engine.iam.saml_metadata import NAMES, NotSaml
 from engine.iam.session_parameters import role_of
@@ -28,7 +29,6 @@ _MOST_ROLES = 100
 _ARN = re.compile(r"arn:aws:iam::(\d{12}):(role|saml-provider)/[\w+=,.@/-]{1,600}", re.ASCII)
 _ROLES = f"{saml_identity.ATTRIBUTES}Role"
 _NONE = "The answer of the identity provider cannot be read, or gives no role."
-_REFUSED = "The identity provider's answer was refused: {}"
 _NOT_TRUSTED = "The role does not trust this sign-in. Ask an administrator."
 
 
@@ -98,9 +98,9 @@ def _identity(response: str, choice: Choice, recipient: str) -> saml_identity.Id
     try:
         identity = saml_identity.check(choice.account_id, choice.provider_arn, choice.role_arn, response)
     except AWSError as reason:
-        raise SignInRefused(_REFUSED.format(reason.message)) from reason
+        raise SignInRefused(REFUSED.format(reason.message)) from reason
     if identity.recipient != recipient:
-        raise SignInRefused(_REFUSED.format("it is for another service"))
+        raise SignInRefused(REFUSED.format("it is for another service"))
     return identity
 
 
@@ -109,7 +109,7 @@ def _take(identity: saml_identity.Identity) -> None:
     said = f"{identity.provider.arn}\n{identity.assertion.get('ID', '')}"
     who = f"saml/{hashlib.sha256(said.encode()).hexdigest()}"
     if SignInAttempt.objects.filter(who=who).exists():
-        raise SignInRefused(_REFUSED.format("it was used before"))
+        raise SignInRefused(REFUSED.format("it was used before"))
     # Kept until nobody takes it any more, however far the provider's clock is ahead.
     SignInAttempt.objects.create(who=who, when=max(clock.real_now(), identity.issued) + WINDOW)
 
