@@ -36,13 +36,18 @@ _OTHER_SESSIONS = "signed_in_aside"  # ID → the session's content of a sign-in
 MOST = 5  # sign-ins of one browser, as AWS's console allows
 
 
+def region(request: HttpRequest) -> str:
+    """That of this browser before anybody is signed in: the one that it was in last."""
+    return request.COOKIES.get("region") or str(settings.DEFAULT_REGION)
+
+
 def enter(request: HttpRequest, found: signin.SignedIn, *, beside: bool) -> None:
     """Begin the session of who has just signed in, in the Region that this browser was in last. `beside`: with the sign-ins that it holds."""
     made = SignedIn(
         account_id=found.account_id,
         user_name=found.user_name,
         arn=found.arn,
-        region=request.COOKIES.get("region") or settings.DEFAULT_REGION,
+        region=region(request),
         access_key_id=found.credentials.access_key_id,
         secret_access_key=found.credentials.secret_access_key,
         session_token=found.credentials.session_token,

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from botocore.exceptions import ClientError
-from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
-from console import public_address
+from console import public_address, session
 from console.request import ConsoleRequest
 from engine.public import drills, member_accounts
 from engine.public.member_accounts import Limits, Member
@@ -171,8 +170,7 @@ def join(request: HttpRequest, link: JoinLink, person: Person) -> tuple[ClassAcc
         source_ip=request.META.get("REMOTE_ADDR", ""),
         user_agent=request.headers.get("User-Agent", "")[:512],
     )
-    region = request.COOKIES.get("region") or settings.DEFAULT_REGION
-    return made[0], card(request, made[0], member, password, region=region)
+    return made[0], card(request, made[0], member, password, region=session.region(request))
 
 
 def join_is_open(link: JoinLink) -> bool:
