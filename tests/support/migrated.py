@@ -52,15 +52,20 @@ def _database() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
             with tempfile.TemporaryDirectory(dir=folder()) as scratch:
-                environment = {name: value for name, value in os.environ.items() if not name.startswith("KMSCONSOLE_")}
-                subprocess.run(
-                    [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-                    cwd=ROOT,
-                    env={**environment, "KMSCONSOLE_DATA": scratch},
-                    check=True,
-                )
+                migrate(scratch)
                 _checkpointed(Path(scratch) / NAME).replace(made)
     return made
+
+
+def migrate(data: str, **environment: str) -> None:
+    """Apply every migration to the database of a data folder, or to the one that the environment names."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KMSCONSOLE_")}
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=ROOT,
+        env={**inherited, "KMSCONSOLE_DATA": data, **environment},
+        check=True,
+    )
 
 
 def _migrations() -> list[Path]:

@@ -14,7 +14,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from functools import cache
@@ -24,7 +23,7 @@ from typing import Any
 import psycopg
 
 from tests.support import migrated
-from tests.support.server import ROOT, free_port
+from tests.support.server import free_port
 
 MIGRATED = "migrated"  # the database that each is a copy of
 _USERS = ("postgres", "nobody")  # whom the server runs as when the tests run as root, which PostgreSQL refuses
@@ -149,19 +148,7 @@ def _cluster() -> Path:
                 with postgres.connect() as connection:
                     connection.execute(f"CREATE DATABASE {MIGRATED}")
                 with tempfile.TemporaryDirectory() as scratch:
-                    environment = {
-                        name: value for name, value in os.environ.items() if not name.startswith("KMSCONSOLE_")
-                    }
-                    subprocess.run(
-                        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-                        cwd=ROOT,
-                        env={
-                            **environment,
-                            "KMSCONSOLE_DATA": scratch,
-                            "KMSCONSOLE_DATABASE_URL": postgres.url(MIGRATED),
-                        },
-                        check=True,
-                    )
+                    migrated.migrate(scratch, KMSCONSOLE_DATABASE_URL=postgres.url(MIGRATED))
                 postgres.stop()
                 subprocess.run(["cp", "-a", postgres.data, folder.with_suffix(".new")], check=True)
                 postgres.start()
