@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,15 +44,20 @@ def make_cluster(softhsm: SoftHsm, label: str, certificate: str = "") -> Cluster
     return Cluster(clusters.register(MODULE, label, certificate), certificate, folder, label)
 
 
-def training_cluster(server: Server, label: str = "training") -> Cluster:
-    """By the command, in a server's installation, as its operator makes one."""
+def training_cluster(server: Server, label: str = "") -> Cluster:
+    """By the command, in a server's installation, as its operator makes one. Its label is its own: other tests may use the server too."""
+    label = label or f"training {secrets.token_hex(4)}"
     command = [sys.executable, "manage.py", "create_training_token", "--label", label, "--pin-fd", "0"]
-    made = subprocess.run(
-        command, cwd=ROOT, env=server.environment, input=f"{PIN}\n", text=True, capture_output=True, check=True
-    )
+    others = set(_tokens(server))
+    made = subprocess.run(command, cwd=ROOT, env=server.environment, input=f"{PIN}\n", text=True, capture_output=True)
+    assert made.returncode == 0, made.stderr
     cluster_id, path = (line.partition(": ")[2] for line in made.stdout.splitlines()[-2:])
-    (folder,) = (server.folder / "softhsm").glob("apart-*/tokens/*")
+    (folder,) = set(_tokens(server)) - others
     return Cluster(cluster_id, Path(path).read_text(), folder, label)
+
+
+def _tokens(server: Server) -> Iterator[Path]:
+    return (server.folder / "softhsm").glob("apart-*/tokens/*")
 
 
 def entry(kms: Any, store_id: str) -> dict[str, Any]:

@@ -276,7 +276,7 @@ def imported_material(walk: Walk) -> None:
 
 
 def custom_key_store(walk: Walk) -> None:
-    cluster = key_stores.training_cluster(walk.student.server, "pages")
+    cluster = key_stores.training_cluster(walk.student.server)
     walk.open("create-store")
     walk.page.get_by_label("Custom key store name").fill("pages")
     walk.page.get_by_label("Cluster ID").fill(cluster.cluster_id)

@@ -7,7 +7,7 @@ import random
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from engine.trail import (
     columns,
@@ -39,7 +38,7 @@ NUMBER = 300
 
 
 @pytest.fixture(scope="module")
-def history(prepared_module: Path) -> tuple[str, list[dict[str, Any]]]:
+def history(prepared: Path) -> tuple[str, list[dict[str, Any]]]:
     """An account's events, some of them behind others by a few seconds, and their records, newest first."""
     account_id = new_account().account_id
     chance = Chance(account_id, keys=30, sessions=20)
@@ -52,21 +51,6 @@ def history(prepared_module: Path) -> tuple[str, list[dict[str, Any]]]:
     records[5]["awsRegion"] = "eu-west-1"
     recorder.record([json.dumps(each).encode() for each in records])
     return account_id, [each for each in reversed(records) if each["awsRegion"] == REGION]
-
-
-@pytest.fixture(scope="module")
-def prepared_module(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: Any) -> Iterator[Path]:
-    from kmsconsole.installation import bootstrap
-    from tests.support import migrated
-
-    with django_db_blocker.unblock():
-        from django.conf import settings
-
-        folder = Path(settings.DATA)
-        if connection.vendor == "sqlite" and not (folder / migrated.NAME).exists():
-            migrated.copy_to(folder)
-        bootstrap.prepare()
-        yield folder
 
 
 @pytest.fixture(autouse=True)
