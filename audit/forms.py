@@ -114,7 +114,7 @@ class TwoMomentsForm(forms.Form):
         if "before" not in self.errors and before is None:
             self.add_error("before", _("This field is required."))
         if before is not None and before > self._now:
-            self.add_error("before", _("This moment is still to come."))
+            self.add_error("before", _("This time is in the future."))
         if before is not None and after is not None and before > after:
             self.add_error("after", _("The end is before the beginning."))
         if after is not None and after > self._now:

@@ -94,8 +94,8 @@ _REMEDIES: dict[str, Any] = {
     "XksProxyIncorrectAuthenticationCredentialException": _(
         "The proxy does not accept the credential. Enter the one that its administrator made for this URI path."
     ),
-    "InvalidMarkerException": _("The list has moved on. Begin it again from its first page."),
-    "InvalidGrantIdException": _("The grant has gone already: it was revoked or retired."),
+    "InvalidMarkerException": _("The list has changed. Start again from its first page."),
+    "InvalidGrantIdException": _("The grant no longer exists: it was revoked or retired."),
     "ConflictException": _("Another change of the same key is under way. Try again in a moment."),
     "UnrecognizedClientException": _("The access key of this session is gone or inactive. Sign in again."),
     "ExpiredTokenException": _("The session has ended. Sign in again."),

@@ -68,7 +68,7 @@ def checked(pairs: Iterable[Pair]) -> list[Row]:
         elif key.lower().startswith("aws:"):
             key_problem = _("Keys that begin with aws: are AWS's own.")
         elif key and key in seen:
-            key_problem = _("“%(key)s” stands twice.") % {"key": key}
+            key_problem = _("“%(key)s” is a duplicate.") % {"key": key}
         if len(value) > limits["TagValueType"]:
             value_problem = _("%(most)d characters at most.") % {"most": limits["TagValueType"]}
         seen.add(key)
@@ -86,7 +86,7 @@ class TagsField(forms.Field):
         if len(tags) > MOST:
             raise forms.ValidationError(_("A key has 50 tags at most."))
         if any(row.key_problem or row.value_problem for row in checked(tags)):
-            raise forms.ValidationError(_("See what is said beside the rows."))
+            raise forms.ValidationError(_("Correct the rows that have an error."))
         return tags
 
 

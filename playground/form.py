@@ -206,7 +206,7 @@ class OperationForm(forms.Form):
             if not name:
                 self.add_error(None, _("Encryption context: “%(value)s” has no name.") % {"value": value})
             elif name in context:
-                self.add_error(None, _("Encryption context: “%(name)s” stands twice.") % {"name": name})
+                self.add_error(None, _("Encryption context: “%(name)s” is a duplicate.") % {"name": name})
             context[name] = value
         return context
 

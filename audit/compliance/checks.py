@@ -102,7 +102,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "key-policy-public",
-        _("No key policy lets just anyone in"),
+        _("No key policy allows public access"),
         "critical",
         (_fsbp("KMS.5"), Reference(CIS, "7.0.0", "2.21")),
         _("Name accounts, users, roles or services as principals, or narrow the statement by a condition on who calls."),

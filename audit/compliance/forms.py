@@ -42,7 +42,9 @@ class ExceptionForm(forms.Form):
         help_text=gettext_lazy("Why this may be so, and what else is done about it."),
     )
     owner = forms.CharField(
-        label=gettext_lazy("Owner"), max_length=200, help_text=gettext_lazy("Who answers for it: a person or a team.")
+        label=gettext_lazy("Owner"),
+        max_length=200,
+        help_text=gettext_lazy("The person or team that is responsible for it."),
     )
     expires = MomentField(
         label=gettext_lazy("Expires"),
@@ -58,7 +60,7 @@ class ExceptionForm(forms.Form):
     def clean_expires(self) -> datetime:
         moment: datetime = self.cleaned_data["expires"]
         if moment <= self.now:
-            raise forms.ValidationError(_("This is past already."))
+            raise forms.ValidationError(_("This date is in the past."))
         if moment > self.now + timedelta(days=MOST_DAYS):
             raise forms.ValidationError(_("This is more than a year ahead."))
         return moment

@@ -18,7 +18,7 @@ PASSED, FAILED, EXCEPTED = "passed", "failed", "excepted"
 NOT_APPLICABLE, UNKNOWN = "not-applicable", "unknown"
 STATUSES: dict[str, Any] = {
     FAILED: gettext_lazy("Failed"),
-    UNKNOWN: gettext_lazy("Cannot be told"),
+    UNKNOWN: gettext_lazy("Unknown"),
     EXCEPTED: gettext_lazy("Excepted"),
     PASSED: gettext_lazy("Passed"),
     NOT_APPLICABLE: gettext_lazy("Not applicable"),

@@ -162,7 +162,7 @@ def _read(text: str) -> dict[str, Any] | Finding:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as reason:
-        message = _("This is no JSON: %(what)s.") % {"what": reason.msg}
+        message = _("This is not valid JSON: %(what)s.") % {"what": reason.msg}
         return Finding(ERROR, "json", message, line=reason.lineno, column=reason.colno)
     except RecursionError:
         return Finding(ERROR, "json", _("This is nested too deeply."))

@@ -164,7 +164,7 @@ def _move(request: ConsoleRequest) -> HttpResponse:
     begin, seconds = (_number(request.POST.get(name, "")) for name in ("begin", "seconds"))
     try:
         if begin is None or seconds is None:
-            raise forms.ValidationError(_("This form is not whole: choose again how far."))
+            raise forms.ValidationError(_("This form is incomplete: choose the time again."))
         if service.visibility.is_allowed(service.viewer(request), account_clock.MOVE):
             found = account_clock.forecast(service.viewer(request), timezone.now() + timedelta(seconds=seconds))
             form.confirm_by(_phrase(found))

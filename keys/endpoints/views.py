@@ -140,7 +140,7 @@ def delete(request: ConsoleRequest, pk: int) -> HttpResponse:
     inventory.drop(f"c{connection.pk}")
     name = connection.name
     connection.delete()
-    messages.success(request, _("The connection %(name)s is forgotten, its secret with it.") % {"name": name})
+    messages.success(request, _("The connection %(name)s and its secret were removed.") % {"name": name})
     return redirect("endpoints")
 
 
@@ -153,9 +153,7 @@ def switch(request: ConsoleRequest) -> HttpResponse:
         messages.error(request, _("There is no such endpoint any more."))
         return redirect("endpoints")
     after = redirects.safe(request, request.POST.get("next", "/"), "")
-    messages.success(
-        request, _("These pages now speak to %(name)s.") % {"name": chosen.name or _("the embedded engine")}
-    )
+    messages.success(request, _("These pages now use %(name)s.") % {"name": chosen.name or _("the embedded engine")})
     return redirect(reverse("keys") if not after or after.startswith("/keys/") else after)
 
 

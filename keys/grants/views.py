@@ -73,7 +73,7 @@ class GrantForm(forms.Form):
         if "constraint" in self.fields and "" in names:
             self.add_error("constraint", _("A pair below has a value and no name."))
         if "constraint" in self.fields and len(set(names)) < len(names):
-            self.add_error("constraint", _("A name stands twice below."))
+            self.add_error("constraint", _("A name below is a duplicate."))
         if given.get("constraint") and not self.pairs:
             self.add_error("constraint", _("Name the pairs below."))
         if not given.get("constraint") and self.pairs:

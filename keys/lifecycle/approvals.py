@@ -156,7 +156,7 @@ def person(request: ConsoleRequest) -> str:
     """The unique ID of the user who signed in, also while acting as a role. Raises NotAllowed where it cannot be told."""
     found = session.user_id(request)
     if not found:
-        raise NotAllowed(_("Who you are cannot be told from this sign-in. Sign in again."))
+        raise NotAllowed(_("Your identity is not known from this sign-in. Sign in again."))
     return found
 
 

@@ -57,9 +57,9 @@ def read_default_view(text: str, key: Mapping[str, Any]) -> tuple[DefaultView | 
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        return None, _("it is no JSON")
+        return None, _("it is not valid JSON")
     if not isinstance(document, dict):
-        return None, _("it is no JSON")
+        return None, _("it is not valid JSON")
     written = document.get("Statement", [])
     written = written if isinstance(written, list) else [written]
     by_sid = {statement.get("Sid", ""): statement for statement in written if isinstance(statement, dict)}

@@ -46,7 +46,7 @@ class AsOfForm(forms.Form):
         if str(self.data.get(self.add_prefix(PARAMETER), "")).strip() == moments.day(self.now):
             return self.now
         raise forms.ValidationError(
-            _("This moment is still to come: the record ends now, %(now)s."),
+            _("This time is in the future: the record ends now, %(now)s."),
             params={"now": moments.to_second(self.now)},
         )
 

@@ -165,7 +165,7 @@ def health(request: ConsoleRequest, found: list[Store]) -> dict[str, key_stores.
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Of all stores: those that are not connected, and connected ones whose proxy or key managers are not well."""
+    """Of all stores: those that are not connected, and connected ones whose proxy or key managers are not healthy."""
 
     not_connected: list[Store]
     unwell: list[tuple[Store, key_stores.ProxyHealth]]

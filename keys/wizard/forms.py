@@ -322,7 +322,7 @@ class PolicyForm(forms.Form):
             json.loads(text)
         except json.JSONDecodeError as reason:
             raise forms.ValidationError(
-                _("This is no JSON: %(what)s, line %(line)d, column %(column)d."),
+                _("This is not valid JSON: %(what)s, line %(line)d, column %(column)d."),
                 params={"what": reason.msg, "line": reason.lineno, "column": reason.colno},
             ) from reason
         except RecursionError as reason:

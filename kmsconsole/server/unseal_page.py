@@ -111,7 +111,7 @@ def elsewhere(request: HttpRequest) -> HttpResponse:
 
 
 def form_is_old(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _page(request, error=_("The form was too old or came from another site. Enter the share again."), status=403)
+    return _page(request, error=_("The form has expired or came from another site. Enter the share again."), status=403)
 
 
 def _page(request: HttpRequest, *, error: str = "", status: int = 200) -> HttpResponse:

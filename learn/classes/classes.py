@@ -208,7 +208,7 @@ def has_password(iam: Any, name: str) -> bool:
 
 
 def create(iam: Any, wanted: ClassRequest, *, patience: float = _PATIENCE) -> Outcome:
-    """Make what is missing, until a call is refused or the time is up: what was made stays. Raises ClientError if IAM cannot be read."""
+    """Create what is missing, until a call is refused or the time is up: what was made stays. Raises ClientError if IAM cannot be read."""
     group, each = missing(iam, wanted)
     outcome = Outcome([], [name for name, calls in each.items() if calls], [])
     if not _send_all(iam, group, outcome):

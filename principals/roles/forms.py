@@ -52,7 +52,7 @@ class RoleForm(forms.Form):
     name = NameField("roleNameType", label=_("Role name"))
     description = forms.CharField(label=_("Description"), max_length=1000, required=False)
     trusted = forms.ChoiceField(
-        label=_("Who may take the role"),
+        label=_("Trusted entities"),
         choices=[
             ("this", _("Principals of this account, as its policies allow")),
             ("other", _("Another AWS account")),
@@ -113,5 +113,5 @@ class TrustForm(forms.Form):
 class RoleSettingsForm(forms.Form):
     description = forms.CharField(label=_("Description"), max_length=1000, required=False)
     max_session = forms.IntegerField(
-        label=_("Longest session in minutes"), min_value=60, max_value=720, help_text=_("60 to 720.")
+        label=_("Maximum session duration in minutes"), min_value=60, max_value=720, help_text=_("60 to 720.")
     )

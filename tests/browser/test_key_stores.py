@@ -33,7 +33,9 @@ def test_an_external_store_is_made_connected_and_shows_its_proxys_health(chromiu
         page.get_by_role("main").get_by_role("button", name="Create key store").click()
         page.get_by_role("button", name="Connect", exact=True).click()
         health = page.get_by_role("region", name="Health of the proxy")
-        expect(health.locator(".badge-good")).to_have_text("Well")  # the page follows its connection, without a reload
+        expect(health.locator(".badge-good")).to_have_text(
+            "Healthy"
+        )  # the page follows its connection, without a reload
         expect(health).to_contain_text("ACTIVE")
         context.close()
 

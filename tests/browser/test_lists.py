@@ -288,7 +288,7 @@ def test_an_endpoint_is_connected_tested_and_left_again(visit: Callable[..., Pag
     page.goto("/settings/endpoints/")
     page.get_by_role("link", name="nowhere").click()
     page.get_by_role("button", name="Forget").click()
-    expect(page.get_by_text("is forgotten")).to_be_visible()
+    expect(page.get_by_text("were removed")).to_be_visible()
 
 
 def test_paper_has_no_frame_but_whole_ids_the_filter_and_the_accounts_time(

@@ -32,7 +32,7 @@ def test_the_wizard_with_tags_in_rows(visit: Callable[..., Page]) -> None:
     page.get_by_role("button", name="Add tag").click()
     page.get_by_label("Tag key 2").fill("team")
     page.get_by_role("button", name="Next").click()
-    assert page.locator("#tag-key-2-error").inner_text() == "“team” stands twice."
+    assert page.locator("#tag-key-2-error").inner_text() == "“team” is a duplicate."
     found += wrong(page)
     page.get_by_role("button", name="Remove tag 2").click()
     page.get_by_label("Tag key 2").wait_for(state="detached")

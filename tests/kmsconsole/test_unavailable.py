@@ -41,7 +41,7 @@ OWN = {
 }  # fmt: skip
 ONLY_THE_CALL_TELLS = {
     "Retire",  # the grant's retiring principal may
-    "Act as this role",  # the role's trust policy says
+    "Switch to this role",  # the role's trust policy says
     "Apply", "Read it back",  # what a service does for the principal
     "Decrypt", "Verify", "Encrypt the file", "Open and download", "Encrypt", "Open with it", "Derive shared secret",
     "Encrypt and download", "Generate data key", "Measure both ways",  # which key is chosen in the form

@@ -188,7 +188,7 @@ def new_version(request: ConsoleRequest) -> HttpResponse:
             shown |= preview(request, lambda: whatif.managed(arn, document))
         elif attempt_on_form(form, lambda: iam.create_policy_version(**parameters), field="document"):
             messages.success(
-                request, _("The new version of %(policy)s is in force.") % {"policy": policy["PolicyName"]}
+                request, _("The new version of %(policy)s is the default version.") % {"policy": policy["PolicyName"]}
             )
             return redirect(address(arn))
     return render(
@@ -207,9 +207,9 @@ def version(request: ConsoleRequest) -> HttpResponse:
     which = {"PolicyArn": arn, "VersionId": words["version"]}
     if given.get("default"):
         made = Change(
-            _("Put version %(version)s of %(policy)s in force") % words,
+            _("Set version %(version)s of %(policy)s as the default") % words,
             [("SetDefaultPolicyVersion", which)],
-            _("Version %(version)s is in force.") % words,
+            _("Version %(version)s is the default version.") % words,
         )
     elif given.get("delete"):
         made = Change(

@@ -1,4 +1,4 @@
-"""Act as a role: sts:AssumeRole with the user's own credentials; from then on pages sign with the role's, until one goes back."""
+"""Switch role: sts:AssumeRole with the user's own credentials; from then on pages sign with the role's, until one goes back."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def switch(request: ConsoleRequest) -> HttpResponse:
                     provider="",
                 ),
             )
-            messages.success(request, _("You act as %(role)s now.") % {"role": arn.rpartition("/")[2]})
+            messages.success(request, _("You switched to the role %(role)s.") % {"role": arn.rpartition("/")[2]})
             return redirect("home")
     return render(request, "principals/switch.html", {"form": form, "call": shown}, status=422 if form.errors else 200)
 
@@ -85,5 +85,5 @@ def back(request: ConsoleRequest) -> HttpResponse:
         name = session.back_to_user(request)
     except LookupError:
         return redirect("home")
-    messages.success(request, _("You act as %(user)s again.") % {"user": name})
+    messages.success(request, _("You switched back to %(user)s.") % {"user": name})
     return redirect("home")

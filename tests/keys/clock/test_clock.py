@@ -97,7 +97,7 @@ def test_a_move_that_cannot_be_is_said_beside_its_field(signed_in: Client, asked
 
 @pytest.mark.parametrize("sent", [{}, {"begin": "0", "seconds": "nan"}, {"begin": "x", "seconds": "86400"}, {"begin": "0", "seconds": "-1"}])  # fmt: skip
 def test_a_form_of_nonsense_moves_nothing(account: TestAccount, signed_in: Client, sent: dict[str, str]) -> None:
-    assert "not whole" in words(signed_in.post(CLOCK, sent, follow=True))
+    assert "incomplete" in words(signed_in.post(CLOCK, sent, follow=True))
     assert ahead(account) == 0
 
 

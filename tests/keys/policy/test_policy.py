@@ -196,7 +196,7 @@ def test_a_preview_says_when_nobody_is_concerned(account: TestAccount, signed_in
     key_id = account.create_key()
     same = json.dumps(policy_of(account, key_id))
     answer = signed_in.post(f"/keys/{key_id}/policy/edit/", {"policy": same, "preview": "1"})
-    assert "Nobody gains or loses anything." in text(answer)
+    assert "Nobody's access changes." in text(answer)
 
 
 # The history

@@ -53,8 +53,8 @@ def test_each_error_is_beside_its_field_and_the_rows_are_kept(signed_in: Client,
     assert answer.status_code == 422
     assert rows(answer) == list(zip(keys, values, strict=True))
     assert problems(answer) == {
-        "tags": "See what is said beside the rows.",
-        "tag-key-2": "“team” stands twice.",
+        "tags": "Correct the rows that have an error.",
+        "tag-key-2": "“team” is a duplicate.",
         "tag-key-3": "A tag needs a key.",
         "tag-key-4": "Keys that begin with aws: are AWS&#x27;s own.",
         "tag-key-5": "128 characters at most.",

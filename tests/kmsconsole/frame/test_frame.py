@@ -57,12 +57,12 @@ def test_a_zone_that_does_not_exist_is_utc(signed_in: Client, zone: str) -> None
 @pytest.mark.parametrize(
     ("method", "path", "status", "words"),
     [
-        ("get", "/no/such/page/", 404, "Nothing here"),
-        ("get", "/theme/", 405, "This address only takes forms"),
-        ("get", "/keys/bulk/", 405, "This address only takes forms"),
-        ("get", "/keys/?q=a%00b", 400, "That request was not right"),
-        ("get", "/search/?q=a%00b", 400, "That request was not right"),
-        ("get", "/principals/users/a%00b/", 400, "That request was not right"),
+        ("get", "/no/such/page/", 404, "Page not found"),
+        ("get", "/theme/", 405, "Method not allowed"),
+        ("get", "/keys/bulk/", 405, "Method not allowed"),
+        ("get", "/keys/?q=a%00b", 400, "Bad request"),
+        ("get", "/search/?q=a%00b", 400, "Bad request"),
+        ("get", "/principals/users/a%00b/", 400, "Bad request"),
     ],
 )
 def test_errors_are_pages_in_the_frame(signed_in: Client, method: str, path: str, status: int, words: str) -> None:
@@ -77,7 +77,7 @@ def test_an_old_form_is_refused_with_a_page(account: TestAccount, signed_in: Cli
     browser.cookies = signed_in.cookies
     answer = browser.post("/theme/", {"theme": "dark"})
     assert answer.status_code == 403
-    assert "The form was too old" in text(answer)
+    assert "The form has expired" in text(answer)
 
 
 def test_the_page_for_a_failure_asks_nothing_of_what_may_have_failed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_the_page_for_a_failure_asks_nothing_of_what_may_have_failed(monkeypatch
     answer = views.server_error(request)
     assert answer.status_code == 500
     assert 'data-theme="dark"' in text(answer)
-    assert "Something failed" in text(answer)
+    assert "Server error" in text(answer)
 
 
 def test_what_waited_in_vain_for_a_busy_database_is_to_be_sent_again(
