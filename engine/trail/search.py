@@ -65,7 +65,7 @@ def count(account_id: str, wanted: Search, most: int) -> int:
 def every(account_id: str, wanted: Search, *, oldest_first: bool = False) -> Iterator[Record]:
     """All events that match, however many, read as they are asked for: an export."""
     while _mending(lambda: bring_up_to_date(account_id)):
-        pass  # an export is not cut: it waits for the index
+        time.sleep(0.05)  # an export is not cut: it waits for the index
     question = _question(account_id, wanted, event_store())  # which looks anew each time: an export may take long
     for sequences in question.chunks(oldest_first=oldest_first):
         for _sequence, record in question.records(sequences):
@@ -94,11 +94,14 @@ _indexing = threading.Lock()
 
 
 def bring_up_to_date(account_id: str) -> int:
-    """Index what is new; how many events are left that are not indexed yet. A long backlog is left to a thread that goes on with it."""
+    """Index what is new; how many events are left that are not indexed yet. A long backlog is left to a thread that goes on with it, of
+    this process or another: no question waits for it."""
     store = event_store()
     if not search_index.is_behind(_folder(), store, account_id):
         return 0
-    left = search_index.catch_up(_folder(), store, account_id, INDEX_SECONDS)
+    if _indexing.locked() and (left := search_index.left(_folder(), store, account_id)) > search_index.BATCH:
+        return left
+    left = search_index.catch_up(_folder(), store, account_id, INDEX_SECONDS, INDEX_SECONDS)
     if left > search_index.BATCH and _indexing.acquire(blocking=False):
         threading.Thread(target=_index, args=(account_id,), name="search-index", daemon=True).start()
     return left

@@ -28,6 +28,7 @@ from engine.trail.times import Span
 logger = logging.getLogger(__name__)
 
 BATCH = 5_000  # events that one transaction takes in
+_PATIENCE = 30.0  # seconds that who writes waits for another
 _VERSION = 2  # of the tables, and of what event_terms makes of a record; an index of another one is made anew
 _TABLES = {
     "account": "id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sequence INTEGER NOT NULL, event_id TEXT NOT NULL",
@@ -76,7 +77,7 @@ def discard(folder: Path, reason: Exception) -> None:
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # with PostgreSQL nothing else is in it at first
-    index = sqlite3.connect(path, isolation_level=None, timeout=30)
+    index = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
     index.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
     if index.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
         return index
@@ -92,17 +93,31 @@ def _open(path: Path) -> sqlite3.Connection:
 # --- indexing
 
 
-def catch_up(folder: Path, store: EventStore, account_id: str, seconds: float) -> int:
+def catch_up(folder: Path, store: EventStore, account_id: str, seconds: float, patience: float = _PATIENCE) -> int:
     """Take in what the store has of an account beyond the index, for about so many seconds; how many numbers are left then (0: it is up
-    to date). Safe with any number of threads and processes."""
-    until = time.monotonic() + seconds
-    while True:
-        with write_transaction(connection(folder)):
-            taken = _take_in(connection(folder), store, account_id)
-        if taken < BATCH:
-            return 0
-        if time.monotonic() > until:
-            return query.latest_sequence(account_id, store) - _position(connection(folder), account_id)[1]
+    to date). Safe with any number of threads and processes: where another one has been writing for as long as the `patience`, it goes on
+    alone."""
+    index, until = connection(folder), time.monotonic() + seconds
+    index.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+    try:
+        while True:
+            with write_transaction(index):
+                taken = _take_in(index, store, account_id)
+            if taken < BATCH:
+                return 0
+            if time.monotonic() > until:
+                return left(folder, store, account_id)
+    except sqlite3.OperationalError as reason:
+        if reason.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        return left(folder, store, account_id)
+    finally:
+        index.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
+
+
+def left(folder: Path, store: EventStore, account_id: str) -> int:
+    """How many numbers the store has beyond the index."""
+    return query.latest_sequence(account_id, store) - _position(connection(folder), account_id)[1]
 
 
 def is_behind(folder: Path, store: EventStore, account_id: str) -> bool:

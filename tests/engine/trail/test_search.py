@@ -299,6 +299,20 @@ def test_a_backlog_that_is_too_long_for_a_question_is_said_and_indexed_beside_it
     assert (again.behind, len(again.events) >= 40) == (0, True)
 
 
+def test_a_question_does_not_wait_for_another_process_that_writes_the_index(
+    account: TestAccount, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "INDEX_SECONDS", 0.0)
+    wanted = Search(region="us-east-1", hidden=True)
+    known = search.search(account.account_id, wanted, 100).total
+    account.create_key()
+    with closing(sqlite3.connect(prepared / "trail" / "search.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = search.search(account.account_id, wanted, 100)
+    assert (answer.total, answer.behind > 0) == (known, True)
+    assert search.search(account.account_id, wanted, 100).total > known
+
+
 def test_a_search_sees_what_was_acknowledged_before_it(account: TestAccount) -> None:
     wanted = Search(region="us-east-1", clauses=(Clause("operation", "CreateKey"),))
     for number in range(1, 4):
