@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from engine.trail import columns, event_terms, places, search_index
 from engine.trail.event_search import FACETS, Answer, Facet, Interval, Record
@@ -91,40 +93,64 @@ def _facets(question: Question, matching: _Matching, found: Answer, until: float
     return {name: facets[name] for name in FACETS}
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Some events of a block and of one scope: those that match, and those that do not."""
+
+    scope: int
+    matching: int
+    others: int
+
+    @property
+    def counts_others(self) -> bool:
+        """Whether what does not match is fewer: of all values their numbers are known, and that is taken from them."""
+        return self.others.bit_count() < self.matching.bit_count()
+
+    @cached_property
+    def counted(self) -> int:
+        return self.others if self.counts_others else self.matching
+
+    @cached_property
+    def flagged(self) -> bytes:
+        return places.flags(self.counted)
+
+
 class _Block:
     """Some events of a block, to count the values of their fields."""
 
     def __init__(self, question: Question, span: Span, bits: int) -> None:
-        self._index, self._block, self._bits = question.index, span.block, bits
+        self._index, self._block = question.index, span.block
         scopes = (question.shown, question.hidden) if question.wanted.hidden else (question.shown,)
-        self._scopes = []  # (number, whether all of its events in the block are among them)
+        self._parts = []
         for scope in scopes:
-            if scope is not None:
-                of_scope = search_index.bits(self._index, scope, span.block, search_index.ALL)
-                self._scopes.append((scope, bits & of_scope == of_scope))
-        self._flagged = b"" if all(everything for _scope, everything in self._scopes) else places.flags(bits)
+            of_scope = search_index.bits(self._index, scope, span.block, search_index.ALL) if scope is not None else 0
+            if scope is not None and bits & of_scope:
+                self._parts.append(_Part(scope, bits & of_scope, of_scope & ~bits))
 
     def count(self, name: str, numbers: Counter[str]) -> bool:
         """Add the values of a field; false if it has too many to count."""
         field = search_index.NUMBERS[name]
-        for scope, everything in self._scopes:
-            counted = search_index.numbers(self._index, scope, self._block, field, _MOST_VALUES)
-            if counted is None:
+        for part in self._parts:
+            of_scope = search_index.numbers(self._index, part.scope, self._block, field, _MOST_VALUES)
+            if of_scope is None:
                 return False
-            if not everything:
-                counted = self._among(scope, name, field)
-            for value, events in counted:
+            if part.counts_others:
+                others = self._among(part, name, field) if part.others else {}
+                counted = {value: events - others.get(value, 0) for value, events in of_scope}
+            else:
+                counted = self._among(part, name, field)
+            for value, events in counted.items():
                 if events:
                     numbers[value] += events
         return True
 
-    def _among(self, scope: int, name: str, field: int) -> list[tuple[str, int]]:
-        if column := search_index.column(self._index, scope, self._block, name):
-            return list(columns.count(column, self._flagged).items())
-        return [
-            (value, (self._bits & places.unpacked(events, text)).bit_count())
-            for value, events, text in search_index.values(self._index, scope, self._block, field)
-        ]
+    def _among(self, part: _Part, name: str, field: int) -> dict[str, int]:
+        if column := search_index.column(self._index, part.scope, self._block, name):
+            return columns.count(column, part.flagged)
+        return {
+            value: (part.counted & places.unpacked(events, text)).bit_count()
+            for value, events, text in search_index.values(self._index, part.scope, self._block, field)
+        }
 
 
 def _histogram(question: Question, matching: _Matching, found: Answer, until: float) -> tuple[Interval, ...]:
