@@ -146,10 +146,5 @@ def _is_deep(value: Any) -> bool:
     return bool(level)
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two policies say the same, white space aside."""
-    return pretty(one) == pretty(other)
-
-
 def difference(older: str, newer: str) -> list[DiffLine]:
     return list(linediff.difference(pretty(older).splitlines(), pretty(newer).splitlines()))

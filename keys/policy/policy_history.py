@@ -1,19 +1,22 @@
 """Every version of a key policy, as the trail tells it: CloudTrail's records of CreateKey and PutKeyPolicy hold the text, who put it
-and when. So it works with any endpoint that has a trail, as far back as the trail goes (90 days on AWS)."""
+and when. Who may read the embedded record gets them all from the key's history, at once; at any other endpoint that has a trail
+LookupEvents is asked, as far back as the trail goes (90 days on AWS)."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from console.request import ConsoleRequest
 from engine.public.key_policies import default_key_policy
+from keys import service
 from keys.policy import policy_document
-from keys.record import events
+from keys.record import events, history
 
-_PAGES = 40  # of 50 events: how far a page looks
+_PAGES = 40  # of 50 events: how far a page looks by LookupEvents
+_NAMES = ("PutKeyPolicy", "CreateKey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,56 +43,47 @@ class History:
 
 
 def read(request: ConsoleRequest, key: dict[str, Any], policy_now: str) -> History:
-    """`key` as DescribeKey has it. Raises ClientError if the caller may not look events up."""
-    created = key["CreationDate"]
-    puts, whole = _events(request, "PutKeyPolicy", key["Arn"], created - timedelta(hours=1), None)
-    births, _whole = _events(
-        request, "CreateKey", key["Arn"], created - timedelta(hours=1), created + timedelta(hours=1)
-    )
-    versions = [_version(record, key) for record in (*puts, *births)]
-    versions.sort(key=lambda version: version.when, reverse=True)
-    for number, version in enumerate(versions):
-        if policy_document.same(version.policy, policy_now):
-            versions[number] = Version(
-                version.event_id, version.operation, version.who, version.when, version.policy, current=True
-            )
-            break
-    return History(versions, whole and bool(births))
+    """`key` as DescribeKey has it. Raises ClientError if the caller may not look events up, HistoryBeingRead."""
+    if events.may_search(request):
+        told = history.of_key(request, key["Arn"], service.record_now(request)).records
+        records, whole = [each for each in told if each["eventName"] in _NAMES][::-1], True
+    else:
+        records, whole = _looked_up(request, key)
+    now = policy_document.pretty(policy_now)
+    versions: list[Version] = []
+    for record in records:
+        version = _version(record, key)
+        in_force = not any(each.current for each in versions) and policy_document.pretty(version.policy) == now
+        versions.append(replace(version, current=in_force))
+    return History(versions, whole and any(each.operation == "CreateKey" for each in versions))
 
 
-def _events(
-    request: ConsoleRequest, name: str, arn: str, start: datetime, end: datetime | None
-) -> tuple[list[dict[str, Any]], bool]:
+def _looked_up(request: ConsoleRequest, key: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
+    """(newest first, whether all events were looked at), by LookupEvents."""
+    begin, hour = key["CreationDate"], timedelta(hours=1)
+    puts, whole = _events(request, "PutKeyPolicy", key["Arn"], StartTime=begin - hour)
+    births, _whole = _events(request, "CreateKey", key["Arn"], StartTime=begin - hour, EndTime=begin + hour)
+    return [*puts, *births], whole
+
+
+def _events(request: ConsoleRequest, name: str, arn: str, **period: Any) -> tuple[list[dict[str, Any]], bool]:
     """The records of the successful events of a name that touch the key, and whether all were looked at."""
-    records, whole = _looked_at(request, name, start, end)
+    attributes = [{"AttributeKey": "EventName", "AttributeValue": name}]
+    found: list[dict[str, Any]] = []
+    whole = True
+    read = events.pages(request, (_PAGES + 1) * events.PAGE, LookupAttributes=attributes, **period)
+    for number, page in enumerate(read, start=1):
+        found += [json.loads(event["CloudTrailEvent"]) for event in page]
+        if number >= _PAGES:
+            whole = False
+            break
     return [
         record
-        for record in records
+        for record in found
         if any(arn == resource.get("ARN") for resource in record.get("resources") or ())
         and "errorCode" not in record
         and not record.get("voided")
     ], whole
-
-
-def _looked_at(
-    request: ConsoleRequest, name: str, start: datetime, end: datetime | None
-) -> tuple[list[dict[str, Any]], bool]:
-    """The records of a name, and whether they are all: of the embedded record in one reading, else by LookupEvents."""
-    if end is None and events.may_search(request):
-        read = events.since(request, [name], start, most=_PAGES * events.PAGE)
-        return read.records[::-1], read.whole  # newest first, as LookupEvents answers
-    parameters: dict[str, Any] = {
-        "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": name}],
-        "StartTime": start,
-    }
-    if end is not None:
-        parameters["EndTime"] = end
-    found = []
-    for number, page in enumerate(events.pages(request, (_PAGES + 1) * events.PAGE, **parameters)):
-        found += [json.loads(event["CloudTrailEvent"]) for event in page]
-        if number + 1 >= _PAGES:
-            return found, False
-    return found, True
 
 
 def _version(record: dict[str, Any], key: dict[str, Any]) -> Version:

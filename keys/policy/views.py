@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from console import paging
 from console.aws_calls import optional
 from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
@@ -26,6 +27,7 @@ from keys.evaluator import decisions, key_view, operations, principal_directory
 from keys.policy import policies, policy_changes, policy_document, policy_editor, policy_history
 
 VIEWS = ("default", "json")
+_PAGE = 50  # versions of a policy
 
 
 def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def _preview(request: ConsoleRequest, kms: Any, key: dict[str, Any], before: str
 
 
 def history(request: ConsoleRequest, key_id: str) -> HttpResponse:
-    """`?from=` and `?to=` name two versions to compare; without them each is compared with the one before."""
+    """`?from=` and `?to=` name two versions to compare, of any page; without them each is compared with the one before."""
     kms = service.client(request)
     try:
         key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
@@ -179,6 +181,8 @@ def history(request: ConsoleRequest, key_id: str) -> HttpResponse:
     versions = found.versions
     newer = found.find(request.GET.get("to", "")) or (versions[0] if versions else None)
     older = found.find(request.GET.get("from", "")) or _before(versions, newer)
+    page = paging.page_of(versions, _PAGE, request.GET)
+    shown = list(page.object_list)
     return render(
         request,
         "keys/policy/policy_history.html",
@@ -186,13 +190,18 @@ def history(request: ConsoleRequest, key_id: str) -> HttpResponse:
             "key": key,
             "key_name": name_of(kms, key),
             "history": found,
+            "page": page,
+            # What is compared and on another page stays chosen.
+            "elsewhere": [
+                (name, each.event_id) for name, each in (("from", older), ("to", newer)) if each and each not in shown
+            ],
             "rows": [
                 (
                     version,
                     f"?{urlencode({'to': version.event_id})}",
                     f"{reverse('key-policy-edit', args=[key_id])}?{urlencode({'restore': version.event_id})}",
                 )
-                for version in versions
+                for version in shown
             ],
             "newer": newer,
             "older": older,
