@@ -73,9 +73,15 @@ def manage(request: ConsoleRequest, of_class: AccountClass, what: Callable[[], T
     return service.console_action(request, MANAGE, what, parameters={"class": of_class.slug, **parameters})
 
 
-def create(request: ConsoleRequest, made: AccountClass) -> None:
-    """Raises ClientError."""
-    manage(request, made, made.save, change="CreateClass")
+def create(request: ConsoleRequest, made: AccountClass, join: tuple[int, int] | None = None) -> JoinLink | None:
+    """With a join link for so many (minutes, places), if asked. Raises ClientError."""
+
+    def what() -> JoinLink | None:
+        made.save()
+        return join_links.make(made, *join) if join else None
+
+    given = {"joinLink": {"minutes": join[0], "places": join[1]}} if join else {}
+    return manage(request, made, what, change="CreateClass", **given)
 
 
 def open_link(request: ConsoleRequest, of_class: AccountClass, minutes: int, places: int) -> JoinLink:

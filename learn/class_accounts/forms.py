@@ -23,7 +23,7 @@ class RosterForm(forms.Form):
         help_text=_("One a line: a name, and an e-mail address after a comma if you like."),
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocomplete": "off"}),
     )
-    roster = forms.FileField(label=_("Or a CSV file of them"), required=False)
+    roster = forms.FileField(label=_("Or upload a CSV file"), required=False)
     shared = forms.IntegerField(
         label=_("Shared accounts"),
         required=False,
@@ -61,22 +61,22 @@ class RosterForm(forms.Form):
 
 class LimitsForm(forms.Form):
     days = forms.IntegerField(
-        label=_("Days until its accounts end"),
+        label=_("Account lifetime in days"),
         min_value=1,
         max_value=366,
         initial=7,
-        help_text=_("From then on nobody signs in to them; their results stay."),
+        help_text=_("After that, students can no longer sign in; their results are kept."),
     )
-    key_quota = forms.IntegerField(label=_("Keys an account may have"), min_value=1, max_value=100_000, initial=100)
+    key_quota = forms.IntegerField(label=_("Maximum keys per account"), min_value=1, max_value=100_000, initial=100)
     call_quota = forms.IntegerField(
-        label=_("Calls a second an account may make"), min_value=1, max_value=10_000, initial=50
+        label=_("Maximum requests per second per account"), min_value=1, max_value=10_000, initial=50
     )
 
 
 class LinkForm(forms.Form):
-    minutes = forms.IntegerField(label=_("Minutes the link is open"), min_value=1, max_value=1440, initial=90)
+    minutes = forms.IntegerField(label=_("Join link valid for (minutes)"), min_value=1, max_value=1440, initial=90)
     places = forms.IntegerField(
-        label=_("Students who may join by it"), min_value=1, max_value=class_accounts.MOST, initial=40
+        label=_("Maximum students who can join with it"), min_value=1, max_value=class_accounts.MOST, initial=40
     )
 
 
@@ -95,7 +95,7 @@ class NewClassForm(RosterForm, LimitsForm, LinkForm):
     )
     name = forms.CharField(label=_("Class name"), max_length=128)
     with_link = forms.BooleanField(
-        label=_("A link by which students join"),
+        label=_("Create a join link for students"),
         required=False,
         initial=True,
         help_text=_("They open it, or scan its QR code, and get an account and its credentials themselves."),

@@ -12,3 +12,4 @@ import "./selection.js";
 import "./shortcuts.js";
 import "./switches.js";
 import "./timezone.js";
+import "./address.js"; // last: the others go by the address that was asked for

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
+from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -51,14 +52,15 @@ def new(request: ConsoleRequest) -> HttpResponse:
 
 def _made(request: ConsoleRequest, form: NewClassForm, made: AccountClass) -> HttpResponse:
     given = form.cleaned_data
-    link = None
+    join = (given["minutes"], given["places"]) if given["with_link"] else None
     try:
-        class_accounts.create(request, made)
-        if given["with_link"]:
-            link = class_accounts.open_link(request, made, given["minutes"], given["places"])
+        link = class_accounts.create(request, made, join)
     except ClientError as error:
         return problem_page(request, made.name, error)
     outcome = class_accounts.add(request, made, form.people, shared=given["shared"] or 0)
+    if not outcome.cards and not outcome.error:
+        messages.success(request, _("The class %(name)s is created.") % {"name": made.name})
+        return redirect("class-manage", made.slug)
     return cards_page(request, made, outcome.cards, outcome=outcome, link=link)
 
 

@@ -23,7 +23,7 @@ def test_a_class_from_nothing_takes_three_requests_and_a_student_two_more(
     requests = 0
     browser.get("/classes/accounts/new/")
     requests += 1
-    made = browser.post("/classes/accounts/new/", {**FORM, "students": "", "with_link": "on"})
+    made = browser.post("/classes/accounts/new/", {**FORM, "students": "", "with_link": "on"}, follow=True)
     requests += 1
     student = Client()
     student.get(join_address(made))
@@ -126,6 +126,20 @@ def test_a_class_is_in_the_record_and_no_password_is(account: TestAccount, brows
     for card in made.cards.values():
         assert card.password not in told
         assert card.secret_access_key not in told
+
+
+def test_a_class_without_students_is_one_event_and_leads_to_its_join_link(
+    account: TestAccount, browser: Client
+) -> None:
+    """Nothing in the answer is shown once, so it is a redirect: to reload it makes no second class."""
+    answer = browser.post("/classes/accounts/new/", {**FORM, "students": "", "with_link": "on"})
+    (event,) = account.client("cloudtrail").lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "ManageClasses"}]
+    )["Events"]
+
+    assert (answer.status_code, answer["Location"]) == (302, "/classes/accounts/spring/manage/")
+    assert '"minutes":90' in event["CloudTrailEvent"].replace(": ", ":")
+    assert "/join/" in text(browser.get(answer["Location"]))
 
 
 def test_more_students_are_added_and_a_name_that_is_taken_is_said(account: TestAccount, browser: Client) -> None:

@@ -17,7 +17,9 @@ from tests.support.class_accounts import FORM, cards, join_address, make, text, 
 
 @pytest.fixture
 def link(account: TestAccount, browser: Client) -> str:
-    return join_address(browser.post("/classes/accounts/new/", {**FORM, "students": "", "with_link": "on"}))
+    return join_address(
+        browser.post("/classes/accounts/new/", {**FORM, "students": "", "with_link": "on"}, follow=True)
+    )
 
 
 def test_who_joins_is_signed_in_to_an_account_of_its_own_and_sees_its_credentials(
