@@ -43,8 +43,13 @@ def _text(label: Any, length: int, placeholder: str = "") -> forms.CharField:
 
 
 class FilterForm(forms.Form):
-    """What events are searched by: all that is filled in has to hold. `newest` is the number of the last event that a link has."""
+    """What events are searched by: all that is filled in has to hold. `newest` is the number of the last event that a link has. `shown`
+    are the fields that most searches take, `more` the others but what is ticked."""
 
+    shown = ("text", "key", "principal", "operation", "start", "end")
+    more = (
+        "alias", "user", "session", "kind", "error", "source", "context", "request", "event", "grant", "material"
+    )  # fmt: skip
     text = _text(gettext_lazy("Text"), 256)
     key = _text(gettext_lazy("Key ID, ARN or alias"), 2048)
     alias = _text(gettext_lazy("Alias as it was called"), 256, "alias/…")

@@ -57,7 +57,9 @@ def events(request: ConsoleRequest) -> HttpResponse:
         "audit/events.html",
         {
             "form": form,
-            "fields": [each for each in form.visible_fields() if each.name not in ("refused", "reads")],
+            "fields": [form[name] for name in form.shown],
+            "more_fields": [form[name] for name in form.more],
+            "more_open": any(form[name].errors or request.GET.get(name) for name in form.more),
             "found": found,
             "events": found.events,
             "after": found.after,
