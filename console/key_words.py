@@ -36,7 +36,7 @@ REGIONALITIES: dict[str, Any] = {
     "REPLICA": gettext_lazy("Multi-Region replica"),
 }
 ROTATIONS: dict[str, Any] = {"off": gettext_lazy("Off")}
-PUBLIC: dict[str, Any] = {"yes": gettext_lazy("Anyone can use it"), "no": gettext_lazy("No")}
+PUBLIC: dict[str, Any] = {"yes": gettext_lazy("Public"), "no": gettext_lazy("No")}
 OF_FACETS: dict[str, dict[str, Any]] = {
     "state": STATES,
     "kind": KINDS,

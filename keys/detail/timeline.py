@@ -161,7 +161,7 @@ _COLUMNS: dict[str, str | Promise] = {
     "tags": gettext_lazy("Tags"),
     "rotation": gettext_lazy("Automatic rotation"),
     "regionality": gettext_lazy("Regionality"),
-    "public": gettext_lazy("Anyone can use it"),
+    "public": gettext_lazy("Public access"),
 }
 
 

@@ -69,7 +69,7 @@ COLUMNS = (
     Column("rotation", _("Rotation"), "facet", shown=False, needs=key_rows.DESCRIBE | key_rows.ROTATION),
     Column("next_rotation", _("Next rotation"), shown=False, empty=True, needs=key_rows.DESCRIBE | key_rows.ROTATION),
     Column("valid_to", _("Material expires"), shown=False, empty=True),
-    Column("public", _("Anyone can use it"), "public", shown=False, needs=key_rows.DESCRIBE | key_rows.POLICY),
+    Column("public", _("Public access"), "public", shown=False, needs=key_rows.DESCRIBE | key_rows.POLICY),
     Column("description", _("Description"), "description", shown=False, by="description_order", empty=True),
     Column(
         "tags", _("Tags"), "tags", shown=False, by="tags_order", empty=True, needs=key_rows.DESCRIBE | key_rows.TAGS
@@ -85,7 +85,7 @@ FACETS: dict[str, Any] = {
     "origin": _("Origin"),
     "regionality": _("Regionality"),
     "rotation": _("Rotation"),
-    "public": _("Anyone can use it"),
+    "public": _("Public access"),
 }
 # Facets with few values that the overview leads to; each is a condition on dates.
 DUE: dict[str, tuple[Any, Callable[[datetime], Q]]] = {

@@ -58,7 +58,7 @@ _PANELS = (
     ("expiry", gettext_lazy("Material expires within 30 days"), gettext_lazy("No imported material expires soon."), "due=expiry&sort=valid_to", "valid_to"),
     ("rotation", gettext_lazy("Rotates within 30 days"), gettext_lazy("No rotation is due."), "due=rotation&sort=next_rotation", "next_rotation"),
     ("unused", gettext_lazy("Not used for 90 days"), gettext_lazy("Every enabled key is used, or new."), "due=unused&sort=created", "last_used"),
-    ("public", gettext_lazy("Anyone can use it"), gettext_lazy("No key policy allows public access."), "public=yes&sort=alias", ""),
+    ("public", gettext_lazy("Public access"), gettext_lazy("No key policy allows public access."), "public=yes&sort=alias", ""),
 )  # fmt: skip
 
 
