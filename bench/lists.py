@@ -12,6 +12,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,8 @@ PAGES = {
 }
 
 
-def fill(account: Any, number: int) -> None:
-    """`number` keys as the engine stores them, and as the inventory would have read them."""
+def fill(account: Any, number: int, ids: Sequence[str] = ()) -> None:
+    """`number` keys as the engine stores them, and as the inventory would have read them; with the IDs that are given."""
     from django.utils import timezone
 
     from engine import visibility
@@ -71,7 +72,7 @@ def fill(account: Any, number: int) -> None:
     for start in range(0, number, 5_000):
         keys, aliases, rows = [], [], []
         for at in range(start, min(start + 5_000, number)):
-            key_id = str(UUID(int=chance.getrandbits(128), version=4))
+            key_id = ids[at] if ids else str(UUID(int=chance.getrandbits(128), version=4))
             spec, usage = chance.choice(
                 [("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")] * 7
                 + [("RSA_2048", "SIGN_VERIFY"), ("HMAC_256", "GENERATE_VERIFY_MAC")]

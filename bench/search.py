@@ -1,7 +1,9 @@
 """`python -m bench.search [--events 1000000] [--folder somewhere] [--keep somewhere]`: what searching the trail costs at size.
 
-Writes a trail of so many events over 90 days (tests/support/trail_events.py) into the engine's journal, indexes it, and asks for the first page of each filter, worst cases too: no hit, one hit at the far end, all hits, two filters that both hit much and
-together nothing. Prints medians of the question alone and of the whole page, and the memory it took.
+Writes a trail of so many events over 90 days (tests/support/trail_events.py) into the engine's journal, of an account of 100,000 keys (of
+each tenth event a key, where there are fewer), indexes it, and asks for the first page of each filter, worst cases too: no hit, one hit at
+the far end, all hits, two filters that both hit much and together nothing; then for each other page that reads the record. Prints medians
+of the whole page, and the memory it took. `--write results` puts the table into bench/results.md.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from bench import inprocess
 ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 2
 DAYS = 90
+KEYS = 100_000
 BATCH = 5_000
 LIMIT = 300  # milliseconds that a first page may take
 # Filter → what the address has for it. {key}, {old…} are of the trail; "old" are members of the oldest event alone.
@@ -56,6 +59,8 @@ PAGES = {
     "time: a day in the middle": "start={middle}&end={next}",
     "time and context": "start={middle}&end={next}&context=purpose%3Dpayroll",
     "both hit much, together nothing": "principal=batch&operation=ReEncrypt",
+    "grant": "grant={grant}",
+    "key material": "material={material}",
     "four filters": "operation=Decrypt&source=192.0.2.7&context=purpose%3Dpayroll&session=session-7",
 }
 LOOKING = {"text: part of an ID, at the far end"}  # stops when its time is over, and says how far it looked
@@ -68,10 +73,19 @@ OTHERS = {
     "key: policy history": "/keys/{key}/policy/history/",
     "user": "/principals/users/batch/",
     "user: last accessed": "/principals/users/batch/last-accessed/",
+    "key list at a date": "/keys/?as_of={middle}",
+    "key at a date": "/keys/{key}/?as_of={middle}",
     "key states at a date": "/audit/keys/?as_of={middle}",
     "compare two dates": "/audit/keys/compare/?before={middle}&after={next}",
+    "compare access on two dates": "/audit/keys/compare/{key}/?before={middle}&after={next}",
     "compliance": "/audit/compliance/",
-    "one event": "/audit/{event}/",
+    "compliance: a check": "/audit/compliance/key-owner-tag/",
+    "compliance report": "/audit/compliance/report/",
+    "one event and its related": "/audit/{event}/",
+    "newer events": "/audit/newer/?since={newest}",
+    "proof of an event": "/audit/proof/{event}/",
+    "evidence bundle of a key's day": "/audit/export/?format=evidence&key={key}&operation=PutKeyPolicy&start={middle}&end={next}",
+    "alerts": "/audit/alerts/",
     "verify integrity": "/audit/verify/",
 }
 
@@ -81,13 +95,15 @@ def write(account_id: str, events: int) -> dict[str, str]:
     from engine.trail import recorder
     from tests.support.trail_events import Chance
 
-    chance = Chance(account_id)
+    chance = Chance(account_id, keys=min(KEYS, events // 10))
     begin = datetime.now(UTC) - timedelta(days=DAYS)
     step = DAYS * 86_400 / events
     oldest = _oldest(chance.record(int(begin.timestamp())), account_id)
     batch = [orjson.dumps(oldest)]
     for number in range(1, events):
-        batch.append(orjson.dumps(chance.record(int(begin.timestamp() + number * step))))
+        moment = int(begin.timestamp() + number * step)
+        made = number <= len(chance.keys)
+        batch.append(orjson.dumps(chance.creation(number - 1, moment) if made else chance.record(moment)))
         if len(batch) == BATCH or number == events - 1:
             recorder.record(batch)
             batch = []
@@ -96,6 +112,7 @@ def write(account_id: str, events: int) -> dict[str, str]:
     return {
         **names,
         "key": chance.keys[0],
+        "material": chance.materials[0],
         "middle": f"{middle:%Y-%m-%dT%H:%M:%SZ}",
         "next": f"{middle + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
     }
@@ -139,29 +156,24 @@ def trail(events: int) -> tuple[Any, dict[str, str]]:
     return user, names
 
 
-def add_owners(account: Any, key_id: str) -> None:
-    """The key and the user that most events are of, since pages of what is not there show nothing."""
+def add_owners(account: Any, events: int) -> None:
+    """The keys and the user that events are of, since pages of what is not there show nothing."""
     from bench import lists
     from engine.kms import models
+    from tests.support.trail_events import Chance
 
-    if models.Key.objects.filter(key_id=key_id).exists():
-        return
-    place = {"account_id": account.account_id, "region": "us-east-1"}
-    created = datetime.now(UTC) - timedelta(days=DAYS + 1)
-    policy = lists.policy_of(account)
-    key = models.Key.objects.create(
-        **place,
-        key_id=key_id,
-        spec="SYMMETRIC_DEFAULT",
-        usage="ENCRYPT_DECRYPT",
-        created=created,
-        policy=policy,
-        tags={},
-    )
-    material = models.Material(key=key, material_id=os.urandom(32).hex(), number=1, wrapped=b"", created=created)
-    material.wrapped = lists.sealed(material)
-    material.save()
-    account.create_user("batch")
+    keys = Chance(account.account_id, keys=min(KEYS, events // 10)).keys
+    if not models.Key.objects.filter(key_id=keys[0]).exists():
+        lists.fill(account, len(keys), keys)
+        account.create_user("batch")
+
+
+def more_names(account_id: str, names: dict[str, str]) -> dict[str, str]:
+    """What the addresses name besides, of what the record has."""
+    from engine.trail import query
+
+    (granted,) = query.lookup(account_id, query.Lookup(name="CreateGrant", limit=1)).events
+    return {**names, "grant": granted["responseElements"]["grantId"], "newest": str(query.latest_sequence(account_id))}
 
 
 def run(events: int, pages: dict[str, str]) -> list[str]:
@@ -174,7 +186,8 @@ def run(events: int, pages: dict[str, str]) -> list[str]:
     administrator, names = trail(events)
     account = administrator.account
     account.administrator = administrator
-    add_owners(account, names["key"])
+    add_owners(account, events)
+    names = more_names(account.account_id, names)
     browser = sign_in_browser(administrator)
     before, began = memory(), time.perf_counter()
     while search.bring_up_to_date(account.account_id):

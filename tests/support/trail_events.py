@@ -97,6 +97,18 @@ class Chance:
             made["sessionCredentialFromConsole"] = "true"
         return {**made, **changed}
 
+    def creation(self, number: int, moment: int) -> dict[str, Any]:
+        """The call that made the key of this number."""
+        key_id = self.keys[number]
+        arn = f"arn:aws:kms:{REGION}:{self.account_id}:key/{key_id}"
+        described = {"keySpec": "SYMMETRIC_DEFAULT", "keyUsage": "ENCRYPT_DECRYPT", "origin": "AWS_KMS"}
+        metadata = {"keyId": key_id, "arn": arn, "enabled": True, "description": f"key {number}", **described}
+        given = {"description": f"key {number}", "tags": [{"tagKey": "owner", "tagValue": f"Team {number % 20}"}]}
+        resource = {"accountId": self.account_id, "type": "AWS::KMS::Key", "ARN": arn}
+        changed = {"requestParameters": given, "responseElements": {"keyMetadata": metadata}, "resources": [resource]}
+        made = self.record(moment, eventName="CreateKey", readOnly=False, **changed)
+        return {name: each for name, each in made.items() if not name.startswith("error")}
+
     def _user(self, name: str) -> dict[str, Any]:
         return {
             "type": "IAMUser",
