@@ -73,6 +73,30 @@ def test_a_message_and_the_step_to_go_to_appear_on_an_open_page_of_a_student(tea
     student_page.wait_for_url("**/learn/first-key/#create-alias")
 
 
+def test_a_new_class_leaves_the_form_and_its_credentials_are_readable_on_a_phone(
+    visit: Callable[..., Page], server: Server
+) -> None:
+    page = visit(viewport={"width": 390, "height": 844})
+    page.goto("/classes/accounts/new/")
+    page.get_by_label("Class name").fill("Only a link")
+    page.get_by_role("button", name="Create class").click()
+    expect(page).to_have_url(f"{server.url}/classes/accounts/only-a-link/manage/")
+    expect(page.get_by_role("img", name="QR code of the join link")).to_be_visible()
+    page.goto("/classes/accounts/new/")
+    page.get_by_label("Class name").fill("With cards")
+    page.locator("#id_students").fill("Cara Card")
+    page.get_by_role("button", name="Create class").click()
+    expect(page.locator(".code-block")).to_have_count(2)
+    expect(page).to_have_url(f"{server.url}/classes/accounts/with-cards/")
+    for block in page.locator(".code-block").all():
+        button, text = block.get_by_role("button").bounding_box(), block.locator("pre").bounding_box()
+        assert button is not None
+        assert text is not None
+        assert button["y"] + button["height"] <= text["y"] or button["x"] >= text["x"] + text["width"]
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("With cards (1)")
+
+
 def test_arrow_keys_lead_through_a_presentation_whose_count_is_live(
     teacher: Page, students: dict[str, Student]
 ) -> None:

@@ -43,10 +43,15 @@ def test_from_a_class_to_a_ticked_step(visit: Callable[..., Page], server: Serve
     expect(teacher.get_by_label("Class name")).to_have_value("LESSON-CLASS")
     teacher.get_by_role("button", name="Create class").click()
     assert violations(teacher) == []
+    expect(teacher).to_have_url(
+        re.compile("/classes/LESSON-CLASS/$|/classes/lesson-class/$")
+    )  # to reload sends nothing again
+    expect(teacher.get_by_role("note")).to_contain_text("works on this machine alone")
     card = teacher.locator(".handout li")
     given = dict(zip(card.locator("dt").all_inner_texts(), card.locator("dd").all_inner_texts(), strict=True))
 
     student = visit(given["User name"], given["Password"])
+    expect(student).to_have_url(re.compile("/learn/$"))
     student.goto("/learn/first-key/")
     expect(student.locator(".lab-done")).to_have_count(0)
     access_key = {"access_key_id": given["Access key ID"], "secret_access_key": given["Secret access key"]}
