@@ -219,6 +219,26 @@ def test_the_history_has_every_version_with_who_and_when(account: TestAccount, s
     assert json.loads(history.versions[-1].policy)["Id"] == "key-default-1"
 
 
+def test_the_history_is_paged_counts_all_and_compares_across_pages(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keys.policy.views._PAGE", 2)
+    key_id = account.create_key()
+    for users in ([], [account.administrator.arn], []):
+        account.client().put_key_policy(KeyId=key_id, Policy=wizard(account, [], users))
+    address = f"/keys/{key_id}/policy/history/"
+    first = signed_in.get(address)
+    versions = first.context["history"].versions
+    assert len(versions) == 4
+    assert [row[0] for row in first.context["rows"]] == versions[:2]
+    assert '<span class="count">(4)</span>' in text(first)
+    assert "?page=2" in text(first)
+    older = signed_in.get(f"{address}?page=2&to={versions[0].event_id}&from={versions[3].event_id}")
+    assert [row[0] for row in older.context["rows"]] == versions[2:]
+    assert (older.context["newer"], older.context["older"]) == (versions[0], versions[3])
+    assert f'<input type="hidden" name="to" value="{versions[0].event_id}">' in text(older)
+
+
 def test_a_refused_policy_is_no_version(account: TestAccount, signed_in: Client) -> None:
     key_id = account.create_key()
     with pytest.raises(account.client().exceptions.ClientError):
