@@ -59,7 +59,7 @@ def events(request: ConsoleRequest) -> HttpResponse:
             "form": form,
             "fields": [form[name] for name in form.shown],
             "more_fields": [form[name] for name in form.more],
-            "more_open": any(form[name].errors or request.GET.get(name) for name in form.more),
+            "more_open": any(form[name].errors or request.GET.get(name) for name in (*form.more, "reads")),
             "found": found,
             "events": found.events,
             "after": found.after,
