@@ -6,6 +6,7 @@ from django.urls import path
 
 from principals.account import password_policy
 from principals.groups import views as groups
+from principals.identity_providers import edit as identity_provider_edit
 from principals.identity_providers import views as identity_providers
 from principals.last_accessed import views as last_accessed
 from principals.mfa import views as mfa
@@ -64,6 +65,10 @@ urlpatterns = [
     path("identity-providers/new/", identity_providers.create, name="identity-provider-new"),
     path("identity-providers/new/saml/", identity_providers.create_saml, name="saml-provider-new"),
     path("identity-providers/one/", identity_providers.detail, name="identity-provider"),
+    path("identity-providers/one/edit/", identity_provider_edit.edit, name="identity-provider-edit"),
+    path(
+        "identity-providers/one/private-key/", identity_provider_edit.remove_key, name="identity-provider-private-key"
+    ),
     path("identity-providers/one/sign-in/", identity_providers.sign_in, name="identity-provider-sign-in"),
     path("identity-providers/one/keys/", identity_providers.keys, name="identity-provider-keys"),
     path("identity-providers/one/preview/", identity_providers.preview, name="identity-provider-preview"),

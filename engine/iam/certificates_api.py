@@ -177,7 +177,7 @@ def upload_signing(context: CallContext, parameters: dict[str, Any]) -> Answer:
         raise AWSError("DuplicateCertificate", f"The certificate is already associated with user {user.name}.")
     quotas.hold("CertificatesPerUser", len(kept) + 1)
     row = SigningCertificate.objects.create(
-        credential_id=new_unique_id("") + new_unique_id("")[:15], user=user, body=body, created=context.now
+        credential_id=credentials.new_long_id(), user=user, body=body, created=context.now
     )
     return {"Certificate": _signing_entry(row, user)}
 

@@ -144,6 +144,11 @@ def new_unique_id(prefix: str) -> str:
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(17))
 
 
+def new_long_id() -> str:
+    """For what has 32 characters and no word before them: signing certificates, SAML providers and their private keys."""
+    return (new_unique_id("") + new_unique_id(""))[:32]
+
+
 def create_access_key(user: User, access_key_id: str = "", secret: str = "") -> tuple[AccessKey, str]:
     """A new long-term key of `user` and its secret, which is stored sealed and can be had only here."""
     access_key_id = access_key_id or new_access_key_id()

@@ -235,6 +235,7 @@ class SAMLProvider(models.Model):
     created = models.DateTimeField()
     valid_until = models.DateTimeField()
     tags = TagsField(default=dict)
+    encryption_mode = models.CharField(max_length=8, default="Allowed", help_text="Allowed, or Required: of assertions")
 
     class Meta:
         constraints = [models.UniqueConstraint("account", Lower("name"), name="saml_provider_name")]
@@ -245,6 +246,18 @@ class SAMLProvider(models.Model):
     @property
     def arn(self) -> str:
         return f"arn:aws:iam::{self.account_id}:saml-provider/{self.name}"
+
+
+class SAMLPrivateKey(models.Model):
+    """Opens assertions that the provider encrypts."""
+
+    provider = models.ForeignKey(SAMLProvider, on_delete=models.CASCADE, related_name="private_keys")
+    key_id = models.CharField(max_length=64, unique=True)
+    wrapped = models.BinaryField(help_text="PKCS #8, under the account's domain key")
+    created = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.key_id
 
 
 class SignInProvider(models.Model):

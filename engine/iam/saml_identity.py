@@ -1,7 +1,6 @@
-"""SAML 2.0 responses of an identity provider: who signed one, for whom, until when, and what it asks for. signxml checks the signature.
+"""SAML 2.0 responses of an identity provider: for whom one is, until when, and what it asks for. Which assertion counts: saml_assertion.
 
-Only what the signature covers is read: the element that it was made over, as signxml gives it back, so that nothing that is wrapped around
-it counts. Source: IAM User Guide, "Configure SAML assertions for the authentication response", "Available keys for SAML-based AWS STS
+Source: IAM User Guide, "Configure SAML assertions for the authentication response", "Available keys for SAML-based AWS STS
 federation" and "Troubleshoot SAML federation with IAM" (the sentences); SAML 2.0 Core, section 2.
 """
 
@@ -10,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,36 +16,20 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from signxml.algorithms import DigestAlgorithm, SignatureMethod
-from signxml.exceptions import SignXMLException
-from signxml.verifier import SignatureConfiguration, XMLVerifier
-
 from engine import clock
-from engine.iam import identity_providers, saml_metadata
+from engine.iam import identity_providers, saml_assertion, saml_keys, saml_metadata
 from engine.iam.models import SAMLProvider
 from engine.iam.principal import Principal
-from engine.iam.saml_metadata import NAMES, IdentityProvider, NotSaml
+from engine.iam.saml_assertion import invalid
+from engine.iam.saml_metadata import NAMES, IdentityProvider
 from engine.wire.errors import AWSError
-
-logger = logging.getLogger(__name__)
 
 ATTRIBUTES = "https://aws.amazon.com/SAML/Attributes/"
 _TAG = f"{ATTRIBUTES}PrincipalTag:"
 _SESSION_NAME = re.compile(r"[a-zA-Z_0-9+=,.@-]{2,64}")
 _AUDIENCE = re.compile(r"urn:amazon:webservices(:[a-z-]+)?|https://([a-z0-9-]+\.)?signin\.(aws\.amazon\.com|amazonaws\.cn|amazonaws-us-gov\.com)/saml(/.*)?")  # fmt: skip
 _REDEEMED = timedelta(minutes=5)
-_SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
 _FORMAT = "urn:oasis:names:tc:SAML:2.0:nameid-format:"
-_SIGNED = SignatureConfiguration(
-    require_x509=False,  # the certificate is the metadata's, whatever the response brings
-    signature_methods=frozenset(
-        {
-            *(SignatureMethod.RSA_SHA256, SignatureMethod.RSA_SHA384, SignatureMethod.RSA_SHA512),
-            *(SignatureMethod.ECDSA_SHA256, SignatureMethod.ECDSA_SHA384, SignatureMethod.ECDSA_SHA512),
-        }
-    ),
-    digest_algorithms=frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512}),
-)
 # Attributes that are condition keys, by their object identifiers.
 _KEYS = {
     "urn:oid:1.3.6.1.4.1.5923.1.1.1.1": "edupersonaffiliation",
@@ -65,10 +47,6 @@ _KEYS = {
     "urn:oid:0.9.2342.19200300.100.1.3": "mail",
     "urn:oid:0.9.2342.19200300.100.1.1": "uid",
 }
-
-
-def _invalid(message: str) -> AWSError:
-    return AWSError("InvalidIdentityToken", message)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,60 +169,38 @@ def check(account_id: str, provider_arn: str, role_arn: str, response: str) -> I
     """Who a response is about, by this provider of the account. Raises AWSError: InvalidIdentityToken, ExpiredTokenException, AccessDenied."""
     provider = identity_providers.by_arn(identity_providers.SAML, account_id, provider_arn)
     if provider is None:
-        raise _invalid("Specified provider doesn't exist")
+        raise invalid("Specified provider doesn't exist")
     try:
         document = base64.b64decode("".join(response.split()), validate=True)
     except (binascii.Error, ValueError) as reason:
-        raise _invalid("Invalid base64 SAMLResponse") from reason
+        raise invalid("Invalid base64 SAMLResponse") from reason
     metadata = saml_metadata.read(provider.metadata)
-    assertion = _signed_assertion(document, metadata)
+    assertion = assertion_of(provider, metadata, document)
     issuer = assertion.find("saml:Issuer", NAMES)
     if issuer is None or _text(issuer) != metadata.entity_id:
-        raise _invalid("Issuer not present in specified provider")
+        raise invalid("Issuer not present in specified provider")
     _check_times(assertion)
     identity = Identity(provider, metadata.entity_id, assertion)
     if not identity.recipient:
-        raise _invalid("Invalid Recipient in SAML response")
+        raise invalid("Invalid Recipient in SAML response")
     audiences = [
         _text(each) for each in assertion.iterfind("saml:Conditions/saml:AudienceRestriction/saml:Audience", NAMES)
     ]
     if not any(_AUDIENCE.fullmatch(each) for each in audiences):
-        raise _invalid("Invalid Audience in SAML response")
+        raise invalid("Response does not contain the required audience")
     if not identity.session_name:
-        raise _invalid("RoleSessionName is required in AuthnResponse")
+        raise invalid("RoleSessionName is required in AuthnResponse")
     if not _SESSION_NAME.fullmatch(identity.session_name):
-        raise _invalid("RoleSessionName in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{2,64}")
+        raise invalid("RoleSessionName in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{2,64}")
     if tuple(sorted((role_arn, provider_arn))) not in identity.roles:
         raise AWSError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML")
     return identity
 
 
-def _signed_assertion(document: bytes, metadata: IdentityProvider) -> Any:
-    try:
-        root = saml_metadata.parse_xml(document)
-    except NotSaml as reason:
-        raise _invalid("Invalid SAMLResponse") from reason
-    status = root.find("samlp:Status/samlp:StatusCode", NAMES)
-    if status is not None and status.get("Value") != _SUCCESS:
-        raise AWSError("IDPRejectedClaim", "The identity provider reported that authentication failed.")
-    signed = None
-    for certificate in metadata.certificates:
-        try:
-            found = XMLVerifier().verify(document, x509_cert=certificate, expect_config=_SIGNED)
-        except (SignXMLException, ValueError, TypeError, LookupError) as reason:
-            logger.info("a SAML response is not signed by a certificate of its metadata: %s", type(reason).__name__)
-            continue
-        signed = found.signed_xml if not isinstance(found, list) else None
-        break
-    if signed is None:
-        raise _invalid("Response signature invalid")
-    named = f"{{{NAMES['saml']}}}Assertion"
-    if signed.tag == named:
-        return signed
-    inside = signed.findall("saml:Assertion", NAMES) if signed.tag == f"{{{NAMES['samlp']}}}Response" else []
-    if len(inside) != 1:
-        raise _invalid("Invalid SAMLResponse")
-    return inside[0]
+def assertion_of(provider: SAMLProvider, metadata: IdentityProvider, document: bytes) -> Any:
+    """The assertion of a response that the provider has signed, of which nothing else is checked. Raises AWSError."""
+    required = provider.encryption_mode == saml_keys.REQUIRED
+    return saml_assertion.signed(document, metadata, saml_keys.of(provider), encrypted_only=required)
 
 
 def _check_times(assertion: Any) -> None:
@@ -263,7 +219,7 @@ def _check_times(assertion: Any) -> None:
         if ends is not None and now >= ends:
             raise _expired("SAML Assertion is expired")
         if begins is not None and now < begins:
-            raise _invalid("SAML Assertion is not valid yet")
+            raise invalid("SAML Assertion is not valid yet")
 
 
 def _expired(message: str) -> AWSError:
@@ -277,5 +233,5 @@ def _moment(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as reason:
-        raise _invalid("Invalid SAMLResponse") from reason
+        raise invalid("Invalid SAMLResponse") from reason
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""SAML providers: create, get, list, update, delete, tags. Source: IAM API Reference. Encrypted assertions are not taken: no private key is."""
+"""SAML providers: create, get, list, update, delete, tags; their private keys are saml_keys'. Source: IAM API Reference."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from engine.context import CallContext
-from engine.iam import entities, entity_tags, quotas, saml_metadata
-from engine.iam.credentials import new_unique_id
+from engine.iam import entities, entity_tags, quotas, saml_keys, saml_metadata
+from engine.iam.credentials import new_long_id
 from engine.iam.identity_providers import SAML, permitted, save
 from engine.iam.models import SAMLProvider
 from engine.operation import Operation
@@ -28,8 +28,8 @@ def _permitted(context: CallContext, parameters: dict[str, Any]) -> Any:
 def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
     name = parameters["Name"]
     entities.permit(context, f"arn:aws:iam::{context.account_id}:saml-provider/{name}", asked=parameters)
-    _refuse_encryption(parameters)
     _check_metadata(parameters["SAMLMetadataDocument"])
+    key = saml_keys.check(None, parameters)
     if _mine(context).filter(name__iexact=name).exists():
         raise AWSError("EntityAlreadyExists", f"SAMLProvider with name {name} already exists.")
     tags = entities.tag_mapping(parameters.get("Tags", []))
@@ -37,12 +37,15 @@ def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
     provider = SAMLProvider.objects.create(
         account_id=context.account_id,
         name=name,
-        unique_id=new_unique_id("ASAM"),
+        unique_id=new_long_id(),
         metadata=parameters["SAMLMetadataDocument"],
         created=context.now,
         valid_until=context.now + _VALID,
         tags=tags,
+        encryption_mode=saml_keys.mode_of(None, parameters),
     )
+    if key is not None:
+        saml_keys.add(provider, key, context.now)
     entities.touched(context)
     return entities.with_tags({"SAMLProviderArn": provider.arn}, provider)
 
@@ -54,11 +57,6 @@ def _check_metadata(document: str) -> None:
         raise AWSError("InvalidInput", "Could not parse metadata") from reason
 
 
-def _refuse_encryption(parameters: dict[str, Any]) -> None:
-    if "AddPrivateKey" in parameters or parameters.get("AssertionEncryptionMode") == "Required":
-        raise AWSError("InvalidInput", "Encrypted SAML assertions are not available in this service.")
-
-
 def get(context: CallContext, parameters: dict[str, Any]) -> Answer:
     provider = _permitted(context, parameters)
     return {
@@ -67,8 +65,8 @@ def get(context: CallContext, parameters: dict[str, Any]) -> Answer:
         "CreateDate": provider.created,
         "ValidUntil": provider.valid_until,
         "Tags": entities.tag_list(provider.tags),
-        "AssertionEncryptionMode": "Allowed",  # as recorded of a provider without a private key
-        "PrivateKeyList": [],
+        "AssertionEncryptionMode": provider.encryption_mode,
+        "PrivateKeyList": saml_keys.entries(provider),
     }
 
 
@@ -84,12 +82,19 @@ def list_all(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 def update(context: CallContext, parameters: dict[str, Any]) -> Answer:
     provider = _permitted(context, parameters)
-    _refuse_encryption(parameters)
-    if "RemovePrivateKey" in parameters:
-        raise AWSError("NoSuchEntity", f"Private key {parameters['RemovePrivateKey']} cannot be found.")
+    if set(parameters) == {"SAMLProviderArn"}:
+        words = "Unable to update identity provider. No updates are defined for metadata or encryption assertion."
+        raise AWSError("InvalidInput", words)
+    changed: dict[str, Any] = {"encryption_mode": saml_keys.mode_of(provider, parameters)}
     if "SAMLMetadataDocument" in parameters:
         _check_metadata(parameters["SAMLMetadataDocument"])
-        save(context, provider, metadata=parameters["SAMLMetadataDocument"], valid_until=context.now + _VALID)
+        changed |= {"metadata": parameters["SAMLMetadataDocument"], "valid_until": context.now + _VALID}
+    key = saml_keys.check(provider, parameters)
+    if key is not None:
+        saml_keys.add(provider, key, context.now)
+    if "RemovePrivateKey" in parameters:
+        provider.private_keys.filter(key_id=parameters["RemovePrivateKey"]).delete()
+    save(context, provider, **changed)
     return {"SAMLProviderArn": provider.arn}
 
 

@@ -10,9 +10,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from engine.public.identity_providers import Rule
+from keys.call import Call
 
 _ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _MOST_RULES = 100
+_LONGEST_KEY = 16_384  # as AddPrivateKey takes
 
 
 class LinesField(forms.CharField):
@@ -55,12 +57,7 @@ def _rule(line: str) -> Rule | None:
     return Rule(claim, pattern, role) if _ROLE.fullmatch(role) else None
 
 
-class OpenIDConnectForm(forms.Form):
-    url = forms.CharField(
-        label=_("Provider URL"),
-        max_length=255,
-        help_text=_("The issuer, as its tokens say it: https://token.actions.githubusercontent.com"),
-    )
+class AudiencesForm(forms.Form):
     clients = LinesField(
         label=_("Audiences"),
         required=False,
@@ -74,11 +71,40 @@ class OpenIDConnectForm(forms.Form):
         help_text=_("SHA-1 of the certificate, one a line; only where no known certificate authority has signed it."),
     )
 
+
+class OpenIDConnectForm(AudiencesForm):
+    url = forms.CharField(
+        label=_("Provider URL"),
+        max_length=255,
+        help_text=_("The issuer, as its tokens say it: https://token.actions.githubusercontent.com"),
+    )
+    field_order = ("url",)
+
     def parameters(self) -> dict[str, Any]:
         """CreateOpenIDConnectProvider's parameters."""
         given = self.cleaned_data
         parameters = {"Url": given["url"], "ClientIDList": given["clients"], "ThumbprintList": given["thumbprints"]}
         return {name: value for name, value in parameters.items() if value}
+
+
+class OpenIDConnectEditForm(AudiencesForm):
+    action = "AddClientIDToOpenIDConnectProvider"
+
+    def calls(self, arn: str, found: dict[str, Any]) -> list[Call]:
+        """What makes of the provider that was `found` the one that the form says."""
+        which, given, before = {"OpenIDConnectProviderArn": arn}, self.cleaned_data, found["ClientIDList"]
+        made: list[Call] = [
+            (self.action, {**which, "ClientID": each}) for each in dict.fromkeys(given["clients"]) if each not in before
+        ]
+        made += [
+            ("RemoveClientIDFromOpenIDConnectProvider", {**which, "ClientID": each})
+            for each in before
+            if each not in given["clients"]
+        ]
+        if given["thumbprints"] != found["ThumbprintList"]:
+            thumbprints = {**which, "ThumbprintList": given["thumbprints"]}
+            made.append(("UpdateOpenIDConnectProviderThumbprint", thumbprints))
+        return made
 
 
 class SamlForm(forms.Form):
@@ -95,6 +121,47 @@ class SamlForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
         help_text=_("What the identity provider gives out about itself."),
     )
+
+
+class SamlEditForm(forms.Form):
+    action = "UpdateSAMLProvider"
+    metadata = forms.CharField(
+        label=_("Metadata document (XML)"),
+        min_length=1000,
+        max_length=900_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+        help_text=_("Empty keeps the present one."),
+    )
+    required = forms.BooleanField(
+        label=_("Require encryption"),
+        required=False,
+        help_text=_("Responses whose assertion is not encrypted are refused."),
+    )
+    key = forms.FileField(
+        label=_("Add a private key (PEM)"),
+        required=False,
+        help_text=_(
+            "RSA, for assertions that the provider encrypts. Two at most, for a change of keys; it is never shown."
+        ),
+        widget=forms.FileInput(attrs={"accept": ".pem,.key"}),
+    )
+
+    def clean_key(self) -> str:
+        """The file's text; of what is none, or is too long to be a key, IAM says that it is invalid."""
+        given = self.cleaned_data["key"]
+        return str(given.read(_LONGEST_KEY).decode("latin-1")) if given else ""
+
+    def calls(self, arn: str, found: dict[str, Any]) -> list[Call]:
+        given = self.cleaned_data
+        mode = "Required" if given["required"] else "Allowed"
+        asked = {
+            "SAMLMetadataDocument": given["metadata"],
+            "AssertionEncryptionMode": mode if mode != found["AssertionEncryptionMode"] else "",
+            "AddPrivateKey": given["key"],
+        }
+        changed = {name: value for name, value in asked.items() if value}
+        return [(self.action, {"SAMLProviderArn": arn, **changed})] if changed else []
 
 
 class SignInSettingsForm(forms.Form):

@@ -27,8 +27,10 @@ from keys.changes import Change, carry_out, previews
 from keys.common import problem_page
 from principals.identity_providers.forms import (
     KeysForm,
+    OpenIDConnectEditForm,
     OpenIDConnectForm,
     PreviewForm,
+    SamlEditForm,
     SamlForm,
     SignInSettingsForm,
     rules_text,
@@ -110,15 +112,23 @@ def address(name: str, arn: str) -> str:
     return f"{reverse(name)}?{urlencode({'arn': arn})}"
 
 
+def is_saml(arn: str) -> bool:
+    return ":saml-provider/" in arn
+
+
+def read(request: ConsoleRequest, arn: str) -> dict[str, Any]:
+    """Raises ClientError."""
+    iam = service.client(request, "iam")
+    if is_saml(arn):
+        return dict(iam.get_saml_provider(SAMLProviderArn=arn))
+    return dict(iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn))
+
+
 def detail(request: ConsoleRequest) -> HttpResponse:
     arn = request.GET.get("arn", "")
-    iam = service.client(request, "iam")
-    saml = ":saml-provider/" in arn
+    saml = is_saml(arn)
     try:
-        if saml:
-            found = iam.get_saml_provider(SAMLProviderArn=arn)
-        else:
-            found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+        found = read(request, arn)
     except ClientError as error:
         return problem_page(request, _("Identity provider"), error)
     settings, problem = (None, "") if saml else optional(lambda: _settings(request, arn))
@@ -134,6 +144,7 @@ def detail(request: ConsoleRequest) -> HttpResponse:
             "settings": settings,
             "settings_problem": problem,
             "callback": saml_address(request) if saml else callback_address(request),
+            "edit_action": f"iam:{SamlEditForm.action if saml else OpenIDConnectEditForm.action}",
             "delete_action": f"iam:Delete{'SAML' if saml else 'OpenIDConnect'}Provider",
         },
     )
@@ -251,7 +262,7 @@ def _outcome(request: HttpRequest, account_id: str, arn: str, text: str) -> iden
 
 def delete(request: ConsoleRequest) -> HttpResponse:
     arn = request.GET.get("arn", "")
-    saml = ":saml-provider/" in arn
+    saml = is_saml(arn)
     made = Change(
         _("Delete identity provider %(name)s?") % {"name": arn.partition("/")[2]},
         [

@@ -223,6 +223,12 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
         "saml-provider-new": [
             (f"{providers}new/saml/", preview | {"name": "x", "metadata": identity_providers.metadata()}, "CreateSAMLProvider")
         ],
+        "identity-provider-edit": [
+            (f"{providers}one/edit/?arn={made.provider_arn}", preview | {"clients": "other"}, "AddClientIDToOpenIDConnectProvider, RemoveClientIDFromOpenIDConnectProvider")
+        ],
+        "identity-provider-private-key": [
+            (f"{providers}one/private-key/?arn={made.provider_arn}&key=ABC", None, "UpdateSAMLProvider")
+        ],
         "identity-provider-delete": [
             (f"{providers}one/delete/?arn={made.provider_arn}", None, "DeleteOpenIDConnectProvider")
         ],

@@ -393,6 +393,7 @@ _OWN: dict[str, Callable[[Calls], Parameters]] = {
     "UpdateGroup": lambda calls: {"GroupName": calls.group()},
     "UpdateLoginProfile": lambda calls: {"UserName": calls.login()},
     "UpdatePrimaryRegion": lambda calls: {"KeyId": calls.multi_region("eu-west-1"), "PrimaryRegion": "eu-west-1"},
+    "UpdateSAMLProvider": lambda calls: {"AssertionEncryptionMode": "Allowed"},
     "UpdateUser": lambda calls: {"UserName": calls.made_user()},
     "Verify": lambda calls: {"KeyId": calls.signing, "Signature": calls.signature()},
     "VerifyMac": lambda calls: {"KeyId": calls.mac, "Mac": calls.mac_value()},

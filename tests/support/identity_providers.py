@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import secrets
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -12,7 +15,11 @@ from typing import Any
 import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.x509.oid import NameOID
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from lxml import etree
@@ -22,6 +29,9 @@ from engine.iam.models import OpenIDConnectProvider
 from engine.store import transaction
 from engine.store.transaction import changed, iam_entity
 
+SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
+XENC, XENC11 = "http://www.w3.org/2001/04/xmlenc#", "http://www.w3.org/2009/xmlenc11#"
+DSIG = "http://www.w3.org/2000/09/xmldsig#"
 ISSUER = "https://tokens.example.com/main"
 CLIENT = "sts.amazonaws.com"
 
@@ -99,8 +109,9 @@ def response(
     attributes: dict[str, list[str]] | None = None,
     key: str = "saml",
     sign: str = "assertion",
+    encrypt: Callable[[Any], Any] | None = None,
 ) -> str:
-    """A response of the SAML provider, in base64. `sign`: "assertion", "response" or nothing."""
+    """A response of the SAML provider, in base64. `sign`: "assertion", "response", both or nothing; `encrypt`: `encryption(…)`."""
     now = issued or datetime.now(UTC)
     until = ends or now + timedelta(minutes=5)
     base = "https://aws.amazon.com/SAML/Attributes/"
@@ -121,12 +132,77 @@ def response(
 <saml:AudienceRestriction><saml:Audience>{audience}</saml:Audience></saml:AudienceRestriction></saml:Conditions>
 <saml:AttributeStatement>{written}</saml:AttributeStatement></saml:Assertion></samlp:Response>"""
     root: Any = etree.fromstring(xml)
-    if sign:
-        signer = XMLSigner(c14n_algorithm="http://www.w3.org/2001/10/xml-exc-c14n#")
-        target = root if sign == "response" else root.find("{urn:oasis:names:tc:SAML:2.0:assertion}Assertion")
-        signed = signer.sign(target, key=rsa_key(key), cert=[certificate()], reference_uri=target.get("ID"))
-        if target is root:
-            root = signed
-        else:
-            root.replace(target, signed)
+    found = root.find(f"{{{SAML}}}Assertion")
+    if "assertion" in sign:
+        root.replace(found, found := _signed(found, key))
+    if encrypt is not None:
+        root.replace(found, encrypt(found))
+    if "response" in sign:
+        root = _signed(root, key)
     return base64.b64encode(etree.tostring(root)).decode()
+
+
+def _signed(element: Any, key: str) -> Any:
+    signer = XMLSigner(c14n_algorithm="http://www.w3.org/2001/10/xml-exc-c14n#")
+    return signer.sign(element, key=rsa_key(key), cert=[certificate()], reference_uri=element.get("ID"))
+
+
+def private_key(name: str = "decrypts") -> str:
+    """For AddPrivateKey; assertions are encrypted to its public half."""
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return rsa_key(name).private_bytes(*form).decode()
+
+
+def encryption(
+    content: str = f"{XENC11}aes256-gcm",
+    transport: str = f"{XENC}rsa-oaep-mgf1p",
+    *,
+    to: tuple[str, ...] = ("decrypts",),
+    beside: bool = False,
+    digest: str = "",
+    mask: str = "",
+    change: Callable[[bytes], bytes] = lambda content: content,
+) -> Callable[[Any], Any]:
+    """What encrypts an assertion as identity providers do; `to`: for whom; `beside`: the keys beside the data, not in it."""
+
+    def encrypt(assertion: Any) -> Any:
+        secret = secrets.token_bytes(int(re.search(r"aes(\d+)", content)[1]) // 8)  # type: ignore[index]
+        keys = "".join(_encrypted_key(secret, transport, reader, digest, mask) for reader in to)
+        sealed = base64.b64encode(change(_sealed(secret, content, etree.tostring(assertion)))).decode()
+        inside, outside = ("", keys) if beside else (f"<ds:KeyInfo>{keys}</ds:KeyInfo>", "")
+        return etree.fromstring(
+            f'''<saml:EncryptedAssertion xmlns:saml="{SAML}" xmlns:xenc="{XENC}" xmlns:xenc11="{XENC11}"
+ xmlns:ds="{DSIG}"><xenc:EncryptedData Type="{XENC}Element"><xenc:EncryptionMethod Algorithm="{content}"/>{inside}<xenc:CipherData>
+<xenc:CipherValue>{sealed}</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>{outside}</saml:EncryptedAssertion>'''
+        )
+
+    return encrypt
+
+
+_HASHES = {"sha1": hashes.SHA1, "sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
+
+
+def _encrypted_key(secret: bytes, transport: str, reader: str, digest: str, mask: str) -> str:
+    public = rsa_key(reader).public_key()
+    if transport.endswith("rsa-1_5"):
+        wrapped = public.encrypt(secret, padding.PKCS1v15())
+    else:
+        made = _HASHES[digest.partition("#")[2] or "sha1"]()
+        masked = _HASHES[mask.partition("#mgf1")[2] or "sha1"]()
+        wrapped = public.encrypt(secret, padding.OAEP(mgf=padding.MGF1(masked), algorithm=made, label=None))
+    said = f'<ds:DigestMethod Algorithm="{digest}"/>' if digest else ""
+    said += f'<xenc11:MGF Algorithm="{mask}"/>' if mask else ""
+    return (
+        f'<xenc:EncryptedKey><xenc:EncryptionMethod Algorithm="{transport}">{said}</xenc:EncryptionMethod><xenc:CipherData>'
+        f"<xenc:CipherValue>{base64.b64encode(wrapped).decode()}</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey>"
+    )
+
+
+def _sealed(secret: bytes, content: str, plain: bytes) -> bytes:
+    if content.endswith("-gcm"):
+        nonce = secrets.token_bytes(12)
+        return nonce + AESGCM(secret).encrypt(nonce, plain, None)
+    missing = 16 - len(plain) % 16
+    start = secrets.token_bytes(16)
+    writing = Cipher(AES(secret), CBC(start)).encryptor()
+    return start + writing.update(plain + bytes(missing - 1) + bytes([missing])) + writing.finalize()

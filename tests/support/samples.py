@@ -169,7 +169,7 @@ def addresses(made: Samples) -> dict[str, list[str]]:
             f"principals/identity-providers/one/{page}": [
                 f"/principals/identity-providers/one/{page}?arn={quote(made.provider_arn)}"
             ]
-            for page in ("", "sign-in/", "keys/", "preview/", "delete/")
+            for page in ("", "edit/", "private-key/", "sign-in/", "keys/", "preview/", "delete/")
         },
         "principals/<str:kind>/<str:name>/attached/": [f"/principals/users/{name}/attached/?detach={arn}"],
         "principals/<str:kind>/<str:name>/boundary/": [f"/principals/users/{name}/boundary/?arn={arn}"],

@@ -133,7 +133,11 @@ BASE = "https://aws.amazon.com/SAML/Attributes/"
         ({"issuer": "https://other.example.com"}, "InvalidIdentityToken", "Issuer not present in specified provider"),
         ({"issued": PAST}, "ExpiredTokenException", "Token must be redeemed within 5 minutes of issuance"),
         ({"ends": PAST}, "ExpiredTokenException", "SAML Assertion is expired"),
-        ({"audience": "https://other.example.com"}, "InvalidIdentityToken", "Invalid Audience in SAML response"),
+        (
+            {"audience": "https://other.example.com"},
+            "InvalidIdentityToken",
+            "Response does not contain the required audience",
+        ),
         ({"attributes": {f"{BASE}RoleSessionName": []}}, "InvalidIdentityToken", "RoleSessionName is required"),
         (
             {"attributes": {f"{BASE}RoleSessionName": ["a b"]}},

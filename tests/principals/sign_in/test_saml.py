@@ -52,6 +52,21 @@ def test_a_response_signs_in_once_as_the_role_it_names(account: TestAccount) -> 
     assert "it was used before" in logins(account)[0]["errorMessage"]
 
 
+def test_an_encrypted_response_signs_in_by_a_provider_that_opens_it(account: TestAccount) -> None:
+    provider, role = create(account), trusting(account, policy=ALL)
+    roles = {ROLES: [f"{role},{provider}", f"{provider},arn:aws:iam::{account.account_id}:role/none"]}
+    response = idp.response(role, provider, recipient=HERE, attributes=roles, encrypt=idp.encryption())
+    assert "cannot be read, or gives no role" in refusal(response)
+    account.client("iam").update_saml_provider(SAMLProviderArn=provider, AddPrivateKey=idp.private_key())
+    browser, answer = post(response)
+    assert "Choose a role" in text(answer)
+    assert post(response, browser, role=role)[1]["Location"] == "/"
+    assert f"{account.account_id}:assumed-role/people/ann" in text(browser.get("/settings/profile/"))
+    assert "it was used before" in text(post(response, role=role)[0].get("/principals/sign-in/"))
+    forged = idp.response(role, provider, recipient=HERE, key="one", encrypt=idp.encryption())
+    assert "cannot be read, or gives no role" in refusal(forged)
+
+
 def test_of_several_roles_one_is_chosen(account: TestAccount) -> None:
     provider, role = create(account), trusting(account, policy=ALL)
     other = f"arn:aws:iam::{account.account_id}:role/none"
@@ -71,7 +86,7 @@ def test_of_several_roles_one_is_chosen(account: TestAccount) -> None:
         ({}, "for another service"),
         ({"recipient": HERE, "sign": ""}, "signature invalid"),
         ({"recipient": HERE, "key": "one"}, "signature invalid"),
-        ({"recipient": HERE, "audience": "https://other.example.com"}, "Invalid Audience"),
+        ({"recipient": HERE, "audience": "https://other.example.com"}, "required audience"),
         ({"recipient": HERE, "issuer": "https://other.example.com"}, "Issuer not present"),
     ],
 )
