@@ -1,14 +1,17 @@
 """The AWS CLI in processes forked from one that has loaded it: what a command costs most is importing it, and tests run dozens of them.
 
 The command is the CLI's own, from its arguments and environment to its exit code. `folder()` is for the front of PATH: its `aws` passes
-both on, with its input and outputs, and waits.
+both on, with its input and outputs, and waits. `run` is for many commands without a shell: the CLI in this process, loaded once for each
+environment.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import gc
+import io
 import json
 import os
 import select
@@ -20,6 +23,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 _SHIM = """#!{python} -IS
@@ -61,6 +65,27 @@ def folder() -> Path:
     shim.write_text(_SHIM.format(python=Path(sys.executable).resolve(), address=address))
     shim.chmod(0o755)
     return made
+
+
+def run(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of `aws` with these arguments."""
+    output, errors = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+    ):
+        code = _driver(tuple(sorted(environment.items()))).main(list(arguments))
+    return code, output.getvalue(), errors.getvalue()
+
+
+@cache
+def _driver(environment: tuple[tuple[str, str], ...]) -> Any:
+    """It keeps the credentials that it has found, so there is one for each environment."""
+    import awscli.clidriver
+
+    os.environ["AWS_DATA_PATH"] = str(Path(awscli.__file__).parent / "data")  # as importing it sets it, once
+    return awscli.clidriver.create_clidriver()
 
 
 def serve(listening: socket.socket) -> None:
