@@ -172,10 +172,10 @@ def upload_signing(context: CallContext, parameters: dict[str, Any]) -> Answer:
         raise _malformed(f"Certificate {body} is malformed.") from reason
     if certificate.not_valid_after_utc <= clock.real_now():
         raise AWSError("InvalidCertificate", "The certificate has expired.")
-    kept = {x509.load_pem_x509_certificate(each.body.encode()) for each in user.signing_certificates.all()}
-    if certificate in kept:
-        raise AWSError("DuplicateCertificate", f"The certificate is already associated with user {user.name}.")
-    quotas.hold("CertificatesPerUser", len(kept) + 1)
+    for each in SigningCertificate.objects.filter(user__account_id=context.account_id).select_related("user"):
+        if x509.load_pem_x509_certificate(each.body.encode()) == certificate:
+            raise AWSError("DuplicateCertificate", f"The certificate is already associated with user {each.user.name}.")
+    quotas.hold("CertificatesPerUser", user.signing_certificates.count() + 1)
     row = SigningCertificate.objects.create(
         credential_id=credentials.new_long_id(), user=user, body=body, created=context.now
     )

@@ -27,8 +27,8 @@ _KEY_TYPES = {"RS": "RSA", "ES": "EC"}
 _REQUIRED = ["iss", "sub", "aud", "exp", "iat"]
 _NOT_A_TOKEN = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"  # noqa: S105
 _NO_KEY = (
-    "Couldn't retrieve verification key from your identity provider, please reference AssumeRoleWithWebIdentity "
-    "documentation for requirements"
+    "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity "
+    "documentation for requirements"  # with two blanks, as recorded
 )
 # Claims that are condition keys for every provider, and those that GitHub's tokens have besides.
 _CLAIMS = ("amr", "email", "sub")

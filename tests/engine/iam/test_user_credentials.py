@@ -73,7 +73,10 @@ def test_a_signing_certificate_is_uploaded_changed_and_deleted(iam: Any) -> None
     iam.update_signing_certificate(UserName="ann", CertificateId=made["CertificateId"], Status="Inactive")
     (listed,) = iam.list_signing_certificates(UserName="ann")["Certificates"]
     assert (listed["CertificateId"], listed["Status"]) == (made["CertificateId"], "Inactive")
-    assert refused(iam.upload_signing_certificate, UserName="ann", CertificateBody=BODY)[0] == "DuplicateCertificate"
+    iam.create_user(UserName="bob")
+    for name in ("ann", "bob"):  # of any user of the account
+        twice = refused(iam.upload_signing_certificate, UserName=name, CertificateBody=BODY)
+        assert twice == ("DuplicateCertificate", "The certificate is already associated with user ann.")
     assert refused(iam.delete_user, UserName="ann")[1] == "Cannot delete entity, must delete certificates first."
     iam.upload_signing_certificate(UserName="ann", CertificateBody=CA)
     assert refused(iam.upload_signing_certificate, UserName="ann", CertificateBody=certificate("c", KEY)) == (
