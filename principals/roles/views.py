@@ -37,12 +37,13 @@ def index(request: ConsoleRequest) -> HttpResponse:
         return problem_page(request, _("Roles"), error)
     wanted = filter_text(request.GET)
     text = wanted.typed.lower()
-    shown = [
-        {**role, "linked": role["Path"].startswith("/aws-service-role/")}
-        for role in roles
-        if text in role["RoleName"].lower()
-    ]
+    shown = [{**role, "linked": _is_linked(role)} for role in roles if text in role["RoleName"].lower()]
     return render(request, "principals/roles.html", {"roles": shown, "total": len(roles), "filter": wanted})
+
+
+def _is_linked(role: dict[str, Any]) -> bool:
+    """Made for a service of AWS: nobody else changes it, and it is deleted by a task."""
+    return str(role["Path"]).startswith("/aws-service-role/")
 
 
 def create(request: ConsoleRequest) -> HttpResponse:
@@ -89,6 +90,8 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
         "principals/role.html",
         {
             "role": role,
+            "linked": _is_linked(role),
+            "delete_action": "iam:DeleteServiceLinkedRole" if _is_linked(role) else "iam:DeleteRole",
             "trust": json.dumps(role["AssumeRolePolicyDocument"], indent=2),
             "minutes": role["MaxSessionDuration"] // 60,
             **policies,
@@ -175,9 +178,16 @@ def delete(request: ConsoleRequest, name: str) -> HttpResponse:
 
 def _deletion(iam: Any, name: str) -> list[call.Call]:
     which = {"RoleName": name}
+    if _is_linked(iam.get_role(**which)["Role"]):
+        return [("DeleteServiceLinkedRole", which)]
+    profiles = pages(iam, "list_instance_profiles_for_role", "InstanceProfiles", **which)
     inline = pages(iam, "list_role_policies", "PolicyNames", **which)
     attached = [each["PolicyArn"] for each in pages(iam, "list_attached_role_policies", "AttachedPolicies", **which)]
     return [
+        *(
+            ("RemoveRoleFromInstanceProfile", {"InstanceProfileName": each["InstanceProfileName"], **which})
+            for each in profiles
+        ),
         *(("DeleteRolePolicy", {**which, "PolicyName": policy}) for policy in inline),
         *(("DetachRolePolicy", {**which, "PolicyArn": arn}) for arn in attached),
         ("DeleteRole", which),

@@ -247,6 +247,28 @@ def test_groups_and_roles_are_simulated(account: TestAccount) -> None:
     assert iam.simulate_principal_policy(**named)["EvaluationResults"][0]["EvalDecision"] == "allowed"
 
 
+def test_a_users_policies_and_a_resources_policy_are_simulated_together(account: TestAccount) -> None:
+    user, iam = account.create_user("ann", READ), account.client("iam")
+    key = f"arn:aws:kms:us-east-1:{account.account_id}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+    def decision(named: str) -> str:
+        (result,) = iam.simulate_principal_policy(
+            PolicySourceArn=user.arn,
+            CallerArn=user.arn,
+            ActionNames=["kms:Encrypt"],
+            ResourceArns=[key],
+            ResourcePolicy=resource_policy(named),
+        )["EvaluationResults"]
+        return str(result["EvalDecision"])
+
+    assert decision(user.arn) == "allowed"
+    assert decision(account.root_arn) == "implicitDeny"  # her own policies have to allow it then
+    iam.put_user_policy(UserName="ann", PolicyName="use", PolicyDocument=ALLOW)
+    assert decision(account.root_arn) == "allowed"
+    iam.put_user_policy(UserName="ann", PolicyName="use", PolicyDocument=DENY)
+    assert decision(user.arn) == "explicitDeny"
+
+
 def test_who_is_not_there_cannot_be_simulated(account: TestAccount) -> None:
     iam = account.client("iam")
     nobody = f"arn:aws:iam::{account.account_id}:user/nobody"

@@ -98,8 +98,22 @@ def test_a_role_is_deleted_with_all_that_hangs_on_it(account: TestAccount, signe
     iam = account.client("iam")
     iam.put_role_policy(RoleName="operators", PolicyName="own", PolicyDocument=LIST_KEYS)
     iam.attach_role_policy(RoleName="operators", PolicyArn=make_policy(account))
+    iam.create_instance_profile(InstanceProfileName="machines")
+    iam.add_role_to_instance_profile(InstanceProfileName="machines", RoleName="operators")
     assert "Delete role operators?" in text(signed_in.get("/principals/roles/operators/delete/"))
     assert signed_in.post("/principals/roles/operators/delete/")["Location"] == "/principals/roles/"
+    assert iam.list_roles()["Roles"] == []
+
+
+def test_a_service_linked_role_is_marked_and_deleted_by_its_task(account: TestAccount, signed_in: Client) -> None:
+    iam = account.client("iam")
+    name = iam.create_service_linked_role(AWSServiceName="eks.amazonaws.com")["Role"]["RoleName"]
+    assert "service-linked" in text(signed_in.get("/principals/roles/"))
+    page = text(signed_in.get(f"/principals/roles/{name}/"))
+    assert "service-linked" in page
+    assert f"/principals/roles/{name}/trust/" not in page
+    assert "delete-service-linked-role" in text(signed_in.get(f"/principals/roles/{name}/delete/"))
+    signed_in.post(f"/principals/roles/{name}/delete/")
     assert iam.list_roles()["Roles"] == []
 
 
