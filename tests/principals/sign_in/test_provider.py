@@ -99,6 +99,12 @@ def test_the_sign_in_page_offers_what_is_set_up(offered: int, account: TestAccou
     shown = Client().get(f"/principals/sign-in/?account={account.account_id}&next=/keys/").content.decode()
     assert f"/principals/sign-in/by/{offered}/?next=%2Fkeys%2F" in shown
     assert "Sign in with Company" in shown
+    other = account.client("iam").create_open_id_connect_provider(Url="https://other.example.com")
+    with transaction.write():
+        given = {"label": "Partner", "client_id": "console", "secret": "", "scopes": "", "rules": []}
+        sign_in_settings.store(account.account_id, other["OpenIDConnectProviderArn"], **given)
+    shown = Client().get(f"/principals/sign-in/?account={account.account_id}").content.decode()
+    assert ("Sign in with Company" in shown, "Sign in with Partner" in shown) == (True, True)
     assert "Sign in with" not in Client().get("/principals/sign-in/?account=999999999999").content.decode()
 
 
