@@ -244,6 +244,7 @@ def _perform(held: PendingResponse, call: Call, context: CallContext, request: H
         operation = _operation(call)
         writes = operation.writes
         throttling.take(context.account_id, context.region, call.service, context.operation)
+        credentials.refuse_out_of_reach(context.principal, call.service, context.operation)
         parameters = protocol.parse(call, request)
         if call.service == "kms":
             drills.check(context)

@@ -131,6 +131,22 @@ def federated_user(user: Principal) -> Principal:
     )
 
 
+def refuse_out_of_reach(principal: Principal, service: str, operation: str) -> None:
+    """Raise what AWS answers where temporary credentials are not enough, whatever policies allow: those that GetSessionToken gave to who
+    had no second factor make no call of IAM, and a federated user none of IAM or STS. So nobody makes lasting credentials with them.
+
+    Source: IAM User Guide, "Compare AWS STS credentials".
+    """
+    session = principal.session
+    if session is None or session.console_session or principal.kind not in ("user", "federated-user"):
+        return
+    federated = principal.kind == "federated-user"
+    if service == "iam" and (federated or not session.mfa):
+        raise unrecognized()
+    if service == "sts" and federated and operation != "GetCallerIdentity":
+        raise AWSError("AccessDenied", f"Cannot call {operation} with session credentials")
+
+
 def new_access_key_id(prefix: str = "AKIA") -> str:
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(16))
 
@@ -231,7 +247,7 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
         policies=tuple(stored_policy(text, name="session policy", kind="session") for text in content["policies"]),
         tags=content["tags"],
         source_identity=content["source_identity"],
-        transitive=tuple(content.get("transitive", ())),  # tokens of earlier versions have none
+        transitive=_named(content["tags"], content.get("transitive", ())),  # tokens of earlier versions have none
         console_session=content.get("console_session", ""),
         federated_provider=content.get("provider", ""),
         federated_keys={
@@ -253,6 +269,12 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
     ends = account_limits.ends(account_id)
     expires = min(session.expires, ends) if ends is not None else session.expires
     return Credentials(access_key_id, content["secret"], principal, expires), entities
+
+
+def _named(tags: Mapping[str, str], keys: Sequence[str]) -> tuple[str, ...]:
+    """The tags that these keys name, in whatever case, as the tags themselves are written."""
+    wanted = {key.lower() for key in keys}
+    return tuple(name for name in tags if name.lower() in wanted)
 
 
 def _session_principal(account_id: str, unique_id: str, session: SessionFacts, access_key_id: str) -> Principal:

@@ -67,7 +67,8 @@ def permit(
 ) -> None:
     """The caller's policies and the role's trust policy must allow it to be assumed, and what else the call does to the session.
 
-    `conditions`: the condition keys beyond those of the request's members.
+    `conditions`: the condition keys beyond those of the request's members. Tags that the calling session hands on tag the new one as well:
+    else whoever a role trusts could choose its tags, and with them what policies by tags allow it.
     """
     trust = stored_policy(
         role.trust_policy,
@@ -94,7 +95,7 @@ def permit(
             known[f"sts:{member.lower()}"] = parameters[member]
     actions = [action]
     actions += ["sts:SetSourceIdentity"] if "SourceIdentity" in parameters else []
-    actions += ["sts:TagSession"] if tags else []
+    actions += ["sts:TagSession"] if tags or inherited_tags(context) else []
     for each in actions:
         authorize(
             context,
@@ -104,6 +105,12 @@ def permit(
             resource_policy=trust,
             conditions=lambda: known,
         )
+
+
+def inherited_tags(context: CallContext) -> dict[str, str]:
+    """The transitive tags of the calling session."""
+    session = context.principal.session
+    return {name: session.tags[name] for name in session.transitive} if session is not None else {}
 
 
 def duration_of(context: CallContext, role: Role, parameters: dict[str, Any]) -> int:
@@ -126,6 +133,8 @@ def check_tags(parameters: dict[str, Any], inherited: dict[str, str]) -> None:
         raise AWSError(
             "InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive."
         )
+    if any(name.startswith("aws:") for name in names):
+        raise AWSError("InvalidParameterValue", "Tag keys beginning with aws: are reserved.")
     if not {name.lower() for name in parameters.get("TransitiveTagKeys", [])} <= set(names):
         raise AWSError(
             "InvalidParameterValue", "The specified transitive tag key must be included in the requested tags."

@@ -68,7 +68,7 @@ def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
     else:
         session_parameters.permit(context, role, parameters, given, conditions=_mfa_conditions(mfa))
     duration = session_parameters.duration_of(context, role, parameters)
-    inherited = _inherited(context)
+    inherited = session_parameters.inherited_tags(context)
     session_parameters.check_tags(parameters, inherited)
     documents = session_parameters.session_policies(role.account_id, parameters)
     packed = session_parameters.packed_size(parameters)
@@ -139,12 +139,6 @@ def _source_identity(context: CallContext, parameters: dict[str, Any]) -> str:
     if before and wanted != before:
         raise AWSError("AccessDenied", "The source identity of the calling session cannot be changed.")
     return wanted
-
-
-def _inherited(context: CallContext) -> dict[str, str]:
-    """The transitive tags of the calling session."""
-    session = context.principal.session
-    return {name: session.tags[name] for name in session.transitive} if session is not None else {}
 
 
 def get_access_key_info(context: CallContext, parameters: dict[str, Any]) -> Answer:

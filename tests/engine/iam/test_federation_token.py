@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.conftest import TestAccount, make_client
-from tests.engine.iam.test_sts_api import allow, refused
+from tests.engine.iam.test_sts_api import allow, assume, refused, role
 
 
 def federated(made: dict[str, Any], service: str) -> Any:
@@ -50,6 +50,20 @@ def test_without_a_policy_only_what_names_the_federated_user_lets_it_in(account:
     )
     account.client().put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=json.dumps(policy))
     assert kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["Arn"] == key["Arn"]
+
+
+def test_temporary_credentials_of_a_user_make_no_lasting_ones(account: TestAccount) -> None:
+    sts = account.client("sts")
+    guest = sts.get_federation_token(Name="guest", Policy=allow("*"))
+    token = sts.get_session_token()
+    account.client("iam").create_user(UserName="ann")
+    invalid = ("InvalidClientTokenId", "The security token included in the request is invalid.")
+    for made in (guest, token):
+        assert refused(federated(made, "iam").create_access_key, UserName="ann") == invalid
+        assert federated(made, "sts").get_caller_identity()
+    arn = role(account)
+    assert refused(assume, client=federated(guest, "sts"), arn=arn)[0] == "AccessDenied"
+    assert assume(federated(token, "sts"), arn)
 
 
 def test_who_may_not_ask_for_one_is_refused(account: TestAccount) -> None:

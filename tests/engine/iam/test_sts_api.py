@@ -287,6 +287,18 @@ def test_only_transitive_tags_go_along_a_chain_of_roles(account: TestAccount) ->
         )
 
 
+@pytest.mark.parametrize("key", ["team", "TEAM"])
+def test_who_hands_tags_on_to_a_role_needs_what_tags_its_sessions(account: TestAccount, key: str) -> None:
+    first = role(account, "first", allow("sts:*"))
+    tags = [{"Key": "team", "Value": "blue"}]
+    sts = account.client("sts")
+    made = assume(sts, first, Tags=tags, TransitiveTagKeys=[key])
+    only_assumed = role(account, "second", AssumeRolePolicyDocument=trust(account.root_arn, "sts:AssumeRole"))
+    assert "sts:TagSession" in refused(assume, client=session(made), arn=only_assumed)[1]
+    assert assume(session(assume(sts, first, Tags=tags)), only_assumed)
+    assert assume(session(made), role(account, "third"))
+
+
 def test_a_session_policy_without_an_arn_is_refused(account: TestAccount) -> None:
     sent = [("RoleArn", role(account)), ("RoleSessionName", "s1"), ("PolicyArns.member.1.name", "x")]
     body = members.form("AssumeRole", SERVICES["sts"].version, sent)
@@ -306,6 +318,8 @@ def test_bad_session_tags_are_refused(account: TestAccount) -> None:
         "InvalidParameterValue",
         "The specified transitive tag key must be included in the requested tags.",
     )
+    reserved = [{"Key": "AWS:team", "Value": "1"}]
+    assert refused(assume, client=sts, arn=arn, Tags=reserved)[0] == "InvalidParameterValue"
 
 
 def test_a_source_identity_stays_along_a_chain_of_roles(account: TestAccount) -> None:
