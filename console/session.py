@@ -33,6 +33,7 @@ from engine.public import signin
 _KEY = "signed_in"
 _USER = "signed_in_user"  # while a user acts as a role: the user
 _OTHER_SESSIONS = "signed_in_aside"  # ID → the session's content of a sign-in that is not in use
+_SHORTLY = 900  # seconds: longer than any step of a sign-in takes
 MOST = 5  # sign-ins of one browser, as AWS's console allows
 
 
@@ -152,6 +153,12 @@ def _renew(request: HttpRequest, content: dict[str, Any], aside: dict[str, dict[
         request.session[_OTHER_SESSIONS] = aside
     _expire(request)
     rotate_token(request)
+
+
+def keep_shortly(request: HttpRequest) -> None:
+    """What is kept for a browser that has not signed in yet is not kept for long."""
+    if not _in_use(request) and not _other_sessions(request):
+        request.session.set_expiry(_SHORTLY)
 
 
 def _expire(request: HttpRequest) -> None:

@@ -10,14 +10,13 @@ import hashlib
 import hmac
 import http.client
 import ssl
-import time
 from collections.abc import Collection, Mapping
 from functools import cache
 from urllib.parse import urlsplit
 
 from engine import outbound
 
-SECONDS = 5.0  # in all, as AWS waits for an identity provider
+SECONDS = 5.0  # to connect, and for the whole exchange then, as AWS waits for an identity provider
 _MOST_BYTES = 128 * 1024
 
 
@@ -45,28 +44,30 @@ def request(
         raise HttpsError("not an https URL") from reason
     if parts.scheme != "https" or not host:
         raise HttpsError("not an https URL")
-    ends = time.monotonic() + SECONDS
     connection = http.client.HTTPSConnection(host, port, timeout=SECONDS)
     try:
         connection.sock = _connect(host, port, thumbprints)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request(method, path, body=body, headers={"User-Agent": "kmsconsole", **(headers or {})})
-        answer = connection.getresponse()
-        return answer.status, _read(answer, ends)
+        with outbound.Deadline(SECONDS) as deadline:
+            deadline.hold(connection.sock)
+            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request(method, path, body=body, headers={"User-Agent": "kmsconsole", **(headers or {})})
+            answer = connection.getresponse()
+            found = _read(answer)
+        if deadline.over:
+            raise HttpsError("the answer takes too long")
+        return answer.status, found
     except (OSError, http.client.HTTPException, ValueError) as reason:
         raise HttpsError(f"no answer from {host}") from reason
     finally:
         connection.close()
 
 
-def _read(answer: http.client.HTTPResponse, ends: float) -> bytes:
+def _read(answer: http.client.HTTPResponse) -> bytes:
     found = b""
     while part := answer.read1(65_536):
         found += part
         if len(found) > _MOST_BYTES:
             raise HttpsError("the answer is too long")
-        if time.monotonic() > ends:
-            raise HttpsError("the answer takes too long")
     return found
 
 

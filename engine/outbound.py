@@ -2,16 +2,21 @@
 
 A name is resolved once for each connection that is opened, every address that it has is looked at, and the connection goes to one of
 these addresses: there is no second look-up that could answer otherwise. Link-local addresses and the clouds' metadata services are never
-connected to; loopback and private ones only where KMSCONSOLE_ENDPOINTS allows.
+connected to; loopback and private ones only where KMSCONSOLE_ENDPOINTS allows. Whoever is asked may answer as slowly as it likes: what waits
+for an answer does so under a `Deadline`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from django.conf import settings
 
@@ -40,6 +45,63 @@ _LOOPBACK6 = IPv6Address("::1")
 
 class AddressNotAllowedError(OSError):
     """A name that resolves to an address which is not connected to."""
+
+
+class Deadline:
+    """Ends an exchange that has taken `seconds` in all: the timeout of a socket begins anew with each byte, and a head has many.
+
+    What the connection waits for then comes to its end, as if the other side had hung up: `over` tells whether it was this.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.over = False
+        self._lock = threading.Lock()
+        self._held: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def hold(self, opened: socket.socket) -> None:
+        """The exchange goes by this connection."""
+        with self._lock:
+            self._held = opened
+            if self.over:
+                self._shut()
+
+    def _end(self) -> None:
+        with self._lock:
+            self.over = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._held is not None:
+            with contextlib.suppress(OSError):  # it has ended already
+                socket.socket.shutdown(
+                    self._held, socket.SHUT_RDWR
+                )  # of TLS nothing more is said, for another thread reads
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        self._token = _deadline.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, reason: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        _deadline.reset(self._token)
+        with self._lock:
+            self._held = None  # it may be used on
+
+
+_deadline: ContextVar[Deadline] = ContextVar("deadline")  # of the exchange under way in this thread
+
+
+class HeldConnection:
+    """Beside one of urllib3's HTTP connections: what it waits for ends with the deadline of the exchange, which is begun before."""
+
+    def getresponse(self: Any) -> Any:
+        _deadline.get().hold(self.sock)
+        return super().getresponse()  # type: ignore[misc]  # urllib3's, of the class beside this one
 
 
 def is_allowed(address: str, *, private: bool = False) -> bool:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import F
+from django.db.models import Count, F, Min
 from django.utils import timezone, translation
 
 from audit.alerts.kinds import KINDS
@@ -43,16 +43,20 @@ def seal(rule: AlertRule, secret: str) -> None:
 
 
 def deliver_due() -> bool:
-    """One attempt of each delivery that is due. True if more are due than were tried."""
+    """One attempt for each account that has something due, so that none waits long for the receivers of another. True if more is due."""
     due = Delivery.objects.filter(delivered=None, ended=False, due__lte=timezone.now()).select_related("alert__rule")
-    rows = list(due.order_by("due")[: _AT_ONCE + 1])
-    for row in rows[:_AT_ONCE]:
+    waiting = due.values("alert__account_id").annotate(first=Min("due"), number=Count("pk")).order_by("first")
+    accounts = list(waiting[: _AT_ONCE + 1])
+    for account in accounts[:_AT_ONCE]:
+        row = due.filter(alert__account_id=account["alert__account_id"]).order_by("due", "pk").first()
+        if row is None:
+            continue
         # Whoever moves the date makes the attempt: with several nodes, one of them.
         later = timezone.now() + timedelta(seconds=_PAUSES[min(row.attempts, len(_PAUSES) - 1)])
         mine = Delivery.objects.filter(pk=row.pk, attempts=row.attempts, delivered=None)
         if mine.update(due=later, attempts=F("attempts") + 1):
             _attempt(row)
-    return len(rows) > _AT_ONCE
+    return len(accounts) > _AT_ONCE or any(account["number"] > 1 for account in accounts)
 
 
 def _attempt(row: Delivery) -> None:
@@ -158,8 +162,18 @@ def _status(scheme: str, host: str, port: int | None, path: str, headers: dict[s
         if scheme == "https":
             opened = ssl.create_default_context().wrap_socket(opened, server_hostname=host)
         made.sock = opened
-        made.request("POST", path, body=body, headers=headers)
-        return made.getresponse().status
+        with outbound.Deadline(_SECONDS) as deadline:
+            deadline.hold(opened)
+            try:
+                made.request("POST", path, body=body, headers=headers)
+                status = made.getresponse().status
+            except (OSError, http.client.HTTPException) as reason:
+                if deadline.over:
+                    raise TimeoutError from reason
+                raise
+        if deadline.over:
+            raise TimeoutError
+        return status
     finally:
         made.close()
         opened.close()

@@ -5,6 +5,7 @@ Source: KMS Developer Guide, "Grants in AWS KMS"; AWS KMS API Reference, GrantCo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,8 +90,9 @@ def constraints_hold(
     equals, subset = constraints.get("EncryptionContextEquals"), constraints.get("EncryptionContextSubset")
     if isinstance(equals, Mapping) and equals and given != _folded(equals):
         return False
-    return not isinstance(subset, Mapping) or _folded(subset).items() <= given.items()
+    return not isinstance(subset, Mapping) or not _folded(subset) - given
 
 
-def _folded(pairs: Mapping[str, str] | None) -> dict[str, str]:
-    return {name.lower(): value for name, value in (pairs or {}).items()}
+def _folded(pairs: Mapping[str, str] | None) -> Counter[tuple[str, str]]:
+    """Of keys that differ by case alone none hides another."""
+    return Counter((name.lower(), value) for name, value in (pairs or {}).items())

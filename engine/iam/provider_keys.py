@@ -1,7 +1,8 @@
 """What an OpenID Connect provider publishes: its configuration and the keys that it signs with.
 
 The keys are those that were given (offline), else fetched over HTTPS and kept for an hour; a key that is not among them has them fetched
-again, at most every ten seconds, as has a provider that did not answer. Source: OpenID Connect Discovery 1.0, section 4; RFC 7517.
+again, at most every ten seconds, as has a provider that did not answer. Whoever sends a token makes the engine ask: so it asks for one account
+one question at a time, and who has waited a second for another's question is told that there is no answer. Source: OpenID Connect Discovery 1.0, section 4; RFC 7517.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from typing import Any
 from engine import https_client
 from engine.https_client import HttpsError
 from engine.iam.models import OpenIDConnectProvider
+from engine.remembered import Remembered
 
 _KEPT, _AGAIN = 3600.0, 10.0  # seconds
 _MOST = 100
 # URL and thumbprints → when, and what, or why not.
 _fetched: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, Any] | HttpsError]] = {}
-_fetching = threading.Lock()
+_WAIT = 1.0  # seconds for the question of another call, which may be to a provider that is silent
+_fetching: Remembered[str, threading.Lock] = Remembered(lambda _account: threading.Lock(), entries=10_000, longest=12)
 
 Key = dict[str, Any]
 
@@ -32,8 +35,8 @@ def keys(provider: OpenIDConnectProvider, wanted: Callable[[Key], bool]) -> list
     url = configuration(provider).get("jwks_uri")
     if not isinstance(url, str):
         raise HttpsError("the configuration names no keys")
-    found = _listed(_document(url, provider.thumbprints, _KEPT), wanted)
-    return found or _listed(_document(url, provider.thumbprints, _AGAIN), wanted)
+    found = _listed(_document(provider, url, _KEPT), wanted)
+    return found or _listed(_document(provider, url, _AGAIN), wanted)
 
 
 def _listed(document: dict[str, Any], wanted: Callable[[Key], bool]) -> list[Key]:
@@ -43,18 +46,22 @@ def _listed(document: dict[str, Any], wanted: Callable[[Key], bool]) -> list[Key
 
 def configuration(provider: OpenIDConnectProvider) -> dict[str, Any]:
     """The issuer's own description. Raises HttpsError, also if it is another issuer's."""
-    found = _document(f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration", provider.thumbprints, _KEPT)
+    found = _document(provider, f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration", _KEPT)
     if found.get("issuer") != provider.issuer:
         raise HttpsError("the configuration is another issuer's")
     return found
 
 
-def _document(url: str, thumbprints: Sequence[str], younger_than: float) -> dict[str, Any]:
-    """One at a time, and not again soon where it failed: whoever sends a token makes this ask, and nobody has signed that."""
-    place = (url, tuple(thumbprints))
+def _document(provider: OpenIDConnectProvider, url: str, younger_than: float) -> dict[str, Any]:
+    """Not asked for again soon where it failed. Raises HttpsError."""
+    thumbprints = tuple(provider.thumbprints)
+    place = (url, thumbprints)
     if (known := _known(place, younger_than)) is not None:
         return known
-    with _fetching:
+    turn = _fetching[str(provider.account_id)]
+    if not turn.acquire(timeout=_WAIT):
+        raise HttpsError("the account's identity providers are slow")
+    try:
         if (known := _known(place, younger_than)) is not None:
             return known
         try:
@@ -64,6 +71,8 @@ def _document(url: str, thumbprints: Sequence[str], younger_than: float) -> dict
         if len(_fetched) >= _MOST:
             _fetched.clear()
         _fetched[place] = (time.monotonic(), found)
+    finally:
+        turn.release()
     if isinstance(found, HttpsError):
         raise found
     return found

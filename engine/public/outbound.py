@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from engine.outbound import AddressNotAllowedError, SocketOption, connect, is_allowed
+from engine.outbound import AddressNotAllowedError, Deadline, HeldConnection, SocketOption, connect, is_allowed
 
-__all__ = ["AddressNotAllowedError", "SocketOption", "connect", "is_allowed"]
+__all__ = ["AddressNotAllowedError", "Deadline", "HeldConnection", "SocketOption", "connect", "is_allowed"]

@@ -16,12 +16,13 @@ from pathlib import Path
 import orjson
 import urllib3
 
-from engine import webhook_signature
+from engine import outbound, webhook_signature
 from engine.durable_files import sync_folder
 from engine.sinks.configuration import Sink
 from engine.trail.journal_lines import Entry
 
-_SECONDS = 10.0  # to connect, to send and to be answered, each
+_SECONDS = 10.0  # to connect, to send and to be answered: each, and by HTTP in all
+_NO_ANSWER = f"no answer within {_SECONDS:g} s"
 _PRIORITY = 13 * 8 + 6  # RFC 5424: facility "log audit", severity "informational"
 _SD_ID = "kmsconsole@32473"  # the enterprise number that RFC 5612 keeps for documentation
 _NOT_PRINTED = re.compile(r"[^!-~]")
@@ -73,6 +74,22 @@ class _File(Receiver):
             raise SinkError(reason.strerror or type(reason).__name__) from reason
 
 
+class _HttpConnection(outbound.HeldConnection, urllib3.connection.HTTPConnection):
+    pass
+
+
+class _HttpsConnection(outbound.HeldConnection, urllib3.connection.HTTPSConnection):
+    pass
+
+
+class _HttpPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+
+
+class _HttpsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
+
+
 class _Http(Receiver):
     """JSON Lines by POST, signed; any answer of 2xx takes them."""
 
@@ -87,6 +104,7 @@ class _Http(Receiver):
             timeout=urllib3.Timeout(total=_SECONDS),
             retries=False,
         )
+        self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
     def send(self, entries: Sequence[Entry]) -> None:
         body = b"".join(map(line, entries))
@@ -96,14 +114,17 @@ class _Http(Receiver):
             "User-Agent": "kmsconsole",
             **webhook_signature.headers(self._sink.secret, message_id, int(time.time()), body),
         }
-        try:
-            answer = self._pool.request(
-                "POST", self._sink.url, body=body, headers=headers, redirect=False, preload_content=False
-            )
-            answer.read(4096)
-            answer.release_conn()
-        except (urllib3.exceptions.HTTPError, OSError) as reason:
-            raise SinkError(_in_words(reason)) from reason
+        with outbound.Deadline(_SECONDS) as deadline:
+            try:
+                answer = self._pool.request(
+                    "POST", self._sink.url, body=body, headers=headers, redirect=False, preload_content=False
+                )
+                answer.read(4096)
+                answer.release_conn()
+            except (urllib3.exceptions.HTTPError, OSError) as reason:
+                raise SinkError(_NO_ANSWER if deadline.over else _in_words(reason)) from reason
+        if deadline.over:  # a head that breaks off is taken for a whole one
+            raise SinkError(_NO_ANSWER)
         if not 200 <= answer.status < 300:
             raise SinkError(f"the receiver answered {answer.status}")
 
@@ -113,7 +134,7 @@ class _Http(Receiver):
 
 def _in_words(reason: Exception) -> str:
     if isinstance(reason, urllib3.exceptions.TimeoutError):
-        return f"no answer within {_SECONDS:g} s"
+        return _NO_ANSWER
     if isinstance(reason, urllib3.exceptions.SSLError):
         return "no TLS connection: the certificate or the protocol was refused"
     return "no connection"

@@ -8,7 +8,6 @@ botocore sends through `keep_to_allowed` by its documented `before-send` event a
 from __future__ import annotations
 
 import socket
-import time
 from functools import cache
 from io import BytesIO
 from typing import Any
@@ -27,17 +26,16 @@ from botocore.session import Session
 from botocore.utils import get_environ_proxies
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
-from urllib3.exceptions import ReadTimeoutError as UnreadTimeoutError
 
 from console.aws_calls import unexpected
-from engine.public.outbound import connect
+from engine.public.outbound import Deadline, HeldConnection, connect
 from keys.endpoints import answers
 
-LONGEST = 30  # seconds that the body of an answer may take in all
+LONGEST = 30  # seconds that an exchange may take in all
 _PART = 65_536  # bytes that are read at once
 
 
-class _Checked:
+class _Checked(HeldConnection):
     """What opens an HTTP connection's socket, in place of urllib3's own."""
 
     private = False
@@ -79,26 +77,35 @@ class CheckedSession(URLLib3Session):  # type: ignore[misc]  # botocore has no t
         self._manager.pool_classes_by_scheme = _pools(private)
 
     def send(self, request: AWSPreparedRequest) -> AWSResponse:
-        """The answer, its body read: at most `answers.LARGEST` bytes and one more, within LONGEST seconds."""
+        """The answer, its body read: at most `answers.LARGEST` bytes and one more, within LONGEST seconds from the request on."""
         request.stream_output = True
-        answer = super().send(request)
-        raw, end, parts, size = answer.raw, time.monotonic() + LONGEST, [], 0
-        try:
-            while size <= answers.LARGEST and (part := raw.read1(_PART, decode_content=True)):
-                parts.append(part)
-                size += len(part)
-                if time.monotonic() > end:
-                    raise UnreadTimeoutError(raw, request.url, "the answer takes too long")
-        except UnreadTimeoutError as reason:
-            raise ReadTimeoutError(endpoint_url=request.url, error=reason) from reason
-        except (HTTPError, OSError) as reason:
-            raise HTTPClientError(error=reason) from reason
-        finally:
-            if size > answers.LARGEST or time.monotonic() > end:
-                raw.close()  # never read to its end
-            raw.release_conn()
+        with Deadline(LONGEST) as deadline:
+            try:
+                answer = super().send(request)
+                parts = _read(answer.raw)
+            except (HTTPClientError, HTTPError, OSError) as reason:
+                if deadline.over:
+                    raise ReadTimeoutError(endpoint_url=request.url, error=reason) from reason
+                if isinstance(reason, HTTPClientError):
+                    raise
+                raise HTTPClientError(error=reason) from reason
+        if deadline.over:
+            raise ReadTimeoutError(endpoint_url=request.url, error="the answer takes too long")
         read = HTTPResponse(BytesIO(b"".join(parts)), preload_content=False)
         return AWSResponse(answer.url, answer.status_code, answer.headers, read)
+
+
+def _read(raw: Any) -> list[bytes]:
+    parts, size = [], 0
+    try:
+        while size <= answers.LARGEST and (part := raw.read1(_PART, decode_content=True)):
+            parts.append(part)
+            size += len(part)
+    finally:
+        if size > answers.LARGEST:
+            raw.close()  # never read to its end
+        raw.release_conn()
+    return parts
 
 
 def keep_to_allowed(client: Any, *, private: bool, proxied: bool, profile: str = "") -> Any:

@@ -1,5 +1,5 @@
-"""The process beside the workers: it sends the record to the sinks, looks at it for alerts, tells these, and seals older records. Not in a
-worker, whose requests would wait for it. Ends with SIGTERM; what is not done then is done after the next start.
+"""The process beside the workers: it sends the record to the sinks, looks at it for alerts, tells these, seals older records, and takes browser
+sessions away that have expired. Not in a worker, whose requests would wait for it. Ends with SIGTERM; what is not done then is done after the next start.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import threading
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import DatabaseError, connection
 
 from audit.alerts import delivery, watch
 from engine.iam.models import Account
@@ -24,6 +25,7 @@ from kmsconsole.server import worker
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
+_SESSION_SECONDS = 300.0  # between two looks at what browser sessions have expired: anybody may begin one
 _SEGMENT_SECONDS = 60.0  # between two looks at what is due to be sealed and moved
 
 
@@ -38,6 +40,7 @@ def run(server: int) -> None:
         sinks = (settings.SINKS, Path(settings.DATA), stopping)
         threading.Thread(target=sender.run, args=sinks, name="sinks", daemon=True).start()
     threading.Thread(target=_keep_segments, args=(stopping,), name="segments", daemon=True).start()
+    threading.Thread(target=_forget_sessions, args=(stopping,), name="sessions", daemon=True).start()
     while not stopping.wait(_LOOK_SECONDS):
         try:
             while (watch.look() or delivery.deliver_due()) and not stopping.is_set():
@@ -46,6 +49,20 @@ def run(server: int) -> None:
             logger.exception("alerts were not looked for")
             transaction.renew_connection()
     connection.close()
+
+
+def _forget_sessions(stopping: threading.Event) -> None:
+    while not stopping.wait(_SESSION_SECONDS):
+        forget_expired_sessions()
+    connection.close()
+
+
+def forget_expired_sessions() -> None:
+    try:
+        SessionStore.clear_expired()
+    except DatabaseError as reason:
+        logger.warning("expired browser sessions were not taken away: %s", reason)
+        transaction.renew_connection()
 
 
 def _keep_segments(stopping: threading.Event) -> None:

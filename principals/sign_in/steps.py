@@ -46,6 +46,7 @@ def next_page(request: HttpRequest, needed: signin.Unfinished, step: Step) -> Ht
 
 def remember(request: HttpRequest, step: Step) -> None:
     request.session[_KEY] = asdict(step)
+    session.keep_shortly(request)
 
 
 def of(request: HttpRequest) -> Step | None:

@@ -35,6 +35,7 @@ BOUNDS = {
     "engine.https_client:_trusted": ONE,
     "engine.https_client:_unverified": ONE,
     "engine.iam.provider_keys:_fetched": "100 documents of at most 128 KiB",
+    "engine.iam.provider_keys:_fetching": "10,000 accounts",
     "engine.iam.policy_lookup:_attached": "weighed, 64 MiB",
     "engine.iam.conditions:_addresses": "4,096 × 64 characters",
     "engine.iam.console_sessions:_noted": "10,000 sessions",

@@ -6,10 +6,12 @@ import base64
 import json
 import re
 import secrets
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -79,6 +81,18 @@ def certificate(host: str = "idp.example.com") -> x509.Certificate:
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(rsa_key("saml").public_key())
     made = made.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
     return made.not_valid_after(now + timedelta(days=30)).sign(rsa_key("saml"), hashes.SHA256())
+
+
+def server_context(folder: Path) -> tuple[ssl.SSLContext, str]:
+    """What a server of this machine speaks TLS with, and the thumbprint of its certificate."""
+    made, key = certificate("127.0.0.1"), rsa_key("saml")
+    pem = serialization.Encoding.PEM
+    path = folder / "server.pem"
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + made.public_bytes(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context, made.fingerprint(hashes.SHA1()).hex()
 
 
 ENTITY = "https://idp.example.com/saml"

@@ -14,13 +14,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from console import public_address, session
+from console import public_address, redirects, session
 from engine.public import identity_providers, signin
 from principals.sign_in import steps
+from principals.sign_in.views.sign_in import refused
 
 _KEPT = "sign_in_by"  # state → what was asked with it
 _MOST = 5  # begun at once in one browser
@@ -41,7 +41,7 @@ def begin(request: HttpRequest, provider: int) -> HttpResponse:
     try:
         begun = identity_providers.begin(provider, callback_address(request))
     except signin.SignInRefused as refusal:
-        return _refused(request, str(refusal))
+        return refused(request, str(refusal))
     kept = _waiting(request)
     for oldest in sorted(kept, key=lambda state: kept[state]["at"])[: max(0, len(kept) - _MOST + 1)]:
         del kept[oldest]
@@ -49,11 +49,12 @@ def begin(request: HttpRequest, provider: int) -> HttpResponse:
         "provider": provider,
         "nonce": begun.nonce,
         "verifier": begun.verifier,
-        "next": request.GET.get("next", "/"),
+        "next": redirects.safe(request, request.GET.get("next", "/")),
         "add": beside,
         "at": int(time.time()),
     }
     request.session[_KEPT] = kept
+    session.keep_shortly(request)
     return redirect(begun.url)
 
 
@@ -66,13 +67,13 @@ def _waiting(request: HttpRequest) -> dict[str, dict[str, Any]]:
 def back(request: HttpRequest) -> HttpResponse:
     kept = _waiting(request)
     asked = kept.pop(request.GET.get("state", ""), None)
-    request.session[_KEPT] = kept
     if asked is None:
-        return _refused(request, _("This sign-in was not begun in this browser, or it took too long. Begin again."))
+        return refused(request, _("This sign-in was not begun in this browser, or it took too long. Begin again."))
+    request.session[_KEPT] = kept
     try:
         found = _finish(request, asked)
     except signin.SignInRefused as refusal:
-        return _refused(request, str(refusal))
+        return refused(request, str(refusal))
     return steps.arrive(request, found, asked["next"], beside=asked["add"])
 
 
@@ -92,8 +93,3 @@ def _finish(request: HttpRequest, asked: dict[str, Any]) -> signin.SignedIn:
         redirect_uri=callback_address(request),
         **steps.browser(request),
     )
-
-
-def _refused(request: HttpRequest, words: str) -> HttpResponse:
-    messages.error(request, words)
-    return redirect(f"{reverse('sign-in')}?{urlencode({'add': 1})}" if session.current(request) else reverse("sign-in"))

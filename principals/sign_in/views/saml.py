@@ -5,9 +5,8 @@ The post comes from the provider's site, so it has no token of a form of ours: w
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_POST
 from console import public_address, redirects
 from engine.public import identity_providers, signin
 from principals.sign_in import steps
+from principals.sign_in.views.sign_in import refused
 
 
 def saml_address(request: HttpRequest) -> str:
@@ -39,6 +39,5 @@ def consume(request: HttpRequest) -> HttpResponse:
             response, chosen, recipient=saml_address(request), **steps.browser(request)
         )
     except signin.SignInRefused as refusal:
-        messages.error(request, str(refusal))
-        return redirect("sign-in")
+        return refused(request, str(refusal))
     return steps.arrive(request, found, after)

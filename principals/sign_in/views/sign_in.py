@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -22,10 +22,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """With `add` the sign-ins that the browser holds stay, and one can switch between them."""
     after = request.POST.get("next") or request.GET.get("next", "/")
     beside = bool(request.POST.get("add") or request.GET.get("add"))
-    account = request.GET.get("account") or request.COOKIES.get("account") or signin.first_account()
-    form = SignInForm(
-        request.POST or None, initial={"account": account[:63], "user_name": request.GET.get("user", "")[:64]}
-    )
+    form = _form(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         named = form.cleaned_data["account"] or signin.first_account()
         user_name = form.cleaned_data["user_name"]
@@ -34,9 +31,22 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return _page(request, form, after, beside)
 
 
-def _page(request: HttpRequest, form: SignInForm, after: str, beside: bool) -> HttpResponse:
+def refused(request: HttpRequest, words: str) -> HttpResponse:
+    """The sign-in page with these words. Who has no session gets none for them: whoever connects could fill the database with sessions."""
+    messages.error(request, words)
+    if request.session.is_empty():
+        return _page(request, _form(request, None), "/", beside=False, status=403)
+    return redirect(f"{reverse('sign-in')}?{urlencode({'add': 1})}" if session.current(request) else reverse("sign-in"))
+
+
+def _form(request: HttpRequest, given: QueryDict | None) -> SignInForm:
+    account = request.GET.get("account") or request.COOKIES.get("account") or signin.first_account()
+    return SignInForm(given, initial={"account": account[:63], "user_name": request.GET.get("user", "")[:64]})
+
+
+def _page(request: HttpRequest, form: SignInForm, after: str, beside: bool, status: int | None = None) -> HttpResponse:
     title = _("Add session") if beside else _("Sign in")
-    status = 200 if request.method != "POST" else 422
+    status = status or (200 if request.method != "POST" else 422)
     account = str(form["account"].value() or signin.first_account())
     shown = {
         "form": form,
@@ -67,8 +77,7 @@ def use(request: HttpRequest) -> HttpResponse:
     try:
         found = session.use(request, request.POST.get("session", ""))
     except LookupError:
-        messages.error(request, _("This session has ended: sign in again."))
-        return redirect(f"{reverse('sign-in')}?add=1")
+        return refused(request, _("This session has ended: sign in again."))
     messages.success(
         request,
         _("You are %(user)s in account %(account)s now.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
@@ -25,6 +26,7 @@ from engine.trail.verify import Verdict
 from keys.record import events as record
 from tests.conftest import TestAccount, sign_in_browser
 from tests.engine.sinks.test_sinks import Collector, is_signed
+from tests.support.dripping import dripping
 from tests.support.policies import allow, document, person
 
 
@@ -298,6 +300,29 @@ def test_a_webhook_that_is_never_taken_is_given_up_and_shown_so(account: TestAcc
     assert row.ended
     assert row.attempts == 9
     assert "Given up" in signed_in.get("/audit/alerts/").content.decode()
+
+
+def test_a_webhook_that_answers_drop_by_drop_holds_up_nobody_elses(
+    account: TestAccount,
+    other_account: TestAccount,
+    signed_in: Client,
+    collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "_SECONDS", 0.3)
+    with dripping(b"HTTP/1.1 200 OK\r\nX: ") as url:
+        make(signed_in, "deletion", webhook=url)
+        make(sign_in_browser(other_account.administrator), "deletion", webhook=collector.url)
+        for _ in range(3):
+            account.client().schedule_key_deletion(KeyId=account.create_key())
+        other_account.client().schedule_key_deletion(KeyId=other_account.create_key())
+        found(account)
+        begun = time.monotonic()
+        assert delivery.deliver_due(), "two of the first account still wait"
+        assert time.monotonic() - begun < 3
+    assert len(collector.requests) == 1
+    problems = Delivery.objects.filter(alert__account_id=account.account_id).order_by("pk")
+    assert [bool(each.problem) for each in problems] == [True, False, False]
 
 
 def test_no_webhook_goes_to_an_address_that_is_never_connected_to(account: TestAccount, signed_in: Client) -> None:

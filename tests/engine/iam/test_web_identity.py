@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -13,11 +14,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import serialization
 
-from engine import inprocess
+from engine import https_client, inprocess
 from engine.iam import provider_keys
 from tests.conftest import TestAccount, make_client
 from tests.support import clients
 from tests.support import identity_providers as idp
+from tests.support.dripping import dripping
 
 PROVIDER = idp.ISSUER.removeprefix("https://")
 KEY = PROVIDER.lower()
@@ -259,6 +261,29 @@ def test_a_provider_that_does_not_answer_is_not_asked_again_at_once(
     for _ in range(3):
         assert NO_KEY in refused(assume, arn=arn, token=idp.token(iss=issuer))[2]
     assert len(asked) == 1
+
+
+def test_an_answer_that_drips_ends_with_its_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(https_client, "SECONDS", 0.5)
+    tls, thumbprint = idp.server_context(tmp_path)
+    for begun in (b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"):
+        at = time.monotonic()
+        with dripping(begun, tls) as url, pytest.raises(https_client.HttpsError):
+            https_client.request("GET", url, thumbprints=[thumbprint])
+        assert time.monotonic() - at < 5
+
+
+def test_a_silent_provider_holds_up_no_other_account(
+    account: TestAccount, other_account: TestAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = "https://slow.example.com"
+    monkeypatch.setattr(provider_keys, "_WAIT", 0.01)
+    answers = {"keys": idp.jwks()["keys"], "issuer": issuer, "jwks_uri": f"{issuer}/keys"}
+    monkeypatch.setattr(https_client, "request", lambda *_args, **_more: (200, json.dumps(answers).encode()))
+    with provider_keys._fetching[account.account_id]:  # a question that takes long
+        for asking, told in ((account, NO_KEY), (other_account, "Not authorized")):  # whose role trusts another
+            create_provider(asking, Url=issuer)
+            assert told in refused(assume, arn=trusting(asking), token=idp.token(iss=issuer))[2]
 
 
 def test_a_key_that_is_new_is_fetched_again(account: TestAccount, monkeypatch: pytest.MonkeyPatch) -> None:

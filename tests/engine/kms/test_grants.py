@@ -61,6 +61,16 @@ def test_an_exact_context_is_passed_on_exactly(account: TestAccount) -> None:
     assert middle.client().create_grant(Constraints=exact, **request)["GrantId"]
 
 
+@pytest.mark.parametrize("given", [{"Team": "red", "team": "blue"}, {"team": "red", "Team": "blue"}])
+def test_no_pair_of_an_exact_context_hides_behind_another_case(account: TestAccount, given: dict[str, str]) -> None:
+    key_id, user = account.create_key(), account.create_user("worker")
+    exact = {"EncryptionContextEquals": {"team": "blue"}}
+    account.client().create_grant(KeyId=key_id, GranteePrincipal=user.arn, Operations=["Encrypt"], Constraints=exact)
+    asked = {"KeyId": key_id, "Plaintext": b"x"}
+    assert refusal(user.client().encrypt, EncryptionContext=given, **asked)[0] == "AccessDeniedException"
+    assert user.client().encrypt(EncryptionContext={"TEAM": "blue"}, **asked)["KeyId"]
+
+
 # --- on behalf of a resource
 
 

@@ -24,7 +24,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from engine import webhook_signature
+from engine.sinks import receivers
+from engine.sinks.configuration import Sink
+from engine.trail.journal_lines import Entry
 from tests.kmsconsole.server.test_metrics import scrape
+from tests.support.dripping import dripping
 from tests.support.server import Server
 
 pytestmark = pytest.mark.slow
@@ -154,6 +158,17 @@ def test_posts_are_signed_and_sent_again_until_they_are_taken(tmp_path: Path, co
     everything = b"".join(each.read_bytes() for each in (tmp_path / "data").rglob("*") if each.is_file())
     assert SECRET.encode() not in everything
     assert SECRET not in server.output()
+
+
+def test_a_receiver_that_answers_drop_by_drop_is_one_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receivers, "_SECONDS", 0.3)
+    at = time.monotonic()
+    with dripping(b"HTTP/1.1 200 OK\r\nX: ") as url:
+        receiver = receivers.receiver(Sink(name="slow", kind="http", url=url, secret=SECRET))
+        with pytest.raises(receivers.SinkError, match="no answer"):
+            receiver.send([Entry(0, 2, 1, b"\0" * 32, b"{}")])
+        receiver.close()
+    assert time.monotonic() - at < 5
 
 
 def test_calls_fail_while_a_required_sink_is_behind_and_succeed_when_it_has_caught_up(

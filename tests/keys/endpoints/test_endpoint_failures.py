@@ -6,7 +6,6 @@ import json
 import socket
 import threading
 import time
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from keys.inventory.models import SyncState
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import text
 from tests.support.connections import connect, kinds
+from tests.support.dripping import dripping
 from tests.support.server import free_port
 
 METADATA = "169.254.169.254"
@@ -133,31 +133,22 @@ def test_an_answer_beyond_the_largest_is_not_read_to_its_end(
     assert connection.facts["findings"][-1]["title"].endswith("more than 4000 bytes")
 
 
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: ",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;",
+        b"",
+    ],
+    ids=["body", "head", "chunk", "status"],
+)
 def test_an_answer_that_drips_ends_with_its_time(
-    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
     monkeypatch.setattr(outbound, "LONGEST", 0.3)
-    listening = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=_drip, args=(listening,), daemon=True).start()
     begin = time.monotonic()
-    connection = connect(signed_in, f"http://127.0.0.1:{listening.getsockname()[1]}")
-    listening.close()
+    with dripping(begun) as url:
+        connection = connect(signed_in, url)
     assert kinds(connection)[-1] == "timeout"
     assert time.monotonic() - begin < 5
-
-
-def _drip(listening: socket.socket) -> None:
-    """Begins an answer to each request, and sends a byte of its body each 50 ms."""
-    with suppress(OSError):
-        while True:
-            there, _ = listening.accept()
-            threading.Thread(target=_drop_by_drop, args=(there,), daemon=True).start()
-
-
-def _drop_by_drop(there: socket.socket) -> None:
-    with suppress(OSError), there:
-        there.recv(65_536)
-        there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        while True:
-            there.sendall(b" ")
-            time.sleep(0.05)

@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
 from console import session
+from kmsconsole.server import background
 from tests.conftest import TestAccount
 from tests.support.answers import text
 
@@ -35,6 +37,40 @@ def whose(browser: Client) -> str:
     answer = browser.get("/play/")
     found = re.search(r'<span class="menu-account">\s*@ (\d+)\s*</span>', text(answer))
     return found[1] if found else ""
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("get", "/principals/sign-in/"),
+        ("get", "/principals/sign-in/callback/?state=made-up&code=x"),
+        ("get", "/principals/sign-in/second-factor/"),
+        ("get", "/principals/sign-in/enrolment/"),
+        ("get", "/join/made-up/"),
+        ("get", "/keys/"),
+        ("post", "/principals/sign-in/"),
+        ("post", "/principals/sign-in/saml/"),
+        ("post", "/principals/sign-in/new-password/"),
+        ("post", "/principals/sign-in/use/"),
+        ("post", "/principals/sign-out/"),
+        ("post", "/language/"),
+        ("post", "/theme/"),
+    ],
+)
+def test_no_session_is_kept_for_who_only_connects(account: TestAccount, method: str, address: str) -> None:
+    browser, before = Client(), Session.objects.count()
+    answer = getattr(browser, method)(address)
+    assert answer.status_code < 500
+    assert "sessionid" not in browser.cookies
+    assert Session.objects.count() == before
+
+
+def test_a_session_that_has_expired_is_taken_away(account: TestAccount, signed_in: Client) -> None:
+    begun = Client()
+    begun.session.save()
+    Session.objects.exclude(pk=signed_in.session.session_key).update(expire_date=timezone.now())
+    background.forget_expired_sessions()
+    assert [row.pk for row in Session.objects.all()] == [signed_in.session.session_key]
 
 
 def use(browser: Client, account: TestAccount) -> Any:
