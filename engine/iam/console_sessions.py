@@ -80,13 +80,14 @@ def account_of(session_id: str) -> str:
 
 
 def user_id(session_id: str) -> str:
-    """The unique ID of the user whose session it is; of a role and the subject that has it, made of both. Empty if it has ended."""
+    """The unique ID of the user whose session it is. Who came by an identity provider is one person in whichever role of the account: the
+    ID is made of the account and the provider's subject. Empty if it has ended."""
     row = _row(session_id)
     if row is None:
         return ""
     if row.user is not None:
         return str(row.user.unique_id)
-    person = hashlib.sha256(f"{row.role_id}:{row.subject}".encode()).hexdigest()[:16]
+    person = hashlib.sha256(f"{owner(row)[0]}:{row.subject}".encode()).hexdigest()[:16]
     return f"AROA{person.upper()}"
 
 
@@ -101,13 +102,13 @@ def user_since(session_id: str) -> datetime | None:
 
 
 def of_same_user(session_id: str) -> list[Session]:
-    """The sessions of the user (or the role's subject) whose session this is that have not ended, the last used first."""
+    """The sessions of the user (or the provider's subject, in whichever role) whose session this is that have not ended, the last used
+    first."""
     own = _row(session_id)
     if own is None:
         return []
-    rows = ConsoleSession.objects.filter(
-        user=own.user, role=own.role, subject=own.subject, expires__gt=clock.real_now()
-    ).order_by("-seen", "session_id")
+    of = {"user": own.user} if own.role is None else {"role__account_id": own.role.account_id, "subject": own.subject}
+    rows = ConsoleSession.objects.filter(expires__gt=clock.real_now(), **of).order_by("-seen", "session_id")
     return [
         Session(row.session_id, row.begun, row.seen, row.expires, row.source_ip, row.user_agent, row.mfa)
         for row in rows

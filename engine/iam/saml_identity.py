@@ -77,6 +77,11 @@ class Identity:
         return _text(self._name_id) if self._name_id is not None else ""
 
     @property
+    def person(self) -> str:
+        """Who it is from one sign-in to the next: the subject, unless the provider makes up another one each time."""
+        return self.session_name if self.subject_type == "transient" else self.subject
+
+    @property
     def subject_type(self) -> str:
         form: str = self._name_id.get("Format", "") if self._name_id is not None else ""
         short = form.removeprefix(_FORMAT)

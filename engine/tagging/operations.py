@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from engine.context import CallContext, new_id
 from engine.iam.authorize import authorize
 from engine.iam.condition_keys import REQUEST_TAG, TAG_KEYS
@@ -126,7 +128,7 @@ def _read_token(parameters: dict[str, Any]) -> str:
     if not token:
         return ""
     try:
-        after = json.loads(base64.b64decode(token, validate=True))["after"]
+        after = orjson.loads(base64.b64decode(token, validate=True))["after"]
     except (ValueError, KeyError, TypeError) as reason:
         raise _invalid("The PaginationToken is not valid.") from reason
     if not isinstance(after, str) or "\0" in after:

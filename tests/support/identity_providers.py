@@ -120,6 +120,8 @@ def response(
     audience: str = "urn:amazon:webservices",
     issuer: str = ENTITY,
     name: str = "ann@example.com",
+    name_format: str = "persistent",
+    assertion: str = "a1",
     attributes: dict[str, list[str]] | None = None,
     key: str = "saml",
     sign: str = "assertion",
@@ -139,8 +141,8 @@ def response(
     form = "%Y-%m-%dT%H:%M:%SZ"
     xml = f"""<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"
  ID="r1" Version="2.0" IssueInstant="{now:{form}}"><saml:Issuer>{issuer}</saml:Issuer><samlp:Status><samlp:StatusCode
- Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status><saml:Assertion ID="a1" Version="2.0" IssueInstant="{now:{form}}">
-<saml:Issuer>{issuer}</saml:Issuer><saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">{name}</saml:NameID>
+ Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status><saml:Assertion ID="{assertion}" Version="2.0" IssueInstant="{now:{form}}">
+<saml:Issuer>{issuer}</saml:Issuer><saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:{name_format}">{name}</saml:NameID>
 <saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData Recipient="{recipient}"
  NotOnOrAfter="{until:{form}}"/></saml:SubjectConfirmation></saml:Subject><saml:Conditions NotOnOrAfter="{until:{form}}">
 <saml:AudienceRestriction><saml:Audience>{audience}</saml:Audience></saml:AudienceRestriction></saml:Conditions>

@@ -19,7 +19,9 @@ def create(account: TestAccount) -> str:
     return str(made["SAMLProviderArn"])
 
 
-def trusting(account: TestAccount, condition: Any = None, *actions: str, policy: Any = None) -> str:
+def trusting(
+    account: TestAccount, condition: Any = None, *actions: str, policy: Any = None, name: str = "people"
+) -> str:
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": f"arn:aws:iam::{account.account_id}:saml-provider/company"},
@@ -28,10 +30,10 @@ def trusting(account: TestAccount, condition: Any = None, *actions: str, policy:
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam = account.client("iam")
-    arn = iam.create_role(RoleName="people", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
     if policy:
         text = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
-        iam.put_role_policy(RoleName="people", PolicyName="p", PolicyDocument=text)
+        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=text)
     return str(arn)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -75,6 +76,7 @@ def test_resources_are_found_by_tags_type_and_arn(account: TestAccount) -> None:
         ({"ResourcesPerPage": 101}, "between 1 and 100"),
         ({"TagsPerPage": 50}, "between 100 and 500"),
         ({"PaginationToken": "x"}, "PaginationToken is not valid"),
+        ({"PaginationToken": b64encode(rb'{"after": ":kms:/\ud800"}').decode()}, "PaginationToken is not valid"),
     ],
 )
 def test_what_does_not_go_together_is_an_invalid_parameter(

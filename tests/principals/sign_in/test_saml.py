@@ -81,6 +81,28 @@ def test_of_several_roles_one_is_chosen(account: TestAccount) -> None:
     assert browser.get("/keys/").status_code == 200
 
 
+@pytest.mark.parametrize("name_format", ["persistent", "transient"])
+def test_one_person_in_two_roles_is_no_second_person(account: TestAccount, name_format: str) -> None:
+    provider, key_id = create(account), account.create_key()
+    browsers = []
+    for number, name in enumerate(("people", "others")):
+        role = trusting(account, policy=ALL, name=name)
+        who = f"made-up-{number}" if name_format == "transient" else "ann@example.com"
+        response = idp.response(
+            role, provider, recipient=HERE, name=who, name_format=name_format, assertion=f"a{number}"
+        )
+        browsers.append(post(response, Client())[0])
+    asking, approving = browsers
+    asking.post("/keys/approvals/", {"do": "on"})
+    asking.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"})
+    (waiting,) = asking.get("/keys/approvals/").context["waiting"]
+    own = approving.post("/keys/approvals/", {"do": "approve", "request": waiting.pk}, follow=True)
+    assert "someone else approves it" in text(own)
+    assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "Enabled"
+    approving.post("/settings/profile/sessions/", {"everywhere": "1"})
+    assert asking.get("/keys/").status_code == 302, "signed out everywhere"
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
