@@ -94,7 +94,7 @@ def verify(device: MFADevice, code: str) -> bool:
     """Whether the code is the device's now; it is taken once. Too many wrong ones shut the device for some minutes."""
     if not device.wrapped_seed or not (len(code) == DIGITS and code.isascii() and code.isdigit()):
         return False
-    if _guessed_too_often(device.serial_number):
+    if not _counted(device.serial_number):
         return False
     middle = current_step() + device.drift
     step = _match(_totp(device), code, range(middle - _SLACK, middle + _SLACK + 1))
@@ -103,7 +103,6 @@ def verify(device: MFADevice, code: str) -> bool:
     if taken:
         SignInAttempt.objects.filter(who=_who(device.serial_number)).delete()
         return True
-    SignInAttempt.objects.create(who=_who(device.serial_number), when=clock.real_now())
     return False
 
 
@@ -111,9 +110,14 @@ def _who(serial_number: str) -> str:
     return f"mfa/{serial_number}"[:255]
 
 
-def _guessed_too_often(serial_number: str) -> bool:
-    since = clock.real_now() - WINDOW
-    return SignInAttempt.objects.filter(who=_who(serial_number), when__gt=since).count() >= ATTEMPTS
+def _counted(serial_number: str) -> bool:
+    """Count an attempt before it is looked at, so that nobody guesses many at once; False if there were too many."""
+    now = clock.real_now()
+    this = SignInAttempt.objects.create(who=_who(serial_number), when=now)
+    if SignInAttempt.objects.filter(who=_who(serial_number), when__gt=now - WINDOW).count() > ATTEMPTS:
+        this.delete()
+        return False
+    return True
 
 
 def device_of(user: User, serial_number: str) -> MFADevice | None:
@@ -132,11 +136,11 @@ def new_recovery_codes(user: User) -> list[str]:
 def use_recovery_code(user: User, code: str) -> bool:
     """Whether it is one of the user's; it is gone then."""
     plain = "".join(code.split()).replace("-", "").lower()
-    if _guessed_too_often(user.unique_id):
+    if not _counted(user.unique_id):
         return False
     number, _each = RecoveryCode.objects.filter(user=user, digest=_digest(user, plain)).delete()
-    if not number:
-        SignInAttempt.objects.create(who=_who(user.unique_id), when=clock.real_now())
+    if number:
+        SignInAttempt.objects.filter(who=_who(user.unique_id)).delete()
     return bool(number)
 
 

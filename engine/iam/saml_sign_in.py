@@ -24,6 +24,7 @@ from engine.iam.models import Role, SAMLProvider, SignInAttempt
 from engine.iam.saml_metadata import NAMES, NotSaml
 from engine.iam.session_parameters import role_of
 from engine.iam.signin import ATTEMPTS, WINDOW, SignedIn, SignInRefused, record_login
+from engine.wire.client_address import address_of
 from engine.wire.errors import AWSError
 
 LONGEST = 100_000  # characters, as AssumeRoleWithSAML takes
@@ -98,16 +99,17 @@ def _choice(text: str) -> Choice | None:
 def finish(response: str, choice: Choice, *, recipient: str, source_ip: str, user_agent: str) -> SignedIn:
     """The session of who brings the response, which has to be made out to `recipient`. Raises SignInRefused; why is in the trail too."""
     role = role_of(choice.role_arn)
-    who = f"saml/{choice.account_id}/{source_ip}"[:255]
-    since = clock.real_now() - WINDOW
-    if SignInAttempt.objects.filter(who=who, when__gt=since).count() >= ATTEMPTS:
-        raise SignInRefused("Too many attempts. Wait five minutes, then try again.")
     try:
         identity = _identity(response, choice, recipient)
         return _enter(identity, role, source_ip, user_agent)
     except SignInRefused as reason:
-        SignInAttempt.objects.create(who=who, when=clock.real_now())
+        # Nobody guesses a signature: what is bounded is the record of what anybody may send. So a sound response never waits, for many
+        # people have one address.
+        who, now = f"saml/{choice.account_id}/{address_of(source_ip)}"[:255], clock.real_now()
+        if SignInAttempt.objects.filter(who=who, when__gt=now - WINDOW).count() >= ATTEMPTS:
+            raise SignInRefused("Too many attempts. Wait five minutes, then try again.") from reason
         if SAMLProvider.objects.filter(account_id=choice.account_id).exists():
+            SignInAttempt.objects.create(who=who, when=now)
             record_login(choice.account_id, None, source_ip, user_agent, str(reason), provider=choice.provider_arn)
         raise
 

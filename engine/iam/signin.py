@@ -37,6 +37,7 @@ from engine.store import cache, transaction
 from engine.store.transaction import changed, iam_entity
 from engine.trail import record, recorder
 from engine.vault import domain_keys, hierarchy
+from engine.wire.client_address import address_of
 from engine.wire.errors import AWSError
 
 ATTEMPTS = 5
@@ -88,14 +89,16 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
     """Raises SignInRefused, SecondFactorNeeded, NewPasswordNeeded, EnrolmentNeeded. `account` is an account ID or alias;
     `user_name` models.ROOT_NAME for the account's root user."""
     found = accounts.named(account)
-    who = f"{found.account_id if found else account}/{user_name}/{source_ip}".lower()[:255]
+    user = User.with_root.filter(account=found, name__iexact=user_name).first() if found else None
+    # By the user as it is called: databases take letters for others that none would.
+    named = user.name if user is not None else user_name
+    who = f"{found.account_id if found else account}/{named}/{address_of(source_ip)}".lower()[:255]
     now = clock.real_now()
     SignInAttempt.objects.filter(when__lte=now - WINDOW).delete()
     this = SignInAttempt.objects.create(who=who, when=now)  # before the look, so that nobody guesses many at once
     if SignInAttempt.objects.filter(who=who).count() > ATTEMPTS:
         this.delete()
         raise SignInRefused("Too many attempts. Wait five minutes, then try again.")
-    user = User.with_root.filter(account=found, name__iexact=user_name).first() if found else None
     right = check_password(password, user.password if user is not None and user.password else _nobody())
     if user is None or not user.password or not right:
         if found is not None:
@@ -123,9 +126,8 @@ def _go_on(user: User, client: Client, *, with_mfa: bool) -> SignedIn:
     """The next step of who has shown the password (`with_mfa`: and a second factor)."""
     if user.mfa_devices.exists() and not with_mfa:
         raise SecondFactorNeeded(_token(Progress(user, with_mfa=False)))
-    policy = passwords.policy_of(user.account_id) if not user.is_root else {}
-    expires = passwords.expires_at(user, policy)
-    expired = expires is not None and expires <= clock.now(user.account_id)
+    policy = _password_policy(user)
+    expired = _has_expired(user, policy)
     if expired and policy.get("HardExpiry"):
         _record_user(user, client, "Password expired", with_mfa=with_mfa)
         raise SignInRefused(_EXPIRED)
@@ -134,6 +136,15 @@ def _go_on(user: User, client: Client, *, with_mfa: bool) -> SignedIn:
     if not user.mfa_devices.exists() and (asked := mfa_requirement.of(user)) is not Asked.NO:
         raise EnrolmentNeeded(_token(Progress(user, False, mfa.new_seed(), asked is Asked.REQUIRED)))
     return enter(user, client, with_mfa=with_mfa)
+
+
+def _password_policy(user: User) -> passwords.Policy:
+    return {} if user.is_root else passwords.policy_of(user.account_id)
+
+
+def _has_expired(user: User, policy: passwords.Policy) -> bool:
+    expires = passwords.expires_at(user, policy)
+    return expires is not None and expires <= clock.now(user.account_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +241,8 @@ def new_password(token: str, password: str, *, source_ip: str, user_agent: str) 
     user, with_mfa = progress.user, progress.with_mfa
     if user.mfa_devices.exists() and not with_mfa:
         raise SignInRefused(OVER)
+    if not user.password_reset_required and not _has_expired(user, _password_policy(user)):
+        raise SignInRefused(OVER)  # this step is for who has to: policies say who else may
     if check_password(password, user.password):
         raise AWSError("PasswordPolicyViolation", "The new password is the one until now.")
     passwords.check(user.account_id, password, user)

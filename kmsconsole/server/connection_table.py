@@ -8,7 +8,6 @@ idle, then one whose client does not read its answer. Only a worker whose connec
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,16 +48,6 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
     def abort(self) -> None: ...
-
-
-def address_of(host: str) -> str:
-    """What counts as one address: with IPv6 a network of 64 bits, since a host can have all of its addresses."""
-    if ":" not in host:
-        return host
-    try:
-        return str(ipaddress.IPv6Network((host.partition("%")[0], 64), strict=False))
-    except ValueError:
-        return host
 
 
 class ConnectionTable:

@@ -20,9 +20,10 @@ from django.core.exceptions import SynchronousOnlyOperation
 
 from engine import service
 from engine.kms.stores.use import DeviceCall
+from engine.wire.client_address import address_of
 from engine.wire.http import HttpRequest
 from kmsconsole.server.asgi import DEVICE, header_map
-from kmsconsole.server.connection_table import ConnectionTable, Limits, address_of
+from kmsconsole.server.connection_table import ConnectionTable, Limits
 from kmsconsole.server.exchange import Exchange
 from kmsconsole.server.response import date_line, refusal
 from kmsconsole.server.uvicorn_internals import HIGH_WATER_LIMIT, STATUS_LINE, HttpToolsProtocol

@@ -26,6 +26,7 @@ from engine.vault.hierarchy import RootKeyError
 from engine.vault.root_files import RootFile
 from engine.vault.root_shares import ShareCollection
 from engine.vault.shamir import ShareError, Wrong
+from engine.wire.client_address import address_of
 from kmsconsole.frame import style_sheet
 
 _WORDS = {
@@ -66,7 +67,7 @@ def page(request: HttpRequest) -> HttpResponse:
         return _page(request)
     now, state = time.monotonic(), _unsealing[0]
     with state.lock:
-        wrong = state.wrong.get(request.META["REMOTE_ADDR"]) or deque[float]()
+        wrong = state.wrong.get(address_of(request.META["REMOTE_ADDR"])) or deque[float]()
         error = "" if state.is_over else _entered(state, request.POST.get("share", ""))
         # A right share never waits: behind a reverse proxy everybody has one address, and a stranger's guesses would hold up
         # administrators. A share has 256 random bits, so that nobody guesses one.
@@ -75,7 +76,7 @@ def page(request: HttpRequest) -> HttpResponse:
             answer["Retry-After"] = str(int(_SECONDS))
             return answer
         if error:
-            _count_wrong(state, request.META["REMOTE_ADDR"], now)
+            _count_wrong(state, address_of(request.META["REMOTE_ADDR"]), now)
             return _page(request, error=error, status=400)
     return _page(request) if state.is_over else HttpResponseRedirect(reverse("unseal"))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from engine.iam import mfa
 from engine.iam.models import MFADevice
 from tests.conftest import TestAccount, TestUser, make_client
 from tests.engine.iam.test_iam_limits import refused
@@ -186,3 +187,20 @@ def test_neither_secrets_nor_codes_are_in_the_record_or_plain_in_the_database(
     kept = bytes(MFADevice.objects.get(serial_number=serial).wrapped_seed)
     assert base64.b32decode(seed) not in kept
     assert seed not in kept
+
+
+def test_codes_tried_at_the_same_moment_count_each_other(
+    iam: Any, ann: TestUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one code is being looked at, others are tried: no more are looked at than one after another would be."""
+    device = MFADevice.objects.get(serial_number=totp.assign(iam, "ann")[0])
+    looked_at = 0
+
+    def slow_match(*_: Any) -> None:
+        nonlocal looked_at
+        looked_at += 1
+        mfa.verify(device, "000000")  # another comes in before this one has its answer
+
+    monkeypatch.setattr(mfa, "_match", slow_match)
+    assert not mfa.verify(device, "000000")
+    assert looked_at == mfa.ATTEMPTS

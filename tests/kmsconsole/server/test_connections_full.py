@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from kmsconsole.server.connection_table import ConnectionTable, Limits, address_of
+from engine.wire.client_address import address_of
+from kmsconsole.server.connection_table import ConnectionTable, Limits
 from tests.support.door import Door, door, hello
 from tests.support.rawhttp import Client, request
 

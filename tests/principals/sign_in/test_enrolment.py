@@ -87,6 +87,15 @@ def test_a_device_is_set_up_and_the_session_has_a_second_factor(account: TestAcc
     assert browser.post(ENROL, {"first": "1", "second": "2"})["Location"] == "/principals/sign-in/"
 
 
+def test_who_is_asked_for_a_second_factor_sets_no_new_password_instead(account: TestAccount) -> None:
+    user = person(account, ALL, statement("Deny", {"NotAction": "iam:*"}, WITHOUT))
+    browser, answer = password(user)
+    assert answer["Location"] == ENROL
+    new = {"new": "another long password", "again": "another long password"}
+    assert browser.post("/principals/sign-in/new-password/", new).status_code == 422
+    assert password(user)[1]["Location"] == ENROL, "the password is the one until now"
+
+
 def test_an_account_asks_everyone_and_says_so_in_the_record(account: TestAccount, signed_in: Client) -> None:
     page, rule = "/principals/password-policy/", "/principals/password-policy/second-factor/"
     assert "Switch on" in text(signed_in.get(page))

@@ -128,6 +128,7 @@ def test_who_tries_too_often_waits_and_leads_nobody_elsewhere(account: TestAccou
         assert "signature invalid" in refusal(forged)
     assert "Too many attempts" in refusal(forged)
     assert len(logins(account)) == 5
+    assert post(idp.response(role, provider, recipient=HERE))[1]["Location"] == "/", "many people have one address"
     _browser, answer = post(forged, RelayState="https://elsewhere.example.com/")
     assert answer.status_code == 403
     assert "elsewhere" not in text(answer)

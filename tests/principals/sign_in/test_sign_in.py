@@ -15,9 +15,9 @@ from engine.iam.models import Account, SignInAttempt
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 
 
-def attempt(account: TestAccount, password: str, name: str = "admin", **fields: str) -> Any:
+def attempt(account: TestAccount, password: str, name: str = "admin", address: str = "", **fields: str) -> Any:
     fields = {"account": account.account_id, "user_name": name, "password": password, **fields}
-    return Client().post("/principals/sign-in/", fields, REMOTE_ADDR=f"198.51.100.{len(password)}")
+    return Client().post("/principals/sign-in/", fields, REMOTE_ADDR=address or f"198.51.100.{len(password)}")
 
 
 def test_a_signed_out_visitor_is_sent_to_sign_in_and_back(account: TestAccount) -> None:
@@ -83,6 +83,14 @@ def test_a_sixth_guess_is_refused_unlooked_at_even_when_it_is_right(account: Tes
     refused = attempt(account, account.administrator.password)  # as long as the guesses, so from the same address
     assert refused.status_code == 422
     assert "Too many attempts. Wait five minutes" in refused.content.decode()
+
+
+def test_a_host_with_many_addresses_guesses_no_more(account: TestAccount) -> None:
+    for number in range(signin.ATTEMPTS):
+        guessed = attempt(account, "not this password 123", address=f"2001:db8:1:2::{number}")
+        assert "is not right" in guessed.content.decode()
+    assert attempt(account, account.administrator.password, address="2001:db8:1:2:3:4:5:6").status_code == 422
+    assert attempt(account, account.administrator.password, address="2001:db8:1:3::1").status_code == 302
 
 
 def test_guesses_at_the_same_moment_count_each_other(account: TestAccount, monkeypatch: pytest.MonkeyPatch) -> None:
