@@ -117,7 +117,8 @@ try:
 except ValueError as reason:
     raise environment.SettingError(f"KMSCONSOLE_DATABASE_URL is not a database URL: {reason}") from reason
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # Writers take the lock at once, and an answered change survives power loss (synchronous=FULL).
+    # Writers stand in line and take the lock at once, and an answered change survives power loss (synchronous=FULL).
+    DATABASES["default"]["ENGINE"] = "engine.store.sqlite"
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": DATABASE_TIMEOUT,
@@ -135,6 +136,7 @@ else:
 
 SESSION_HOURS = KMSCONSOLE.session_hours
 SESSION_IDLE = timedelta(minutes=KMSCONSOLE.session_idle_minutes) if KMSCONSOLE.session_idle_minutes else None
+SESSION_ENGINE = "kmsconsole.frame.sessions"
 SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 # Behind a proxy that speaks TLS, browsers know this address: their forms come from it, and cookies go over TLS alone.
 PUBLIC_URL = KMSCONSOLE.public_url

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
-
-from django.contrib.auth.hashers import check_password
 
 from engine.context import CallContext
 from engine.iam import console_sessions, credentials, entities, passwords, quotas
@@ -99,15 +99,29 @@ def get_access_key_last_used(context: CallContext, parameters: dict[str, Any]) -
 
 
 def create_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    user, given = _without_profile(context, parameters), context.prepared
+    reset_required = parameters.get("PasswordResetRequired", False)
+    passwords.put(user, given, context.now, reset_required=reset_required)
+    return {"LoginProfile": _profile(user)}
+
+
+@contextmanager
+def create_prepared(context: CallContext, parameters: dict[str, Any]) -> Iterator[None]:
+    context.prepared = passwords.Given(parameters.get("Password", ""))
+    _without_profile(context, parameters)
+    context.prepared.hashed()
+    yield
+
+
+def _without_profile(context: CallContext, parameters: dict[str, Any]) -> User:
+    """Whose profile is to be made, with the password that was given."""
     user = named_user(context, parameters)
     if user.password:
         raise AWSError("EntityAlreadyExists", f"Login Profile for user {user.name} already exists.")
     if "Password" not in parameters:
         raise AWSError("ValidationError", "Password is required.")
-    passwords.check(context.account_id, parameters["Password"], user)
-    reset_required = parameters.get("PasswordResetRequired", False)
-    passwords.put(user, parameters["Password"], context.now, reset_required=reset_required)
-    return {"LoginProfile": _profile(user)}
+    passwords.check(context.account_id, context.prepared, user)
+    return user
 
 
 def _profile(user: User) -> Answer:
@@ -136,14 +150,23 @@ def get_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answe
 def update_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
     user = _with_profile(context, parameters)
     reset_required = parameters.get("PasswordResetRequired", user.password_reset_required)
-    if "Password" in parameters:
-        passwords.check(context.account_id, parameters["Password"], user)
-        passwords.put(user, parameters["Password"], context.now, reset_required=reset_required)
+    if (given := context.prepared) is not None:
+        passwords.check(context.account_id, given, user)
+        passwords.put(user, given, context.now, reset_required=reset_required)
         console_sessions.end_of_user(user, but=_own_session(context))
     else:
         user.password_reset_required = reset_required
         user.save(update_fields=["password_reset_required"])
     return {}
+
+
+@contextmanager
+def update_prepared(context: CallContext, parameters: dict[str, Any]) -> Iterator[None]:
+    if "Password" in parameters:
+        given = context.prepared = passwords.Given(parameters["Password"])
+        passwords.check(context.account_id, given, _with_profile(context, parameters))
+        given.hashed()
+    yield
 
 
 def delete_login_profile(context: CallContext, parameters: dict[str, Any]) -> Answer:
@@ -169,13 +192,27 @@ def _own_with_profile(context: CallContext) -> User:
 
 def change_password(context: CallContext, parameters: dict[str, Any]) -> Answer:
     """The caller's own password, with the old one."""
-    user = _own_with_profile(context)
-    if not check_password(parameters["OldPassword"], user.password):
-        raise AWSError("AccessDenied", "The old password was incorrect.")
-    passwords.check(context.account_id, parameters["NewPassword"], user)
-    passwords.put(user, parameters["NewPassword"], context.now)
+    user = _own_with_both(context)
+    passwords.put(user, context.prepared[1], context.now)
     console_sessions.end_of_user(user, but=_own_session(context))
     return {}
+
+
+@contextmanager
+def change_prepared(context: CallContext, parameters: dict[str, Any]) -> Iterator[None]:
+    context.prepared = passwords.Given(parameters["OldPassword"]), passwords.Given(parameters["NewPassword"])
+    _own_with_both(context)
+    context.prepared[1].hashed()
+    yield
+
+
+def _own_with_both(context: CallContext) -> User:
+    """The caller, who gave the old password and one that may be the new one."""
+    user, (old, new) = _own_with_profile(context), context.prepared
+    if not old.is_of(user.password):
+        raise AWSError("AccessDenied", "The old password was incorrect.")
+    passwords.check(context.account_id, new, user)
+    return user
 
 
 def _own_session(context: CallContext) -> str:

@@ -67,11 +67,13 @@ OPERATIONS: dict[str, Operation] = {
     **saml_providers.OPERATIONS,
     **service_linked_roles.OPERATIONS,
     "AddUserToGroup": Operation(principals_api.add_user_to_group, writes=True),
-    "ChangePassword": Operation(credentials_api.change_password, writes=True),
+    "ChangePassword": Operation(credentials_api.change_password, writes=True, prepare=credentials_api.change_prepared),
     "CreateAccessKey": Operation(credentials_api.create_access_key, writes=True),
     "CreateAccountAlias": Operation(credentials_api.create_account_alias, writes=True),
     "CreateGroup": Operation(principals_api.create_group, writes=True),
-    "CreateLoginProfile": Operation(credentials_api.create_login_profile, writes=True),
+    "CreateLoginProfile": Operation(
+        credentials_api.create_login_profile, writes=True, prepare=credentials_api.create_prepared
+    ),
     "CreatePolicy": Operation(policies_api.create_policy, writes=True),
     "CreatePolicyVersion": Operation(policies_api.create_policy_version, writes=True),
     "CreateRole": Operation(principals_api.create_role, writes=True),
@@ -116,7 +118,9 @@ OPERATIONS: dict[str, Operation] = {
     "UpdateAccessKey": Operation(credentials_api.update_access_key, writes=True),
     "UpdateAssumeRolePolicy": Operation(principals_api.update_assume_role_policy, writes=True),
     "UpdateGroup": Operation(principals_api.update_group, writes=True),
-    "UpdateLoginProfile": Operation(credentials_api.update_login_profile, writes=True),
+    "UpdateLoginProfile": Operation(
+        credentials_api.update_login_profile, writes=True, prepare=credentials_api.update_prepared
+    ),
     "UpdateRole": Operation(principals_api.update_role, writes=True),
     "UpdateRoleDescription": Operation(principals_api.update_role_description, writes=True),
     "UpdateUser": Operation(principals_api.update_user, writes=True),

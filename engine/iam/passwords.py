@@ -50,8 +50,30 @@ def policy_of(account_id: str) -> Policy:
     return dict(found or {})
 
 
-def check(account_id: str, password: str, user: User | None = None) -> None:
+class Given:
+    """A password that somebody gave, with what it was compared with and hashed to. Both take long on purpose, so a change does them before its
+    transaction, and there finds them done: others do not wait for it."""
+
+    def __init__(self, password: str) -> None:
+        self.password = password
+        self._is: dict[str, bool] = {}
+        self._hashed = ""
+
+    def is_of(self, stored: str) -> bool:
+        """Whether a stored hash is this password's."""
+        if stored not in self._is:
+            self._is[stored] = check_password(self.password, stored)
+        return self._is[stored]
+
+    def hashed(self) -> str:
+        if not self._hashed:
+            self._hashed = make_password(self.password)
+        return self._hashed
+
+
+def check(account_id: str, given: Given, user: User | None = None) -> None:
     """Raise PasswordPolicyViolation for what may not be a (this user's) new password."""
+    password = given.password
     policy = policy_of(account_id)
     shortest = policy.get("MinimumPasswordLength", MINIMUM_LENGTH)
     missing = [f"Password should have a minimum length of {shortest}"] if len(password) < shortest else []
@@ -62,16 +84,16 @@ def check(account_id: str, password: str, user: User | None = None) -> None:
         raise AWSError("PasswordPolicyViolation", ", ".join(missing))
     kept = policy.get("PasswordReusePrevention", 0)
     before = [user.password, *user.former_passwords][:kept] if user is not None and user.password else []
-    if any(check_password(password, each) for each in before):
+    if any(given.is_of(each) for each in before):
         raise AWSError(
             "PasswordPolicyViolation",
             "Policy constraint violation with password reuse prevention during password change.",
         )
 
 
-def put(user: User, password: str, now: datetime, *, reset_required: bool = False) -> None:
+def put(user: User, given: Given, now: datetime, *, reset_required: bool = False) -> None:
     """Give the user this password, checked by the caller. `reset_required`: it has to be changed at the next sign-in."""
-    put_hash(user, make_password(password), now, reset_required=reset_required)
+    put_hash(user, given.hashed(), now, reset_required=reset_required)
 
 
 def put_hash(user: User, hashed: str, now: datetime, *, reset_required: bool) -> None:

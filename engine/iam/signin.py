@@ -243,11 +243,13 @@ def new_password(token: str, password: str, *, source_ip: str, user_agent: str) 
         raise SignInRefused(OVER)
     if not user.password_reset_required and not _has_expired(user, _password_policy(user)):
         raise SignInRefused(OVER)  # this step is for who has to: policies say who else may
-    if check_password(password, user.password):
+    given = passwords.Given(password)
+    if given.is_of(user.password):
         raise AWSError("PasswordPolicyViolation", "The new password is the one until now.")
-    passwords.check(user.account_id, password, user)
+    passwords.check(user.account_id, given, user)
+    given.hashed()
     with transaction.write():
-        passwords.put(user, password, clock.now(user.account_id))
+        passwords.put(user, given, clock.now(user.account_id))
         console_sessions.end_of_user(user)
     return _go_on(user, Client(source_ip, user_agent), with_mfa=with_mfa)
 

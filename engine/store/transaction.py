@@ -1,24 +1,21 @@
 """Control-plane transactions: one per changing call, writers one after another, changes announced to every cache.
 
-On SQLite a writer takes the database's lock at once (BEGIN IMMEDIATE), on PostgreSQL one advisory lock that is held until its
-commit is visible: change numbers become visible in the order in which they are given, which caches rely on.
+On SQLite a writer waits for its turn (engine.store.sqlite) and takes the database's lock at once, on PostgreSQL one advisory lock that
+is held until its commit is visible: change numbers become visible in the order in which they are given, which caches rely on.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from engine.store import cache
 from engine.store.models import Change
+from engine.store.sqlite.turn import HELD
 
 _WRITERS = 0x6B6D73  # the advisory lock that puts PostgreSQL's writers in one order, as SQLite's write lock does
-_writing = threading.Lock()
-_HELD = "other changes hold the database"
 _CONFLICTS = ("40001", "40P01")  # serialization_failure, deadlock_detected
 
 
@@ -29,26 +26,12 @@ def write() -> Iterator[None]:
         with transaction.atomic():
             yield
         return
-    with _turn(), transaction.atomic():
+    with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS])
         cache.synchronise()
         yield
-
-
-@contextmanager
-def _turn() -> Iterator[None]:
-    """SQLite's writers wait by asking again and again: within a process they queue here instead, and only processes ask."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    if not _writing.acquire(timeout=settings.DATABASE_TIMEOUT):
-        raise OperationalError(_HELD)
-    try:
-        yield
-    finally:
-        _writing.release()
 
 
 def conflicted(error: DatabaseError) -> bool:
@@ -58,7 +41,7 @@ def conflicted(error: DatabaseError) -> bool:
 
 def busy(error: OperationalError) -> bool:
     """Whether a transaction failed only because others held the database for as long as one waits."""
-    return any(words in str(error) for words in (_HELD, "database is locked"))
+    return any(words in str(error) for words in (HELD, "database is locked"))
 
 
 def renew_connection() -> None:

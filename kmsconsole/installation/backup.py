@@ -25,9 +25,10 @@ from typing import IO, Any
 
 import orjson
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from engine import durable_files
+from engine.store import transaction
 from engine.trail import checkpoints, segment_work, segments, verify
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal import Journal
@@ -65,7 +66,7 @@ def make(path: Path, *, with_root_key: bool = False) -> BackupResult:
         durable_files.sync_folder(path.parent)
     except FileExistsError as reason:
         raise BackupError(f"{path} exists: a backup never replaces a file") from reason
-    except (OSError, sqlite3.Error) as reason:
+    except (OSError, sqlite3.Error, DatabaseError) as reason:
         raise BackupError(f"the backup cannot be written: {reason}") from reason
     return BackupResult(path, path.stat().st_size, records, with_root_key)
 
@@ -144,15 +145,13 @@ def _snapshot(target: Path) -> tuple[int, int, str]:
     """Copy the database as of a moment; the journal's (length in bytes, records, last hash) at that moment."""
     database = settings.DATABASES["default"]["NAME"]
     with (
-        closing(sqlite3.connect(database, isolation_level=None, timeout=60)) as writer,
         closing(sqlite3.connect(database, isolation_level=None, timeout=60)) as reader,
         closing(sqlite3.connect(target)) as copy,
     ):
-        writer.execute("BEGIN IMMEDIATE")  # no change is under way: each committed one has its record, no other has
-        end, records, last = Journal(_trail()).position()
-        reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from here on it reads as of now
-        writer.execute("ROLLBACK")
+        with transaction.write():  # no change is under way: each committed one has its record, no other has
+            end, records, last = Journal(_trail()).position()
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from here on it reads as of now
         reader.backup(copy)
         reader.execute("ROLLBACK")
         copy.execute("PRAGMA journal_mode=DELETE")
