@@ -25,6 +25,7 @@ from engine.iam.policy import CompiledPolicy, stored_policy
 from engine.kms import models
 from engine.store import cache
 from engine.store.models import Change
+from engine.store.transaction import key_entity
 
 _CHUNK = 2_000
 
@@ -188,10 +189,12 @@ def latest_change() -> int:
 
 
 def changed_keys(account_id: str, region: str, after: int, until: int, limit: int) -> tuple[list[str], int]:
-    """(key IDs that changes beyond `after` concern, the last change that this takes in): at most `limit` changes are looked at."""
-    rows = list(Change.objects.filter(id__gt=after, id__lte=until).order_by("id").values_list("id", "entity")[:limit])
-    prefix = f"key:{account_id}:{region}:"
-    key_ids = dict.fromkeys(entity.removeprefix(prefix) for _id, entity in rows if entity.startswith(prefix))
+    """(IDs of the account's keys that changes beyond `after` concern, the last change that this takes in): of at most `limit` changes. How
+    much others change in between does not count."""
+    prefix = key_entity(account_id, region, "")
+    changes = Change.objects.filter(id__gt=after, id__lte=until, entity__startswith=prefix)
+    rows = list(changes.order_by("id").values_list("id", "entity")[:limit])
+    key_ids = dict.fromkeys(entity.removeprefix(prefix) for _id, entity in rows)
     return list(key_ids), rows[-1][0] if len(rows) == limit else until
 
 

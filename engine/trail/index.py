@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from engine.store.sqlite import turn
 from engine.trail import journal_reader
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.indexed_fields import IndexedFields
@@ -51,6 +52,7 @@ INSERT OR IGNORE INTO position VALUES (1, 0, 0, x'');
 """
 _TABLES = ("event", "resource", "last_use")
 _BATCH = 5_000
+_SECONDS = 30.0  # that one waits for others to index
 _ARNS = 200  # keys whose removed events are let go of at once
 _local = threading.local()
 
@@ -104,7 +106,7 @@ def _discard(path: Path, reason: sqlite3.Error) -> None:
 def _connection(path: Path) -> sqlite3.Connection:
     found: sqlite3.Connection | None = getattr(_local, "found", None)
     if found is None or _local.path != path:
-        found = sqlite3.connect(path, isolation_level=None, timeout=30)
+        found = sqlite3.connect(path, isolation_level=None, timeout=_SECONDS)
         _prepare(found)
         _local.found, _local.path = found, path
     catch_up(found, path.parent / "journal")
@@ -220,14 +222,19 @@ def forget_removed(folder: Path) -> None:
 
 @contextmanager
 def write_transaction(index: sqlite3.Connection) -> Iterator[None]:
-    """Of an index: all of what is done within is in it, or nothing."""
-    index.execute("BEGIN IMMEDIATE")
+    """Of an index: all of what is done within is in it, or nothing. Whoever asks while others index waits in line, and finds it done."""
+    path = index.execute("PRAGMA database_list").fetchone()[2]
     try:
-        yield
-        index.execute("COMMIT")
-    except BaseException:
-        index.execute("ROLLBACK")
-        raise
+        with turn.taken(path, _SECONDS):
+            index.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                index.execute("COMMIT")
+            except BaseException:
+                index.execute("ROLLBACK")
+                raise
+    except turn.NoTurn as reason:
+        raise sqlite3.OperationalError(f"database is locked: {reason}") from reason
 
 
 def _index_line(rows: _Rows, path: Path, line: Line) -> None:

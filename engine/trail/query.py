@@ -95,9 +95,9 @@ class Lookup:
 _EQUAL = ("region", "user", "name", "source", "access_key", "event_id")  # columns, and what a Lookup calls them
 
 
-def lookup(account_id: str, wanted: Lookup) -> Page:
-    """Newest first, unless the oldest are asked for first."""
-    shelf = event_store()
+def lookup(account_id: str, wanted: Lookup, store: EventStore | None = None) -> Page:
+    """Newest first, unless the oldest are asked for first. `store`: where, by default the installation's brought up to date."""
+    shelf = store or event_store()
     conditions, values = ["event.account = ?"], [account_id]
     table, order = shelf.events, "event.sequence"
     if wanted.key is not None:

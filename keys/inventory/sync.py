@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -78,7 +78,7 @@ class InventorySync:
                 self._begin_full_read(state)
             self._run_steps(self._full_read_step, AT_ONCE)
         elif self.embedded:
-            if state.change < service.visibility.latest_change():
+            if self._is_behind(state):
                 self._run_steps(self._change_step, CATCH_UP)
             if self._stale(visibility_pk).exists():
                 self._run_steps(partial(self._stale_step, visibility_pk), CATCH_UP)
@@ -214,6 +214,15 @@ class InventorySync:
 
     # --- the embedded engine's changes
 
+    def _is_behind(self, state: SyncState) -> bool:
+        """Whether any of its keys was changed. That others' were is noted only when there is much to leave out the next time: a note is a
+        transaction, for which all writers wait."""
+        latest = service.visibility.latest_change()
+        if latest - state.change > visibility.FAR:
+            return True
+        changed, _until = service.visibility.changed_keys(self.account_id, self.region, state.change, latest, 1)
+        return bool(changed)
+
     def _change_step(self, lease: leases.HeldLease) -> bool:
         state = self.state()
         latest = service.visibility.latest_change()
@@ -251,7 +260,9 @@ class InventorySync:
     def _update_last_uses(self, state: SyncState) -> None:
         """Last uses from the trail: those of keys used since the last look."""
         uses, latest = last_uses.uses_since(self.account_id, self.region, state.use)
-        for arn, when in uses:
-            InventoryKey.objects.filter(**self.place, key_id=arn.rpartition("/")[2]).update(last_used=when)
-        if latest > state.use:
+        if latest <= state.use:
+            return
+        with transaction.atomic():
+            for arn, when in uses:
+                InventoryKey.objects.filter(**self.place, key_id=arn.rpartition("/")[2]).update(last_used=when)
             SyncState.objects.filter(pk=state.pk, use__lt=latest).update(use=latest)

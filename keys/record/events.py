@@ -329,11 +329,11 @@ def _embedded_since(
     account_id: str, names: list[str], start: datetime, user: str, shared: frozenset[str], most: int
 ) -> FoundEvents:
     numbered: list[tuple[int, dict[str, Any]]] = []
-    whole = True
+    whole, store = True, trail.event_store().as_it_is()  # brought up to date once for all names
     for name in names:
-        page = trail.lookup(account_id, Lookup(name=name, start=start, limit=most))
+        page = trail.lookup(account_id, Lookup(name=name, start=start, limit=most), store)
         if page.next is not None and user:  # others crowd them out
-            page = trail.lookup(account_id, Lookup(name=name, user=user, start=start, limit=most))
+            page = trail.lookup(account_id, Lookup(name=name, user=user, start=start, limit=most), store)
         whole = whole and page.next is None
         numbered += zip(page.sequences, page.events, strict=True)
     records = [record for _sequence, record in sorted(numbered, key=lambda each: each[0])]

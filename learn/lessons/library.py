@@ -7,6 +7,7 @@ A folder of the data folder stands in for the program's of the same name. One wi
 from __future__ import annotations
 
 import io
+import os
 import re
 import tomllib
 import zipfile
@@ -62,15 +63,24 @@ def library(own: Path | None) -> Library:
 
 
 def _state(folder: Path) -> tuple[Any, ...]:
-    """Another one whenever a file of the folder is another."""
+    """Another one whenever a file of the folder is another. Every page of the lessons asks for it."""
     found = []
-    for path in sorted(folder.glob("*/*")):
-        try:
-            told = path.stat()
-        except FileNotFoundError:  # removed meanwhile: the next look finds the folder as it is then
-            continue
-        found.append((str(path), told.st_mtime_ns, told.st_size))
-    return tuple(found)
+    for each in _entries(str(folder)):
+        for file in _entries(each.path) if each.is_dir() else ():
+            try:
+                told = file.stat()
+            except FileNotFoundError:  # removed meanwhile: the next look finds the folder as it is then
+                continue
+            found.append((file.path, told.st_mtime_ns, told.st_size))
+    return tuple(sorted(found))
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def load(own: Path | None) -> Library:

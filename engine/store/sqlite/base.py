@@ -14,14 +14,9 @@ from django.conf import settings
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
-from engine.store.sqlite.turn import NoTurn, Turn
+from engine.store.sqlite.turn import NoTurn, Turn, turn_of
 
 _CHANGES = ("INSERT", "UPDATE", "DELETE", "REPLAC")  # the first six letters of statements that take the lock
-
-
-@functools.cache
-def turn_of(database: str) -> Turn:
-    return Turn(f"{database}-turn")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -1,4 +1,4 @@
-"""Whose turn it is to change the SQLite database: threads and processes wait in line, first come, first served.
+"""Whose turn it is to change an SQLite database: threads and processes wait in line, first come, first served.
 
 SQLite's own waiters ask again and again, at growing intervals, and whoever asks at the right moment is next: beside a worker that always has
 another change to make, one of them can wait until its time is up. So whoever writes takes a turn here before SQLite's lock. Threads of a
@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import os
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 HELD = "other changes hold the database"
 _TURN, _NEXT = 0, 1  # bytes of the file; they are locked, not written
@@ -99,3 +102,20 @@ class Turn:
             if time.monotonic() >= until:
                 raise NoTurn(HELD)
             time.sleep(_PAUSE)
+
+
+@functools.cache
+def turn_of(database: str) -> Turn:
+    """That of a database by its file's path."""
+    return Turn(f"{database}-turn")
+
+
+@contextmanager
+def taken(database: str, timeout: float) -> Iterator[None]:
+    """Raises NoTurn, and OSError where the file of the turns cannot be made."""
+    turn = turn_of(database)
+    turn.take(timeout)
+    try:
+        yield
+    finally:
+        turn.give_back()

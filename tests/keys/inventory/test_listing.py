@@ -15,12 +15,14 @@ from django.apps import apps
 from django.db import OperationalError, connection
 from django.http import HttpRequest, QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from engine.store import transaction
 from keys import leases
 from keys.inventory import key_rows, query, sync, visibility
 from keys.inventory.lists import COLUMNS, Listing
-from keys.inventory.models import InventoryCount, InventoryKey
+from keys.inventory.models import InventoryCount, InventoryKey, SyncState
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.answers import body, text
 from tests.support.principals import second_person
@@ -505,3 +507,39 @@ def test_where_the_database_is_busy_the_rows_are_shown_as_they_are(
         answer = signed_in.get(page)
         assert answer.status_code == 200
         assert "after" not in signed_in.get("/keys/").content.decode()
+
+
+def writes_of(browser: Client, address: str) -> list[str]:
+    with CaptureQueriesContext(connection) as asked:
+        assert browser.get(address).status_code == 200
+    return [each["sql"] for each in asked if each["sql"].startswith(("BEGIN", "INSERT", "UPDATE", "DELETE"))]
+
+
+@pytest.mark.parametrize("address", ["/", "/keys/", "/play/encrypt/"])
+def test_what_other_accounts_change_has_nothing_written_by_a_page(
+    account: TestAccount, other_account: TestAccount, signed_in: Client, address: str
+) -> None:
+    """A page that writes waits for all writers: with a class of accounts each would write for each change of any."""
+    account.create_key()
+    signed_in.get(address)
+    signed_in.get(address)
+    other_account.create_key()
+    assert writes_of(signed_in, address) == []
+
+
+def test_an_own_change_is_found_among_many_of_others(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_in.get("/keys/")
+    place = {"account_id": account.account_id, "region": "us-east-1"}
+    before = SyncState.objects.get(**place).change
+    monkeypatch.setattr(visibility, "FAR", 50)
+    others = [transaction.key_entity("999999999999", "us-east-1", str(number)) for number in range(60)]
+    with transaction.write():
+        transaction.changed(*others)
+    key_id = account.create_key()
+    with transaction.write():
+        transaction.changed(*others)
+    assert [row.key_id for row in rows(signed_in, "/keys/")] == [key_id]
+    assert SyncState.objects.get(**place).change >= before + 120  # so many are not looked through again
+    assert not any("keys_syncstate" in each for each in writes_of(signed_in, "/keys/"))
