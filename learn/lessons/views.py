@@ -17,6 +17,7 @@ from console.request import ConsoleRequest
 from keys import service
 from keys.common import problem_page
 from keys.record import events as record
+from learn.class_accounts.class_accounts import MANAGE
 from learn.lessons import lessons, library, progress
 from learn.lessons.checks import Record
 from learn.lessons.lesson import Lesson
@@ -24,7 +25,6 @@ from learn.lessons.lesson import Lesson
 PERIODS = (1, 7, 30, 90)  # days that are looked back; CloudTrail keeps ninety
 _USUAL = 7
 ANSWER_QUESTION = f"kmsconsole:{library.QUESTION}"
-TEACH = "kmsconsole:ManageClasses"
 
 
 def index(request: ConsoleRequest) -> HttpResponse:
@@ -81,7 +81,7 @@ def page(request: ConsoleRequest, lesson: str) -> HttpResponse:
             "days": days,
             "periods": PERIODS,
             "countable": countable,
-            "teaches": service.refusal(request, TEACH) is None,
+            "teaches": service.refusal(request, MANAGE) is None,
             "before": every[place - 1] if place else None,
             "after": every[place + 1] if place + 1 < len(every) else None,
         },
@@ -121,7 +121,7 @@ def _answered(request: ConsoleRequest, row: Lesson) -> HttpResponse:
 def download(request: ConsoleRequest, lesson: str) -> HttpResponse:
     """The lesson as it was written, to be changed or taken elsewhere: for who teaches, for the right answers are in it."""
     row = _found(lesson)
-    if refused := service.refusal(request, TEACH):
+    if refused := service.refusal(request, MANAGE):
         return problem_page(request, row.title, refused)
     content = library.as_zip(library.folder_of(row, lessons.own_folder()))
     answer = HttpResponse(content, content_type="application/zip")
