@@ -94,10 +94,12 @@ def sign_in(account: str, user_name: str, password: str, *, source_ip: str, user
     named = user.name if user is not None else user_name
     who = f"{found.account_id if found else account}/{named}/{address_of(source_ip)}".lower()[:255]
     now = clock.real_now()
-    SignInAttempt.objects.filter(when__lte=now - WINDOW).delete()
-    this = SignInAttempt.objects.create(who=who, when=now)  # before the look, so that nobody guesses many at once
-    if SignInAttempt.objects.filter(who=who).count() > ATTEMPTS:
-        this.delete()
+    with transaction.write():
+        SignInAttempt.objects.filter(when__lte=now - WINDOW).delete()
+        too_many = SignInAttempt.objects.filter(who=who).count() >= ATTEMPTS
+        if not too_many:  # written before the password is looked at, so that nobody guesses many at once
+            SignInAttempt.objects.create(who=who, when=now)
+    if too_many:
         raise SignInRefused("Too many attempts. Wait five minutes, then try again.")
     right = check_password(password, user.password if user is not None and user.password else _nobody())
     if user is None or not user.password or not right:
