@@ -16,6 +16,7 @@ help:
 	@echo "make screenshots  picture the pages for docs/console.md"
 	@echo "make faults kill, starve and pause the server, the long form"
 	@echo "make fuzz   send made-up requests, policies and ciphertexts, the long form"
+	@echo "make walks  all cases of the tests of which make test runs some, the long form"
 	@echo "make history  random histories of keys and principals replayed from the record, the long form"
 	@echo "make clients  run other people's tools against the endpoint (docs/clients.md)"
 	@echo "make coverage  show which lines and branches of engine/ no test runs"
@@ -71,6 +72,11 @@ test: $(VENV)/.dev system $(JS)
 unit: $(VENV)/.dev
 	$(call stage,unit,$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q -m "not slow" $(UNIT))
 UNIT := tests/engine/iam tests/engine/store tests/engine/trail tests/engine/wire tests/engine/test_quotas.py
+
+# The tests of which `make test` runs some cases (tests/support/long_form.py), with all of their cases.
+.PHONY: walks
+walks: $(VENV)/.dev system $(JS)
+	@LONG_FORM=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $$(grep -rl --include='test_*.py' long_form tests)
 
 # Random histories, replayed at every instant: more of them than `make test` has time for.
 .PHONY: history

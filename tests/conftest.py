@@ -31,7 +31,7 @@ from engine import clock, inprocess
 from engine.iam import accounts, clocks
 from engine.store import cache, transaction
 from kmsconsole.installation import bootstrap
-from tests.support import clients, flat, handlers, migrated
+from tests.support import clients, flat, handlers, long_form, migrated
 
 # How long an example takes says how busy the machine is; tests of speed measure processor time (tests.support.timing).
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -133,11 +133,15 @@ flat.flatten_pages_of_test_clients()
 handlers.share_middleware_of_test_clients()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest files come first, so that no worker is left with one when the others have nothing more to do.
 
-    One that was never recorded comes before them: it may be long.
+    One that was never recorded comes before them: it may be long. What is marked `long_form` is left to `make walks`.
     """
+    left_out = [item for item in items if item.get_closest_marker("long_form")]
+    if left_out and not long_form.LONG:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("long_form")]
     recorded: dict[str, float] = json.loads(_DURATIONS.read_text())
     items.sort(key=lambda item: (-recorded.get(_file(item.nodeid), math.inf), _file(item.nodeid)))
 

@@ -15,6 +15,7 @@ from engine.wire.services import SERVICES, error_shapes, model
 from tests.conftest import TestAccount, TestUser, new_account
 from tests.support import members, raw
 from tests.support.calls import EVERY, Calls
+from tests.support.long_form import one_in
 from tests.support.server import ACCESS_KEY_ID, ACCOUNT, SECRET, Server
 
 # Errors that any operation may answer and that the models do not declare. Source: the API references' "Common errors".
@@ -98,6 +99,11 @@ def body_of(name: str, operation: str, parameters: dict[str, Any]) -> bytes:
     return members.form(operation, SERVICES[name].version, members.fields(parameters))
 
 
+# Each member of each operation is tried as some of the values that follow each other in `members.cases`, from another one on for
+# each operation; as all of them by `make walks`.
+STEP = 5
+
+
 @pytest.mark.parametrize(("name", "operation"), EVERY)
 def test_no_member_brings_an_operation_down(calls: Calls, name: str, operation: str) -> None:
     base = calls.sound(name, operation)
@@ -108,7 +114,7 @@ def test_no_member_brings_an_operation_down(calls: Calls, name: str, operation: 
         base = calls.sound(name, operation)
     failures = []
     sent: set[bytes] = set()
-    for tried, body in bodies(calls, name, operation, base):
+    for tried, body in one_in(STEP, bodies(calls, name, operation, base), first=EVERY.index((name, operation))):
         if body in sent:
             continue
         sent.add(body)
@@ -118,6 +124,8 @@ def test_no_member_brings_an_operation_down(calls: Calls, name: str, operation: 
         if uses_up and answer.status == 200:
             base.clear()
             base.update(calls.sound(name, operation))
+    if operation == "UpdateAccountPasswordPolicy":
+        calls.iam.delete_account_password_policy()  # the passwords of further calls are not made for it
     assert not failures, failures
 
 

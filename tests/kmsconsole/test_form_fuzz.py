@@ -5,7 +5,6 @@ Forms are found in the URLconf; which parameters a page's address has is watched
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from hypothesis import strategies as st
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support import htmlforms, samples
 from tests.support.htmlforms import TYPED, Form
+from tests.support.long_form import examples, one_in
 
 # Forms that end what the others need and ask for nothing to be typed, and the one that may call another endpoint on the net.
 LEFT_OUT = {
@@ -58,8 +58,8 @@ PARAMETERS: dict[str, list[str]] = {
     "NUL": ["\0"],
     "part of an ARN": ["arn:"],
 }
-# Each parameter is sent as every sixth of them, as all of them by `make fuzz`.
-STEP = 1 if os.environ.get("FUZZ_EXAMPLES") else 6
+# Each parameter of each page is sent as one of them, as all of them by `make walks`.
+STEP = len(PARAMETERS)
 
 
 class Watched(QueryDict):
@@ -170,7 +170,7 @@ def filled(draw: st.DrawFn, form: Form) -> dict[str, Any]:
     return sent
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50, 120), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_form_answers_500_and_each_keeps_what_was_typed(world: World, data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(world.forms))
@@ -207,7 +207,7 @@ def test_a_line_break_in_a_field_of_one_line_is_given_back_as_it_was_sent(world:
     assert (answer.status_code, 'name="webhook" value="a\r\nb"' in answer.content.decode()) == (422, True)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_address_answers_500(world: World, data: st.DataObject) -> None:
     """A part of the path, or a value of the query, is another one."""
@@ -230,8 +230,7 @@ def test_the_parameters_of_addresses_are_found(world: World) -> None:
 @pytest.mark.parametrize("kind", PARAMETERS)
 def test_no_parameter_of_an_address_answers_500(world: World, kind: str) -> None:
     failed = []
-    first = list(PARAMETERS).index(kind) % STEP
-    for (_route, name), address in list(world.parameters.items())[first::STEP]:
+    for (_route, name), address in one_in(STEP, world.parameters.items(), first=list(PARAMETERS).index(kind)):
         path, _question, query = address.partition("?")
         others = [pair for pair in parse_qsl(query) if pair[0] != name]
         sent = f"{path}?{urlencode([*others, *((name, value) for value in PARAMETERS[kind])])}"
@@ -244,7 +243,7 @@ def test_no_query_that_cannot_be_decoded_answers_500(world: World) -> None:
     queries = ("%ff=%ff&=&&%00=%00", "q=%ed%a0%80&page=%ff", ";=&?" * 50)
     addresses = sorted({address.partition("?")[0] for address in world.parameters.values()})
     failed = []
-    for number, address in enumerate(addresses):
+    for number, address in one_in(2, enumerate(addresses)):
         query = queries[number % len(queries)]
         if world.get(address, QUERY_STRING=query).status_code >= 500:
             failed.append(f"{address}?{query}")
@@ -259,7 +258,7 @@ def test_no_page_repeats_a_long_parameter_of_its_address(world: World) -> None:
         *(("unknown", a) for a in routes.values()),
     ]
     long, failed = "abcdefgh" * 2_250, []
-    for name, address in asked[::STEP]:
+    for name, address in one_in(STEP, asked):
         path, _question, query = address.partition("?")
         others = [pair for pair in parse_qsl(query) if pair[0] != name]
         answer = world.get(f"{path}?{urlencode([*others, (name, long)])}")

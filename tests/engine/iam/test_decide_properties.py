@@ -1,6 +1,6 @@
 """What holds for all policies: a deny wins, an allow never takes away, a deny less never does, and order means nothing.
 
-Policies are drawn with conditions, negations and every form of principal; boundary, session policies and grants take part.
+By `make walks` of more policies than here. Policies are drawn with conditions, negations and every form of principal; boundary, session policies and grants take part.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from tests.engine.iam.tables import (
     grant,
     told,
 )
+from tests.support.long_form import examples
 
 CONTEXT = {"kms:keyspec": "RSA_2048", "aws:username": "alice", "aws:tagkeys": ("a", "b"), "aws:securetransport": "true"}
 CONDITIONS: list[dict[str, Any]] = [
@@ -114,7 +115,7 @@ def allowed(row: Row) -> bool:
 
 
 @given(rows())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80, 300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_an_explicit_deny_always_wins(row: Row) -> None:
     everything = deny("Everything", Action="*")
     assert not allowed(replace(row, key=[*(row.key or []), {**everything, "Principal": "*"}]))
@@ -126,7 +127,7 @@ def test_an_explicit_deny_always_wins(row: Row) -> None:
 
 
 @given(rows(), statements(), key_statements())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80, 300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_one_more_allow_never_takes_access_away(row: Row, one: Statement, on_key: Statement) -> None:
     if not allowed(row):
         return
@@ -142,7 +143,7 @@ def test_one_more_allow_never_takes_access_away(row: Row, one: Statement, on_key
 
 
 @given(rows())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80, 300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_one_deny_less_never_takes_access_away(row: Row) -> None:
     if not allowed(row):
         return
@@ -155,7 +156,7 @@ def test_one_deny_less_never_takes_access_away(row: Row) -> None:
 
 
 @given(rows())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(50, 150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_order_of_statements_means_nothing(row: Row) -> None:
     outcomes = {
         (told(asked).split(":")[0])
@@ -167,14 +168,14 @@ def test_the_order_of_statements_means_nothing(row: Row) -> None:
 
 
 @given(rows())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(50, 150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_boundary_or_session_policy_never_gives(row: Row) -> None:
     if allowed(row) and all(each["Effect"] == "Allow" for each in row.key or []):
         assert allowed(replace(row, boundary=None, session=None))
 
 
 @given(rows())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(50, 150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_trace_tells_of_every_statement_and_agrees_with_the_decision(row: Row) -> None:
     asked = row.ask()
     trace = trace_of(asked)

@@ -7,11 +7,13 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import tarfile
 import termios
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,27 +28,56 @@ PASSPHRASE = "a long enough passphrase"
 TOKEN = "root token"
 
 
-@pytest.fixture
-def token_settings(tmp_path: Path) -> dict[str, str]:
-    softhsm = SoftHsm(tmp_path / "softhsm")
-    softhsm.make(TOKEN)
-    return {
-        "SOFTHSM2_CONF": str(softhsm.configuration),
-        "KMSCONSOLE_ROOT_TOKEN_MODULE": MODULE,
-    }
+PROVIDERS = pytest.mark.parametrize(
+    "installation", ["passphrase", f"pkcs11:{TOKEN}"], ids=["passphrase", "pkcs11"], indirect=True
+)
 
 
-@pytest.fixture(params=["passphrase", f"pkcs11:{TOKEN}"], ids=["passphrase", "pkcs11"])
-def server(request: pytest.FixtureRequest, tmp_path: Path, token_settings: dict[str, str]) -> Server:
-    """Of a new installation, not started yet."""
-    secret = PASSPHRASE if request.param == "passphrase" else PIN
+def server_of(folder: Path, provider: str, softhsm: SoftHsm) -> Server:
     return Server(
-        tmp_path / "data",
-        **token_settings,
-        KMSCONSOLE_ROOT_PROVIDER=request.param,
-        KMSCONSOLE_ROOT_SECRET=secret,
+        folder,
+        SOFTHSM2_CONF=str(softhsm.configuration),
+        KMSCONSOLE_ROOT_TOKEN_MODULE=MODULE,
+        KMSCONSOLE_ROOT_PROVIDER=provider,
+        KMSCONSOLE_ROOT_SECRET=PASSPHRASE if provider == "passphrase" else PIN,
         KMSCONSOLE_WORKERS="1",
     )
+
+
+@dataclass
+class Installation:
+    """One that was started, used and stopped: what was encrypted in it, what its server printed, and what ran beside it."""
+
+    server: Server
+    softhsm: SoftHsm
+    provider: str
+    blob: bytes
+    commands: list[bytes]
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Of each provider, made once for all tests."""
+    folder = tmp_path_factory.mktemp("made")
+    softhsm = SoftHsm(folder / "softhsm")
+    softhsm.make(TOKEN)
+    server = server_of(folder / "data", request.param, softhsm)
+    with server:
+        key_id = server.client().create_key()["KeyMetadata"]["KeyId"]
+        blob = server.client().encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
+        assert server.process is not None
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        assert children
+        lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in [str(server.process.pid), *children]]
+    return Installation(server, softhsm, request.param, blob, lines, server.output())
+
+
+@pytest.fixture
+def server(installation: Installation, tmp_path: Path) -> Server:
+    """A copy of that installation, stopped. The token is all tests'; none of them takes a key from it."""
+    shutil.copytree(installation.server.folder, tmp_path / "data")
+    return server_of(tmp_path / "data", installation.provider, installation.softhsm)
 
 
 def started(server: Server, **environment: str | None) -> subprocess.CompletedProcess[str]:
@@ -59,33 +90,26 @@ def everything_in(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_was_encrypted_opens_after_a_restart_with_the_secret(server: Server) -> None:
-    with server:
-        key_id = server.client().create_key()["KeyMetadata"]["KeyId"]
-        blob = server.client().encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
+@PROVIDERS
+def test_what_was_encrypted_opens_after_a_restart_with_the_secret(server: Server, installation: Installation) -> None:
     assert not (server.folder / "root.key").exists()
-    assert (server.folder / "root.json").stat().st_mode & 0o777 == 0o600
+    assert (installation.server.folder / "root.json").stat().st_mode & 0o777 == 0o600
     with server:
-        assert server.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
+        assert server.client().decrypt(CiphertextBlob=installation.blob)["Plaintext"] == b"kept"
 
 
-def test_the_secret_is_nowhere_but_with_whoever_starts_the_server(server: Server) -> None:
+@PROVIDERS
+def test_the_secret_is_nowhere_but_with_whoever_starts_the_server(server: Server, installation: Installation) -> None:
     secret = server.environment["KMSCONSOLE_ROOT_SECRET"].encode()
-    with server:
-        server.client().create_key()
-        assert server.process is not None
-        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-        assert children
-        assert all(
-            secret not in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in [str(server.process.pid), *children]
-        )
-    assert secret not in everything_in(server.folder)
-    assert secret.decode() not in server.output()
+    assert all(secret not in line for line in installation.commands)
+    assert secret not in everything_in(installation.server.folder)
+    assert secret.decode() not in installation.printed
     done = started(server, KMSCONSOLE_ROOT_SECRET="another secret, just as long")
     assert done.returncode == 1
     assert "another secret" not in done.stdout + done.stderr
 
 
+@PROVIDERS
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -97,17 +121,14 @@ def test_the_secret_is_nowhere_but_with_whoever_starts_the_server(server: Server
 def test_without_the_secret_it_does_not_start_and_says_so_in_one_line(
     server: Server, given: str | None, said: tuple[str, str]
 ) -> None:
-    with server:
-        pass
     done = started(server, KMSCONSOLE_ROOT_SECRET=given)
     assert done.returncode == 1
     assert any(text in done.stderr for text in said), done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@PROVIDERS
 def test_the_secret_comes_from_a_descriptor_or_a_systemd_credential(server: Server, tmp_path: Path) -> None:
-    with server:
-        pass
     secret = server.environment.pop("KMSCONSOLE_ROOT_SECRET")
     credentials = tmp_path / "credentials"
     credentials.mkdir()
@@ -198,10 +219,8 @@ def test_a_description_cannot_ask_for_all_memory_of_the_machine(
         root_files.read(tmp_path / "root.json").open(lambda what, count: [PASSPHRASE])
 
 
-@pytest.mark.parametrize("server", [f"pkcs11:{TOKEN}"], indirect=True)
+@pytest.mark.parametrize("installation", [f"pkcs11:{TOKEN}"], ids=["pkcs11"], indirect=True)
 def test_a_token_without_its_module_or_its_key_is_told(server: Server, tmp_path: Path) -> None:
-    with server:
-        pass
     assert "KMSCONSOLE_ROOT_TOKEN_MODULE must name" in started(server, KMSCONSOLE_ROOT_TOKEN_MODULE=None).stderr
     assert "module cannot be loaded" in started(server, KMSCONSOLE_ROOT_TOKEN_MODULE="/nowhere.so").stderr
     other = SoftHsm(tmp_path / "other")
@@ -211,9 +230,8 @@ def test_a_token_without_its_module_or_its_key_is_told(server: Server, tmp_path:
     assert "the token is not there" in started(server, SOFTHSM2_CONF=str(empty.configuration)).stderr
 
 
+@PROVIDERS
 def test_check_says_what_protects_the_root_key_and_whether_it_opens(server: Server) -> None:
-    with server:
-        server.client().create_key()
     done = server.manage("check")
     assert done.returncode == 0, done.stdout
     provider = "argon2id, 1 MiB" if server.environment["KMSCONSOLE_ROOT_PROVIDER"] == "passphrase" else "PKCS#11 token"
@@ -227,10 +245,10 @@ def test_check_says_what_protects_the_root_key_and_whether_it_opens(server: Serv
     assert server.manage("check").returncode == 1
 
 
-def test_a_backup_holds_the_description_where_it_is_of_no_use_alone(server: Server, tmp_path: Path) -> None:
-    with server:
-        key_id = server.client().create_key()["KeyMetadata"]["KeyId"]
-        blob = server.client().encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
+@PROVIDERS
+def test_a_backup_holds_the_description_where_it_is_of_no_use_alone(
+    server: Server, installation: Installation, tmp_path: Path
+) -> None:
     backup = tmp_path / "backup.tar"
     assert server.manage("backup", str(backup)).returncode == 0
     restored = Server(tmp_path / "restored", bare=True)
@@ -244,13 +262,13 @@ def test_a_backup_holds_the_description_where_it_is_of_no_use_alone(server: Serv
     assert done.returncode == 0, done.stderr
     assert (restored.folder / "root.json").stat().st_mode & 0o777 == 0o600
     with restored:
-        assert restored.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
+        assert restored.client().decrypt(CiphertextBlob=installation.blob)["Plaintext"] == b"kept"
 
 
-def test_a_rotation_keeps_the_provider_and_a_running_server_goes_on(server: Server) -> None:
+@PROVIDERS
+def test_a_rotation_keeps_the_provider_and_a_running_server_goes_on(server: Server, installation: Installation) -> None:
+    blob = installation.blob
     with server:
-        key_id = server.client().create_key()["KeyMetadata"]["KeyId"]
-        blob = server.client().encrypt(KeyId=key_id, Plaintext=b"kept")["CiphertextBlob"]
         before = json.loads((server.folder / "root.json").read_text())
         done = server.manage("rotate_root")
         assert done.returncode == 0, done.stderr
@@ -263,10 +281,8 @@ def test_a_rotation_keeps_the_provider_and_a_running_server_goes_on(server: Serv
         assert server.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
 
 
-@pytest.mark.parametrize("server", ["passphrase"], indirect=True)
+@pytest.mark.parametrize("installation", ["passphrase"], indirect=True)
 def test_the_passphrase_is_asked_for_at_a_terminal_and_not_shown(server: Server) -> None:
-    with server:
-        pass
     del server.environment["KMSCONSOLE_ROOT_SECRET"]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
