@@ -1,20 +1,17 @@
-"""A custom key store from AWS's own clients: Terraform makes it, the AWS CLI connects it and makes and uses a key in it."""
+"""A custom key store from AWS's own CLI: it makes and connects one, and makes and uses a key in it. Terraform: test_terraform.py."""
 
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from console import terraform
 from tests.clients.test_cli_class_story import aws
 from tests.support import key_stores
 from tests.support.server import Server
-from tests.support.terraform import Terraform, needs_terraform, said
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 
@@ -29,36 +26,6 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def cluster(serving: Server) -> key_stores.Cluster:
     return key_stores.training_cluster(serving)
-
-
-def configuration(server: Server, cluster: key_stores.Cluster) -> str:
-    return "\n".join(
-        [
-            terraform.provider("us-east-1", server.url),
-            'resource "aws_kms_custom_key_store" "hsm" {',
-            f"  cloud_hsm_cluster_id     = {json.dumps(cluster.cluster_id)}",
-            '  custom_key_store_name    = "by-terraform"',
-            f"  key_store_password       = {json.dumps(cluster.pin)}",
-            f"  trust_anchor_certificate = {json.dumps(cluster.certificate)}",
-            "}",
-        ]
-    )
-
-
-@needs_terraform
-def test_terraform_makes_a_key_store_plans_nothing_more_and_deletes_it(
-    serving: Server, cluster: key_stores.Cluster, tmp_path: Path
-) -> None:
-    here = Terraform(serving, tmp_path, configuration(serving, cluster))
-    for step in (
-        "init -input=false",
-        "apply -auto-approve -input=false",
-        "plan -detailed-exitcode -input=false",
-        "destroy -auto-approve -input=false",
-    ):
-        done = here.run(step)
-        assert done.returncode == 0, said(done)
-    assert serving.client().describe_custom_key_stores()["CustomKeyStores"] == []
 
 
 def test_the_cli_connects_a_key_store_and_uses_a_key_in_it(

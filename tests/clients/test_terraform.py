@@ -1,15 +1,19 @@
-"""Terraform's AWS provider: keys of each kind and IAM around them: apply, an empty second plan, destroy; with `make clients` also a change in place.
+"""Terraform's AWS provider: keys of each kind, a custom key store and IAM around them: apply, an empty second plan, destroy.
 
+With `make clients` also a change in place, with a provider that `init` installs, and a replica key by a second provider block; else the
+provider is running already, which takes one block, and the replica is of a primary key that was made elsewhere (tests.support.terraform).
 Runs where the `terraform` binary and the provider (from a filesystem mirror) are present; elsewhere it is skipped, and says so.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import credential_calls, identity_providers, tools
+from tests.support import credential_calls, identity_providers, key_stores, tools
 from tests.support.server import ACCESS_KEY_ID, SECRET, Server
 from tests.support.terraform import Terraform, needs_terraform, said
 
@@ -50,9 +54,14 @@ resource "aws_kms_key" "primary" {
   deletion_window_in_days = 7
 }
 resource "aws_kms_replica_key" "replica" {
-  provider                = aws.elsewhere
-  primary_key_arn         = aws_kms_key.primary.arn
+  %(primary)s
   deletion_window_in_days = 7
+}
+resource "aws_kms_custom_key_store" "hsm" {
+  cloud_hsm_cluster_id     = %(cluster)s
+  custom_key_store_name    = "by-terraform"
+  key_store_password       = %(pin)s
+  trust_anchor_certificate = %(trust_anchor)s
 }
 resource "aws_kms_external_key" "brought" {
   description             = "brought"
@@ -287,18 +296,49 @@ provider "aws" {
 """
 
 
-def test_terraform_applies_plans_nothing_more_and_destroys(server: Server, tmp_path: Path) -> None:
+LONG = tools.FOLDER.exists()  # `make clients`, the long form
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[Server]:
+    """A server of its own: a training token is one of an installation."""
+    with Server(tmp_path / "data", KMSCONSOLE_WORKERS="1") as running:
+        yield running
+
+
+def configuration(server: Server) -> str:
+    cluster = key_stores.training_cluster(server)
+    given = {"access_key": ACCESS_KEY_ID, "secret": SECRET, "url": server.url}
+    providers = PROVIDER % {**given, "alias": "", "region": "us-east-1"}
+    if LONG:
+        providers += PROVIDER % {**given, "alias": 'alias = "elsewhere"', "region": "eu-west-1"}
+        primary = "provider = aws.elsewhere\n  primary_key_arn = aws_kms_key.primary.arn"
+    else:
+        made = server.client(region="eu-west-1").create_key(MultiRegion=True)["KeyMetadata"]["Arn"]
+        primary = f"primary_key_arn = {json.dumps(made)}"
+    store = {"cluster": cluster.cluster_id, "pin": cluster.pin, "trust_anchor": cluster.certificate}
+    return CONFIGURATION % {
+        "providers": providers,
+        "account": ACCOUNT,
+        "primary": primary,
+        **{name: json.dumps(text) for name, text in store.items()},
+    }
+
+
+def test_terraform_applies_plans_nothing_more_and_destroys(serving: Server, tmp_path: Path) -> None:
     steps = [
         "init -input=false",
         "apply -auto-approve -input=false",
         "plan -detailed-exitcode -input=false",  # fails where anything is left to change
         "destroy -auto-approve -input=false -refresh=false",  # the plan has just read everything
     ]
-    if tools.FOLDER.exists():  # `make clients`, the long form
+    if LONG:
         steps[3:3] = [
             "apply -auto-approve -input=false -var turn=two",
             "plan -detailed-exitcode -input=false -var turn=two",
         ]
+    folder = tmp_path / "terraform"
+    folder.mkdir()
     key = credential_calls.new_key()
     for name, text in {
         "key.pem": credential_calls.pem(key),
@@ -306,12 +346,9 @@ def test_terraform_applies_plans_nothing_more_and_destroys(server: Server, tmp_p
         "ssh.pub": credential_calls.ssh_key(),
         "metadata.xml": identity_providers.metadata(),
     }.items():
-        (tmp_path / name).write_text(text)
-    given = {"access_key": ACCESS_KEY_ID, "secret": SECRET, "url": server.url}
-    providers = PROVIDER % {**given, "alias": "", "region": "us-east-1"}
-    providers += PROVIDER % {**given, "alias": 'alias = "elsewhere"', "region": "eu-west-1"}
-    configuration = CONFIGURATION % {"providers": providers, "account": ACCOUNT}
-    terraform = Terraform(server, tmp_path, configuration, installed=True)
+        (folder / name).write_text(text)
+    terraform = Terraform(serving, folder, configuration(serving), installed=LONG)
     for step in steps:
         done = terraform.run(step)
         assert done.returncode == 0, said(done)
+    assert serving.client().describe_custom_key_stores()["CustomKeyStores"] == []

@@ -6,7 +6,6 @@ import base64
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from console import terraform
 from console.calls import cli
 from tests.support import aws_cli
 from tests.support.server import ACCOUNT, Server
-from tests.support.terraform import Terraform, needs_terraform, said
 
 REGION = "us-east-1"
 POLICY = json.dumps(
@@ -119,45 +117,6 @@ def test_each_cli_command_runs_as_printed(server: Server, key_id: str) -> None:
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert wanted("by-cli") <= effects(server, "by-cli")
-
-
-@pytest.mark.slow
-@pytest.mark.client
-@needs_terraform
-def test_terraform_applies_each_configuration_as_printed(server: Server, key_id: str, tmp_path: Path) -> None:
-    """The texts of all requests that a resource sends, in one folder, each after the one before: the printed ones but for the label."""
-    texts, sent, before = [], [], ""
-    for number, (service, operation, parameters) in enumerate(requests(key_id, "by-terraform")):
-        found = terraform.resource(service, operation, parameters)
-        if found is None or found.part_of:
-            continue
-        sent.append(operation)
-        texts.append(terraform.block(found, parameters, REGION, ACCOUNT, f"r{number}", after=before))
-        before = f"{found.type}.r{number}"
-    assert sent == ["CreateKey", "CreateAlias", "CreateGrant", "Encrypt", "CreateKey", "CreateUser", "PutUserPolicy",
-                    "CreateGroup", "AddUserToGroup", "CreateRole", "CreatePolicy", "AttachRolePolicy"]  # fmt: skip
-    here = Terraform(server, tmp_path, "\n\n".join([terraform.provider(REGION, server.url), *texts]))
-    assert here.run("init -input=false").returncode == 0
-    done = here.run("apply -auto-approve -input=false")
-    assert done.returncode == 0, said(done)
-    assert wanted("by-terraform") <= effects(server, "by-terraform")
-    described = [key["KeyId"] for key in server.client().list_keys(Limit=1000)["Keys"]]
-    texts_of_keys = {server.client().describe_key(KeyId=each)["KeyMetadata"]["Description"] for each in described}
-    assert 'it\'s by-terraform ${x} "q"' in texts_of_keys
-
-
-@pytest.mark.slow
-@pytest.mark.client
-@needs_terraform
-def test_an_argument_of_a_key_is_applied_to_a_key_made_elsewhere(server: Server, tmp_path: Path) -> None:
-    made = server.client().create_key()["KeyMetadata"]["KeyId"]
-    text = terraform.configurations("kms", [("DisableKey", {"KeyId": made})], REGION, server.url, ACCOUNT)
-    assert text
-    (printed,) = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# terraform import")]
-    script = f"terraform init -input=false && {printed} && terraform apply -auto-approve -input=false"
-    done = Terraform(server, tmp_path, text).shell(script)
-    assert done.returncode == 0, said(done)
-    assert server.client().describe_key(KeyId=made)["KeyMetadata"]["KeyState"] == "Disabled"
 
 
 def test_an_operation_without_a_resource_has_no_configuration() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from console import terraform
 from tests.console.test_call import POLICY, REGION, TRUST
 from tests.support import aws_cli
 from tests.support.server import ACCOUNT, Server
-from tests.support.terraform import Terraform, needs_terraform, said
 
 OTHER = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "kms:*", "Resource": "*"}]})
 
@@ -154,44 +151,6 @@ def test_cli_commands_run_as_printed(server: Server) -> None:
     assert iam.get_role(RoleName="changes-cli")["Role"]["MaxSessionDuration"] == 7200
     assert kms.list_resource_tags(KeyId=made["key"])["Tags"] == []
     assert kms.describe_key(KeyId=made["key"])["KeyMetadata"]["KeyState"] == "PendingDeletion"
-
-
-@pytest.mark.slow
-@pytest.mark.client
-@needs_terraform
-def test_terraform_changes_what_was_made_elsewhere(server: Server, tmp_path: Path) -> None:
-    """Arguments of resources that are taken over first, and new resources in the order of their calls.
-
-    What the printed import commands name is imported by blocks of one configuration, so that the provider starts once for all; a command
-    itself runs in test_call.py.
-    """
-    made = prepare(server, "changes-tf")
-    user, role = {"UserName": "changes-tf"}, {"RoleName": "changes-tf"}
-    changes: list[call.Call] = [
-        ("PutUserPermissionsBoundary", {**user, "PermissionsBoundary": made["arn"]}),
-        ("UpdateAccessKey", {**user, "AccessKeyId": made["access_key"], "Status": "Inactive"}),
-        ("CreatePolicyVersion", {"PolicyArn": made["arn"], "PolicyDocument": OTHER, "SetAsDefault": True}),
-        ("UpdateRole", {**role, "Description": "new", "MaxSessionDuration": 7200}),
-        ("CreateUser", {"UserName": "changes-tf-new"}),
-        ("AddUserToGroup", {"GroupName": "changes-tf", "UserName": "changes-tf-new"}),
-    ]
-    text = terraform.configurations("iam", changes, REGION, server.url, ACCOUNT)
-    imports = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# terraform import")]
-    assert len(imports) == 4
-    for _terraform, _import, address, identity in map(shlex.split, imports):
-        text += f'\n\nimport {{\n  to = {address}\n  id = "{identity}"\n}}'
-    steps = ["terraform init -input=false", "terraform apply -auto-approve -input=false"]
-    done = Terraform(server, tmp_path, text).shell(" && ".join(steps))
-    assert done.returncode == 0, said(done)
-    iam = server.client("iam")
-    assert iam.get_user(**user)["User"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == made["arn"]
-    assert iam.list_access_keys(**user)["AccessKeyMetadata"][0]["Status"] == "Inactive"
-    assert iam.get_policy(PolicyArn=made["arn"])["Policy"]["DefaultVersionId"] == "v2"
-    assert iam.get_role(**role)["Role"]["MaxSessionDuration"] == 7200
-    assert [each["UserName"] for each in iam.get_group(GroupName="changes-tf")["Users"]] == [
-        "changes-tf",
-        "changes-tf-new",
-    ]
 
 
 def test_what_terraform_does_by_removing_is_said() -> None:
