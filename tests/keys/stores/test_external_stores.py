@@ -69,7 +69,9 @@ def test_its_page_and_the_overview_show_how_the_proxy_is(
     page = shown(signed_in.get(f"/stores/xks/{STORE_ID}/"))
     for words in ("A key manager is not active", "ACME proxy 2", "hsm-7", "DEGRADED", "answered in 41 ms"):
         assert words in page
-    assert "1 external key store is connected, and its proxy or key managers are not healthy" in shown(signed_in.get("/"))
+    assert "1 external key store is connected, and its proxy or key managers are not healthy" in shown(
+        signed_in.get("/")
+    )
     reader = sign_in_browser(person(account, "reader", document(allow(["kms:Describe*", "kms:List*"]))))
     refused = shown(reader.get(f"/stores/xks/{STORE_ID}/"))
     assert "not authorized to perform: kmsconsole:ReadKeyStoreHealth" in refused
