@@ -144,7 +144,10 @@ def list_aliases(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     if "KeyId" in parameters:
         key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
         access.refuse_elsewhere(context, key)
-        rows = rows.filter(target_key_id=key.key_id)
+        # By number: where names order them, SQLite reads all of the Region's in that order, however few are the key's.
+        rows = models.Alias.objects.filter(
+            pk__in=list(rows.filter(target_key_id=key.key_id).values_list("pk", flat=True))
+        )
         predefined = []
     else:
         predefined = _predefined(context)

@@ -42,16 +42,19 @@ def _without(one: str, other: str) -> list[str]:
     return list(left.elements())
 
 
-def _grants(key: KeySnapshot, _moment: datetime) -> str:
-    lines = (f"{_grantee(each.grant)}: {', '.join(each.grant['Operations'])}" for each in key.grants)
-    return "\n".join(sorted(lines))
+def _grants(key: KeySnapshot, other: KeySnapshot) -> str:
+    """Those that the other has not, as far as both are of one replay: of thousands few differ."""
+    theirs = {id(each) for each in other.grants}
+    own = (each.grant for each in key.grants if id(each) not in theirs)
+    return "\n".join(sorted(f"{_grantee(grant)}: {', '.join(grant['Operations'])}" for grant in own))
 
 
 def _grantee(grant: Mapping[str, Any]) -> str:
     return str(grant.get("GranteePrincipal") or grant.get("GranteeServicePrincipal") or "?")
 
 
-# Each fact of a key that is compared, with how it is shown. The policy is compared by its statements.
+_GRANTS = gettext_lazy("Grants")
+# Each fact of a key that is compared, with how it is shown. The policy is compared by its statements, grants by which of them differ.
 FACTS: tuple[tuple[str | Promise, Value], ...] = (
     (gettext_lazy("Status"), lambda key, moment: key.state(moment)),
     (
@@ -70,7 +73,6 @@ FACTS: tuple[tuple[str | Promise, Value], ...] = (
         lambda key, moment: str(key.rotation_days) if key.rotation_days is not None else "",
     ),
     (gettext_lazy("Regionality"), lambda key, moment: key.regionality),
-    (gettext_lazy("Grants"), _grants),
 )
 
 
@@ -80,6 +82,9 @@ def facts(old: KeySnapshot, new: KeySnapshot, before: datetime, after: datetime)
         was, now = value(old, before), value(new, after)
         if was != now:
             yield FactChange(name, was, now)
+    was, now = _grants(old, new), _grants(new, old)
+    if was != now:
+        yield FactChange(_GRANTS, was, now)
 
 
 def policy(old: KeySnapshot, new: KeySnapshot, account_id: str) -> PolicyDifference | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.db.models import QuerySet
 
 from keys.record import events, iam_events, snapshots
@@ -118,10 +119,9 @@ def _rows(account_id: str, sequence: int, record: dict[str, Any]) -> Iterator[Hi
 
 def begins(account_id: str) -> datetime | None:
     """When what is known of an account begins: changes stay known when their records are removed by the retention rule."""
-    kept = (
-        HistoryEvent.objects.filter(account_id=account_id).order_by("sequence").values_list("time", flat=True).first()
-    )
-    known = [each for each in (kept, events.begins(account_id)) if each is not None]
+    mine = HistoryEvent.objects.filter(account_id=account_id).order_by("sequence").values_list("time", flat=True)
+    kept = [mine.filter(kind=kind).first() for kind in (KEY, IAM)]  # each by the index of its order
+    known = [each for each in (*kept, events.begins(account_id)) if each is not None]
     return min(known, default=None)
 
 
@@ -150,5 +150,5 @@ def is_in_order(account_id: str, kind: str, moment: datetime) -> bool:
 
 def _records(found: QuerySet[HistoryEvent]) -> list[dict[str, Any]]:
     """In the order they happened; one that names several keys once. Each has its number as `sequence`."""
-    numbered: Iterable[tuple[int, str]] = found.order_by("sequence").values_list("sequence", "record").distinct()
-    return [{**json.loads(text), "sequence": sequence} for sequence, text in numbered]
+    numbered: Iterable[tuple[int, str]] = found.order_by("sequence").values_list("sequence", "record")
+    return [{**orjson.loads(text), "sequence": sequence} for sequence, text in dict(numbered).items()]
