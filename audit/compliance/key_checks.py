@@ -1,12 +1,14 @@
-"""Checks of keys, over the inventory: each is a few counts over indexed rows, of what the signed-in principal may read of them."""
+"""Checks of keys, over the inventory, of what the signed-in principal may read of them: counts of all of them together, in one reading of
+an index, since a page shows them all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils.translation import gettext_noop
 
 from audit.compliance.results import Examined, Finding, Findings, Words
@@ -15,6 +17,7 @@ from console.request import ConsoleRequest, kept
 from keys import service
 from keys.inventory import inventory, key_rows
 from keys.inventory.inventory import VisibleKeys
+from keys.inventory.models import InventoryTag
 
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row
@@ -27,11 +30,12 @@ _NEVER = ("PendingDeletion", "PendingReplicaDeletion")
 class KeyFindings(Findings):
     """Keys that fail, read from the inventory as they are asked for."""
 
-    def __init__(self, rows: VisibleKeys, fact: Callable[[Row], Words]) -> None:
-        self._rows, self._fact = rows, fact
+    def __init__(self, rows: VisibleKeys, fact: Callable[[Row], Words], number: int | None = None) -> None:
+        """`number`: how many they are, where that is known."""
+        self._rows, self._fact, self._number = rows, fact, number
 
     def number(self) -> int:
-        return self._rows.count()
+        return self._rows.count() if self._number is None else self._number
 
     def page(self, first: int, most: int) -> Sequence[Finding]:
         return [self._finding(row) for row in self._rows.by_name()[first : first + most]]
@@ -41,6 +45,68 @@ class KeyFindings(Findings):
 
     def _finding(self, row: Row) -> Finding:
         return Finding(row.arn, row.alias or row.key_id, "key", row.key_id, self._fact(row))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Which keys a check is about, which of them fail, and of which the endpoint does not tell it; `needs` as `examine` has it."""
+
+    applies: Q
+    fails: Q
+    needs: int = 0
+    untold: Q | None = None
+
+
+def _questions(request: ConsoleRequest) -> dict[str, _Question]:
+    rotates = Q(spec="SYMMETRIC_DEFAULT", origin="AWS_KMS", state="Enabled")
+    stays = ~Q(state__in=_NEVER)
+    soon = service.now(request) + timedelta(days=EXPIRES_DAYS)
+    since = service.now(request) - timedelta(days=UNUSED_DAYS)
+    return {
+        "rotation": _Question(rotates, Q(rotation="off"), key_rows.ROTATION, Q(rotation="")),
+        "public": _Question(stays, Q(public="yes"), key_rows.POLICY, Q(public="")),
+        "owner": _Question(stays, Q(pk__isnull=True)),  # tags are in a table of their own
+        "deletion": _Question(Q(pk__isnull=False), Q(state__in=_NEVER)),
+        "expiry": _Question(Q(origin="EXTERNAL") & stays, Q(valid_to__lte=soon)),
+        "unused": _Question(
+            Q(state="Enabled", created__lt=since), Q(last_used__isnull=True) | Q(last_used__lt=since), key_rows.LAST_USE
+        ),
+    }
+
+
+def _numbers(request: ConsoleRequest) -> dict[str, int]:
+    """For each question, by its name: how many keys it is about, and with `…_fails`, `…_untold` how many of them fail and are not told."""
+    found: dict[str, int] | None = kept(request).get("compliance_numbers")
+    if found is None:
+        wanted = {}
+        for name, each in _questions(request).items():
+            wanted[name] = each.applies
+            wanted[f"{name}_fails"] = each.applies & each.fails
+            if each.untold is not None:
+                wanted[f"{name}_untold"] = each.applies & each.untold
+        rows = customer_keys(request).order_by()
+        counts = rows.aggregate(**{f"of_{name}": Count("pk", filter=each) for name, each in wanted.items()})
+        found = {name.removeprefix("of_"): number for name, number in counts.items()}  # no name is a column's
+        kept(request)["compliance_numbers"] = found
+    return found
+
+
+def _examine(request: ConsoleRequest, name: str, fact: Callable[[Row], Words]) -> Examined:
+    question, rows = _questions(request)[name], customer_keys(request)
+    if rows.visibility.denied_mask & question.needs:  # something is hidden of some keys: they are counted apart
+        found = examine(request, question.applies, lambda each: each.filter(question.fails), fact, question.needs)
+        untold = 0
+        if question.untold is not None:
+            untold = rows.filter(question.applies).readable(question.needs).filter(question.untold).count()
+    else:
+        numbers = _numbers(request)
+        failing = KeyFindings(rows.filter(question.applies & question.fails), fact, numbers[f"{name}_fails"])
+        found = Examined(numbers[name], failing, tuple(not_read(request)))
+        untold = numbers.get(f"{name}_untold", 0)
+    if not untold:
+        return found
+    told = Words(gettext_noop("The endpoint does not tell it of %(number)d keys."), {"number": untold})
+    return Examined(found.number, found.failing, (*found.unknown, told))
 
 
 def examine(
@@ -53,10 +119,14 @@ def examine(
     """The customer managed keys that a check is about (`applies`) and those of them that fail it; `needs`: what it must read of them beyond
     describing (bits of keys.inventory.key_rows)."""
     about = customer_keys(request).filter(applies)
-    readable = about.readable(needs) if needs else about
-    number = about.count()
+    number, readable = about.count(), about
     unknown = list(not_read(request))
-    if needs and (unreadable := number - readable.count()):
+    if about.visibility.denied_mask & needs:
+        readable = about.readable(needs)
+        unreadable = number - readable.count()
+    else:
+        unreadable = 0
+    if unreadable:
         unknown.append(Words(NOT_READABLE, {"number": unreadable}))
     return Examined(number, KeyFindings(fails(readable), fact), tuple(unknown))
 
@@ -82,42 +152,18 @@ NOT_READABLE = gettext_noop("%(number)d keys could not be looked at: what the ch
 
 
 def rotation(request: ConsoleRequest) -> Examined:
-    applies = Q(spec="SYMMETRIC_DEFAULT", origin="AWS_KMS", state="Enabled")
-    found = examine(
-        request,
-        applies,
-        lambda rows: rows.filter(rotation="off"),
-        lambda row: Words(gettext_noop("Automatic rotation is off.")),
-        key_rows.ROTATION,
-    )
-    untold = customer_keys(request).filter(applies).readable(key_rows.ROTATION).filter(rotation="").count()
-    return _with_untold(found, untold)
+    return _examine(request, "rotation", lambda row: Words(gettext_noop("Automatic rotation is off.")))
 
 
 def public_policy(request: ConsoleRequest) -> Examined:
-    found = examine(
-        request,
-        ~Q(state__in=_NEVER),
-        lambda rows: rows.filter(public="yes"),
-        lambda row: Words(gettext_noop("The key policy allows every principal, with no condition on who that is.")),
-        key_rows.POLICY,
-    )
-    untold = customer_keys(request).exclude(state__in=_NEVER).readable(key_rows.POLICY).filter(public="").count()
-    return _with_untold(found, untold)
-
-
-def _with_untold(found: Examined, number: int) -> Examined:
-    if not number:
-        return found
-    told = Words(gettext_noop("The endpoint does not tell it of %(number)d keys."), {"number": number})
-    return Examined(found.number, found.failing, (*found.unknown, told))
+    words = gettext_noop("The key policy allows every principal, with no condition on who that is.")
+    return _examine(request, "public", lambda row: Words(words))
 
 
 def deletion_pending(request: ConsoleRequest) -> Examined:
-    return examine(
+    return _examine(
         request,
-        Q(),
-        lambda rows: rows.filter(state__in=_NEVER),
+        "deletion",
         lambda row: (
             _dated(gettext_noop("It is deleted on %(date)s."), row.deletion_date)
             if row.deletion_date
@@ -127,28 +173,19 @@ def deletion_pending(request: ConsoleRequest) -> Examined:
 
 
 def material_expires(request: ConsoleRequest) -> Examined:
-    soon = service.now(request) + timedelta(days=EXPIRES_DAYS)
-    return examine(
-        request,
-        Q(origin="EXTERNAL") & ~Q(state__in=_NEVER),
-        lambda rows: rows.filter(valid_to__lte=soon),
-        lambda row: _dated(gettext_noop("The imported key material expires on %(date)s."), row.valid_to),
-    )
+    words = gettext_noop("The imported key material expires on %(date)s.")
+    return _examine(request, "expiry", lambda row: _dated(words, row.valid_to))
 
 
 def unused_keys(request: ConsoleRequest) -> Examined:
-    since = service.now(request) - timedelta(days=UNUSED_DAYS)
-    applies = Q(state="Enabled", created__lt=since)
-    found = examine(
+    found = _examine(
         request,
-        applies,
-        lambda rows: rows.filter(Q(last_used__isnull=True) | Q(last_used__lt=since)),
+        "unused",
         lambda row: (
             _dated(gettext_noop("It was last used on %(date)s."), row.last_used)
             if row.last_used
             else Words(gettext_noop("No use of it is recorded."))
         ),
-        key_rows.LAST_USE,
     )
     if not found.number or service.backend(request).embedded:
         return found
@@ -159,18 +196,22 @@ def unused_keys(request: ConsoleRequest) -> Examined:
 
 
 def owner_tag(request: ConsoleRequest) -> Examined:
+    stays = ~Q(state__in=_NEVER)
+
     def without(rows: VisibleKeys) -> VisibleKeys:
         for name in OWNER:
             rows = rows.exclude(pk__in=rows.tagged(name).order_by().values("pk"))
         return rows
 
-    return examine(
-        request,
-        ~Q(state__in=_NEVER),
-        without,
-        lambda row: Words(gettext_noop("It has no tag “owner”.")),
-        key_rows.TAGS,
-    )
+    def fact(_row: Row) -> Words:
+        return Words(gettext_noop("It has no tag “owner”."))
+
+    about = customer_keys(request).filter(stays)
+    if about.visibility.denied_mask & key_rows.TAGS:
+        return examine(request, stays, without, fact, key_rows.TAGS)
+    number = _numbers(request)["owner"]
+    owned = about.filter(pk__in=InventoryTag.objects.filter(name__in=OWNER).values("key")).count()
+    return Examined(number, KeyFindings(without(about), fact, number - owned), tuple(not_read(request)))
 
 
 def _dated(text: str, moment: datetime | None) -> Words:
