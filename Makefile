@@ -164,7 +164,7 @@ bench: $(VENV)/.dev system
 # FOLDER, which stays, so that the next run measures at once.
 .PHONY: bench-events
 bench-events: $(VENV)/.dev
-	$(BIN)/python -m bench.search --events $${EVENTS:-1000000} --keep $${FOLDER:-bench-events}
+	$(BIN)/python -m bench.search --write --events $${EVENTS:-1000000} --keep $${FOLDER:-bench-events}
 
 # German and any further language: collects the words of templates and code into locale/*/LC_MESSAGES/django.po, keeps what is
 # translated, and compiles. Needs GNU gettext (`make system`); what runs needs only the compiled files, which are kept in git.

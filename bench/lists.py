@@ -2,7 +2,7 @@
 
 Fills two accounts of a fresh data folder with engine keys and inventory rows, then asks for pages as a browser does, through the whole
 console (sign-in, signed calls, decisions, audit records). Prints medians in milliseconds, of the clock and of the processor, and writes
-bench/lists.md. The processor's are what to compare on a machine that has other work.
+bench/results.md. The processor's are what to compare on a machine that has other work.
 """
 
 from __future__ import annotations
@@ -180,8 +180,6 @@ def main() -> None:
         inprocess.prepare()
         few, lots = run(FEW), run(many)
     lines = [
-        f"# The key list with {FEW} and with {many:,} keys",
-        "",
         "`python -m bench.lists`; medians of whole requests on the server, in milliseconds (in brackets: of the processor).",
         f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}: with other work beside it, compare the processor's.",
         "",
@@ -194,11 +192,11 @@ def main() -> None:
         ),
         "",
     ]
+    slow = [name for name in PAGES if lots[name][1] > LIMIT]
+    lines.append(f"More than {LIMIT} ms of the processor: {', '.join(slow) or 'none'}.")
     print("\n".join(lines))
     if many == MANY:
-        (ROOT / "bench" / "lists.md").write_text("\n".join(lines))
-    slow = [name for name in PAGES if lots[name][1] > LIMIT]
-    print(f"more than {LIMIT} ms of the processor: {', '.join(slow) or 'none'}")
+        inprocess.record("bench.lists", lines)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,7 @@ OTHERS = {
     "key: policy history": "/keys/{key}/policy/history/",
     "user": "/principals/users/batch/",
     "user: last accessed": "/principals/users/batch/last-accessed/",
-    "key list at a date": "/keys/?as_of={middle}",
     "key at a date": "/keys/{key}/?as_of={middle}",
-    "key states at a date": "/audit/keys/?as_of={middle}",
-    "compare two dates": "/audit/keys/compare/?before={middle}&after={next}",
     "compare access on two dates": "/audit/keys/compare/{key}/?before={middle}&after={next}",
     "compliance": "/audit/compliance/",
     "compliance: a check": "/audit/compliance/key-owner-tag/",
@@ -87,6 +85,9 @@ OTHERS = {
     "evidence bundle of a key's day": "/audit/export/?format=evidence&key={key}&operation=PutKeyPolicy&start={middle}&end={next}",
     "alerts": "/audit/alerts/",
     "verify integrity": "/audit/verify/",
+    "key list at a date": "/keys/?as_of={middle}",
+    "key states at a date": "/audit/keys/?as_of={middle}",
+    "compare two dates": "/audit/keys/compare/?before={middle}&after={next}",
 }
 
 
@@ -176,7 +177,8 @@ def more_names(account_id: str, names: dict[str, str]) -> dict[str, str]:
     return {**names, "grant": granted["responseElements"]["grantId"], "newest": str(query.latest_sequence(account_id))}
 
 
-def run(events: int, pages: dict[str, str]) -> list[str]:
+def run(events: int, pages: dict[str, str], keep: Callable[[list[str]], None]) -> None:
+    """`keep` gets the lines so far after each page."""
     from django.conf import settings
 
     from engine.trail import search
@@ -193,12 +195,13 @@ def run(events: int, pages: dict[str, str]) -> list[str]:
     while search.bring_up_to_date(account.account_id):
         time.sleep(0.1)
     taken, sizes = time.perf_counter() - began, {path.name: path.stat().st_size for path in folder.iterdir()}
+    made = f", indexed in {taken:.0f} s, with {memory() - before:.0f} MB more memory" if taken > 1 else ""
     lines = [
-        f"{events:,} events over {DAYS} days, indexed in {taken:.0f} s ({events / taken:,.0f} events/s), with {memory() - before:.0f} MB more "
-        f"memory. Journal {sizes['journal'] / 1e9:.2f} GB, index {sizes['index.sqlite3'] / 1e9:.2f} GB, "
-        f"search index {sizes['search.sqlite3'] / 1e9:.2f} GB. {os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}: a busy machine.",
+        f"{events:,} events of {min(KEYS, events // 10):,} keys over {DAYS} days{made}. "
+        f"Journal {sizes['journal'] / 1e9:.2f} GB, index {sizes['index.sqlite3'] / 1e9:.2f} GB, "
+        f"search index {sizes['search.sqlite3'] / 1e9:.2f} GB. {os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}.",
         "",
-        "| first page of | ms | of the processor | events | counted |",
+        "| page | ms | of the processor | events | counted |",
         "|---|---:|---:|---:|---|",
     ]
     print(lines[0], flush=True)
@@ -215,15 +218,18 @@ def run(events: int, pages: dict[str, str]) -> list[str]:
         said += "; searched back to a time" if found.looked_until else ""
         lines.append(f"| {name} | {clock:.0f} | {processor:.0f} | {found.total:,} | {said} |")
         print(lines[-1], flush=True)
+        keep(lines)
         slow += [name] if processor > LIMIT else []
     for name, path in OTHERS.items():
         clock, processor = inprocess.measure(get, path.format(**names), REPEATS)
         lines.append(f"| {name} | {clock:.0f} | {processor:.0f} | | |")
         print(lines[-1], flush=True)
+        keep(lines)
         slow += [name] if processor > LIMIT else []
     lines += ["", f"All pages together took {memory() - before:.0f} MB more memory."]
-    print(f"{lines[-1]} More than {LIMIT} ms of the processor: {', '.join(slow) or 'none'}")
-    return lines
+    lines[-1] += f" More than {LIMIT} ms of the processor: {', '.join(slow) or 'none'}."
+    print(lines[-1])
+    keep(lines)
 
 
 def main() -> None:
@@ -235,15 +241,18 @@ def main() -> None:
     parser.add_argument(
         "--others", action="store_true", help="not the event list, only the other pages that read the record"
     )
-    parser.add_argument("--write", help="a file that gets the figures as Markdown")
+    parser.add_argument("--write", action="store_true", help="put the figures into bench/results.md")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kmsconsole-search-", dir=asked.folder) as folder:
         os.environ["TMPDIR"] = folder
         tempfile.tempdir = folder
         inprocess.prepare(asked.keep)
-        lines = run(asked.events, {} if asked.others else PAGES)
-    if asked.write:
-        Path(asked.write).write_text("\n".join([*lines, ""]))
+        writes = asked.write and not asked.others
+        run(
+            asked.events,
+            {} if asked.others else PAGES,
+            lambda lines: inprocess.record("bench.search", lines) if writes else None,
+        )
 
 
 if __name__ == "__main__":

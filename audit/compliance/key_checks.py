@@ -17,7 +17,6 @@ from console.request import ConsoleRequest, kept
 from keys import service
 from keys.inventory import inventory, key_rows
 from keys.inventory.inventory import VisibleKeys
-from keys.inventory.models import InventoryTag
 
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row
@@ -210,8 +209,8 @@ def owner_tag(request: ConsoleRequest) -> Examined:
     if about.visibility.denied_mask & key_rows.TAGS:
         return examine(request, stays, without, fact, key_rows.TAGS)
     number = _numbers(request)["owner"]
-    owned = about.filter(pk__in=InventoryTag.objects.filter(name__in=OWNER).values("key")).count()
-    return Examined(number, KeyFindings(without(about), fact, number - owned), tuple(not_read(request)))
+    failing = KeyFindings(without(about), fact, number - about.tagged_any(OWNER).count())
+    return Examined(number, failing, tuple(not_read(request)))
 
 
 def _dated(text: str, moment: datetime | None) -> Words:

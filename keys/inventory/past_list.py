@@ -111,6 +111,8 @@ class PastList:
         words, tag = self.filter.text.lower().split(), self.query.get("tag", "")
         if self.filter.problem:
             return []
+        if not (chosen or words or tag):
+            return self.all
         return [
             row
             for row in self.all

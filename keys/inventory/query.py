@@ -6,7 +6,7 @@ as with any query set, and whichever way a row comes out, it comes without what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 from django.db import connection
@@ -70,6 +70,11 @@ class VisibleKeys(QuerySet[InventoryKey]):
         if self.visibility.lists_aliases:
             return self.order_by("-has_alias", "alias", "key_id")
         return self.order_by("key_id")
+
+    def tagged_any(self, names: Iterable[str]) -> Self:
+        """Those with a tag of one of these keys, whose tags may be read."""
+        tags = InventoryTag.objects.filter(name__in=list(names))
+        return self.readable(key_rows.TAGS).filter(pk__in=tags.values("key"))
 
     def tagged(self, name: str, value: str | None = None, *, by_row: bool = False) -> Self:
         """Those with a tag whose tags may be read. `by_row`, each row's tags are looked up: quicker for a page of what most keys have."""

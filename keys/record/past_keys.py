@@ -18,8 +18,8 @@ from keys.inventory import inventory
 from keys.record import events, history, key_states, snapshots
 from keys.record.snapshots import KeyReplay, KeySnapshot
 
-_KEPT = 100_000  # keys of all replayed lists together, each list counted as _LIST keys more
-_LIST = 200
+_KEPT = 250_000  # keys of all replayed lists together, each list counted as _LIST keys more: two lists of 100,000, which share most keys
+_LIST = 500
 _DELETION = (key_states.SCHEDULED, key_states.CANCELLED)
 _SETTLED = timedelta(minutes=1)  # what is younger may still get records
 _lock = threading.Lock()
