@@ -127,7 +127,8 @@ def changes(told: Iterable[Event], key: dict[str, Any]) -> list[Change]:
             continue
         if event.name == "CreateKey":
             facts = StateFacts(**created(event.response.get("keyMetadata", {})))
-        facts = replace(facts, **changed(event.name, event.request, event.response))
+        if change := changed(event.name, event.request, event.response):
+            facts = replace(facts, **change)
         before = replayed.key_at(key["KeyId"], event.time)
         replayed.take(event.record)
         after = replayed.key_at(key["KeyId"], event.time)
@@ -183,7 +184,8 @@ def with_observed(found: Sequence[Change], seen: Iterable[Any], state_now: str) 
         state = (
             change.state or state or next((_before(later) for later in made[number + 1 :] if _before(later)), state_now)
         )
-        made[number] = replace(change, state=state)
+        if state != change.state:
+            made[number] = replace(change, state=state)
     return made
 
 
