@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from console import charts
 from tests.conftest import TestAccount
@@ -113,3 +115,18 @@ def test_a_key_page_shows_each_tab(account: TestAccount, signed_in: Client) -> N
         answer = signed_in.get(f"/keys/{key_id}/tab/{tab}" + ("" if "?" in tab else "/"))
         assert answer.status_code == 200
         assert shown in text(answer).replace("&quot;", '"')
+
+
+def test_the_aliases_of_one_key_are_found_by_the_key_whatever_others_there_are(account: TestAccount) -> None:
+    """SQLite would read all of the Region's in the order of their names: a second and more of 80,000, on each page of a key."""
+    kms, key_id = account.client(), account.create_key()
+    kms.create_alias(AliasName="alias/one", TargetKeyId=key_id)
+    with CaptureQueriesContext(connection) as asked:
+        assert [each["AliasName"] for each in kms.list_aliases(KeyId=key_id)["Aliases"]] == ["alias/one"]
+    plans = [each["sql"] for each in asked.captured_queries if 'FROM "kms_alias"' in each["sql"]]
+    assert plans
+    with connection.cursor() as cursor:
+        for sql in plans:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            plan = str(cursor.fetchall())
+            assert "alias_target" in plan or "PRIMARY KEY" in plan, (sql, plan)
