@@ -68,7 +68,10 @@ def changes(
     """In the order of the newer keys. A deleted key's record stays, so it is told by its state."""
     then = {key.arn: key for key in older if key.state(before) != key_states.DELETED}
     for key in newer:
-        old, gone = then.get(key.arn), key.state(after) == key_states.DELETED
+        old = then.get(key.arn)
+        if old is key and key.deletion_date is None and key.valid_to is None:
+            continue  # no call changed it, nor can time have done
+        gone = key.state(after) == key_states.DELETED
         if old is None:
             if not gone:
                 yield KeyChange(CREATED, key)

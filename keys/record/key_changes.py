@@ -89,6 +89,8 @@ def facts(old: KeySnapshot, new: KeySnapshot, before: datetime, after: datetime)
 
 def policy(old: KeySnapshot, new: KeySnapshot, account_id: str) -> PolicyDifference | None:
     """None where both policies say the same. Without a word of one it is AWS's default."""
+    if old.policy == new.policy:
+        return None
     default = default_key_policy(account_id, new.arn.split(":")[1])
     found = policy_changes.difference(old.policy or default, new.policy or default)
     return None if found.is_empty else found
