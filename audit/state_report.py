@@ -40,14 +40,17 @@ def page(request: ConsoleRequest) -> HttpResponseBase:
         found = past_keys.all_keys(request, moment)
     except ClientError as error:
         return problem_page(request, _("Key states at a date"), error)
-    listed = [(key, key.state(moment)) for key in found.keys]
+    listed = found.once("states", lambda: [(key, key.state(moment)) for key in found.keys])
+    states = found.once("numbers of states", lambda: Counter(state for _key, state in listed))
     if request.GET.get("format") == "csv":
         return _export(_chosen(listed, form), moment)
-    return _render(request, asked.of_record(found.begins), form, listed)
+    return _render(request, asked.of_record(found.begins), form, listed, states)
 
 
 def _chosen(listed: list[tuple[KeySnapshot, str]], form: StatesForm) -> list[tuple[KeySnapshot, str]]:
     state, words = form.cleaned_data.get("state", ""), form.cleaned_data.get("q", "").lower().split()
+    if not state and not words:
+        return listed
     return [
         (key, now)
         for key, now in listed
@@ -61,6 +64,7 @@ def _render(
     asked: AsOf,
     form: StatesForm,
     listed: list[tuple[KeySnapshot, str]],
+    states: Counter[str] | None = None,
     *,
     status: int = 200,
 ) -> HttpResponse:
@@ -71,7 +75,7 @@ def _render(
         {
             "form": form,
             "as_of": asked if asked.typed else None,
-            "states": sorted(Counter(state for _key, state in listed).items(), key=lambda each: (-each[1], each[0])),
+            "states": sorted((states or Counter()).items(), key=lambda each: (-each[1], each[0])),
             "state": form.data.get("state", ""),
             "total": len(listed),
             "page": paging.page_of(chosen, PAGE, request.GET),

@@ -6,7 +6,7 @@ What the record does not tell (whether anyone could use a key, when it was last 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,6 +20,7 @@ from console import addresses, paging
 from keys.inventory import key_rows
 from keys.inventory.lists import FACETS, SIZES, Facet, FacetValue
 from keys.record.key_states import DELETED
+from keys.record.past_keys import PastKeys
 from keys.record.snapshots import KeySnapshot
 
 _UNTOLD = {"public": FACETS["public"], "due": _("Due")}
@@ -62,6 +63,7 @@ COLUMNS: tuple[tuple[str, Any], ...] = (
     ("created", _("Creation date")),
     ("description", _("Description")),
 )
+_FIRST = "-created"  # the order of a list that is asked for in none
 _ORDERS: dict[str, Callable[[PastRow], Any]] = {
     **_VALUES,
     "alias": lambda row: (row.key.aliases or [""])[0],
@@ -73,16 +75,19 @@ _ORDERS: dict[str, Callable[[PastRow], Any]] = {
 
 @dataclass
 class PastList:
-    """`keys` are all that the record tells of up to `moment`; a key that was deleted by then is on no list."""
+    """`past` has all keys that the record tells of up to `moment`; a key that was deleted by then is on no list."""
 
-    keys: Sequence[KeySnapshot]
+    past: PastKeys
     moment: datetime
     query: QueryDict
 
     @cached_property
     def all(self) -> list[PastRow]:
-        rows = (PastRow(key, key.state(self.moment)) for key in self.keys)
-        return [row for row in rows if row.state != DELETED]
+        def rows() -> list[PastRow]:
+            found = (PastRow(key, key.state(self.moment)) for key in self.past.keys)
+            return [row for row in found if row.state != DELETED]
+
+        return self.past.once("rows", rows)
 
     @cached_property
     def filter(self) -> addresses.FilterText:
@@ -103,7 +108,13 @@ class PastList:
     @cached_property
     def rows(self) -> list[PastRow]:
         """Those that match, in order."""
-        return sorted(self._matching(""), key=_ORDERS[self.sort.removeprefix("-")], reverse=self.sort.startswith("-"))
+        matching = self._matching("")
+        if matching is self.all and self.sort == _FIRST:
+            return self.past.once("in order", lambda: self._ordered(matching))
+        return self._ordered(matching)
+
+    def _ordered(self, rows: list[PastRow]) -> list[PastRow]:
+        return sorted(rows, key=_ORDERS[self.sort.removeprefix("-")], reverse=self.sort.startswith("-"))
 
     def _matching(self, without: str) -> list[PastRow]:
         """Those that match; of the facets all but one."""
@@ -124,7 +135,7 @@ class PastList:
     @property
     def sort(self) -> str:
         asked = self.query.get("sort", "")
-        return asked if asked.removeprefix("-") in _ORDERS else "-created"
+        return asked if asked.removeprefix("-") in _ORDERS else _FIRST
 
     @cached_property
     def page(self) -> Page[PastRow]:
@@ -132,11 +143,17 @@ class PastList:
         size = int(asked) if asked in {str(each) for each in SIZES} else SIZES[0]
         return paging.page_of(self.rows, size, self.query)
 
+    def _counts(self, name: str, value_of: Callable[[PastRow], str]) -> Counter[str]:
+        matching = self._matching(name)
+        if matching is self.all:
+            return self.past.once(f"counts of {name}", lambda: Counter(map(value_of, matching)))
+        return Counter(map(value_of, matching))
+
     def facets(self) -> list[Facet]:
         """The facets that have more than one value, or one that is chosen."""
         found = []
         for name, value_of in _VALUES.items():
-            counts = Counter(value_of(row) for row in self._matching(name))
+            counts = self._counts(name, value_of)
             chosen = self.chosen.get(name, "")
             values = sorted({*counts, chosen} - {""}, key=lambda value: (-counts[value], value))
             if len(values) > 1 or chosen:

@@ -7,10 +7,10 @@ what the replay of a later moment goes on from. Whether the principal may read t
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from console.request import ConsoleRequest
 from keys import service
@@ -22,17 +22,27 @@ _KEPT = 250_000  # keys of all replayed lists together, each list counted as _LI
 _LIST = 500
 _DELETION = (key_states.SCHEDULED, key_states.CANCELLED)
 _SETTLED = timedelta(minutes=1)  # what is younger may still get records
+T = TypeVar("T")
 _lock = threading.Lock()
 _replayed: dict[tuple[str, str, datetime], PastKeys] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class PastKeys:
-    """`begins`: when the record of the account begins, where that is known. `replay`: what later moments go on from."""
+    """`begins`: when the record of the account begins, where that is known. `replay`: what later moments go on from. `derived`: what pages
+    have worked out of all these keys, by a name of theirs; kept as long as the keys are."""
 
     keys: Sequence[KeySnapshot]
     begins: datetime | None
     replay: KeyReplay | None = None
+    derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, name: str, work_out: Callable[[], T]) -> T:
+        """What is worked out of all these keys, the first time it is asked for."""
+        if name not in self.derived:
+            self.derived[name] = work_out()
+        found: T = self.derived[name]
+        return found
 
 
 def all_keys(request: ConsoleRequest, moment: datetime) -> PastKeys:

@@ -22,7 +22,7 @@ def page(request: ConsoleRequest, title: Any, as_of: AsOf) -> HttpResponse:
         past = past_keys.all_keys(request, as_of.moment)
     except ClientError as error:
         return problem_page(request, title, error)
-    listing = PastList(past.keys, as_of.moment, request.GET)
+    listing = PastList(past, as_of.moment, request.GET)
     return render(
         request,
         "keys/inventory/past_list.html",
