@@ -25,7 +25,7 @@ from engine.trail.search_question import Question
 
 T = TypeVar("T")
 PAGE_SECONDS = 0.2  # until a page of events is found
-SURVEY_SECONDS = 0.3  # until, from the same beginning on, all is counted and grouped
+SURVEY_SECONDS = 0.25  # until, from the same beginning on, all is counted and grouped
 INDEX_SECONDS = 1.0  # that a question indexes for itself; what is left then, a thread of its own does
 
 
