@@ -135,6 +135,7 @@ else:
     raise environment.SettingError("KMSCONSOLE_DATABASE_URL must name SQLite (sqlite://) or PostgreSQL (postgres://)")
 
 SESSION_HOURS = KMSCONSOLE.session_hours
+LOOK_UP_THUMBPRINTS = KMSCONSOLE.look_up_thumbprints
 SESSION_IDLE = timedelta(minutes=KMSCONSOLE.session_idle_minutes) if KMSCONSOLE.session_idle_minutes else None
 SESSION_ENGINE = "kmsconsole.frame.sessions"
 SESSION_COOKIE_AGE = SESSION_HOURS * 3600

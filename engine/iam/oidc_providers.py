@@ -1,15 +1,20 @@
 """OpenID Connect providers: create, get, list, delete, their client IDs, thumbprints and tags. Source: IAM API Reference.
 
-AWS looks up the thumbprint of a provider that is created without one; here the list then stays empty, and the issuer's certificate is
-checked by the machine's certificate authorities alone.
+AWS looks up the thumbprint of a provider that is created without one; here only where KMSCONSOLE_LOOK_UP_THUMBPRINTS says so. The list then
+stays empty, and the issuer's certificate is checked by the machine's certificate authorities alone.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
+from engine import https_client
 from engine.context import CallContext
 from engine.iam import entities, entity_tags, quotas
 from engine.iam.identity_providers import OIDC, permitted, save
@@ -29,17 +34,35 @@ def _permitted(context: CallContext, parameters: dict[str, Any]) -> Any:
     return permitted(context, OIDC, parameters)
 
 
-def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
+def _permit_create(context: CallContext, parameters: dict[str, Any]) -> str:
+    """The provider's name."""
     url = parameters["Url"]
-    name = url.removeprefix("https://")
-    arn = f"arn:aws:iam::{context.account_id}:oidc-provider/{name}"
-    entities.permit(context, arn, asked=parameters)
+    name = str(url.removeprefix("https://"))
+    entities.permit(context, f"arn:aws:iam::{context.account_id}:oidc-provider/{name}", asked=parameters)
     _check_url(url)
+    return name
+
+
+@contextmanager
+def _looked_up(context: CallContext, parameters: dict[str, Any]) -> Iterator[None]:
+    """The thumbprint is looked up before the transaction: other changes do not wait for the provider."""
+    if settings.LOOK_UP_THUMBPRINTS and not parameters.get("ThumbprintList"):
+        _permit_create(context, parameters)
+        try:
+            context.prepared = https_client.top_thumbprint(parameters["Url"])
+        except https_client.HttpsError as reason:
+            words = "IAM cannot connect to the OpenID Connect identity provider URL."
+            raise AWSError("OpenIdIdpCommunicationError", words) from reason
+    yield
+
+
+def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    name, url = _permit_create(context, parameters), parameters["Url"]
     if _mine(context).filter(url=name).exists():
         raise AWSError("EntityAlreadyExists", f"Provider with url {url} already exists.")
     clients = list(dict.fromkeys(parameters.get("ClientIDList", ())))
     quotas.hold("ClientIdsPerOpenIdConnectProvider", len(clients))
-    thumbprints = _thumbprints(parameters.get("ThumbprintList", ()))
+    thumbprints = _thumbprints(parameters.get("ThumbprintList", ())) or ([context.prepared] if context.prepared else [])
     tags = entities.tag_mapping(parameters.get("Tags", []))
     quotas.hold(quotas.OIDC_PROVIDERS, _mine(context).count() + 1)
     provider = OpenIDConnectProvider.objects.create(
@@ -122,7 +145,7 @@ def update_thumbprints(context: CallContext, parameters: dict[str, Any]) -> Answ
 OPERATIONS: dict[str, Operation] = {
     **entity_tags.operations("OpenIDConnectProvider", _permitted, announced=True),
     "AddClientIDToOpenIDConnectProvider": Operation(add_client, writes=True),
-    "CreateOpenIDConnectProvider": Operation(create, writes=True),
+    "CreateOpenIDConnectProvider": Operation(create, writes=True, prepare=_looked_up),
     "DeleteOpenIDConnectProvider": Operation(delete, writes=True),
     "GetOpenIDConnectProvider": Operation(get),
     "ListOpenIDConnectProviders": Operation(list_all),

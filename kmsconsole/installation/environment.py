@@ -305,6 +305,11 @@ class Environment:
         _idle_minutes,
         None,
     )
+    look_up_thumbprints: bool = _variable(
+        "Whether `CreateOpenIDConnectProvider` without thumbprints looks one up at the provider: `on` or `off`. Default `off`.",
+        _on,
+        False,
+    )
     quotas: str = _variable(  # engine.throttling reads it
         "Request quotas: `default`, `aws`, `off`, `NAME=RATE`, comma-separated. Default `default`.", str, ""
     )
