@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from console import addresses
 from console.aws_calls import attempt_on_form
 from console.request import ConsoleRequest
 from keys import call, service
@@ -60,7 +61,8 @@ def _form(request: ConsoleRequest, arn: str, found: dict[str, Any]) -> SamlEditF
 
 def remove_key(request: ConsoleRequest) -> HttpResponse:
     """One of the private keys that open encrypted assertions."""
-    arn, key_id = request.GET.get("arn", ""), request.GET.get("key", "")
+    given = addresses.repeated(request)
+    arn, key_id = given.get("arn", ""), given.get("key", "")
     made = Change(
         _("Remove private key %(key)s?") % {"key": key_id},
         [("UpdateSAMLProvider", {"SAMLProviderArn": arn, "RemovePrivateKey": key_id})],

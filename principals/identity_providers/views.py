@@ -19,6 +19,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from console import addresses
 from console.aws_calls import attempt_on_form, optional
 from console.request import ConsoleRequest
 from engine.public import identity_providers
@@ -261,7 +262,7 @@ def _outcome(request: HttpRequest, account_id: str, arn: str, text: str) -> iden
 
 
 def delete(request: ConsoleRequest) -> HttpResponse:
-    arn = request.GET.get("arn", "")
+    arn = addresses.repeated(request).get("arn", "")
     saml = is_saml(arn)
     made = Change(
         _("Delete identity provider %(name)s?") % {"name": arn.partition("/")[2]},

@@ -227,7 +227,7 @@ def asked(made: Samples) -> dict[str, list[tuple[str, dict[str, Any] | None, str
             (f"{providers}one/edit/?arn={made.provider_arn}", preview | {"clients": "other"}, "AddClientIDToOpenIDConnectProvider, RemoveClientIDFromOpenIDConnectProvider")
         ],
         "identity-provider-private-key": [
-            (f"{providers}one/private-key/?arn={made.provider_arn}&key=ABC", None, "UpdateSAMLProvider")
+            (f"{providers}one/private-key/?arn={made.saml_arn}&key=ABC", None, "UpdateSAMLProvider")
         ],
         "identity-provider-delete": [
             (f"{providers}one/delete/?arn={made.provider_arn}", None, "DeleteOpenIDConnectProvider")

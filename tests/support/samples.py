@@ -10,6 +10,8 @@ from urllib.parse import quote, urlencode
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from tests.support import identity_providers
+
 TRUST = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
 )
@@ -33,6 +35,7 @@ class Samples:
     event: str
     symmetric_arn: str
     provider_arn: str
+    saml_arn: str
 
 
 def make(client: Callable[[str], Any], name: str = "sample") -> Samples:
@@ -60,11 +63,15 @@ def make(client: Callable[[str], Any], name: str = "sample") -> Samples:
     iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=arn)
     url = f"https://{name}.example.com"
     provider = iam.create_open_id_connect_provider(Url=url, ClientIDList=[name])["OpenIDConnectProviderArn"]
+    given = {"SAMLMetadataDocument": identity_providers.metadata(), "AddPrivateKey": identity_providers.private_key()}
+    saml = iam.create_saml_provider(Name=name, **given)["SAMLProviderArn"]
     event = client("cloudtrail").lookup_events(MaxResults=1)["Events"][0]["EventId"]
     iam.create_group(GroupName=f"{name}-class", Path=f"/students/{name}/")
     iam.create_user(UserName=f"{name}-student", Path=f"/students/{name}/")
     iam.add_user_to_group(GroupName=f"{name}-class", UserName=f"{name}-student")
-    return Samples(key["KeyId"], primary, external, doomed, grant, name, access_key, arn, event, key["Arn"], provider)
+    return Samples(
+        key["KeyId"], primary, external, doomed, grant, name, access_key, arn, event, key["Arn"], provider, saml
+    )
 
 
 def patterns() -> Iterator[tuple[str, URLPattern]]:
@@ -167,9 +174,13 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         "principals/policies/one/delete/": [f"/principals/policies/one/delete/?arn={arn}"],
         **{
             f"principals/identity-providers/one/{page}": [
-                f"/principals/identity-providers/one/{page}?arn={quote(made.provider_arn)}"
+                f"/principals/identity-providers/one/{page}?arn={quote(each)}" for each in arns
             ]
-            for page in ("", "edit/", "private-key/", "sign-in/", "keys/", "preview/", "delete/")
+            for page, arns in {
+                **dict.fromkeys(("", "edit/", "delete/"), (made.provider_arn, made.saml_arn)),
+                **dict.fromkeys(("sign-in/", "keys/", "preview/"), (made.provider_arn,)),
+                "private-key/": (made.saml_arn,),
+            }.items()
         },
         "principals/<str:kind>/<str:name>/attached/": [f"/principals/users/{name}/attached/?detach={arn}"],
         "principals/<str:kind>/<str:name>/boundary/": [f"/principals/users/{name}/boundary/?arn={arn}"],
