@@ -85,6 +85,8 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
         policies = attachments.of_entity(iam, "role", name)
     except ClientError as error:
         return problem_page(request, name, error)
+    if _is_linked(role):
+        policies["options"] = ""  # nothing is attached to it by anybody else
     return render(
         request,
         "principals/role.html",
@@ -142,13 +144,13 @@ def settings(request: ConsoleRequest, name: str) -> HttpResponse:
         return problem_page(request, name, error)
     initial = {"description": role.get("Description", ""), "max_session": role["MaxSessionDuration"] // 60}
     form, shown = RoleSettingsForm(request.POST or None, initial=initial), None
+    if _is_linked(role):
+        del form.fields["max_session"]  # its service's
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
-        parameters = {
-            "RoleName": name,
-            "Description": given["description"],
-            "MaxSessionDuration": given["max_session"] * 60,
-        }
+        parameters = {"RoleName": name, "Description": given["description"]}
+        if "max_session" in given:
+            parameters["MaxSessionDuration"] = given["max_session"] * 60
         shown = call.show(request, "UpdateRole", parameters, "iam")
         if not previews(request) and attempt_on_form(form, lambda: iam.update_role(**parameters)):
             messages.success(request, _("Role %(name)s was changed.") % {"name": name})

@@ -111,7 +111,10 @@ def test_a_service_linked_role_is_marked_and_deleted_by_its_task(account: TestAc
     assert "service-linked" in text(signed_in.get("/principals/roles/"))
     page = text(signed_in.get(f"/principals/roles/{name}/"))
     assert "service-linked" in page
-    assert f"/principals/roles/{name}/trust/" not in page
+    for change in (f"/principals/roles/{name}/trust/", "Attach", "Detach", "Add inline policy", "Set as boundary"):
+        assert change not in page
+    signed_in.post(f"/principals/roles/{name}/settings/", {"description": "of the cluster"})
+    assert iam.get_role(RoleName=name)["Role"]["Description"] == "of the cluster"
     assert "delete-service-linked-role" in text(signed_in.get(f"/principals/roles/{name}/delete/"))
     signed_in.post(f"/principals/roles/{name}/delete/")
     assert iam.list_roles()["Roles"] == []
