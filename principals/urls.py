@@ -21,6 +21,7 @@ urlpatterns = [
     path("sign-in/by/<int:provider>/", provider.begin, name="sign-in-by"),
     path("sign-in/callback/", provider.back, name="sign-in-callback"),
     path("sign-in/saml/", saml.consume, name="sign-in-saml"),
+    path("sign-in/saml/<slug:provider_id>/", saml.consume, name="sign-in-saml"),
     path("sign-in/second-factor/", steps.second_factor, name="sign-in-second-factor"),
     path("sign-in/enrolment/", enrolment.enrol, name="sign-in-enrolment"),
     path("sign-in/new-password/", steps.new_password, name="sign-in-new-password"),

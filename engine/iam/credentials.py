@@ -161,7 +161,7 @@ def new_unique_id(prefix: str) -> str:
 
 
 def new_long_id() -> str:
-    """For what has 32 characters and no word before them: signing certificates, SAML providers and their private keys."""
+    """For what has 32 characters and no word before them: signing certificates."""
     return (new_unique_id("") + new_unique_id(""))[:32]
 
 

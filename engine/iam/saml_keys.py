@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from engine.iam.credentials import GLOBAL, new_long_id
+from engine.iam.credentials import GLOBAL, new_unique_id
 from engine.iam.models import SAMLPrivateKey, SAMLProvider
 from engine.vault import domain_keys
 from engine.wire.errors import AWSError
@@ -27,6 +27,7 @@ from engine.wire.errors import AWSError
 REQUIRED, ALLOWED = "Required", "Allowed"
 _KIND = "saml-private-key"
 _MOST, _LEAST_BITS = 2, 2048
+_ID = 22  # characters, the least that the model allows
 
 
 def check(provider: SAMLProvider | None, parameters: dict[str, Any]) -> RSAPrivateKey | None:
@@ -70,7 +71,7 @@ def _refused(message: str) -> AWSError:
 
 
 def add(provider: SAMLProvider, key: RSAPrivateKey, now: datetime) -> None:
-    key_id = new_long_id()
+    key_id = new_unique_id("SAMLPK")[:_ID]
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     wrapped = domain_keys.seal(_KIND, provider.account_id, GLOBAL, key_id, "", plain)
     SAMLPrivateKey.objects.create(provider=provider, key_id=key_id, wrapped=wrapped, created=now)

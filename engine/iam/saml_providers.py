@@ -7,13 +7,14 @@ from typing import Any
 
 from engine.context import CallContext
 from engine.iam import entities, entity_tags, quotas, saml_keys, saml_metadata
-from engine.iam.credentials import new_long_id
+from engine.iam.credentials import new_unique_id
 from engine.iam.identity_providers import SAML, permitted, save
 from engine.iam.models import SAMLProvider
 from engine.operation import Operation
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
+_ID = 22  # characters, as those that IAM's user guide shows
 _VALID = timedelta(days=36525)  # IAM answers a date a hundred years on
 
 
@@ -37,7 +38,7 @@ def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
     provider = SAMLProvider.objects.create(
         account_id=context.account_id,
         name=name,
-        unique_id=new_long_id(),
+        unique_id=new_unique_id("SAMLSP")[:_ID],
         metadata=parameters["SAMLMetadataDocument"],
         created=context.now,
         valid_until=context.now + _VALID,

@@ -13,7 +13,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any
-from xml.sax.saxutils import escape
 
 from django.conf import settings
 
@@ -29,7 +28,6 @@ from engine.wire.errors import AWSError
 
 LONGEST = 100_000  # characters, as AssumeRoleWithSAML takes
 _MOST_ROLES = 100
-_MOST_PROVIDERS = 5  # asked to open a response that nobody has looked at yet
 _ARN = re.compile(r"arn:aws:iam::(\d{12}):(role|saml-provider)/[\w+=,.@/-]{1,600}", re.ASCII)
 _ROLES = f"{saml_identity.ATTRIBUTES}Role"
 _NONE = "The answer of the identity provider cannot be read, or gives no role."
@@ -52,8 +50,11 @@ class Choice:
         return self.role_arn.rpartition("/")[2]
 
 
-def choices(response: str) -> list[Choice]:
-    """What a response says before anything of it is checked, which `finish` does. Raises SignInRefused for what says nothing."""
+def choices(response: str, provider_id: str) -> list[Choice]:
+    """What a response says before anything of it is checked, which `finish` does. Raises SignInRefused for what says nothing.
+
+    `provider_id`: of the provider that opens it if it is encrypted, as the address says that it was posted to.
+    """
     try:
         if len(response) > LONGEST:
             raise NotSaml("too long")
@@ -62,7 +63,7 @@ def choices(response: str) -> list[Choice]:
     except (binascii.Error, ValueError) as reason:
         raise SignInRefused(_NONE) from reason
     if saml_assertion.is_encrypted(root):
-        root = _opened(root, document)
+        root = _opened(provider_id, document)
     found: dict[Choice, None] = {}
     for attribute in root.iterfind(".//saml:AttributeStatement/saml:Attribute", NAMES):
         if attribute.get("Name") == _ROLES:
@@ -74,16 +75,15 @@ def choices(response: str) -> list[Choice]:
     return list(found)[:_MOST_ROLES]
 
 
-def _opened(root: Any, document: bytes) -> Any:
-    """The assertion of an encrypted response, by whichever provider of its issuer opens it: whose it is, is said inside."""
-    issuer = escape(root.findtext("saml:Issuer", "", NAMES).strip())
-    able = SAMLProvider.objects.filter(private_keys__isnull=False, metadata__contains=issuer).distinct()
-    for provider in able.order_by("pk")[:_MOST_PROVIDERS] if issuer else ():
-        try:
-            return saml_identity.assertion_of(provider, saml_metadata.read(provider.metadata), document)
-        except AWSError:
-            continue  # of another account, perhaps
-    raise SignInRefused(_NONE)
+def _opened(provider_id: str, document: bytes) -> Any:
+    """The assertion of an encrypted response: whose it is, is said inside."""
+    provider = SAMLProvider.objects.filter(unique_id=provider_id).first()
+    if provider is None:
+        raise SignInRefused(_NONE)
+    try:
+        return saml_identity.assertion_of(provider, saml_metadata.read(provider.metadata), document)
+    except AWSError as reason:
+        raise SignInRefused(REFUSED.format(reason.message)) from reason
 
 
 def _choice(text: str) -> Choice | None:

@@ -144,11 +144,15 @@ def detail(request: ConsoleRequest) -> HttpResponse:
             "metadata": found.get("SAMLMetadataDocument", "")[:_SHOWN],
             "settings": settings,
             "settings_problem": problem,
-            "callback": saml_address(request) if saml else callback_address(request),
+            "callback": _saml_address(request, found) if saml else callback_address(request),
             "edit_action": f"iam:{SamlEditForm.action if saml else OpenIDConnectEditForm.action}",
             "delete_action": f"iam:Delete{'SAML' if saml else 'OpenIDConnect'}Provider",
         },
     )
+
+
+def _saml_address(request: ConsoleRequest, provider: dict[str, Any]) -> str:
+    return saml_address(request, provider["SAMLProviderUUID"] if provider["PrivateKeyList"] else "")
 
 
 def _settings(request: ConsoleRequest, arn: str) -> identity_providers.Settings:

@@ -27,7 +27,7 @@ NO_PAGE = {
     "audit/checkpoint/", "audit/consistency/", "audit/proof/<uuid:event_id>/",
     "classes/accounts/notice/", "classes/accounts/credentials.txt", "learn/<slug:lesson>/lesson.zip",
     "drills/end/", "principals/security-credentials/recovery-codes/", "principals/password-policy/second-factor/",
-    "principals/sign-in/saml/",
+    "principals/sign-in/saml/", "principals/sign-in/saml/<slug:provider_id>/",
 }  # fmt: skip
 SAMPLES = "/styleguide/"  # it shows the body of an error page, which has a heading of its own
 EXPECTED = {"/no/such/page/": 404, "/theme/": 405, "/join/pages/": 404}  # no such link to a class

@@ -159,6 +159,7 @@ def addresses(made: Samples) -> dict[str, list[str]]:
         "stores/<slug:kind>/<str:store_id>/edit/": [],
         **{f"stores/<slug:kind>/<str:store_id>/{each}/": [f"{STORE}/{each}/"] for each in STORE_ACTIONS},
         "play/<slug:operation>/": [f"/play/{play}/" for play in PLAYS],
+        "principals/sign-in/saml/<slug:provider_id>/": ["/principals/sign-in/saml/none/"],
         "principals/sign-in/by/<int:provider>/": [],  # it leads to a provider (tests/principals/sign_in/test_provider.py)
         "principals/users/<str:name>/groups/": [f"/principals/users/{name}/groups/?remove={name}"],
         "principals/users/<str:name>/access-keys/<str:key_id>/": [

@@ -18,25 +18,27 @@ from principals.sign_in import steps
 from principals.sign_in.views.sign_in import refused
 
 
-def saml_address(request: HttpRequest) -> str:
-    """Where responses are posted to: what the provider has to name as their recipient."""
-    return f"{public_address.of(request)}{reverse('sign-in-saml')}"
+def saml_address(request: HttpRequest, provider_id: str = "") -> str:
+    """Where responses are posted to: what the provider has to name as their recipient. One that encrypts has an address of its own, as at
+    AWS, because an encrypted response does not say who can open it."""
+    path = reverse("sign-in-saml", args=[provider_id] if provider_id else [])
+    return f"{public_address.of(request)}{path}"
 
 
 @csrf_exempt
 @require_POST
 @sensitive_post_parameters("SAMLResponse")
-def consume(request: HttpRequest) -> HttpResponse:
+def consume(request: HttpRequest, provider_id: str = "") -> HttpResponse:
     response, after = request.POST.get("SAMLResponse", ""), redirects.safe(request, request.POST.get("RelayState", ""))
     try:
-        choices = identity_providers.saml_choices(response)
+        choices = identity_providers.saml_choices(response, provider_id)
         wanted = request.POST.get("role", "")
         chosen = choices[0] if len(choices) == 1 else next((each for each in choices if each.role_arn == wanted), None)
         if chosen is None:
             context = {"choices": choices, "response": response, "after": after}
             return render(request, "principals/sign_in_saml.html", context)
         found = identity_providers.saml_finish(
-            response, chosen, recipient=saml_address(request), **steps.browser(request)
+            response, chosen, recipient=saml_address(request, provider_id), **steps.browser(request)
         )
     except signin.SignInRefused as refusal:
         return refused(request, str(refusal))

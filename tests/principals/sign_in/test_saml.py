@@ -19,14 +19,14 @@ ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 ROLES = "https://aws.amazon.com/SAML/Attributes/Role"
 
 
-def post(response: str, browser: Client | None = None, **more: str) -> tuple[Client, Any]:
+def post(response: str, browser: Client | None = None, at: str = ACS, **more: str) -> tuple[Client, Any]:
     """A browser that sends no token of our forms, as one that comes from the provider's site."""
     browser = browser or Client(enforce_csrf_checks=True)
-    return browser, browser.post(ACS, {"SAMLResponse": response, **more})
+    return browser, browser.post(at, {"SAMLResponse": response, **more})
 
 
-def refusal(response: str) -> str:
-    browser, answer = post(response)
+def refusal(response: str, at: str = ACS) -> str:
+    browser, answer = post(response, at=at)
     assert answer.status_code == 403
     assert "sessionid" not in browser.cookies, "whoever connects could fill the database with sessions"
     assert browser.get("/keys/").status_code == 302
@@ -53,19 +53,27 @@ def test_a_response_signs_in_once_as_the_role_it_names(account: TestAccount) -> 
     assert "it was used before" in logins(account)[0]["errorMessage"]
 
 
-def test_an_encrypted_response_signs_in_by_a_provider_that_opens_it(account: TestAccount) -> None:
+def test_an_encrypted_response_signs_in_at_its_providers_own_address(account: TestAccount, signed_in: Client) -> None:
+    iam = account.client("iam")
     provider, role = create(account), trusting(account, policy=ALL)
+    number = iam.get_saml_provider(SAMLProviderArn=provider)["SAMLProviderUUID"]
+    own = f"{ACS}{number}/"
     roles = {ROLES: [f"{role},{provider}", f"{provider},arn:aws:iam::{account.account_id}:role/none"]}
-    response = idp.response(role, provider, recipient=HERE, attributes=roles, encrypt=idp.encryption())
+    given: dict[str, Any] = {"recipient": f"http://testserver{own}", "attributes": roles, "encrypt": idp.encryption()}
+    response = idp.response(role, provider, **given)
+    assert "no private key" in refusal(response, own)
+    iam.update_saml_provider(SAMLProviderArn=provider, AddPrivateKey=idp.private_key())
+    assert given["recipient"] in text(signed_in.get(f"/principals/identity-providers/one/?arn={provider}"))
     assert "cannot be read, or gives no role" in refusal(response)
-    account.client("iam").update_saml_provider(SAMLProviderArn=provider, AddPrivateKey=idp.private_key())
-    browser, answer = post(response)
-    assert "Choose a role" in text(answer)
-    assert post(response, browser, role=role)[1]["Location"] == "/"
+    assert "cannot be read, or gives no role" in refusal(response, f"{ACS}NONE/")
+    browser, answer = post(response, at=own)
+    assert f'action="{own}"' in answer.content.decode()
+    assert post(response, browser, at=own, role=role)[1]["Location"] == "/"
     assert f"{account.account_id}:assumed-role/people/ann" in text(browser.get("/settings/profile/"))
-    assert "it was used before" in text(post(response, role=role)[0].get("/principals/sign-in/"))
-    forged = idp.response(role, provider, recipient=HERE, key="one", encrypt=idp.encryption())
-    assert "cannot be read, or gives no role" in refusal(forged)
+    assert "it was used before" in text(post(response, at=own, role=role)[0].get("/principals/sign-in/"))
+    assert "signature invalid" in refusal(idp.response(role, provider, key="one", **given), own)
+    elsewhere = idp.response(role, provider, recipient=HERE, encrypt=idp.encryption())
+    assert "for another service" in refusal(elsewhere, own)
 
 
 def test_of_several_roles_one_is_chosen(account: TestAccount) -> None:
