@@ -57,7 +57,11 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("AddCosignature", "Keep a witness's signature under a checkpoint of the audit record."),
     ConsoleAction("AnswerQuestion", "Answer a question of a lesson, for the record."),
     ConsoleAction("ApproveKeyDeletion", "Approve, as the second person, what another asked to delete.", "key"),
-    ConsoleAction("ApproveTrailRemoval", "Approve that the operator removes the oldest records of the audit trail."),
+    ConsoleAction(
+        "ApproveTrailRemoval",
+        "Approve that the operator removes the oldest records of the audit trail.",
+        refused_to_members=True,
+    ),
     ConsoleAction("ChangeDeletionRule", "Switch on, and with a second person off, that deletions need two persons."),
     ConsoleAction(
         "ChangeSignInRule", "Switch on and off that everyone who signs in with a password needs a second factor."
@@ -70,7 +74,12 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction(
         "ListKeyDeletionRequests", "See which deletions wait for a second person, and were decided.", reads=True
     ),
-    ConsoleAction("ListSinks", "See where the record is streamed to, and how far behind that is.", reads=True),
+    ConsoleAction(
+        "ListSinks",
+        "See where the record is streamed to, and how far behind that is.",
+        reads=True,
+        refused_to_members=True,
+    ),
     ConsoleAction(
         "ListSignInProviders", "See how people sign in by identity providers, and who a token would become.", reads=True
     ),
@@ -112,7 +121,11 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ),
     ConsoleAction("RegisterPasskey", "Register a passkey as one's own second factor.", resource="user"),
     ConsoleAction("RejectKeyDeletion", "Reject what another person asked to delete.", "key"),
-    ConsoleAction("RejectTrailRemoval", "Reject that the operator removes the oldest records of the audit trail."),
+    ConsoleAction(
+        "RejectTrailRemoval",
+        "Reject that the operator removes the oldest records of the audit trail.",
+        refused_to_members=True,
+    ),
     ConsoleAction("RequestKeyDeletion", "Ask a second person to approve a deletion, and withdraw that.", "key"),
     ConsoleAction("RunComplianceChecks", "Run the compliance checks and keep their results."),
     ConsoleAction(

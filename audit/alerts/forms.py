@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from audit.alerts.kinds import KINDS, Kind
 from audit.alerts.models import AlertRule
 from console.forms import mark_needed
+from engine.public import member_accounts
 
 _MOST_ADDRESSES = 10
 _webhook = URLValidator(schemes=["https", "http"])
@@ -72,6 +73,7 @@ class RuleForm(forms.Form):
 
     def clean_emails(self) -> str:
         addresses = list(dict.fromkeys(str(self.cleaned_data["emails"]).split()))
+        self._sent(bool(addresses))
         if addresses and not settings.EMAIL_HOST:
             raise ValidationError(_("This installation sends no e-mail: KMSCONSOLE_SMTP_URL is not set."))
         if len(addresses) > _MOST_ADDRESSES:
@@ -82,9 +84,15 @@ class RuleForm(forms.Form):
 
     def clean_webhook(self) -> str:
         url = str(self.cleaned_data["webhook"])
+        self._sent(bool(url))
         if url:
             _webhook(url)
         return url
+
+    def _sent(self, wanted: bool) -> None:
+        """What another account manages, a student's account, connects to nothing. Raises ValidationError."""
+        if wanted and member_accounts.is_member(self._account_id):
+            raise ValidationError(_("The account of a class sends nothing: its alerts are shown on the page Alerts."))
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from audit.alerts.kinds import KINDS, VERIFICATION, Event, Found, key_arn
 from audit.alerts.models import Alert, AlertRule, Delivery
+from engine.public import member_accounts
 from keys import leases
 from keys.record import events as record
 
@@ -127,16 +128,21 @@ def _keep(rule: AlertRule, found: Found, event: Event | None) -> None:
         **(_of(event) if event else {}),
     )
     now = timezone.now()
-    targets = [(Delivery.EMAIL, rule.emails)] if rule.emails else []
-    if rule.webhook:
-        targets.append((Delivery.WEBHOOK, rule.webhook))
     Delivery.objects.bulk_create(
-        [Delivery(alert=alert, channel=channel, target=target, due=now) for channel, target in targets]
+        [Delivery(alert=alert, channel=channel, target=target, due=now) for channel, target in _targets(rule)]
     )
     if alert.pk % 100 == 0:
         kept = Alert.objects.filter(account_id=rule.account_id).order_by("-pk").values_list("pk", flat=True)
         if oldest := kept[_KEPT : _KEPT + 1].first():
             Alert.objects.filter(account_id=rule.account_id, pk__lte=oldest).delete()
+
+
+def _targets(rule: AlertRule) -> list[tuple[str, str]]:
+    """A student's account connects to nothing: its alerts are shown."""
+    if member_accounts.is_member(rule.account_id):
+        return []
+    found = ((Delivery.EMAIL, rule.emails), (Delivery.WEBHOOK, rule.webhook))
+    return [(channel, target) for channel, target in found if target]
 
 
 def _of(event: Event) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from engine.iam import member_accounts
 from engine.trail import (
     log,
     log_comparison,
@@ -136,8 +137,11 @@ def removed_through() -> int:
 
 
 def removal_asked(account_id: str) -> tuple[Request, removal.Decision] | None:
-    """What the operator of the machine asks to remove of the account's records, and what the account has said to it."""
-    request = None if connection.vendor == "postgresql" else segments.load(_trail()).request
+    """What the operator of the machine asks to remove of the account's records, and what the account has said to it. None for an account
+    that another one manages: it does not decide."""
+    if connection.vendor == "postgresql" or member_accounts.is_member(account_id):
+        return None
+    request = segments.load(_trail()).request
     said = removal.decisions(request, [account_id]) if request is not None else []
     return (request, said[0]) if request is not None and said else None
 

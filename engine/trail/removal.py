@@ -1,7 +1,7 @@
 """Removing whole segments of the oldest records, so that what is gone is known to be gone.
 
 The operator of the machine asks for it, and every account that has records there has to approve by the console's own action
-`kmsconsole:ApproveTrailRemoval`: two persons, and the approval is an event of the trail. What stays of a removed segment: its signed
+`kmsconsole:ApproveTrailRemoval` (of those that another account manages that one alone decides): two persons, and the approval is an event of the trail. What stays of a removed segment: its signed
 checkpoint, and the tree's hashes of its records (engine.trail.leaves). A statement signed by the installation's key says which records were
 removed, when, by whom and why; an event RemoveTrailSegments in every account says the same. Without such a statement missing records are
 missing (engine.trail.verification).
@@ -136,14 +136,15 @@ def require_open(trail: Path, request_id: str) -> Request:
 # --- carried out
 
 
-def carry_out(trail: Path, records: Records, accounts: Sequence[str]) -> Removal:
-    """Remove what was asked for and approved. Raises RemovalRefused, LogRewritten, TrailUnavailable."""
+def carry_out(trail: Path, records: Records, accounts: Sequence[str], deciding: Sequence[str]) -> Removal:
+    """Remove what was asked for and approved by those of the accounts that are `deciding`. Raises RemovalRefused, LogRewritten,
+    TrailUnavailable."""
     with segment_work.lock(trail):
         found = segments.load(trail)
         if found.pending is None:
             if found.request is None:
                 raise RemovalRefused("no removal was asked for")
-            said = decisions(found.request, accounts)
+            said = decisions(found.request, deciding)
             if rejected := next((each for each in said if each.by and not each.approved), None):
                 segments.store(trail, replace(found, request=None))
                 raise RemovalRefused(f"it was rejected by {rejected.by}, and is withdrawn")

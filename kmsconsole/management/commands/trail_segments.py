@@ -104,17 +104,22 @@ class Command(BaseCommand):
         accounts = list(Account.objects.order_by("account_id").values_list("account_id", flat=True))
         found = segments.load(self._trail)
         if found.request is None and found.pending is None:
-            self._ask(options, accounts)
+            self._ask(options)
             return
         if options["dry_run"]:
             self._list(options)
             return
         for account in accounts:
             history.take_in(account)  # what changed keys and principals stays known
-        done = removal.carry_out(self._trail, log_records.of_account(""), accounts)
+        done = removal.carry_out(self._trail, log_records.of_account(""), accounts, self.deciding())
         self.stdout.write(removals.statement(done).sentence())
 
-    def _ask(self, options: dict[str, Any], accounts: list[str]) -> None:
+    def deciding(self) -> list[str]:
+        """A student's account is the class's to decide for, also when nobody signs in to it any more."""
+        rows = Account.objects.filter(membership=None).order_by("account_id")
+        return list(rows.values_list("account_id", flat=True))
+
+    def _ask(self, options: dict[str, Any]) -> None:
         days = options["older_than"] or settings.KMSCONSOLE.trail_retention_days
         if not days:
             raise CommandError("say what is old enough: --older-than, or KMSCONSOLE_TRAIL_RETENTION_DAYS")
@@ -133,7 +138,7 @@ class Command(BaseCommand):
             raise CommandError("--reason must say why the records are removed")
         by = f"the operator of the machine ({getpass.getuser()})"
         made = removal.ask(self._trail, due[-1], by, f"older than {days} days: {options['reason']}")
-        waits = [each.account for each in removal.decisions(made, accounts)]
+        waits = [each.account for each in removal.decisions(made, self.deciding())]
         self.stdout.write(
             f"asked for. It waits for the approval of account {', '.join(waits)} (page Verify integrity); then run "
             "`trail_segments remove` again"

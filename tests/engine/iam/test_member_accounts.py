@@ -138,7 +138,9 @@ def test_a_managed_account_manages_none_and_uses_no_connection_of_the_servers(ac
 
     with pytest.raises(AWSError, match="manages has no accounts"):
         make(student.account)
-    for action in ("ManageClasses", "OpenClassAccount", "ReadClassRecord", "ManageConnections", "UseConnection"):
+    managing = ("ManageClasses", "OpenClassAccount", "ReadClassRecord", "ManageConnections", "UseConnection")
+    of_installation = ("ApproveTrailRemoval", "RejectTrailRemoval", "ListSinks")
+    for action in (*managing, *of_installation):
         with pytest.raises(AWSError, match="service control policy"):
             console_actions.authorize(context, f"kmsconsole:{action}")
 

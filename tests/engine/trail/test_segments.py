@@ -70,7 +70,7 @@ def remove(trail: OwnTrail, number: int = 1) -> None:
             "operator of the machine",
             "older than asked for",
         )
-    removal.carry_out(trail.folder, trail, [])
+    removal.carry_out(trail.folder, trail, [], [])
 
 
 def all_there(trail: OwnTrail, first: int = 1) -> None:

@@ -11,10 +11,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from audit.alerts import watch
+from audit.alerts.models import Alert, AlertRule, Delivery
 from engine.wire.services import SERVICES
+from kmsconsole.management.commands import trail_segments
 from learn.class_accounts import join_links, urls
 from tests.conftest import TestUser, new_account, sign_in_browser
 from tests.support import members, raw, samples
+from tests.support.answers import text
 from tests.support.calls import EVERY, Calls
 from tests.support.class_accounts import make
 from tests.support.long_form import LONG
@@ -121,3 +125,25 @@ def test_a_student_takes_no_role_of_another_students_account_nor_of_the_teachers
 def test_a_student_makes_no_classes_and_connects_to_nothing(world: World) -> None:
     assert world.browser.get("/classes/accounts/new/").status_code == 403
     assert world.browser.get("/settings/endpoints/new/").status_code == 403
+
+
+def test_a_student_has_no_say_over_the_record_of_the_installation(world: World) -> None:
+    deciding = trail_segments.Command().deciding()
+    assert world.teacher in deciding
+    assert world.ada.account.account_id not in deciding
+    assert world.browser.get("/audit/sinks/").status_code == 403
+
+
+def test_a_students_alerts_are_shown_and_sent_nowhere(world: World) -> None:
+    given = {"name": "deletions", "kind": "deletion", "enabled": "on", "denials": "3", "minutes": "5"}
+    for target in ({"webhook": "http://10.0.0.1:8080/"}, {"emails": "a@example.org"}):
+        answer = world.browser.post("/audit/alerts/new/", {**given, **target})
+        assert "The account of a class sends nothing" in text(answer)
+    assert world.browser.post("/audit/alerts/new/", given).status_code == 302
+    AlertRule.objects.update(webhook="http://10.0.0.1:8080/")  # of before this was refused
+    kms = world.ada.client("kms")
+    kms.schedule_key_deletion(KeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    while watch.look():
+        pass
+    assert Alert.objects.filter(account_id=world.ada.account.account_id).exists()
+    assert not Delivery.objects.exists()
