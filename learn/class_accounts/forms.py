@@ -42,9 +42,12 @@ class RosterForm(forms.Form):
         if given.size > _MOST_BYTES:
             raise forms.ValidationError(_("The file is too large for a list of students."))
         try:
-            return str(given.read().decode("utf-8-sig"))
+            text = str(given.read().decode("utf-8-sig"))
         except UnicodeDecodeError as reason:
             raise forms.ValidationError(_("The file is not text in UTF-8.")) from reason
+        if "\0" in text:  # which no database keeps
+            raise forms.ValidationError(_("The file is not text in UTF-8."))
+        return text
 
     @property
     def people(self) -> list[Person]:

@@ -77,6 +77,13 @@ def test_a_card_has_a_profile_and_an_environment_with_the_public_address(
     assert profile.get_credentials().access_key == card.access_key_id
 
 
+@pytest.mark.parametrize("content", [b"A\0da, a@example.org", b"\xff\xfe"])
+def test_a_roster_that_is_no_text_is_refused(browser: Client, content: bytes) -> None:
+    sent = SimpleUploadedFile("roster.csv", content)
+    answer = browser.post("/classes/accounts/new/", {**FORM, "students": "", "roster": sent})
+    assert "The file is not text in UTF-8." in answer.content.decode()
+
+
 def test_a_roster_comes_as_a_csv_file_too(account: TestAccount, browser: Client) -> None:
     sent = SimpleUploadedFile("roster.csv", "Name;E-Mail\nJürgen Groß;j@example.com\n".encode())
     answer = browser.post("/classes/accounts/new/", {**FORM, "students": "Ada", "roster": sent, "shared": "1"})

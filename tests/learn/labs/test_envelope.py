@@ -70,10 +70,16 @@ def test_a_changed_bit_releases_nothing(account: TestAccount, signed_in: Client,
     assert b"secret secret" not in answer.content
 
 
-def test_a_cut_or_foreign_file_is_no_envelope(account: TestAccount, signed_in: Client) -> None:
-    answer = signed_in.post(
-        "/lab/envelope/", {"step": "open", "envelope": SimpleUploadedFile("x", b"%PDF-1.7 something")}
-    )
+_HALF = (
+    rb'{"key": "k", "encryptedDataKey": "", "encryptionContext": {}, "nonce": "MDAwMDAwMDAwMDAw", "fileName": "\ud800"}'
+)
+
+
+@pytest.mark.parametrize(
+    "content", [b"%PDF-1.7 something", envelope.MAGIC + len(_HALF).to_bytes(4, "big") + _HALF + bytes(64)]
+)
+def test_a_cut_or_foreign_file_is_no_envelope(account: TestAccount, signed_in: Client, content: bytes) -> None:
+    answer = signed_in.post("/lab/envelope/", {"step": "open", "envelope": SimpleUploadedFile("x", content)})
     assert "This is no envelope of this lab" in text(answer)
 
 
