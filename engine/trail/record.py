@@ -17,9 +17,8 @@ from botocore.model import OperationModel, Shape
 from engine.context import CallContext, new_id
 from engine.iam.principal import Principal
 from engine.wire.errors import AWSError
+from engine.wire.services import is_secret
 
-# One-time codes, which botocore's models do not call sensitive.
-_CODES = frozenset({"AuthenticationCode1", "AuthenticationCode2", "TokenCode"})
 _View = Callable[[Any], Any]
 USER_AGENT = 1024  # characters that a record shows of it, as AWS does: whoever tries to sign in may send any
 _views: dict[int, _View | None] = {}
@@ -234,14 +233,14 @@ def _view(shape: Shape) -> _View | None:
 
 def _compile(shape: Shape, within: frozenset[str]) -> _View | None:
     """`within` names the structures around: one that contains itself is shown down to where it does."""
-    if shape.type_name == "blob" or shape.metadata.get("sensitive"):
+    if is_secret(shape):
         return None
     if shape.name in within:
         return None
     if shape.type_name == "structure":
         within |= {shape.name}
         members = [(name, name[0].lower() + name[1:], _compile(each, within)) for name, each in shape.members.items()]
-        shown = [(name, label, view) for name, label, view in members if view is not None and name not in _CODES]
+        shown = [(name, label, view) for name, label, view in members if view is not None]
         return lambda value: {
             label: value[name] if view is _identity else view(value[name])
             for name, label, view in shown

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from botocore.loaders import Loader
-from botocore.model import OperationModel, ServiceModel
+from botocore.model import OperationModel, ServiceModel, Shape
 
 from engine.wire import ec2
 
@@ -190,3 +190,12 @@ def pattern(java: str) -> re.Pattern[str]:
     for before, after in _JAVA_CLASSES:
         python = python.replace(before, after)
     return re.compile(python, flags)
+
+
+# One-time codes, which botocore's models do not call sensitive.
+_CODES = frozenset({"authenticationCodeType", "tokenCodeType"})
+
+
+def is_secret(shape: Shape) -> bool:
+    """Whether a value is repeated in no error and no record."""
+    return shape.type_name == "blob" or bool(shape.metadata.get("sensitive")) or shape.name in _CODES

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.model import OperationModel, Shape
 
 from engine.wire.errors import AWSError
-from engine.wire.services import SERVICES, Service, pattern
+from engine.wire.services import SERVICES, Service, is_secret, pattern
 
 # Appends to `problems` what is wrong with `value`, which is the member at `path`.
 Check = Callable[[Any, str, list[str]], None]
@@ -72,7 +72,7 @@ def _problem(value: Any, path: str, sentence: str, hide: bool) -> str:
 
 def _secret(shape: Shape) -> bool:
     """Whether the shape or anything in it must not be quoted."""
-    if shape.metadata.get("sensitive") or shape.type_name == "blob":
+    if is_secret(shape):
         return True
     if shape.type_name == "list":
         return _secret(shape.member)

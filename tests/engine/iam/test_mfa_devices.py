@@ -204,3 +204,18 @@ def test_codes_tried_at_the_same_moment_count_each_other(
     monkeypatch.setattr(mfa, "_match", slow_match)
     assert not mfa.verify(device, "000000")
     assert looked_at == mfa.ATTEMPTS
+
+
+def test_a_code_that_is_none_is_repeated_in_no_answer_and_no_record(account: TestAccount, iam: Any) -> None:
+    mark, serial = "my-password", f"arn:aws:iam::{account.account_id}:mfa/phone"
+    sts = account.client("sts")
+    asked = [
+        (sts.get_session_token, {"TokenCode": mark}),
+        (sts.assume_role, {"RoleArn": f"{account.root_arn[:-4]}role/r", "RoleSessionName": "one", "TokenCode": mark}),
+        (iam.enable_mfa_device, {"UserName": "admin", "AuthenticationCode1": mark, "AuthenticationCode2": mark}),
+    ]
+    for call, parameters in asked:
+        assert mark not in refused(call, SerialNumber=serial, **parameters)[1]
+    events = account.client("cloudtrail").lookup_events()["Events"]
+    assert {each["EventName"] for each in events} >= {"GetSessionToken", "AssumeRole", "EnableMFADevice"}
+    assert mark not in json.dumps([each["CloudTrailEvent"] for each in events])
