@@ -151,10 +151,12 @@ def list_server(context: CallContext, parameters: dict[str, Any]) -> Answer:
 
 def update_server(context: CallContext, parameters: dict[str, Any]) -> Answer:
     row = _permitted(context, parameters)
-    name = parameters.get("NewServerCertificateName", row.name)
-    if name.lower() != row.name.lower():
-        _refuse_existing(context, name)
-    row.name, row.path = name, parameters.get("NewPath", row.path)
+    before = row.name
+    row.name = parameters.get("NewServerCertificateName", row.name)
+    row.path = parameters.get("NewPath", row.path)
+    entities.permit(context, row.arn, row)  # for the new name too
+    if row.name.lower() != before.lower():
+        _refuse_existing(context, row.name)
     row.save(update_fields=["name", "path"])
     return {}
 

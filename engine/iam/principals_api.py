@@ -152,12 +152,15 @@ list_roles = _list(Role, "Roles", lambda row: entities.without(entities.role_ent
 
 
 def _rename(context: CallContext, kind: Kind, parameters: dict[str, Any]) -> Answer:
+    """Who may for what it is called and for what it is to be called (API Reference, UpdateUser): else one would move users into a path that
+    others trust."""
     row = entities.permitted(context, kind, parameters)
-    new_name = parameters.get(f"New{kind.parameter}")
-    if new_name and new_name.lower() != row.name.lower():
-        entities.refuse_existing(context, kind, new_name)
-    row.name = new_name or row.name
+    before = row.name
+    row.name = parameters.get(f"New{kind.parameter}") or row.name
     row.path = parameters.get("NewPath") or row.path
+    entities.permit(context, row.arn, row)
+    if row.name.lower() != before.lower():
+        entities.refuse_existing(context, kind, row.name)
     row.save()
     entities.touched(context)
     return {}

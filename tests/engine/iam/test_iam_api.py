@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from engine import clock
@@ -201,6 +202,27 @@ def test_a_group_is_renamed_and_shows_its_users(account: TestAccount) -> None:
     assert [group["GroupName"] for group in iam.list_groups(PathPrefix="/staff/")["Groups"]] == ["viewers"]
     iam.update_user(UserName="ann", NewUserName="Ann")
     assert iam.get_user(UserName="ann")["User"]["UserName"] == "Ann"
+
+
+@pytest.mark.parametrize(
+    ("action", "change"),
+    [
+        ("iam:UpdateUser", {"UserName": "ann", "NewPath": "/admins/"}),
+        ("iam:UpdateUser", {"UserName": "ann", "NewUserName": "boss"}),
+        ("iam:UpdateGroup", {"GroupName": "readers", "NewPath": "/admins/"}),
+    ],
+)
+def test_who_renames_may_for_the_new_name_too(account: TestAccount, action: str, change: dict[str, str]) -> None:
+    iam = account.client("iam")
+    iam.create_user(UserName="ann", Path="/team/")
+    iam.create_group(GroupName="readers", Path="/team/")
+    named = [f"arn:aws:iam::{account.account_id}:{each}" for each in ("user/team/ann*", "group/team/*")]
+    statement = {"Effect": "Allow", "Action": action, "Resource": named}
+    renames = account.create_user("bob", json.dumps({"Version": "2012-10-17", "Statement": [statement]})).client("iam")
+    call = getattr(renames, xform_name(action.partition(":")[2]))
+    code, message = refusal(call, **change)
+    assert (code, "/admins/" in message or "boss" in message) == ("AccessDenied", True)
+    assert renames.update_user(UserName="ann", NewUserName="anna") if action == "iam:UpdateUser" else True
 
 
 def test_a_roles_trust_is_changed_and_holds_at_once(account: TestAccount) -> None:
