@@ -11,7 +11,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from lxml.etree import LxmlError
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
@@ -34,6 +36,10 @@ _SIGNED = SignatureConfiguration(
     ),
     digest_algorithms=frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512}),
 )
+
+
+# What a signature can be that is none: signxml lets lxml's and cryptography's own errors through.
+_NO_SIGNATURE = (SignXMLException, LxmlError, UnsupportedAlgorithm, ValueError, TypeError, LookupError)
 
 
 def invalid(message: str) -> AWSError:
@@ -95,7 +101,7 @@ def _covered(document: bytes, metadata: IdentityProvider) -> Any:
     for certificate in metadata.certificates:
         try:
             found = XMLVerifier().verify(document, x509_cert=certificate, expect_config=_SIGNED)
-        except (SignXMLException, ValueError, TypeError, LookupError) as reason:
+        except _NO_SIGNATURE as reason:
             logger.info("a SAML response is not signed by a certificate of its metadata: %s", type(reason).__name__)
             continue
         if not isinstance(found, list) and found.signed_xml is not None:

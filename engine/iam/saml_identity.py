@@ -21,7 +21,7 @@ from engine.iam import identity_providers, saml_assertion, saml_keys, saml_metad
 from engine.iam.models import SAMLProvider
 from engine.iam.principal import Principal
 from engine.iam.saml_assertion import invalid
-from engine.iam.saml_metadata import NAMES, IdentityProvider
+from engine.iam.saml_metadata import NAMES, IdentityProvider, NotSaml
 from engine.wire.errors import AWSError
 
 ATTRIBUTES = "https://aws.amazon.com/SAML/Attributes/"
@@ -179,7 +179,10 @@ def check(account_id: str, provider_arn: str, role_arn: str, response: str) -> I
         document = base64.b64decode("".join(response.split()), validate=True)
     except (binascii.Error, ValueError) as reason:
         raise invalid("Invalid base64 SAMLResponse") from reason
-    metadata = saml_metadata.read(provider.metadata)
+    try:
+        metadata = saml_metadata.read(provider.metadata)
+    except NotSaml as reason:  # of before metadata was looked at as it is now
+        raise invalid("Response signature invalid") from reason
     assertion = assertion_of(provider, metadata, document)
     issuer = assertion.find("saml:Issuer", NAMES)
     if issuer is None or _text(issuer) != metadata.entity_id:

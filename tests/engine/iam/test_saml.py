@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from tests.conftest import TestAccount, make_client
 from tests.engine.iam.test_web_identity import refused, unsigned_sts
@@ -61,7 +62,14 @@ def test_a_provider_is_created_shown_changed_and_deleted(account: TestAccount) -
         409,
         "EntityAlreadyExists",
     )
-    for document in ("x" * 1000, "<a/>" + " " * 1000, idp.metadata().replace("IDPSSODescriptor", "SPSSODescriptor")):
+    start, end = "<ds:X509Certificate>", "</ds:X509Certificate>"
+    certificate = start + idp.metadata().partition(start)[2].partition(end)[0] + end
+    wrong = (
+        *("x" * 1000, "<a/>" + " " * 1000),
+        idp.metadata().replace("IDPSSODescriptor", "SPSSODescriptor"),
+        idp.metadata().replace(certificate, certificate * 21),
+    )
+    for document in wrong:
         assert refused(iam.create_saml_provider, Name="other", SAMLMetadataDocument=document)[1:] == (
             "InvalidInput",
             "Could not parse metadata",
@@ -171,3 +179,28 @@ def test_a_response_that_was_changed_or_is_none_is_refused(account: TestAccount)
     assert refused(assume, role=role, provider=provider, assertion=dtd)[2] == "Invalid SAMLResponse"
     gone = provider.replace("company", "nobody")
     assert refused(assume, role=role, provider=gone, assertion="abcd")[2] == "Specified provider doesn't exist"
+
+
+@pytest.mark.parametrize(
+    ("of_signature", "instead"), [("ds:SignedInfo", "ds:Other"), ("ds:DigestValue", "ds:Other"), ("rsa-sha256", "none")]
+)
+def test_a_signature_that_is_none_is_refused(account: TestAccount, of_signature: str, instead: str) -> None:
+    provider, role = create(account), trusting(account)
+    whole = base64.b64decode(idp.response(role, provider)).decode()
+    assert of_signature in whole
+    forged = base64.b64encode(whole.replace(of_signature, instead).encode()).decode()
+    assert refused(assume, role=role, provider=provider, assertion=forged)[1:] == (
+        "InvalidIdentityToken",
+        "Response signature invalid",
+    )
+
+
+def test_a_certificate_of_a_kind_that_nobody_knows_signs_nothing(account: TestAccount) -> None:
+    provider, role = create(account), trusting(account)
+    known, unknown = bytes.fromhex("06092a864886f70d010101"), bytes.fromhex("06092a864886f70d01017f")  # rsaEncryption
+    der = idp.certificate().public_bytes(serialization.Encoding.DER)
+    assert known in der
+    written = [base64.b64encode(each).decode() for each in (der, der.replace(known, unknown))]
+    metadata = idp.metadata().replace(*written)
+    account.client("iam").update_saml_provider(SAMLProviderArn=provider, SAMLMetadataDocument=metadata)
+    assert refused(assume, role=role, provider=provider)[1] == "InvalidIdentityToken"
