@@ -243,7 +243,8 @@ def _perform(held: PendingResponse, call: Call, context: CallContext, request: H
     try:
         operation = _operation(call)
         writes = operation.writes
-        throttling.take(context.account_id, context.region, call.service, context.operation)
+        unsigned = call.operation.auth_type == "none"
+        throttling.take(context.account_id, context.region, call.service, context.operation, unsigned=unsigned)
         credentials.refuse_out_of_reach(context.principal, call.service, context.operation)
         parameters = protocol.parse(call, request)
         if call.service == "kms":

@@ -114,9 +114,12 @@ def configure(setting: str, workers: int = 1) -> None:
         }
 
 
-def take(account_id: str, region: str, service: str, operation: str) -> None:
-    """Count one call. Raises ThrottlingException in AWS's words."""
+def take(account_id: str, region: str, service: str, operation: str, *, unsigned: bool = False) -> None:
+    """Count one call. Raises ThrottlingException in AWS's words. Those that nobody has signed count by themselves: anybody may send them,
+    and would else use up what the account may call."""
     own = _rate_of_account(account_id)
+    if unsigned:
+        account_id = f"{account_id} unsigned"
     rates = _rates[service]
     family, rate = rates.get(operation) or rates.get("") or _UNLIMITED
     if rate:

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import serialization
 
-from engine import https_client, inprocess
+from engine import https_client, inprocess, throttling
 from engine.iam import provider_keys
 from tests.conftest import TestAccount, make_client
 from tests.support import clients
@@ -284,6 +284,17 @@ def test_a_silent_provider_holds_up_no_other_account(
         for asking, told in ((account, NO_KEY), (other_account, "Not authorized")):  # whose role trusts another
             create_provider(asking, Url=issuer)
             assert told in refused(assume, arn=trusting(asking), token=idp.token(iss=issuer))[2]
+
+
+def test_what_nobody_signed_uses_up_no_quota_of_the_account(account: TestAccount) -> None:
+    arn = trusting(account)
+    throttling.configure("sts=3")
+    try:
+        codes = {refused(assume, arn=arn, token="no token")[1] for _ in range(5)}
+        assert "Throttling" in codes
+        assert account.client("sts").get_caller_identity()
+    finally:
+        throttling.configure("")
 
 
 def test_a_key_that_is_new_is_fetched_again(account: TestAccount, monkeypatch: pytest.MonkeyPatch) -> None:
