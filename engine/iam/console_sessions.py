@@ -87,7 +87,7 @@ def user_id(session_id: str) -> str:
         return ""
     if row.user is not None:
         return str(row.user.unique_id)
-    person = hashlib.sha256(f"{owner(row)[0]}:{row.subject}".encode()).hexdigest()[:16]
+    person = hashlib.sha256(f"{owner(row)[0]}:{row.subject}".encode()).hexdigest()[:17]  # as long as AWS's
     return f"AROA{person.upper()}"
 
 

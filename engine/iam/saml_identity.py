@@ -179,10 +179,7 @@ def check(account_id: str, provider_arn: str, role_arn: str, response: str) -> I
         document = base64.b64decode("".join(response.split()), validate=True)
     except (binascii.Error, ValueError) as reason:
         raise invalid("Invalid base64 SAMLResponse") from reason
-    try:
-        metadata = saml_metadata.read(provider.metadata)
-    except NotSaml as reason:  # of before metadata was looked at as it is now
-        raise invalid("Response signature invalid") from reason
+    metadata = metadata_of(provider)
     assertion = assertion_of(provider, metadata, document)
     issuer = assertion.find("saml:Issuer", NAMES)
     if issuer is None or _text(issuer) != metadata.entity_id:
@@ -203,6 +200,13 @@ def check(account_id: str, provider_arn: str, role_arn: str, response: str) -> I
     if tuple(sorted((role_arn, provider_arn))) not in identity.roles:
         raise AWSError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML")
     return identity
+
+
+def metadata_of(provider: SAMLProvider) -> IdentityProvider:
+    try:
+        return saml_metadata.read(provider.metadata)
+    except NotSaml as reason:  # of before metadata was looked at as it is now
+        raise invalid("Response signature invalid") from reason
 
 
 def assertion_of(provider: SAMLProvider, metadata: IdentityProvider, document: bytes) -> Any:

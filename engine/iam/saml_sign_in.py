@@ -81,7 +81,7 @@ def _opened(provider_id: str, document: bytes) -> Any:
     if provider is None:
         raise SignInRefused(_NONE)
     try:
-        return saml_identity.assertion_of(provider, saml_metadata.read(provider.metadata), document)
+        return saml_identity.assertion_of(provider, saml_identity.metadata_of(provider), document)
     except AWSError as reason:
         raise SignInRefused(REFUSED.format(reason.message)) from reason
 

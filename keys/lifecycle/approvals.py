@@ -160,6 +160,11 @@ def person(request: ConsoleRequest) -> str:
     return found
 
 
+def _is_of_one_role(user: str) -> bool:
+    """Whether an ID is of before who comes by an identity provider was one person in every role: then it does not tell who it was."""
+    return user.startswith("AROA") and len(user) < len("AROA") + 17
+
+
 def _second_person(request: ConsoleRequest, user: str, asked: datetime | None, own: str) -> None:
     """Raise NotAllowed unless who decides now is another than `user` (unique ID), who asked at `asked`; `own`: the words if not.
 
@@ -230,7 +235,7 @@ def all_requests(account_id: str) -> Any:
 
 def approve(request: ConsoleRequest, act: Act, asked: DeletionRequest, send: Callable[[], Any]) -> None:
     """Have `send` make the call, as the approver. Raises NotAllowed, or ClientError and the request goes on waiting."""
-    if not asked.asked_user:
+    if not asked.asked_user or _is_of_one_role(asked.asked_user):
         raise NotAllowed(_("Who asked for this cannot be told any more: withdraw it and ask again."))
     own = _("You have asked for this deletion yourself: someone else approves it.")
     _second_person(request, asked.asked_user, asked.asked, own)
@@ -297,7 +302,7 @@ def disable_rule(request: ConsoleRequest) -> None:
     """Raises NotAllowed unless another person has asked for it."""
     found = rule(request.signed_in.account_id)
     two = _("Switching this off needs two persons: one asks, another confirms.")
-    if not found.two_person_deletion or not found.off_asked_user:
+    if not found.two_person_deletion or not found.off_asked_user or _is_of_one_role(found.off_asked_user):
         raise NotAllowed(two)
     _second_person(request, found.off_asked_user, found.off_asked, two)
     asked = AccountRule.objects.filter(pk=found.pk, two_person_deletion=True, off_asked_user=found.off_asked_user)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from keys.models import DeletionRequest
 from tests.conftest import TestAccount
 from tests.engine.iam.test_saml import create, trusting
 from tests.support import identity_providers as idp
@@ -107,6 +108,9 @@ def test_one_person_in_two_roles_is_no_second_person(account: TestAccount, name_
     own = approving.post("/keys/approvals/", {"do": "approve", "request": waiting.pk}, follow=True)
     assert "someone else approves it" in text(own)
     assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "Enabled"
+    DeletionRequest.objects.filter(pk=waiting.pk).update(asked_user="AROA" + "1" * 16)  # of an earlier version
+    earlier = approving.post("/keys/approvals/", {"do": "approve", "request": waiting.pk}, follow=True)
+    assert "cannot be told any more" in text(earlier)
     approving.post("/settings/profile/sessions/", {"everywhere": "1"})
     assert asking.get("/keys/").status_code == 302, "signed out everywhere"
 
