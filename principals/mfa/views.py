@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -51,6 +53,17 @@ def index(request: ConsoleRequest) -> HttpResponse:
     )
 
 
+def _of_a_user(view: Callable[[ConsoleRequest], HttpResponse]) -> Callable[[ConsoleRequest], HttpResponse]:
+    """Who acts as a role, or came by an identity provider, is no user here: the name that it goes by may be somebody else's."""
+
+    @wraps(view)
+    def guarded(request: ConsoleRequest) -> HttpResponse:
+        return redirect("security-credentials") if request.signed_in.role_name else view(request)
+
+    return guarded
+
+
+@_of_a_user
 def new_device(request: ConsoleRequest) -> HttpResponse:
     """First its name, then its secret, shown once, with two of its codes to show that it is there."""
     name = request.signed_in.user_name
@@ -112,6 +125,7 @@ def _codes_page(
 
 
 @sensitive_post_parameters("passkey")
+@_of_a_user
 def new_passkey(request: ConsoleRequest) -> HttpResponse:
     """Only this page needs a script: no form can speak to a passkey."""
     signed_in, here = request.signed_in, site.of(request)
@@ -133,7 +147,7 @@ def new_passkey(request: ConsoleRequest) -> HttpResponse:
         ):
             messages.success(request, _("The passkey is your second factor from now on."))
             return redirect("security-credentials")
-    possible = site.takes_passkeys(here) and not signed_in.role_name
+    possible = site.takes_passkeys(here)
     options: dict[str, Any] = {}
     if possible:
         options, request.session[_STATE] = mfa.ask_to_register(signed_in.account_id, signed_in.user_name, here)
@@ -146,6 +160,7 @@ def new_passkey(request: ConsoleRequest) -> HttpResponse:
 
 
 @require_POST
+@_of_a_user
 def recovery_codes(request: ConsoleRequest) -> HttpResponse:
     """New ones, shown once."""
     signed_in = request.signed_in

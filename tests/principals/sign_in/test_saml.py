@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from engine.iam.models import MFADevice, RecoveryCode
 from keys.models import DeletionRequest
 from tests.conftest import TestAccount
 from tests.engine.iam.test_saml import create, trusting
 from tests.support import identity_providers as idp
+from tests.support import totp
 from tests.support.answers import text
 
 ACS = "/principals/sign-in/saml/"
@@ -88,6 +90,22 @@ def test_of_several_roles_one_is_chosen(account: TestAccount) -> None:
     assert "does not trust this sign-in" in text(post(response, role=other)[1])
     assert post(response, browser, role=role)[1]["Location"] == "/"
     assert browser.get("/keys/").status_code == 200
+
+
+def test_who_is_called_as_a_user_is_gets_no_second_factor_of_the_users(account: TestAccount) -> None:
+    totp.assign(account.client("iam"), "admin")
+    provider, role = create(account), trusting(account, policy=ALL)
+    name = {"https://aws.amazon.com/SAML/Attributes/RoleSessionName": ["admin"]}
+    browser = post(idp.response(role, provider, recipient=HERE, attributes=name), Client())[0]
+    for address in (
+        "security-credentials/recovery-codes/",
+        "security-credentials/passkey/",
+        "security-credentials/device/",
+    ):
+        answer = browser.post(f"/principals/{address}", {"passkey": "{}", "name": "mine"})
+        assert answer["Location"] == "/principals/security-credentials/", address
+    assert not RecoveryCode.objects.filter(user__account_id=account.account_id).exists()
+    assert MFADevice.objects.filter(account_id=account.account_id).count() == 1
 
 
 @pytest.mark.parametrize("name_format", ["persistent", "transient"])
