@@ -122,10 +122,10 @@ def take(account_id: str, region: str, service: str, operation: str, *, unsigned
         account_id = f"{account_id} unsigned"
     rates = _rates[service]
     family, rate = rates.get(operation) or rates.get("") or _UNLIMITED
+    if own and service not in _OF_STORES:  # first: what it refuses is nothing to remember of a Region
+        _take((account_id, "", _EVERY_CALL), own, service)
     if rate:
         _take((account_id, region, family.name), rate, service)
-    if own and service not in _OF_STORES:
-        _take((account_id, "", _EVERY_CALL), own, service)
 
 
 def _take(key: tuple[str, str, str], rate: float, service: str) -> None:

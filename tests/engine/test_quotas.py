@@ -81,3 +81,11 @@ def test_many_regions_of_one_caller_do_not_fill_the_memory(monkeypatch: pytest.M
     for number in range(200):
         throttling.take("111122223333", f"region-{number}", "kms", "Encrypt")
     assert len(throttling._buckets) <= 52
+
+
+def test_who_has_used_up_its_own_rate_fills_no_memory_and_so_resets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    throttling.configure("")
+    monkeypatch.setattr(throttling, "_rate_of_account", lambda _account: 2.0)
+    monkeypatch.setattr(throttling, "_MOST", 10)
+    passed = sum(taken("kms", "ListKeys", region=f"region-{number}") for number in range(40))
+    assert passed < 4
