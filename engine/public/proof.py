@@ -119,10 +119,11 @@ def compare(account_id: str, text: str) -> Comparison:
 
 
 def export(account_id: str, event_ids: Iterable[str]) -> Iterator[str]:
-    """The account's events of these IDs with their proofs, line by line (docs/proofs.md). Raises FAILURES."""
+    """The account's events of these IDs, the oldest first, with their proofs, line by line and as they are asked for (docs/proofs.md).
+    Raises FAILURES."""
     pages = (query.lookup(account_id, query.Lookup(event_id=each, limit=1)) for each in event_ids)
     return log_export.selected(
-        log_records.of_account(account_id), [page.sequences[0] for page in pages if page.sequences]
+        log_records.of_account(account_id), (page.sequences[0] for page in pages if page.sequences)
     )
 
 

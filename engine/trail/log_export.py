@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -25,13 +26,11 @@ _NOTE = "export"  # what the last line is signed as
 
 
 def selected(records: Records, sequences: Iterable[int]) -> Iterator[str]:
-    """The records of these numbers, each with its audit path, in the order of the log. Raises NoProof, LogRewritten and others."""
+    """The records of these numbers, which ascend, each with its audit path: looked up as they are asked for, however many. Raises NoProof,
+    LogRewritten and others; behind the first line what cannot be proved ends the export without its last line."""
     checkpoint = _checkpoint(records)
-    members = (
-        log_proofs.inclusion(records, sequence, checkpoint).members()
-        for sequence in sorted(set(sequences))
-        if sequence <= checkpoint.size
-    )
+    covered = takewhile(lambda sequence: sequence <= checkpoint.size, sequences)
+    members = (log_proofs.inclusion(records, sequence, checkpoint).members() for sequence in covered)
     lines = ({name: value for name, value in each.items() if name != "leafHash"} for each in members)
     return _lines(checkpoint, "selected", lines)
 

@@ -6,7 +6,7 @@ kmsconsole:AddCosignature, deciding on a removal of records kmsconsole:ApproveTr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from keys import service
 READ_RECORD, ADD_COSIGNATURE = "kmsconsole:ReadRecord", "kmsconsole:AddCosignature"
 APPROVE_REMOVAL, REJECT_REMOVAL = "kmsconsole:ApproveTrailRemoval", "kmsconsole:RejectTrailRemoval"
 _RECENT = 10
-MOST_PROVED = 5_000  # events of one proved export
+MOST_PROVED = 5_000  # events of one evidence bundle
 
 
 def _read(request: ConsoleRequest, **asked: Any) -> None:
@@ -120,7 +120,7 @@ def compare(request: ConsoleRequest, text: str) -> tuple[Comparison, int]:
     return found, kept
 
 
-def export(request: ConsoleRequest, event_ids: list[str]) -> Iterator[str]:
-    """These events of the account with their proofs."""
-    _read(request, purpose="proof", events=len(event_ids))
+def export(request: ConsoleRequest, event_ids: Iterable[str]) -> Iterator[str]:
+    """These events of the account, the oldest first, with their proofs."""
+    _read(request, purpose="proof")
     return proof.export(request.signed_in.account_id, event_ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -234,6 +234,22 @@ SELECTED: list[tuple[Callable[[Lines], Lines], str]] = [
     (cut_off, "its last line is missing"),
     (put_in_twice, "the export was reordered"),
 ]
+
+
+def test_an_export_with_proofs_looks_up_what_is_read_of_it_and_no_more(given: GivenRecords, tmp_path: Path) -> None:
+    taken: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(1, 11):
+            taken.append(number)
+            yield number
+
+    lines = log_export.selected(given, numbers())
+    first = [next(lines) for _ in range(4)]  # its head and three records
+    assert taken == [1, 2, 3]
+    path = tmp_path / "export"
+    path.write_text("".join([*first, *lines]))
+    assert verifier(path, "--key", json.loads(first[0])["publicKey"]).returncode == 0
 
 
 def test_an_export_that_was_tampered_with_is_found_and_located(given: GivenRecords, tmp_path: Path) -> None:
