@@ -37,14 +37,14 @@ def page(request: ConsoleRequest) -> HttpResponseBase:
         return _render(request, asked, form, [], status=asked.status)
     moment = asked.moment or now
     try:
-        found = past_keys.all_keys(request, moment)
+        found = past_keys.all_known(request, moment)
     except ClientError as error:
         return problem_page(request, _("Key states at a date"), error)
     listed = found.once("states", lambda: [(key, key.state(moment)) for key in found.keys])
     states = found.once("numbers of states", lambda: Counter(state for _key, state in listed))
     if request.GET.get("format") == "csv":
         return _export(_chosen(listed, form), moment)
-    return _render(request, asked.of_record(found.begins), form, listed, states)
+    return _render(request, asked.of_record(found.begins), form, listed, states, untold=found.untold)
 
 
 def _chosen(listed: list[tuple[KeySnapshot, str]], form: StatesForm) -> list[tuple[KeySnapshot, str]]:
@@ -67,6 +67,7 @@ def _render(
     states: Counter[str] | None = None,
     *,
     status: int = 200,
+    untold: str = "",
 ) -> HttpResponse:
     chosen = _chosen(listed, form) if not form.errors else []
     return render(
@@ -80,6 +81,8 @@ def _render(
             "total": len(listed),
             "page": paging.page_of(chosen, PAGE, request.GET),
             "begins": asked.begins,
+            "observed": any(key.observed for key, _state in listed),
+            "untold": untold,
         },
         status=status,
     )

@@ -53,6 +53,7 @@ TABS: dict[str, tuple[Any, Shown]] = {
     "grants": (_("Grants"), _grants),
     "access": (_("Access"), _access),
 }
+_OBSERVED = ("crypto", "aliases", "tags")  # what readings tell of a key that no record tells of
 
 
 def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpResponse:
@@ -62,16 +63,17 @@ def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpRes
     if as_of.moment is None:
         return render(request, "keys/detail/past.html", context, status=as_of.status)
     try:
-        past = past_keys.one_key(request, key_id, as_of.moment)
+        past = past_keys.one_known(request, key_id, as_of.moment)
     except ClientError as error:
         return problem_page(request, key_id, error)
-    context |= {"as_of": as_of.of_record(past.begins), "whole": past.whole}
+    context |= {"as_of": as_of.of_record(past.begins), "whole": past.whole, "untold": past.untold}
     key = past.key
     if key is None:
         return render(request, "keys/detail/past.html", {**context, "unknown": True}, status=404)
     title = key.aliases[0] if key.aliases else key_id
+    told = not key.observed or (tab in _OBSERVED and tab not in key.unknown)
     try:
-        shown = TABS[tab][1](request, key, as_of)
+        shown = TABS[tab][1](request, key, as_of) if told else {}
     except ClientError as error:
         return problem_page(request, title, error)
     except MalformedPolicy as reason:
@@ -83,7 +85,8 @@ def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpRes
         "title": title,
         "key_name": title,
         "tabs": [(slug, words) for slug, (words, _load) in TABS.items()],
-        "template": f"keys/detail/past_tabs/{tab}.html",
+        "template": f"keys/detail/past_tabs/{tab if told else 'not_told'}.html",
+        "tab_words": TABS[tab][0],
         **shown,
     }
     return render(request, "keys/detail/past.html", context)

@@ -170,7 +170,8 @@ def with_observed(found: Sequence[Change], seen: Iterable[Any], state_now: str) 
     """The changes with what only readings of the key tell: a difference between two of them, where no event between them is a change."""
     made = list(found)
     for each in seen:
-        if any((each.after is None or each.after <= change.time) and change.time <= each.before for change in found):
+        after = each.after and each.after.replace(microsecond=0)  # a record has whole seconds
+        if any((after is None or after <= change.time) and change.time <= each.before for change in found):
             continue
         differs = json.loads(each.facts)
         facts = tuple(FactChange(_COLUMNS[name], before, after) for name, (before, after) in differs.items())

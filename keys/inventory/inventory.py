@@ -7,6 +7,7 @@ Every function takes the request and applies that; no other module reads the tab
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from engine.public import database
 from keys import leases, service
 from keys.inventory import key_rows, query, sync, visibility
 from keys.inventory.models import InventoryCount, InventoryKey, ObservedChange, SyncState
+from keys.inventory.observed import ObservedRow as ObservedRow  # the past is told by it
 from keys.inventory.query import VisibleKeys as VisibleKeys  # lists are typed by it
 
 if TYPE_CHECKING:
@@ -136,6 +138,18 @@ def observed_changes(request: ConsoleRequest, key_id: str) -> list[ObservedChang
     """What readings of another endpoint's key found to be another than before, the oldest first: for who was told the key by DescribeKey, which
     there is asked with the endpoint's one set of credentials."""
     return list(ObservedChange.objects.filter(**place(request), key_id=key_id).order_by("before", "pk"))
+
+
+def observed_keys(request: ConsoleRequest, key_id: str = "") -> list[ObservedRow]:
+    """What readings of another endpoint's customer managed keys, or of one, told at any time: for who may list keys, which is asked of the
+    endpoint and nothing else. Raises ClientError."""
+    service.client(request).list_keys(Limit=1)
+    one = {"key_id": key_id} if key_id else {}
+    differences: defaultdict[str, list[ObservedChange]] = defaultdict(list)
+    for each in ObservedChange.objects.filter(**place(request), **one).order_by("before", "pk"):
+        differences[each.key_id].append(each)
+    rows = InventoryKey.objects.filter(**place(request), **one, manager="CUSTOMER", readable=True).order_by("key_id")
+    return [ObservedRow(row, differences[row.key_id]) for row in rows]
 
 
 def drop(scope: str) -> None:

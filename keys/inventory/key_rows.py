@@ -229,6 +229,7 @@ def _store(place: dict[str, str], key_id: str, known: InventoryKey | None, value
     else:
         counts.subtract(_counted(known))
     tags_before = dict(known.tags) if known.pk else {}
+    known.first_read = known.first_read or known.read_at or values.get("read_at")
     for name, value in values.items():
         setattr(known, name, value)
     known.search = " ".join([key_id, *known.aliases, known.description, *known.tags, *known.tags.values()]).lower()

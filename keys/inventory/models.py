@@ -47,6 +47,7 @@ class InventoryKey(models.Model):
     change = models.BigIntegerField(default=0, help_text="the engine's last change that was known when this was read")
     round = models.PositiveIntegerField(default=0, help_text="the reading of the whole list that last saw this key")
     read_at = models.DateTimeField(null=True, help_text="when it was described")
+    first_read = models.DateTimeField(null=True, help_text="when it was described for the first time")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "region", "key_id"], name="inventory_identity")]

@@ -7,7 +7,8 @@ Between which moments it happened is known, and not when, nor by whom.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -54,3 +55,32 @@ def compare(place: Mapping[str, str], known: InventoryKey, values: Mapping[str, 
         ObservedChange.objects.create(
             **place, key_id=known.key_id, after=known.read_at, before=timezone.now(), facts=json.dumps(found)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRow:
+    """A key as it was read last, and in what earlier readings differed, the oldest first."""
+
+    key: InventoryKey
+    differences: Sequence[ObservedChange]
+
+    def at(self, moment: datetime) -> tuple[dict[str, str], frozenset[str]]:
+        """(column → text as it was at a moment, which of them are not known). What a difference is about is not known from the reading before
+        it on until the one that found it, and nothing is before the first reading."""
+        texts = {name: text(getattr(self.key, name)) for name, text in COLUMNS.items()}
+        unknown: set[str] = set()
+        for each in reversed(self.differences):
+            if each.before <= moment:
+                break
+            for name, (before, _after) in json.loads(each.facts).items():
+                texts[name] = before
+                (unknown.add if each.after is None or each.after <= moment else unknown.discard)(name)
+        if self.key.first_read is None or moment < self.key.first_read:
+            unknown = set(COLUMNS)
+        return texts, frozenset(unknown)
+
+    def read_by(self, moment: datetime) -> datetime | None:
+        """The last reading up to a moment of those that are known; None where there is none."""
+        known = [self.key.first_read, self.key.read_at]
+        known += [time for each in self.differences for time in (each.after, each.before)]
+        return max((each for each in known if each is not None and each <= moment), default=None)

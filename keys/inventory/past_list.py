@@ -38,7 +38,7 @@ class PastRow:
 
 def _rotation(row: PastRow) -> str:
     """As the present list has it: nothing where a key is not rotated by KMS at all."""
-    if row.key.spec != "SYMMETRIC_DEFAULT" or row.key.origin != "AWS_KMS":
+    if row.key.spec != "SYMMETRIC_DEFAULT" or row.key.origin != "AWS_KMS" or "rotation" in row.key.unknown:
         return ""
     return f"{row.key.rotation_days} days" if row.key.rotation_days else "off"
 

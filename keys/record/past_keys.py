@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
 
 from console.request import ConsoleRequest
 from keys import service
 from keys.inventory import inventory
-from keys.record import events, history, key_states, snapshots
+from keys.record import events, history, key_states, observed_keys, snapshots
 from keys.record.snapshots import KeyReplay, KeySnapshot
 
 _KEPT = 250_000  # keys of all replayed lists together, each list counted as _LIST keys more: two lists of 100,000, which share most keys
@@ -29,12 +31,14 @@ _replayed: dict[tuple[str, str, datetime], PastKeys] = {}
 
 @dataclass(frozen=True, slots=True)
 class PastKeys:
-    """`begins`: when the record of the account begins, where that is known. `replay`: what later moments go on from. `derived`: what pages
-    have worked out of all these keys, by a name of theirs; kept as long as the keys are."""
+    """`begins`: when the record of the account begins, where that is known. `replay`: what later moments go on from. `untold`: why no record
+    tells of them, where readings of the keys alone do. `derived`: what pages have worked out of all these keys, by a name of theirs; kept as
+    long as the keys are."""
 
     keys: Sequence[KeySnapshot]
     begins: datetime | None
     replay: KeyReplay | None = None
+    untold: str = ""
     derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, name: str, work_out: Callable[[], T]) -> T:
@@ -65,6 +69,22 @@ def all_keys(request: ConsoleRequest, moment: datetime) -> PastKeys:
     return past
 
 
+def all_known(request: ConsoleRequest, moment: datetime) -> PastKeys:
+    """All keys, at another endpoint also those that only readings tell of (keys.record.observed_keys). Raises as `all_keys`, where nothing
+    was read either."""
+    if service.backend(request).embedded:
+        return all_keys(request, moment)
+    try:
+        past = all_keys(request, moment)
+    except ClientError as error:
+        seen = observed_keys.at(request, moment)
+        if not seen:
+            raise
+        return PastKeys(seen, None, untold=service.sentence(error))
+    seen = observed_keys.at(request, moment, {key.key_id for key in past.keys})
+    return replace(past, keys=sorted([*past.keys, *seen], key=lambda key: key.key_id), derived={})
+
+
 def _earlier(request: ConsoleRequest, where: tuple[str, str, datetime]) -> tuple[datetime | None, KeyReplay]:
     """The latest moment before that is kept of the same list, and a replay to go on with; else from the beginning."""
     with _lock:
@@ -87,11 +107,30 @@ def _keep(where: tuple[str, str, datetime], past: PastKeys) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PastKey:
-    """`key` is None where the record tells of no such key up to then. `whole` is False where the key has more events than were read."""
+    """`key` is None where the record tells of no such key up to then. `whole` is False where the key has more events than were read. `untold`
+    as of PastKeys."""
 
     key: KeySnapshot | None
     whole: bool
     begins: datetime | None
+    untold: str = ""
+
+
+def one_known(request: ConsoleRequest, key_id: str, moment: datetime) -> PastKey:
+    """One key, at another endpoint also one that only readings tell of. Raises as `all_known`."""
+    if service.backend(request).embedded:
+        return one_key(request, key_id, moment)
+    try:
+        past = one_key(request, key_id, moment)
+    except ClientError as error:
+        seen = observed_keys.at(request, moment, key_id=key_id)
+        if not seen:
+            raise
+        return PastKey(seen[0], True, None, service.sentence(error))
+    if past.key is not None:
+        return past
+    seen = observed_keys.at(request, moment, key_id=key_id)
+    return replace(past, key=seen[0]) if seen else past
 
 
 def one_key(request: ConsoleRequest, key_id: str, moment: datetime) -> PastKey:

@@ -7,7 +7,7 @@ account's) is not there, rather than guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -86,6 +86,16 @@ class KeySnapshot(key_states.StateFacts):
     @property
     def aliases(self) -> list[str]:
         return sorted(alias.name for alias in self.aliased)
+
+    @property
+    def observed(self) -> bool:
+        """Whether readings tell of it (keys.record.observed_keys), and no record does."""
+        return False
+
+    @property
+    def unknown(self) -> Collection[str]:
+        """What of it is not known, as keys.record.observed_keys names it."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

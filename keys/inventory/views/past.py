@@ -19,7 +19,7 @@ def page(request: ConsoleRequest, title: Any, as_of: AsOf) -> HttpResponse:
     if as_of.moment is None:
         return render(request, "keys/inventory/past_list.html", {"title": title, "as_of": as_of}, status=as_of.status)
     try:
-        past = past_keys.all_keys(request, as_of.moment)
+        past = past_keys.all_known(request, as_of.moment)
     except ClientError as error:
         return problem_page(request, title, error)
     listing = PastList(past, as_of.moment, request.GET)
@@ -30,6 +30,8 @@ def page(request: ConsoleRequest, title: Any, as_of: AsOf) -> HttpResponse:
             "title": title,
             "as_of": as_of.of_record(past.begins),
             "listing": listing,
+            "untold": past.untold,
+            "observed": any(key.observed for key in past.keys),
             "page": listing.page,
             "facets": listing.facets(),
             "columns": [(field, words, direction(listing.sort, field)) for field, words in COLUMNS],

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from engine.trail import checkpoints, log, log_records, merkle, signed_note
-from engine.trail.checkpoint_timer import LogTimer
+from engine.trail.checkpoint_timer import WAITING, LogTimer
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.models import LogCheckpoint
 from tests.conftest import TestAccount
@@ -133,6 +133,19 @@ def test_each_minute_of_use_is_signed_once(given: GivenRecords, monkeypatch: pyt
     timer.step()
     timer.step()
     assert [each.size for each in log.history(given)][3:] == [135]
+
+
+def test_the_tree_follows_many_records_together_and_not_each_second(
+    given: GivenRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_records, "ends", lambda: [(given, given.end())])
+    timer, sizes = LogTimer(), []
+    for more in (0, 10, WAITING - 11, 1):
+        given.texts += [b"{}"] * more
+        timer.step()
+        with log.tree(given) as file:
+            sizes.append(file.size)
+    assert sizes == [5, 5, 5, 5 + WAITING]
 
 
 def test_a_start_makes_again_what_of_the_tree_may_not_have_reached_the_disk(

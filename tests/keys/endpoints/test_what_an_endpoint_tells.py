@@ -4,7 +4,7 @@ whose account, Region and endpoint it speaks of. Against moto (no record of call
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 
 from keys.endpoints import backends
-from keys.inventory.models import ObservedChange
+from keys.inventory.models import InventoryKey, ObservedChange
 from tests.conftest import TestAccount
 from tests.support.connections import connect
 from tests.support.server import ACCESS_KEY_ID, ACCOUNT, SECRET, Server
@@ -218,6 +218,45 @@ def test_a_difference_between_two_readings_is_told_as_observed(
     at_moto.post("/settings/endpoints/refresh/", {"next": "/keys/"})
     text(at_moto, "/keys/")
     assert ObservedChange.objects.filter(key_id=used_at_moto).count() == 1
+
+
+def shown_at(browser: Client, address: str, moment: datetime) -> str:
+    page = browser.get(address, {"as_of": moment.isoformat()})
+    assert page.status_code == 200, (address, page.status_code)
+    return " ".join(page.content.decode().split())
+
+
+def test_the_past_that_no_record_tells_is_what_was_read_and_is_marked_so(
+    at_moto: Client, moto: str, used_at_moto: str, their_kms: Callable[[str], Any]
+) -> None:
+    changed_elsewhere(at_moto, their_kms(moto), used_at_moto)
+    (change,) = ObservedChange.objects.filter(key_id=used_at_moto)
+    assert change.after is not None
+    row = InventoryKey.objects.get(key_id=used_at_moto)
+    assert row.first_read == change.after
+    row.created = change.after - timedelta(days=2)
+    row.save()
+    key = f"/keys/{used_at_moto}/"
+    for moment, state, description in (
+        (change.after - timedelta(days=1), "not known", "not known"),  # before the first reading
+        (change.after - timedelta(days=3), "", ""),  # before it was created
+        (change.before - (change.before - change.after) / 2, "not known", "not known"),  # between two that differ
+        (change.before + timedelta(microseconds=1), "Disabled", "by another hand"),
+    ):
+        if not state:
+            assert "observed" not in text(at_moto, f"{key}?as_of={moment:%Y-%m-%dT%H:%M:%SZ}").partition("<main")[2]
+            continue
+        page = shown_at(at_moto, key, moment)
+        facts = page.partition("General configuration")[2]
+        assert state in facts.partition("<dt>Status</dt>")[2][:200], moment
+        assert description in facts.partition("<dt>Description</dt>")[2][:100], moment
+        assert "observed" in facts, moment
+        assert NOT_TOLD in page, moment
+        for address in ("/keys/", "/audit/keys/"):
+            listed = shown_at(at_moto, address, moment).partition(used_at_moto)[2]
+            assert state in listed, (address, moment)
+            assert "observed" in listed, (address, moment)
+        assert "no record tells of this key" in shown_at(at_moto, f"{key}tab/grants/", moment)
 
 
 def test_what_the_endpoints_record_tells_is_not_told_twice(
