@@ -41,7 +41,7 @@ def page(request: ConsoleRequest) -> HttpResponseBase:
     except ClientError as error:
         return problem_page(request, _("Key states at a date"), error)
     listed = found.once("states", lambda: [(key, key.state(moment)) for key in found.keys])
-    states = found.once("numbers of states", lambda: Counter(state for _key, state in listed))
+    states = found.once("numbers of states", lambda: Counter(state for _key, state in listed if state))
     if request.GET.get("format") == "csv":
         return _export(_chosen(listed, form), moment)
     return _render(request, asked.of_record(found.begins), form, listed, states, untold=found.untold)
