@@ -47,7 +47,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
         return render(request, "audit/compare.html", context, status=422)
     before, after = form.cleaned_data["before"], form.cleaned_data["after"] or now
     try:
-        older, newer = past_keys.all_keys(request, before), past_keys.all_keys(request, after)
+        older, newer = past_keys.all_known(request, before), past_keys.all_known(request, after)
     except ClientError as error:
         return problem_page(request, _("Compare two dates"), error)
     found = list(changes(older.keys, newer.keys, before, after, request.signed_in.account_id))
@@ -57,6 +57,8 @@ def page(request: ConsoleRequest) -> HttpResponse:
         "before": before,
         "after": after,
         "begins": older.begins if older.begins and before < older.begins else None,
+        "observed": any(key.observed for key in newer.keys),
+        "untold": newer.untold,
         "counts": [(mark, sum(each.mark == mark for each in found)) for mark in (CREATED, CHANGED, DELETED)],
     }
     return render(request, "audit/compare.html", context)

@@ -74,7 +74,7 @@ class ObservedRow:
                 break
             for name, (before, _after) in json.loads(each.facts).items():
                 texts[name] = before
-                (unknown.add if each.after is None or each.after <= moment else unknown.discard)(name)
+                (unknown.add if each.after is None or each.after < moment else unknown.discard)(name)
         if self.key.first_read is None or moment < self.key.first_read:
             unknown = set(COLUMNS)
         return texts, frozenset(unknown)

@@ -54,34 +54,47 @@ def _grantee(grant: Mapping[str, Any]) -> str:
 
 
 _GRANTS = gettext_lazy("Grants")
-# Each fact of a key that is compared, with how it is shown. The policy is compared by its statements, grants by which of them differ.
-FACTS: tuple[tuple[str | Promise, Value], ...] = (
-    (gettext_lazy("Status"), lambda key, moment: key.state(moment)),
+# Each fact of a key that is compared, as snapshots call what is not known, with how it is shown. The policy is compared by its statements,
+# grants by which of them differ.
+FACTS: tuple[tuple[str, str | Promise, Value], ...] = (
+    ("state", gettext_lazy("Status"), lambda key, moment: key.state(moment)),
     (
+        "deletion_date",
         gettext_lazy("Deletion date"),
         lambda key, moment: moments.to_second(key.deletion_date) if key.deletion_date else "",
     ),
     (
+        "valid_to",
         gettext_lazy("Imported key material expires"),
         lambda key, moment: moments.to_second(key.valid_to) if key.valid_to else "",
     ),
-    (gettext_lazy("Description"), lambda key, moment: key.description),
-    (gettext_lazy("Aliases"), lambda key, moment: "\n".join(key.aliases)),
-    (gettext_lazy("Tags"), lambda key, moment: "\n".join(f"{name}={key.tags[name]}" for name in sorted(key.tags))),
+    ("description", gettext_lazy("Description"), lambda key, moment: key.description),
+    ("aliases", gettext_lazy("Aliases"), lambda key, moment: "\n".join(key.aliases)),
     (
+        "tags",
+        gettext_lazy("Tags"),
+        lambda key, moment: "\n".join(f"{name}={key.tags[name]}" for name in sorted(key.tags)),
+    ),
+    (
+        "rotation",
         gettext_lazy("Automatic rotation (days)"),
         lambda key, moment: str(key.rotation_days) if key.rotation_days is not None else "",
     ),
-    (gettext_lazy("Regionality"), lambda key, moment: key.regionality),
+    ("regionality", gettext_lazy("Regionality"), lambda key, moment: key.regionality),
 )
 
 
 def facts(old: KeySnapshot, new: KeySnapshot, before: datetime, after: datetime) -> Iterator[FactChange]:
-    """The facts in which a key at `after` differs from what it was at `before`."""
-    for name, value in FACTS:
+    """The facts in which a key at `after` differs from what it was at `before`, of those that are known of both."""
+    unknown = {*old.unknown, *new.unknown}
+    for column, name, value in FACTS:
+        if column in unknown:
+            continue
         was, now = value(old, before), value(new, after)
         if was != now:
             yield FactChange(name, was, now)
+    if "grants" in unknown:
+        return
     was, now = _grants(old, new), _grants(new, old)
     if was != now:
         yield FactChange(_GRANTS, was, now)

@@ -257,6 +257,10 @@ def test_the_past_that_no_record_tells_is_what_was_read_and_is_marked_so(
             assert state in listed, (address, moment)
             assert "observed" in listed, (address, moment)
         assert "no record tells of this key" in shown_at(at_moto, f"{key}tab/grants/", moment)
+    for before, differs in ((change.after, True), (change.after - timedelta(days=1), False)):  # the latter is not known
+        page = at_moto.get("/audit/keys/compare/", {"before": before.isoformat()}).content.decode()
+        assert (used_at_moto in page) is differs
+        assert ("used a minute ago" in page) is differs
 
 
 def test_what_the_endpoints_record_tells_is_not_told_twice(
