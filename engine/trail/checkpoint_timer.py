@@ -1,5 +1,5 @@
-"""Each second in which something was recorded moves the checkpoint of the audit trail and lets the log's tree follow; each minute signs the
-log. One worker of a server runs it.
+"""Each second in which something was recorded moves the checkpoint of the audit trail; some thousand records further the log's tree follows,
+and each minute signs the log. One worker of a server runs it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 SECONDS = 1.0
 SIGN_SECONDS = 60.0
+WAITING = 1_000  # records that the tree follows together: to find where it stands takes as long as twenty of them
 _FOLLOWED = 20_000  # records a second at most: a trail from before there were trees is caught up with beside the calls
 
 
@@ -62,11 +63,12 @@ class LogTimer:
 
     def _follow(self, records: log_records.Records, end: int) -> None:
         account = records.account
-        if self._followed.get(account) != end:
-            self._followed[account], _ = log.follow(records, _FOLLOWED)
         size, moment = self._signed.get(account, (0, -SIGN_SECONDS))
         now = time.monotonic()
-        if self._followed[account] >= end > size and now - moment >= SIGN_SECONDS:
+        due, followed = now - moment >= SIGN_SECONDS, self._followed.get(account)
+        if followed is None or end - followed >= WAITING or end < followed or (due and followed != end):
+            self._followed[account], _ = log.follow(records, _FOLLOWED)
+        if due and self._followed[account] >= end > size:
             self._signed[account] = end, now
             log.sign(records)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from binascii import unhexlify
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,19 +30,15 @@ class Entry:
 class Line:
     """A line of the journal: where it lies and what it says."""
 
-    __slots__ = ("start", "text")
+    __slots__ = ("end", "start", "text")
 
     def __init__(self, start: int, text: bytes) -> None:
-        self.start, self.text = start, text
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.text)
+        self.start, self.end, self.text = start, start + len(text), text
 
     def entry(self, path: Path) -> Entry:
         """Raises TrailUnavailable if it is not a journal line."""
         try:
             number, digest, record = self.text[:-1].split(b" ", 2)
-            return Entry(self.start, self.end, int(number), bytes.fromhex(digest.decode()), record)
+            return Entry(self.start, self.end, int(number), unhexlify(digest), record)
         except ValueError as reason:
             raise TrailUnavailable(f"audit journal {path}: byte {self.start} does not begin a record") from reason

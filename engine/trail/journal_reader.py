@@ -70,8 +70,9 @@ def _lines(path: Path, start: int) -> Iterator[Line]:
         for text in file:
             if not text.endswith(b"\n") or b"\0" in text:
                 return
-            yield Line(start, text)
-            start += len(text)
+            line = Line(start, text)
+            yield line
+            start = line.end
 
 
 def read(path: Path, start: int = 0) -> Iterator[Entry]:
