@@ -1,7 +1,7 @@
 """`make bench`: our server and moto's, on this machine in one run, under the same load generator with the same kind of requests.
 
 Ours checks signatures, evaluates a key policy and a group policy, and makes each call's audit record durable before it answers;
-moto's does none of that. Prints the tables and writes bench/results.md. `--short` takes a tenth of the time.
+moto's does none of that. Prints the tables and writes their sections of bench/results.md; those of other benches stay. `--short` takes a tenth of the time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 import boto3
 from botocore.credentials import Credentials
 
-from bench import decide, latency
+from bench import decide, latency, results
 from bench.pauses import watched
 from bench.presign import write_script
 from engine.kms.default_key_policy import account_statement
@@ -328,7 +328,6 @@ def sections(folder: Path, seconds: int, *, short: bool) -> list[tuple[str, list
         found.append(("Signing", signing.run(server.client(), folder, server.url, credentials, 4, measure)))
     found.append(("Memory and connections under attack", attack.run(folder)))
     found.append(("Custom key stores", _table("bench.key_stores")))
-    found.append(("The transparency log", _table("bench.log_cost")))
     found.append(("Size", scale.run(folder, 3, measure)))
     found.append(("The console's lists", _table("bench.lists")))
     found.append(("Who may do what: 1,000 principals, 10,000 keys", _table("bench.access")))
@@ -351,15 +350,11 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kmsconsole-bench-", dir=ROOT) as name:
         found = sections(Path(name), 1 if options.short else SECONDS, short=options.short)
-    text = (
-        "\n".join(
-            ["# Measured by `make bench`", *(line for title, lines in found for line in ("", f"## {title}", *lines))]
-        )
-        + "\n"
-    )
-    print(text)
+    for title, lines in found:
+        print("\n".join(["", f"## {title}", *lines]))
     if not options.short:
-        (ROOT / "bench" / "results.md").write_text(text)
+        results.keep(found)
+        subprocess.run([sys.executable, "-m", "bench.log_cost", "--write"], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":
