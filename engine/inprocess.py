@@ -5,6 +5,9 @@ The request is the one botocore signed, byte for byte; it is authenticated, auth
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +15,19 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from engine import service
 from engine.wire.http import HttpRequest
+
+BY_ITSELF = "kmsconsole-by-itself"  # in the user agent of what a page reads for its own sake
+_marked: ContextVar[bool] = ContextVar("marked", default=False)
+
+
+@contextmanager
+def by_itself() -> Iterator[None]:
+    """What is called within is no act of whoever looks at a page: the record says so behind their browser."""
+    before = _marked.set(True)
+    try:
+        yield
+    finally:
+        _marked.reset(before)
 
 
 def attach(client: Any, *, source_ip: str, user_agent: str = "", asks_first: bool = False) -> None:
@@ -33,6 +49,8 @@ def answer(request: AWSPreparedRequest, source_ip: str, user_agent: str, *, asks
     headers.setdefault("host", url.netloc)
     if user_agent:
         headers["user-agent"] = user_agent
+    if _marked.get():
+        headers["user-agent"] = f"{headers.get('user-agent', '')} {BY_ITSELF}"
     body = request.body or b""
     response = service.handle(
         HttpRequest(

@@ -8,6 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from engine.public.transport import by_itself
+
 # Member of a call → (the key it is about, the member of KeyMetadata that has the key's algorithms).
 ALGORITHM_OF: dict[str, tuple[str, str]] = {
     "EncryptionAlgorithm": ("KeyId", "EncryptionAlgorithms"),
@@ -64,7 +66,8 @@ class Capabilities:
 def of_key(kms: Any, key_id: str) -> Capabilities | None:
     """None where the caller may not describe the key, or it does not exist: then a form offers everything."""
     try:
-        key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+        with by_itself():
+            key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
     except (ClientError, ParamValidationError):
         return None
     members = {member for _key, member in ALGORITHM_OF.values()}

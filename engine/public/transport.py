@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from engine.inprocess import attach
+from engine.inprocess import BY_ITSELF, attach, by_itself
 from engine.wire.errors import AWSError
 
 __all__ = [
+    "BY_ITSELF",
     "AWSError",
     "attach",
+    "by_itself",
 ]

@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from console import aws_calls
 from engine.public import clock, last_uses
+from engine.public.transport import by_itself
 from keys import leases, service
 from keys.endpoints import diagnosis
 from keys.inventory import key_rows, visibility
@@ -106,7 +107,7 @@ class InventorySync:
         if lease is None:
             return
         try:
-            while step(lease):
+            while self._done(step, lease):
                 if time.monotonic() > end:
                     threading.Thread(
                         target=self._continue_in_thread, args=(step, lease), daemon=True, name="inventory"
@@ -126,6 +127,10 @@ class InventorySync:
             raise
         leases.release(lease)
 
+    def _done(self, step: Step, lease: leases.HeldLease) -> bool:
+        with by_itself():
+            return step(lease)
+
     def _store_problem(self, error: Any, lease: leases.HeldLease) -> None:
         """Say on the list why it is not newer, unless another is reading it by now."""
         refusal = isinstance(error, ClientError) and not diagnosis.failed(error)
@@ -135,7 +140,7 @@ class InventorySync:
 
     def _continue_in_thread(self, step: Step, lease: leases.HeldLease) -> None:
         try:
-            while leases.keep(lease) and step(lease):
+            while leases.keep(lease) and self._done(step, lease):
                 time.sleep(0.001)  # pages come first
         except leases.LeaseLost:
             logger.info("the inventory of %s in %s is read by another worker by now", self.account_id, self.region)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from engine.public.transport import BY_ITSELF
 from keys.record.events import is_read_by_console
 from learn.lessons.event_patterns import Pattern, first_mismatch
 
@@ -160,6 +161,8 @@ class Evidence:
         if event.about and first_mismatch(event.about, record, {}) is not None:
             return False
         if record.get("errorCode") and is_read_by_console(record):  # a page looked whether something is there
+            return False
+        if record.get("userAgent", "").endswith(BY_ITSELF):  # as a lesson's own page, which says how the key is
             return False
         own = self.arn is None or record["userIdentity"].get("arn") == self.arn
         return own if event.who == SELF else not own

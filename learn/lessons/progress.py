@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from console.aws_calls import optional
 from console.request import ConsoleRequest
+from engine.public.transport import by_itself
 from keys import service
 from keys.endpoints import backends
 from learn.lessons import explanation, lessons, library, pages, words
@@ -296,8 +297,9 @@ def key_now(request: ConsoleRequest, who: Learner) -> dict[str, Any]:
         return {}
     # An alias may be of another Region than the page's.
     kms = service.client(request, region=who.key_arn.split(":")[3])
-    described, problem = optional(lambda: kms.describe_key(KeyId=who.key_arn)["KeyMetadata"])
-    rotation, _refused = optional(lambda: kms.get_key_rotation_status(KeyId=who.key_arn))
+    with by_itself():
+        described, problem = optional(lambda: kms.describe_key(KeyId=who.key_arn)["KeyMetadata"])
+        rotation, _refused = optional(lambda: kms.get_key_rotation_status(KeyId=who.key_arn))
     return {"key": described, "problem": problem, "rotation": rotation}
 
 
@@ -321,7 +323,8 @@ def describe(request: ConsoleRequest) -> Describe:
 
     def ask(arn: str) -> dict[str, Any]:
         kms = service.client(request, region=arn.split(":")[3])
-        told, problem = optional(lambda: dict(kms.describe_key(KeyId=arn)["KeyMetadata"]))
+        with by_itself():
+            told, problem = optional(lambda: dict(kms.describe_key(KeyId=arn)["KeyMetadata"]))
         return told or {"KeyState": str(problem)}
 
     return ask

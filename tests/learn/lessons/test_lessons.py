@@ -53,6 +53,24 @@ def test_nothing_is_ticked_before_anything_was_done(sam: TestUser) -> None:
     assert [row.done for row in sign_in_browser(sam).get("/learn/").context["rows"]] == [0] * len(lessons.every())
 
 
+def test_looking_at_the_lessons_ticks_none_of_their_steps(sam: TestUser) -> None:
+    """A lesson's page says how the learner's key is, and a list of keys reads what is new in it: neither is the learner's doing."""
+    kms, browser = sam.client(), sign_in_browser(sam)
+    kms.disable_key(KeyId=with_alias(kms))
+
+    def done() -> dict[str, int]:
+        return {row.lesson.slug: row.done for row in browser.get("/learn/").context["rows"]}
+
+    before = done()
+    for address in ["/", "/play/encrypt/", *(f"/learn/{lesson.slug}/" for lesson in lessons.every())]:
+        assert browser.get(address).status_code == 200
+    assert done() == before
+    assert ticked(browser, "key-attributes")[0] is False
+    key = browser.get("/learn/").context["who"].key_id
+    browser.get(f"/keys/{key}/")
+    assert ticked(browser, "key-attributes")[0] is True
+
+
 def test_a_first_key_has_an_alias_an_owner_and_a_policy_that_was_changed(sam: TestUser) -> None:
     kms, browser = sam.client(), sign_in_browser(sam)
     kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
