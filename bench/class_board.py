@@ -69,10 +69,14 @@ def main(students: int = 60, think: float = THINK) -> None:
         ]
         for thread in working:
             thread.start()
+        while len(signing) + failed_sign_ins(failed) < len(made):
+            time.sleep(0.1)
+        used_then, pages_then, board_then = seconds_of(server), len(took), len(board)
         for thread in working:
             thread.join()
         finished = time.monotonic()
-        used, idle, lasted = seconds_of(server) - used, idle_seconds() - idle, finished - began
+        used_now, idle, lasted = seconds_of(server), idle_seconds() - idle, finished - began
+        pages, looks = len(took) - pages_then, len(board) - board_then
         while teacher.done_steps() < 2 * len(made) and time.monotonic() - finished < 10:
             time.sleep(0.05)
         print(f"the board was up to date {time.monotonic() - finished:.2f} s after the last call")
@@ -81,10 +85,14 @@ def main(students: int = 60, think: float = THINK) -> None:
         tell("sign-ins", signing)
         tell("pages of students", took)
         tell("looks at the board", board)
+        each = (used_now - used_then) / pages * 1000
         print(
-            f"processor time of the server: {used:.0f} s in {lasted:.0f} s, {used / len(took) * 1000:.0f} ms for a page"
+            f"processor time of the server: {used_now - used:.0f} s in {lasted:.0f} s, sign-ins among it; after the last of them"
         )
-        print("  with what belongs to it: a call of KMS, a share of the sign-ins and of the board")
+        print(
+            f"  {each:.0f} ms for each of {pages} pages, with a call of KMS each and {looks} looks at the board in all"
+        )
+        print(f"  (a million turns of an empty loop took {loop() * 1000:.0f} ms of it: how fast the cores were)")
         cores = os.cpu_count() or 1
         print(
             f"the machine's {cores} cores were idle for {idle / (cores * lasted):.0%} of the time; load {os.getloadavg()[0]:.1f}"
@@ -103,6 +111,17 @@ def seconds_of(server: Server) -> float:
     pids = [parent, *map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())]
     fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
     return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def loop() -> float:
+    began = time.process_time()
+    for _ in range(1_000_000):
+        pass
+    return time.process_time() - began
+
+
+def failed_sign_ins(failed: list[str]) -> int:
+    return sum(each.startswith("sign-in") for each in failed)
 
 
 def idle_seconds() -> float:
