@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.support.browsing import Browsing
 from tests.support.chromium import launch
 from tests.support.server import PASSWORD, Server
 
@@ -24,18 +25,21 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """`visit(user_name, password)`: a page of a fresh browser signed in as this user; keyword arguments go to the context."""
+    """`visit(user_name, password)`: a page of a fresh browser signed in as this user; keyword arguments go to the context.
+
+    Each has a session of its own, from a sign-in without the browser: how one signs in there is in test_keyboard.py and test_passkeys.py.
+    """
     contexts = []
 
     def sign_in(user_name: str = "admin", password: str = PASSWORD, **options: Any) -> Page:
         context = chromium.new_context(base_url=server.url, **{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
+        session = Browsing(server)
+        session.sign_in(user_name, password)
+        cookies = [(each.name, str(each.value)) for each in session.cookies]
+        context.add_cookies([{"name": name, "value": value, "url": server.url} for name, value in cookies])
         page = context.new_page()
-        page.goto("/principals/sign-in/")
-        page.get_by_label("User name").fill(user_name)
-        page.get_by_label("Password").fill(password)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(lambda url: "sign-in" not in url)
+        page.goto("/")
         return page
 
     yield sign_in
