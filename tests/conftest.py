@@ -136,12 +136,17 @@ handlers.share_middleware_of_test_clients()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest files come first, so that no worker is left with one when the others have nothing more to do.
 
-    One that was never recorded comes before them: it may be long. What is marked `long_form` is left to `make walks`.
+    One that was never recorded comes before them: it may be long. What is marked `long_form` is left to `make walks`. With FIRST_CASES
+    set, only the first case of each test is run.
     """
     left_out = [item for item in items if item.get_closest_marker("long_form")]
     if left_out and not long_form.LONG:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("long_form")]
+    if os.environ.get("FIRST_CASES"):
+        first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
+        config.hook.pytest_deselected(items=[item for item in items if item not in first.values()])
+        items[:] = [item for item in items if item in first.values()]
     recorded: dict[str, float] = json.loads(_DURATIONS.read_text())
     items.sort(key=lambda item: (-recorded.get(_file(item.nodeid), math.inf), _file(item.nodeid)))
 

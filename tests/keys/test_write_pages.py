@@ -1,16 +1,16 @@
-"""Every page that changes something at AWS shows the call it would make, before it makes it. The pages are found in the URLconf."""
+"""Every page that changes something at AWS shows the call it would make, before it makes it.
+
+That no such page is missing in the tables here, tests/kmsconsole/test_every_page.py sees, which looks at all pages.
+"""
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import resolve
 
 from keys.lifecycle.views.actions import ACTIONS
 from keys.models import DeletionRequest
@@ -270,32 +270,18 @@ ELSEWHERE = {
 
 @dataclass(frozen=True)
 class World:
-    """An account with one object of each kind, and what its pages hold: (page, name of the pattern it is sent to, text) of each form."""
+    """An account with one object of each kind."""
 
     account: TestAccount
     browser: Client
     made: Samples
-    forms: frozenset[tuple[str, str, str]]
 
 
 @pytest.fixture(scope="module")
 def world(prepared: object) -> World:
     account = new_account()
     made, browser = samples.make(account.client), sign_in_browser(account.administrator)
-    return World(account, browser, made, frozenset(forms(browser, made)))
-
-
-def forms(browser: Client, made: Samples) -> Iterator[tuple[str, str, str]]:
-    for page in [address for each in samples.addresses(made).values() for address in each]:
-        answer = browser.get(page)
-        text = "" if answer.streaming else answer.content.decode(errors="replace")
-        for form in re.finditer(r"<form ([^>]*)>(.*?)</form>", text, re.DOTALL):
-            if 'method="post"' in form[1]:
-                target = re.search(r'action="([^"?#]+)', form[1])
-                match = resolve(target[1] if target else page.partition("?")[0])
-                if "<button" not in form[2]:
-                    continue  # a list with nothing in it to send
-                yield page, match.url_name or match.route, form[2]
+    return World(account, browser, made)
 
 
 def shown(answer: Any) -> list[str]:
@@ -329,31 +315,6 @@ def test_a_page_that_aws_has_no_call_for_says_so(world: World) -> None:
         answer = world.browser.get(address)
         assert len(shown(answer)) == 1
         assert "There is none: AWS has no call" in answer.content.decode()
-
-
-def test_no_write_page_is_forgotten(world: World) -> None:
-    """A view that reads a POST, or that a form of any page is sent to, is in one of the tables above."""
-    known = {*NO_CALL, *NO_SUCH_CALL, *ELSEWHERE, *asked(world.made)}
-    writes = {
-        pattern.name or route
-        for route, pattern in samples.patterns()
-        if re.search(r"POST|carry_out", inspect.getsource(inspect.unwrap(pattern.callback)))
-    }
-    writes |= {name for _page, name, _form in world.forms}
-    writes.discard("keys/<str:key_id>/do/delete/")  # another address of key-delete
-    assert writes - known == set()
-
-
-def test_every_form_that_makes_a_call_offers_to_show_it(world: World) -> None:
-    mute = {
-        (page, name)
-        for page, name, form in world.forms
-        if name not in NO_CALL
-        and name not in LEADS_ON
-        and not re.search(r'name="preview"|button-call|class="call"', form)
-        and re.search(r"<button(?![^>]*aria-disabled)", form)  # all that it offers is unavailable
-    }
-    assert mute == set()
 
 
 def test_a_deletion_to_approve_shows_its_call_and_does_not_make_it(account: TestAccount, signed_in: Client) -> None:

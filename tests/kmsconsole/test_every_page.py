@@ -1,16 +1,23 @@
 """What holds of every page as an administrator sees it. All are fetched once: a walk takes longer than most test files.
 
 Drafts (static/js/drafts.js): all forms with longer texts keep what is typed, and none keeps a secret. Moments: none is printed as it is.
+Writes: each page that changes something is in a table of tests/keys/test_write_pages.py, and each form offers to show its call.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from django.urls import resolve
 
 from tests.conftest import new_account, sign_in_browser
+from tests.keys.test_write_pages import ELSEWHERE, LEADS_ON, NO_CALL, NO_SUCH_CALL, asked
 from tests.support import samples
+from tests.support.samples import Samples
 
 # Texts that are no drafts: plaintexts and ciphertexts, names that are typed to confirm.
 NO_DRAFTS = re.compile(
@@ -24,18 +31,46 @@ AS_IT_IS = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class Walk:
+    made: Samples
+    answers: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def pages(prepared: object) -> dict[str, str]:
-    """Address → page, of all that answer with one."""
+def walk(prepared: object) -> Walk:
     account = new_account()
     made, browser = samples.make(account.client), sign_in_browser(account.administrator)
     account.client().encrypt(KeyId=made.symmetric, Plaintext=b"x")
-    found = {}
-    for address in {one for each in samples.addresses(made).values() for one in each}:
-        answer = browser.get(address)
-        if answer.status_code == 200 and "text/html" in answer.get("Content-Type", "") and not answer.streaming:
-            found[address] = answer.content.decode()
+    addresses = {one for each in samples.addresses(made).values() for one in each}
+    return Walk(made, {address: browser.get(address) for address in addresses})
+
+
+@pytest.fixture(scope="module")
+def pages(walk: Walk) -> dict[str, str]:
+    """Address → page, of all that answer with one."""
+    found = {
+        address: answer.content.decode()
+        for address, answer in walk.answers.items()
+        if answer.status_code == 200 and "text/html" in answer.get("Content-Type", "") and not answer.streaming
+    }
     assert len(found) > 100
+    return found
+
+
+@pytest.fixture(scope="module")
+def sent(walk: Walk) -> list[tuple[str, str, str]]:
+    """(address, name of the pattern that it is sent to, content) of every form that is posted, also of pages that answer with an error."""
+    found = []
+    for address, answer in walk.answers.items():
+        text = "" if answer.streaming else answer.content.decode(errors="replace")
+        for form in re.finditer(r"<form ([^>]*)>(.*?)</form>", text, re.DOTALL):
+            if 'method="post"' in form[1]:
+                target = re.search(r'action="([^"?#]+)', form[1])
+                match = resolve(target[1] if target else address.partition("?")[0])
+                if "<button" not in form[2]:
+                    continue  # a list with nothing in it to send
+                found.append((address, match.url_name or match.route, form[2]))
     return found
 
 
@@ -81,3 +116,28 @@ def test_forms_with_a_text_keep_drafts_and_no_draft_holds_a_secret(forms: list[t
         and SECRETS.search(name[1])
         and not re.search('type="(password|file|hidden)"|data-no-draft', field)
     } == set()
+
+
+def test_no_write_page_is_forgotten(walk: Walk, sent: list[tuple[str, str, str]]) -> None:
+    """A view that reads a POST, or that a form of any page is sent to, is in one of the tables of tests/keys/test_write_pages.py."""
+    known = {*NO_CALL, *NO_SUCH_CALL, *ELSEWHERE, *asked(walk.made)}
+    writes = {
+        pattern.name or route
+        for route, pattern in samples.patterns()
+        if re.search(r"POST|carry_out", inspect.getsource(inspect.unwrap(pattern.callback)))
+    }
+    writes |= {name for _page, name, _form in sent}
+    writes.discard("keys/<str:key_id>/do/delete/")  # another address of key-delete
+    assert writes - known == set()
+
+
+def test_every_form_that_makes_a_call_offers_to_show_it(sent: list[tuple[str, str, str]]) -> None:
+    mute = {
+        (page, name)
+        for page, name, form in sent
+        if name not in NO_CALL
+        and name not in LEADS_ON
+        and not re.search(r'name="preview"|button-call|class="call"', form)
+        and re.search(r"<button(?![^>]*aria-disabled)", form)  # all that it offers is unavailable
+    }
+    assert mute == set()

@@ -27,6 +27,7 @@ from keys.inventory.models import InventoryKey
 from keys.models import Connection, DeletionRequest
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support import samples
+from tests.support.long_form import one_in
 from tests.support.policies import allow, document, person, trusting
 
 # Permission, or permissions each of which reveals it → the words that are seen by nobody who has none of them.
@@ -256,9 +257,10 @@ OF_PARTS = [word for denied, words in CASES.items() if set(denied) <= set(PARTS)
     [pytest.param(["*"], ALL_WORDS, id="everything"), pytest.param(PARTS, OF_PARTS, id="all but lists of keys")],
 )
 def test_no_page_at_all_shows_what_is_denied_together(world: World, denied: list[str], hidden: Iterable[str]) -> None:
-    """Every page, also those that show it to nobody who may read it: what stands in for a part that is refused must not tell either."""
+    """Every page, also those that show it to nobody who may read it: what stands in for a part that is refused must not tell either.
+    Where everything is denied most pages are refused: each fourth is looked at, all by `make walks`."""
     world.without(deny(*denied))
-    assert not world.seen(hidden)
+    assert not world.seen(hidden, list(one_in(4, world.addresses)) if denied == ["*"] else world.addresses)
 
 
 def test_a_key_that_may_not_be_described_is_nowhere_described(world: World, telling: dict[str, list[str]]) -> None:

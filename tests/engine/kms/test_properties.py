@@ -1,4 +1,7 @@
-"""Whatever is sent to any operation, the answer is AWS's; whatever is encrypted comes back in its encryption context and no other."""
+"""Whatever is sent to any operation, the answer is AWS's; whatever is encrypted comes back in its encryption context and no other.
+
+Of three times as many examples by `make walks`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import TestAccount, new_account
 from tests.engine.kms.contract import MODEL, refusal, send
+from tests.support.long_form import examples
 
 SLOW = {"RSA_3072", "RSA_4096"}  # making such a key takes longer than all the rest of a request
 OUTPUTS = {name: MODEL.operation_model(name).output_shape for name in MODEL.operation_names}
@@ -90,7 +94,7 @@ def _of(shape: Shape, names: list[str]) -> st.SearchStrategy[Any]:
 
 @given(data=st.data())
 @settings(
-    max_examples=400,
+    max_examples=examples(130, 400),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -107,14 +111,14 @@ def test_any_request_of_any_operation_is_answered_or_refused_as_aws_does(
 
 
 @given(st.sampled_from(MODEL.operation_names), st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(70, 200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_answered_or_refused_as_aws_does(shared: TestAccount, operation: str, body: bytes) -> None:
     status, answer = send(shared, operation, body)
     assert status in (200, 400), answer
 
 
 @given(data=st.data(), flips=st.lists(st.integers(min_value=0), min_size=1, max_size=3))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50, 150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_request_with_damaged_bytes_is_answered_or_refused_as_aws_does(
     shared: TestAccount, identifiers: list[str], data: st.DataObject, flips: list[int]
 ) -> None:
@@ -142,7 +146,7 @@ names = st.text(min_size=1, max_size=30)
     context=st.dictionaries(names, st.text(max_size=30), max_size=6),
     other=st.dictionaries(names, st.text(max_size=30), max_size=6),
 )
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(35, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_plaintext_comes_back_in_its_context_and_in_no_other(
     untouched: tuple[Any, str],
     plaintext: bytes,

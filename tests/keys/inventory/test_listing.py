@@ -86,11 +86,11 @@ def test_a_tag_narrows_the_list(sample_keys: dict[str, str], signed_in: Client) 
     assert not rows(signed_in, "/keys/?tag=team%3Dgreen")
 
 
-@pytest.mark.parametrize("column", [column.field for column in COLUMNS])
-def test_the_list_sorts_by_every_column_both_ways(sample_keys: dict[str, str], signed_in: Client, column: str) -> None:
-    up = [row.key_id for row in rows(signed_in, f"/keys/?sort={column}")]
-    down = [row.key_id for row in rows(signed_in, f"/keys/?sort=-{column}")]
-    assert sorted(up) == sorted(down) == sorted(sample_keys.values())
+def test_the_list_sorts_by_every_column_both_ways(sample_keys: dict[str, str], signed_in: Client) -> None:
+    for column in COLUMNS:
+        up = [row.key_id for row in rows(signed_in, f"/keys/?sort={column.field}")]
+        down = [row.key_id for row in rows(signed_in, f"/keys/?sort=-{column.field}")]
+        assert sorted(up) == sorted(down) == sorted(sample_keys.values()), column.field
 
 
 def test_descriptions_and_tags_sort_as_they_are_shown_and_keys_without_them_come_last(
