@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from playwright.sync_api import Page, expect
 
 from tests.support.accessible import violations
+from tests.support.long_form import LONG
 from tests.support.server import Server, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -95,8 +96,8 @@ ADDRESSES = (
 )
 
 
-def nothing_wrong(page: Page, what: str) -> None:
-    assert not violations(page), what
+def nothing_wrong(page: Page, what: str, *, colours: bool = True) -> None:
+    assert not violations(page, colours=colours), what
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.viewport_size["width"], f"{what} is {width} wide"  # type: ignore[index]
 
@@ -108,7 +109,7 @@ def test_what_is_asked_for_is_accessible_and_fits_a_phone(visit: Callable[..., P
     page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
     for address in ADDRESSES:
         page.goto(address)
-        nothing_wrong(page, address)
+        nothing_wrong(page, address, colours=LONG)  # those of the same page asked nothing: test_pages.py
     page.goto("/keys/?q=nut")
     page.locator("details.facet summary").first.click()
     nothing_wrong(page, "an open facet")
@@ -357,7 +358,7 @@ def test_a_phone_shows_states_and_outcomes_without_scrolling_sideways_and_folds_
         expect(field).not_to_be_visible()
         page.locator(".filters > summary").click()
         expect(field).to_be_visible()
-        nothing_wrong(page, address)
+        nothing_wrong(page, address, colours=LONG)
 
 
 def test_no_list_is_cut_on_a_desk_or_wider_than_a_phone_whatever_names_there_are(
