@@ -11,20 +11,18 @@ from django.test import Client
 from tests.support.layout import TEMPLATES
 
 COMPONENTS = sorted((TEMPLATES / "components").glob("*.html"))
-PAGES = sorted(TEMPLATES.rglob("*.html"))
+TEXTS = {str(path.relative_to(TEMPLATES)): path.read_text() for path in sorted(TEMPLATES.rglob("*.html"))}
 INLINE = re.compile(r"""<style|<script(?![^>]*\ssrc=)|\sstyle=|\son[a-z]+=|javascript:""", re.IGNORECASE)
 ABOUT = re.compile(r"\A({% load [^%]*%}\n)?{% comment %}\s*\S.*?{% endcomment %}", re.DOTALL)
 
 
-@pytest.mark.parametrize("template", PAGES, ids=lambda path: str(path.relative_to(TEMPLATES)))
-def test_no_line_of_a_template_is_longer_than_120_columns(template: Path) -> None:
-    lines = template.read_text().splitlines()
-    assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []
+def test_no_line_of_a_template_is_longer_than_120_columns() -> None:
+    lines = {(name, number): line for name, text in TEXTS.items() for number, line in enumerate(text.splitlines(), 1)}
+    assert [place for place, line in lines.items() if len(line) > 120] == []
 
 
-@pytest.mark.parametrize("template", PAGES, ids=lambda path: str(path.relative_to(TEMPLATES)))
-def test_no_template_has_an_inline_style_or_script(template: Path) -> None:
-    assert INLINE.findall(template.read_text()) == []
+def test_no_template_has_an_inline_style_or_script() -> None:
+    assert {name: found for name, text in TEXTS.items() if (found := INLINE.findall(text))} == {}
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda path: path.stem)
@@ -44,19 +42,18 @@ def test_the_style_guide_shows_each_component_with_what_it_says_of_itself(signed
 PLACES = {"learn/labs/ciphertext.html", "playground/operation.html"}
 
 
-@pytest.mark.parametrize("template", PAGES, ids=lambda path: str(path.relative_to(TEMPLATES)))
-def test_a_list_that_has_nothing_says_so_by_the_component_and_leads_on(template: Path) -> None:
-    name, text = str(template.relative_to(TEMPLATES)), template.read_text()
-    if name == "components/empty_state.html":
-        return
-    assert not re.search(r'class="(?:[^"]* )?empty[" ]', text)
-    for include in re.findall(r"{% empty_state (.*?)%}", text, re.DOTALL):
-        assert name in PLACES or re.search(r"""\burl=|_url\b|"#""", include)
+def test_a_list_that_has_nothing_says_so_by_the_component_and_leads_on() -> None:
+    for name, text in TEXTS.items():
+        if name == "components/empty_state.html":
+            continue
+        assert not re.search(r'class="(?:[^"]* )?empty[" ]', text), name
+        for include in re.findall(r"{% empty_state (.*?)%}", text, re.DOTALL):
+            assert name in PLACES or re.search(r"""\burl=|_url\b|"#""", include), name
 
 
-@pytest.mark.parametrize("template", PAGES, ids=lambda path: str(path.relative_to(TEMPLATES)))
-def test_a_state_in_a_row_stays_in_sight_on_a_phone(template: Path) -> None:
+def test_a_state_in_a_row_stays_in_sight_on_a_phone() -> None:
     """Its column, or that of what came of it, is pinned."""
-    rows = re.findall(r"<tr>(?:(?!</tr>).)*?</tr>", template.read_text(), re.DOTALL)
-    cells = r"<td(?:(?!</td>).)*?{% state "
-    assert [row for row in rows if re.search(cells, row, re.DOTALL) and "pinned" not in row] == []
+    cells = re.compile(r"<td(?:(?!</td>).)*?{% state ", re.DOTALL)
+    for name, text in TEXTS.items():
+        rows = re.findall(r"<tr>(?:(?!</tr>).)*?</tr>", text, re.DOTALL)
+        assert [row for row in rows if cells.search(row) and "pinned" not in row] == [], name

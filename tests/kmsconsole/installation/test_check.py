@@ -24,14 +24,21 @@ def check(server: Server, **environment: str) -> subprocess.CompletedProcess[str
     return prefork.run("check", env={**server.environment, **environment})
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Server:
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Server:
     """One that has been started once, and stopped."""
-    server = Server(tmp_path / "data")
+    server = Server(tmp_path_factory.mktemp("used") / "data")
     with server:
         server.client().create_key()
         server.client().create_key()
     return server
+
+
+@pytest.fixture
+def installation(stopped: Server, tmp_path: Path) -> Server:
+    """A copy of that installation."""
+    shutil.copytree(stopped.folder, tmp_path / "data")
+    return Server(tmp_path / "data")
 
 
 def test_a_new_folder_and_a_good_installation_are_fine(tmp_path: Path, installation: Server) -> None:
