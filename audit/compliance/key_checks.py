@@ -73,20 +73,26 @@ def _questions(request: ConsoleRequest) -> dict[str, _Question]:
     }
 
 
-def _numbers(request: ConsoleRequest) -> dict[str, int]:
-    """For each question, by its name: how many keys it is about, and with `…_fails`, `…_untold` how many of them fail and are not told."""
-    found: dict[str, int] | None = kept(request).get("compliance_numbers")
-    if found is None:
+def count_together(request: ConsoleRequest) -> None:
+    """This request asks for all checks: the first of them counts for the others."""
+    kept(request)["compliance_together"] = True
+
+
+def _numbers(request: ConsoleRequest, asked: str) -> dict[str, int]:
+    """For a question, by its name: how many keys it is about, and with `…_fails`, `…_untold` how many of them fail and are not told."""
+    found: dict[str, int] = kept(request).setdefault("compliance_numbers", {})
+    if asked not in found:
         wanted = {}
         for name, each in _questions(request).items():
+            if name != asked and "compliance_together" not in kept(request):
+                continue
             wanted[name] = each.applies
             wanted[f"{name}_fails"] = each.applies & each.fails
             if each.untold is not None:
                 wanted[f"{name}_untold"] = each.applies & each.untold
         rows = customer_keys(request).order_by()
         counts = rows.aggregate(**{f"of_{name}": Count("pk", filter=each) for name, each in wanted.items()})
-        found = {name.removeprefix("of_"): number for name, number in counts.items()}  # no name is a column's
-        kept(request)["compliance_numbers"] = found
+        found |= {name.removeprefix("of_"): number for name, number in counts.items()}  # no name is a column's
     return found
 
 
@@ -98,7 +104,7 @@ def _examine(request: ConsoleRequest, name: str, fact: Callable[[Row], Words]) -
         if question.untold is not None:
             untold = rows.filter(question.applies).readable(question.needs).filter(question.untold).count()
     else:
-        numbers = _numbers(request)
+        numbers = _numbers(request, name)
         failing = KeyFindings(rows.filter(question.applies & question.fails), fact, numbers[f"{name}_fails"])
         found = Examined(numbers[name], failing, tuple(not_read(request)))
         untold = numbers.get(f"{name}_untold", 0)
@@ -208,7 +214,7 @@ def owner_tag(request: ConsoleRequest) -> Examined:
     about = customer_keys(request).filter(stays)
     if about.visibility.denied_mask & key_rows.TAGS:
         return examine(request, stays, without, fact, key_rows.TAGS)
-    number = _numbers(request)["owner"]
+    number = _numbers(request, "owner")["owner"]
     failing = KeyFindings(without(about), fact, number - about.tagged_any(OWNER).count())
     return Examined(number, failing, tuple(not_read(request)))
 

@@ -82,6 +82,7 @@ def now(request: ConsoleRequest, wanted: Sequence[Check]) -> list[CheckResult]:
     excepted = list(exceptions.in_force(request))
     last: dict[str, CheckResult] | None = None
     found = []
+    key_checks.count_together(request)
     for check in wanted:
         if check.reads_policies and _number_of_keys(request) > LIVE_KEYS:
             if last is None:
