@@ -18,12 +18,10 @@ from playwright.sync_api import Browser, Page
 from tests.support.lesson_commands import PATHS
 from tests.support.lesson_pages import WALKS, Walk
 from tests.support.lesson_students import LESSONS, ShownStep, Student, make_class
-from tests.support.long_form import one_in
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-BY_COMMANDS, BY_PAGES = list(one_in(2, PATHS)), list(one_in(2, PATHS, first=1))
 _REFUSED = re.compile(r"An error occurred \((\w+)\)")
 _NOT_AS_PRINTED = re.compile(
     r"No such file|not found|usage:|Unable to|Traceback|syntax error|Parameter validation|[Uu]nknown"
@@ -60,7 +58,7 @@ def slugs(request: pytest.FixtureRequest) -> list[str]:
 def lessons(
     server: Server, tmp_path_factory: pytest.TempPathFactory, slugs: list[str]
 ) -> Iterator[dict[str, Future[Done]]]:
-    students = make_class(server, [slug for slug in slugs if slug in BY_COMMANDS])
+    students = make_class(server, [slug for slug in slugs if slug in list(PATHS)])
     with ThreadPoolExecutor(2) as shells:
         yield {slug: shells.submit(do, each, tmp_path_factory.mktemp(slug)) for slug, each in students.items()}
 
@@ -68,7 +66,7 @@ def lessons(
 @pytest.fixture(scope="module")
 def walkers(server: Server, slugs: list[str]) -> dict[str, Student]:
     """Who use the pages."""
-    return make_class(server, [slug for slug in slugs if slug in BY_PAGES], "Pages")
+    return make_class(server, [slug for slug in slugs if slug in list(PATHS)], "Pages")
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +78,11 @@ def page(chromium: Browser, server: Server) -> Iterator[Page]:
 
 
 def test_every_lesson_is_among_them() -> None:
-    assert set(PATHS) == {*BY_COMMANDS, *BY_PAGES}
+    assert set(PATHS) == {*list(PATHS), *list(PATHS)}
     assert set(PATHS) == set(WALKS) == set(LESSONS)
 
 
-@pytest.mark.parametrize("slug", BY_PAGES)
+@pytest.mark.parametrize("slug", list(PATHS))
 def test_a_lesson_is_done_by_the_pages_that_it_leads_to(walkers: dict[str, Student], page: Page, slug: str) -> None:
     student = walkers[slug]
     student.prepare()
@@ -103,7 +101,7 @@ def test_a_lesson_is_done_by_the_pages_that_it_leads_to(walkers: dict[str, Stude
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
-@pytest.mark.parametrize("slug", BY_COMMANDS)
+@pytest.mark.parametrize("slug", list(PATHS))
 def test_a_lesson_is_done_by_the_commands_that_it_prints(lessons: dict[str, Future[Done]], slug: str) -> None:
     done = lessons[slug].result(300)
     assert tuple(_REFUSED.findall(done.errors)) == PATHS[slug].refused, done.errors
@@ -111,7 +109,7 @@ def test_a_lesson_is_done_by_the_commands_that_it_prints(lessons: dict[str, Futu
     assert {name: step.text for name, step in done.right.items() if not step.done} == {}, done.output + done.errors
 
 
-@pytest.mark.parametrize("slug", BY_COMMANDS)
+@pytest.mark.parametrize("slug", list(PATHS))
 def test_a_wrong_path_is_not_ticked_and_its_hint_is_shown(lessons: dict[str, Future[Done]], slug: str) -> None:
     shown = lessons[slug].result(300).wrong[PATHS[slug].step]
     assert not shown.done
