@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.long_form import LONG, one_in
+from tests.support.long_form import LONG
 from tests.support.postgres import Postgres
 from tests.support.server import Server
 
