@@ -20,7 +20,7 @@ from botocore.awsrequest import (
     AWSPreparedRequest,
     AWSResponse,
 )
-from botocore.exceptions import HTTPClientError, ReadTimeoutError
+from botocore.exceptions import BotoCoreError, HTTPClientError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
@@ -83,10 +83,10 @@ class CheckedSession(URLLib3Session):  # type: ignore[misc]  # botocore has no t
             try:
                 answer = super().send(request)
                 parts = _read(answer.raw)
-            except (HTTPClientError, HTTPError, OSError) as reason:
+            except (BotoCoreError, HTTPError, OSError) as reason:
                 if deadline.over:
                     raise ReadTimeoutError(endpoint_url=request.url, error=reason) from reason
-                if isinstance(reason, HTTPClientError):
+                if isinstance(reason, BotoCoreError):  # some of which are urllib3's as well, or of the system
                     raise
                 raise HTTPClientError(error=reason) from reason
         if deadline.over:

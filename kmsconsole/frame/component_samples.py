@@ -81,6 +81,8 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "sequence_diagram": lambda: {"diagram": sequence.diagram(SERVICES["s3"]), "label": "How S3 calls KMS"},
     "breadcrumbs": None,
     "as_of_menu": lambda: {"words": "The list as it was at"},
+    "observed": lambda: {"key": SimpleNamespace(observed=True), "then": "Enabled"},
+    "observed_note": lambda: {"observed": True, "untold": ""},
     "past_notes": lambda: {
         "principals": SimpleNamespace(base_problem="", whole=True),
         "notes": ["Some tags that ann had then are not in the record."],

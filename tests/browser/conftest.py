@@ -39,7 +39,7 @@ def visit(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]]:
         cookies = [(each.name, str(each.value)) for each in session.cookies]
         context.add_cookies([{"name": name, "value": value, "url": server.url} for name, value in cookies])
         page = context.new_page()
-        page.goto("/")
+        page.goto(session.address)
         return page
 
     yield sign_in

@@ -89,7 +89,7 @@ def test_a_class_from_nothing_is_there_in_five_minutes(people: tuple[Counted, Co
     teacher.fill(page.get_by_label("Class name"), "Five minutes")
     teacher.click(page.get_by_role("button", name="Create class"))
     address = page.locator(".join-link code").inner_text()  # on the projector, as a QR code too
-    teacher.click(page.get_by_role("link", name="To the class"))
+    teacher.click(page.get_by_role("navigation", name="Breadcrumbs").get_by_role("link", name="Five minutes"))
     assert (teacher.clicks, teacher.fields) == (5, 3)
 
     other = student.page

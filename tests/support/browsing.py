@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.error
 import urllib.parse
 import urllib.request
 from http.cookiejar import CookieJar
@@ -14,7 +15,7 @@ class Browsing:
     """One browser session at `server`."""
 
     def __init__(self, server: Server) -> None:
-        self._url, self.cookies = server.url, CookieJar()
+        self._url, self.cookies, self.address = server.url, CookieJar(), ""
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
 
     def get(self, path: str) -> str:
@@ -29,8 +30,16 @@ class Browsing:
             [*(form.items() if isinstance(form, dict) else form), ("csrfmiddlewaretoken", found.group(1))]
         ).encode()
         with self._opener.open(self._url + path, content) as answer:
+            self.address = answer.geturl().removeprefix(self._url)
             return str(answer.read().decode())
 
     def sign_in(self, user_name: str, password: str = PASSWORD) -> None:
-        page = self.post("/principals/sign-in/", {"account": ACCOUNT, "user_name": user_name, "password": password})
+        """The page that the sign-in leads to is at `address`; it may be one that the user may not see."""
+        form = {"account": ACCOUNT, "user_name": user_name, "password": password}
+        try:
+            page = self.post("/principals/sign-in/", form)
+        except urllib.error.HTTPError as refused:
+            if refused.code != 403:
+                raise
+            self.address, page = refused.geturl().removeprefix(self._url), refused.read().decode()
         assert "Sign out" in page

@@ -199,7 +199,7 @@ def changed_elsewhere(browser: Client, kms: Any, key_id: str) -> str:
     kms.disable_key(KeyId=key_id)
     kms.update_key_description(KeyId=key_id, Description="by another hand")
     browser.post("/settings/endpoints/refresh/", {"next": "/keys/"})
-    assert "by another hand" in text(browser, "/keys/?cols=alias&cols=description")
+    assert "by another hand" in text(browser, f"/keys/?cols=alias&cols=description&q={key_id}")
     return text(browser, f"/keys/{key_id}/tab/timeline/")
 
 
