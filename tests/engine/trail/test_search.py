@@ -292,11 +292,16 @@ def test_a_backlog_that_is_too_long_for_a_question_is_said_and_indexed_beside_it
     wanted = Search(region=REGION, hidden=True)
     answer = search.search(account.account_id, wanted, 100)
     assert answer.behind > 0
+    nobody_indexes()
+    again = search.search(account.account_id, wanted, 100)
+    assert (again.behind, len(again.events) >= 40) == (0, True)
+
+
+def nobody_indexes() -> None:
+    """What an earlier question left to a thread is done: while it writes the index, others take it as it is."""
     for thread in threading.enumerate():
         if thread.name == "search-index":
             thread.join()
-    again = search.search(account.account_id, wanted, 100)
-    assert (again.behind, len(again.events) >= 40) == (0, True)
 
 
 def test_a_question_does_not_wait_for_another_process_that_writes_the_index(
@@ -304,6 +309,7 @@ def test_a_question_does_not_wait_for_another_process_that_writes_the_index(
 ) -> None:
     monkeypatch.setattr(search, "INDEX_SECONDS", 60.0)
     wanted = Search(region="us-east-1", hidden=True)
+    nobody_indexes()
     known = search.search(account.account_id, wanted, 100).total
     account.create_key()
     with (
@@ -314,6 +320,7 @@ def test_a_question_does_not_wait_for_another_process_that_writes_the_index(
         other.execute("BEGIN IMMEDIATE")
         answer = search.search(account.account_id, wanted, 100)
     assert (answer.total, answer.behind > 0) == (known, True)
+    nobody_indexes()
     assert search.search(account.account_id, wanted, 100).total > known
 
 
