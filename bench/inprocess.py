@@ -45,15 +45,6 @@ def pages(browser: Any) -> Callable[[str], Any]:
     return get
 
 
-def record(section: str, lines: list[str]) -> None:
-    """Put lines into bench/results.md, in the place of what the same bench had put there before."""
-    path = Path(__file__).with_name("results.md")
-    begin, end = f"<!-- {section} -->", f"<!-- end of {section} -->"
-    before, found, rest = path.read_text().partition(begin)
-    assert found, f"{path} has no place for {section}"
-    path.write_text("\n".join([f"{before}{begin}", *lines, f"{end}{rest.partition(end)[2]}"]))
-
-
 def measure(get: Callable[[str], Any], address: str, repeats: int) -> tuple[float, float]:
     """Medians in milliseconds of the clock and of the processor; the first answer is left out, and a history being read is waited for."""
     while get(address).status_code == 503:

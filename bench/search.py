@@ -22,12 +22,18 @@ from typing import Any
 
 import orjson
 
-from bench import inprocess
+from bench import inprocess, results
 
 ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 2
 DAYS = 90
 KEYS = 100_000
+TITLE = "Searching the trail"
+INTRODUCTION = (
+    "`make bench-events`: whole pages, medians. The budgets of time of the event list (it stops looking after 0.2 s and counting after 0.25 s,",
+    "and says so) were lifted, but for the text that only looking at each record finds.",
+    "",
+)
 BATCH = 5_000
 LIMIT = 300  # milliseconds that a first page may take
 # Filter → what the address has for it. {key}, {old…} are of the trail; "old" are members of the oldest event alone.
@@ -251,7 +257,7 @@ def main() -> None:
         run(
             asked.events,
             {} if asked.others else PAGES,
-            lambda lines: inprocess.record("bench.search", lines) if writes else None,
+            lambda lines: results.keep([(TITLE, [*INTRODUCTION, *lines])]) if writes else None,
         )
 
 
