@@ -48,10 +48,9 @@ def request(
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request(method, path, body=body, headers={"User-Agent": "kmsconsole", **(headers or {})})
             answer = connection.getresponse()
-            found = _read(answer)
-        if deadline.over:
-            raise HttpsError("the answer takes too long")
-        return answer.status, found
+            return answer.status, _read(answer)
+    except outbound.ExchangeTimeout as reason:
+        raise HttpsError("the answer takes too long") from reason
     except (OSError, http.client.HTTPException, ValueError) as reason:
         raise HttpsError(f"no answer from {host}") from reason
     finally:

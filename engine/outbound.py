@@ -47,14 +47,19 @@ class AddressNotAllowedError(OSError):
     """A name that resolves to an address which is not connected to."""
 
 
+class ExchangeTimeout(TimeoutError):
+    """An exchange that a Deadline has ended."""
+
+
 class Deadline:
     """Ends an exchange that has taken `seconds` in all: the timeout of a socket begins anew with each byte, and a head has many.
 
-    What the connection waits for then comes to its end, as if the other side had hung up: `over` tells whether it was this.
+    What the connection waits for then comes to its end, as if the other side had hung up. Whatever came of that, also a head that broke
+    off and was taken for a whole one, leaves as ExchangeTimeout.
     """
 
     def __init__(self, seconds: float) -> None:
-        self.over = False
+        self._over = False
         self._lock = threading.Lock()
         self._held: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._end)
@@ -64,20 +69,19 @@ class Deadline:
         """The exchange goes by this connection."""
         with self._lock:
             self._held = opened
-            if self.over:
+            if self._over:
                 self._shut()
 
     def _end(self) -> None:
         with self._lock:
-            self.over = True
+            self._over = True
             self._shut()
 
     def _shut(self) -> None:
         if self._held is not None:
             with contextlib.suppress(OSError):  # it has ended already
-                socket.socket.shutdown(
-                    self._held, socket.SHUT_RDWR
-                )  # of TLS nothing more is said, for another thread reads
+                # Of TLS nothing more is said, for another thread reads.
+                socket.socket.shutdown(self._held, socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         self._timer.start()
@@ -91,6 +95,8 @@ class Deadline:
         _deadline.reset(self._token)
         with self._lock:
             self._held = None  # it may be used on
+        if self._over and (reason is None or isinstance(reason, Exception)):
+            raise ExchangeTimeout("the exchange takes too long") from reason
 
 
 _deadline: ContextVar[Deadline] = ContextVar("deadline")  # of the exchange under way in this thread

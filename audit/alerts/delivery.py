@@ -164,16 +164,8 @@ def _status(scheme: str, host: str, port: int | None, path: str, headers: dict[s
         made.sock = opened
         with outbound.Deadline(_SECONDS) as deadline:
             deadline.hold(opened)
-            try:
-                made.request("POST", path, body=body, headers=headers)
-                status = made.getresponse().status
-            except (OSError, http.client.HTTPException) as reason:
-                if deadline.over:
-                    raise TimeoutError from reason
-                raise
-        if deadline.over:
-            raise TimeoutError
-        return status
+            made.request("POST", path, body=body, headers=headers)
+            return made.getresponse().status
     finally:
         made.close()
         opened.close()

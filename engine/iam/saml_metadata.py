@@ -13,7 +13,7 @@ from typing import Any
 from cryptography import x509
 from lxml import etree
 
-_MOST_CERTIFICATES = 20
+_MOST_CERTIFICATES = 20  # a response is tried by each, and whoever sends one need not sign it
 NAMES = {
     "md": "urn:oasis:names:tc:SAML:2.0:metadata",
     "ds": "http://www.w3.org/2000/09/xmldsig#",
@@ -54,9 +54,7 @@ def read(document: str) -> IdentityProvider:
     for key in entity.iterfind("md:IDPSSODescriptor/md:KeyDescriptor", NAMES):
         if key.get("use") in (None, "signing"):
             certificates += [_certificate(each.text or "") for each in key.iterfind(".//ds:X509Certificate", NAMES)]
-            if (
-                len(certificates) > _MOST_CERTIFICATES
-            ):  # a response is tried by each, and whoever sends one need not sign it
+            if len(certificates) > _MOST_CERTIFICATES:
                 raise NotSaml("too many certificates")
     if not certificates:
         raise NotSaml("no certificate that signs")

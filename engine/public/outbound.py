@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from engine.outbound import AddressNotAllowedError, Deadline, HeldConnection, SocketOption, connect, is_allowed
+from engine.outbound import (
+    AddressNotAllowedError,
+    Deadline,
+    ExchangeTimeout,
+    HeldConnection,
+    SocketOption,
+    connect,
+    is_allowed,
+)
 
-__all__ = ["AddressNotAllowedError", "Deadline", "HeldConnection", "SocketOption", "connect", "is_allowed"]
+__all__ = [
+    "AddressNotAllowedError",
+    "Deadline",
+    "ExchangeTimeout",
+    "HeldConnection",
+    "SocketOption",
+    "connect",
+    "is_allowed",
+]

@@ -22,7 +22,6 @@ from engine.sinks.configuration import Sink
 from engine.trail.journal_lines import Entry
 
 _SECONDS = 10.0  # to connect, to send and to be answered: each, and by HTTP in all
-_NO_ANSWER = f"no answer within {_SECONDS:g} s"
 _PRIORITY = 13 * 8 + 6  # RFC 5424: facility "log audit", severity "informational"
 _SD_ID = "kmsconsole@32473"  # the enterprise number that RFC 5612 keeps for documentation
 _NOT_PRINTED = re.compile(r"[^!-~]")
@@ -114,17 +113,15 @@ class _Http(Receiver):
             "User-Agent": "kmsconsole",
             **webhook_signature.headers(self._sink.secret, message_id, int(time.time()), body),
         }
-        with outbound.Deadline(_SECONDS) as deadline:
-            try:
+        try:
+            with outbound.Deadline(_SECONDS):
                 answer = self._pool.request(
                     "POST", self._sink.url, body=body, headers=headers, redirect=False, preload_content=False
                 )
                 answer.read(4096)
                 answer.release_conn()
-            except (urllib3.exceptions.HTTPError, OSError) as reason:
-                raise SinkError(_NO_ANSWER if deadline.over else _in_words(reason)) from reason
-        if deadline.over:  # a head that breaks off is taken for a whole one
-            raise SinkError(_NO_ANSWER)
+        except (urllib3.exceptions.HTTPError, OSError) as reason:
+            raise SinkError(_in_words(reason)) from reason
         if not 200 <= answer.status < 300:
             raise SinkError(f"the receiver answered {answer.status}")
 
@@ -133,8 +130,8 @@ class _Http(Receiver):
 
 
 def _in_words(reason: Exception) -> str:
-    if isinstance(reason, urllib3.exceptions.TimeoutError):
-        return _NO_ANSWER
+    if isinstance(reason, (urllib3.exceptions.TimeoutError, outbound.ExchangeTimeout)):
+        return f"no answer within {_SECONDS:g} s"
     if isinstance(reason, urllib3.exceptions.SSLError):
         return "no TLS connection: the certificate or the protocol was refused"
     return "no connection"

@@ -28,7 +28,7 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
 from console.aws_calls import unexpected
-from engine.public.outbound import Deadline, HeldConnection, connect
+from engine.public.outbound import Deadline, ExchangeTimeout, HeldConnection, connect
 from keys.endpoints import answers
 
 LONGEST = 30  # seconds that an exchange may take in all
@@ -79,18 +79,16 @@ class CheckedSession(URLLib3Session):  # type: ignore[misc]  # botocore has no t
     def send(self, request: AWSPreparedRequest) -> AWSResponse:
         """The answer, its body read: at most `answers.LARGEST` bytes and one more, within LONGEST seconds from the request on."""
         request.stream_output = True
-        with Deadline(LONGEST) as deadline:
-            try:
+        try:
+            with Deadline(LONGEST):
                 answer = super().send(request)
                 parts = _read(answer.raw)
-            except (BotoCoreError, HTTPError, OSError) as reason:
-                if deadline.over:
-                    raise ReadTimeoutError(endpoint_url=request.url, error=reason) from reason
-                if isinstance(reason, BotoCoreError):  # some of which are urllib3's as well, or of the system
-                    raise
-                raise HTTPClientError(error=reason) from reason
-        if deadline.over:
-            raise ReadTimeoutError(endpoint_url=request.url, error="the answer takes too long")
+        except BotoCoreError:  # some are urllib3's as well, or of the system
+            raise
+        except ExchangeTimeout as reason:
+            raise ReadTimeoutError(endpoint_url=request.url, error=reason) from reason
+        except (HTTPError, OSError) as reason:
+            raise HTTPClientError(error=reason) from reason
         read = HTTPResponse(BytesIO(b"".join(parts)), preload_content=False)
         return AWSResponse(answer.url, answer.status_code, answer.headers, read)
 

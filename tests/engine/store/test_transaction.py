@@ -19,6 +19,7 @@ from engine.store import cache, transaction
 from engine.store.cache import Cache
 from engine.store.models import Change
 from tests.conftest import TestAccount, new_account
+from tests.support.threads import in_another_thread
 
 sqlite_only = pytest.mark.skipif(connection.vendor != "sqlite", reason="of SQLite's locks")
 postgresql_only = pytest.mark.skipif(connection.vendor != "postgresql", reason="of PostgreSQL's connections")
@@ -34,21 +35,8 @@ def numbers(prepared: Any) -> Iterator[Cache[str, int]]:
 
 def elsewhere(work: Any) -> None:
     """Run in another thread, on a connection of its own, as another worker would."""
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
+    for failure in in_another_thread(work):
+        raise failure
 
 
 def announce(*entities: str) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
 
 from engine.iam.models import SignInAttempt
 from engine.store import transaction
 from engine.store.sqlite.turn import NoTurn, Turn
+from tests.support.threads import in_another_thread
 
 pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="of SQLite's locks")
 FORK = multiprocessing.get_context("fork")
@@ -110,23 +111,6 @@ def test_who_gave_up_is_not_given_the_turn(turn: Turn) -> None:
     assert gave_up == [True]
     turn.take(0)
     turn.give_back()
-
-
-def in_another_thread(work: Any) -> list[BaseException]:
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            failed.append(error)
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return failed
 
 
 def test_a_change_outside_a_transaction_waits_for_its_turn_too(prepared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
