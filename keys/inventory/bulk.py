@@ -70,7 +70,7 @@ class PreviewedKey:
 
 
 def preview(request: ConsoleRequest, action: BulkAction, key_ids: list[str]) -> list[PreviewedKey]:
-    """Expected result for each key: from its state, and for the embedded engine from the policies that will decide.
+    """What each key will answer: from its state, and for the embedded engine from the policies that will decide.
 
     Another endpoint decides by policies that are not embedded to read, so a refusal there is known only when it comes.
     """

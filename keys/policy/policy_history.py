@@ -50,11 +50,11 @@ def read(request: ConsoleRequest, key: dict[str, Any], policy_now: str) -> Histo
     else:
         records, whole = _looked_up(request, key)
     now = policy_document.pretty(policy_now)
-    versions: list[Version] = []
-    for record in records:
-        version = _version(record, key)
-        in_force = not any(each.current for each in versions) and policy_document.pretty(version.policy) == now
-        versions.append(replace(version, current=in_force))
+    versions = [_version(record, key) for record in records]
+    for number, version in enumerate(versions):
+        if policy_document.pretty(version.policy) == now:
+            versions[number] = replace(version, current=True)
+            break
     return History(versions, whole and any(each.operation == "CreateKey" for each in versions))
 
 
