@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from tests.support.accessible import violations
+from tests.support.pages import until
 from tests.support.server import PASSWORD, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -146,4 +147,4 @@ def test_signing_out_forgets_the_drafts_of_all_tabs(page: Page, key_id: str) -> 
     other.locator("header details.menu").last.locator("summary").click()
     other.get_by_role("button", name="Sign out", exact=True).click()
     other.wait_for_url("**/sign-in/**")
-    page.wait_for_function("!Object.keys(sessionStorage).some(key => key.startsWith('draft '))")
+    until(page, "!Object.keys(sessionStorage).some(key => key.startsWith('draft '))")

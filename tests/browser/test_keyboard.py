@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.support.pages import until
 from tests.support.server import PASSWORD, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -82,7 +83,7 @@ def press(page: Page, wanted: Locator, key: str = "Enter") -> None:
 
 def swapped(page: Page, times: int = 1) -> None:
     """Wait until the page has taken in what came; a key that is pressed while it does would be a step of another test."""
-    page.wait_for_function("times => window.swaps >= times", arg=times)
+    until(page, "times => window.swaps >= times", times)
 
 
 def test_a_refused_sign_in_goes_on_at_the_password(chromium: Browser, server: Server) -> None:
@@ -313,7 +314,7 @@ def test_an_identifier_is_copied_also_where_browsers_have_no_clipboard(page: Pag
     page.evaluate("addEventListener('copy', () => { window.copied = document.activeElement.value; })")
     button = page.get_by_role("button", name=f"Copy {keys['oak07']}", exact=True)
     press(page, button)
-    page.wait_for_function("id => window.copied === id", arg=keys["oak07"])
+    until(page, "id => window.copied === id", keys["oak07"])
     expect(button).to_be_focused()
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.accessible import violations
 from tests.support.long_form import LONG
+from tests.support.pages import use_region
 from tests.support.server import Server, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -323,9 +324,7 @@ def test_a_facet_leads_to_more_values_which_are_searched(visit: Callable[..., Pa
     tags = [{"TagKey": f"fruit {number:02}", "TagValue": "ripe"} for number in range(20)]
     server.client(region=MANY_VALUES_REGION).create_key(Tags=tags)
     page = visit()
-    page.locator("#region").select_option(MANY_VALUES_REGION)
-    page.wait_for_load_state()
-    expect(page.locator("#region")).to_have_value(MANY_VALUES_REGION)
+    use_region(page, MANY_VALUES_REGION)
     page.goto("/keys/")
     page.locator("#facet-tag").click()
     expect(page.locator(".facet[open]").get_by_role("link", name="fruit 00=ripe")).to_be_visible()
@@ -365,9 +364,7 @@ def test_no_list_is_cut_on_a_desk_or_wider_than_a_phone_whatever_names_there_are
     visit: Callable[..., Page], widest: None
 ) -> None:
     page = visit()
-    page.locator("#region").select_option(WIDE_REGION)
-    page.wait_for_load_state()
-    expect(page.locator("#region")).to_have_value(WIDE_REGION)
+    use_region(page, WIDE_REGION)
     now = datetime.now(UTC).isoformat().replace("+", "%2B")
     lists = ["/keys/", "/keys/?cols=alias&cols=tags&cols=description&cols=rotation", "/audit/keys/", "/audit/"]
     lists += [f"/principals/{each}/" for each in ("users", "roles", "groups", "policies")]

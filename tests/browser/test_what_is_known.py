@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from playwright.sync_api import Page, expect
 
+from tests.support.pages import use_region
 from tests.support.server import ACCOUNT, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -73,12 +74,6 @@ def endpoint() -> Iterator[Endpoint]:
     made.released.set()
     made.shutdown()
     made.server_close()
-
-
-def use_region(page: Page, region: str) -> None:
-    page.locator("#region").select_option(region)
-    page.wait_for_load_state()
-    expect(page.locator("#region")).to_have_value(region)
 
 
 def test_of_another_endpoint_nothing_is_zero_that_is_not_known(visit: Callable[..., Page], endpoint: Endpoint) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 from django.test import Client
 
 from keys.models import Connection
@@ -33,3 +36,13 @@ def connect(browser: Client, url: str, **changes: str) -> Connection:
 
 def kinds(connection: Connection) -> list[str]:
     return [finding["kind"] for finding in connection.facts["findings"]]
+
+
+def until_read(browser: Client, address: str = "/keys/") -> Any:
+    """The list when the endpoint's keys are read: a page waits a moment only, and a thread goes on with the rest."""
+    for _ in range(200):
+        page = browser.get(address, follow=True)
+        if page.context["progress"] is None:
+            return page
+        time.sleep(0.1)
+    raise AssertionError("the list is not read")

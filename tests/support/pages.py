@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+import time
+from typing import Any
+
+from playwright.sync_api import Page, expect
 
 
 def key_option(page: Page, alias: str) -> str:
     """The words of the key picker's option for the key with this alias."""
     labels = page.locator("select[name=KeyId] option").all_inner_texts()
     return next(label for label in labels if label.startswith(alias))
+
+
+def until(page: Page, condition: str, argument: Any = None) -> None:
+    """Wait until this script is true on the page.
+
+    Not `wait_for_function`: that asks again by eval within the page, which our Content-Security-Policy refuses whenever the first time
+    was too early.
+    """
+    end = time.monotonic() + 10
+    while not page.evaluate(condition, argument):
+        assert time.monotonic() < end, f"never true: {condition}"
+        page.wait_for_timeout(20)
+
+
+def use_region(page: Page, region: str) -> None:
+    """A module that counts keys or looks for one on a first page makes them in a Region of its own: other modules share the server."""
+    with page.expect_navigation():
+        page.locator("#region").select_option(region)
+    expect(page.locator("#region")).to_have_value(region)

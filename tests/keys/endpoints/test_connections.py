@@ -6,7 +6,6 @@ import json
 import re
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +25,7 @@ from keys.endpoints import backends, diagnosis
 from keys.inventory.models import SyncState
 from keys.models import Connection
 from tests.conftest import TestAccount, TestUser, sign_in_browser
-from tests.support.connections import connect, form, kinds
+from tests.support.connections import connect, form, kinds, until_read
 from tests.support.server import ACCESS_KEY_ID, SECRET, Server, free_port
 
 
@@ -34,15 +33,6 @@ def their_client(moto: str) -> Any:
     return boto3.client(
         "kms", region_name="us-east-1", endpoint_url=moto, aws_access_key_id="x", aws_secret_access_key="x"
     )
-
-
-def until_read(browser: Client, address: str = "/keys/") -> Any:
-    for _ in range(100):
-        page = browser.get(address)
-        if page.context["progress"] is None:
-            return page
-        time.sleep(0.1)
-    raise AssertionError("the list is not read")
 
 
 def test_a_connection_is_made_tested_and_used_beside_the_embedded_engine(

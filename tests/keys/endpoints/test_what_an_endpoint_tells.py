@@ -14,7 +14,7 @@ from django.test import Client
 from keys.endpoints import backends
 from keys.inventory.models import InventoryKey, ObservedChange
 from tests.conftest import TestAccount
-from tests.support.connections import connect
+from tests.support.connections import connect, until_read
 from tests.support.server import ACCESS_KEY_ID, ACCOUNT, SECRET, Server
 
 MOTO_ACCOUNT = "123456789012"
@@ -135,7 +135,7 @@ def test_a_page_of_the_consoles_own_account_says_so(at_moto: Client, account: Te
 
 def test_a_page_of_the_endpoint_names_its_account_and_region(at_moto: Client, used_at_moto: str) -> None:
     at_moto.post("/settings/endpoints/refresh/")
-    at_moto.get("/keys/")
+    until_read(at_moto)
     line = text(at_moto, "/keys/").partition('class="speaks-of')[2].partition("</p>")[0]
     assert "moto" in line
     assert MOTO_ACCOUNT in line
@@ -195,11 +195,12 @@ def test_the_past_of_an_endpoint_without_a_record_is_not_told(at_moto: Client, u
 
 def changed_elsewhere(browser: Client, kms: Any, key_id: str) -> str:
     """The key's timeline, after the list was read, somebody changed the key at the endpoint, and the list was read again."""
-    text(browser, "/keys/")
+    until_read(browser)
     kms.disable_key(KeyId=key_id)
     kms.update_key_description(KeyId=key_id, Description="by another hand")
     browser.post("/settings/endpoints/refresh/", {"next": "/keys/"})
-    assert "by another hand" in text(browser, f"/keys/?cols=alias&cols=description&q={key_id}")
+    listed = until_read(browser, f"/keys/?cols=alias&cols=description&q={key_id}")
+    assert "by another hand" in listed.content.decode()
     return text(browser, f"/keys/{key_id}/tab/timeline/")
 
 
@@ -216,7 +217,7 @@ def test_a_difference_between_two_readings_is_told_as_observed(
     assert change.after is not None
     assert change.after < change.before
     at_moto.post("/settings/endpoints/refresh/", {"next": "/keys/"})
-    text(at_moto, "/keys/")
+    until_read(at_moto)
     assert ObservedChange.objects.filter(key_id=used_at_moto).count() == 1
 
 
