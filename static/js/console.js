@@ -8,6 +8,7 @@ import "./key_search.js";
 import "./menus.js";
 import "./palette.js";
 import "./passkeys.js";
+import "./read_list.js";
 import "./selection.js";
 import "./shortcuts.js";
 import "./switches.js";

@@ -29,7 +29,10 @@ document.addEventListener("keydown", (event) => {
   if (!dialog) return;
   const places = palettePlaces(dialog),
     at = places.indexOf(document.activeElement);
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+  if (event.key === "Escape") {
+    event.preventDefault(); // a search field would only be emptied
+    dialog.close();
+  } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     event.preventDefault();
     places[(at + (event.key === "ArrowDown" ? 1 : places.length - 1)) % places.length].focus();
   } else if (event.key === "Enter" && at === 0 && places.length > 1) {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.pages import use_region
+from tests.support.pages import open_list, use_region
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -30,7 +30,7 @@ def used(server: Server) -> str:
 
 def test_the_deletion_of_many_shows_users_and_asks_as_that_of_one_does(visit: Callable[..., Page], used: str) -> None:
     page = visit()
-    page.goto("/keys/?q=bulk")
+    open_list(page, "/keys/?q=bulk")
     for box in page.locator("tbody input[name=key]").all():
         box.check()
     page.locator("#bulk").select_option("delete")

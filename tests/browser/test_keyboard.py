@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.pages import until
+from tests.support.pages import open_list, until
 from tests.support.server import PASSWORD, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -52,7 +52,7 @@ def page(signed_in: Page) -> Page:
 
 def content(page: Page, address: str) -> None:
     """Open an address and skip to its content."""
-    page.goto(address)
+    open_list(page, address)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
@@ -319,7 +319,7 @@ def test_an_identifier_is_copied_also_where_browsers_have_no_clipboard(page: Pag
 
 
 def test_the_region_changes_when_it_is_chosen_not_at_every_arrow(page: Page) -> None:
-    page.goto("/keys/")
+    open_list(page, "/keys/")
     tab_to(page, page.locator("#region"))
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.accessible import violations
 from tests.support.long_form import LONG
-from tests.support.pages import use_region
+from tests.support.pages import open_list, use_region
 from tests.support.server import Server, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -111,7 +111,7 @@ def test_what_is_asked_for_is_accessible_and_fits_a_phone(visit: Callable[..., P
     for address in ADDRESSES:
         page.goto(address)
         nothing_wrong(page, address, colours=LONG)  # those of the same page asked nothing: test_pages.py
-    page.goto("/keys/?q=nut")
+    open_list(page, "/keys/?q=nut")
     page.locator("details.facet summary").first.click()
     nothing_wrong(page, "an open facet")
     page.keyboard.press("Control+k")
@@ -122,13 +122,13 @@ def test_what_is_asked_for_is_accessible_and_fits_a_phone(visit: Callable[..., P
 
 def test_the_pages_of_a_bulk_action_are_accessible(visit: Callable[..., Page], keys: dict[str, str]) -> None:
     page = visit()
-    page.goto("/keys/?q=nut")
+    open_list(page, "/keys/?q=nut")
     page.locator("input[name=key]").first.check()
     page.locator("#bulk").select_option("delete")
     page.get_by_role("button", name="Preview").click()
     nothing_wrong(page, "the preview")
     page.get_by_role("button", name="Schedule deletion").click()
-    page.goto("/keys/?q=nut")
+    open_list(page, "/keys/?q=nut")
     page.locator("input[name=key]").first.check()
     page.locator("#bulk").select_option("enable")
     page.get_by_role("button", name="Preview").click()
@@ -172,7 +172,7 @@ def test_enter_before_the_answers_are_there_opens_the_search_page(
 
 def test_the_first_tab_stop_skips_to_the_content(visit: Callable[..., Page]) -> None:
     page = visit()
-    page.goto("/keys/")
+    open_list(page, "/keys/")
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")
@@ -181,7 +181,7 @@ def test_the_first_tab_stop_skips_to_the_content(visit: Callable[..., Page]) -> 
 
 def test_focus_can_be_seen_at_every_stop(visit: Callable[..., Page], keys: dict[str, str]) -> None:
     page = visit()
-    page.goto("/keys/?q=nut")
+    open_list(page, "/keys/?q=nut")
     seen = 0
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -199,7 +199,7 @@ def test_a_list_is_narrowed_and_the_back_button_widens_it_again(
     visit: Callable[..., Page], keys: dict[str, str]
 ) -> None:
     page = visit()
-    page.goto("/keys/")
+    open_list(page, "/keys/")
     page.get_by_label("Filter by alias").fill("nut")
     page.get_by_role("button", name="Filter", exact=True).click()
     page.wait_for_url("**q=nut**")
@@ -227,7 +227,7 @@ def test_nothing_jumps_while_a_page_loads_and_a_list_is_narrowed(
         page.goto(address)
         page.wait_for_timeout(300)
         assert page.evaluate("window.shift") < 0.01, address
-    page.goto("/keys/?q=nut")
+    open_list(page, "/keys/?q=nut")
     page.evaluate("document.querySelector('thead a').click()")  # not an input: whatever moves counts
     page.wait_for_url("**sort=**")
     page.wait_for_timeout(300)
@@ -247,7 +247,7 @@ def test_every_page_works_without_javascript(visit: Callable[..., Page], keys: d
         assert answer is not None
         assert answer.status in (200, 404, 405, 422), address
         assert page.locator("h1").count() == 1, address
-    page.goto("/keys/")
+    open_list(page, "/keys/")
     page.get_by_label("Filter by alias").fill("walnut")
     page.get_by_role("button", name="Filter", exact=True).click()
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -257,7 +257,7 @@ def test_every_page_works_without_javascript(visit: Callable[..., Page], keys: d
     page.get_by_label("Tag key").fill("shell")
     page.get_by_role("button", name="Add a tag").click()
     expect(page.get_by_text("1 done, 0 refused, 0 left.")).to_be_visible()
-    page.goto("/keys/")
+    open_list(page, "/keys/")
     page.locator("#region").select_option("eu-west-1")
     page.get_by_role("button", name="Go").click()
     expect(page.locator("#region")).to_have_value("eu-west-1")
@@ -316,7 +316,7 @@ def test_paper_has_no_frame_but_whole_ids_the_filter_and_the_accounts_time(
             assert str(abbreviated.get_attribute("title")) in abbreviated.evaluate(written), address
         page.emulate_media(media="screen")
     expect(head).to_contain_text("Filter: q = nut")
-    page.goto("/keys/?q=nut&print=all")
+    open_list(page, "/keys/?q=nut&print=all")
     expect(page.locator("main")).to_contain_text("The list is whole: 3 rows.")
 
 
@@ -325,7 +325,7 @@ def test_a_facet_leads_to_more_values_which_are_searched(visit: Callable[..., Pa
     server.client(region=MANY_VALUES_REGION).create_key(Tags=tags)
     page = visit()
     use_region(page, MANY_VALUES_REGION)
-    page.goto("/keys/")
+    open_list(page, "/keys/")
     page.locator("#facet-tag").click()
     expect(page.locator(".facet[open]").get_by_role("link", name="fruit 00=ripe")).to_be_visible()
     expect(page.locator(".facet[open]").get_by_role("link", name="fruit 19=ripe")).to_have_count(0)
@@ -405,7 +405,7 @@ def test_ticks_stay_while_one_pages_and_narrows_and_go_with_the_action(
     for _ in range(26):
         kms.create_key(Description="ticked")
     page = visit()
-    page.goto("/keys/?q=ticked&size=25&sort=key_id")
+    open_list(page, "/keys/?q=ticked&size=25&sort=key_id")
     page.locator("tbody input[name=key]").nth(3).check()
     page.locator("tbody input[name=key]").nth(4).check()
     page.locator("#page-next").click()
@@ -416,7 +416,7 @@ def test_ticks_stay_while_one_pages_and_narrows_and_go_with_the_action(
     page.locator("#page-previous").click()
     page.wait_for_url("**page=1**")
     expect(page.locator("tbody input[name=key]:checked")).to_have_count(2)
-    page.goto("/keys/?q=hazel")
+    open_list(page, "/keys/?q=hazel")
     expect(page.locator("[data-selected]")).to_have_text("3 selected")
     page.locator("#bulk").select_option("disable")
     page.get_by_role("button", name="Preview").click()
@@ -432,7 +432,7 @@ def test_ticks_stay_while_one_pages_and_narrows_and_go_with_the_action(
     page.get_by_role("button", name="Disable").click()
     expect(page.get_by_text("0 left")).to_be_visible()
     page.wait_for_load_state()  # what forgets the ticks is a script
-    page.goto("/keys/?q=hazel")
+    open_list(page, "/keys/?q=hazel")
     expect(page.locator("input[name=key]:checked")).to_have_count(0)
 
 
@@ -444,7 +444,7 @@ def test_what_is_ticked_before_the_script_or_right_after_the_list_is_another_sta
         "let first = true; new MutationObserver((_, observer) => { const box = document.querySelector('tbody input[name=key]');"
         "if (box && first) { first = false; box.click(); } }).observe(document, {childList: true, subtree: true});"
     )
-    page.goto("/keys/?q=nut&sort=key_id")
+    open_list(page, "/keys/?q=nut&sort=key_id")
     expect(page.locator("[data-selected]")).to_have_text("1 selected")
     page.evaluate(
         "document.addEventListener('htmx:afterSwap', () => document.querySelectorAll('tbody input[name=key]')[1].click(), {once: true})"

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.support.accessible import violations
+from tests.support.pages import open_list
 from tests.support.server import ACCESS_KEY_ID, PASSWORD, SECRET, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -72,7 +73,7 @@ def test_changes_that_are_looked_at_first(visit: Callable[..., Page], server: Se
     page.goto(f"/keys/{key_id}/do/rotate/?call=1")
     page.get_by_text("aws kms rotate-key-on-demand").wait_for()
     found += wrong(page)
-    page.goto("/keys/?q=looked")
+    open_list(page, "/keys/?q=looked")
     page.locator("input[name=key]").first.check()
     page.locator("#bulk").select_option("disable")
     page.locator("#bulk").locator("xpath=ancestor::form").get_by_role("button").first.click()

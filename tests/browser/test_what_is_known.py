@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from playwright.sync_api import Page, expect
 
-from tests.support.pages import use_region
+from tests.support.pages import open_list, use_region
 from tests.support.server import ACCOUNT, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -94,9 +94,15 @@ def test_of_another_endpoint_nothing_is_zero_that_is_not_known(visit: Callable[.
     expect(page.locator(".overview-keys")).to_have_class(re.compile("provisional"))
     expect(page.locator(main)).to_contain_text("Not known yet: the key list is not read whole.")
     expect(page.locator(main)).not_to_contain_text("Nothing is about to be deleted.")
+
+    # What is read in the meantime does not take away what somebody is at.
+    page.keyboard.press("Control+k")
+    page.keyboard.type("rotate")
     endpoint.released.set()
+    expect(page.locator("#progress")).to_contain_text("The key list is read. Show it")
+    expect(page.locator("#palette [data-answers=rotate]")).to_be_visible()
+    page.keyboard.press("Escape")
     expect(page.locator("#progress")).to_be_hidden()
-    page.goto("/")
     expect(page.locator(main)).to_contain_text("Nothing is about to be deleted.")
     expect(page.locator(main)).not_to_contain_text("No call was denied.")
 
@@ -115,7 +121,7 @@ def test_of_another_endpoint_nothing_is_zero_that_is_not_known(visit: Callable[.
     expect(page.locator(main)).to_contain_text("cannot be told")
 
     # Whose account, Region and endpoint a page speaks of.
-    page.goto("/keys/")
+    open_list(page, "/keys/")
     expect(page.locator(".speaks-of")).to_contain_text(re.compile(f"theirs.*{THEIRS}.*us-east-1", re.DOTALL))
     page.goto("/principals/users/")
     expect(page.locator(main)).to_contain_text(
@@ -168,7 +174,7 @@ def test_numbers_are_those_of_the_rows_and_refusals_are_counted_apart(
     page.goto(f"/keys/{key}/tab/use/")
     shares = page.locator("table", has=page.get_by_role("columnheader", name="Principal"))
     expect(shares.locator("tbody tr").first).to_contain_text(re.compile(r"user/admin\s*1\s*1"))
-    page.goto("/keys/?q=counted")
+    open_list(page, "/keys/?q=counted")
     expect(page.locator("h1 .count")).to_have_text("(1)")
     expect(page.locator("tbody tr")).to_have_count(1)
 

@@ -31,3 +31,13 @@ def use_region(page: Page, region: str) -> None:
     with page.expect_navigation():
         page.locator("#region").select_option(region)
     expect(page.locator("#region")).to_have_value(region)
+
+
+def read_whole(page: Page) -> None:
+    """Wait until the key list that the page shows, or counts, is read whole: a page waits for it a moment only."""
+    expect(page.locator("#progress:not([hidden])")).to_have_count(0)
+
+
+def open_list(page: Page, address: str) -> None:
+    page.goto(address)
+    read_whole(page)

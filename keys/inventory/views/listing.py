@@ -110,16 +110,13 @@ def _view_query(query: QueryDict) -> str:
 
 
 def progress(request: ConsoleRequest) -> HttpResponse:
-    """The banner of a reading that goes on, asked for again and again by the page that shows it."""
+    """The banner of a reading that goes on, asked for again and again by the page that shows it; at the end a link to the whole list."""
     try:
         inventory.synced_keys(request)
     except ClientError as error:
         return problem_page(request, TITLES["CUSTOMER"], error)
     now = inventory.progress(request)
-    answer = render(request, "keys/inventory/progress.html", {"progress": now})
-    if now is None:
-        answer["HX-Refresh"] = "true"
-    return answer
+    return render(request, "keys/inventory/progress.html", {"progress": now, "was_read": now is None})
 
 
 @require_POST
