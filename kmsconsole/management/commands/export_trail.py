@@ -22,6 +22,7 @@ _FAILURES = (*log_proofs.FAILURES, SegmentUnreachable, RootKeyError, DatabaseErr
 
 class Command(BaseCommand):
     help = "Export the whole audit trail with its proofs, for the stand-alone verifier."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("file", help="where to; - is standard output")

@@ -44,6 +44,7 @@ _FAILURES = (
 
 class Command(BaseCommand):
     help = "List the sealed segments of the audit trail; seal, move or remove them."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument(

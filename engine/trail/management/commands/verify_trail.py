@@ -22,6 +22,7 @@ from engine.vault.hierarchy import RootKeyError
 
 class Command(BaseCommand):
     help = "Check the audit trail: its hash chain, its signed checkpoints, and that it reaches what it must."
+    requires_system_checks: list[str] = []  # of pages, which take a second to load
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--all", action="store_true", help="read every record, not only those since the last time")
