@@ -256,7 +256,7 @@ def shown(each: dict[str, Any]) -> Shown:
         "service": each["eventSource"].partition(".")[0],
         "error": error,
         "voided": each.get("voided", False),
-        "keys": [resource["ARN"].rpartition("/")[2] for resource in each.get("resources") or ()],
+        "keys": [arn.rpartition("/")[2] for arn in record.keys(each)],
         "kind": record.kind(each),
         "sets_key_policy": not error and each["eventName"] == "PutKeyPolicy",
         "record": each,

@@ -48,11 +48,15 @@ class CallContext:
     further_records: list[bytes] = field(default_factory=list)
 
     def touches_key(self, arn: str, account_id: str) -> None:
-        """Name a key in the record's resources; a cross-account key makes the record appear in its owner's trail too."""
+        """Name a key in the record's resources; a cross-account key that may be used makes the record appear in its owner's trail too."""
         for entry in self.resources:
             if entry["ARN"] == arn:
                 return
         self.resources.append({"accountId": account_id, "type": "AWS::KMS::Key", "ARN": arn})
+
+    def touches_role(self, arn: str, account_id: str) -> None:
+        """As a key: who assumes another account's role is told to that account."""
+        self.resources.append({"accountId": account_id, "type": "AWS::IAM::Role", "ARN": arn})
 
     def forget(self) -> None:
         """Take back what an attempt that is run again has said of itself."""

@@ -304,8 +304,8 @@ def _change_once(call: Call, context: CallContext, operation: Operation, paramet
             recorded = recorder.record_change([*context.further_records, *records])
     except DatabaseError:
         if recorded:  # the record is durable but the change is not: say so in the trail
-            for event_id in (context.event_id, *record.event_ids(context.further_records)):
-                recorder.void(event_id, context.account_id, context.region, "the change could not be committed")
+            for event_id, account_id in record.whose([*records, *context.further_records]):
+                recorder.void(event_id, account_id, context.region, "the change could not be committed")
         raise
     return answer
 

@@ -83,6 +83,7 @@ def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
         source_identity=source_identity,
         console_session=context.principal.session.console_session if context.principal.session is not None else "",
     )
+    context.touches_role(role.arn, role.account_id)
     return session_parameters.role_answer(role, name, made, source_identity=source_identity, packed=packed)
 
 

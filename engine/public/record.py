@@ -4,7 +4,7 @@ console's own action kmsconsole:ReadRecord."""
 from __future__ import annotations
 
 from engine.trail.event_search import FACETS, Answer, Clause, Interval, Search, matches
-from engine.trail.event_terms import ANY_ERROR, DENIED, DENIED_KIND, contexts, is_read_by_console, kind, values
+from engine.trail.event_terms import ANY_ERROR, DENIED, DENIED_KIND, contexts, is_read_by_console, keys, kind, values
 from engine.trail.indexed_fields import user_name
 from engine.trail.query import (
     Lookup,
@@ -38,6 +38,7 @@ __all__ = [
     "first_event_time",
     "in_order",
     "is_read_by_console",
+    "keys",
     "kind",
     "latest_sequence",
     "lookup",

@@ -51,8 +51,12 @@ def _elements(record: Record) -> Iterator[Record]:
             yield found
 
 
-def _keys(record: Record) -> Iterator[str]:
-    return (each["ARN"] for each in record.get("resources") or () if "ARN" in each)
+def keys(record: Record) -> Iterator[str]:
+    """The ARNs of the keys that a record is about, roles are not among them."""
+    return (each["ARN"] for each in record.get("resources") or () if "ARN" in each and each.get("type", _KEY) == _KEY)
+
+
+_KEY = "AWS::KMS::Key"
 
 
 def _aliases(record: Record) -> Iterator[str]:
@@ -132,7 +136,7 @@ def _events(record: Record) -> Iterator[str]:
 FIELDS: dict[str, Callable[[Record], Iterable[str]]] = {
     "kind": lambda record: (kind(record),),
     "user": lambda record: (user_name(record["userIdentity"]),),
-    "key": _keys,
+    "key": keys,
     "alias": _aliases,
     "principal": _principals,
     "session": _sessions,

@@ -57,8 +57,10 @@ class IndexedFields:
 
 
 def user_name(identity: dict[str, Any]) -> str:
-    """What LookupEvents calls the Username: the user's name, a role session's name, a service."""
+    """What LookupEvents calls the Username: the user's name, a role session's name, a service, the account of who took a role."""
     if "userName" in identity:
         return str(identity["userName"])
+    if identity.get("type") == "AWSAccount":
+        return str(identity["accountId"])
     arn = identity.get("arn", "")
     return str(arn.rpartition("/")[2] if "/" in arn else identity.get("invokedBy", arn.rpartition(":")[2]))

@@ -33,7 +33,12 @@ def build(
     error: AWSError | None = None,
     writes: bool = False,
 ) -> list[bytes]:
-    """The records of one call as JSON: one for the caller's account and one for each other account whose key it named."""
+    """The records of one call as JSON: one for the caller's account and one for each other account whose key or role it used.
+
+    A call that is refused for want of permission is its caller's alone: else anybody could write into anybody's record, and raise alerts
+    there, by naming a key. Sources: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail"; IAM User Guide, "Logging IAM and
+    AWS STS API calls with AWS CloudTrail".
+    """
     event: dict[str, Any] = {
         "eventVersion": "1.11",
         "userIdentity": _identity_json(context.principal),
@@ -71,18 +76,23 @@ def build(
     if _is_from_console(context.principal):
         event["sessionCredentialFromConsole"] = "true"
 
-    if all(resource["accountId"] == context.account_id for resource in context.resources):
+    denied = error is not None and error.code.startswith("AccessDenied")
+    if denied or all(resource["accountId"] == context.account_id for resource in context.resources):
         return [orjson.dumps(event, option=orjson.OPT_UTC_Z)]
     owners = {resource["accountId"] for resource in context.resources} - {context.account_id}
     event["sharedEventID"] = new_id()
     events = [event]
     for owner in sorted(owners):
-        events.append({**event, "eventID": new_id(), "recipientAccountId": owner})
+        copy = {**event, "eventID": new_id(), "recipientAccountId": owner}
+        if context.service == "sts":
+            copy["userIdentity"] = _another_account(context.principal)
+        events.append(copy)
     return [orjson.dumps(each, option=orjson.OPT_UTC_Z) for each in events]
 
 
-def event_ids(records: list[bytes]) -> list[str]:
-    return [orjson.loads(each)["eventID"] for each in records]
+def whose(records: list[bytes]) -> list[tuple[str, str]]:
+    """(event ID, account whose record it is in) of each."""
+    return [(event["eventID"], event["recipientAccountId"]) for event in map(orjson.loads, records)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +158,11 @@ def _identity_json(principal: Principal) -> orjson.Fragment:
     if found is None:
         found = principal.memo["userIdentity"] = orjson.Fragment(orjson.dumps(identity(principal)))
     return found
+
+
+def _another_account(principal: Principal) -> dict[str, Any]:
+    """Who took a role, as the role's account is told. Source: CloudTrail User Guide, "userIdentity element", AWSAccount."""
+    return {"type": "AWSAccount", "principalId": principal.unique_id, "accountId": principal.account_id}
 
 
 def identity(principal: Principal) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _refused_calls(request: ConsoleRequest, start: datetime) -> tuple[list[dict[
                 "who": record["userIdentity"]
                 .get("arn", record["userIdentity"].get("invokedBy", ""))
                 .rpartition("/")[2],
-                "keys": [each["ARN"].rpartition("/")[2] for each in record.get("resources") or ()],
+                "keys": [arn.rpartition("/")[2] for arn in events.keys(record)],
             }
             for record in denied
         ],

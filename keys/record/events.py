@@ -36,6 +36,7 @@ from engine.public.record import Lookup
 from engine.public.record import Search as Search
 from engine.public.record import contexts as contexts
 from engine.public.record import is_read_by_console as is_read_by_console
+from engine.public.record import keys as keys
 from engine.public.record import kind as kind
 from engine.public.record import matches as matches
 from engine.public.record import user_name as user_name  # what LookupEvents calls the Username

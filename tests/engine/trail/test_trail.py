@@ -86,15 +86,6 @@ def test_events_are_found_by_key_user_name_and_paged(account: TestAccount) -> No
     assert refused.value.response["Error"]["Code"] == "InvalidNextTokenException"
 
 
-def test_a_call_across_accounts_is_in_both_trails(account: TestAccount, other_account: TestAccount) -> None:
-    arn = account.client().create_key()["KeyMetadata"]["Arn"]
-    with pytest.raises(ClientError):
-        other_account.client().encrypt(KeyId=arn, Plaintext=b"x")
-    mine, theirs = events(account, EventName="Encrypt")[0], events(other_account, EventName="Encrypt")[0]
-    assert mine["sharedEventID"] == theirs["sharedEventID"]
-    assert (mine["recipientAccountId"], theirs["recipientAccountId"]) == (account.account_id, other_account.account_id)
-
-
 @of_the_file_journal
 def test_nothing_is_answered_or_changed_when_the_trail_cannot_be_written(
     account: TestAccount, monkeypatch: pytest.MonkeyPatch
