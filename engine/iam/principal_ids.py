@@ -23,6 +23,11 @@ class UnknownPrincipal(LookupError):
     """A user or role of an account that is here, or a unique ID, which nobody has; `args[0]` is it as written."""
 
 
+def is_unique_id(name: str) -> bool:
+    """Whether it has the form of a user's or role's unique ID."""
+    return _UNIQUE_ID.fullmatch(name) is not None
+
+
 def pin(names: Iterable[str]) -> dict[str, str]:
     """The unique IDs of those `names` that are ARNs of users and roles here. Principals of other accounts are taken on trust.
 
@@ -30,7 +35,7 @@ def pin(names: Iterable[str]) -> dict[str, str]:
     """
     pins: dict[str, str] = {}
     for name in sorted(names):
-        if _UNIQUE_ID.fullmatch(name):
+        if is_unique_id(name):
             if not arns_of([name]):
                 raise UnknownPrincipal(name)
             continue

@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Q
+
 from engine.context import CallContext
 from engine.iam import condition_keys, principal_ids
 from engine.iam.grant_matching import grants_to, is_named
@@ -115,6 +117,17 @@ def _pin(name: str, is_service: bool) -> str:
         raise _no_principal(name) from reason
 
 
+def _is(column: str, name: str) -> Q:
+    """Grants whose `column` is who is called that now, as they are shown: not who was before, under the same name."""
+    if principal_ids.is_unique_id(name):
+        return Q(**{f"{column}_pin": name})
+    try:
+        pin = principal_ids.pin([name]).get(name, "")
+    except principal_ids.UnknownPrincipal:  # its account is here, and has no such user or role any more
+        return Q(pk__in=())
+    return Q(**{f"{column}_pin": pin}) if pin else Q(**{column: name, f"{column}_pin": ""})
+
+
 def _no_principal(name: str) -> AWSError:
     return AWSError("InvalidArnException", f"ARN does not refer to a valid principal: {name}")
 
@@ -206,7 +219,7 @@ def list_grants(context: CallContext, parameters: dict[str, Any]) -> dict[str, A
     if "GrantId" in parameters:
         rows = rows.filter(grant_id=parameters["GrantId"])
     if "GranteePrincipal" in parameters:
-        rows = rows.filter(grantee=parameters["GranteePrincipal"])
+        rows = rows.filter(_is("grantee", parameters["GranteePrincipal"]))
     if "GranteeServicePrincipal" in parameters:
         rows = rows.filter(grantee=parameters["GranteeServicePrincipal"], grantee_is_service=True)
     found, more = paging.page("grants", parameters, rows, "pk", limit=50, maximum=100)
@@ -222,7 +235,7 @@ def list_retirable_grants(context: CallContext, parameters: dict[str, Any]) -> d
         if match is None or context.account_id not in (match[1], match[3]):
             raise _no_principal(retiring)
     rows = models.Grant.objects.select_related("key").filter(
-        retiring=retiring, retiring_is_service=is_service, key__region=context.region
+        _is("retiring", retiring), retiring_is_service=is_service, key__region=context.region
     )
     if is_service:  # a service's name belongs to no account
         rows = rows.filter(key__account_id=context.account_id)

@@ -135,7 +135,12 @@ def find(context: CallContext, identifier: str, *, aliases: bool = True) -> KmsK
     account_id, region = context.account_id, context.region
     if identifier.startswith("arn:"):
         parts = identifier.split(":", 5)
-        if len(parts) != 6 or parts[2] != "kms" or not re.fullmatch(r"\d{12}", parts[4]):
+        if (
+            len(parts) != 6
+            or parts[2] != "kms"
+            or parts[1] != partition(parts[3])
+            or not re.fullmatch(r"\d{12}", parts[4])
+        ):
             raise AWSError("InvalidArnException", f"Invalid arn {identifier}")
         account_id, resource = parts[4], parts[5]
         if resource.startswith("alias/") and not aliases:

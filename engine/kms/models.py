@@ -230,6 +230,7 @@ class Grant(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["retiring"], name="grant_retiring"),
+            models.Index(fields=["retiring_pin"], name="grant_retiring_pin"),
             models.Index(fields=["grantee"], name="grant_grantee"),
         ]
 

@@ -90,6 +90,29 @@ def test_a_renamed_user_keeps_its_access_and_is_shown_by_its_new_name(account: T
     assert named_in(account, key) == f"arn:aws:iam::{account.account_id}:user/staff/anna"
 
 
+def test_grants_are_listed_by_who_has_the_name_now(account: TestAccount) -> None:
+    """As they are shown: by the new name of who was renamed, and none of a predecessor of the same name."""
+    kms, iam, ann = account.client(), account.client("iam"), account.create_user("ann")
+    unique_id, key = iam.get_user(UserName="ann")["User"]["UserId"], account.create_key()
+    kms.create_grant(KeyId=key, GranteePrincipal=ann.arn, RetiringPrincipal=ann.arn, Operations=["Decrypt"])
+    iam.update_user(UserName="ann", NewUserName="anna")
+
+    def listed(who: str) -> list[int]:
+        by_grantee = kms.list_grants(KeyId=key, GranteePrincipal=who)
+        return [len(each["Grants"]) for each in (by_grantee, kms.list_retirable_grants(RetiringPrincipal=who))]
+
+    (shown,) = kms.list_grants(KeyId=key)["Grants"]
+    assert shown["GranteePrincipal"] == shown["RetiringPrincipal"] == f"{ann.arn}a"
+    assert (listed(f"{ann.arn}a"), listed(ann.arn)) == ([1, 1], [0, 0])
+    account.create_user("ann")
+    assert listed(ann.arn) == [0, 0]
+    iam.delete_access_key(UserName="anna", AccessKeyId=ann.access_key_id)
+    iam.delete_user(UserName="anna")
+    account.create_user("anna")
+    assert listed(f"{ann.arn}a") == [0, 0]
+    assert len(kms.list_grants(KeyId=key, GranteePrincipal=unique_id)["Grants"]) == 1
+
+
 def test_a_role_made_anew_does_not_inherit_what_a_key_policy_gave(account: TestAccount) -> None:
     iam, sts = account.client("iam"), account.client("sts")
     role = iam.create_role(RoleName="app", AssumeRolePolicyDocument=trust(account.administrator.arn))["Role"]

@@ -79,6 +79,11 @@ def test_a_key_of_another_region_is_not_found(account: TestAccount) -> None:
     assert refusal(elsewhere.describe_key, KeyId=key["Arn"]) == ("NotFoundException", "Invalid arn us-east-1")
 
 
+def test_an_arn_of_another_partition_is_no_keys(kms: Any) -> None:
+    arn = kms.create_key()["KeyMetadata"]["Arn"].replace("arn:aws:", "arn:aws-cn:")
+    assert refusal(kms.describe_key, KeyId=arn) == ("InvalidArnException", f"Invalid arn {arn}")
+
+
 @pytest.mark.parametrize("form", ["id", "arn", "alias", "alias-arn"])
 def test_a_key_is_found_by_each_form_of_identifier(kms: Any, form: str) -> None:
     key = kms.create_key()["KeyMetadata"]
