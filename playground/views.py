@@ -206,6 +206,8 @@ def _carried(operation: str, parameters: dict[str, Any], slug: str, member: str,
     """(field, value) pairs for the next page's form: the answer, and the parameters that page asks for too."""
     play = OPERATIONS[slug]
     usage = next(each.usage for each in OPERATIONS.values() if each.operation == operation)
+    by = "DestinationEncryptionAlgorithm" if operation == "ReEncrypt" else "EncryptionAlgorithm"
+    symmetric = parameters.get(by, "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT"
     fields = [(member, encodings.show(value).base64), (f"{member}_as", "base64")]
     for given, what in parameters.items():
         for target in {given, RENAMED.get((operation, given), given)} & set(play.members) - {
@@ -213,8 +215,8 @@ def _carried(operation: str, parameters: dict[str, Any], slug: str, member: str,
             "DryRun",
             "GrantTokens",
         }:
-            if target == "KeyId" and (not play.needs_key or play.usage != usage):
-                continue  # the ciphertext names its key; a public key goes to the other side's
+            if target == "KeyId" and (play.usage != usage or (not play.needs_key and symmetric)):
+                continue  # a symmetric ciphertext names its key; a public key goes to the other side's
             if isinstance(what, dict):
                 fields += [
                     pair

@@ -1,13 +1,10 @@
 """What saves time: an audit without noise, a playground that offers what the key can, a search that understands what pages show, a review
-whose parts are edited, an import whose commands run as they stand."""
+whose parts are edited."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -25,7 +22,6 @@ def keys(server: Server) -> dict[str, str]:
         "payments": {"Tags": [{"TagKey": "owner", "TagValue": "payments-team"}]},
         "signing": {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"},
         "mac": {"KeySpec": "HMAC_384", "KeyUsage": "GENERATE_VERIFY_MAC"},
-        "brought": {"Origin": "EXTERNAL"},
     }
     made = {}
     for alias, given in kinds.items():
@@ -153,30 +149,3 @@ def test_empty_lists_lead_on_and_dates_are_whole_on_hover(visit: Callable[..., P
     expect(shown).to_have_attribute("title", re.compile("UTC"))
     expect(page.locator("#theme option").first).to_have_text("System theme")
     expect(page.locator(".foot")).not_to_contain_text("Style guide")
-
-
-def test_material_is_imported_by_the_commands_as_the_page_shows_them(
-    visit: Callable[..., Page], server: Server, keys: dict[str, str], tmp_path: Path
-) -> None:
-    page = visit(timezone_id="Asia/Tokyo")
-    page.goto(f"/keys/{keys['brought']}/import/")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download wrapping public key and import token").click()
-    with zipfile.ZipFile(download.value.path()) as archive:
-        archive.extractall(tmp_path)
-    page.reload()
-    expect(page.locator("main")).to_contain_text("(Asia/Tokyo)")
-    commands = [each.inner_text() for each in page.locator("#wrap pre").all()]
-    assert len(commands) == 2
-    subprocess.run(["bash", "-ec", "\n\n".join(commands)], cwd=tmp_path, check=True, capture_output=True)
-    upload = page.locator("form[data-draft=upload]")
-    files = upload.locator("input[type=file]")
-    files.nth(0).set_input_files(tmp_path / "ImportToken.bin")
-    files.nth(1).set_input_files(tmp_path / "ImportToken.bin")
-    upload.get_by_role("button", name="Upload key material").click()
-    expect(page.locator("main")).to_contain_text("What helps:")
-    files.nth(0).set_input_files(tmp_path / "EncryptedKeyMaterial.bin")
-    files.nth(1).set_input_files(tmp_path / "ImportToken.bin")
-    upload.get_by_role("button", name="Upload key material").click()
-    page.wait_for_url(lambda url: "import" not in url)
-    assert server.client().describe_key(KeyId=keys["brought"])["KeyMetadata"]["KeyState"] == "Enabled"
