@@ -121,8 +121,9 @@ def page(request: ConsoleRequest, key_id: str) -> HttpResponse:
         return render(request, "audit/access_comparison.html", context, status=422)
     before, after = form.cleaned_data["before"], form.cleaned_data["after"]
     try:
-        older = _side(request, key_id, before, before.isoformat())
-        newer = _side(request, key_id, after or now, after.isoformat() if after else "")
+        was, then = past_keys.key_at_both(request, key_id, before, after or now)
+        older = _side(request, was.key, before, before.isoformat())
+        newer = _side(request, then.key, after or now, after.isoformat() if after else "")
     except ClientError as error:
         return problem_page(request, _("Who gained and lost access"), error)
     except MalformedPolicy as reason:
@@ -149,9 +150,8 @@ def _events(key_id: str, begin: datetime, end: datetime) -> str:
     return f"{reverse('audit')}?{urlencode(asked)}"
 
 
-def _side(request: ConsoleRequest, key_id: str, moment: datetime, as_of: str) -> Side:
+def _side(request: ConsoleRequest, key: KeySnapshot | None, moment: datetime, as_of: str) -> Side:
     """Raises ClientError, MalformedPolicy, HistoryBeingRead."""
-    key = past_keys.one_key(request, key_id, moment).key
     then = past_access.read(request, moment)
     usable = key is not None and key.state(moment) != key_states.DELETED
     view = past_access.view(key, then.principals.account) if key is not None and usable else None

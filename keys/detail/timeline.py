@@ -35,12 +35,14 @@ _ROTATED = gettext_lazy("The key material was rotated, as its automatic rotation
 @dataclass(frozen=True, slots=True)
 class Change:
     """A change of the key and the state it was in from then on. `event` is None for what time alone did, `words` says what that was.
-    `before` and `after` are what the record tells of the key around it: None where it does not."""
+    `then` is what states are computed from, after it. `before` and `after` are what the record tells of the key around it: None where it
+    does not, and for changes on no page (`with_snapshots`)."""
 
     time: datetime
     state: str
     event: Event | None = None
     words: str | Promise = ""
+    then: StateFacts | None = None
     before: KeySnapshot | None = None
     after: KeySnapshot | None = None
     observed: tuple[FactChange, ...] = ()
@@ -82,7 +84,8 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
         read, whole, untold = [], True, service.sentence(error)  # of what no record tells, readings tell
     rotations, _problem = optional(lambda: service.pages(kms, "list_key_rotations", "Rotations", KeyId=key["KeyId"]))
     automatic = [each["RotationDate"] for each in rotations or () if each.get("RotationType") == "AUTOMATIC"]
-    found = with_observed(with_time_alone(changes(read, key), automatic, now), seen, key["KeyState"])
+    recorded = changes(read)
+    found = with_observed(with_time_alone(recorded, automatic, now), seen, key["KeyState"])
     states = [(change.time, change.state) for change in found]
     if not states or states[0][0] > key["CreationDate"]:
         first = (_before(found[0]) or states[0][1]) if found else key["KeyState"]
@@ -95,7 +98,7 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
     ]
     page = paging.page_of(list(reversed(found)), _PAGE, request.GET)
     return {
-        "changes": page.object_list,
+        "changes": with_snapshots(list(page), recorded, key),
         "page": page,
         "strip": charts.state_intervals(states, now),
         "strip_width": charts.WIDTH,
@@ -118,10 +121,9 @@ def _events(request: ConsoleRequest, arn: str, now: datetime) -> tuple[list[Even
     return list(reversed(found.found)), found.whole
 
 
-def changes(told: Iterable[Event], key: dict[str, Any]) -> list[Change]:
-    """Changes that were carried out, in their order. `key` as DescribeKey has it."""
+def changes(told: Iterable[Event]) -> list[Change]:
+    """Changes that were carried out, in their order."""
     facts, found = StateFacts(), []
-    replayed = KeyReplay(key["Arn"].split(":")[3])
     for event in told:
         if event.error or event.read_only or event.is_use or event.name in _NO_CHANGE:
             continue
@@ -129,11 +131,27 @@ def changes(told: Iterable[Event], key: dict[str, Any]) -> list[Change]:
             facts = StateFacts(**created(event.response.get("keyMetadata", {})))
         if change := changed(event.name, event.request, event.response):
             facts = replace(facts, **change)
+        found.append(Change(event.time, facts.state(event.time), event, then=facts))
+    return found
+
+
+def with_snapshots(shown: Sequence[Change], recorded: Iterable[Change], key: dict[str, Any]) -> list[Change]:
+    """Those of a page with what was before and after. Only theirs are kept: each names all grants of its moment. `key` as DescribeKey has
+    it."""
+    wanted = {change.event.id for change in shown if change.event is not None}
+    around: dict[str, tuple[KeySnapshot | None, KeySnapshot | None]] = {}
+    replayed = KeyReplay(key["Arn"].split(":")[3])
+    for change in recorded:
+        if len(around) == len(wanted) or change.event is None:
+            break
+        event = change.event
         before = replayed.key_at(key["KeyId"], event.time)
         replayed.take(event.record)
-        after = replayed.key_at(key["KeyId"], event.time)
-        found.append(Change(event.time, facts.state(event.time), event, "", before, after))
-    return found
+        if event.id in wanted:
+            around[event.id] = (before, replayed.key_at(key["KeyId"], event.time))
+    nothing = (None, None)
+    pairs = [around.get(change.event.id, nothing) if change.event is not None else nothing for change in shown]
+    return [replace(change, before=before, after=after) for change, (before, after) in zip(shown, pairs, strict=True)]
 
 
 def with_time_alone(found: Sequence[Change], rotated: Iterable[datetime], now: datetime) -> list[Change]:
@@ -141,10 +159,10 @@ def with_time_alone(found: Sequence[Change], rotated: Iterable[datetime], now: d
     made: list[Change] = []
     for number, change in enumerate(found):
         made.append(change)
-        expires = change.after.valid_to if change.after is not None else None
+        expires = change.then.valid_to if change.then is not None else None
         until = found[number + 1].time if number + 1 < len(found) else now
-        if change.after is not None and expires is not None and change.time < expires <= until:
-            made.append(Change(expires, change.after.state(expires), words=_EXPIRED))
+        if change.then is not None and expires is not None and change.time < expires <= until:
+            made.append(Change(expires, change.then.state(expires), words=_EXPIRED))
     for moment in rotated:
         earlier = [each for each in made if each.time <= moment]
         if earlier:

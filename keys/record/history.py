@@ -80,7 +80,7 @@ def of_key(request: ConsoleRequest, arn: str, until: datetime) -> FoundEvents:
     if not service.backend(request).embedded:
         return events.of_key(request, arn, snapshots.KEY_EVENTS, until)
     account_id = request.signed_in.account_id
-    return _read(request, snapshots.KEY_EVENTS, until, lambda: projection.of_key(account_id, arn), keyId=arn)
+    return _read(request, snapshots.KEY_EVENTS, until, lambda: projection.of_key(account_id, arn, until), keyId=arn)
 
 
 def of_principals(request: ConsoleRequest, until: datetime) -> FoundEvents:

@@ -44,8 +44,12 @@ def _without(one: str, other: str) -> list[str]:
 
 def _grants(key: KeySnapshot, other: KeySnapshot) -> str:
     """Those that the other has not, as far as both are of one replay: of thousands few differ."""
-    theirs = {id(each) for each in other.grants}
-    own = (each.grant for each in key.grants if id(each) not in theirs)
+    common = min(len(key.grants), len(other.grants))
+    if key.grants[:common] == other.grants[:common]:  # mostly one came or none: the same objects are equal at once
+        own = [each.grant for each in key.grants[common:]]
+    else:
+        theirs = {id(each) for each in other.grants}
+        own = [each.grant for each in key.grants if id(each) not in theirs]
     return "\n".join(sorted(f"{_grantee(grant)}: {', '.join(grant['Operations'])}" for grant in own))
 
 

@@ -7,7 +7,7 @@ what the replay of a later moment goes on from. Whether the principal may read t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -135,17 +135,42 @@ def one_known(request: ConsoleRequest, key_id: str, moment: datetime) -> PastKey
 
 def one_key(request: ConsoleRequest, key_id: str, moment: datetime) -> PastKey:
     """Raises ClientError as `all_keys`."""
+    return key_at_both(request, key_id, moment, moment)[1]
+
+
+def key_at_both(request: ConsoleRequest, key_id: str, before: datetime, after: datetime) -> tuple[PastKey, PastKey]:
+    """One key at two moments, in their order: read and replayed once. Raises ClientError as `all_keys`."""
     region = request.signed_in.region
-    found = history.of_key(request, arn_of(request, key_id), moment)
-    keys = snapshots.replay(found.records, region, moment)
-    key = next((each for each in keys if each.key_id == key_id), None)
-    if key is not None and key.replicas:  # its deletion waits for theirs, which other records tell
-        more = [history.of_key(request, arn, moment).records for arn in sorted(key.replicas)]
+    found = history.of_key(request, arn_of(request, key_id), after)
+    older, newer = _both(found.records, region, key_id, before, after)
+    if replicas := {arn for key in (older, newer) if key is not None for arn in key.replicas}:
+        # Its deletion waits for theirs, which other records tell.
+        more = [history.of_key(request, arn, after).records for arn in sorted(replicas)]
         theirs = [each for part in more for each in part if each["eventName"] in _DELETION]
         merged = {each["eventID"]: each for each in (*found.records, *theirs)}
         records = sorted(merged.values(), key=lambda each: (each["eventTime"], snapshots.number_of(each)))
-        (key,) = (each for each in snapshots.replay(records, region, moment) if each.key_id == key_id)
-    return PastKey(key, found.whole, found.begins)
+        older, newer = _both(records, region, key_id, before, after)
+    return PastKey(older, found.whole, found.begins), PastKey(newer, found.whole, found.begins)
+
+
+def _both(
+    records: Iterable[dict[str, Any]], region: str, key_id: str, before: datetime, after: datetime
+) -> tuple[KeySnapshot | None, KeySnapshot | None]:
+    """`after` is later or the same. A change of before it may stand in the record behind one of after it (its times are whole seconds)."""
+    timed = [(datetime.fromisoformat(record["eventTime"]), record) for record in records]
+    in_time = [(time, record) for time, record in timed if time <= after]
+    later = next((number for number, (time, _record) in enumerate(in_time) if time > before), len(in_time))
+    replayed = KeyReplay(region)
+    for _time, record in in_time[:later]:
+        replayed.take(record)
+    if all(time > before for time, _record in in_time[later:]):
+        older = replayed.key_at(key_id, before)
+    else:
+        told = snapshots.replay((record for _time, record in in_time), region, before)
+        older = next((each for each in told if each.key_id == key_id), None)
+    for _time, record in in_time[later:]:
+        replayed.take(record)
+    return older, replayed.key_at(key_id, after)
 
 
 def arn_of(request: ConsoleRequest, key_id: str) -> str:

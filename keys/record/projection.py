@@ -125,8 +125,8 @@ def begins(account_id: str) -> datetime | None:
     return min(known, default=None)
 
 
-def of_key(account_id: str, arn: str) -> list[dict[str, Any]]:
-    return _records(HistoryEvent.objects.filter(account_id=account_id, entity=arn))
+def of_key(account_id: str, arn: str, until: datetime) -> list[dict[str, Any]]:
+    return _records(HistoryEvent.objects.filter(account_id=account_id, entity=arn, time__lte=until))
 
 
 def of_kind(
