@@ -63,4 +63,4 @@ def _has(key: KeySnapshot, text: str) -> bool:
 
 def read(request: ConsoleRequest, moment: datetime) -> Past:
     """Raises ClientError, HistoryBeingRead."""
-    return Past(moment, past_access.read(request, moment), past_keys.all_keys(request, moment))
+    return Past(moment, past_access.read(request, moment), past_keys.all_keys(request, moment, past_keys.as_it_is))

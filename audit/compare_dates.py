@@ -47,7 +47,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
         return render(request, "audit/compare.html", context, status=422)
     before, after = form.cleaned_data["before"], form.cleaned_data["after"] or now
     try:
-        older, newer = past_keys.all_known(request, before), past_keys.all_known(request, after)
+        older, newer = (past_keys.all_known(request, each, past_keys.as_it_is) for each in (before, after))
     except ClientError as error:
         return problem_page(request, _("Compare two dates"), error)
     found = list(changes(older.keys, newer.keys, before, after, request.signed_in.account_id))

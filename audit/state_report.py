@@ -22,6 +22,7 @@ from keys import service
 from keys.common import problem_page
 from keys.record import as_of, past_keys
 from keys.record.as_of import AsOf
+from keys.record.past_keys import PastKeys
 from keys.record.snapshots import KeySnapshot
 
 PAGE = 100
@@ -37,14 +38,19 @@ def page(request: ConsoleRequest) -> HttpResponseBase:
         return _render(request, asked, form, [], status=asked.status)
     moment = asked.moment or now
     try:
-        found = past_keys.all_known(request, moment)
+        found = past_keys.all_known(request, moment, _states)
     except ClientError as error:
         return problem_page(request, _("Key states at a date"), error)
-    listed = found.once("states", lambda: [(key, key.state(moment)) for key in found.keys])
-    states = found.once("numbers of states", lambda: Counter(state for _key, state in listed if state))
+    listed, states = _states(found, moment)
     if request.GET.get("format") == "csv":
         return _export(_chosen(listed, form), moment)
     return _render(request, asked.of_record(found.begins), form, listed, states, untold=found.untold)
+
+
+def _states(past: PastKeys, moment: datetime) -> tuple[list[tuple[KeySnapshot, str]], Counter[str]]:
+    """(each key with its state, how many there are of each)."""
+    listed = past.once("states", lambda: [(key, key.state(moment)) for key in past.keys])
+    return listed, past.once("numbers of states", lambda: Counter(state for _key, state in listed if state))
 
 
 def _chosen(listed: list[tuple[KeySnapshot, str]], form: StatesForm) -> list[tuple[KeySnapshot, str]]:

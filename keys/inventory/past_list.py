@@ -162,6 +162,13 @@ class PastList:
         return found
 
 
+def prepare(past: PastKeys, moment: datetime) -> None:
+    """Works out what the list shows that is asked for nothing."""
+    unasked = PastList(past, moment, QueryDict())
+    unasked.facets()
+    len(unasked.rows)
+
+
 def _has(key: KeySnapshot, words: list[str]) -> bool:
     if not words:
         return True

@@ -7,18 +7,21 @@ may wait for, HistoryBeingRead is raised, and its page says how far it is. At an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from console.request import ConsoleRequest
 from keys import service
 from keys.record import events, iam_events, projection, snapshots
-from keys.record.events import FoundEvents
+from keys.record.events import FoundEvents as FoundEvents
+from keys.record.projection import Progress as Progress
 
 SECONDS = 5.0  # that a page waits for the projection
 _AWS_MOST = 5_000  # events of IAM that are asked for at real AWS
 _IAM_REGION = "us-east-1"  # where CloudTrail keeps them
+T = TypeVar("T")
 
 
 class HistoryBeingRead(Exception):
@@ -29,6 +32,31 @@ class HistoryBeingRead(Exception):
         self.progress = progress
 
 
+@dataclass(frozen=True, slots=True)
+class ManyChanges:
+    """In place of changes that are more than a page replays while somebody waits. `begins` as of FoundEvents."""
+
+    number: int
+    begins: datetime | None
+
+
+def _ask(
+    request: ConsoleRequest, names: Iterable[str], until: datetime, read: Callable[[], T], **more: Any
+) -> tuple[T, datetime | None]:
+    """(what `read` answers once the projection is up to date, when the record begins). Raises ClientError, HistoryBeingRead."""
+    account_id = request.signed_in.account_id
+
+    def answer() -> tuple[T, datetime | None] | projection.Progress:
+        progress = projection.catch_up(account_id, SECONDS)
+        return (read(), projection.begins(account_id)) if progress.whole else progress
+
+    asked = {"eventNames": sorted(names), "endTime": until.isoformat(), **more}
+    found = service.console_action(request, events.READ_RECORD, answer, parameters=asked)
+    if isinstance(found, projection.Progress):
+        raise HistoryBeingRead(found)
+    return found
+
+
 def _read(
     request: ConsoleRequest,
     names: Iterable[str],
@@ -37,17 +65,27 @@ def _read(
     **more: Any,
 ) -> FoundEvents:
     """Raises ClientError, HistoryBeingRead."""
+    records, begins = _ask(request, names, until, read, **more)
+    return FoundEvents(records, True, begins)
+
+
+def of_keys_or_many(
+    request: ConsoleRequest, until: datetime, after: datetime | None, settled: datetime, most: int
+) -> FoundEvents | ManyChanges:
+    """Of the embedded record: as `of_keys`, or how many there are up to `settled`, if more than `most`: then `stream_of_keys` has them, since
+    who asked may read them. Raises ClientError, HistoryBeingRead."""
     account_id = request.signed_in.account_id
 
-    def answer() -> FoundEvents | projection.Progress:
-        progress = projection.catch_up(account_id, SECONDS)
-        return FoundEvents(read(), True, projection.begins(account_id)) if progress.whole else progress
+    def read() -> list[dict[str, Any]] | int:
+        number = projection.number(account_id, projection.KEY, settled, after)
+        return number if number > most else projection.of_kind(account_id, projection.KEY, until, after)
 
-    asked = {"eventNames": sorted(names), "endTime": until.isoformat(), **more}
-    found = service.console_action(request, events.READ_RECORD, answer, parameters=asked)
-    if isinstance(found, projection.Progress):
-        raise HistoryBeingRead(found)
-    return found
+    found, begins = _ask(request, snapshots.KEY_EVENTS, until, read)
+    return ManyChanges(found, begins) if isinstance(found, int) else FoundEvents(found, True, begins)
+
+
+def stream_of_keys(account_id: str, until: datetime, after: datetime | None) -> Iterator[dict[str, Any]]:
+    return projection.stream(account_id, projection.KEY, until, after)
 
 
 def of_keys(request: ConsoleRequest, until: datetime, after: datetime | None = None) -> FoundEvents:

@@ -132,12 +132,31 @@ def of_key(account_id: str, arn: str, until: datetime) -> list[dict[str, Any]]:
 def of_kind(
     account_id: str, kind: str, until: datetime | None = None, after: datetime | None = None
 ) -> list[dict[str, Any]]:
+    return _records(_of_kind(account_id, kind, until, after))
+
+
+def stream(account_id: str, kind: str, until: datetime, after: datetime | None) -> Iterator[dict[str, Any]]:
+    """The same one by one, however many: in the order they happened, one that names several keys once."""
+    found = _of_kind(account_id, kind, until, after).order_by("sequence").values_list("sequence", "record")
+    last = None
+    for sequence, text in found.iterator(chunk_size=1_000):
+        if sequence != last:
+            yield {**orjson.loads(text), "sequence": sequence}
+        last = sequence
+
+
+def number(account_id: str, kind: str, until: datetime, after: datetime | None) -> int:
+    """How many there are; one that names several keys counts for each."""
+    return _of_kind(account_id, kind, until, after).count()
+
+
+def _of_kind(account_id: str, kind: str, until: datetime | None, after: datetime | None) -> QuerySet[HistoryEvent]:
     found = HistoryEvent.objects.filter(account_id=account_id, kind=kind)
     if until is not None:
         found = found.filter(time__lte=until)
     if after is not None:
         found = found.filter(time__gt=after)
-    return _records(found)
+    return found
 
 
 def is_in_order(account_id: str, kind: str, moment: datetime) -> bool:

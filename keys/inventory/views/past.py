@@ -10,6 +10,7 @@ from django.shortcuts import render
 
 from console.request import ConsoleRequest
 from keys.common import problem_page
+from keys.inventory import past_list
 from keys.inventory.past_list import COLUMNS, PastList
 from keys.record import past_keys
 from keys.record.as_of import AsOf
@@ -19,7 +20,7 @@ def page(request: ConsoleRequest, title: Any, as_of: AsOf) -> HttpResponse:
     if as_of.moment is None:
         return render(request, "keys/inventory/past_list.html", {"title": title, "as_of": as_of}, status=as_of.status)
     try:
-        past = past_keys.all_known(request, as_of.moment)
+        past = past_keys.all_known(request, as_of.moment, past_list.prepare)
     except ClientError as error:
         return problem_page(request, title, error)
     listing = PastList(past, as_of.moment, request.GET)
