@@ -108,18 +108,18 @@ class Server:
             time.sleep(0.05)
 
     def stop(self) -> int:
-        """SIGTERM; the exit code. Raises TimeoutExpired if it takes more than the contract's 5 s."""
+        """SIGTERM; the exit code. That it takes no more than 5 s is kmsconsole/installation/test_start.py's: here a busy machine may take longer."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(timeout=5)
+        code = self.process.wait(timeout=30)
         self.log.close()
         return code
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait(timeout=5)
+        self.process.wait(timeout=30)
         self.log.close()
 
     def output(self) -> str:

@@ -202,12 +202,12 @@ def test_a_token_that_did_not_answer_is_asked_by_one_call_at_a_time_until_it_doe
     with monkeypatch.context() as patch:
         patch.setattr(TokenProcess, "encrypt", hang)
         assert code_of(store.encrypt) == "DependencyTimeoutException"
-        assert begun.acquire(timeout=5)
+        assert begun.acquire(timeout=20)
         threads = [threading.Thread(target=code_of, args=(store.encrypt,)) for _ in range(5)]
         for thread in threads:
             thread.start()
         time.sleep(0.2)
-        assert begun.acquire(timeout=5)
+        assert begun.acquire(timeout=20)
         assert not begun.acquire(blocking=False)  # the others were refused at once
         answering.set()
         for thread in threads:
