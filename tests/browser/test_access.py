@@ -103,7 +103,9 @@ def test_a_user_is_added_to_a_key_without_json_and_seen_in_the_matrix(
     page.goto(f"/keys/{key_id}/tab/access/")
     row = page.locator(".matrix tr", has=page.get_by_role("link", name=name, exact=True))
     expect(row).to_contain_text("Yes")
-    row.get_by_role("link", name="kms:Decrypt").click()
+    answer = row.get_by_role("link", name="kms:Decrypt")
+    expect(answer).to_have_css("text-decoration-style", "dotted")  # what leads to an explanation looks like it does
+    answer.click()
     expect(page.locator(".decides")).to_contain_text("Allow use of the key")
 
 

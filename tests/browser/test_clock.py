@@ -46,4 +46,11 @@ def test_a_clock_is_moved_past_a_deletion_and_every_worker_goes_by_it(chromium: 
             assert timedelta(days=89) < created - datetime.now(UTC) < timedelta(days=91)
             assert each.get_key_rotation_status(KeyId=rotating)["NextRotationDate"] > created
         assert len(kms.list_key_rotations(KeyId=rotating)["Rotations"]) == 1
+
+        page.goto("/keys/")
+        page.emulate_media(media="print")
+        dates = {f"{datetime.now(UTC) + timedelta(days=90, minutes=minutes):%Y-%m-%d}" for minutes in (-5, 0)}
+        on_paper = page.locator(".print-only").first
+        expect(on_paper).to_be_visible()
+        expect(on_paper).to_have_text(re.compile("|".join(dates)))
         page.context.close()

@@ -4,6 +4,7 @@ for looking around."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -69,6 +70,8 @@ def test_a_classs_form_names_the_keys_that_would_be_common_property(visit: Calla
     expect(main).to_contain_text("common property")
     expect(main).to_contain_text("of-everybody")
     expect(main).to_contain_text("KeyStudentOwnKeys")
+    # Hand-outs would name this address, which leads nobody else here.
+    expect(main).to_contain_text(re.compile(r"The address \S+//127\.0\.0\.1:\d+\S* works on this machine alone"))
 
 
 def test_who_may_only_read_sees_why_and_leaves_no_denial(visit: Callable[..., Page], server: Server, used: str) -> None:

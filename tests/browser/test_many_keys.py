@@ -38,7 +38,9 @@ def needle(server: Server) -> str:
 
 
 def offers_only(page: Page, key_id: str) -> None:
-    until(page, "id => [...document.querySelectorAll('#id_KeyId option')].map(each => each.value).join() === id", key_id)
+    until(
+        page, "id => [...document.querySelectorAll('#id_KeyId option')].map(each => each.value).join() === id", key_id
+    )
 
 
 def test_a_picker_finds_one_of_many_keys_by_alias_id_and_tag(

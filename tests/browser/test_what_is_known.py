@@ -171,6 +171,16 @@ def test_numbers_are_those_of_the_rows_and_refusals_are_counted_apart(
     exported = page.request.get(str(page.get_by_role("link", name="CSV", exact=True).get_attribute("href"))).text()
     assert exported.count("denied-dan") >= DENIED, "an export is not cut"
 
+    # Each facet that has more than one value narrows to what it counts.
+    page.goto("/audit/")
+    for facet in ("Kind of call", "User", "Operation", "Error code"):
+        expect(page.locator("details.facet summary", has_text=facet)).to_be_visible()
+    page.locator("#facet-error").click()
+    chosen = page.locator("details.facet[open] a", has_text="AccessDenied")
+    expect(chosen.locator(".number")).to_have_text(str(DENIED))
+    chosen.click()
+    expect(page.locator(".pager")).to_contain_text(f"{DENIED} events, newest first")
+
     page.goto(f"/keys/{key}/tab/use/")
     shares = page.locator("table", has=page.get_by_role("columnheader", name="Principal"))
     expect(shares.locator("tbody tr").first).to_contain_text(re.compile(r"user/admin\s*1\s*1"))
