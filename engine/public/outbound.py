@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.bounded_session import BoundedSession, as_configured, ca_bundle, send_by
 from engine.outbound import (
     AddressNotAllowedError,
     Deadline,
@@ -14,10 +15,14 @@ from engine.outbound import (
 
 __all__ = [
     "AddressNotAllowedError",
+    "BoundedSession",
     "Deadline",
     "ExchangeTimeout",
     "HeldConnection",
     "SocketOption",
+    "as_configured",
+    "ca_bundle",
     "connect",
     "is_allowed",
+    "send_by",
 ]

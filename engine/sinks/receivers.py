@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 import urllib3
 
-from engine import outbound, webhook_signature
+from engine import held_pools, outbound, webhook_signature
 from engine.durable_files import sync_folder
 from engine.sinks.configuration import Sink
 from engine.trail.journal_lines import Entry
@@ -73,22 +73,6 @@ class _File(Receiver):
             raise SinkError(reason.strerror or type(reason).__name__) from reason
 
 
-class _HttpConnection(outbound.HeldConnection, urllib3.connection.HTTPConnection):
-    pass
-
-
-class _HttpsConnection(outbound.HeldConnection, urllib3.connection.HTTPSConnection):
-    pass
-
-
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
-
-
 class _Http(Receiver):
     """JSON Lines by POST, signed; any answer of 2xx takes them."""
 
@@ -103,7 +87,7 @@ class _Http(Receiver):
             timeout=urllib3.Timeout(total=_SECONDS),
             retries=False,
         )
-        self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        self._pool.pool_classes_by_scheme = held_pools.POOLS
 
     def send(self, entries: Sequence[Entry]) -> None:
         body = b"".join(map(line, entries))

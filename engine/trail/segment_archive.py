@@ -1,7 +1,8 @@
 """Where sealed segments lie: files of the trail's folder or of another one, or objects of a bucket of S3 or what speaks its API.
 
 A place is a path, or `s3://bucket/key`. Credentials of a bucket are those that boto3 finds (environment, profile, instance). What is put is
-read back and compared before `put` returns. Promise: nothing here takes a segment that cannot be asked for now for one that is lost.
+read back and compared before `put` returns. A bucket may answer what and as slowly as it likes: it is asked for a piece at a time, and no
+more than that is read, within a minute. Promise: nothing here takes a segment that cannot be asked for now for one that is lost.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from engine.trail.groupcommit import TrailUnavailable
 
 _S3 = "s3://"
 _PIECE = 1 << 20
+_S3_PIECE = 8 << 20  # what s3transfer, by which objects are put, sends at once too
+_S3_SECONDS = 60.0  # for one of them, in all
 _GONE = ("NoSuchKey", "NoSuchBucket", "InvalidRange", "404")
 
 
@@ -39,9 +42,9 @@ class SegmentUnreachable(SegmentError):
 def read(place: str, start: int, length: int) -> bytes:
     """Bytes of a segment's file. Raises SegmentLost, SegmentUnreachable."""
     if place.startswith(_S3):
-        with _s3(place) as (client, bucket, key):
-            asked = client.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{start + length - 1}")
-            found: bytes = asked["Body"].read()
+        found = b"".join(
+            _s3_piece(place, at, min(_S3_PIECE, start + length - at)) for at in range(start, start + length, _S3_PIECE)
+        )
     else:
         with _open(place) as file:
             found = os.pread(file.fileno(), length, start)
@@ -50,13 +53,22 @@ def read(place: str, start: int, length: int) -> bytes:
     return found
 
 
-def pieces(place: str) -> Iterator[bytes]:
-    """A segment's whole file. Raises SegmentLost, SegmentUnreachable."""
+def _s3_piece(place: str, start: int, length: int) -> bytes:
+    with _s3(place) as (client, bucket, key):
+        asked = client.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{start + length - 1}")
+        if not asked.get("ContentRange", "").startswith(f"bytes {start}-"):
+            raise SegmentUnreachable(
+                f"the segment {place} of the audit trail cannot be read: the bucket answers no ranges"
+            )
+        found: bytes = asked["Body"].read(length)
+    return found
+
+
+def pieces(place: str, size: int) -> Iterator[bytes]:
+    """A segment's whole file, which has `size` bytes. Raises SegmentLost, SegmentUnreachable."""
     if place.startswith(_S3):
-        with _s3(place) as (client, bucket, key):
-            body = client.get_object(Bucket=bucket, Key=key)["Body"]
-            while piece := body.read(_PIECE):
-                yield piece
+        for at in range(0, size, _S3_PIECE):
+            yield read(place, at, min(_S3_PIECE, size - at))
     else:
         with _open(place) as file:
             while piece := file.read(_PIECE):
@@ -74,7 +86,7 @@ def put(file: Path, target: str, expected: str) -> str:
         place = str(Path(target) / file.name)
         _copy(file, Path(place))
     digest = sha256()
-    for piece in pieces(place):
+    for piece in pieces(place, file.stat().st_size):
         digest.update(piece)
     if digest.hexdigest() != expected:
         raise SegmentLost(f"{place} is not what was put there")
@@ -133,8 +145,14 @@ def _client(endpoint: str) -> Any:
     import boto3  # a fifth of a second, for who needs it
     from botocore.config import Config
 
+    from engine import bounded_session
+
     config = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3, "mode": "standard"})
-    return boto3.client("s3", endpoint_url=endpoint or None, config=config)
+    client = boto3.client("s3", endpoint_url=endpoint or None, config=config)
+    arguments = bounded_session.as_configured(client, proxied=True)
+    session = bounded_session.BoundedSession(largest=_S3_PIECE, seconds=_S3_SECONDS, **arguments)
+    bounded_session.send_by(client, session)
+    return client
 
 
 @contextmanager
@@ -147,7 +165,7 @@ def _s3(place: str) -> Iterator[tuple[Any, str, str]]:
     try:
         yield _client(settings.KMSCONSOLE.trail_archive_endpoint), bucket, key
     except (BotoCoreError, ClientError, Boto3Error) as reason:
-        code = getattr(reason, "response", {}).get("Error", {}).get("Code", "")
+        code = (getattr(reason, "response", None) or {}).get("Error", {}).get("Code", "")
         if code in _GONE:
             raise SegmentLost(f"the segment {place} of the audit trail is gone: {code}") from reason
         raise SegmentUnreachable(f"the segment {place} of the audit trail cannot be reached: {reason}") from reason

@@ -131,7 +131,7 @@ def _write(trail: Path, records: Records, base: Boundary, until: int) -> Segment
             packed.update(text)
             size += len(text)
             time.sleep(0.001)  # calls, and the sinks of this process, come first
-    _compare(part, content.digest(), packed.digest())
+    _compare(part, size, end - base.offset, content.digest(), packed.digest())
     segment = _described(records, base, Boundary(end, sequence, digest), size, packed.hexdigest())
     segments.write_blocks(segments.folder(trail) / f"{segment.name}.blocks", found)
     part.replace(segments.local_file(trail, segment))
@@ -154,16 +154,16 @@ def _in_blocks(lines: Iterator[Line], until: int) -> Iterator[list[Line]]:
         yield block
 
 
-def _compare(part: Path, content: bytes, packed: bytes) -> None:
+def _compare(part: Path, size: int, length: int, content: bytes, packed: bytes) -> None:
     """What is on the disk is what was read from the journal. Raises SegmentLost."""
     read, unpacked = sha256(), sha256()
 
     def pieces() -> Iterator[bytes]:
-        for piece in segment_archive.pieces(str(part)):
+        for piece in segment_archive.pieces(str(part), size):
             read.update(piece)
             yield piece
 
-    for _place, text in segments.members(pieces(), part.name):
+    for _place, text in segments.members(pieces(), part.name, length):
         unpacked.update(text)
     if (read.digest(), unpacked.digest()) != (packed, content):
         raise SegmentLost(f"{part} is not what was written")

@@ -10,7 +10,6 @@ that can be thrown away. Positions are bytes of the journal, as if nothing was e
 
 from __future__ import annotations
 
-import gzip
 import os
 import struct
 import zlib
@@ -308,29 +307,42 @@ def write_blocks(path: Path, found: list[Block]) -> None:
 
 def _found_blocks(trail: Path, segment: Segment) -> Iterator[Block]:
     first, start = segment.first, segment.start
-    for place, text in members(segment_archive.pieces(place_of(trail, segment)), segment.name):
+    read = segment_archive.pieces(place_of(trail, segment), segment.size)
+    for place, text in members(read, segment.name, segment.end - segment.start):
         yield Block(first, start, place)
         first, start = first + text.count(b"\n"), start + len(text)
 
 
-def members(pieces: Iterator[bytes], name: str) -> Iterator[tuple[int, bytes]]:
-    """(where it begins, what it holds) of each gzip member of a file that is read in pieces. Raises SegmentLost."""
+def members(pieces: Iterator[bytes], name: str, most: int) -> Iterator[tuple[int, bytes]]:
+    """(where it begins, what it holds) of each gzip member of a file that is read in pieces, which hold `most` bytes in all.
+
+    Raises SegmentLost, before more is unpacked.
+    """
     place = read = 0
     member, parts = zlib.decompressobj(_GZIP), list[bytes]()
     for piece in pieces:
         read += len(piece)
         rest = piece
         while rest:
-            try:
-                parts.append(member.decompress(rest))
-            except zlib.error as reason:
-                raise SegmentLost(f"segment {name} of the audit trail is damaged: {reason}") from reason
+            parts.append(_unpacked(member, rest, most, name))
+            most -= len(parts[-1])
             rest = member.unused_data
             if member.eof:
                 yield place, b"".join(parts)
                 place, member, parts = read - len(rest), zlib.decompressobj(_GZIP), []
     if parts:
         raise SegmentLost(f"segment {name} of the audit trail is cut off")
+
+
+def _unpacked(member: zlib._Decompress, packed: bytes, most: int, name: str) -> bytes:
+    """What a part of a gzip member holds, which is no more than `most` bytes. Raises SegmentLost."""
+    try:
+        found = member.decompress(packed, most + 1)
+    except zlib.error as reason:
+        raise SegmentLost(f"segment {name} of the audit trail is damaged: {reason}") from reason
+    if len(found) > most:
+        raise SegmentLost(f"segment {name} of the audit trail is damaged: it holds more than was sealed")
+    return found
 
 
 @lru_cache(maxsize=16)
@@ -340,13 +352,14 @@ def content(trail: Path, segment: Segment, number: int) -> bytes:
 
 
 def _content(trail: Path, segment: Segment, number: int) -> bytes:
-    found = blocks(trail, segment)
-    place = found[number].place
-    end = found[number + 1].place if number + 1 < len(found) else segment.size
-    try:
-        return gzip.decompress(_compressed(trail, segment, place, end - place))
-    except (OSError, EOFError, zlib.error) as reason:
-        raise SegmentLost(f"segment {segment.name} of the audit trail is damaged: {reason}") from reason
+    found = [*blocks(trail, segment), Block(segment.last + 1, segment.end, segment.size)]
+    here, behind = found[number : number + 2]
+    packed = _compressed(trail, segment, here.place, behind.place - here.place)
+    member = zlib.decompressobj(_GZIP)
+    text = _unpacked(member, packed, behind.start - here.start, segment.name)
+    if not member.eof or len(text) != behind.start - here.start:
+        raise SegmentLost(f"segment {segment.name} of the audit trail is damaged: it is cut off")
+    return text
 
 
 def _compressed(trail: Path, segment: Segment, place: int, length: int) -> bytes:

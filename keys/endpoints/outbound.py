@@ -2,14 +2,13 @@
 
 A connection goes to an address that was looked at; TLS still asks for the certificate of the name.
 
-botocore sends through `keep_to_allowed` by its documented `before-send` event and urllib3's documented `pool_classes_by_scheme`.
+botocore sends through `keep_to_allowed` as engine.bounded_session says.
 """
 
 from __future__ import annotations
 
 import socket
 from functools import cache
-from io import BytesIO
 from typing import Any
 
 from botocore.awsrequest import (
@@ -17,22 +16,17 @@ from botocore.awsrequest import (
     AWSHTTPConnectionPool,
     AWSHTTPSConnection,
     AWSHTTPSConnectionPool,
-    AWSPreparedRequest,
     AWSResponse,
 )
-from botocore.exceptions import BotoCoreError, HTTPClientError, ReadTimeoutError
-from botocore.httpsession import URLLib3Session
-from botocore.session import Session
 from botocore.utils import get_environ_proxies
-from urllib3 import HTTPResponse
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from console.aws_calls import unexpected
-from engine.public.outbound import Deadline, ExchangeTimeout, HeldConnection, connect
+from engine.public.outbound import BoundedSession, HeldConnection, as_configured, connect, send_by
+from engine.public.outbound import ca_bundle as ca_bundle  # what connections are made with
 from keys.endpoints import answers
 
 LONGEST = 30  # seconds that an exchange may take in all
-_PART = 65_536  # bytes that are read at once
 
 
 class _Checked(HeldConnection):
@@ -69,41 +63,17 @@ def _pools(allows_private: bool) -> dict[str, Any]:
     return {"http": HTTPPool, "https": HTTPSPool}
 
 
-class CheckedSession(URLLib3Session):  # type: ignore[misc]  # botocore has no types
+class CheckedSession(BoundedSession):
     """botocore's HTTP session. What goes through one of `proxies` goes to the proxy, which the installation's environment names."""
 
     def __init__(self, *, private: bool, **arguments: Any) -> None:
-        super().__init__(socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)], **arguments)
-        self._manager.pool_classes_by_scheme = _pools(private)
-
-    def send(self, request: AWSPreparedRequest) -> AWSResponse:
-        """The answer, its body read: at most `answers.LARGEST` bytes and one more, within LONGEST seconds from the request on."""
-        request.stream_output = True
-        try:
-            with Deadline(LONGEST):
-                answer = super().send(request)
-                parts = _read(answer.raw)
-        except BotoCoreError:  # some are urllib3's as well, or of the system
-            raise
-        except ExchangeTimeout as reason:
-            raise ReadTimeoutError(endpoint_url=request.url, error=reason) from reason
-        except (HTTPError, OSError) as reason:
-            raise HTTPClientError(error=reason) from reason
-        read = HTTPResponse(BytesIO(b"".join(parts)), preload_content=False)
-        return AWSResponse(answer.url, answer.status_code, answer.headers, read)
-
-
-def _read(raw: Any) -> list[bytes]:
-    parts, size = [], 0
-    try:
-        while size <= answers.LARGEST and (part := raw.read1(_PART, decode_content=True)):
-            parts.append(part)
-            size += len(part)
-    finally:
-        if size > answers.LARGEST:
-            raw.close()  # never read to its end
-        raw.release_conn()
-    return parts
+        super().__init__(
+            largest=answers.LARGEST,
+            seconds=LONGEST,
+            pools=_pools(private),
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            **arguments,
+        )
 
 
 def keep_to_allowed(client: Any, *, private: bool, proxied: bool, profile: str = "") -> Any:
@@ -112,37 +82,22 @@ def keep_to_allowed(client: Any, *, private: bool, proxied: bool, profile: str =
     `proxied`: through HTTP_PROXY or HTTPS_PROXY where the environment names one. A proxy looks names up itself, so only hosts that no
     person chose go that way.
     """
-    config = client.meta.config
-    session = CheckedSession(
-        private=private,
-        verify=ca_bundle(profile),
-        proxies=get_environ_proxies(client.meta.endpoint_url) if proxied else None,
-        timeout=(config.connect_timeout, config.read_timeout),
-        max_pool_connections=config.max_pool_connections,
-        client_cert=config.client_cert,
-    )
+    session = CheckedSession(private=private, **as_configured(client, proxied=proxied, profile=profile))
     service = client.meta.service_model
 
-    def send(request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
-        answer = session.send(request)
-        model = service.operation_model(event_name.rpartition(".")[2])
+    def check(operation: str, answer: AWSResponse) -> None:
+        model = service.operation_model(operation)
         if len(answer.content) > answers.LARGEST:
             raise unexpected(model, f"more than {answers.LARGEST} bytes")
         answers.check(model, answer.status_code, answer.headers, answer.content)
-        return answer
 
     def complete(parsed: Any, http_response: AWSResponse, **_: Any) -> None:
         if http_response.status_code < 300:
             answers.complete(parsed)
 
-    client.meta.events.register("before-send", send)
+    send_by(client, session, check)
     client.meta.events.register("after-call.kms", complete)
     return client
-
-
-def ca_bundle(profile: str = "") -> str | bool:
-    """The file of certificate authorities that AWS_CA_BUNDLE or the profile names; True for those that botocore brings."""
-    return Session(profile=profile or None).get_config_variable("ca_bundle") or True
 
 
 def goes_by_proxy(url: str) -> bool:

@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.core.management.base import BaseCommand, CommandError
 
-from engine import clock
+from engine import clock, held_pools, outbound
 from engine.durable_files import new_file
 from engine.trail import signed_note, witness
 from engine.trail.witness import Refused, State
 
-_SECONDS = 30.0
+_SECONDS = 30.0  # for an exchange, in all
 _MOST_BYTES = 1 << 20
 
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
                 raise Refused("the log key that is given is not the one that was seen before")
             state = _seen(remote, before, options["log_key"])
         except (Refused, ValueError) as reason:
-            raise CommandError(f"REFUSED, nothing was cosigned: {reason}") from reason
+            raise CommandError(f"REFUSED, nothing was cosigned: {_printable(str(reason))}") from reason
         witness.store(options["state"], state)
         head = witness.head_of(state.note, state.log_key)
         if before is not None and before.note == state.note:
@@ -61,9 +61,15 @@ class Command(BaseCommand):
             return
         note = witness.cosigned(state, name, key, clock.real_now())
         kept = remote.post("cosignature", note)
+        origin = _printable(head.origin)
         told = "kept there" if kept else "not kept there: its KMSCONSOLE_WITNESSES needs the key below"
-        self.stdout.write(f"cosigned: {head.size} records of {head.origin}, {told}")
+        self.stdout.write(f"cosigned: {head.size} records of {origin}, {told}")
         self.stdout.write(signed_note.verifier_key(name, key.public_key(), cosigns=True))
+
+
+def _printable(text: str) -> str:
+    """What the other installation says, without what a terminal would act on."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _seen(remote: _Remote, before: State | None, log_key: str) -> State:
@@ -96,19 +102,22 @@ class _Remote:
     def __init__(self, url: str, ca_file: str) -> None:
         self._url = f"{url}/tlog/"
         self._pool = urllib3.PoolManager(timeout=_SECONDS, retries=False, ca_certs=ca_file or None)
+        self._pool.pool_classes_by_scheme = held_pools.POOLS
 
     def get(self, address: str) -> dict[str, Any]:
         status, body = self._ask("GET", address)
         try:
             document = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
             raise CommandError(f"{self._url}{address} answered {status} and no document")
         if status == 404 and address.startswith("consistency"):
             raise Refused("the installation does not know the checkpoint that was seen before")
         if status != 200:
-            raise CommandError(f"{self._url}{address} answered {status}: {document.get('message', '')}")
+            raise CommandError(
+                f"{self._url}{address} answered {status}: {_printable(str(document.get('message', '')))}"
+            )
         return document
 
     def post(self, address: str, note: str) -> bool:
@@ -117,11 +126,12 @@ class _Remote:
     def _ask(self, method: str, address: str, body: bytes | None = None) -> tuple[int, bytes]:
         headers = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": "kmsconsole-witness"}
         try:
-            answer = self._pool.request(
-                method, self._url + address, body=body, headers=headers, redirect=False, preload_content=False
-            )
-            found = answer.read(_MOST_BYTES)
-            answer.release_conn()
-        except urllib3.exceptions.HTTPError as reason:
+            with outbound.Deadline(_SECONDS):
+                answer = self._pool.request(
+                    method, self._url + address, body=body, headers=headers, redirect=False, preload_content=False
+                )
+                found = answer.read(_MOST_BYTES, decode_content=False)
+                answer.close()
+        except (urllib3.exceptions.HTTPError, outbound.ExchangeTimeout) as reason:
             raise CommandError(f"{self._url} cannot be reached: {type(reason).__name__}") from reason
         return answer.status, found

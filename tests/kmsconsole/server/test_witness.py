@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
+import tracemalloc
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management.base import CommandError
 
 from engine.trail import log, signed_note
+from kmsconsole.management.commands import witness as witness_command
 from tests.support import prefork
+from tests.support.dripping import dripping
 from tests.support.server import Server
 
 pytestmark = pytest.mark.slow
@@ -149,3 +154,40 @@ def test_nobody_is_told_unless_the_log_is_public(stopped: Server, tmp_path: Path
         assert answer.status == 302  # to the sign-in, as any address that the console does not have
         assert b"kmsconsole/log" not in answer.read()
         connection.close()
+
+
+def asked(address: str, folder: Path) -> str:
+    place = {"key": folder / "key.pem", "state": folder / "state.json", "name": "witness.example/audit"}
+    with pytest.raises(CommandError) as refused:
+        witness_command.Command().handle(url=address, log_key="", ca_file="", **place)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "said"),
+    [
+        ({}, b"[" * 200_000, "no document"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(bytes(64 << 20)), "no document"),
+        ({}, b'{"message": "\\u001b[2Jgenuine"}', "\\x1b[2Jgenuine"),
+    ],
+    ids=["deep", "bomb", "escape"],
+)
+def test_a_log_that_answers_anything_is_told_in_one_printable_line(
+    tmp_path: Path, headers: dict[str, str], body: bytes, said: str
+) -> None:
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    answer = f"HTTP/1.1 500 No\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    tracemalloc.start()
+    with dripping(answer) as address:
+        told = asked(address, tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert said in told
+    assert told.isprintable()
+    assert peak < 8 << 20
+
+
+def test_a_log_that_answers_drop_by_drop_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness_command, "_SECONDS", 0.5)
+    with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n") as address:
+        assert "cannot be reached" in asked(address, tmp_path)
