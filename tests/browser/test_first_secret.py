@@ -77,3 +77,13 @@ def test_a_type_shows_only_what_goes_with_it_without_scripts(visit: Any) -> None
     expect(page.get_by_text("ML_KEM_768")).to_be_visible()
     expect(page.get_by_text("SYMMETRIC_DEFAULT")).to_be_hidden()
     expect(page.get_by_text("RSA_2048").first).to_be_hidden()
+
+
+def test_what_an_empty_page_says_stands_in_its_middle(visit: Any) -> None:
+    page = visit()
+    page.goto("/styleguide/")
+    words = page.locator(".panel > .empty-first")
+    panel, said = words.locator("..").bounding_box(), words.bounding_box()
+    assert panel and said
+    assert said["width"] < panel["width"] / 2 + 200  # narrow enough to be read
+    assert abs((said["x"] + said["width"] / 2) - (panel["x"] + panel["width"] / 2)) < 2
