@@ -6,11 +6,13 @@ import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from itertools import compress
 
 BLOCK = 1 << 16
 ALL = (1 << BLOCK) - 1
 _BYTES = BLOCK // 8
 _FEW = 128  # events that are kept as numbers of two bytes each; more are kept as compressed bits
+_SPARSE = 4_096  # events; so many are sooner listed by a byte for each place
 _FLAGS = bytes.maketrans(b"01", b"\0\1")
 _BITS = [[bit for bit in range(8) if byte >> bit & 1] for byte in range(256)]
 _ENTRY = 6  # bytes of an identifier: four of its hash, two of its place
@@ -26,17 +28,24 @@ def of_places(found: Sequence[int]) -> int:
 def newest_first(bits: int) -> Iterator[int]:
     """The places of the bits that are set, highest first."""
     text = bits.to_bytes(_BYTES, "little")
-    for number in range(_BYTES - 1, -1, -1):
-        if byte := text[number]:
-            for bit in reversed(_BITS[byte]):
-                yield (number << 3) + bit
+    for number in compress(range(_BYTES - 1, -1, -1), reversed(text)):
+        for bit in reversed(_BITS[text[number]]):
+            yield (number << 3) + bit
 
 
 def oldest_first(bits: int) -> Iterator[int]:
-    for number, byte in enumerate(bits.to_bytes(_BYTES, "little")):
-        if byte:
-            for bit in _BITS[byte]:
-                yield (number << 3) + bit
+    text = bits.to_bytes(_BYTES, "little")
+    for number in compress(range(_BYTES), text):
+        for bit in _BITS[text[number]]:
+            yield (number << 3) + bit
+
+
+def listed(bits: int) -> list[int]:
+    """The places of the bits that are set, lowest first, all at once."""
+    if bits.bit_count() < _SPARSE:
+        return list(oldest_first(bits))
+    flags = f"{bits:b}"[::-1].encode().translate(_FLAGS)
+    return list(compress(range(len(flags)), flags))
 
 
 def below(place: int) -> int:
@@ -56,11 +65,6 @@ def unpacked(events: int, text: bytes) -> int:
     if events <= _FEW:
         return of_places(array("H", text))
     return int.from_bytes(zlib.decompress(text), "little")
-
-
-def flags(bits: int) -> bytes:
-    """A byte for each place, 1 where the bit is set."""
-    return f"{bits:0{BLOCK}b}"[::-1].encode().translate(_FLAGS)
 
 
 def extended(events: int, text: bytes, new: Sequence[int]) -> tuple[int, bytes]:

@@ -1,8 +1,9 @@
 """The search index over the trail: an SQLite file in the trail's folder that can be thrown away and rebuilt.
 
 The events of an account are cut into blocks of 65,536 sequence numbers. For each block, and each term of engine.trail.event_terms, one row
-says which events of the block have it: a set of bits, so that terms are combined, counted and counted again by facet without reading an
-event. Rows of one block lie together: writing goes on at the end of the file, and a question reads block by block, newest first.
+says which events of the block have it: a set of bits, so that terms are combined and counted without reading an event; what facets are
+counted by is beside them (engine.trail.facet_index). Rows of one block lie together: writing goes on at the end of the file, and a question
+reads block by block, newest first.
 
 It is made of what engine.trail.query's event store has, whichever that is, an account at a time, and only when somebody searches: no call
 waits for it. An account whose index does not fit the store (another journal, a backup put back) is indexed anew. An index of another
@@ -20,7 +21,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.trail import columns, event_terms, places, query
+from engine.trail import event_terms, facet_index, places, query
+from engine.trail.columns import Combination
 from engine.trail.index import write_transaction
 from engine.trail.query import EventStore
 from engine.trail.times import Span
@@ -29,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 5_000  # events that one transaction takes in
 _PATIENCE = 30.0  # seconds that who writes waits for another
-_VERSION = 2  # of the tables, and of what event_terms makes of a record; an index of another one is made anew
+_VERSION = 3  # of the tables, and of what event_terms makes of a record; an index of another one is made anew
 _TABLES = {
     "account": "id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sequence INTEGER NOT NULL, event_id TEXT NOT NULL",
     "scope": "id INTEGER PRIMARY KEY, account INTEGER NOT NULL, region TEXT NOT NULL, hidden INTEGER NOT NULL, "
@@ -39,12 +41,14 @@ _TABLES = {
     "late INTEGER NOT NULL, PRIMARY KEY (account, block)",
     "term": "scope INTEGER NOT NULL, block INTEGER NOT NULL, field INTEGER NOT NULL, value TEXT NOT NULL, "
     "events INTEGER NOT NULL, places BLOB NOT NULL, PRIMARY KEY (scope, block, field, value)",
+    **facet_index.TABLES,
 }
-# Fields by number, which must stay; `ALL` has one value, "", with every event. The values of `COLUMN` are names of fields, and its rows have
-# no places but a column (engine.trail.columns), or none where a block has too many values for one.
-ALL, TEXT, IDENTIFIER, COLUMN = 0, 1, 2, 3
-COLUMNS = ("user", "key", "source")  # fields of facets that have many values
+_WITHOUT_ROWID = ("term", "facet_count")
+_OF_SCOPE = ("term", *facet_index.TABLES)
+# Fields by number, which must stay; `ALL` has one value, "", with every event.
+ALL, TEXT, IDENTIFIER = facet_index.EVERYTHING[0], 1, 2
 NUMBERS = {name: number for number, name in enumerate(event_terms.FIELDS, start=10)}
+_COLUMNS = tuple(tuple(NUMBERS[name] for name in names) for names in facet_index.COLUMNS)
 _local = threading.local()
 
 
@@ -83,9 +87,9 @@ def _open(path: Path) -> sqlite3.Connection:
         return index
     with write_transaction(index):
         if index.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            for table, columns in _TABLES.items():
+            for table, made_of in _TABLES.items():
                 index.execute(f"DROP TABLE IF EXISTS {table}")
-                index.execute(f"CREATE TABLE {table} ({columns}){' WITHOUT ROWID' if table == 'term' else ''}")
+                index.execute(f"CREATE TABLE {table} ({made_of}){' WITHOUT ROWID' if table in _WITHOUT_ROWID else ''}")
             index.execute(f"PRAGMA user_version = {_VERSION}")
     return index
 
@@ -145,11 +149,10 @@ def _take_in(index: sqlite3.Connection, store: EventStore, account_id: str) -> i
     account, position, event_id = _position(index, account_id)
     if account and not _fits(store, account_id, position, event_id):
         logger.warning("the search index of account %s does not fit the trail: it is made anew", account_id)
-        for table in ("term", "span"):
-            column, of = (
-                ("scope", "(SELECT id FROM scope WHERE account = ?)") if table == "term" else ("account", "(?)")
-            )
-            index.execute(f"DELETE FROM {table} WHERE {column} IN {of}", (account,))  # noqa: S608
+        for table in _OF_SCOPE:
+            of = "scope IN (SELECT id FROM scope WHERE account = ?)"
+            index.execute(f"DELETE FROM {table} WHERE {of}", (account,))  # noqa: S608
+        index.execute("DELETE FROM span WHERE account = ?", (account,))
         index.execute("UPDATE account SET sequence = 0, event_id = '' WHERE id = ?", (account,))
         position = 0
     rows = store.rows(
@@ -170,10 +173,19 @@ def _take_in(index: sqlite3.Connection, store: EventStore, account_id: str) -> i
         except (LookupError, TypeError, ValueError, AttributeError) as reason:
             logger.error("event %d of account %s cannot be indexed: %r", sequence, account_id, reason)
     batch.write()
+    _seal(index, account, position // places.BLOCK, rows[-1][0] // places.BLOCK)
     if rows[-1][0] != batch.latest:  # the last one cannot be read: its number is what the index went up to
         last = query.event_id_at(account_id, rows[-1][0], store) or ""
     index.execute("UPDATE account SET sequence = ?, event_id = ? WHERE id = ?", (rows[-1][0], last, account))
     return len(rows)
+
+
+def _seal(index: sqlite3.Connection, account: int, first: int, behind: int) -> None:
+    """Of the blocks from `first` on, before the one that the next events are of, keep the numbers for facets."""
+    of = "scope IN (SELECT id FROM scope WHERE account = ?) AND block >= ? AND block < ?"
+    sql = f"SELECT DISTINCT scope, block FROM facet_column WHERE {of}"  # noqa: S608
+    for scope_, block in index.execute(sql, (account, first, behind)).fetchall():
+        facet_index.seal(index, scope_, block, IDENTIFIER)
 
 
 def _new(index: sqlite3.Connection, sql: str, *values: Any) -> int:
@@ -190,7 +202,7 @@ class _Postings:
     __slots__ = ("columns", "identifiers", "places", "texts")
 
     def __init__(self) -> None:
-        self.columns: dict[str, list[tuple[int, columns.Combination]]] = {name: [] for name in COLUMNS}
+        self.columns: dict[int, list[tuple[int, Combination]]] = {number: [] for number in range(len(_COLUMNS))}
         self.places: dict[int, defaultdict[str, list[int]]] = {
             number: defaultdict(list) for number in (ALL, *NUMBERS.values())
         }
@@ -216,13 +228,16 @@ class _Batch:
         scope = self._scope(record["awsRegion"], event_terms.is_read_by_console(record))
         postings = self._postings[scope, block]
         postings.places[ALL][""].append(place)
+        by_field: defaultdict[int, set[str]] = defaultdict(set)
         for field, value in terms:
             if value:
-                _append(postings.places[field][event_terms.stored(value)], place)
-        for name in COLUMNS:
-            combination = {event_terms.stored(value) for field, value in terms if field == NUMBERS[name] and value}
-            if combination:
-                postings.columns[name].append((place, tuple(sorted(combination))))
+                value = event_terms.stored(value)
+                by_field[field].add(value)
+                _append(postings.places[field][value], place)
+        for number, fields in enumerate(_COLUMNS):
+            combination = tuple(tuple(sorted(by_field[field])) if field in by_field else () for field in fields)
+            if any(combination):
+                postings.columns[number].append((place, combination))
         for text in texts:
             postings.texts[text].append(place)
         for identifier in identifiers:
@@ -277,20 +292,10 @@ class _Batch:
                 events, text = stored.get(bucket, (0, b""))
                 rows.append((scope_, block, IDENTIFIER, bucket, events + len(entries), text + b"".join(entries)))
             self._index.executemany(write, rows)
-            self._index.executemany(write, self._columns(scope_, block, postings))
+            facet_index.extend(self._index, scope_, block, postings.columns)
         for span in self._spans.values():
             row = (self._account, span.block, span.first, span.last, span.late)
             self._index.execute("INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?, ?)", row)
-
-    def _columns(self, scope: int, block: int, postings: _Postings) -> list[tuple[int, int, int, str, int, bytes]]:
-        rows = []
-        for name, new in postings.columns.items():
-            stored = self._stored(scope, block, COLUMN, {name: new})
-            _events, packed = stored.get(name, (0, b""))
-            if new and (packed or not stored):
-                made = columns.extended(packed, new)
-                rows.append((scope, block, COLUMN, name, 0, made or b""))
-        return rows
 
 
 def _append(found: list[int], place: int) -> None:
@@ -314,7 +319,8 @@ def forget_removed(folder: Path, last: int) -> None:
         blocks = "SELECT DISTINCT block FROM term WHERE scope = ? AND block < ?"
         for (each,) in index.execute(blocks, (scope_, block)).fetchall():
             with write_transaction(index):
-                index.execute("DELETE FROM term WHERE scope = ? AND block = ?", (scope_, each))
+                for table in _OF_SCOPE:
+                    index.execute(f"DELETE FROM {table} WHERE scope = ? AND block = ?", (scope_, each))  # noqa: S608
     with write_transaction(index):
         index.execute("DELETE FROM span WHERE block < ?", (block,))
 
@@ -352,6 +358,13 @@ def bits(index: sqlite3.Connection, scope: int, block: int, field: int, value: s
     return places.unpacked(*row) if row else 0
 
 
+def number(index: sqlite3.Connection, scope: int, block: int, field: int, value: str) -> int:
+    """How many events of a block have a value."""
+    sql = "SELECT events FROM term WHERE scope = ? AND block = ? AND field = ? AND value = ?"
+    row = index.execute(sql, (scope, block, field, value)).fetchone()
+    return row[0] if row else 0
+
+
 def bits_of_prefix(index: sqlite3.Connection, scope: int, block: int, field: int, prefix: str) -> int:
     """The events of a block that have a term which begins so."""
     sql = "SELECT events, places FROM term WHERE scope = ? AND block = ? AND field = ? AND value >= ? AND value < ?"
@@ -367,23 +380,3 @@ def bits_of_identifier(index: sqlite3.Connection, scope: int, block: int, identi
     sql = "SELECT places FROM term WHERE scope = ? AND block = ? AND field = ? AND value = ?"
     row = index.execute(sql, (scope, block, IDENTIFIER, bucket)).fetchone()
     return places.of_identifier(row[0], entry) if row else 0
-
-
-def numbers(index: sqlite3.Connection, scope: int, block: int, field: int, most: int) -> list[tuple[str, int]] | None:
-    """(value, events) of all values of a field in a block; None if there are more than `most`."""
-    sql = f"SELECT value, events FROM term WHERE scope = ? AND block = ? AND field = ? LIMIT {most + 1}"  # noqa: S608
-    rows = index.execute(sql, (scope, block, field)).fetchall()
-    return None if len(rows) > most else rows
-
-
-def values(index: sqlite3.Connection, scope: int, block: int, field: int) -> list[tuple[str, int, bytes]]:
-    """(value, events, packed places) of all values of a field in a block."""
-    sql = "SELECT value, events, places FROM term WHERE scope = ? AND block = ? AND field = ?"
-    return index.execute(sql, (scope, block, field)).fetchall()
-
-
-def column(index: sqlite3.Connection, scope: int, block: int, name: str) -> bytes:
-    """A field's column in a block (engine.trail.columns); b"" where it has none."""
-    sql = "SELECT places FROM term WHERE scope = ? AND block = ? AND field = ? AND value = ?"
-    row = index.execute(sql, (scope, block, COLUMN, name)).fetchone()
-    return bytes(row[0]) if row else b""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from engine.trail import event_terms, places, query, search_index
+from engine.trail import event_terms, facet_index, places, query, search_index
 from engine.trail.event_search import Answer, Clause, Record, Search, matches, needles
 from engine.trail.query import EventStore
 from engine.trail.times import Clock, Span
@@ -52,28 +52,48 @@ class Question:
                 continue
             yield span
 
-    def matching(self, span: Span) -> tuple[int, int]:
-        """The events of a block that match, and those that match and are hidden."""
+    def matching(self, span: Span) -> int:
+        """The events of a block that match."""
         limits = self._limits(span)
         if not limits:
-            return 0, 0
-        shown = self._of_scope(self.shown, span.block) & limits
-        hidden = self._of_scope(self.hidden, span.block) & limits
-        return (shown | hidden, 0) if self.wanted.hidden else (shown, hidden)
+            return 0
+        found = self._of_scope(self.shown, span.block)
+        if self.wanted.hidden:
+            found |= self._of_scope(self.hidden, span.block)
+        return found & limits
+
+    def left_out(self, span: Span) -> int:
+        """The events of a block that would match if the console's reads were not hidden."""
+        if self.wanted.hidden:
+            return 0
+        limits = self._limits(span)
+        return self._of_scope(self.hidden, span.block) & limits if limits else 0
+
+    def term(self, span: Span) -> tuple[int, str] | None:
+        """The one term (number of its field, value) that tells what matches in a block; None where more than one does, or a limit."""
+        clauses, words = self.wanted.clauses, set(self._words)
+        if self.looks or len(clauses) + len(words) > 1 or self._limits(span) != places.ALL:
+            return None
+        if words:
+            return search_index.TEXT, event_terms.stored(words.pop())
+        if clauses:
+            number = search_index.NUMBERS[clauses[0].field]
+            return None if clauses[0].prefix else (number, event_terms.stored(clauses[0].value))
+        return facet_index.EVERYTHING
 
     def _of_scope(self, scope: int | None, block: int) -> int:
         if scope is None:
             return 0
-        found = search_index.bits(self.index, scope, block, search_index.ALL)
-        for word in self._words:
-            if not found:
-                return 0
-            found &= search_index.bits(self.index, scope, block, search_index.TEXT, event_terms.stored(word))
+        found = places.ALL
         for clause in self.wanted.clauses:
-            if not found:
-                return 0
-            found &= self._of_clause(scope, block, clause)
-        return found
+            if found:
+                found &= self._of_clause(scope, block, clause)
+        for word in self._words:
+            if found:
+                found &= search_index.bits(self.index, scope, block, search_index.TEXT, event_terms.stored(word))
+        # What has a term is an event of the scope.
+        terms = self.wanted.clauses or self._words
+        return found if terms else search_index.bits(self.index, scope, block, search_index.ALL)
 
     def _of_clause(self, scope: int, block: int, clause: Clause) -> int:
         if clause.field in event_terms.IDENTIFIERS:
@@ -88,7 +108,7 @@ class Question:
         limits, first = places.ALL, span.block * places.BLOCK
         if self._before is not None and self._before < first + places.BLOCK:
             limits &= places.below(self._before - first)
-        if self._removed >= first:
+        if self._removed and self._removed >= first:
             limits &= ~places.below(self._removed - first + 1)
         if self.wanted.since is not None and self.wanted.since >= first:
             limits &= ~places.below(self.wanted.since - first + 1)
@@ -105,7 +125,7 @@ class Question:
         found = Answer()
         for span in self.spans():
             first = span.block * places.BLOCK
-            bits, _hidden = self.matching(span)
+            bits = self.matching(span)
             waiting: list[int] = []
             for place in places.newest_first(bits):
                 waiting.append(first + place)
@@ -164,7 +184,7 @@ class Question:
         """The numbers of all that match, some at a time."""
         for span in self.spans(oldest_first=oldest_first):
             first = span.block * places.BLOCK
-            bits, _hidden = self.matching(span)
+            bits = self.matching(span)
             waiting: list[int] = []
             for place in (places.oldest_first if oldest_first else places.newest_first)(bits):
                 waiting.append(first + place)

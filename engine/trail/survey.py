@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from engine.trail import columns, event_terms, places, search_index
+from engine.trail import event_terms, facet_index, search_index
 from engine.trail.event_search import FACETS, Answer, Facet, Interval, Record
 from engine.trail.search_question import Question
 from engine.trail.times import Span
 
 SAMPLE = 500  # events that are read to be grouped, where they are so few or the index cannot group them
-_MOST_VALUES = 500  # of a facet in a block; where there are more, only the newest events are grouped
 INTERVALS = 60
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _STEPS = (
@@ -23,7 +21,56 @@ _STEPS = (
     _DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY, 28 * _DAY, 91 * _DAY, 364 * _DAY, 3_640 * _DAY,
 )  # fmt: skip
 
-_Matching = list[tuple[Span, int]]
+
+class _Matching:
+    """What matches in a block: of a term that is all that is asked, numbers are kept, and the events are looked for where that is not enough."""
+
+    def __init__(self, question: Question, span: Span) -> None:
+        self.span, self._question, self._index = span, question, question.index
+        self._term = question.term(span)
+
+    @cached_property
+    def bits(self) -> int:
+        return self._question.matching(self.span)
+
+    @cached_property
+    def number(self) -> int:
+        if self._term is None:
+            return self.bits.bit_count()
+        return sum(self._number(scope) for scope in self._scopes)
+
+    @property
+    def left_out(self) -> int:
+        if self._term is None:
+            return self._question.left_out(self.span).bit_count()
+        return 0 if self._question.wanted.hidden else self._number(self._question.hidden)
+
+    @property
+    def _scopes(self) -> tuple[int | None, ...]:
+        question = self._question
+        return (question.shown, question.hidden) if question.wanted.hidden else (question.shown,)
+
+    def _number(self, scope: int | None) -> int:
+        if scope is None or self._term is None:
+            return 0
+        return search_index.number(self._index, scope, self.span.block, *self._term)
+
+    def counts(self) -> list[facet_index.Counts]:
+        """For each scope that has events of it: field → value → how many events have it."""
+        found, block = [], self.span.block
+        for scope in self._scopes:
+            if scope is None:
+                continue
+            if self._term is not None:
+                if not self._number(scope):
+                    continue
+                if kept := facet_index.kept(self._index, scope, block, *self._term):
+                    found.append(kept)
+                    continue
+            of_scope = search_index.bits(self._index, scope, block, search_index.ALL)
+            if bits := self.bits & of_scope:
+                found.append(facet_index.count(self._index, scope, block, bits, of_scope))
+        return found
 
 
 def add(found: Answer, question: Question, until: float) -> None:
@@ -34,13 +81,13 @@ def add(found: Answer, question: Question, until: float) -> None:
         _of_records(found, sample.events)
         return
     began = time.monotonic()
-    matching: _Matching = []
+    matching: list[_Matching] = []
     for span in question.spans():
-        bits, hidden = question.matching(span)
-        found.total += bits.bit_count()
-        found.hidden += hidden.bit_count()
-        if bits:
-            matching.append((span, bits))
+        block = _Matching(question, span)
+        found.total += block.number
+        found.hidden += block.left_out
+        if block.number:
+            matching.append(block)
         if time.monotonic() > began + (until - began) * 0.5:
             found.whole = False
             break
@@ -72,19 +119,22 @@ def _facet(numbers: Counter[str], whole: bool) -> Facet:
     return Facet(tuple(sorted(numbers.items(), key=lambda each: (-each[1], each[0]))), whole)
 
 
-def _facets(question: Question, matching: _Matching, found: Answer, until: float) -> dict[str, Facet]:
-    chosen = {clause.field: clause.value for clause in question.wanted.clauses if not clause.prefix}
+def _facets(question: Question, matching: list[_Matching], found: Answer, until: float) -> dict[str, Facet]:
+    clauses = (each for each in question.wanted.clauses if not each.prefix and each.value != event_terms.ANY_ERROR)
+    chosen = {each.field: each.value for each in clauses}
     facets = {name: Facet(((chosen[name], found.total),), found.whole) for name in FACETS if name in chosen}
     numbers = {name: Counter[str]() for name in FACETS if name not in chosen}
     too_many: set[str] = set()
     whole = found.whole
-    for span, bits in matching:
-        block = _Block(question, span, bits)
-        for name in numbers:
-            if name not in too_many and not block.count(name, numbers[name]):
-                too_many.add(name)
+    for block in matching:
+        for counts in block.counts():
+            for name in numbers:
+                if name in counts:
+                    numbers[name] += counts[name]
+                else:
+                    too_many.add(name)
         if time.monotonic() > until:
-            whole = whole and (span, bits) == matching[-1]
+            whole = whole and block is matching[-1]
             break
     if too_many:
         newest = question.page(SAMPLE, time.monotonic() + 0.05).events
@@ -93,76 +143,17 @@ def _facets(question: Question, matching: _Matching, found: Answer, until: float
     return {name: facets[name] for name in FACETS}
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Some events of a block and of one scope: those that match, and those that do not."""
-
-    scope: int
-    matching: int
-    others: int
-
-    @property
-    def counts_others(self) -> bool:
-        """Whether what does not match is fewer: of all values their numbers are known, and that is taken from them."""
-        return self.others.bit_count() < self.matching.bit_count()
-
-    @cached_property
-    def counted(self) -> int:
-        return self.others if self.counts_others else self.matching
-
-    @cached_property
-    def flagged(self) -> bytes:
-        return places.flags(self.counted)
-
-
-class _Block:
-    """Some events of a block, to count the values of their fields."""
-
-    def __init__(self, question: Question, span: Span, bits: int) -> None:
-        self._index, self._block = question.index, span.block
-        scopes = (question.shown, question.hidden) if question.wanted.hidden else (question.shown,)
-        self._parts = []
-        for scope in scopes:
-            of_scope = search_index.bits(self._index, scope, span.block, search_index.ALL) if scope is not None else 0
-            if scope is not None and bits & of_scope:
-                self._parts.append(_Part(scope, bits & of_scope, of_scope & ~bits))
-
-    def count(self, name: str, numbers: Counter[str]) -> bool:
-        """Add the values of a field; false if it has too many to count."""
-        field = search_index.NUMBERS[name]
-        for part in self._parts:
-            of_scope = search_index.numbers(self._index, part.scope, self._block, field, _MOST_VALUES)
-            if of_scope is None:
-                return False
-            if part.counts_others:
-                others = self._among(part, name, field) if part.others else {}
-                counted = {value: events - others.get(value, 0) for value, events in of_scope}
-            else:
-                counted = self._among(part, name, field)
-            for value, events in counted.items():
-                if events:
-                    numbers[value] += events
-        return True
-
-    def _among(self, part: _Part, name: str, field: int) -> dict[str, int]:
-        if column := search_index.column(self._index, part.scope, self._block, name):
-            return columns.count(column, part.flagged)
-        return {
-            value: (part.counted & places.unpacked(events, text)).bit_count()
-            for value, events, text in search_index.values(self._index, part.scope, self._block, field)
-        }
-
-
-def _histogram(question: Question, matching: _Matching, found: Answer, until: float) -> tuple[Interval, ...]:
+def _histogram(question: Question, matching: list[_Matching], found: Answer, until: float) -> tuple[Interval, ...]:
     wanted = question.wanted
-    first, last = min(span.first for span, _ in matching), max(span.last for span, _ in matching)
+    first, last = min(each.span.first for each in matching), max(each.span.last for each in matching)
     if wanted.start is not None:
         first = max(first, int(wanted.start.timestamp()))
     if wanted.end is not None:
         last = min(last, int(wanted.end.timestamp()))
     step, begin, number = _axis(first, max(first, last))
     numbers = [0] * number
-    for span, bits in matching:
+    for block in matching:
+        span = block.span
         if time.monotonic() > until:
             found.charted = False
             break
@@ -170,10 +161,10 @@ def _histogram(question: Question, matching: _Matching, found: Answer, until: fl
         high = min(number - 1, (span.last - begin) // step)
         counted = 0
         for place in range(low, high):
-            earlier = (bits & question.clock.earlier(span, begin + (place + 1) * step)).bit_count()
+            earlier = (block.bits & question.clock.earlier(span, begin + (place + 1) * step)).bit_count()
             numbers[place] += earlier - counted
             counted = earlier
-        numbers[high] += bits.bit_count() - counted
+        numbers[high] += block.number - counted
     return _intervals(begin, step, numbers)
 
 

@@ -20,6 +20,7 @@ from engine.trail import (
     columns,
     event_search,
     event_terms,
+    facet_index,
     index,
     places,
     recorder,
@@ -114,14 +115,47 @@ def test_the_index_finds_what_looking_at_every_record_finds(history: tuple[str, 
     assert found > 50, "there is something to find"
 
 
+def small_blocks(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    for name, value in (("BLOCK", block), ("ALL", (1 << block) - 1), ("_BYTES", block // 8)):
+        monkeypatch.setattr(places, name, value)
+
+
+@pytest.mark.parametrize("block", [1 << 16, 32])
 def test_facets_and_histogram_are_true_however_they_are_counted(
-    history: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+    account: TestAccount, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    account_id, records = history
-    monkeypatch.setattr(survey, "SAMPLE", 10)
-    monkeypatch.setattr(times, "_FEW", 4)
-    by_purpose = Search(region=REGION, hidden=True, clauses=(Clause("context", "purpose"),))
-    for wanted in (Search(region=REGION), by_purpose, Search(region=REGION, clauses=(Clause("user", "batch"),))):
+    """Full blocks have numbers of terms that many of their events have; the last one, and any other question, is counted by columns."""
+    small_blocks(monkeypatch, block)
+    for module, name, value in (
+        (facet_index, "MANY", 4),
+        (search_index, "BATCH", 50),
+        (search, "INDEX_SECONDS", 60.0),
+        (survey, "SAMPLE", 10),
+        (times, "_FEW", 4),
+    ):
+        monkeypatch.setattr(module, name, value)
+    account_id, chance = account.account_id, Chance(account.account_id, keys=30, sessions=20)
+    written = [chance.record(BEGIN + number * 60 - chance.random.choice((0, 0, 0, 130))) for number in range(NUMBER)]
+    recorder.record([json.dumps(each).encode() for each in written])
+    records = written[::-1]
+    clauses = [
+        Clause("user", "batch"),
+        Clause("context", "purpose"),
+        Clause("operation", "Decrypt"),
+        Clause("kind", "use"),
+    ]
+    clauses += [
+        Clause("error", "any"),
+        Clause("error", "Acc", prefix=True),
+        Clause("key", records[0]["resources"][0]["ARN"]),
+    ]
+    asked = [Search(region=REGION, clauses=(each,), hidden=hidden) for each in clauses for hidden in (False, True)]
+    asked += [Search(region=REGION, clauses=(clauses[0], clauses[2])), Search(region=REGION, text="tenant")]
+    asked += [Search(region=REGION, start=datetime.fromtimestamp(BEGIN + 5_000, UTC), clauses=(clauses[0],))]
+    asked += [Search(region=REGION), Search(region=REGION, hidden=True)]
+    kept = sum(_kept(account_id, Search(region=REGION, clauses=(clauses[0],))))
+    assert (kept > 0) == (block < NUMBER), "numbers are kept of full blocks"
+    for wanted in asked:
         answer = search.search(account_id, wanted, 1)
         matching = [each for each in records if event_search.matches(each, wanted)]
         for name in event_search.FACETS:
@@ -129,30 +163,52 @@ def test_facets_and_histogram_are_true_however_they_are_counted(
             values.pop(event_terms.ANY_ERROR, None)
             assert (dict(answer.facets[name].values), answer.facets[name].whole) == (values, True), name
         assert answer.total == len(matching)
+        unhidden = [each for each in records if event_search.matches(each, replace(wanted, hidden=True))]
+        assert answer.hidden == len(unhidden) - len(matching)
         for each in answer.histogram:
             moments = [event_terms.moment(record) for record in matching]
             assert each.number == sum(each.begin.timestamp() <= moment < each.end.timestamp() for moment in moments)
 
 
-def test_facets_are_true_where_a_block_has_too_many_values_for_a_column(
-    account: TestAccount, monkeypatch: pytest.MonkeyPatch
+def _kept(account_id: str, wanted: Search) -> list[bool]:
+    """For each block, whether the numbers of the question's term are kept."""
+    search.search(account_id, wanted, 1)
+    question = search._question(account_id, wanted, search.event_store())
+    found = []
+    for span in question.spans():
+        term = question.term(span)
+        assert term is not None
+        assert question.shown is not None
+        found.append(facet_index.kept(question.index, question.shown, span.block, *term) is not None)
+    return found
+
+
+@pytest.mark.parametrize("block", [1 << 16, 16])
+def test_a_facet_of_too_many_values_is_counted_in_the_newest_events_and_says_so(
+    account: TestAccount, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
+    small_blocks(monkeypatch, block)
     monkeypatch.setattr(columns, "MOST", 5)
+    monkeypatch.setattr(facet_index, "MANY", 2)
     monkeypatch.setattr(survey, "SAMPLE", 1)
     chance = Chance(account.account_id, keys=10)
-    records = [chance.record(BEGIN + number, sourceIPAddress=f"192.0.2.{number % 3}") for number in range(40)]
+    changed = {"eventName": "Encrypt", "readOnly": True}
+    records = [
+        chance.record(BEGIN + number, sourceIPAddress=f"192.0.2.{number % 3}", **changed)
+        | {"errorCode": "AccessDenied"}
+        for number in range(40)
+    ]
     for part in (records[:3], records[3:]):  # few values, and then too many: a column is there no more
         recorder.record([json.dumps(each).encode() for each in part])
         search.search(account.account_id, Search(region=REGION), 1)
-    for wanted in (
-        Search(region=REGION, hidden=True),
-        Search(region=REGION, clauses=(Clause("operation", "Decrypt"),)),
-    ):
-        answer = search.search(account.account_id, wanted, 1)
-        matching = [each for each in records if event_search.matches(each, wanted)]
-        for name in search_index.COLUMNS:
-            values = Counter(each for record in matching for each in event_terms.FIELDS[name](record))
-            assert (dict(answer.facets[name].values), answer.facets[name].whole) == (values, True), name
+    answer = search.search(account.account_id, Search(region=REGION, hidden=True), 1)
+    for name in event_search.FACETS:
+        values = Counter(each for record in records for each in event_terms.FIELDS[name](record))
+        values.pop(event_terms.ANY_ERROR, None)
+        facet = answer.facets[name]
+        assert facet.whole == (name not in ("user", "key")), name
+        assert all(0 < number <= values[value] for value, number in facet.values), name
+        assert not facet.whole or dict(facet.values) == values, name
 
 
 def test_a_search_compares_its_index_with_the_journal_once_not_for_each_time_it_reads(
@@ -215,8 +271,7 @@ def test_an_export_has_all_of_many_blocks_in_either_order_and_reads_as_it_is_ask
 ) -> None:
     chance = Chance(account.account_id)
     monkeypatch.setattr(search_question, "CHUNK", 10)
-    for name, value in (("BLOCK", block), ("ALL", (1 << block) - 1), ("_BYTES", block // 8)):
-        monkeypatch.setattr(places, name, value)
+    small_blocks(monkeypatch, block)
     records = [chance.record(BEGIN + number) for number in range(200)]
     recorder.record([json.dumps(each).encode() for each in records])
     wanted = Search(region=REGION, clauses=(Clause("service", "kms"),), hidden=True)
