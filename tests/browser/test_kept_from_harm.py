@@ -78,7 +78,8 @@ def test_who_may_only_read_sees_why_and_leaves_no_denial(visit: Callable[..., Pa
     iam = server.client("iam")
     iam.create_user(UserName="reader-ruth")
     iam.create_login_profile(UserName="reader-ruth", Password="long enough")
-    statement = {"Effect": "Allow", "Action": ["kms:Describe*", "kms:List*", "kms:Get*"], "Resource": "*"}
+    reads = [f"{service}:{begin}*" for service in ("kms", "iam") for begin in ("Describe", "List", "Get")]
+    statement = {"Effect": "Allow", "Action": reads, "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam.put_user_policy(UserName="reader-ruth", PolicyName="read", PolicyDocument=document)
     page = visit("reader-ruth", "long enough")
@@ -87,6 +88,25 @@ def test_who_may_only_read_sees_why_and_leaves_no_denial(visit: Callable[..., Pa
     expect(disable).to_have_attribute("aria-disabled", "true")
     disable.focus()
     expect(page.locator("main .page-header").get_by_text("not authorized to perform: kms:DisableKey")).to_be_visible()
+    # In a table, too, it is whole, and makes the table no wider before it is shown.
+    page.goto("/principals/users/reader-ruth/")
+    table = page.locator(".table-wrap", has=page.locator(".disabled-reason")).last
+    for width, bounds in ((1280, table), (390, page.locator("html"))):
+        page.set_viewport_size({"width": width, "height": 800})
+        refused = table.locator(".disabled-reason").last
+        if width == 1280:
+            assert table.evaluate("each => each.scrollWidth - each.clientWidth") == 0
+        refused.get_by_role("button").focus()
+        reason = refused.locator(".why")
+        expect(reason).to_contain_text("not authorized to perform: iam:")
+        inner, outer = reason.bounding_box(), bounds.bounding_box()
+        assert inner is not None
+        assert outer is not None
+        assert outer["x"] <= inner["x"], width
+        assert inner["x"] + inner["width"] <= outer["x"] + outer["width"], width
+        assert outer["y"] <= inner["y"], width
+        assert inner["y"] + inner["height"] <= outer["y"] + outer["height"] + 1, width
+    page.set_viewport_size({"width": 1280, "height": 800})
     sides = page.get_by_role("navigation", name="Main").locator(".side-list")
     shown = [str(link.get_attribute("href")) for link in sides.get_by_role("link").all()]
     assert "/keys/" in shown
