@@ -297,7 +297,7 @@ def as_of_query(context: dict[str, Any]) -> str:
 
 @register.inclusion_tag("components/empty_state.html", takes_context=True)
 def empty_state(context: dict[str, Any], words: str, url: str = "", action: str = "", **more: Any) -> dict[str, Any]:
-    """What stands where a list has nothing. `more`: title, first, other_url, other_action, then, needs, needs_arn."""
+    """What stands where a list has nothing. `more`: title, first, other_url, other_action, then, needs, needs_arn, kind, why."""
     return {"request": context.get("request"), "words": words, "url": url, "action": action, **more}
 
 

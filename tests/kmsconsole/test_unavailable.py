@@ -32,6 +32,9 @@ _POST_FORM = re.compile(r"<form\b[^>]*method=\"post\".*?</form>", re.S)
 _BUTTON = re.compile(r"<button\b([^>]*)>(.*?)</button>", re.S)
 _WHY = re.compile(r'<span class="why" id="[^"]+">(.*?)</span>', re.S)
 _TAG = re.compile(r"<[^>]+>")
+_EMPTY = re.compile(r'<p class="empty-next">(.*?)</p>', re.S)
+_LINK = re.compile(r"<a\b[^>]*>(.*?)</a>", re.S)
+_CHANGES = ("Create ", "Add ", "Set ", "Import ", "Connect")
 
 # What needs no permission (it is the reader's own, or changes nothing), and what only the call can tell.
 OWN = {
@@ -134,6 +137,20 @@ def _offered(page: str) -> Iterator[str]:
             words = " ".join(html.unescape(_TAG.sub(" ", shown)).split())
             if not any(each in attributes for each in ("aria-disabled", "visually-hidden", 'name="preview"')):
                 yield words
+
+
+def test_no_empty_list_leads_who_only_reads_to_what_changes_something(walks: dict[str, Walk]) -> None:
+    found = {(words, address) for address, page in walks["reads"].pages.items() for words in _next_steps(page)}
+    steps = {words for words, _address in found}
+    assert steps & {"Events of this key", "Look at 90 days", "Clear the filter"}  # those that only show something
+    assert not {each for each in found if each[0].startswith(_CHANGES)}
+
+
+def _next_steps(page: str) -> Iterator[str]:
+    """What the links of empty states say."""
+    for step in _EMPTY.findall(page):
+        for shown in _LINK.findall(step):
+            yield " ".join(html.unescape(_TAG.sub(" ", shown)).split())
 
 
 # Action → the call that the engine refuses in the very words that the pages show.
