@@ -96,6 +96,21 @@ def test_a_search_that_only_the_records_answer_looks_as_far_as_its_time_goes_and
     assert names == ["Encrypt"] * 3
 
 
+def test_an_empty_list_that_nothing_narrows_offers_no_filter_to_clear(signed_in: Client) -> None:
+    signed_in.post("/region/", {"region": "eu-west-3", "next": "/"})
+    assert "No event of this Region." in text(signed_in.get("/audit/"))
+    signed_in.get("/keys/")
+    page = text(signed_in.get("/audit/"))
+    assert "No event of this Region but what this console has read." in page
+    assert "Clear the filter" not in page
+    assert "The record tells of no key in this Region." in (states := text(signed_in.get("/audit/keys/")))
+    assert "Clear the filter" not in states
+    then = text(signed_in.get("/audit/keys/?as_of=2020-01-01"))
+    assert "Clear the filter" not in then
+    assert "To the present" in then
+    assert "Clear the filter" in text(signed_in.get("/audit/?kind=write"))
+
+
 def test_pages_have_each_event_once(account: TestAccount, signed_in: Client) -> None:
     for _ in range(120):
         account.client().list_keys()
