@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from audit import ocsf
+from audit.signed_archive import Pipe
 from console.spreadsheet import Echo, cell
 
 Shown = dict[str, Any]  # audit.search.shown
@@ -54,26 +55,9 @@ def _ocsf(rows: Iterable[Shown], asked: Asked) -> Iterator[str]:
     return (json.dumps(ocsf.api_activity(_record(row), asked.filter)) + "\n" for row in rows)
 
 
-class _Pipe:
-    """What a ZipFile writes to, piece by piece."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self._pieces.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None: ...
-
-    def take(self) -> bytes:
-        found, self._pieces = b"".join(self._pieces), []
-        return found
-
-
 def _log_files(rows: Iterable[Shown], asked: Asked) -> Iterator[bytes]:
     """A ZIP archive of CloudTrail's log files, as a trail puts them into a bucket; `filter.json` says what they are of."""
-    pipe = _Pipe()
+    pipe = Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         about = {"accountId": asked.account_id, "awsRegion": asked.region, "filter": asked.filter}
         archive.writestr("filter.json", json.dumps(about, indent=2))

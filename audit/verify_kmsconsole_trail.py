@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import re
+import struct
 import sys
 import zipfile
 import zlib
@@ -28,7 +29,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 SIGNATURE, COSIGNATURE = b"\x01", b"\x04"
 SPKI = bytes.fromhex("302a300506032b6570032100")  # before an Ed25519 key in PEM (RFC 8410)
-MOST_BYTES = 1 << 30  # of the files in an archive
+MOST_BYTES = 1 << 26  # of a file in an archive that is read whole
+BESIDE = ("signed.note", "signed.txt", "signature.bin", "public-key.pem")  # what signs the other files of an archive
 # What each format has. Anything else in a file would look proved and be proved by nothing.
 MEMBERS = {
     "kmsconsole-event-proof/1": "format publicKey checkpoint index record leafHash auditPath",
@@ -479,61 +481,64 @@ class Verifier:
         """An evidence bundle or a report: each file is the one whose digest was signed, and what can be proved of them is."""
         try:
             with zipfile.ZipFile(stream) as archive:
-                files = unpacked(archive, stream)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as reason:
+                return self.files(Files(archive, stream))
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as reason:
             raise Wrong(f"the archive is damaged: {reason}") from reason
-        for name in ("signed.note", "signed.txt", "signature.bin", "public-key.pem"):
-            if name not in files:
+
+    def files(self, files: "Files") -> str:
+        for name in BESIDE:
+            if name not in files.names:
                 raise Wrong(f"{name} is missing in the archive")
-        events = files.get("events.jsonl")
-        log = self.key_for(document_of(events.split(b"\n")[0])) if events is not None else self.key
+        events = "events.jsonl" in files.names
+        log = self.key_for(files.first_line("events.jsonl")) if events else self.key
         if log is None:
             raise Wrong("a report needs --key")
-        note = files.pop("signed.note").decode("utf-8", "replace")
+        note = files.read("signed.note").decode("utf-8", "replace")
         text = open_note(note, log.of("report"))
         pem = base64.encodebytes(SPKI + log.raw).decode()
-        beside = {
-            "signed.txt": text.encode(),
-            "public-key.pem": f"-----BEGIN PUBLIC KEY-----\n{pem}-----END PUBLIC KEY-----\n".encode(),
-        }
-        verify_signature(log, files.pop("signature.bin"), text.encode())
+        verify_signature(log, files.read("signature.bin"), text.encode())
+        for name, content in (
+            ("signed.txt", text.encode()),
+            ("public-key.pem", f"-----BEGIN PUBLIC KEY-----\n{pem}-----END PUBLIC KEY-----\n".encode()),
+        ):
+            if files.read(name) != content:
+                raise Wrong(f"{name} is not the one that was signed: it was changed")
         listed = {name: digest for digest, _, name in (line.partition("  ") for line in text.split("\n")) if name}
-        for name, content in beside.items():
-            if files.pop(name) != content:
-                raise Wrong(f"{name} is not the one that was signed: it was changed")
         for name, digest in listed.items():
-            if name not in files:
+            if name not in files.names:
                 raise Wrong(f"{name} is missing in the archive")
-            if hashlib.sha256(files[name]).hexdigest() != digest:
+            if files.digest(name) != digest:
                 raise Wrong(f"{name} is not the one that was signed: it was changed")
-        if added := sorted(set(files) - set(listed)):
+        if added := sorted(files.names - set(listed) - set(BESIDE)):
             raise Wrong(f"{added[0]} was put into the archive")
         said = [f"{len(listed)} files as they were signed", *text.split("\n")[1 : -1 - len(listed)]]
-        if events is not None:
-            said += self.evidence(files, events)
+        if events:
+            said += self.evidence(files)
         return "; ".join(said)
 
-    def evidence(self, files: dict[str, bytes], events: bytes) -> list[str]:
-        """The events and that the log continues the checkpoint before them; and that they are what question.json and policies/ say."""
-        said = [self.file(io.BytesIO(files[each])) for each in ("consistency.json", "events.jsonl") if each in files]
-        lines = [document_of(each) for each in events.split(b"\n")[:-2]]
-        if "consistency.json" in files and document_of(files["consistency.json"])["to"] != lines[0]["checkpoint"]:
+    def evidence(self, files: "Files") -> list[str]:
+        """The events and that the log continues the checkpoint before them; and that they are what question.json and the policies say."""
+        proofs = ("consistency.json", "events.jsonl")
+        said = [self.file(files.opened(each)) for each in proofs if each in files.names]
+        head = files.first_line("events.jsonl")
+        if (
+            "consistency.json" in files.names
+            and document_of(files.read("consistency.json"))["to"] != head["checkpoint"]
+        ):
             raise Wrong("consistency.json is about another checkpoint than events.jsonl: it may be another log")
-        records = {each["eventID"]: each for each in (document_of(line["record"].encode()) for line in lines[1:])}
-        question = document_of(files["question.json"])
-        if question["events"] != len(lines) - 1:
-            raise Wrong(f"question.json tells of {question['events']} events, and there are {len(lines) - 1}")
+        question, number = document_of(files.read("question.json")), 0
         start, end = (datetime.fromisoformat(question[each]) for each in ("from", "until"))
-        for number, each in records.items():
-            if not start <= datetime.fromisoformat(each["eventTime"]) <= end:
-                raise Wrong(f"the event {number} is not of the time that question.json names")
-            if each["recipientAccountId"] != question["accountId"]:
-                raise Wrong(f"the event {number} is not of the account that question.json names")
-        for name, text in files.items():
-            if name.startswith("policies/"):
-                number, parameter = name[len("policies/") : -len(".json")].rsplit("-", 1)
-                if json.loads(text) != json.loads(records[number]["requestParameters"][parameter]):
-                    raise Wrong(f"{name} is not the policy of its event")
+        policies = Policies(files)
+        for event in events_of(files):
+            number += 1
+            if not start <= datetime.fromisoformat(event["eventTime"]) <= end:
+                raise Wrong(f"the event {event['eventID']} is not of the time that question.json names")
+            if event["recipientAccountId"] != question["accountId"]:
+                raise Wrong(f"the event {event['eventID']} is not of the account that question.json names")
+            policies.compare(event)
+        policies.end()
+        if question["events"] != number:
+            raise Wrong(f"question.json tells of {question['events']} events, and there are {number}")
         return [*said, f"asked by {question['askedBy']} for {json.dumps(question['filter'])}"]
 
     # --- what was kept
@@ -572,24 +577,113 @@ class Verifier:
         return found
 
 
-def unpacked(archive: zipfile.ZipFile, stream: IO[bytes]) -> dict[str, bytes]:
-    """The files of an archive, if every program that unpacks it has the same ones, and below the folder where it does."""
-    entries, at, directory = sorted(archive.infolist(), key=lambda each: each.header_offset), 0, 22
-    if len({each.filename for each in entries}) != len(entries):
-        raise Wrong("the archive has a file twice")
-    if sum(each.file_size for each in entries) > MOST_BYTES:
-        raise Wrong("the archive is larger than any that an installation makes")
-    for each in entries:
-        if not re.fullmatch(r"(policies/)?[\w.-]+", each.filename, re.ASCII) or each.filename.startswith("."):
-            raise Wrong(f"the archive has a file with the name {each.filename!r}")
-        if each.header_offset != at:
+class Files:
+    """The files of an archive, if every program that unpacks it has the same ones, and below the folder where it does. They are read from
+    the archive when they are asked for: a long one is never whole in memory."""
+
+    def __init__(self, archive: zipfile.ZipFile, stream: IO[bytes]) -> None:
+        self.archive = archive
+        entries, at, directory = sorted(archive.infolist(), key=lambda each: each.header_offset), 0, 22
+        self.names = {each.filename for each in entries}
+        if len(self.names) != len(entries):
+            raise Wrong("the archive has a file twice")
+        for each in entries:
+            if not re.fullmatch(r"(policies/)?[\w.-]+", each.filename, re.ASCII) or each.filename.startswith("."):
+                raise Wrong(f"the archive has a file with the name {each.filename!r}")
+            if each.header_offset != at:
+                raise Wrong("the archive has bytes that belong to none of its files")
+            at += bytes_of(each, stream)
+            directory += 46 + len(each.filename) + len(each.extra) + len(each.comment)
+        end = stream.seek(0, io.SEEK_END)
+        stream.seek(at + directory - 22)
+        if stream.read(4) == b"PK\x06\x06":  # the end of a directory with ZIP64's lengths, and where that is
+            directory += 56 + 20
+        if at != archive.start_dir or at + directory != end:
             raise Wrong("the archive has bytes that belong to none of its files")
-        at += 30 + len(each.filename) + len(each.extra) + each.compress_size
-        directory += 46 + len(each.filename) + len(each.extra) + len(each.comment)
-    stream.seek(0, io.SEEK_END)
-    if at != archive.start_dir or at + directory != stream.tell():
-        raise Wrong("the archive has bytes that belong to none of its files")
-    return {each.filename: archive.read(each) for each in entries}
+
+    def opened(self, name: str) -> IO[bytes]:
+        return io.BufferedReader(self.archive.open(name), 1 << 16)  # type: ignore[arg-type,type-var,unused-ignore]
+
+    def read(self, name: str) -> bytes:
+        with self.opened(name) as file:
+            found = file.read(MOST_BYTES + 1)
+        if len(found) > MOST_BYTES:
+            raise Wrong(f"{name} is larger than any that an installation makes")
+        return found
+
+    def first_line(self, name: str) -> dict[str, Any]:
+        with self.opened(name) as file:
+            return document_of(file.readline(MOST_BYTES))
+
+    def digest(self, name: str) -> str:
+        with self.opened(name) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type,unused-ignore]
+
+
+def bytes_of(entry: zipfile.ZipInfo, stream: IO[bytes]) -> int:
+    """How long a file is in an archive, with what stands before and behind it: of one that was made as it was sent, its lengths."""
+    wrong = Wrong("the archive has bytes that belong to none of its files")
+    stream.seek(entry.header_offset)
+    header = stream.read(30)
+    name, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+    behind = stream.read(name + extra)
+    if header[:4] != b"PK\x03\x04" or behind[:name] != entry.filename.encode():
+        raise wrong
+    if extra and (extra != 20 or behind[name : name + 4] != b"\x01\x00\x10\x00") and behind[name:] != entry.extra:
+        raise wrong
+    size = 30 + name + extra + entry.compress_size
+    if not entry.flag_bits & 8:
+        return size
+    stream.seek(entry.header_offset + size)
+    lengths = "<LQQ" if extra == 20 else "<LLL"
+    told = b"PK\x07\x08" + struct.pack(lengths, entry.CRC, entry.compress_size, entry.file_size)
+    if stream.read(len(told)) != told:
+        raise wrong
+    return size + len(told)
+
+
+def events_of(files: Files) -> Iterator[dict[str, Any]]:
+    """The records of the events, without the first line and the last."""
+    with files.opened("events.jsonl") as stream:
+        stream.readline()
+        before = stream.readline()
+        for line in stream:
+            yield document_of(document_of(before)["record"].encode())
+            before = line
+
+
+class Policies:
+    """The policies that an archive has beside its events: a line each in their order, or, of an older installation, a file each."""
+
+    def __init__(self, files: Files) -> None:
+        self.files, self.of_event = files, dict[str, list[str]]()
+        for name in files.names:
+            if name.startswith("policies/"):
+                self.of_event.setdefault(name[len("policies/") : -len(".json")].rsplit("-", 1)[0], []).append(name)
+        self.lines = self.told() if "policies.jsonl" in files.names else iter(())
+        self.next = next(self.lines, None)
+
+    def told(self) -> Iterator[dict[str, Any]]:
+        with self.files.opened("policies.jsonl") as stream:
+            yield from map(document_of, stream)
+
+    def compare(self, event: dict[str, Any]) -> None:
+        number = event["eventID"]
+        for name in self.of_event.pop(number, ()):
+            parameter = name[: -len(".json")].rsplit("-", 1)[1]
+            if json.loads(self.files.read(name)) != json.loads(event["requestParameters"][parameter]):
+                raise Wrong(f"{name} is not the policy of its event")
+        while self.next is not None and self.next["eventID"] == number:
+            mine = {name: event[name] for name in ("eventID", "eventTime", "eventName")}
+            mine |= {"parameter": self.next["parameter"], "policy": event["requestParameters"][self.next["parameter"]]}
+            if self.next != mine:
+                raise Wrong(f"policies.jsonl has another policy than the event {number}")
+            self.next = next(self.lines, None)
+
+    def end(self) -> None:
+        number = self.next["eventID"] if self.next is not None else next(iter(self.of_event), None)
+        if number is not None:
+            raise Wrong(f"the archive has a policy of the event {number!r}, which it does not have there")
 
 
 def printable(text: str) -> str:

@@ -202,23 +202,16 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
 def _evidence(
     request: ConsoleRequest, rows: Iterator[dict[str, Any]], asked: Asked, start: datetime | None, end: datetime
 ) -> HttpResponseBase:
-    """The evidence bundle (docs/proofs.md)."""
+    """The evidence bundle (docs/proofs.md), streamed however many events there are."""
     try:
-        content = evidence.bundle(request, rows, asked, start, end)
-    except evidence.TooMany:
-        return _too_many()
+        pieces = evidence.bundle(request, rows, asked, start, end)
     except ClientError as error:
         return problem_page(request, _("Audit"), error)
     except proofs.FAILURES as reason:
         return HttpResponse(str(reason), "text/plain; charset=utf-8", status=409)
-    answer = HttpResponse(content, "application/zip")
+    answer = StreamingHttpResponse(pieces, content_type="application/zip")
     answer["Content-Disposition"] = f'attachment; filename="evidence-{asked.account_id}-{end:%Y-%m-%d}.zip"'
     return answer
-
-
-def _too_many() -> HttpResponse:
-    said = _("An evidence bundle holds %(most)d events at most: narrow the filter.") % {"most": proofs.MOST_PROVED}
-    return HttpResponse(said, "text/plain; charset=utf-8", status=422)
 
 
 def _proved(request: ConsoleRequest, rows: Iterator[dict[str, Any]]) -> HttpResponseBase:

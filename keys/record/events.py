@@ -120,6 +120,12 @@ def sign_report(request: ConsoleRequest, lines: Sequence[str], digests: Mapping[
     )
 
 
+def check_signing(request: ConsoleRequest) -> None:
+    """Raises ClientError where `sign_report` would be refused; nothing is recorded."""
+    if refused := service.refusal(request, SIGN_REPORT):
+        raise refused
+
+
 def follow(account_id: str, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
     """(the account's next events behind the event `after`, oldest first; the last that was looked at), of the embedded record. On nobody's
     behalf: for rules that somebody made who may read the record (audit.alerts)."""

@@ -21,7 +21,6 @@ from keys import service
 READ_RECORD, ADD_COSIGNATURE = "kmsconsole:ReadRecord", "kmsconsole:AddCosignature"
 APPROVE_REMOVAL, REJECT_REMOVAL = "kmsconsole:ApproveTrailRemoval", "kmsconsole:RejectTrailRemoval"
 _RECENT = 10
-MOST_PROVED = 5_000  # events of one evidence bundle
 
 
 def _read(request: ConsoleRequest, **asked: Any) -> None:

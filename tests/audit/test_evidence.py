@@ -5,19 +5,24 @@ from __future__ import annotations
 import io
 import json
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
+from botocore.exceptions import ClientError
 from django.test import Client
 
-from keys.record import proofs
+from engine.trail import recorder
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support.answers import body
 from tests.support.bare_verifier import verifier
 from tests.support.policies import trusting
+from tests.support.trail_events import Chance
 
 Files = dict[str, bytes]
 
@@ -47,8 +52,8 @@ def given(prepared: object, django_db_blocker: object) -> Given:
     kms.put_key_policy(KeyId=key_id, Policy=trusting(account))
     kms.disable_key(KeyId=key_id)
     answer = browser.get("/audit/export/", {"format": "evidence", "key": key_id})
-    assert answer.status_code == 200, answer.content
-    return Given(account, key_id, answer.content, checkpoint["publicKey"], checkpoint["checkpoint"])
+    assert answer.status_code == 200
+    return Given(account, key_id, answer.getvalue(), checkpoint["publicKey"], checkpoint["checkpoint"])
 
 
 def test_a_bundle_says_what_was_asked_and_has_events_policies_and_states(given: Given) -> None:
@@ -58,8 +63,8 @@ def test_a_bundle_says_what_was_asked_and_has_events_policies_and_states(given: 
     assert question["askedBy"] == given.account.administrator.arn
     assert question["filter"]["key"].endswith(given.key_id)
     assert b"PutKeyPolicy" in files["events.jsonl"]
-    policies = [content for name, content in files.items() if name.startswith("policies/")]
-    assert [json.loads(each) for each in policies] == [json.loads(trusting(given.account))]
+    policies = [json.loads(each) for each in files["policies.jsonl"].splitlines()]
+    assert [(each["eventName"], each["policy"]) for each in policies] == [("PutKeyPolicy", trusting(given.account))]
     assert f"{given.key_id},Disabled".encode() in files["keys-at-end.csv"]
     assert given.key_id.encode() in files["keys-at-start.csv"]
 
@@ -118,13 +123,54 @@ def test_a_bundle_that_was_tampered_with_is_found(
     assert said in done.stderr
 
 
-def test_too_many_events_are_told_and_not_cut(
-    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+def test_a_bundle_is_made_and_verified_as_it_is_sent_however_many_events_there_are(
+    account: TestAccount, signed_in: Client, tmp_path: Path
 ) -> None:
-    account.create_key()
-    monkeypatch.setattr(proofs, "MOST_PROVED", 0)
-    answer = signed_in.get("/audit/export/", {"format": "evidence"})
-    assert answer.status_code == 422
-    assert "narrow the filter" in body(answer)
-    answer = signed_in.get("/audit/export/", {"format": "proved", "operation": "CreateKey"})  # which has no such limit
-    assert body(answer).count("auditPath") == 1
+    chance = Chance(account.account_id, keys=3)
+    begin = int(time.time()) - 86_400
+    number, padding = 1_500, "x" * 10_000
+    recorder.record([orjson.dumps(chance.record(begin + at, userAgent=f"{padding}{at}")) for at in range(number)])
+    key = signed_in.get("/audit/checkpoint/").json()["publicKey"]
+    until = f"{datetime.fromtimestamp(begin + number, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    answer = signed_in.get("/audit/export/", {"format": "evidence", "end": until})
+    assert answer.status_code == 200
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        with open(tmp_path / "evidence.zip", "wb") as file:
+            for piece in answer:
+                file.write(piece)
+        used = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    with zipfile.ZipFile(tmp_path / "evidence.zip") as archive:
+        assert json.loads(archive.read("question.json"))["events"] == number
+        assert archive.getinfo("events.jsonl").file_size > number * len(padding)
+    assert used < number * len(padding) / 3, "no more than a part of the events is in memory"
+    done = verifier(tmp_path / "evidence.zip", "--key", key)
+    assert done.returncode == 0, done.stderr
+    assert f"{number} records, of the" in done.stdout
+
+
+def test_who_may_not_sign_gets_no_bundle(account: TestAccount) -> None:
+    """It is told before the first byte is sent."""
+    allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": "kmsconsole:SignComplianceReport", "Resource": "*"}
+    user = account.create_user("reader", policy=json.dumps({"Version": "2012-10-17", "Statement": [allow, deny]}))
+    account.client("iam").create_login_profile(UserName="reader", Password="reader's own password")
+    answer = sign_in_browser(replace(user, password="reader's own password")).get("/audit/export/?format=evidence")
+    assert answer.status_code == 403
+    assert "SignComplianceReport" in body(answer)
+
+
+def test_a_policy_that_is_no_json_is_told_as_it_was_given(
+    account: TestAccount, signed_in: Client, tmp_path: Path
+) -> None:
+    key_id = account.create_key()
+    with pytest.raises(ClientError):
+        account.client().put_key_policy(KeyId=key_id, Policy="{no policy")
+    answer = signed_in.get("/audit/export/", {"format": "evidence", "key": key_id})
+    (tmp_path / "evidence.zip").write_bytes(answer.getvalue())
+    key = signed_in.get("/audit/checkpoint/").json()["publicKey"]
+    done = verifier(tmp_path / "evidence.zip", "--key", key)
+    assert done.returncode == 0, done.stderr

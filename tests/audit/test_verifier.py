@@ -155,8 +155,8 @@ def bundle(prepared: Any, django_db_blocker: Any) -> tuple[bytes, str]:
     key_id = account.create_key()
     account.client().put_key_policy(KeyId=key_id, Policy=trusting(account))
     answer = browser.get("/audit/export/", {"format": "evidence", "key": key_id})
-    assert answer.status_code == 200, answer.content
-    return answer.content, browser.get("/audit/checkpoint/").json()["publicKey"]
+    assert answer.status_code == 200
+    return answer.getvalue(), browser.get("/audit/checkpoint/").json()["publicKey"]
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -182,7 +182,12 @@ def test_an_archive_shows_everybody_what_was_signed(bundle: tuple[bytes, str], t
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     question = json.loads(files["question.json"])
-    policy = next(name for name in files if name.startswith("policies/"))
+    (policy,) = (json.loads(each) for each in files["policies.jsonl"].splitlines())
+    document, event = json.loads(policy["policy"]), policy["eventID"]
+    as_files = {
+        name: each for name, each in files.items() if name != "policies.jsonl"
+    }  # as older installations make it
+    as_files[f"policies/{event}-policy.json"] = json.dumps(document, indent=2).encode()
     hidden = zipfile.ZipFile(io.BytesIO(content)).infolist()[1].header_offset
     other = json.dumps({**question, "from": "2020-01-01T00:00:00+00:00", "until": "2020-01-02T00:00:00+00:00"}).encode()
     cases: dict[str, tuple[bytes, str]] = {
@@ -201,7 +206,10 @@ def test_an_archive_shows_everybody_what_was_signed(bundle: tuple[bytes, str], t
         "events of other times": (zipped(signed_anew({**files, "question.json": other})), "is not of the time that question.json names"),
         "another account": (zipped(signed_anew({**files, "question.json": files["question.json"].replace(question["accountId"].encode(), b"1" * 12)})), "is not of the account"),
         "more than there are": (zipped(signed_anew({**files, "question.json": json.dumps({**question, "events": 99}).encode()})), "question.json tells of 99 events"),
-        "another policy": (zipped(signed_anew({**files, policy: b"{}"})), f"{policy} is not the policy of its event"),
+        "another policy": (zipped(signed_anew({**files, "policies.jsonl": json.dumps({**policy, "policy": "{}"}).encode()})), "policies.jsonl has another policy than the event"),
+        "a policy of no event": (zipped(signed_anew({**files, "policies.jsonl": json.dumps({**policy, "eventID": "none"}).encode()})), "a policy of the event 'none'"),
+        "policies as files": (zipped(signed_anew(as_files)), ""),
+        "another policy as a file": (zipped(signed_anew({**as_files, f"policies/{event}-policy.json": b"{}"})), "is not the policy of its event"),
         "no question": (zipped(signed_anew({name: each for name, each in files.items() if name != "question.json"})), "question.json"),
     }  # fmt: skip
     for name, (data, _said) in cases.items():
