@@ -20,9 +20,9 @@ from django.utils.translation import gettext_lazy
 from heroicons.templatetags.heroicons import heroicon_mini
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import BashLexer, JsonLexer, PythonLexer, TerraformLexer, TextLexer
 
 from console import addresses, key_words, moments
+from console.highlighting import LEXERS
 from console.request import ConsoleRequest, when_signed_in
 from keys import service
 from keys.stores import connection_words
@@ -58,13 +58,6 @@ _STATES: dict[str, tuple[str, Any]] = {
     **connection_words.STATES,
 }
 _MARKS = {"good": "●", "quiet": "○", "notice": "◐", "bad": "▲"}
-_LEXERS: dict[str, Any] = {
-    "json": JsonLexer,
-    "bash": BashLexer,
-    "python": PythonLexer,
-    "hcl": TerraformLexer,
-    "text": TextLexer,
-}
 
 
 @register.simple_tag
@@ -183,7 +176,7 @@ def copyable(text: str, short: int = 0) -> SafeString:
 @register.simple_tag
 def code(text: str, language: str = "json") -> SafeString:
     """A highlighted block with a copy button."""
-    shown = highlight(text, _LEXERS[language](), HtmlFormatter(nowrap=True))
+    shown = highlight(text, LEXERS[language](), HtmlFormatter(nowrap=True))
     return format_html(
         '<div class="code-block"><button class="button button-icon" type="button" data-copy="{}">{}</button>'
         '<pre tabindex="0"><code>{}</code></pre></div>',

@@ -29,11 +29,13 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from console.highlighting import LEXERS
 from learn.lessons.lesson import LessonWords, StepWords
 
 PLACES = ("alias", "key", "user", "arn", "account", "region", "endpoint")
 HINT = "hint-"
 _PAGE = "page:"
+_LONGEST_LINE = 2000  # characters, of TOML
 _FRONT = re.compile(r"\A\+\+\+\n(.*?)^\+\+\+$\n?", re.DOTALL | re.MULTILINE)
 _NAMED = re.compile(r"^(?P<title>.*\S)\s*\{#(?P<name>[a-z0-9-]+)\}$")
 _CHOICE = re.compile(r"^\[(?P<mark>[ xX])\]\s+")
@@ -86,11 +88,24 @@ def read(text: str) -> LessonWords:
     return LessonWords(about["title"], about["lead"], introduction, steps)
 
 
+def table(text: str) -> dict[str, Any]:
+    """A table of TOML. Raises Mistake, without having read long for it: keys of many parts take time by their square."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > _LONGEST_LINE:
+            raise Mistake(f"a line has {_LONGEST_LINE:,} characters at most", number)
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise Mistake("too many brackets in each other") from error
+    except ValueError as error:  # TOMLDecodeError, and that of a number with too many digits
+        raise Mistake(str(error)) from error
+
+
 def _front_matter(text: str) -> dict[str, str]:
     try:
-        about = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Mistake(f"front matter: {error}", 1) from error
+        about = table(text)
+    except Mistake as mistake:
+        raise Mistake(f"front matter: {mistake.what}", 1) from mistake
     for name in ("title", "lead"):
         if not isinstance(about.get(name), str) or not about[name].strip():
             raise Mistake(f"the front matter needs a {name}", 1)
@@ -127,7 +142,10 @@ def _step(title: str, tokens: list[Token], before: int) -> StepWords:
         link = _button(block)
         choices = _choices(block)
         if first.type == "fence":
-            words = replace(words, commands=(*words.commands, (first.info.strip() or "text", first.content.rstrip())))
+            language = first.info.strip() or "text"
+            if language not in LEXERS:
+                raise Mistake(f"code in {language} is not known here: there are {', '.join(LEXERS)}", line)
+            words = replace(words, commands=(*words.commands, (language, first.content.rstrip())))
         elif first.type == "blockquote_open":
             why += block[1:-1]
         elif link is not None and not words.page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -167,7 +168,26 @@ def _words(old: str, new: str) -> Callable[[Path], object]:
     [
         (lambda folder: (folder / "lesson.toml").unlink(), "my-lesson/lesson.toml: is missing"),
         (lambda folder: (folder / "en.md").unlink(), "my-lesson/: has no words: a file such as en.md"),
-        (lambda folder: (folder / "de.md").mkdir(), "my-lesson/: Is a directory"),
+        (lambda folder: (folder / "de.md").mkdir(), "my-lesson/de.md: is no file"),
+        (lambda folder: os.mkfifo(folder / "de.md"), "my-lesson/de.md: is no file"),
+        (lambda folder: (folder / "de.md").symlink_to("/dev/zero"), "my-lesson/de.md: leads out of the folder"),
+        (lambda folder: (folder / "de.md").symlink_to(__file__), "my-lesson/de.md: leads out of the folder"),
+        (
+            lambda folder: (folder / "de.md").write_text(WORDS + "[" * 64_000),
+            "my-lesson/de.md: has more than 64,000 bytes",
+        ),
+        (lambda folder: (folder / "lesson.toml").write_text(f"a = {'9' * 1999}\n" * 33), "lesson.toml: has more than"),
+        (
+            lambda folder: (folder / "lesson.toml").write_text(f"a = {'[' * 60_000}"),
+            "lesson.toml:1: a line has 2,000 characters",
+        ),
+        (lambda folder: (folder / "lesson.toml").write_text("a = " + "[\n" * 20_000), "lesson.toml: too many brackets"),
+        (_words('title = "My lesson"', "title = " + "[\n" * 20_000), "en.md:1: front matter: too many brackets"),
+        (
+            lambda folder: (folder / "lesson.toml").write_text("order = 1_" + "0" * 1_000),
+            "lesson.toml: has no [[steps]]",
+        ),
+        (_words("```bash", "```yaml"), "my-lesson/en.md:16: code in yaml is not known here: there are json, bash,"),
         (lambda folder: (folder / "English.md").write_text(WORDS), "English.md: is called by its language"),
         (_table("[[steps]]", "[[steps]"), "lesson.toml: Expected"),
         (_table('"ListKeys"', '"ListKeys"\nwher = 1'), "step look: wher is not known here: there are answered,"),
@@ -205,6 +225,16 @@ def test_what_is_wrong_is_said_with_the_place(own: Path, change: Callable[[Path]
     lesson, faults = library.read(own)
     assert (lesson is None) == bool(fault)
     assert any(fault in each for each in faults) or not fault, faults
+
+
+def test_a_folder_that_is_mounted_by_links_within_it_is_read(own: Path) -> None:
+    """As Kubernetes mounts what a ConfigMap has."""
+    (own / "..data").mkdir()
+    for each in ("lesson.toml", "en.md"):
+        (own / each).rename(own / "..data" / each)
+        (own / each).symlink_to(f"..data/{each}")
+    lesson, faults = library.read(own)
+    assert (lesson is not None, faults) == (True, [])
 
 
 def test_addresses_that_are_no_web_page_stay_text(own: Path, signed_in: Client) -> None:
