@@ -259,13 +259,13 @@ def _perform(held: PendingResponse, call: Call, context: CallContext, request: H
     except AWSError as error:
         only_looks = request.asks_first and not writes and context.operation not in _USES
         if not (only_looks and error.code.startswith("AccessDenied")):
-            held.records = record.build(context, call.operation, parameters, error=error, writes=writes)
+            held.records = _refusal(context, call, parameters, error, writes=writes)
         raise
     except TrailUnavailable as reason:
         raise _internal(reason) from reason
     except DataError as reason:  # PostgreSQL keeps no NUL characters, for one
         refused = AWSError("ValidationException", "A value has characters that cannot be stored.")
-        held.records = record.build(context, call.operation, parameters, error=refused, writes=writes)
+        held.records = _refusal(context, call, parameters, refused, writes=writes)
         raise refused from reason
     except SynchronousOnlyOperation:
         throttling.put_back(context.account_id, context.region, call.service, context.operation)
@@ -275,10 +275,23 @@ def _perform(held: PendingResponse, call: Call, context: CallContext, request: H
             "request %s (%s) failed", context.request_id, context.operation, extra={"request_id": context.request_id}
         )
         fault = _internal(reason)
-        held.records = record.build(context, call.operation, parameters, error=fault, writes=writes)
+        held.records = _refusal(context, call, parameters, fault, writes=writes)
         raise fault from reason
     held.records = record.build(context, call.operation, parameters, result=result)
     return answer
+
+
+def _refusal(
+    context: CallContext, call: Call, parameters: dict[str, Any] | None, error: AWSError, *, writes: bool
+) -> list[bytes]:
+    """The records of a call that is refused: none where nobody has signed it and no identity provider vouches for who sent it.
+
+    Else anybody could write into an account's record, without an end. AWS leaves out requests that are not "sufficiently valid to be trusted
+    as a legitimate request" (IAM User Guide, "Logging IAM and AWS STS API calls with AWS CloudTrail").
+    """
+    if context.principal.kind == "anonymous":
+        return []
+    return record.build(context, call.operation, parameters, error=error, writes=writes)
 
 
 def _change(call: Call, context: CallContext, operation: Operation, parameters: dict[str, Any]) -> HttpResponse:

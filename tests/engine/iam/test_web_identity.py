@@ -297,6 +297,26 @@ def test_what_nobody_signed_uses_up_no_quota_of_the_account(account: TestAccount
         throttling.configure("")
 
 
+def test_a_refusal_is_recorded_only_of_whom_a_provider_vouches_for(account: TestAccount) -> None:
+    """Else anybody could fill an account's record, and raise its alerts, knowing no more than its number."""
+    create_provider(account)
+    idp.give_keys(account.account_id)
+    arn = trusting(account, {"StringEquals": {f"{PROVIDER}:sub": "nobody"}})
+    for token in ("no token", idp.token(idp.rsa_key("forged"), "one"), idp.token(aud="another")):
+        assert refused(assume, arn=arn, token=token)[1] == "InvalidIdentityToken"
+    assert refused(assume, arn=arn, token=idp.token(), DurationSeconds=90_000)[1] == "ValidationError"
+
+    def recorded() -> list[str]:
+        named = [{"AttributeKey": "EventName", "AttributeValue": "AssumeRoleWithWebIdentity"}]
+        return [
+            each["Username"] for each in account.client("cloudtrail").lookup_events(LookupAttributes=named)["Events"]
+        ]
+
+    assert recorded() == []
+    assert refused(assume, arn=arn, token=idp.token())[1] == "AccessDenied"
+    assert recorded() == ["repo:acme/app"]
+
+
 def test_a_key_that_is_new_is_fetched_again(account: TestAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     issuer = "https://rotating.example.com"
     create_provider(account, Url=issuer)
