@@ -48,12 +48,12 @@ def assume_role_with_web_identity(context: CallContext, parameters: dict[str, An
     identity = web_identity.check(context.account_id, parameters["WebIdentityToken"])
     asked = of_web_identity(identity, parameters["RoleSessionName"])
     _made, answer = become(context, role, asked, parameters)
-    return {
-        **answer,
+    answer |= {
         "SubjectFromWebIdentityToken": identity.subject,
         "Provider": identity.provider.arn,
         "Audience": identity.audience,
     }
+    return session_parameters.told(context, answer)
 
 
 def of_web_identity(identity: web_identity.Identity, session_name: str) -> Asked:
@@ -106,14 +106,14 @@ def assume_role_with_saml(context: CallContext, parameters: dict[str, Any]) -> A
     if seconds and "DurationSeconds" in parameters:
         parameters = {**parameters, "DurationSeconds": min(seconds, parameters["DurationSeconds"])}
     _made, answer = become(context, role, asked, parameters)
-    return {
-        **answer,
+    answer |= {
         "Subject": identity.subject,
         "SubjectType": identity.subject_type,
         "Issuer": identity.issuer,
         "Audience": identity.recipient,
         "NameQualifier": identity.name_qualifier,
     }
+    return session_parameters.told(context, answer)
 
 
 def of_saml(identity: saml_identity.Identity) -> Asked:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from engine.context import CallContext
@@ -44,6 +45,31 @@ def role_answer(
         answer["SourceIdentity"] = source_identity
     if packed:
         answer["PackedPolicySize"] = packed
+    return answer
+
+
+def told(context: CallContext, answer: Answer) -> Answer:
+    """The answer with a session's credentials, of which the record shows what CloudTrail's does, but for the secret key and the token:
+    by the access key ID the session's calls are found. Source: IAM User Guide, "Example AWS STS API events in CloudTrail log"."""
+
+    def shown(members: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"{name[0].lower()}{name[1:]}": value for name, value in members.items()}
+
+    made = answer["Credentials"]
+    ends = made["Expiration"].astimezone(UTC)
+    context.response_elements = {
+        "credentials": {
+            "accessKeyId": made["AccessKeyId"],
+            "expiration": f"{ends:%b} {ends.day}, {ends.year}, {ends.hour % 12 or 12}:{ends:%M:%S} {ends:%p}",
+        },
+        **shown(
+            {
+                name: shown(value) if isinstance(value, dict) else value
+                for name, value in answer.items()
+                if name != "Credentials"
+            }
+        ),
+    }
     return answer
 
 

@@ -29,7 +29,8 @@ def get_session_token(context: CallContext, parameters: dict[str, Any]) -> Answe
     mfa = _with_mfa(context, parameters)
     user = User.objects.get(unique_id=context.principal.unique_id)
     duration = timedelta(seconds=parameters.get("DurationSeconds", 12 * 3600))
-    return {"Credentials": session_parameters.entry(credentials.create_session(user, duration, mfa=mfa))}
+    made = credentials.create_session(user, duration, mfa=mfa)
+    return session_parameters.told(context, {"Credentials": session_parameters.entry(made)})
 
 
 def _with_mfa(context: CallContext, parameters: dict[str, Any]) -> bool:
@@ -84,7 +85,8 @@ def assume_role(context: CallContext, parameters: dict[str, Any]) -> Answer:
         console_session=context.principal.session.console_session if context.principal.session is not None else "",
     )
     context.touches_role(role.arn, role.account_id)
-    return session_parameters.role_answer(role, name, made, source_identity=source_identity, packed=packed)
+    answer = session_parameters.role_answer(role, name, made, source_identity=source_identity, packed=packed)
+    return session_parameters.told(context, answer)
 
 
 def _from_console_with_mfa(context: CallContext) -> bool:
@@ -178,7 +180,7 @@ def get_federation_token(context: CallContext, parameters: dict[str, Any]) -> An
     }
     if packed:
         answer["PackedPolicySize"] = packed
-    return answer
+    return session_parameters.told(context, answer)
 
 
 def decode_authorization_message(context: CallContext, parameters: dict[str, Any]) -> Answer:

@@ -355,6 +355,32 @@ def test_a_session_token_is_of_the_user_and_lasts_as_long_as_asked(account: Test
     )
 
 
+def test_the_record_of_a_session_names_its_access_key_and_no_secret(account: TestAccount) -> None:
+    trusting = trust(account.root_arn, "sts:AssumeRole", "sts:SetSourceIdentity")
+    role = account.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=trusting)["Role"]
+    sts = account.client("sts")
+    calls: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+    made = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="run", SourceIdentity="ann")
+    whose = {"assumedRoleId": f"{role['RoleId']}:run", "arn": made["AssumedRoleUser"]["Arn"]}
+    calls.append(("AssumeRole", made, {"assumedRoleUser": whose, "sourceIdentity": "ann"}))
+    calls.append(("GetSessionToken", sts.get_session_token(), {}))
+    made = sts.get_federation_token(Name="bob")
+    whose = {"federatedUserId": f"{account.account_id}:bob", "arn": made["FederatedUser"]["Arn"]}
+    calls.append(("GetFederationToken", made, {"federatedUser": whose}))
+    for name, answer, beside in calls:
+        named = [{"AttributeKey": "EventName", "AttributeValue": name}]
+        (event,) = account.client("cloudtrail").lookup_events(LookupAttributes=named)["Events"]
+        told = json.loads(event["CloudTrailEvent"])["responseElements"]
+        given, shown = answer["Credentials"], told.pop("credentials")
+        assert told == beside
+        assert shown["accessKeyId"] == given["AccessKeyId"]
+        assert datetime.strptime(shown["expiration"], "%b %d, %Y, %I:%M:%S %p") == given["Expiration"].replace(
+            tzinfo=None, microsecond=0
+        )
+        assert given["SecretAccessKey"] not in event["CloudTrailEvent"]
+        assert given["SessionToken"] not in event["CloudTrailEvent"]
+
+
 def test_whose_an_access_key_is(account: TestAccount, other_account: TestAccount) -> None:
     sts = account.client("sts")
     found = sts.get_access_key_info(AccessKeyId=other_account.administrator.access_key_id)

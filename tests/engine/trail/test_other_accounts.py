@@ -73,6 +73,7 @@ def test_an_account_is_told_who_of_another_took_its_role(account: TestAccount, o
         "accountId": other_account.account_id,
     }
     assert theirs["userIdentity"]["arn"] == other_account.administrator.arn
+    assert mine["responseElements"] == theirs["responseElements"]
 
 
 @of_the_file_journal
