@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from engine.context import CallContext, new_id
+from engine.iam import credentials
 from engine.iam.authorize import authorize
 from engine.iam.condition_keys import REQUEST_TAG, TAG_KEYS
 from engine.iam.operations import OPERATIONS as IAM
@@ -210,6 +211,7 @@ def _call(context: CallContext, service: str, operation: str, parameters: Answer
     )
     model = services.model(service).operation_model(operation)
     try:
+        credentials.refuse_out_of_reach(context.principal, service, operation)
         validate(service, model, parameters)
         result = _TABLES[service][operation].run(own, parameters)
     except AWSError as error:

@@ -61,6 +61,11 @@ def test_temporary_credentials_of_a_user_make_no_lasting_ones(account: TestAccou
     for made in (guest, token):
         assert refused(federated(made, "iam").create_access_key, UserName="ann") == invalid
         assert federated(made, "sts").get_caller_identity()
+        # Nor by a service that calls IAM for them: who tags users decides what policies by tags allow these.
+        asked = {"ResourceARNList": [account.administrator.arn], "Tags": {"team": "one"}}
+        (failed,) = federated(made, "resourcegroupstaggingapi").tag_resources(**asked)["FailedResourcesMap"].values()
+        assert failed["ErrorCode"] == invalid[0]
+    assert account.client("iam").list_user_tags(UserName="admin")["Tags"] == []
     arn = role(account)
     assert refused(assume, client=federated(guest, "sts"), arn=arn)[0] == "AccessDenied"
     assert assume(federated(token, "sts"), arn)
