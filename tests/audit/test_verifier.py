@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from hashlib import sha256
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from audit import verify_kmsconsole_trail
 from engine.trail import log, log_export, log_proofs, report_signature, signed_note
 from engine.trail.models import LogCheckpoint
 from tests.conftest import TestAccount, new_account, sign_in_browser
@@ -220,6 +222,24 @@ def test_an_archive_shows_everybody_what_was_signed(bundle: tuple[bytes, str], t
         assert said in done.stderr, (name, done.stderr)
     assert f"account {question['accountId']} region us-east-1" in found[0].stdout
     assert f"asked by {question['askedBy']}" in found[0].stdout
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [(zipfile.ZIP_DEFLATED, "damaged"), (zipfile.ZIP_BZIP2, "packed as no"), (zipfile.ZIP_LZMA, "packed as no")],
+)
+def test_an_archive_that_holds_more_than_it_says_is_not_unpacked(method: int, said: str) -> None:
+    """1 kB of bzip2 unpacks to a gigabyte, whatever size its directory names."""
+    size, made = 64 << 20, io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as archive:
+        archive.writestr("signed.note", bytes(size))
+    lying = made.getvalue().replace(size.to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    tracemalloc.start()
+    with pytest.raises(verify_kmsconsole_trail.Wrong, match=said):
+        verify_kmsconsole_trail.Verifier(None, [], []).archive(io.BytesIO(lying))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20
 
 
 def with_bytes_before_the_directory(content: bytes) -> bytes:
