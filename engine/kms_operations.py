@@ -159,6 +159,12 @@ TABLE: dict[str, KmsOperation] = {
 
 # With a key, GetPublicKey too: those of one row in AWS's table of key states.
 CRYPTOGRAPHIC = frozenset(row.name for row in TABLE.values() if row.kinds)
+# Members that the record shows as if they were given: the algorithm of what is encrypted. Source: KMS Developer Guide, "AWS KMS log entries".
+RECORDED_ALGORITHMS: dict[str, tuple[str, ...]] = {
+    "Encrypt": ("encryptionAlgorithm",),
+    "Decrypt": ("encryptionAlgorithm",),
+    "ReEncrypt": ("sourceEncryptionAlgorithm", "destinationEncryptionAlgorithm"),
+}
 USES = frozenset(row.name for row in TABLE.values() if row.use)  # what GetKeyLastUsage counts
 MAKES_CIPHERTEXT = frozenset(row.name for row in TABLE.values() if row.makes_ciphertext)
 CROSS_ACCOUNT = frozenset(row.name for row in TABLE.values() if row.cross_account)

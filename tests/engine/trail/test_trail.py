@@ -45,10 +45,31 @@ def test_a_call_is_recorded_in_cloudtrails_shape(account: TestAccount) -> None:
     record = events(account, EventName="Encrypt")[0]
     assert record["eventSource"] == "kms.amazonaws.com"
     assert record["userIdentity"]["arn"] == account.administrator.arn
-    assert record["requestParameters"] == {"keyId": key["KeyId"], "encryptionContext": {"a": "b"}}
+    assert record["requestParameters"] == {
+        "keyId": key["KeyId"],
+        "encryptionContext": {"a": "b"},
+        "encryptionAlgorithm": "SYMMETRIC_DEFAULT",
+    }
     assert record["responseElements"] is None
     assert record["resources"] == [{"accountId": account.account_id, "type": "AWS::KMS::Key", "ARN": key["Arn"]}]
     assert record["readOnly"] is True
+
+
+def test_the_algorithm_of_what_is_encrypted_is_recorded_though_it_was_not_given(account: TestAccount) -> None:
+    kms, symmetric = account.client(), account.create_key()
+    asymmetric = account.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")
+    blob = kms.encrypt(KeyId=symmetric, Plaintext=b"x")["CiphertextBlob"]
+    kms.decrypt(CiphertextBlob=blob)
+    kms.re_encrypt(
+        CiphertextBlob=blob, DestinationKeyId=asymmetric, DestinationEncryptionAlgorithm="RSAES_OAEP_SHA_256"
+    )
+    (decrypted,), (again,) = events(account, EventName="Decrypt"), events(account, EventName="ReEncrypt")
+    assert decrypted["requestParameters"] == {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"}
+    assert again["requestParameters"] == {
+        "sourceEncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+        "destinationEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+        "destinationKeyId": asymmetric,
+    }
 
 
 def test_no_plaintext_password_or_secret_is_recorded(account: TestAccount, prepared: Path) -> None:
