@@ -69,6 +69,8 @@ def build(
         event["responseElements"] = context.response_elements
     else:
         event["responseElements"] = _show(model.output_shape, result) if writes else None
+        if writes and error is None and context.service == "kms" and context.resources:
+            event["responseElements"] = _with_key(context, event["responseElements"] or {})
     if context.extra_event_data:
         event["additionalEventData"] = context.extra_event_data
     event["requestID"] = context.request_id
@@ -95,6 +97,17 @@ def build(
             copy["userIdentity"] = _another_account(context.principal)
         events.append(copy)
     return [orjson.dumps(each, option=orjson.OPT_UTC_Z) for each in events]
+
+
+def _with_key(context: CallContext, answered: dict[str, Any]) -> dict[str, Any]:
+    """The key that was changed, of an alias the one that it leads to now, though the operation does not answer it.
+
+    Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail" and "AWS KMS log entries".
+    """
+    if "keyId" in answered or "keyMetadata" in answered or "replicaKeyMetadata" in answered:
+        return answered
+    changed = context.resources[-1 if context.operation == "UpdateAlias" else 0]
+    return {**answered, "keyId": changed["ARN"]}
 
 
 def whose(records: list[bytes]) -> list[tuple[str, str]]:

@@ -72,6 +72,24 @@ def test_the_algorithm_of_what_is_encrypted_is_recorded_though_it_was_not_given(
     }
 
 
+def test_a_change_tells_the_key_though_it_does_not_answer_it(account: TestAccount) -> None:
+    kms = account.client()
+    first, second = (kms.create_key()["KeyMetadata"] for _ in range(2))
+    kms.create_alias(AliasName="alias/one", TargetKeyId=first["KeyId"])
+    kms.update_alias(AliasName="alias/one", TargetKeyId=second["KeyId"])
+    kms.delete_alias(AliasName="alias/one")
+    kms.disable_key(KeyId=first["KeyId"])
+    grant = {"GranteePrincipal": account.administrator.arn, "Operations": ["Encrypt"]}
+    made = kms.create_grant(KeyId=second["KeyId"], **grant)
+    kms.revoke_grant(KeyId=second["KeyId"], GrantId=made["GrantId"])
+    told = {each["eventName"]: (each["responseElements"] or {}).get("keyId") for each in events(account)}
+    assert told == {
+        **dict.fromkeys(("CreateAlias", "DisableKey"), first["Arn"]),
+        **dict.fromkeys(("UpdateAlias", "DeleteAlias", "CreateGrant", "RevokeGrant"), second["Arn"]),
+        "CreateKey": None,
+    }
+
+
 def test_no_plaintext_password_or_secret_is_recorded(account: TestAccount, prepared: Path) -> None:
     user = account.create_user("somebody")
     account.client("iam").create_login_profile(UserName="somebody", Password="a very secret password")
