@@ -91,6 +91,7 @@ class World:
     forms: list[Form]
     addresses: list[str]
     parameters: dict[tuple[str, str], str]  # (route, parameter) → an address of such a page
+    elsewhere: set[str]  # where forms go that are not sent to the page they stand on
 
     def sign_in(self) -> None:
         self.browser.cookies = sign_in_browser(self.account.administrator).cookies
@@ -116,6 +117,7 @@ def world(prepared: object) -> World:
     made, browser = samples.make(account.client), sign_in_browser(account.administrator)
     browser.raise_request_exception = False
     found: dict[object, Form] = {}
+    elsewhere = set()
     parameters: dict[tuple[str, str], str] = {}
     addresses = [address for each in samples.addresses(made).values() for address in each]
     for address in addresses:
@@ -133,10 +135,12 @@ def world(prepared: object) -> World:
         for form in htmlforms.forms(address, answer.content.decode(errors="replace")):
             match = resolve(form.action.partition("?")[0])
             if match.url_name not in LEFT_OUT:
+                if form.method == "post" and form.action.partition("?")[0] != path:
+                    elsewhere.add((match.url_name or match.route, form.action))
                 names = tuple(each.name for each in form.fields), tuple(name for name, _value in form.buttons)
                 found[(match.url_name or match.route, match.kwargs.get("action"), form.method, names)] = form
     assert len(found) > 60
-    return World(account, browser, list(found.values()), addresses, parameters)
+    return World(account, browser, list(found.values()), addresses, parameters, set(dict(elsewhere).values()))
 
 
 @pytest.fixture(autouse=True)
@@ -266,3 +270,24 @@ def test_no_page_repeats_a_long_parameter_of_its_address(world: World) -> None:
         if repeated > 2:
             failed.append((path, name, repeated))
     assert not failed, failed
+
+
+def test_a_form_that_names_no_address_is_sent_to_the_page_that_has_it(world: World) -> None:
+    """A page that answers another page's form stands at that form's address, and its own forms would go there."""
+    astray = []
+    for action in sorted(world.elsewhere):
+        answer = world.post(action, {})
+        if answer.streaming or answer.status_code >= 500 or "text/html" not in answer.get("Content-Type", ""):
+            continue
+        nameless = [each for each in htmlforms.forms(action, answer.content.decode()) if each.action == action]
+        posted = [_names(each) for each in nameless if each.method == "post"]
+        if posted:
+            page = world.get(action)
+            there = [] if page.streaming else htmlforms.forms(action, page.content.decode(errors="replace"))
+            known = {_names(each) for each in there} | {_names(each) for each in world.forms if each.action == action}
+            astray += [(action, names) for names in posted if names not in known]
+    assert not astray, astray
+
+
+def _names(form: Form) -> tuple[str, ...]:
+    return tuple(sorted({each.name for each in form.fields} | {name for name, _value in form.buttons}))
