@@ -39,6 +39,12 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements-dev.txt
 	@touch $@
 
+# What builds the wheel: a few packages, not all that the tests need.
+$(VENV)/.build: requirements-build.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-build.txt
+	@touch $@
+
 run: $(VENV)/.runtime
 	@exec $(BIN)/python manage.py serve
 
@@ -148,7 +154,7 @@ coverage: $(VENV)/.dev system
 
 # A wheel that serves without a checkout, in dist/.
 .PHONY: wheel docs
-wheel: $(VENV)/.dev
+wheel: $(VENV)/.build
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 # The documentation site, in site/: a link that leads nowhere fails. docs/reference/ is made of tables of the code first.
