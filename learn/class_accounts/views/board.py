@@ -120,10 +120,13 @@ def presentation(request: ConsoleRequest, slug: str) -> HttpResponse:
 
 
 def _number(request: ConsoleRequest, of_class: AccountClass, lesson: Lesson | None) -> int:
-    """The step that is shown, from 1 on; 0: the beginning, with the join link."""
+    """The step that is shown, from 1 on; 0: the beginning, with the join link. If none is asked for, the one that all were directed to."""
+    if lesson is None:
+        return 0
     asked = request.GET.get("step", "")
-    wanted = int(asked) if asked.isdecimal() and len(asked) < 4 else of_class.step
-    return min(wanted, len(lesson.steps)) if lesson is not None else 0
+    directed_to = of_class.step if of_class.lesson == lesson.slug else 0
+    wanted = int(asked) if asked.isdecimal() and len(asked) < 4 else directed_to
+    return min(wanted, len(lesson.steps))
 
 
 @require_POST

@@ -160,6 +160,18 @@ def test_the_presentation_shows_the_join_link_then_step_by_step_how_many_have_do
     assert "<html" not in part.content.decode()
 
 
+def test_the_board_and_the_presentation_lead_to_each_other_with_the_lesson_that_was_chosen(made: Made) -> None:
+    made.browser.post(f"{made.address}bring/", {"lesson": "first-key", "step": "2"})
+    board = made.browser.get(f"{made.address}?lesson=rotation")
+    (address,) = re.findall(r'href="([^"]*/present/[^"]*)"', board.content.decode())
+    presented = made.browser.get(address)
+
+    assert (presented.context["lesson"].slug, presented.context["number"]) == ("rotation", 0)  # not first-key's step
+    assert f'href="{made.address}?lesson=rotation"' in presented.content.decode()
+    asked_for_none = made.browser.get(f"{made.address}present/")
+    assert (asked_for_none.context["lesson"].slug, asked_for_none.context["number"]) == ("first-key", 2)
+
+
 def test_results_are_a_csv_file_with_a_line_for_each_step(made: Made) -> None:
     do(made.student("ada-lovelace"))
     answer = made.browser.get(f"{made.address}results.csv")
