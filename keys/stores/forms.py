@@ -82,7 +82,7 @@ class CloudHsmForm(StoreForm):
         r"^cluster-[2-7a-zA-Z]{11,16}$",
         label=gettext_lazy("Cluster ID"),
         help_text=gettext_lazy(
-            "An administrator of the installation registers a token as a cluster and gets this ID: manage.py register_cluster, or "
+            "An administrator of the installation registers a token as a cluster and gets this ID: kmsconsole register_cluster, or "
             "create_training_token for SoftHSM."
         ),
         error_messages={"invalid": gettext_lazy("A cluster ID is cluster- and 11 to 16 letters or digits 2 to 7.")},

@@ -30,7 +30,7 @@ PREREQUISITES: dict[str, tuple[Prerequisite, ...]] = {
                 "The device that makes and keeps the keys. With AWS an active CloudHSM cluster; here a PKCS#11 token that an "
                 "administrator of the installation has registered. SoftHSM does for training:"
             ),
-            "python manage.py create_training_token",
+            "kmsconsole create_training_token",
         ),
         Prerequisite(
             _("Its trust anchor certificate"),

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from kmsconsole import reference
 from tests.support.server import ROOT
@@ -48,3 +49,21 @@ WRITTEN = [path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *(
 def test_every_file_that_a_page_names_is_there(page: str) -> None:
     named = re.findall(r"`([a-z_]+(?:/[\w.-]+)+\.(?:py|md|sh|html|js|css|conf|service))`", (ROOT / page).read_text())
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in WRITTEN if page.startswith(("README", "docs/"))])
+def test_a_command_is_written_as_who_installed_it_types_it(page: str) -> None:
+    """`kmsconsole COMMAND`. A checkout has another way to say that, and python alone has none of what it needs."""
+    said = re.sub(
+        r"`\.venv/bin/python manage\.py [\w ]*`|Made by `manage.py compatibility`", "", (ROOT / page).read_text()
+    )
+    assert re.findall(r".*\bmanage\.py\b [a-z_]+.*", said) == []
+
+
+def test_the_lesson_that_the_documentation_shows_has_no_mistake(tmp_path: Path) -> None:
+    text = (ROOT / "docs/teaching.md").read_text()
+    folder = tmp_path / "keys-for-backups"
+    folder.mkdir()
+    (folder / "en.md").write_text("".join(re.findall(r"^````markdown\n(.*?)^````$", text, re.DOTALL | re.MULTILINE)))
+    (folder / "lesson.toml").write_text(re.findall(r"^```toml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0])
+    call_command("check_lessons", str(folder))
