@@ -84,6 +84,7 @@ def test_what_an_empty_page_says_stands_in_its_middle(visit: Any) -> None:
     page.goto("/styleguide/")
     words = page.locator(".panel > .empty-first")
     panel, said = words.locator("..").bounding_box(), words.bounding_box()
-    assert panel and said
+    assert panel
+    assert said
     assert said["width"] < panel["width"] / 2 + 200  # narrow enough to be read
     assert abs((said["x"] + said["width"] / 2) - (panel["x"] + panel["width"] / 2)) < 2
