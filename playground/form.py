@@ -158,9 +158,19 @@ class OperationForm(forms.Form):
         return made
 
     def rare_is_used(self) -> bool:
-        """Whether the part behind “More” must be open: something in it is filled or wrong."""
+        """Whether the part behind “More” must be open: something in it is wrong, or other than the form begins with."""
         values = (self.data if self.is_bound else self.initial) or {}
-        return any(values.get(member) or values.get(f"{member}_other") or member in self.errors for member in RARE)
+        return any(
+            values.get(member, "") not in ("", self._first(member))
+            or values.get(f"{member}_other")
+            or member in self.errors
+            for member in RARE
+        )
+
+    def _first(self, member: str) -> str:
+        """What is chosen of a member's values before anybody chooses; "" where nothing is."""
+        chosen = self.can.get(key_of(member))
+        return chosen.first(member) if chosen is not None else ""
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}

@@ -65,11 +65,18 @@ def operation(request: ConsoleRequest, operation: str) -> HttpResponse:
             "find": key_search(request),
             "picker": f"id_{play.key_members[0]}" if len(play.key_members) == 1 else "",
             "why_not": _refused(request, play, keys),
+            "no_key": _has_none(request, play, keys) and not picker_problem,
             "remembered": len(recipe.entries(request)),
             **outcome,
         },
         status=422 if runs and form.errors else 200,
     )
+
+
+def _has_none(request: ConsoleRequest, play: PlaygroundOperation, keys: list[tuple[str, str]]) -> bool:
+    """Whether the Region has no key that this operation takes: nothing was searched, and the list of keys is read whole."""
+    nothing = bool(play.usage) and not keys and not key_search(request).typed
+    return nothing and inventory.progress(request) is None
 
 
 _FEW = 20  # keys of a picker that are asked about before it is shown

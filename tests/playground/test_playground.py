@@ -453,6 +453,29 @@ def test_an_asymmetric_key_is_asked_for_no_encryption_context(account: TestAccou
     assert "EncryptionContext_name" not in text(signed_in.get("/play/encrypt/", {"key": key_id}))
 
 
+def test_where_no_key_can_do_it_the_page_says_so_and_leads_on(account: TestAccount, signed_in: Client) -> None:
+    words, address = "No key that you may list in this Region can do this.", "/play/sign/"
+    account.create_key()
+    assert words in text(signed_in.get(address))
+    assert words not in text(signed_in.get("/play/encrypt/"))
+    assert words not in text(signed_in.get("/play/generate-random/"))
+    account.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    assert words not in text(signed_in.get(address))
+    assert words not in text(signed_in.get(address, {"find": "nothing-has-this"}))
+
+
+def test_what_is_rarely_used_stays_folded_while_nothing_of_it_is_chosen(
+    account: TestAccount, signed_in: Client
+) -> None:
+    key_id = account.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")
+    sent = as_sent(signed_in, "encrypt", key_id)
+    assert sent["EncryptionAlgorithm"] == "RSAES_OAEP_SHA_256"
+    assert not run(signed_in, "encrypt", **sent).context["form"].rare_is_used()
+    assert (
+        run(signed_in, "encrypt", **{**sent, "EncryptionAlgorithm": "RSAES_OAEP_SHA_1"}).context["form"].rare_is_used()
+    )
+
+
 def test_data_keys_are_made_under_symmetric_keys_alone(account: TestAccount, signed_in: Client) -> None:
     symmetric = account.create_key()
     account.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")

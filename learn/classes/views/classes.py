@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -209,13 +210,20 @@ def detail(request: ConsoleRequest, slug: str) -> HttpResponse:
     rows = lessons.for_students()
     looked, problem = optional(lambda: _looked(request, found, rows))
     records = looked.records if looked else []
+    students = [_row(user, records, rows) for user in everyone]
+    begun = [
+        any(each.done for each in column) for column in zip(*(row["lesson_progress"] for row in students), strict=True)
+    ]
+    for row in students:
+        row["begun"] = list(compress(row["lesson_progress"], begun))
     return render(
         request,
         "learn/classes/class.html",
         {
             "class": found,
-            "lessons": rows,
-            "rows": [_row(user, records, rows) for user in everyone],
+            "begun": list(compress(rows, begun)),
+            "not_begun": [lesson for lesson, any_step in zip(rows, begun, strict=False) if not any_step],
+            "rows": students,
             "outside": [user["UserName"] for user in everyone if user["UserName"] not in inside],
             "problem": problem,
             "whole": looked.whole if looked else True,

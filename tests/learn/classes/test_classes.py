@@ -187,6 +187,10 @@ def test_a_class_shows_how_far_each_student_is_with_one_look_into_the_record(
     done = {each.lesson.slug: each.done for each in rows["ann"]["lesson_progress"]}
     assert (done["first-key"], done["rotation"], rows["ann"]["keys"]) == (3, 0, 1)
     assert not any(each.done for each in rows["ben"]["lesson_progress"])
+    begun = {lesson.slug for lesson in answer.context["begun"]}  # the table is as wide as what somebody began
+    assert begun == {slug for slug, number in done.items() if number}
+    assert {lesson.slug for lesson in answer.context["not_begun"]} == set(done) - begun
+    assert len(rows["ben"]["begun"]) == len(begun)
 
 
 def test_who_may_not_read_the_record_sees_the_class_and_why_no_progress(
@@ -201,6 +205,8 @@ def test_who_may_not_read_the_record_sees_the_class_and_why_no_progress(
     page = sign_in_browser(kim).get("/classes/spring/").content.decode()
     assert "is not authorized to perform: kmsconsole:ReadRecord" in page
     assert "ben" in page
+    assert '<span class="muted">0</span>' not in page, "what was not read is no zero"
+    assert "Nobody has begun:" not in page
 
 
 def test_students_are_added_and_deleted(account: TestAccount, browser: Client) -> None:
