@@ -47,6 +47,7 @@ def sync_in_request(request: ConsoleRequest) -> None:
         if not database.busy(error):
             raise
     kept(request)["inventory_synced"] = True
+    progress(request)  # as of now, before anything is counted
 
 
 def synced_keys(request: ConsoleRequest) -> VisibleKeys:
@@ -79,7 +80,16 @@ def endpoint_account(request: ConsoleRequest) -> str:
 
 
 def progress(request: ConsoleRequest) -> SyncState | None:
-    """How far the first reading or the catching up is, while it is not done; or what stopped it."""
+    """How far the first reading or the catching up was when this request had done its part, while that was not all; or what stopped it. What
+    is counted later may have more, never less: a thread that ends in the meantime makes no number true that stands on the page already."""
+    asked = kept(request)
+    if "inventory_progress" not in asked:
+        asked["inventory_progress"] = _progress(request)
+    found: SyncState | None = asked["inventory_progress"]
+    return found
+
+
+def _progress(request: ConsoleRequest) -> SyncState | None:
     state = SyncState.objects.filter(**place(request)).first()
     if state is None:
         return None

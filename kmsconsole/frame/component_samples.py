@@ -105,6 +105,7 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
     "filter_problem": lambda: {"filter": SimpleNamespace(problem="A filter has 256 characters at most.")},
     "form_errors": lambda: {"form": SimpleNamespace(non_field_errors=["EntityAlreadyExists: there is such a user."])},
     "key_search": lambda: {"target": "", "usage": "ENCRYPT_DECRYPT", "text": "payments"},
+    "heading_count": lambda: {"shown": 3, "total": 13},
     "local_address": lambda: {"local_address": "http://127.0.0.1:8080"},
     "messages": lambda: {"messages": [SampleMessage("Key created.", "success"), SampleMessage("Refused.", "error")]},
     "mfa_devices": lambda: {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -208,8 +209,10 @@ def test_a_list_is_narrowed_and_the_back_button_widens_it_again(
     page.wait_for_url("**state=Disabled**")
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody")).to_contain_text("hazel")
+    expect(page.locator("h1 .count")).to_have_text(re.compile(r"^\(1 of \d+\)$"))  # as the rows are now
     page.go_back()
     page.wait_for_url("**q=nut")
+    expect(page.locator("h1 .count")).to_have_text(re.compile(r"^\(3\b"))
     expect(page.locator("tbody")).to_contain_text("walnut")
     page.reload()
     expect(page.get_by_label("Filter by alias")).to_have_value("nut")
@@ -410,6 +413,7 @@ def test_ticks_stay_while_one_pages_and_narrows_and_go_with_the_action(
         kms.create_key(Description="ticked")
     page = visit()
     open_list(page, "/keys/?q=ticked&size=25&sort=key_id")
+    expect(page.locator("h1 .count")).to_have_text(re.compile(r"^\(26\b"))  # all are read: no page comes by itself
     page.locator("tbody input[name=key]").nth(3).check()
     page.locator("tbody input[name=key]").nth(4).check()
     page.locator("#page-next").click()

@@ -187,6 +187,9 @@ def test_numbers_are_those_of_the_rows_and_refusals_are_counted_apart(
     open_list(page, "/keys/?q=counted")
     expect(page.locator("h1 .count")).to_have_text("(1)")
     expect(page.locator("tbody tr")).to_have_count(1)
+    for address in ("/keys/?q=nothing-has-this", "/principals/users/?q=nothing-has-this", "/audit/keys/?q=nothing"):
+        page.goto(address)
+        expect(page.locator("h1 .count")).to_have_text(re.compile(r"^\(0 of \d+\)$"))
 
     # A filter by alias finds the key's events, or is refused beside the field: never no events.
     page.goto("/audit/?key=counted")

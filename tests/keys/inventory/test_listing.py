@@ -387,6 +387,36 @@ def test_a_long_list_is_read_behind_the_page(
     assert len(rows(signed_in, "/keys/")) == 7
 
 
+def test_a_reading_that_ends_while_the_page_is_made_leaves_no_number_as_if_it_were_true(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(rows(signed_in, "/keys/")) == 0
+    for _ in range(7):
+        account.create_key()
+    monkeypatch.setattr(sync, "STEP", 2)
+    monkeypatch.setattr(sync, "CATCH_UP", 0.0)
+    behind: list[Any] = []
+
+    class Thread:
+        def __init__(self, target: Any, args: Any, **_options: Any) -> None:
+            behind.append(lambda: target(*args))
+
+        def start(self) -> None:
+            """When the page has counted."""
+
+    def rest(*_: Any) -> list[Any]:
+        behind.pop()()
+        return []
+
+    monkeypatch.setattr(sync.threading, "Thread", Thread)
+    monkeypatch.setattr("keys.inventory.views.listing._views", rest)
+    answer = signed_in.get("/keys/")
+    assert answer.context["listing"].total < 7
+    assert not behind
+    assert answer.context["progress"] is not None, "nothing says that there are more, and the page does not come back"
+    assert signed_in.get("/keys/progress/")["HX-Refresh"] == "true"
+
+
 def test_another_endpoint_is_asked_at_a_limited_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now, slept = [1000.0], []
 
