@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import statistics
 import time
@@ -37,6 +38,8 @@ def pages(browser: Any) -> Callable[[str], Any]:
 
     handler = BaseHandler()
     handler.load_middleware()
+    gc.collect()
+    gc.freeze()  # as a worker does (kmsconsole.server.worker): what is loaded is not looked through again for what can go
 
     def get(address: str) -> Any:
         path, _mark, query = address.partition("?")
