@@ -49,7 +49,10 @@ def sentence(grant: Mapping[str, Any]) -> str:
     """Who may do what under which condition, and who may end it."""
     who = name_of(grant.get("GranteePrincipal") or grant.get("GranteeServicePrincipal", ""))
     what = [str(WORDS.get(each, each)) for each in grant["Operations"]]
-    text = _("%(who)s may %(what)s") % {"who": who, "what": _and(what)}
+    if what:
+        text = _("%(who)s may %(what)s") % {"who": who, "what": _and(what)}
+    else:  # another endpoint may say so
+        text = _("%(who)s may call no operation") % {"who": who}
     for kind, pairs in grant.get("Constraints", {}).items():
         shown = (
             ", ".join(f"{name} = {value}" for name, value in pairs.items())

@@ -70,3 +70,9 @@ def test_a_grant_offers_exactly_what_the_engine_takes(account: TestAccount, spec
             answers_given.add(error.response["Error"]["Code"])
     assert answers_given == {"ValidationException"}
     assert set(grants.operations_for(key)) == taken
+
+
+def test_a_grant_of_another_endpoint_without_operations_is_said_too() -> None:
+    """An answer that fits the model; of all such answers the pages are tried by `make walks` (test_unexpected_answers.py)."""
+    said = grants.sentence({"GranteePrincipal": "arn:aws:iam::111122223333:user/bob", "Operations": []})
+    assert said == "user/bob may call no operation."
