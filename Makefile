@@ -133,7 +133,7 @@ fuzz: $(VENV)/.dev
 
 # Other people's tools against our endpoint, each in a virtual environment of its own, and the long form of Terraform's test.
 .PHONY: clients clients-requirements
-TOOLS := ansible custodian mongodb scoutsuite sops
+TOOLS := ansible custodian mongodb prowler scoutsuite sops
 .clients/%/.done: tests/clients/tools/%.txt $(VENV)/.dev
 	@$(BIN)/uv venv --quiet --clear .clients/$*
 	@$(BIN)/uv pip install --quiet --python .clients/$*/bin/python --require-hashes --no-deps -r $<
@@ -142,7 +142,7 @@ clients: $(TOOLS:%=.clients/%/.done)
 	$(BIN)/python -m pytest -n0 -q tests/clients/test_tools.py tests/clients/test_terraform.py
 clients-requirements: $(VENV)/.dev
 	cd tests/clients/tools && for tool in $(TOOLS); do ../../../$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --python-platform linux \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --overrides overrides.txt -o $$tool.txt $$tool.in; done
+	  --generate-hashes --no-emit-index-url --no-emit-find-links $$([ $$tool = prowler ] || echo --overrides overrides.txt) -o $$tool.txt $$tool.in; done
 
 # Lines and branches of engine/ that all tests but those of browser and clients run, in their own and in server processes.
 .PHONY: coverage

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 from tests.support import credential_calls, identity_providers, tools
-from tests.support.server import ACCOUNT, Server
+from tests.support.server import ACCESS_KEY_ID, ACCOUNT, SECRET, Server
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 TRUST = json.dumps(
@@ -183,3 +184,75 @@ def test_mongodb_encrypts_fields_with_a_key_of_ours(fresh: Server, tmp_path: Pat
     assert (done.returncode, done.stdout) == (0, "123-45-6789\n"), done.stderr[-4000:]
     events = fresh.client("cloudtrail").lookup_events()["Events"]
     assert {"Encrypt", "Decrypt"} <= {each["EventName"] for each in events}
+
+
+PUBLIC = {"Sid": "everybody", "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
+# Check of ours → checks of prowler that ask the same (docs/howto/compliance.md): the same resources fail.
+SAME = {
+    "key-rotation": ("kms_cmk_rotation_enabled",),
+    "key-deletion-pending": ("kms_cmk_not_deleted_unintentionally",),
+    "key-policy-public": ("kms_key_not_publicly_accessible",),
+    "policy-kms-all": (
+        "iam_policy_no_full_access_to_kms",
+        "iam_inline_policy_no_full_access_to_kms",
+        "iam_customer_attached_policy_no_administrative_privileges",
+        "iam_aws_attached_policy_no_administrative_privileges",
+        "iam_inline_policy_no_administrative_privileges",
+    ),
+    "access-key-age": ("iam_rotate_access_key_90_days",),
+    "user-mfa": ("iam_user_mfa_enabled_console_access",),
+}
+
+
+def make_findings(server: Server) -> None:
+    """Keys, policies and users on either side of each check."""
+    kms, iam = server.client(), server.client("iam")
+    rotated, _plain, public, open_, doomed = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(5))
+    kms.enable_key_rotation(KeyId=rotated)
+    kms.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
+    for key, statement in (
+        (public, PUBLIC),
+        (open_, {**PUBLIC, "Condition": {"StringEquals": {"kms:CallerAccount": ACCOUNT}}}),
+    ):
+        policy = json.loads(kms.get_key_policy(KeyId=key)["Policy"])
+        policy["Statement"].append(statement)
+        kms.put_key_policy(KeyId=key, Policy=json.dumps(policy))
+    kms.schedule_key_deletion(KeyId=doomed, PendingWindowInDays=7)
+    for name, action in (("all-of-kms", "kms:*"), ("everything", "*"), ("decrypt", "kms:Decrypt")):
+        document = json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
+        )
+        made = iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"]
+        iam.create_user(UserName=f"has-{name}")
+        if name == "all-of-kms":  # prowler has checks of its own for policies that are attached
+            iam.attach_user_policy(UserName=f"has-{name}", PolicyArn=made)
+        iam.put_user_policy(UserName=f"has-{name}", PolicyName="inline", PolicyDocument=document)
+        iam.create_access_key(UserName=f"has-{name}")
+    iam.create_login_profile(UserName="has-decrypt", Password="Correct-Horse-1")
+
+
+@tools.needs("prowler")
+def test_prowler_agrees_with_our_checks_one_by_one(fresh: Server, tmp_path: Path) -> None:
+    make_findings(fresh)
+    checks = [name for names in SAME.values() for name in names]
+    done = tools.run(
+        "prowler",
+        "prowler",
+        *("aws", "-f", "us-east-1", "-M", "csv", "-o", str(tmp_path / "out"), "-b", "-c", *checks),
+        server=fresh,
+        cwd=tmp_path,
+        HOME=str(tmp_path),
+    )
+    assert done.returncode in (0, 3), done.stdout[-4000:] + done.stderr[-2000:]  # 3: a check failed
+    (report,) = (tmp_path / "out").glob("*.csv")
+    with report.open(newline="") as file:
+        told = list(csv.DictReader(file, delimiter=";"))
+    assert {each["CHECK_ID"] for each in told} == set(checks), "each check of prowler's found something to look at"
+    credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
+    fresh.environment |= credentials
+    ours = {each["check"]: each for each in json.loads(fresh.manage("compliance", "--json").stdout)["results"]}
+    for check, theirs in SAME.items():
+        failed = {each["RESOURCE_UID"] for each in told if each["CHECK_ID"] in theirs and each["STATUS"] == "FAIL"}
+        # Of an inline policy prowler names its user alone.
+        assert {each["resource"].partition("#")[0] for each in ours[check]["findings"]} == failed, check
+        assert failed or check == "access-key-age", check
