@@ -30,6 +30,7 @@ from signxml import XMLSigner
 from engine.iam.models import OpenIDConnectProvider
 from engine.store import transaction
 from engine.store.transaction import changed, iam_entity
+from tests.support import rsa_keys
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 XENC, XENC11 = "http://www.w3.org/2001/04/xmlenc#", "http://www.w3.org/2009/xmlenc11#"
@@ -40,7 +41,7 @@ CLIENT = "sts.amazonaws.com"
 
 @cache
 def rsa_key(name: str = "one") -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(65537, 2048)
+    return rsa_keys.named(name)  # of its own: it stays while others of the stock come in turn
 
 
 @cache

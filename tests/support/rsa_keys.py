@@ -11,6 +11,8 @@ import itertools
 import os
 import random
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -33,13 +35,25 @@ def install() -> None:
     rsa.generate_private_key = from_stock
 
 
+def named(name: str) -> RSAPrivateKey:
+    """A key of 2,048 bits that no other name has and that never comes in turn: for what is kept longer than a test, and compared."""
+    with _locked() as folder:
+        return _kept(folder / f"2048-of-{name}.der", 2048)
+
+
 @cache
 def _stock(size: int) -> list[RSAPrivateKey]:
+    with _locked() as folder:
+        return [_kept(folder / f"{size}-{number}.der", size) for number in range(STOCK[size])]
+
+
+@contextmanager
+def _locked() -> Iterator[Path]:
     folder = Path(tempfile.gettempdir()) / f"kmsconsole-rsa-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return [_kept(folder / f"{size}-{number}.der", size) for number in range(STOCK[size])]
+        yield folder
 
 
 def _kept(path: Path, size: int) -> RSAPrivateKey:
