@@ -67,7 +67,7 @@ class InventorySync:
     def state(self) -> SyncState:
         return SyncState.objects.get_or_create(**self.place)[0]
 
-    def run(self, visibility_pk: int | None = None) -> SyncState:
+    def run(self, visibility_pk: int | None = None) -> None:
         """Bring the inventory as near to now as a page may wait for; a thread goes on with the rest.
 
         `visibility_pk`: the stored visibility of who looks; keys that it hides are not read again for their age, for reading them with
@@ -84,7 +84,6 @@ class InventorySync:
             if self._stale(visibility_pk).exists():
                 self._run_steps(partial(self._stale_step, visibility_pk), CATCH_UP)
             self._update_last_uses(state)
-        return self.state()
 
     def _needs_full_read(self, state: SyncState) -> bool:
         now = timezone.now()
