@@ -159,11 +159,14 @@ TABLE: dict[str, KmsOperation] = {
 
 # With a key, GetPublicKey too: those of one row in AWS's table of key states.
 CRYPTOGRAPHIC = frozenset(row.name for row in TABLE.values() if row.kinds)
-# Members that the record shows as if they were given: the algorithm of what is encrypted. Source: KMS Developer Guide, "AWS KMS log entries".
-RECORDED_ALGORITHMS: dict[str, tuple[str, ...]] = {
-    "Encrypt": ("encryptionAlgorithm",),
-    "Decrypt": ("encryptionAlgorithm",),
-    "ReEncrypt": ("sourceEncryptionAlgorithm", "destinationEncryptionAlgorithm"),
+# Members that the record shows as they are meant where they are not given. Source: KMS Developer Guide, "AWS KMS log entries".
+RECORDED_DEFAULTS: dict[str, dict[str, str]] = {
+    "Encrypt": {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"},
+    "Decrypt": {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"},
+    "ReEncrypt": {
+        "sourceEncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+        "destinationEncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+    },
 }
 USES = frozenset(row.name for row in TABLE.values() if row.use)  # what GetKeyLastUsage counts
 MAKES_CIPHERTEXT = frozenset(row.name for row in TABLE.values() if row.makes_ciphertext)

@@ -16,13 +16,12 @@ from botocore.model import OperationModel, Shape
 
 from engine.context import CallContext, new_id
 from engine.iam.principal import Principal
-from engine.kms_operations import RECORDED_ALGORITHMS
+from engine.kms_operations import RECORDED_DEFAULTS
 from engine.wire.errors import AWSError
 from engine.wire.services import is_secret
 
 _View = Callable[[Any], Any]
 USER_AGENT = 1024  # characters that a record shows of it, as AWS does: whoever tries to sign in may send any
-_DEFAULT_ALGORITHM = "SYMMETRIC_DEFAULT"
 _views: dict[int, _View | None] = {}
 
 
@@ -60,11 +59,8 @@ def build(
         event["requestParameters"] = context.event_parameters
     else:
         event["requestParameters"] = _show(model.input_shape, parameters)
-        algorithms = RECORDED_ALGORITHMS.get(context.operation)
-        if algorithms is not None and parameters is not None:
-            event["requestParameters"] = dict.fromkeys(algorithms, _DEFAULT_ALGORITHM) | (
-                event["requestParameters"] or {}
-            )
+        if parameters is not None and (defaults := RECORDED_DEFAULTS.get(context.operation)):
+            event["requestParameters"] = defaults | (event["requestParameters"] or {})
     if context.response_elements is not None:
         event["responseElements"] = context.response_elements
     else:
