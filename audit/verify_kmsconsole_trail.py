@@ -590,10 +590,8 @@ class Files:
         for each in entries:
             if not re.fullmatch(r"(policies/)?[\w.-]+", each.filename, re.ASCII) or each.filename.startswith("."):
                 raise Wrong(f"the archive has a file with the name {each.filename!r}")
-            if each.compress_type not in (
-                zipfile.ZIP_STORED,
-                zipfile.ZIP_DEFLATED,
-            ):  # those are unpacked piece by piece
+            # Those are unpacked piece by piece.
+            if each.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise Wrong("the archive is packed as no installation packs one")
             if each.header_offset != at:
                 raise Wrong("the archive has bytes that belong to none of its files")

@@ -1,10 +1,13 @@
-"""Work in a thread of its own, on a database connection of its own, as another worker would do it."""
+"""Work in a thread of its own, on a database connection of its own, as another worker would do it; and threads that wait for the test."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
+import pytest
 from django.db import connections
 
 
@@ -24,3 +27,18 @@ def in_another_thread(work: Any) -> list[BaseException]:
     thread.start()
     thread.join()
     return failed
+
+
+def held(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[Callable[[], Any]]:
+    """What the threads that a module has started would do: a test does it when its time has come."""
+    started: list[Callable[[], Any]] = []
+
+    class Thread:
+        def __init__(self, target: Any, args: Any, **_options: Any) -> None:
+            self.run = lambda: target(*args)
+
+        def start(self) -> None:
+            started.append(self.run)
+
+    monkeypatch.setattr(module.threading, "Thread", Thread)
+    return started

@@ -14,6 +14,7 @@ from keys import leases
 from keys.inventory import bulk
 from keys.models import BulkItem, BulkJob
 from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support import threads
 from tests.support.answers import text
 from tests.support.principals import second_person
 
@@ -128,16 +129,7 @@ def test_a_long_job_goes_on_behind_the_page(
     account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "AT_ONCE", 0.0)
-    started: list[Any] = []
-
-    class Thread:
-        def __init__(self, target: Any, args: Any, **_options: Any) -> None:
-            self.run = lambda: target(*args)
-
-        def start(self) -> None:
-            started.append(self.run)
-
-    monkeypatch.setattr(bulk.threading, "Thread", Thread)
+    started = threads.held(monkeypatch, bulk)
     keys = [account.create_key() for _ in range(3)]
     page = signed_in.post("/keys/bulk/", {"action": "disable", "key": keys, "confirmed": "1"}, follow=True)
     assert page.context["left"] == 3

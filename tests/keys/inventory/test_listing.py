@@ -24,6 +24,7 @@ from keys.inventory import key_rows, query, sync, visibility
 from keys.inventory.lists import COLUMNS, Listing
 from keys.inventory.models import InventoryCount, InventoryKey, SyncState
 from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support import threads
 from tests.support.answers import body, text
 from tests.support.principals import second_person
 
@@ -368,16 +369,7 @@ def test_a_long_list_is_read_behind_the_page(
         account.create_key()
     monkeypatch.setattr(sync, "STEP", 2)
     monkeypatch.setattr(sync, "AT_ONCE", 0.0)
-    behind: list[Any] = []
-
-    class Thread:
-        def __init__(self, target: Any, args: Any, **_options: Any) -> None:
-            self.run = lambda: target(*args)
-
-        def start(self) -> None:
-            behind.append(self.run)
-
-    monkeypatch.setattr(sync.threading, "Thread", Thread)
+    behind = threads.held(monkeypatch, sync)
     assert len(rows(signed_in, "/keys/")) == 2
     part = signed_in.get("/keys/progress/", headers={"HX-Request": "true"}).content.decode()
     assert "2 keys so far" in part
@@ -395,20 +387,12 @@ def test_a_reading_that_ends_while_the_page_is_made_leaves_no_number_as_if_it_we
         account.create_key()
     monkeypatch.setattr(sync, "STEP", 2)
     monkeypatch.setattr(sync, "CATCH_UP", 0.0)
-    behind: list[Any] = []
-
-    class Thread:
-        def __init__(self, target: Any, args: Any, **_options: Any) -> None:
-            behind.append(lambda: target(*args))
-
-        def start(self) -> None:
-            """When the page has counted."""
+    behind = threads.held(monkeypatch, sync)
 
     def rest(*_: Any) -> list[Any]:
         behind.pop()()
         return []
 
-    monkeypatch.setattr(sync.threading, "Thread", Thread)
     monkeypatch.setattr("keys.inventory.views.listing._views", rest)
     answer = signed_in.get("/keys/")
     assert answer.context["listing"].total < 7
