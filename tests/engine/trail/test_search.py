@@ -192,12 +192,22 @@ def test_a_facet_of_too_many_values_is_counted_in_the_newest_events_and_says_so(
     monkeypatch.setattr(facet_index, "MANY", 2)
     monkeypatch.setattr(survey, "SAMPLE", 1)
     chance = Chance(account.account_id, keys=10)
-    changed = {"eventName": "Encrypt", "readOnly": True}
-    records = [
-        chance.record(BEGIN + number, sourceIPAddress=f"192.0.2.{number % 3}", **changed)
-        | {"errorCode": "AccessDenied"}
-        for number in range(40)
-    ]
+
+    def record(number: int) -> dict[str, Any]:
+        """Ten users and keys in turn: wherever blocks begin, a full one has too many."""
+        user, key = f"user-{number % 10}", chance.keys[number % 10]
+        arn = f"arn:aws:iam::{account.account_id}:user/{user}"
+        made = chance.record(
+            BEGIN + number,
+            eventName="Encrypt",
+            readOnly=True,
+            sourceIPAddress=f"192.0.2.{number % 3}",
+            userIdentity={"type": "IAMUser", "arn": arn, "userName": user},
+            resources=[{"type": "AWS::KMS::Key", "ARN": f"arn:aws:kms:{REGION}:{account.account_id}:key/{key}"}],
+        )
+        return made | {"errorCode": "AccessDenied"}
+
+    records = [record(number) for number in range(40)]
     for part in (records[:3], records[3:]):  # few values, and then too many: a column is there no more
         recorder.record([json.dumps(each).encode() for each in part])
         search.search(account.account_id, Search(region=REGION), 1)
