@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop
 
 from audit.compliance.results import Examined, Finding, Findings, Words
 from console.request import ConsoleRequest
+from engine.public.decision import CompiledPolicy
 from engine.public.key_policies import default_key_policy
 from keys import service
 from keys.evaluator import decisions, key_policy_cache, key_view, principal_directory
@@ -73,10 +74,10 @@ def _by_key_policy(
     people: PrincipalDirectory, keys: Iterable[KeyView], asked: decisions.RequestContext
 ) -> Iterator[Finding]:
     """Of principals that a key policy or grant names. A name of another account is left out: its own policies decide as well."""
-    looked_at: set[tuple[int, tuple[str, ...]]] = set()
+    looked_at: set[tuple[CompiledPolicy, tuple[str, ...]]] = set()
     text = gettext_noop("With key %(key)s it may do %(administers)s and %(uses)s.")
     for key in keys:
-        place = (id(key.policy), tuple(sorted(grant.grant_id for grant in key.grants)))
+        place = (key.policy, tuple(sorted(grant.grant_id for grant in key.grants)))
         if place in looked_at:
             continue
         looked_at.add(place)

@@ -22,7 +22,8 @@ from engine.wire.services import is_secret
 
 _View = Callable[[Any], Any]
 USER_AGENT = 1024  # characters that a record shows of it, as AWS does: whoever tries to sign in may send any
-_views: dict[int, _View | None] = {}
+# A shape is kept with its view: nothing else may come to be at its place in memory.
+_views: dict[Shape, _View | None] = {}
 
 
 def build(
@@ -256,10 +257,10 @@ def _show(shape: Shape | None, value: dict[str, Any] | None) -> Any:
 def _view(shape: Shape) -> _View | None:
     """A function from a value of `shape` to what may be recorded of it; None when nothing may."""
     try:
-        return _views[id(shape)]
+        return _views[shape]
     except KeyError:
         # What is half made is nobody else's to see: another thread would record what must not be.
-        return _views.setdefault(id(shape), _compile(shape, frozenset()))
+        return _views.setdefault(shape, _compile(shape, frozenset()))
 
 
 def _compile(shape: Shape, within: frozenset[str]) -> _View | None:

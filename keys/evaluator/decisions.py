@@ -218,12 +218,12 @@ class KeyDecisions:
         self._own = (*subject.identity, *((subject.boundary,) if subject.boundary is not None else ()))
         self._subject, self._asked, self._given = subject, asked, _given(asked)
         self._about = [each for policy in self._own for each in policy.statements if not each.any_resource]
-        self._plain: dict[tuple[int, tuple[str, ...]], bool] = {}
+        self._plain: dict[tuple[CompiledPolicy, tuple[str, ...]], bool] = {}
         self._answers: dict[tuple[object, ...], tuple[str, ...]] = {}
 
     def _is_plain(self, policy: CompiledPolicy, actions: tuple[str, ...]) -> bool:
         """Whether nothing but a key's ARN can tell two keys of this policy apart, for these actions."""
-        place = (id(policy), actions)
+        place = (policy, actions)
         if place not in self._plain:
             about = [each for action in actions for one in (policy, *self._own) for each in one.about(action.lower())]
             own = (each for action in actions for each in policy.about(action.lower()))
@@ -241,7 +241,7 @@ class KeyDecisions:
         if mine or not self._is_plain(policy, wanted):
             return self._ask(key, wanted)
         taken_in = tuple(statement.about_resource(key.arn, {}) for statement in self._about)
-        place = (id(policy), key.account_id, wanted, taken_in)
+        place = (policy, key.account_id, wanted, taken_in)
         found = self._answers.get(place)
         if found is None:
             found = self._answers[place] = self._ask(key, wanted)

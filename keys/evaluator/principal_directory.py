@@ -237,7 +237,7 @@ def from_details(account_id: str, details: Mapping[str, list[Any]]) -> Principal
 
 
 def _once(policies: Iterable[CompiledPolicy]) -> tuple[CompiledPolicy, ...]:
-    return tuple({id(policy): policy for policy in policies}.values())
+    return tuple(dict.fromkeys(policies))
 
 
 def _tags(entry: Mapping[str, Any]) -> dict[str, str]:

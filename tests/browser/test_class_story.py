@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support import aws_cli
-from tests.support.pages import key_option
+from tests.support.pages import choose_principal, key_option
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -64,9 +64,9 @@ def test_a_class_from_its_group_to_its_audit_trail(visit: Callable[..., Page], s
     admin.get_by_role("button", name="Next").click()
     admin.get_by_label("Alias", exact=True).fill("my-kms-key")
     admin.get_by_role("button", name="Next").click()
-    admin.get_by_label("tess-teacher (user)").check()
+    choose_principal(admin, "tess-teacher (user)")
     admin.get_by_role("button", name="Next").click()
-    admin.get_by_label("sam-student (user)").check()
+    choose_principal(admin, "sam-student (user)")
     admin.get_by_role("button", name="Next").click()
     expect(admin.get_by_label("Key policy (JSON)")).to_have_value(re.compile(".*key-consolepolicy-3.*", re.DOTALL))
     admin.get_by_role("button", name="Next").click()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.pages import key_option
+from tests.support.pages import choose_principal, key_option
 from tests.support.server import ACCOUNT, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -45,7 +45,7 @@ def test_a_teacher_administers_as_a_role_and_a_student_uses_the_key(visit: Calla
     teacher.get_by_label("Alias", exact=True).fill("class-with-roles")
     teacher.get_by_role("button", name="Next").click()
     teacher.get_by_role("button", name="Next").click()
-    teacher.get_by_label("rob-student (user)").check()
+    choose_principal(teacher, "rob-student (user)")
     teacher.get_by_role("button", name="Next").click()
     teacher.get_by_role("button", name="Next").click()
     teacher.get_by_role("button", name="Finish").click()

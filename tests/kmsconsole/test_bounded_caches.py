@@ -189,6 +189,26 @@ def test_every_memory_of_the_program_has_its_bound_written_down() -> None:
     assert found - THREADS_OWN == set(BOUNDS)
 
 
+# Where something is told by its place in memory, at which another may be once it is gone → why it is not gone.
+BY_PLACE = {
+    "engine.iam.conditions": "parts of patterns that the caller holds",
+    "engine.kms.key_use": "the principal is held beside it, and compared",
+    "engine.metrics": "the sheet is held under its own place",
+    "keys.policy.policy_changes": "statements of two lists that the caller holds",
+    "keys.record.key_changes": "grants of a snapshot that the caller holds",
+}
+
+
+def test_nothing_is_remembered_by_its_place_in_memory_that_may_be_gone() -> None:
+    found = {
+        module
+        for module, path in _modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and _name(node) == "id"
+    }
+    assert found == set(BY_PLACE)
+
+
 def test_what_only_counts_entries_holds_nothing_of_a_callers_length() -> None:
     counting = [
         f"{module}:{node.name}"

@@ -41,3 +41,10 @@ def read_whole(page: Page) -> None:
 def open_list(page: Page, address: str) -> None:
     page.goto(address)
     read_whole(page)
+
+
+def choose_principal(page: Page, label: str) -> None:
+    """Tick a user or role on a step of the wizard that shows the first of them only: other modules make users on the shared server."""
+    page.locator("#q").fill(label.split(" ", 1)[0])
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_label(label).check()

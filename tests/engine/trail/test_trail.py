@@ -327,6 +327,15 @@ def test_threads_that_record_an_operation_for_the_first_time_together_all_leave_
     assert shown == [{"keyId": "k"}] * 8
 
 
+def test_what_is_shown_of_a_call_is_told_by_its_own_shape_whatever_was_in_memory_before() -> None:
+    """Threads that ask for an operation's model first at the same time each get one, and all but one of these are gone after the call."""
+    model = get_session().get_service_model("kms")
+    for _ in range(100):
+        record._show(model.shape_for("EncryptRequest"), {"KeyId": "k"})  # a shape of this moment
+        mine = model.shape_for("CreateKeyRequest")
+        assert record._show(mine, {"Description": "mine"}) == {"description": "mine"}
+
+
 # --- a disk that fails
 
 

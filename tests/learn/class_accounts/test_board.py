@@ -96,7 +96,8 @@ def test_the_look_of_the_board_is_decided_and_recorded_once_a_page(made: Made, a
 def test_the_board_opens_on_the_lesson_that_students_are_at_not_on_a_later_one_with_the_same_call(made: Made) -> None:
     ada = made.student("ada-lovelace")
     ada.client("kms").generate_random(NumberOfBytes=32)
-    ada.client("cloudtrail").lookup_events()  # a step of "audit-trail" as well
+    asked = [{"AttributeKey": "EventName", "AttributeValue": "GenerateRandom"}]
+    ada.client("cloudtrail").lookup_events(LookupAttributes=asked)  # a step of "audit-trail" as well
     page = made.browser.get(made.address)
     assert page.context["lesson"].slug == "what-is-kms"
 
