@@ -87,6 +87,9 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
         "principals": SimpleNamespace(base_problem="", whole=True),
         "notes": ["Some tags that ann had then are not in the record."],
     },
+    "aws_error": lambda: {
+        "code": "AccessDeniedException", "message": "User: ann is not authorized to perform: kms:Encrypt", "remedy": "Ask for this permission.",
+    },
     "call": lambda: {"call": _CALL},
     "call_form": lambda: {
         "form": _form("call-form"), "submit": "Create user", "cancel": "#call_form", "help": "What to know first.",

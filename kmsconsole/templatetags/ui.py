@@ -294,6 +294,12 @@ def empty_state(context: dict[str, Any], words: str, url: str = "", action: str 
     return {"request": context.get("request"), "words": words, "url": url, "action": action, **more}
 
 
+@register.inclusion_tag("components/aws_error.html")
+def aws_error(message: object, code: str = "", remedy: str = "", lead: str = "") -> dict[str, object]:
+    """What AWS answered to a call that failed. `lead`: what cannot be told for it, before the message."""
+    return {"message": message, "code": code, "remedy": remedy, "lead": lead}
+
+
 @register.simple_tag
 def events_of(arn: str) -> str:
     """The address of a key's events."""
