@@ -98,6 +98,8 @@ class CheckpointTimer:
         while not self._stopping.wait(SECONDS):
             try:
                 known = move(known)
+            except TrailUnavailable as reason:
+                logger.error("the checkpoint of the audit trail was not moved: %s", reason)
             except Exception:  # a later second tries again; calls fail by themselves where the trail cannot be written
                 logger.exception("the checkpoint of the audit trail was not moved")
                 transaction.renew_connection()

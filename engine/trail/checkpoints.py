@@ -32,7 +32,8 @@ from engine.durable_files import replace_file
 from engine.store import transaction
 from engine.store.models import TrailMark
 from engine.trail import signed_note
-from engine.trail.models import Head, SigningKey
+from engine.trail.groupcommit import TrailUnavailable
+from engine.trail.models import Event, Head, SigningKey
 from engine.trail.signed_note import encoded
 from engine.vault import domain_keys, hierarchy
 
@@ -40,6 +41,9 @@ _ACCOUNT, _REGION = "000000000000", "engine"  # the domain key that seals the si
 _ID = "trail-signing-key"
 # A WAL record of its own in a transaction that waits for the disk: everything committed before it is on disk after it.
 FLUSH = "SELECT pg_logical_emit_message(true, 'kmsconsole', '')"
+
+
+Ends = Mapping[str, tuple[int, bytes]]  # of each account's chain: its last record's number and the hash behind it
 
 
 class CheckpointError(Exception):
@@ -53,7 +57,7 @@ class Checkpoint:
     records: int
     digest: bytes
     time: datetime
-    accounts: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)
+    accounts: Ends = field(default_factory=dict)
 
     def text(self, origin: str) -> str:
         lines = [
@@ -199,14 +203,21 @@ def restart(records: int, digest: bytes) -> None:
     TrailMark.objects.update_or_create(id=1, defaults=values)
 
 
-def advance_in_file() -> None:
-    """On PostgreSQL: move the node's checkpoint to what the chains of all accounts are now."""
+def advance_in_file(*, anew: bool = False) -> None:
+    """On PostgreSQL: move the node's checkpoint to what the chains of all accounts are now, never back.
+
+    Raises TrailUnavailable where a chain does not hold what the checkpoint names: it is lost, and the checkpoint stays to tell it.
+    `anew`: whatever it named. Only after a loss was recorded.
+    """
     path = _file()
     lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)  # whoever writes later has read later
         rows = Head.objects.order_by("account").values_list("account", "sequence", "digest")
         accounts = {account: (sequence, bytes(digest)) for account, sequence, digest in rows}
+        before = None if anew else stored()
+        if before is not None:
+            _compare(before.accounts, accounts)
         with connection.cursor() as cursor:
             cursor.execute(FLUSH)  # heads are visible before they are on the database's disk
         note = sign(Checkpoint(sum(n for n, _ in accounts.values()), total(accounts), clock.real_now(), accounts))
@@ -215,7 +226,18 @@ def advance_in_file() -> None:
         os.close(lock)
 
 
-def total(accounts: Mapping[str, tuple[int, bytes]]) -> bytes:
+def _compare(before: Ends, now: Ends) -> None:
+    """Whether the accounts' chains, which end `now`, go on from what they were. Raises TrailUnavailable."""
+    for account, (number, digest) in before.items():
+        held, end = now.get(account, (0, b""))
+        if held > number:
+            found = Event.objects.filter(account=account, sequence=number).values_list("digest", flat=True).first()
+            end = b"" if found is None else bytes(found)
+        if held < number or end != digest:
+            raise TrailUnavailable(f"the audit trail of account {account} does not hold its record {number} any more")
+
+
+def total(accounts: Ends) -> bytes:
     """One hash over the ends of all accounts' chains, in the order of account numbers."""
     return sha256(b"".join(account.encode() + accounts[account][1] for account in sorted(accounts))).digest()
 

@@ -20,7 +20,7 @@ from django.db import connection
 
 from engine.store.postgresql.base import Connection, connect
 from engine.trail.checkpoints import FLUSH
-from engine.trail.groupcommit import GroupCommit, Ticket
+from engine.trail.groupcommit import GroupCommit, Ticket, TrailUnavailable
 from engine.trail.indexed_fields import IndexedFields
 
 GENESIS = bytes(32)
@@ -44,6 +44,9 @@ _RESOURCES = (
 )
 
 _Execute = Callable[[str, tuple[Any, ...]], Any]
+# Account → how many records its chain was seen to have: records that are taken out of the database while a server runs are noticed by
+# the next call, which is not answered. One entry for each account that is here.
+_seen: dict[str, int] = {}
 
 
 class DatabaseJournal(GroupCommit):
@@ -119,7 +122,11 @@ def _begin(link: Connection, facts: list[IndexedFields]) -> _Heads:
     with link.pipeline():
         link.execute("BEGIN")
         link.execute("SET LOCAL synchronous_commit TO off")
-        return _hold(link.execute, facts)
+        heads = _hold(link.execute, facts)
+    _seen.update(
+        {account: sequence for account, (sequence, _digest) in heads.items()}
+    )  # nothing of this transaction yet
+    return heads
 
 
 def _hold(execute: _Execute, facts: list[IndexedFields]) -> _Heads:
@@ -129,6 +136,9 @@ def _hold(execute: _Execute, facts: list[IndexedFields]) -> _Heads:
     if len(rows) < len(accounts):
         execute(_NEW_HEADS, (GENESIS, accounts))
         rows = execute(_HEADS, (accounts,)).fetchall()
+    for account, sequence, _digest in rows:
+        if sequence < (seen := _seen.get(account, 0)):
+            raise TrailUnavailable(f"the audit trail of account {account} ends at record {sequence}, and had {seen}")
     return {account: (sequence, bytes(digest)) for account, sequence, digest in rows}
 
 

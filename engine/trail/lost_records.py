@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
+from django.db.transaction import on_commit
 
 from engine import clock, durable_files
 from engine.store import transaction
@@ -67,6 +69,8 @@ def accept(reason: str, accounts: Sequence[str]) -> Accepted | None:
     with transaction.write():
         if isinstance(journal, Journal):
             checkpoints.restart(*journal.durable_end())
+        else:  # once what is recorded here is committed
+            on_commit(partial(checkpoints.advance_in_file, anew=True))
         recorder.record_change(records)
     log.begin_anew_where_lost()
     return Accepted(sentence, kept)

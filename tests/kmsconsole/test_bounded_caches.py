@@ -82,6 +82,7 @@ BOUNDS = {
     "engine.service:_tables": FINITE,
     "engine.trail.checkpoints:_opened": ONE,
     "engine.trail.changes:_shared": "one for each process",
+    "engine.trail.database:_seen": "accounts that are here; a number each",
     "engine.trail.groupcommit:in_flight": "requests under way",
     "engine.trail.record:_views": FINITE,
     "engine.trail.segment_archive:_client": ONE,

@@ -95,10 +95,14 @@ class Command(BaseCommand):
                 background.run(server)
 
         supervisor.run(workers + 1, work, stop_seconds=STOP_SECONDS + 1)
-        checkpoint_timer.move()  # of what was recorded since the last second
-        if settings.SINKS:
-            recorder.hold_after(0.0)  # commands may record; the sinks get it at the next start
-        checkpoint_timer.sign_at_the_end()
+        try:
+            checkpoint_timer.move()  # of what was recorded since the last second
+        except TrailUnavailable as reason:  # it was taken away meanwhile
+            raise CommandError(str(reason)) from reason
+        finally:
+            if settings.SINKS:
+                recorder.hold_after(0.0)  # commands may record; the sinks get it at the next start
+            checkpoint_timer.sign_at_the_end()
         del lock
 
     def _greet(self, administrator: FirstAdministrator | None) -> None:

@@ -341,6 +341,34 @@ def test_on_postgresql_a_trail_that_was_rolled_back_is_refused_and_gone_on_with(
         assert server.manage("verify_trail").returncode == 0
 
 
+def test_on_postgresql_a_trail_that_is_taken_away_while_a_server_runs_is_noticed_by_the_next_call_and_at_the_start(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    import psycopg
+
+    url = postgres.database()
+    server = Server(tmp_path / "data", KMSCONSOLE_WORKERS="1", KMSCONSOLE_DATABASE_URL=url)
+    with server:
+        kms = server.client()
+        kms.create_key()
+        for _ in range(5):
+            kms.list_keys()
+        server.stop()  # with a checkpoint of them all
+        server.start()
+        kms.list_keys()
+        with psycopg.connect(url) as database:
+            for table in ("trail_resource", "trail_event", "trail_head", "trail_logcheckpoint"):
+                database.execute(f"DELETE FROM {table}")
+        for call in (kms.list_keys, kms.create_key):
+            with pytest.raises(ClientError) as refused:
+                call()
+            assert refused.value.response["Error"]["Code"] == "KMSInternalException"
+        kept = (server.folder / "trail.checkpoint").read_text()
+        time.sleep(1.2)  # the checkpoint would be moved meanwhile
+        assert (server.folder / "trail.checkpoint").read_text() == kept
+    assert "records are missing: numbers 1 to " in refusal(server)
+
+
 def test_a_data_folder_is_closed_to_other_users_at_the_start(used: Server) -> None:
     used.folder.chmod(0o755)
     for path in used.folder.rglob("*"):
