@@ -25,11 +25,12 @@ from keys.record.snapshots import KeySnapshot
 
 PAGE = 50
 CREATED, DELETED, CHANGED = "created", "deleted", "changed"
+GONE, LISTED = "gone", "listed"  # of keys that readings alone tell of: no longer in the list, in it again
 
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """`mark` is CREATED, DELETED or CHANGED; `policy` is None where it says the same."""
+    """`mark` is CREATED, DELETED, CHANGED, GONE or LISTED; `policy` is None where it says the same."""
 
     mark: str
     key: KeySnapshot
@@ -59,7 +60,9 @@ def page(request: ConsoleRequest) -> HttpResponse:
         "begins": older.begins if older.begins and before < older.begins else None,
         "observed": any(key.observed for key in newer.keys),
         "untold": newer.untold,
-        "counts": [(mark, sum(each.mark == mark for each in found)) for mark in (CREATED, CHANGED, DELETED)],
+        "counts": [
+            (mark, sum(each.mark == mark for each in found)) for mark in (CREATED, CHANGED, DELETED, GONE, LISTED)
+        ],
     }
     return render(request, "audit/compare.html", context)
 
@@ -73,6 +76,10 @@ def changes(
         old = then.get(key.arn)
         if old is key and key.deletion_date is None and key.valid_to is None:
             continue  # no call changed it, nor can time have done
+        if key.gone is not None or (old is not None and old.gone is not None):
+            if (old is not None and old.gone is None) is not (key.gone is None):
+                yield KeyChange(LISTED if key.gone is None else GONE, key)
+            continue
         gone = key.state(after) == key_states.DELETED
         if old is None:
             if not gone:

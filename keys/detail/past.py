@@ -10,13 +10,15 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
+from console import paging
 from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
 from keys.common import only_present, problem_page
-from keys.detail import access_tab
+from keys.detail import access_tab, timeline
 from keys.evaluator import past_access
 from keys.evaluator.question import Question
 from keys.grants import grants
+from keys.inventory import inventory
 from keys.record import past_keys
 from keys.record.as_of import AsOf
 from keys.record.snapshots import KeySnapshot
@@ -40,6 +42,16 @@ def _access(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str,
     return {**access_tab.shown(request, then.people, side, question), "principals": then.principals}
 
 
+def _timeline(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str, Any]:
+    """What readings found up to then; the newest first."""
+    assert as_of.moment is not None
+    seen = inventory.observed_changes(request, key.key_id)
+    again = [each for each in inventory.observed_again(request, key.key_id, seen) if each <= as_of.moment]
+    up_to = [each for each in seen if each.before <= as_of.moment]
+    found = timeline.with_observed([], up_to, key.state(as_of.moment), again)
+    return {"changes": paging.page_of(list(reversed(found)), timeline.PAGE, request.GET)}
+
+
 def _nothing(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str, Any]:
     return {}
 
@@ -53,11 +65,12 @@ TABS: dict[str, tuple[Any, Shown]] = {
     "grants": (_("Grants"), _grants),
     "access": (_("Access"), _access),
 }
+_TIMELINE = "timeline"  # of keys that readings alone tell of: the others' is one for all times
 _OBSERVED = ("crypto", "aliases", "tags")  # what readings tell of a key that no record tells of
 
 
 def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpResponse:
-    if tab not in TABS:
+    if tab not in TABS and tab != _TIMELINE:
         return only_present(request)
     context = {"key_id": key_id, "title": key_id, "tab": tab, "as_of": as_of}
     if as_of.moment is None:
@@ -70,10 +83,13 @@ def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpRes
     key = past.key
     if key is None:
         return render(request, "keys/detail/past.html", {**context, "unknown": True}, status=404)
+    if tab == _TIMELINE and not key.observed:
+        return only_present(request)
+    tabs = {**TABS, _TIMELINE: (_("Timeline"), _timeline)} if key.observed else TABS
     title = key.aliases[0] if key.aliases else key_id
-    told = not key.observed or (tab in _OBSERVED and tab not in key.unknown)
+    told = not key.observed or tab == _TIMELINE or (tab in _OBSERVED and tab not in key.unknown and not key.gone)
     try:
-        shown = TABS[tab][1](request, key, as_of) if told else {}
+        shown = tabs[tab][1](request, key, as_of) if told else {}
     except ClientError as error:
         return problem_page(request, title, error)
     except MalformedPolicy as reason:
@@ -84,9 +100,9 @@ def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpRes
         "rotates": key.spec == "SYMMETRIC_DEFAULT" and key.origin == "AWS_KMS",
         "title": title,
         "key_name": title,
-        "tabs": [(slug, words) for slug, (words, _load) in TABS.items()],
+        "tabs": [(slug, words) for slug, (words, _load) in tabs.items()],
         "template": f"keys/detail/past_tabs/{tab if told else 'not_told'}.html",
-        "tab_words": TABS[tab][0],
+        "tab_words": tabs[tab][0],
         **shown,
     }
     return render(request, "keys/detail/past.html", context)

@@ -25,7 +25,7 @@ from keys.record.key_events import Event
 from keys.record.key_states import StateFacts, changed, created
 from keys.record.snapshots import KeyReplay, KeySnapshot
 
-_PAGE = 50
+PAGE = 50
 _FEW = 200  # events of a key that LookupEvents is asked for, before its changes alone are read
 _NO_CHANGE = frozenset({"GetParametersForImport"})
 _EXPIRED = gettext_lazy("The imported key material expired")
@@ -46,6 +46,7 @@ class Change:
     before: KeySnapshot | None = None
     after: KeySnapshot | None = None
     observed: tuple[FactChange, ...] = ()
+    gone: bool = False  # from then on not in the list of keys: its state is not known
 
     @property
     def as_of(self) -> str:
@@ -75,6 +76,7 @@ class Change:
 def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
     now = service.record_now(request)
     seen = [] if service.backend(request).embedded else inventory.observed_changes(request, key["KeyId"])
+    again = inventory.observed_again(request, key["KeyId"], seen) if seen else []
     untold = ""
     try:
         read, whole = _events(request, key["Arn"], now)
@@ -85,7 +87,7 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
     rotations, _problem = optional(lambda: service.pages(kms, "list_key_rotations", "Rotations", KeyId=key["KeyId"]))
     automatic = [each["RotationDate"] for each in rotations or () if each.get("RotationType") == "AUTOMATIC"]
     recorded = changes(read)
-    found = with_observed(with_time_alone(recorded, automatic, now), seen, key["KeyState"])
+    found = with_observed(with_time_alone(recorded, automatic, now), seen, key["KeyState"], again)
     states = [(change.time, change.state) for change in found]
     if not states or states[0][0] > key["CreationDate"]:
         first = (_before(found[0]) or states[0][1]) if found else key["KeyState"]
@@ -96,7 +98,7 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
         (key.get("ValidTo"), _("The imported key material expires")),
         ((rotation or {}).get("NextRotationDate"), _("The key material is rotated")),
     ]
-    page = paging.page_of(list(reversed(found)), _PAGE, request.GET)
+    page = paging.page_of(list(reversed(found)), PAGE, request.GET)
     return {
         "changes": with_snapshots(list(page), recorded, key),
         "page": page,
@@ -184,10 +186,18 @@ _COLUMNS: dict[str, str | Promise] = {
 }
 
 
-def with_observed(found: Sequence[Change], seen: Iterable[Any], state_now: str) -> list[Change]:
-    """The changes with what only readings of the key tell: a difference between two of them, where no event between them is a change."""
+def with_observed(
+    found: Sequence[Change], seen: Iterable[Any], state_now: str, again: Iterable[datetime] = ()
+) -> list[Change]:
+    """The changes with what only readings of the key tell: a difference between two of them, where no event between them is a change; that it
+    was no longer listed, and `again` from which moments on."""
     made = list(found)
+    for moment in again:
+        made.append(Change(moment, "", words=_("Observed by this console: in the list of keys again")))
     for each in seen:
+        if inventory.is_gone(each):
+            made.append(_disappearance(each))
+            continue
         after = each.after and each.after.replace(microsecond=0)  # a record has whole seconds
         if any((after is None or after <= change.time) and change.time <= each.before for change in found):
             continue
@@ -200,12 +210,24 @@ def with_observed(found: Sequence[Change], seen: Iterable[Any], state_now: str) 
     made.sort(key=lambda change: change.time)
     state = ""
     for number, change in enumerate(made):
+        if change.gone:
+            state = ""
+            continue
         state = (
             change.state or state or next((_before(later) for later in made[number + 1 :] if _before(later)), state_now)
         )
         if state != change.state:
             made[number] = replace(change, state=state)
     return made
+
+
+def _disappearance(gone: Any) -> Change:
+    words = _("Observed by this console: no longer in the list of keys")
+    if gone.after is not None:
+        read = {"time": moments.to_second(gone.after)}
+        words = _("Observed by this console: no longer in the list of keys, last read %(time)s") % read
+    state = FactChange(_COLUMNS["state"], inventory.last_state(gone), "")
+    return Change(gone.before, "", words=words, observed=(state,), gone=True)
 
 
 def _before(change: Change) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -22,6 +23,9 @@ from keys import leases, service
 from keys.inventory import key_rows, query, sync, visibility
 from keys.inventory.models import InventoryCount, InventoryKey, ObservedChange, SyncState
 from keys.inventory.observed import ObservedRow as ObservedRow  # the past is told by it
+from keys.inventory.observed import is_gone as is_gone
+from keys.inventory.observed import last_state as last_state
+from keys.inventory.observed import listed_again, row_at
 from keys.inventory.query import VisibleKeys as VisibleKeys  # lists are typed by it
 
 if TYPE_CHECKING:
@@ -150,16 +154,30 @@ def observed_changes(request: ConsoleRequest, key_id: str) -> list[ObservedChang
     return list(ObservedChange.objects.filter(**place(request), key_id=key_id).order_by("before", "pk"))
 
 
-def observed_keys(request: ConsoleRequest, key_id: str = "") -> list[ObservedRow]:
-    """What readings of another endpoint's customer managed keys, or of one, told at any time: for who may list keys, which is asked of the
-    endpoint and nothing else. Raises ClientError."""
+def observed_again(request: ConsoleRequest, key_id: str, changes: list[ObservedChange]) -> list[datetime]:
+    """When readings found a key in the list again; `changes` as of `observed_changes`, and for whom they are."""
+    return listed_again(InventoryKey.objects.filter(**place(request), key_id=key_id).first(), changes)
+
+
+def observed_keys(request: ConsoleRequest, moment: datetime, key_id: str = "") -> list[ObservedRow]:
+    """What readings of another endpoint's customer managed keys, or of one, tell of a moment, also of those that are no longer listed: for who
+    may list keys, which is asked of the endpoint and nothing else. Raises ClientError."""
     service.client(request).list_keys(Limit=1)
     one = {"key_id": key_id} if key_id else {}
     differences: defaultdict[str, list[ObservedChange]] = defaultdict(list)
     for each in ObservedChange.objects.filter(**place(request), **one).order_by("before", "pk"):
         differences[each.key_id].append(each)
-    rows = InventoryKey.objects.filter(**place(request), **one, manager="CUSTOMER", readable=True).order_by("key_id")
-    return [ObservedRow(row, differences[row.key_id]) for row in rows]
+    listed = {row.key_id: row for row in InventoryKey.objects.filter(**place(request), **one)}
+    found = []
+    for each_id in sorted({*listed, *differences}):
+        row = listed.get(each_id)
+        usable = row if row is not None and row.readable and row.manager == "CUSTOMER" else None
+        if row is not None and row.manager != "CUSTOMER":
+            continue
+        at = row_at(usable, differences[each_id], moment)
+        if at is not None:
+            found.append(at)
+    return found
 
 
 def drop(scope: str) -> None:

@@ -205,19 +205,26 @@ def write(
             row.key_id: row for row in InventoryKey.objects.select_for_update().filter(**place, key_id__in=list(rows))
         }
         counts: Counter[tuple[str, str]] = Counter()
+        compared = observed.follows(account_id)
+        gone = 0
         for key_id, row in rows.items():
             known = present.get(key_id)
             if known is not None and known.change > change:
                 continue
             if row is None:
                 if known is not None:
+                    if compared:
+                        observed.keep_gone(place, known)
+                        gone += 1
                     counts.subtract(_counted(known))
                     known.delete()
                 continue
-            if known is not None and observed.follows(account_id):
+            if known is not None and compared:
                 observed.compare(place, known, row)
             stamps = {"change": change, **({} if round is None else {"round": round})}
             counts.update(_store(place, key_id, known, {**row, **stamps}))
+        if gone:
+            observed.forget_oldest_gone(place)
         _count(account_id, region, counts)
 
 

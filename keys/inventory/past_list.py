@@ -75,7 +75,7 @@ _ORDERS: dict[str, Callable[[PastRow], Any]] = {
 
 @dataclass
 class PastList:
-    """`past` has all keys that the record tells of up to `moment`; a key that was deleted by then is on no list."""
+    """`past` has all keys that the record tells of up to `moment`; a key that was deleted by then, or no longer listed, is on no list."""
 
     past: PastKeys
     moment: datetime
@@ -85,7 +85,7 @@ class PastList:
     def all(self) -> list[PastRow]:
         def rows() -> list[PastRow]:
             found = (PastRow(key, key.state(self.moment)) for key in self.past.keys)
-            return [row for row in found if row.state != DELETED]
+            return [row for row in found if row.state != DELETED and row.key.gone is None]
 
         return self.past.once("rows", rows)
 

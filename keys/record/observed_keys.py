@@ -17,15 +17,21 @@ from keys.record.snapshots import AliasSnapshot, KeySnapshot
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedKey(KeySnapshot):
     """`told`: the state, "" where it is not known; `columns_unknown`: the columns (keys.inventory.observed) that are not. `read`: the last reading
-    up to the moment, None where there was none: then only what never changes of a key is known."""
+    up to the moment, None where there was none: then only what never changes of a key is known.
+    `not_listed`: when a reading first did not list it any more."""
 
     told: str
     columns_unknown: Collection[str]
     read: datetime | None = None
+    not_listed: datetime | None = None
 
     @property
     def observed(self) -> bool:
         return True
+
+    @property
+    def gone(self) -> datetime | None:
+        return self.not_listed
 
     @property
     def unknown(self) -> Collection[str]:
@@ -41,7 +47,7 @@ def at(
 ) -> list[ObservedKey]:
     """The keys that were there at a moment, or one, without those that a record tells of. Raises ClientError if the principal may not list
     keys."""
-    rows = inventory.observed_keys(request, key_id)
+    rows = inventory.observed_keys(request, moment, key_id)
     return [_key(row, moment) for row in rows if row.key.key_id not in told and _was_there(row, moment)]
 
 
@@ -66,6 +72,7 @@ def _key(row: inventory.ObservedRow, moment: datetime) -> ObservedKey:
         told=known["state"],
         columns_unknown=unknown,
         read=row.read_by(moment),
+        not_listed=row.gone_by(moment),
         deletion_date=_moment(known["deletion_date"]),
         valid_to=_moment(known["valid_to"]),
         description=known["description"],

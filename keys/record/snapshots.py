@@ -94,6 +94,11 @@ class KeySnapshot(key_states.StateFacts):
         return False
 
     @property
+    def gone(self) -> datetime | None:
+        """When a reading first did not list it any more, where readings alone tell of it. Whether it was deleted is not known."""
+        return None
+
+    @property
     def unknown(self) -> Collection[str]:
         """What of it is not known, as keys.record.observed_keys names it."""
         return ()

@@ -9,6 +9,8 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from django.test import Client
 
 from keys.endpoints import backends
@@ -271,3 +273,119 @@ def test_what_the_endpoints_record_tells_is_not_told_twice(
     assert ObservedChange.objects.filter(key_id=used_at_second).exists()
     assert "UpdateKeyDescription" in page
     assert "Observed by this console" not in page
+
+
+# --- a key that is no longer listed
+
+
+@pytest.fixture
+def left_out(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """IDs of keys that the endpoint leaves out of its list: as one that deleted them, or that may no longer list them, does."""
+    hidden: set[str] = set()
+    call = BaseClient._make_api_call
+
+    def answer(client: Any, operation: str, parameters: Any) -> Any:
+        found = call(client, operation, parameters)
+        if operation == "ListKeys" and client.meta.region_name == "us-east-1":
+            found["Keys"] = [key for key in found["Keys"] if key["KeyId"] not in hidden]
+        return found
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+    return hidden
+
+
+def read_again(browser: Client) -> None:
+    browser.post("/settings/endpoints/refresh/", {"next": "/keys/"})
+    until_read(browser)
+
+
+def test_a_key_that_left_the_list_without_a_record_is_still_in_its_past(
+    at_moto: Client, used_at_moto: str, left_out: set[str]
+) -> None:
+    key = f"/keys/{used_at_moto}/"
+    until_read(at_moto)
+    left_out.add(used_at_moto)
+    read_again(at_moto)
+    assert not InventoryKey.objects.filter(key_id=used_at_moto).exists()
+    (gone,) = ObservedChange.objects.filter(key_id=used_at_moto)
+    assert gone.after is not None
+    between = gone.before - (gone.before - gone.after) / 2
+    later = gone.before + timedelta(microseconds=1)
+    for moment, state, description in (
+        (gone.after, "Enabled", "used a minute ago"),
+        (between, "not known", "not known"),
+        (later, "no longer in the list", "not known"),
+    ):
+        page = shown_at(at_moto, key, moment)
+        facts = page.partition("General configuration")[2]
+        assert state in facts.partition("<dt>Status</dt>")[2][:200], moment
+        assert description in facts.partition("<dt>Description</dt>")[2][:100], moment
+        assert "SYMMETRIC_DEFAULT" in facts, moment
+        assert ("This key was no longer in the list" in page) is (moment is later)
+        states = shown_at(at_moto, "/audit/keys/", moment).partition(used_at_moto)[2]
+        assert state in states, moment
+        assert "observed" in states, moment
+        assert (used_at_moto in shown_at(at_moto, "/keys/", moment)) is (moment is not later)
+        timeline = shown_at(at_moto, f"{key}tab/timeline/", moment)
+        assert ("Observed by this console: no longer in the list of keys, last read" in timeline) is (moment is later)
+    compared = at_moto.get("/audit/keys/compare/", {"before": gone.after.isoformat()}).content.decode()
+    section = compared.partition(f'id="key-{used_at_moto}"')[2].partition("</header>")[0]
+    assert "No longer in the list" in section
+    assert "Deleted" not in section  # nobody knows
+
+
+def test_a_key_that_comes_back_to_the_list_was_gone_only_between(
+    at_moto: Client, used_at_moto: str, left_out: set[str]
+) -> None:
+    until_read(at_moto)
+    left_out.add(used_at_moto)
+    read_again(at_moto)
+    left_out.clear()
+    read_again(at_moto)
+    (gone,) = ObservedChange.objects.filter(key_id=used_at_moto)
+    back = InventoryKey.objects.get(key_id=used_at_moto).first_read
+    assert gone.after is not None
+    assert back is not None
+    for moment, state in ((gone.after, "Enabled"), (gone.before, "no longer in the list"), (back, "Enabled")):
+        facts = shown_at(at_moto, f"/keys/{used_at_moto}/", moment).partition("<dt>Status</dt>")[2]
+        assert state in facts[:200], moment
+    changes = at_moto.get(f"/keys/{used_at_moto}/tab/timeline/").context["changes"]
+    assert [(change.gone, change.state) for change in changes] == [(False, "Enabled"), (True, "")]
+    compared = {"before": gone.before.isoformat(), "after": back.isoformat()}
+    assert "In the list again" in at_moto.get("/audit/keys/compare/", compared).content.decode()
+
+
+def test_a_reading_that_stops_makes_no_key_gone(
+    at_moto: Client, used_at_moto: str, left_out: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until_read(at_moto)
+    left_out.add(used_at_moto)
+
+    def refuse(*_args: object, **_named: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeKey")
+
+    monkeypatch.setattr("keys.inventory.key_rows.write", refuse)
+    at_moto.post("/settings/endpoints/refresh/", {"next": "/keys/"})
+    at_moto.get("/keys/")
+    assert InventoryKey.objects.filter(key_id=used_at_moto).exists()
+    assert not ObservedChange.objects.filter(key_id=used_at_moto).exists()
+
+
+def test_what_is_kept_of_keys_that_left_the_list_is_bounded_and_of_its_own_connection(
+    at_moto: Client, moto: str, used_at_moto: str, left_out: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keys.inventory.observed.MOST_GONE", 1)
+    other = str(connect(at_moto, moto, name="other").pk)
+    until_read(at_moto)
+    for _time in range(2):
+        left_out.add(used_at_moto)
+        read_again(at_moto)
+        left_out.clear()
+        read_again(at_moto)
+    (gone,) = ObservedChange.objects.filter(key_id=used_at_moto)
+    left_out.add(used_at_moto)
+    switch(at_moto, other)
+    until_read(at_moto)
+    page = at_moto.get(f"/keys/{used_at_moto}/", {"as_of": gone.before.isoformat()}).content.decode()
+    assert "General configuration" not in page
+    assert "no longer in the list" not in page
