@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 from django.test import Client
 
+from audit.signed_archive import Pipe, SignedArchive
 from engine.trail import recorder
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support.answers import body
@@ -150,6 +151,26 @@ def test_a_bundle_is_made_and_verified_as_it_is_sent_however_many_events_there_a
     done = verifier(tmp_path / "evidence.zip", "--key", key)
     assert done.returncode == 0, done.stderr
     assert f"{number} records, of the" in done.stdout
+
+
+@pytest.mark.parametrize("part", [0.5, 0.99])
+def test_the_beginning_of_a_bundle_is_no_bundle(given: Given, tmp_path: Path, part: float) -> None:
+    (tmp_path / "evidence.zip").write_bytes(given.content[: int(len(given.content) * part)])
+    done = verifier(tmp_path / "evidence.zip", "--key", given.public_key)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+
+
+def test_a_long_member_has_lengths_for_more_than_4_gib() -> None:
+    """By its local head alone, which is sent before anybody knows how long the member gets: ZIP64's lengths."""
+    pipe = Pipe()
+    archive = SignedArchive(pipe, datetime.now(UTC))
+    for _turn in archive.write("events.jsonl", [b"{}"]):
+        pass
+    head = pipe.take()
+    assert int.from_bytes(head[4:6], "little") >= 45, "the version that a reader needs for ZIP64"
+    extra = head[30 + len("events.jsonl") :]
+    assert int.from_bytes(extra[:2], "little") == 1, "the extra field of ZIP64"
 
 
 def test_who_may_not_sign_gets_no_bundle(account: TestAccount) -> None:
