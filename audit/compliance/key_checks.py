@@ -1,12 +1,12 @@
-"""Checks of keys, over the inventory, of what the signed-in principal may read of them: counts of all of them together, in one reading of
-an index, since a page shows them all."""
+"""Checks of keys, over the inventory, of what the signed-in principal may read of them: counts of all of them together, from the kept counts
+and readings of indexes, since a page shows them all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Q
 from django.utils.translation import gettext_noop
@@ -21,6 +21,7 @@ from keys.inventory.inventory import VisibleKeys
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row
 
+MANAGER = "CUSTOMER"  # whose keys the checks are about
 UNUSED_DAYS, EXPIRES_DAYS = 90, 30
 OWNER = ("owner", "Owner")  # tag keys are case-sensitive; both spellings are common
 _NEVER = ("PendingDeletion", "PendingReplicaDeletion")
@@ -64,11 +65,13 @@ def _questions(request: ConsoleRequest) -> dict[str, _Question]:
     return {
         "rotation": _Question(rotates, Q(rotation="off"), key_rows.ROTATION, Q(rotation="")),
         "public": _Question(stays, Q(public="yes"), key_rows.POLICY, Q(public="")),
-        "owner": _Question(stays, Q(pk__isnull=True)),  # tags are in a table of their own
-        "deletion": _Question(Q(pk__isnull=False), Q(state__in=_NEVER)),
+        "owner": _Question(stays, ~Q(manager=MANAGER)),  # tags are in a table of their own
+        "deletion": _Question(Q(manager=MANAGER), Q(state__in=_NEVER)),
         "expiry": _Question(Q(origin="EXTERNAL") & stays, Q(valid_to__lte=soon)),
         "unused": _Question(
-            Q(state="Enabled", created__lt=since), Q(last_used__isnull=True) | Q(last_used__lt=since), key_rows.LAST_USE
+            Q(state="Enabled") & ~Q(created__gte=since),
+            Q(last_used__isnull=True) | Q(last_used__lt=since),
+            key_rows.LAST_USE,
         ),
     }
 
@@ -82,18 +85,65 @@ def _numbers(request: ConsoleRequest, asked: str) -> dict[str, int]:
     """For a question, by its name: how many keys it is about, and with `…_fails`, `…_untold` how many of them fail and are not told."""
     found: dict[str, int] = kept(request).setdefault("compliance_numbers", {})
     if asked not in found:
-        wanted = {}
-        for name, each in _questions(request).items():
-            if name != asked and "compliance_together" not in kept(request):
-                continue
-            wanted[name] = each.applies
-            wanted[f"{name}_fails"] = each.applies & each.fails
-            if each.untold is not None:
-                wanted[f"{name}_untold"] = each.applies & each.untold
-        rows = customer_keys(request).order_by()
-        counts = rows.aggregate(**{f"of_{name}": Count("pk", filter=each) for name, each in wanted.items()})
-        found |= {name.removeprefix("of_"): number for name, number in counts.items()}  # no name is a column's
+        rows, counted = customer_keys(request).order_by(), inventory.combination_counts(request)
+        for name, question in _questions(request).items():
+            if name == asked or "compliance_together" in kept(request):
+                found |= _counted(name, question, rows, counted)
     return found
+
+
+def _counted(
+    name: str, question: _Question, rows: VisibleKeys, counted: list[tuple[dict[str, str], int]] | None
+) -> dict[str, int]:
+    """What is about facets alone comes from the kept counts of their combinations, where this reader sees all keys: there are a few dozen
+    however many the keys. The rest, a date, is counted in an index, of the keys that the question is about."""
+    parts = {"": question.applies, "_fails": question.applies & question.fails}
+    if question.untold is not None:
+        parts["_untold"] = question.applies & question.untold
+    found, others = {}, {}
+    for part, each in parts.items():
+        if counted is not None and _of_facets(each):
+            found[f"{name}{part}"] = sum(
+                n for values, n in counted if values["manager"] == MANAGER and _holds(each, values)
+            )
+        else:
+            others[f"of{part or '_all'}"] = part, Count("pk", filter=each)  # no name is a column's
+    if others:
+        # A date would have the database choose that date's index, which lacks the other columns: each row would be read.
+        facets = _facets_of(question.applies)
+        numbers = rows.filter(facets).aggregate(**{key: count for key, (_part, count) in others.items()})
+        found |= {f"{name}{part}": numbers[key] for key, (part, _count) in others.items()}
+    return found
+
+
+def _facets_of(condition: Q) -> Q:
+    """What a condition asks of facets alone: of all that it holds of, this holds too."""
+    if _of_facets(condition):
+        return condition
+    whole = condition.connector == Q.AND and not condition.negated
+    return Q(*(each for each in condition.children if _of_facets(Q(each)))) if whole else Q()
+
+
+def _of_facets(condition: Q) -> bool:
+    """Whether the kept counts tell of how many keys a condition holds."""
+    parts: list[Any] = condition.children  # conditions, and (what is asked, of which value)
+    return all(
+        _of_facets(each) if isinstance(each, Q) else each[0].removesuffix("__in") in key_rows.FACET_COLUMNS
+        for each in parts
+    )
+
+
+def _holds(condition: Q, values: dict[str, str]) -> bool:
+    """Whether a condition of facets alone holds of the keys with these values of them."""
+    parts = (_holds(each, values) if isinstance(each, Q) else _has(each, values) for each in condition.children)
+    held = any(parts) if condition.connector == Q.OR else all(parts)
+    return held != condition.negated
+
+
+def _has(asked: Any, values: dict[str, str]) -> bool:
+    """`asked`: what a condition names and wants, as Q has it."""
+    name, wanted = asked
+    return values[name.removesuffix("__in")] in wanted if name.endswith("__in") else bool(values[name] == wanted)
 
 
 def _examine(request: ConsoleRequest, name: str, fact: Callable[[Row], Words]) -> Examined:
@@ -137,7 +187,7 @@ def examine(
 
 
 def customer_keys(request: ConsoleRequest) -> VisibleKeys:
-    return inventory.synced_keys(request).filter(manager="CUSTOMER")
+    return inventory.synced_keys(request).filter(manager=MANAGER)
 
 
 def not_read(request: ConsoleRequest) -> Sequence[Words]:
@@ -204,9 +254,7 @@ def owner_tag(request: ConsoleRequest) -> Examined:
     stays = ~Q(state__in=_NEVER)
 
     def without(rows: VisibleKeys) -> VisibleKeys:
-        for name in OWNER:
-            rows = rows.exclude(pk__in=rows.tagged(name).order_by().values("pk"))
-        return rows
+        return rows.exclude(pk__in=rows.tagged_any(OWNER).order_by().values("pk"))
 
     def fact(_row: Row) -> Words:
         return Words(gettext_noop("It has no tag “owner”."))

@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from audit.compliance import checks, results
+from audit.compliance import checks, key_checks, results
 from audit.compliance.results import Finding
 from audit.compliance.runs import CheckResult
 from engine import clock
 from engine.iam.principal import Principal
 from engine.trail import record, recorder
+from keys.inventory import inventory
 from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
 from tests.support.policies import allow, document, person, trusting
 from tests.support.totp import assign
@@ -220,3 +223,19 @@ def test_each_check_is_whole() -> None:
         assert each.severity in checks.SEVERITIES
         assert each.calls
         assert each.what_to_do
+
+
+def test_kept_counts_tell_the_same_as_the_keys_themselves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = [each.id for each in checks.CHECKS if each.examine.__module__ == key_checks.__name__]
+    assert wanted
+    with CaptureQueriesContext(connection) as asked:
+        kept = {check_id: result(world.browser, check_id) for check_id in wanted}
+    # Only what is about a date is counted in the rows.
+    assert sum("FILTER (WHERE" in each["sql"] for each in asked) <= 2
+    together = {each.check_id: each for each in world.browser.get(BASE).context["results"]}
+    monkeypatch.setattr(inventory, "combination_counts", lambda _request: None)
+    for check_id, found in kept.items():
+        counted, listed = result(world.browser, check_id), together[check_id]
+        assert (found.examined, found.failing) == (counted.examined, counted.failing), check_id
+        assert (found.examined, found.failing) == (listed.examined, listed.failing), check_id
+        assert found.failing == len(findings(world.browser, check_id)), check_id
