@@ -19,10 +19,15 @@ from django.test import Client
 
 from audit.signed_archive import Pipe, SignedArchive
 from engine.trail import recorder
+from keys.record import proofs
+from kmsconsole.server.wsgi import application
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support.answers import body
 from tests.support.bare_verifier import verifier
+from tests.support.door import door
 from tests.support.policies import trusting
+from tests.support.rawhttp import Client as RawClient
+from tests.support.rawhttp import request
 from tests.support.trail_events import Chance
 
 Files = dict[str, bytes]
@@ -151,6 +156,36 @@ def test_a_bundle_is_made_and_verified_as_it_is_sent_however_many_events_there_a
     done = verifier(tmp_path / "evidence.zip", "--key", key)
     assert done.returncode == 0, done.stderr
     assert f"{number} records, of the" in done.stdout
+
+
+def test_a_bundle_that_fails_on_the_way_breaks_off_and_is_taken_for_none(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Over a socket: the last chunk does not come, the server says why in its log, and what came is no bundle."""
+
+    def fail(*_args: object) -> None:
+        raise proofs.NoProof("not to be proved")
+
+    for name in ("audit.evidence._PIECE", "kmsconsole.server.asgi._PIECE"):  # so that a short bundle is sent in parts
+        monkeypatch.setattr(name, 1)
+    monkeypatch.setattr("audit.evidence._consistency", fail)
+    cookies = sign_in_browser(given.account.administrator).cookies
+    cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
+    asked = request(f"GET /audit/export/?format=evidence&key={given.key_id}", f"Cookie: {cookie}")
+    with door(application) as opened, RawClient(opened.port, asked) as client:
+        received = b""
+        while piece := client.connection.recv(1 << 20):
+            received += piece
+    head, _blank, rest = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), received[:200]
+    assert b"Transfer-Encoding: chunked" in head
+    assert rest.partition(b"\r\n")[2].startswith(b"PK")
+    assert not rest.endswith(b"0\r\n\r\n")
+    assert b"not to be proved" not in received
+    assert "not to be proved" in caplog.text
+    assert not any(morsel.value in caplog.text for morsel in cookies.values())
+    (tmp_path / "evidence.zip").write_bytes(rest)
+    assert verifier(tmp_path / "evidence.zip", "--key", given.public_key).returncode != 0
 
 
 @pytest.mark.parametrize("part", [0.5, 0.99])
