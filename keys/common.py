@@ -17,8 +17,9 @@ from keys import service
 from keys.endpoints import connections
 
 
-def problem_page(request: ConsoleRequest, title: Any, error: ClientError) -> HttpResponse:
-    """A page that could not be filled: AWS's error whole, with what would mend it."""
+def problem_page(request: ConsoleRequest, title: Any, error: ClientError, *, key_id: str = "") -> HttpResponse:
+    """A page that could not be filled: AWS's error whole, with what would mend it. `key_id`: the key that it is about, which may have been
+    there before; where it is not found, the page leads to its past."""
     if aws_calls.failed(error):
         return unreachable_page(request, error)
     problem = error_help.explained(error)
@@ -33,6 +34,7 @@ def problem_page(request: ConsoleRequest, title: Any, error: ClientError) -> Htt
             "code": problem["Code"],
             "message": problem["Message"],
             "remedy": problem["remedy"],
+            "gone": key_id if missing else "",
         },
         status=403 if service.denied(error) else 404 if missing else max(answered, 400),
     )

@@ -125,7 +125,7 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
     try:
         key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
     except ClientError as error:
-        return problem_page(request, key_id, error)
+        return problem_page(request, key_id, error, key_id=key_id)
     aliases, _problem = optional(lambda: _aliases(request, kms, key)["aliases"])
     loaded, problem = optional(lambda: TABS[tab].load(request, kms, key))
     last_use, last_use_problem = optional(lambda: use_tabs.last_use(request, kms, key))

@@ -130,3 +130,14 @@ def test_the_aliases_of_one_key_are_found_by_the_key_whatever_others_there_are(a
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
             plan = str(cursor.fetchall())
             assert "alias_target" in plan or "PRIMARY KEY" in plan, (sql, plan)
+
+
+def test_the_page_of_a_key_that_is_gone_leads_to_its_past(account: TestAccount, signed_in: Client) -> None:
+    key = account.create_key(Description="was here")
+    account.client().schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    account.move_clock(days=8)
+    page = signed_in.get(f"/keys/{key}/")
+    assert page.status_code == 404
+    for address in (f"/audit/keys/?q={key}", f"/audit/?key={key}"):
+        assert f'href="{address}"' in page.content.decode()
+        assert key in signed_in.get(address).content.decode()
