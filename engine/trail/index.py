@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -167,13 +167,11 @@ def _forget(index: sqlite3.Connection, path: Path) -> None:
 def _index_batch(index: sqlite3.Connection, path: Path) -> bool:
     """Index the next lines of the journal. Whether there were any."""
     offset = index.execute("SELECT offset FROM position").fetchone()[0]
-    last = None
-    rows = _Rows()
-    for last in islice(journal_reader.lines(path, offset), _BATCH):
-        _index_line(rows, path, last)
-    if last is None:
+    lines = list(islice(journal_reader.lines(path, offset), _BATCH))
+    if not lines:
         return False
-    rows.write(index)
+    last = lines[-1]
+    rows_of(path, lines).write(index)
     index.execute(
         "UPDATE position SET offset = ?, start = ?, head = ?", (last.end, last.start, last.text[:_HEAD_BYTES])
     )
@@ -183,7 +181,37 @@ def _index_batch(index: sqlite3.Connection, path: Path) -> bool:
 _HEAD_BYTES = 90  # of a line: its number, its hash, and how its record begins
 
 
-class _Rows:
+def is_as_made(index: sqlite3.Connection) -> bool:
+    """Whether the file is sound and has the tables and indexes that were made, and nothing else that would change what they answer."""
+    sql = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name"
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(_SCHEMA)
+        made = fresh.execute(sql).fetchall()
+    sound: str = index.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    return index.execute(sql).fetchall() == made and sound == "ok"
+
+
+def make_anew(folder: Path) -> None:
+    """Take the whole journal in once more, into tables that are new."""
+    path = folder / "index.sqlite3"
+    logger.warning("the index %s says something else than the records: it is made anew", path)
+    sql = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'trigger', 'view') AND name NOT LIKE 'sqlite_%'"
+    try:
+        index = _connection(path)
+        with write_transaction(index):
+            for kind, name in index.execute(sql).fetchall():
+                quoted = name.replace('"', '""')
+                index.execute(f'DROP {kind} IF EXISTS "{quoted}"')
+            for statement in _SCHEMA.split(";\n"):
+                index.execute(statement)
+    except sqlite3.Error as reason:
+        if not _is_damage(reason):
+            raise
+        _discard(path, reason)
+    connection(folder)
+
+
+class Rows:
     """What a batch of events adds to the tables, table by table: a last use is written once however often a key was used."""
 
     def __init__(self) -> None:
@@ -237,7 +265,15 @@ def write_transaction(index: sqlite3.Connection) -> Iterator[None]:
         raise sqlite3.OperationalError(f"database is locked: {reason}") from reason
 
 
-def _index_line(rows: _Rows, path: Path, line: Line) -> None:
+def rows_of(path: Path, lines: Iterable[Line]) -> Rows:
+    """What lines of the journal at `path` are in the tables."""
+    rows = Rows()
+    for line in lines:
+        _index_line(rows, path, line)
+    return rows
+
+
+def _index_line(rows: Rows, path: Path, line: Line) -> None:
     try:
         entry = line.entry(path)
         facts = IndexedFields.of(entry.record)
@@ -247,7 +283,7 @@ def _index_line(rows: _Rows, path: Path, line: Line) -> None:
     _add(rows, entry, facts)
 
 
-def _add(rows: _Rows, entry: Entry, facts: IndexedFields) -> None:
+def _add(rows: Rows, entry: Entry, facts: IndexedFields) -> None:
     if facts.voids:
         rows.voids.append((facts.voids,))
     rows.events.append(

@@ -119,6 +119,13 @@ def catch_up(folder: Path, store: EventStore, account_id: str, seconds: float, p
         index.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
 
 
+def make_anew(folder: Path) -> None:
+    """Have every account indexed anew when somebody searches next: no event is the one that the index says it went up to."""
+    index = connection(folder)
+    with write_transaction(index):
+        index.execute("UPDATE account SET event_id = ''")
+
+
 def left(folder: Path, store: EventStore, account_id: str) -> int:
     """How many numbers the store has beyond the index."""
     return query.latest_sequence(account_id, store) - _position(connection(folder), account_id)[1]

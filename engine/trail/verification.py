@@ -3,6 +3,7 @@ the stored checkpoint of what the trail must reach.
 
 It goes on from the last checkpoint up to which everything was found whole, which a signed statement says, unless all is to be read:
 what was changed since in the records before is then not read, and only reading all finds it. On PostgreSQL all is read always.
+Whoever reads all also compares what events are looked up by (engine.trail.index_check).
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from engine import clock
-from engine.trail import checkpoints, journal_reader, log, log_records, merkle, removals, signed_note, verify
+from engine.trail import (
+    checkpoints,
+    index_check,
+    journal_reader,
+    log,
+    log_records,
+    merkle,
+    removals,
+    signed_note,
+    verify,
+)
 from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.journal_lines import GENESIS
 from engine.trail.journal_reader import last_record, position_after, torn_bytes
@@ -66,7 +77,8 @@ def run(*, read_all: bool = False, progress: Progress = lambda first, read, last
         verdict, statement = _verify_journal(read_all, progress)
         gap = verify.gap_in_journal(_journal_path(), checkpoint)
     if gap is None:
-        return verdict, statement
+        mended = index_check.mend(read_all) if verdict.whole else ()
+        return replace(verdict, mended=mended), statement
     if not verdict.whole and verdict.broken_at != gap.first:
         return replace(verdict, reason=f"{verdict.reason}; {gap.sentence()}"), ""
     return replace(verdict, broken_at=gap.first, reason=gap.sentence(), missing=gap.missing), ""

@@ -30,7 +30,8 @@ from engine.trail.segments import Boundary
 class Verdict:
     """`broken_at` is the sequence number at which the chain first breaks or ends too early (0: nowhere); `torn` the bytes of an unfinished
     last line; `missing` how many records the trail must have held and does not. Reading began at record `first`; a signed checkpoint covers the
-    first `covered` records. `removed`: what was removed by the retention rule, a sentence each."""
+    first `covered` records. `removed`: what was removed by the retention rule, a sentence each. `mended`: where what events are looked up by
+    said something else than the records, and was made anew from them, a sentence each."""
 
     records: int
     last_hash: str
@@ -41,6 +42,7 @@ class Verdict:
     first: int = 1
     covered: int = 0
     removed: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:

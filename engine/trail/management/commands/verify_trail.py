@@ -43,8 +43,8 @@ class Command(BaseCommand):
             raise CommandError(f"the chain breaks at record {verdict.broken_at}: {verdict.reason}")
         what = "whole but for what was removed" if verdict.removed else "whole"
         self.stdout.write(f"{what}: {verdict.records} records, last hash {verdict.last_hash}")
-        for removed in verdict.removed:
-            self.stdout.write(removed)
+        for sentence in (*verdict.removed, *verdict.mended):
+            self.stdout.write(sentence)
         removed_through = log_records.of_account("").removed().sequence
         if verdict.first > removed_through + 1:
             self.stdout.write(
