@@ -51,6 +51,7 @@ PAGES = {
     "due: unused": "/keys/?due=unused",
     "all columns": "/keys/?"
     + "&".join(f"cols={name}" for name in ("alias", "state", "tags", "rotation", "description")),
+    "all to print": "/keys/?print=all",
     "palette": "/search/?q=key-00042",
     "overview": "/",
 }

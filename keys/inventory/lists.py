@@ -225,12 +225,23 @@ class Listing:
         broad = bool(self.text or self.tag) and self.matching > _BROAD
         return self._searched(indexed=not broad, by_row=broad).filter(**self.chosen)
 
-    def _searched(self, *, indexed: bool = True, by_row: bool = False) -> VisibleKeys:
-        """What text, tag and date conditions leave; facets not yet. `by_row`: tags are looked up for each row, in the list's order."""
+    @property
+    def _needs(self) -> int:
+        """What must be readable of a key (bits of key_rows.READS) for it to be in the list: it is narrowed or sorted by that."""
         needs = key_rows.DESCRIBE | (key_rows.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
         for name in {*self.chosen, self.sort.removeprefix("-")}:
             needs |= BY_FIELD[name].needs
-        rows = self.base.readable(needs).matching(self.text, indexed=indexed, by_row=by_row)
+        return needs
+
+    @property
+    def unread(self) -> list[str]:
+        """The actions that this principal would have to be allowed on every key for the list to tell of all of them."""
+        missing = self.visibility.denied_mask & self._needs
+        return [f"kms:{name}" for number, name in enumerate(key_rows.READS) if missing >> number & 1]
+
+    def _searched(self, *, indexed: bool = True, by_row: bool = False) -> VisibleKeys:
+        """What text, tag and date conditions leave; facets not yet. `by_row`: tags are looked up for each row, in the list's order."""
+        rows = self.base.readable(self._needs).matching(self.text, indexed=indexed, by_row=by_row)
         if self.tag:
             name, equals, value = self.tag.partition("=")
             rows = rows.tagged(name, value if equals else None, by_row=by_row)
@@ -255,13 +266,16 @@ class Listing:
         return self.rows.order_by(f"{minus}{by}", f"{minus}key_id")
 
     def shown(self) -> list[Row]:
-        """The rows of the page; keys that may be listed but not described come last, by their IDs alone."""
+        """The rows of the page; keys that may be listed but not described come last, by their IDs alone.
+
+        Those of a page are described once more. A list to print has up to 500: like an export, it is what the inventory has.
+        """
         first = (self.page - 1) * self.size
         rows = list(self.ordered()[first : first + self.size]) if first < self.matching else []
         if len(rows) < self.size and self.hidden_total:
             skip = max(0, first - self.matching)
             rows += self._hidden.order_by("key_id")[skip : skip + self.size - len(rows)]
-        return inventory.describe_rows(self.request, rows)
+        return rows if paging.prints_all(self.query) else inventory.describe_rows(self.request, rows)
 
     @cached_property
     def _hidden(self) -> VisibleKeys:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 
@@ -12,7 +13,7 @@ from audit import search as audit_search
 from console import paging
 from engine import clock
 from kmsconsole.frame import style_sheet
-from tests.conftest import TestAccount, new_account, sign_in_browser
+from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
 from tests.support.layout import TEMPLATES
 
 CUT = re.compile(r"\|truncate|\|slice:['\"]:\d+['\"] *}}")
@@ -107,3 +108,31 @@ def test_a_list_to_print_says_that_it_is_cut(
     monkeypatch.setattr(audit_search, "PAGE", 10)
     _number, page = keys_on(many, address + ("&" if "?" in address else "?") + "print=all")
     assert "Cut: these are the first" in page
+
+
+def test_a_list_to_print_asks_nothing_of_each_key(
+    many: tuple[Client, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Like an export: the inventory is up to date, and 500 calls would each be recorded durably while one waits."""
+    asked = list[str]()
+    monkeypatch.setattr("keys.inventory.inventory.describe_rows", lambda request, rows: asked.extend(rows) or rows)
+    many[0].get("/keys/")
+    assert len(asked) == 25, "rows of a page are described once more"
+    number, _page = keys_on(many, "/keys/?print=all")
+    assert (number, len(asked)) == (30, 25)
+
+
+def test_a_list_to_print_has_of_a_key_that_may_not_be_described_its_id_alone(account: TestAccount) -> None:
+    key = account.create_key(Description="secret project")
+    account.client().create_alias(AliasName="alias/hidden-name", TargetKeyId=key)
+    browser = sign_in_browser(account.administrator)
+    browser.get("/keys/")
+    allowed = {"Effect": "Allow", "Action": "kms:ListKeys", "Resource": "*"}
+    account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
+    ann = sign_in_browser(TestUser(account, "ann", "", "", "", "long enough"))
+    page = ann.get("/keys/?print=all&cols=key_id&cols=alias&cols=state&cols=description&cols=spec").content.decode()
+    assert key in page
+    assert "not permitted" in page
+    for hidden in ("secret project", "hidden-name", "SYMMETRIC_DEFAULT"):
+        assert hidden not in page
