@@ -126,7 +126,7 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
         key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
     except ClientError as error:
         return problem_page(request, key_id, error, key_id=key_id)
-    aliases, _problem = optional(lambda: _aliases(request, kms, key)["aliases"])
+    aliases, names_problem = optional(lambda: _aliases(request, kms, key)["aliases"])
     loaded, problem = optional(lambda: TABS[tab].load(request, kms, key))
     last_use, last_use_problem = optional(lambda: use_tabs.last_use(request, kms, key))
     rotation = None
@@ -139,6 +139,7 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
         {
             "key": key,
             "names": names,
+            "names_problem": names_problem,
             "title": names[0] if names else key["KeyId"],
             "key_name": names[0] if names else key["KeyId"],
             "tab": tab,

@@ -37,7 +37,10 @@ CHARTS = (
 
 @dataclass(frozen=True, slots=True)
 class OverviewPanel:
-    """Something to look at: its list's query, how many keys, the most urgent of them, and the column that says why."""
+    """Something to look at: its list's query, how many keys, the most urgent of them, and the column that says why.
+
+    `unread`: what this principal may not read of every key, so that there may be more.
+    """
 
     slug: str
     title: Any
@@ -46,6 +49,7 @@ class OverviewPanel:
     number: int
     rows: list[tuple[Row, int | None]]
     column: str
+    unread: list[str]
 
     @property
     def url(self) -> str:
@@ -96,9 +100,8 @@ def _panel(request: ConsoleRequest, slug: str, title: Any, nothing: Any, query: 
     listing = synced_listing(request, "CUSTOMER", QueryDict(query))
     number = listing.number()
     rows = inventory.describe_rows(request, list(listing.ordered()[:SHOWN])) if number else []
-    return OverviewPanel(
-        slug, title, nothing, query, number, [(row, _days(row, column, listing.now)) for row in rows], column
-    )
+    urgent = [(row, _days(row, column, listing.now)) for row in rows]
+    return OverviewPanel(slug, title, nothing, query, number, urgent, column, listing.unread)
 
 
 def _days(row: Row, column: str, now: datetime) -> int | None:

@@ -91,6 +91,40 @@ def test_the_overview_tells_no_more_than_the_policies_allow(account: TestAccount
     assert "kmsconsole:ReadRecord" in page.context["refused_problem"]
 
 
+def test_what_a_reader_may_not_read_of_every_key_is_not_said_to_be_none(
+    account: TestAccount, signed_in: Client
+) -> None:
+    policy = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+    account.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [policy]}))
+    account.create_key()
+    account.client().schedule_key_deletion(KeyId=account.create_key(Tags=[{"TagKey": "team", "TagValue": "blue"}]))
+    account.client().describe_key(KeyId="alias/aws/s3")
+    assert all(not each.unread for each in signed_in.get("/").context["matters"])
+    assert "No rotation is due." in signed_in.get("/").content.decode()
+
+    rest = {"Effect": "Allow", "Action": ["kms:ListKeys", "kms:DescribeKey"], "Resource": "*"}
+    blue = {"StringEquals": {"aws:ResourceTag/team": "blue"}}
+    reads = {**rest, "Action": ["kms:GetKeyRotationStatus", "kms:GetKeyLastUsage"], "Condition": blue}
+    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": [rest, reads]}))
+    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
+    ann = sign_in_browser(TestUser(account, "ann", user.arn, "", "", "long enough"))
+    page = ann.get("/")
+    unread = {each.slug: each.unread for each in page.context["matters"]}
+    assert unread == {
+        "deletion": [],
+        "expiry": [],
+        "rotation": ["kms:GetKeyRotationStatus"],
+        "unused": ["kms:GetKeyLastUsage"],
+        "public": ["kms:GetKeyPolicy"],
+    }
+    text = page.content.decode()
+    for untrue in ("No rotation is due.", "Every enabled key is used, or new.", "No key policy allows public access."):
+        assert untrue not in text
+    assert "Not known of every key: it takes kms:GetKeyRotationStatus." in text
+    assert "at least 1</a>" in text, "the key whose own policy lets everyone read it"
+    assert "No imported material expires soon." in text, "it is known"
+
+
 def test_denied_calls_are_counted_whole(account: TestAccount, signed_in: Client) -> None:
     nothing = [{"Effect": "Deny", "Action": "kms:*", "Resource": "*"}]
     user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": nothing}))
