@@ -71,7 +71,7 @@ $(JS): tests/clients/js/package-lock.json
 
 test: $(VENV)/.dev system $(JS)
 	@$(MAKE) --no-print-directory -j2 check
-	$(call stage,tests,$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q --ignore tests/bench)
+	$(call stage,tests,$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q --ignore tests/bench)
 
 # Tests that start no server, browser or other program: while one works.
 .PHONY: unit

@@ -29,7 +29,6 @@ WITHOUT_RULES = {
     "clock-ahead",
     "field-check",
     "made-answer",
-    "matter",
     "messages",
     "overview-chart",
     "policy-editor",
