@@ -14,7 +14,7 @@ from django.test import Client
 from engine import clock
 from engine.trail import checkpoints
 from tests.conftest import TestAccount, TestUser, sign_in_browser
-from tests.support.answers import body, text
+from tests.support.answers import body, text, verified
 from tests.support.policies import allow, document, person
 
 
@@ -77,7 +77,7 @@ def test_states_at_a_date_and_the_verification_take_the_consoles_own_action(acco
 
 def test_the_record_is_whole(account: TestAccount, signed_in: Client) -> None:
     account.create_key()
-    assert "The chain is whole." in signed_in.post("/audit/verify/", follow=True).content.decode()
+    assert "The chain is whole." in verified(signed_in)
 
 
 def test_a_record_that_does_not_reach_its_checkpoint_is_not_called_whole(
@@ -86,7 +86,7 @@ def test_a_record_that_does_not_reach_its_checkpoint_is_not_called_whole(
     account.create_key()
     beyond = checkpoints.Checkpoint(10**9, bytes(32), clock.real_now(), {account.account_id: (10**9, bytes(32))})
     monkeypatch.setattr(checkpoints, "stored", lambda: beyond)
-    page = signed_in.post("/audit/verify/", follow=True).content.decode()
+    page = verified(signed_in)
     assert "The record is not complete." in page
     assert "records are missing: numbers" in page
     assert "The chain is whole." not in page
@@ -99,7 +99,7 @@ def test_a_checkpoint_that_cannot_be_read_leaves_the_question_open(
         raise checkpoints.CheckpointError("the stored checkpoint of the audit trail is gone")
 
     monkeypatch.setattr(checkpoints, "stored", gone)
-    page = signed_in.post("/audit/verify/", follow=True).content.decode()
+    page = verified(signed_in)
     assert "Whether the record is complete cannot be told." in page
     assert "The chain is whole." not in page
 

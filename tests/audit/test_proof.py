@@ -23,7 +23,7 @@ from engine.trail import log, log_export, log_records, signed_note
 from engine.trail.log_records import Records
 from engine.trail.models import Cosignature, LogCheckpoint, Verification
 from tests.conftest import TestAccount, sign_in_browser
-from tests.support.answers import body, text
+from tests.support.answers import body, text, verified
 from tests.support.bare_verifier import verifier, verifier_runs
 from tests.support.log_records import GivenRecords
 from tests.support.policies import allow, document, person
@@ -51,12 +51,12 @@ def test_a_verification_goes_on_where_the_last_one_ended_unless_all_is_asked_for
     account: TestAccount, signed_in: Client
 ) -> None:
     note(account)
-    assert "The chain is whole." in text(signed_in.post("/audit/verify/", {"all": "on"}, follow=True))
+    assert "The chain is whole." in verified(signed_in, all="on")
     account.create_key()
-    page = text(signed_in.post("/audit/verify/", follow=True))
+    page = verified(signed_in)
     assert "The chain is whole." in page
     assert "were read by an earlier verification and not again." in page
-    assert "not again." not in text(signed_in.post("/audit/verify/", {"all": "on"}, follow=True))
+    assert "not again." not in verified(signed_in, all="on")
 
 
 def test_a_verification_that_is_at_it_shows_how_far_it_is_and_one_without_news_was_interrupted(

@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.server import ROOT, Server
 
+REGION = "eu-west-3"  # of this module alone: an alias is one key's, and other modules share the server
+
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 
 
@@ -21,7 +23,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_tutorial_leads_from_a_key_to_a_file_of_any_size(server: Server, tmp_path: Path) -> None:
-    kms = server.client()
+    kms = server.client(region=REGION)
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName="alias/my-kms-key", TargetKeyId=key_id)
     commands = [block for block in blocks("docs/tutorial.md", "sh") if "aws kms" in block]
@@ -29,7 +31,7 @@ def test_the_tutorial_leads_from_a_key_to_a_file_of_any_size(server: Server, tmp
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=tmp_path,
-        env=server.cli_environment(),
+        env={**server.cli_environment(), "AWS_DEFAULT_REGION": REGION},
         capture_output=True,
         text=True,
     )

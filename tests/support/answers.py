@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
+
+from django.test import Client
 
 
 def text(answer: Any) -> str:
@@ -19,3 +22,12 @@ def body(answer: Any) -> str:
 def joined(answer: Any) -> str:
     """The page's HTML with all white space as single spaces."""
     return " ".join(answer.content.decode().split())
+
+
+def verified(browser: Client, **values: str) -> str:
+    """The page Verify integrity when what was begun there has ended: the trail of all tests of this process may take more than a moment."""
+    page, until = text(browser.post("/audit/verify/", values, follow=True)), time.monotonic() + 60
+    while 'hx-trigger="every 1s"' in page and time.monotonic() < until:
+        time.sleep(0.1)
+        page = text(browser.get("/audit/verify/"))
+    return page

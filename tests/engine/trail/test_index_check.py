@@ -14,6 +14,7 @@ from django.test import Client
 
 from engine.trail import verification
 from tests.conftest import TestAccount
+from tests.support.answers import verified
 
 SENTENCE = "What events are looked up by said something else than the records; it was made anew from them."
 needs_journal = pytest.mark.skipif(
@@ -94,7 +95,7 @@ def test_what_is_searched_is_made_anew_with_it(account: TestAccount, signed_in: 
 def test_the_page_says_that_it_was_made_anew(account: TestAccount, signed_in: Client) -> None:
     created(account, arn_of(account))
     change(CHANGES["an event is gone"], account.account_id)
-    page = signed_in.post("/audit/verify/", {"all": "1"}, follow=True).content.decode()
+    page = verified(signed_in, all="on")
     assert SENTENCE in page
 
 
