@@ -297,6 +297,7 @@ def test_a_moment_before_the_record_begins_is_said(past: Past) -> None:
         page = answer.content.decode()
         assert "The record of this account begins" in page, address
         assert "The record tells of no" in page.replace("\n", " "), address
+        assert "(0)" not in main(page), address  # how many there were is not known
         assert answer.status_code == (404 if past.key_id in address else 200)
 
 
