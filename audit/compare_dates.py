@@ -76,9 +76,10 @@ def changes(
         old = then.get(key.arn)
         if old is key and key.deletion_date is None and key.valid_to is None:
             continue  # no call changed it, nor can time have done
-        if key.gone is not None or (old is not None and old.gone is not None):
-            if (old is not None and old.gone is None) is not (key.gone is None):
-                yield KeyChange(LISTED if key.gone is None else GONE, key)
+        was_gone, is_gone = old is not None and old.gone is not None, key.gone is not None
+        if was_gone or is_gone:
+            if old is not None and was_gone is not is_gone:
+                yield KeyChange(GONE if is_gone else LISTED, key)
             continue
         gone = key.state(after) == key_states.DELETED
         if old is None:

@@ -123,9 +123,8 @@ def _begin(link: Connection, facts: list[IndexedFields]) -> _Heads:
         link.execute("BEGIN")
         link.execute("SET LOCAL synchronous_commit TO off")
         heads = _hold(link.execute, facts)
-    _seen.update(
-        {account: sequence for account, (sequence, _digest) in heads.items()}
-    )  # nothing of this transaction yet
+    for account, (sequence, _digest) in heads.items():  # nothing of this transaction yet
+        _seen[account] = sequence
     return heads
 
 

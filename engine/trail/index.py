@@ -119,11 +119,18 @@ def _prepare(index: sqlite3.Connection) -> None:
         return
     with write_transaction(index):
         if index.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            for table in (*_TABLES, "position"):
-                index.execute(f"DROP TABLE IF EXISTS {table}")
-            for statement in _SCHEMA.split(";\n"):
-                index.execute(statement)
-            index.execute(f"PRAGMA user_version = {_VERSION}")
+            _create_tables(index)
+
+
+def _create_tables(index: sqlite3.Connection) -> None:
+    """In place of all that is in the file. Inside a transaction."""
+    sql = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'trigger', 'view') AND name NOT LIKE 'sqlite_%'"
+    for kind, name in index.execute(sql).fetchall():
+        quoted = name.replace('"', '""')
+        index.execute(f'DROP {kind} IF EXISTS "{quoted}"')
+    for statement in _SCHEMA.split(";\n"):
+        index.execute(statement)
+    index.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def catch_up(index: sqlite3.Connection, path: Path) -> None:
@@ -195,15 +202,10 @@ def make_anew(folder: Path) -> None:
     """Take the whole journal in once more, into tables that are new."""
     path = folder / "index.sqlite3"
     logger.warning("the index %s says something else than the records: it is made anew", path)
-    sql = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'trigger', 'view') AND name NOT LIKE 'sqlite_%'"
     try:
         index = _connection(path)
         with write_transaction(index):
-            for kind, name in index.execute(sql).fetchall():
-                quoted = name.replace('"', '""')
-                index.execute(f'DROP {kind} IF EXISTS "{quoted}"')
-            for statement in _SCHEMA.split(";\n"):
-                index.execute(statement)
+            _create_tables(index)
     except sqlite3.Error as reason:
         if not _is_damage(reason):
             raise

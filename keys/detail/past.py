@@ -65,12 +65,13 @@ TABS: dict[str, tuple[Any, Shown]] = {
     "grants": (_("Grants"), _grants),
     "access": (_("Access"), _access),
 }
-_TIMELINE = "timeline"  # of keys that readings alone tell of: the others' is one for all times
+# Of keys that readings alone tell of. The timeline of others is one for all times.
+_OBSERVED_TABS: dict[str, tuple[Any, Shown]] = {**TABS, "timeline": (_("Timeline"), _timeline)}
 _OBSERVED = ("crypto", "aliases", "tags")  # what readings tell of a key that no record tells of
 
 
 def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpResponse:
-    if tab not in TABS and tab != _TIMELINE:
+    if tab not in _OBSERVED_TABS:
         return only_present(request)
     context = {"key_id": key_id, "title": key_id, "tab": tab, "as_of": as_of}
     if as_of.moment is None:
@@ -83,11 +84,11 @@ def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpRes
     key = past.key
     if key is None:
         return render(request, "keys/detail/past.html", {**context, "unknown": True}, status=404)
-    if tab == _TIMELINE and not key.observed:
+    tabs = _OBSERVED_TABS if key.observed else TABS
+    if tab not in tabs:
         return only_present(request)
-    tabs = {**TABS, _TIMELINE: (_("Timeline"), _timeline)} if key.observed else TABS
     title = key.aliases[0] if key.aliases else key_id
-    told = not key.observed or tab == _TIMELINE or (tab in _OBSERVED and tab not in key.unknown and not key.gone)
+    told = not key.observed or tab == "timeline" or (tab in _OBSERVED and tab not in key.unknown and not key.gone)
     try:
         shown = tabs[tab][1](request, key, as_of) if told else {}
     except ClientError as error:

@@ -171,10 +171,9 @@ def observed_keys(request: ConsoleRequest, moment: datetime, key_id: str = "") -
     found = []
     for each_id in sorted({*listed, *differences}):
         row = listed.get(each_id)
-        usable = row if row is not None and row.readable and row.manager == "CUSTOMER" else None
         if row is not None and row.manager != "CUSTOMER":
             continue
-        at = row_at(usable, differences[each_id], moment)
+        at = row_at(row if row is not None and row.readable else None, differences[each_id], moment)
         if at is not None:
             found.append(at)
     return found

@@ -206,7 +206,7 @@ def write(
         }
         counts: Counter[tuple[str, str]] = Counter()
         compared = observed.follows(account_id)
-        gone = 0
+        gone = False
         for key_id, row in rows.items():
             known = present.get(key_id)
             if known is not None and known.change > change:
@@ -215,7 +215,7 @@ def write(
                 if known is not None:
                     if compared:
                         observed.keep_gone(place, known)
-                        gone += 1
+                        gone = True
                     counts.subtract(_counted(known))
                     known.delete()
                 continue

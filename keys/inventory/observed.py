@@ -105,29 +105,32 @@ def last_state(gone: ObservedChange) -> str:
     return str(json.loads(gone.facts)[GONE]["state"])
 
 
-def listed_again(key: InventoryKey | None, differences: Sequence[ObservedChange]) -> list[datetime]:
-    """When readings found a key in the list again that had left it. As for `row_at`."""
-    rows = [_kept_key(each) for each in differences if is_gone(each)]
-    if key is not None:
-        rows.append(key)
-    return [row.first_read for row in rows[1:] if row.first_read is not None]
-
-
-def row_at(key: InventoryKey | None, differences: Sequence[ObservedChange], moment: datetime) -> ObservedRow | None:
-    """What readings tell of a key around a moment: it may have left the list and come back. `key` is None where it is not listed now;
-    `differences` are all of the key, the oldest first."""
-    rows: list[ObservedRow] = []
+def _stays(key: InventoryKey | None, differences: Sequence[ObservedChange]) -> list[ObservedRow]:
+    """Each time that a key was in the list, the oldest first. `key` is None where it is not listed now; `differences` are all of the key, the
+    oldest first."""
+    stays: list[ObservedRow] = []
     since: list[ObservedChange] = []
     for each in differences:
         if is_gone(each):
-            rows.append(ObservedRow(_kept_key(each), since, each))
+            stays.append(ObservedRow(_kept_key(each), since, each))
             since = []
         else:
             since.append(each)
     if key is not None:
-        rows.append(ObservedRow(key, since))
-    begun = [row for row in rows if row.key.first_read is not None and row.key.first_read <= moment]
-    return begun[-1] if begun else next(iter(rows), None)
+        stays.append(ObservedRow(key, since))
+    return stays
+
+
+def listed_again(key: InventoryKey | None, differences: Sequence[ObservedChange]) -> list[datetime]:
+    """When readings found a key in the list again that had left it. As for `_stays`."""
+    return [each.key.first_read for each in _stays(key, differences)[1:] if each.key.first_read is not None]
+
+
+def row_at(key: InventoryKey | None, differences: Sequence[ObservedChange], moment: datetime) -> ObservedRow | None:
+    """What readings tell of a key around a moment: it may have left the list and come back. As for `_stays`."""
+    stays = _stays(key, differences)
+    begun = [each for each in stays if each.key.first_read is not None and each.key.first_read <= moment]
+    return begun[-1] if begun else next(iter(stays), None)
 
 
 @dataclass(frozen=True, slots=True)

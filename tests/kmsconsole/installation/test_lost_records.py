@@ -316,18 +316,22 @@ def test_a_database_that_is_older_than_the_trail_is_refused_and_what_it_lacks_is
     assert [event["eventName"] for event in found].count("AuditRecordsLost") == 1
 
 
-def test_on_postgresql_a_trail_that_was_rolled_back_is_refused_and_gone_on_with(
-    postgres: Postgres, tmp_path: Path
-) -> None:
-    import psycopg
-
-    url = postgres.database()
-    server = Server(tmp_path / "data", KMSCONSOLE_WORKERS="1", KMSCONSOLE_DATABASE_URL=url)
+@pytest.fixture
+def on_postgresql(postgres: Postgres, tmp_path: Path) -> Server:
+    """Stopped, with a trail of six records."""
+    server = Server(tmp_path / "data", KMSCONSOLE_WORKERS="1", KMSCONSOLE_DATABASE_URL=postgres.database())
     with server:
         server.client().create_key()
         for _ in range(5):
             server.client().list_keys()
-    with psycopg.connect(url) as database:
+    return server
+
+
+def test_on_postgresql_a_trail_that_was_rolled_back_is_refused_and_gone_on_with(on_postgresql: Server) -> None:
+    import psycopg
+
+    server = on_postgresql
+    with psycopg.connect(server.environment["KMSCONSOLE_DATABASE_URL"]) as database:
         database.execute("DELETE FROM trail_event WHERE sequence > 2")
         database.execute(
             "UPDATE trail_head SET sequence = 2, digest = (SELECT digest FROM trail_event WHERE sequence = 2)"
@@ -342,21 +346,15 @@ def test_on_postgresql_a_trail_that_was_rolled_back_is_refused_and_gone_on_with(
 
 
 def test_on_postgresql_a_trail_that_is_taken_away_while_a_server_runs_is_noticed_by_the_next_call_and_at_the_start(
-    postgres: Postgres, tmp_path: Path
+    on_postgresql: Server,
 ) -> None:
     import psycopg
 
-    url = postgres.database()
-    server = Server(tmp_path / "data", KMSCONSOLE_WORKERS="1", KMSCONSOLE_DATABASE_URL=url)
-    with server:
+    server = on_postgresql
+    with server:  # whose checkpoint is of all six
         kms = server.client()
-        kms.create_key()
-        for _ in range(5):
-            kms.list_keys()
-        server.stop()  # with a checkpoint of them all
-        server.start()
         kms.list_keys()
-        with psycopg.connect(url) as database:
+        with psycopg.connect(server.environment["KMSCONSOLE_DATABASE_URL"]) as database:
             for table in ("trail_resource", "trail_event", "trail_head", "trail_logcheckpoint"):
                 database.execute(f"DELETE FROM {table}")
         for call in (kms.list_keys, kms.create_key):
