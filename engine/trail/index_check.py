@@ -19,8 +19,10 @@ from django.utils.translation import gettext as _
 
 from engine.store import transaction
 from engine.trail import index, journal_reader, log_records, search_index, verify
+from engine.trail.groupcommit import TrailUnavailable
 from engine.trail.indexed_fields import IndexedFields
 from engine.trail.models import Event, Head, Resource
+from engine.trail.segment_archive import SegmentUnreachable
 
 _OF_DATABASE = ("event_id", "time", "region", "source", "name", "error", "user", "access_key", "role", "read_only")
 _BATCH = 2_000
@@ -29,11 +31,19 @@ _BATCH = 2_000
 def mend(read_all: bool) -> tuple[str, ...]:
     """Compare all of it, and make anew what differs; a sentence on each. Of a file journal only where every record is read.
 
-    Raises TrailUnavailable where a record cannot be read.
+    Raises SegmentUnreachable, and OSError where the index or a record cannot be read now.
     """
     if connection.vendor != "postgresql":
         folder = Path(settings.DATA) / "trail"
-        if not read_all or not journal_reader.exists(folder / "journal") or not _mend_index(folder):
+        if not read_all or not journal_reader.exists(folder / "journal"):
+            return ()
+        try:
+            made_anew = _mend_index(folder)
+        except SegmentUnreachable:
+            raise
+        except (sqlite3.Error, TrailUnavailable) as reason:  # locked, or removed meanwhile
+            raise OSError(f"what events are looked up by: {reason}") from reason
+        if not made_anew:
             return ()
         return (_("What events are looked up by said something else than the records; it was made anew from them."),)
     numbers = {account: _mend_columns(account) for account in Head.objects.values_list("account", flat=True)}

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
-from engine.trail import verification
+from engine.trail import index_check, verification
 from tests.conftest import TestAccount
 from tests.support.answers import verified
 
@@ -97,6 +97,19 @@ def test_the_page_says_that_it_was_made_anew(account: TestAccount, signed_in: Cl
     change(CHANGES["an event is gone"], account.account_id)
     page = verified(signed_in, all="on")
     assert SENTENCE in page
+
+
+@needs_journal
+def test_an_index_that_is_locked_leaves_the_question_open(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(_folder: Path) -> bool:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(index_check, "_differs", locked)
+    page = verified(signed_in, all="on")
+    assert "Whether the record is complete cannot be told." in page
+    assert "database is locked" in page
 
 
 IN_DATABASE = {
