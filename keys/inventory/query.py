@@ -122,12 +122,27 @@ class VisibleKeys(QuerySet[InventoryKey]):
         """Those whose alias, ID, description or tags hold every word, as far as this principal may read those."""
         if not words:
             return self
-        rows = self
         if not self.visibility.lists_aliases:
-            for word in words:
-                rows = rows.filter(Q(key_id__contains=word) | Q(description__icontains=word))
-            return rows
-        rows = self.readable(key_rows.TAGS)
+            return self._holding_but_in_tags(words)
+        whole = self.readable(key_rows.TAGS)._holding_anywhere(words, indexed=indexed)
+        if not self.visibility.denied_mask & key_rows.TAGS:
+            return whole
+        others = self.visibility.unreadable(self, key_rows.TAGS)._holding_but_in_tags(words)
+        if whole.query.is_empty():
+            return others
+        return self.filter(pk__in=whole.order_by().values("pk").union(others.order_by().values("pk")))
+
+    def _holding_but_in_tags(self, words: Sequence[str]) -> Self:
+        """For whose tags, or aliases, may not be read: the text that is searched has them in it."""
+        rows = self
+        for word in words:
+            held = Q(key_id__contains=word) | Q(description__icontains=word)
+            rows = rows.filter(held | Q(aliases__icontains=word) if self.visibility.lists_aliases else held)
+        return rows
+
+    def _holding_anywhere(self, words: Sequence[str], *, indexed: bool) -> Self:
+        """Of who may read alias and tags of each."""
+        rows = self
         long = [word for word in words if len(word) >= _TRIGRAM] if connection.vendor == "sqlite" else []
         found: list[int] | RawSQL | None = _few(long) if long else None
         if found is None and long and indexed:

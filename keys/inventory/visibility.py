@@ -37,10 +37,14 @@ class Visibility:
             return rows
         return rows.exclude(key_id__in=self._hidden(needs))
 
-    def undescribable_rows(self, rows: Keys) -> Keys:
-        if self.pk is None or not self.undescribable:
+    def unreadable(self, rows: Keys, needs: int) -> Keys:
+        """The rows of which something that `needs` names may not be read."""
+        if self.pk is None or not self.denied_mask & needs:
             return rows.none()
-        return rows.filter(key_id__in=self._hidden(key_rows.DESCRIBE))
+        return rows.filter(key_id__in=self._hidden(needs))
+
+    def undescribable_rows(self, rows: Keys) -> Keys:
+        return self.unreadable(rows, key_rows.DESCRIBE)
 
     def _hidden(self, needs: int) -> Any:
         """The IDs of the keys of which something that `needs` names may not be read, as a subquery."""

@@ -9,9 +9,13 @@ from playwright.sync_api import Page, expect
 
 
 def key_option(page: Page, alias: str) -> str:
-    """The words of the key picker's option for the key with this alias."""
-    labels = page.locator("select[name=KeyId] option").all_inner_texts()
-    return next(label for label in labels if label.startswith(alias))
+    """The words of the key picker's option for the key with this alias. It is searched: a picker offers the first few keys, and other modules
+    make keys on the shared server."""
+    with page.expect_response("**/keys/options/**"):
+        page.locator("#find").fill(alias)
+    option = page.locator("select[name=KeyId] option").filter(has_text=f"{alias} — ")
+    expect(option).to_have_count(1)
+    return option.inner_text()
 
 
 def until(page: Page, condition: str, argument: Any = None) -> None:

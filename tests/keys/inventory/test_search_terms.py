@@ -107,6 +107,36 @@ def test_facts_that_may_not_be_read_are_not_found_by(account: TestAccount) -> No
         assert client.get("/keys/", {"q": typed}).context["rows"] == [], typed
 
 
+def test_who_may_not_read_tags_finds_keys_by_all_that_it_may_read(account: TestAccount) -> None:
+    """A user of keys, as the wizard makes it, may describe them, and not list their tags."""
+    rest = allow(["kms:ListKeys", "kms:DescribeKey", "kms:ListAliases"])
+    blue = {**allow(["kms:ListResourceTags"]), "Condition": {"StringEquals": {"aws:ResourceTag/team": "blue"}}}
+    ann = person(account, "ann", document(rest, blue))
+    made = {}
+    for team in ("blue", "red"):
+        tags = [{"TagKey": "team", "TagValue": team}, {"TagKey": "payments", "TagValue": "yes"}]
+        made[team] = account.create_key(Description=f"Cards of {team}", Policy=trusting(account), Tags=tags)
+        for alias in (f"alias/first-{team}", f"alias/second-{team}"):
+            account.client().create_alias(AliasName=alias, TargetKeyId=made[team])
+    client = sign_in_browser(ann)
+    both = [made["blue"], made["red"]]
+    for typed, found in (
+        ("second-red", [made["red"]]),
+        ("first-blue", [made["blue"]]),
+        (made["red"][:13], [made["red"]]),
+        ("cards", both),
+        ("cards second", both),
+        ("CARDS red", [made["red"]]),
+        ("payments", [made["blue"]]),
+        ("red yes", []),
+        ("nothing of it", []),
+    ):
+        rows = client.get("/keys/", {"q": typed}).context["rows"]
+        assert sorted(row.key_id for row in rows) == sorted(found), typed
+        chosen = client.get("/keys/options/", {"find": typed}).context["choices"]
+        assert sorted(key_id for key_id, _words in chosen) == sorted(found), typed
+
+
 @given(st.text(max_size=80))
 def test_whatever_is_typed_is_understood_or_a_problem(typed: str) -> None:
     terms = search_terms.parse(typed)
