@@ -278,9 +278,11 @@ def sign_in_browser(user: TestUser) -> Any:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One real server for all tests of this process that speak over a socket and do not stop it."""
+    from tests.support import crowd
     from tests.support.server import Server
 
     with Server(tmp_path_factory.mktemp("server") / "data") as running:
+        crowd.make(running.client)
         yield running
 
 

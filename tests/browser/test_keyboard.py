@@ -243,6 +243,13 @@ def arn(page: Page) -> str:
     return page.locator(".facts dd", has_text="arn:aws:kms").locator("code").first.inner_text()
 
 
+def search_principals(page: Page, name: str) -> None:
+    """The step shows the first of them, which are more than one goes through by Tab."""
+    expect(page.locator("#q")).to_be_focused()
+    page.keyboard.type(name)
+    press(page, page.get_by_role("button", name="Search", exact=True))
+
+
 def test_a_key_is_made_from_the_first_step_to_finish(page: Page) -> None:
     content(page, "/keys/new/")
     tab_to(page, page.get_by_label("Symmetric", exact=False).first)
@@ -257,9 +264,11 @@ def test_a_key_is_made_from_the_first_step_to_finish(page: Page) -> None:
     expect(page.locator("#tag-more")).to_be_focused()
     press(page, page.get_by_role("button", name="Next"))
     page.wait_for_url("**/administrators/**")
+    search_principals(page, "admin")
     press(page, page.get_by_label("admin (user)"), "Space")
     press(page, page.get_by_role("button", name="Next"))
     page.wait_for_url("**/users/**")
+    search_principals(page, "admin")
     press(page, page.get_by_role("button", name="Next"))
     page.wait_for_url("**/policy/**")
     press(page, page.get_by_role("button", name="Next"))
