@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
+from engine import data_stack
 from kmsconsole import __version__
 from kmsconsole.installation.datafolder import DataFolderError
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given[1:2] = [name if name.startswith("-") else name.replace("-", "_") for name in given[1:2]]  # `xks-proxy`
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kmsconsole.settings")
     try:
-        execute_from_command_line(given)
+        data_stack.run(execute_from_command_line, given)
     except DataFolderError as reason:
         sys.exit(f"kmsconsole: {reason}")
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import connection as database
 
+from engine import data_stack
 from engine.trail import search_index, survey
 from engine.trail.event_search import Answer, Record, Search
 from engine.trail.query import EventStore, event_store
@@ -103,7 +104,7 @@ def bring_up_to_date(account_id: str) -> int:
         return left
     left = search_index.catch_up(_folder(), store, account_id, INDEX_SECONDS, INDEX_SECONDS)
     if left > search_index.BATCH and _indexing.acquire(blocking=False):
-        threading.Thread(target=_index, args=(account_id,), name="search-index", daemon=True).start()
+        threading.Thread(target=data_stack.run, args=(_index, account_id), name="search-index", daemon=True).start()
     return left
 
 

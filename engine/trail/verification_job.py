@@ -12,7 +12,7 @@ from typing import Any
 from django.db import DatabaseError, connections
 from django.utils import translation
 
-from engine import clock
+from engine import clock, data_stack
 from engine.store import transaction
 from engine.trail import verification
 from engine.trail.checkpoints import CheckpointError
@@ -45,7 +45,10 @@ def start(*, read_all: bool) -> Verification:
             return job
         job = _begin()
     thread = threading.Thread(
-        target=_in_thread, args=(job, read_all, translation.get_language()), daemon=True, name="verification"
+        target=data_stack.run,
+        args=(_in_thread, job, read_all, translation.get_language()),
+        daemon=True,
+        name="verification",
     )
     thread.start()
     thread.join(_AT_ONCE)

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from console.request import ConsoleRequest
+from engine.public import data_stack
 from keys import leases, service, viewer
 from keys.endpoints import diagnosis
 from keys.inventory import inventory
@@ -134,7 +135,8 @@ def work(request: ConsoleRequest, job: BulkJob) -> None:
         leases.release(lease)
         raise
     if more:
-        threading.Thread(target=_continue_in_thread, args=(kms, job, lease), daemon=True, name=f"bulk {job.pk}").start()
+        working = (_continue_in_thread, kms, job, lease)
+        threading.Thread(target=data_stack.run, args=working, daemon=True, name=f"bulk {job.pk}").start()
     else:
         leases.release(lease)
     inventory.mark_outdated(request)

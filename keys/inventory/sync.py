@@ -23,7 +23,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from console import aws_calls
-from engine.public import clock, last_uses
+from engine.public import clock, data_stack, last_uses
 from engine.public.transport import by_itself
 from keys import leases, service
 from keys.endpoints import diagnosis
@@ -109,7 +109,10 @@ class InventorySync:
             while self._done(step, lease):
                 if time.monotonic() > end:
                     threading.Thread(
-                        target=self._continue_in_thread, args=(step, lease), daemon=True, name="inventory"
+                        target=data_stack.run,
+                        args=(self._continue_in_thread, step, lease),
+                        daemon=True,
+                        name="inventory",
                     ).start()
                     return
         except leases.LeaseLost:

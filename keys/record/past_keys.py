@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from django.db import connections
 
 from console.request import ConsoleRequest
+from engine.public import data_stack
 from keys import service
 from keys.inventory import inventory
 from keys.record import events, history, key_states, observed_keys, snapshots
@@ -131,8 +132,8 @@ def _wait_for(where: Place, earlier: Earlier | None, many: history.ManyChanges, 
         being = _being_replayed.get(place)
         if being is None:
             being = _being_replayed[place] = Replaying(many.number)
-            given = (where, earlier, many.begins, prepare, being)
-            threading.Thread(target=_replay_in_thread, args=given, daemon=True, name="past keys").start()
+            given = (_replay_in_thread, where, earlier, many.begins, prepare, being)
+            threading.Thread(target=data_stack.run, args=given, daemon=True, name="past keys").start()
     being.over.wait(_WAITS)
     kept = _replayed.get(where)
     if kept is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from asgiref.wsgi import WsgiToAsgiInstance
 
-from engine import service
+from engine import data_stack, service
 from engine.remembered import Remembered
 from engine.wire.http import MAX_BODY, HttpRequest
 from engine.wire.recognise import is_aws_request
@@ -76,11 +76,11 @@ class Application:
                     secure=scope["scheme"] == "https",
                 )
                 threads = self._devices if DEVICE in scope.get("extensions", ()) else self._threads
-                response = await loop.run_in_executor(threads, service.handle, request)
+                response = await loop.run_in_executor(threads, data_stack.run, service.handle, request)
                 await answer.whole(response.status, response.headers, response.body)
             elif whole:
                 threads = self._health if path == "/healthz" else self._threads
-                await loop.run_in_executor(threads, self._run, scope, body, answer)
+                await loop.run_in_executor(threads, data_stack.run, self._run, scope, body, answer)
             else:
                 await answer.whole(413, [], b"")
 
