@@ -46,7 +46,12 @@ def sentence(error: ClientError) -> str:
 
 
 def denied(error: ClientError) -> bool:
-    return str(error.response["Error"]["Code"]).startswith("AccessDenied")
+    return is_denial(str(error.response["Error"]["Code"]))
+
+
+def is_denial(sentence: str) -> bool:
+    """Whether an error's code, or its `sentence`, says that a permission is missing."""
+    return sentence.startswith("AccessDenied")
 
 
 def unknown_operation(error: ClientError) -> bool:

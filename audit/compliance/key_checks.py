@@ -15,7 +15,7 @@ from audit.compliance.results import Examined, Finding, Findings, Words
 from console import moments
 from console.request import ConsoleRequest, kept
 from keys import service
-from keys.inventory import inventory, key_rows
+from keys.inventory import inventory, key_rows, reads
 from keys.inventory.inventory import VisibleKeys
 
 if TYPE_CHECKING:
@@ -49,12 +49,11 @@ class KeyFindings(Findings):
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Which keys a check is about, which of them fail, and of which the endpoint does not tell it; `needs` as `examine` has it."""
+    """Which keys a check is about, and which of them fail; `needs` as `examine` has it."""
 
     applies: Q
     fails: Q
     needs: int = 0
-    untold: Q | None = None
 
 
 def _questions(request: ConsoleRequest) -> dict[str, _Question]:
@@ -63,15 +62,15 @@ def _questions(request: ConsoleRequest) -> dict[str, _Question]:
     soon = service.now(request) + timedelta(days=EXPIRES_DAYS)
     since = service.now(request) - timedelta(days=UNUSED_DAYS)
     return {
-        "rotation": _Question(rotates, Q(rotation="off"), key_rows.ROTATION, Q(rotation="")),
-        "public": _Question(stays, Q(public="yes"), key_rows.POLICY, Q(public="")),
+        "rotation": _Question(rotates, Q(rotation="off"), reads.ROTATION),
+        "public": _Question(stays, Q(public="yes"), reads.POLICY),
         "owner": _Question(stays, ~Q(manager=MANAGER)),  # tags are in a table of their own
         "deletion": _Question(Q(manager=MANAGER), Q(state__in=_NEVER)),
         "expiry": _Question(Q(origin="EXTERNAL") & stays, Q(valid_to__lte=soon)),
         "unused": _Question(
             Q(state="Enabled") & ~Q(created__gte=since),
             Q(last_used__isnull=True) | Q(last_used__lt=since),
-            key_rows.LAST_USE,
+            reads.LAST_USE,
         ),
     }
 
@@ -82,7 +81,7 @@ def count_together(request: ConsoleRequest) -> None:
 
 
 def _numbers(request: ConsoleRequest, asked: str) -> dict[str, int]:
-    """For a question, by its name: how many keys it is about, and with `…_fails`, `…_untold` how many of them fail and are not told."""
+    """For a question, by its name: how many keys it is about, and with `…_fails` how many of them fail."""
     found: dict[str, int] = kept(request).setdefault("compliance_numbers", {})
     if asked not in found:
         rows, counted = customer_keys(request).order_by(), inventory.combination_counts(request)
@@ -98,8 +97,6 @@ def _counted(
     """What is about facets alone comes from the kept counts of their combinations, where this reader sees all keys: there are a few dozen
     however many the keys. The rest, a date, is counted in an index, of the keys that the question is about."""
     parts = {"": question.applies, "_fails": question.applies & question.fails}
-    if question.untold is not None:
-        parts["_untold"] = question.applies & question.untold
     found, others = {}, {}
     for part, each in parts.items():
         if counted is not None and _of_facets(each):
@@ -149,19 +146,10 @@ def _has(asked: Any, values: dict[str, str]) -> bool:
 def _examine(request: ConsoleRequest, name: str, fact: Callable[[Row], Words]) -> Examined:
     question, rows = _questions(request)[name], customer_keys(request)
     if rows.visibility.denied_mask & question.needs:  # something is hidden of some keys: they are counted apart
-        found = examine(request, question.applies, lambda each: each.filter(question.fails), fact, question.needs)
-        untold = 0
-        if question.untold is not None:
-            untold = rows.filter(question.applies).readable(question.needs).filter(question.untold).count()
-    else:
-        numbers = _numbers(request, name)
-        failing = KeyFindings(rows.filter(question.applies & question.fails), fact, numbers[f"{name}_fails"])
-        found = Examined(numbers[name], failing, tuple(not_read(request)))
-        untold = numbers.get(f"{name}_untold", 0)
-    if not untold:
-        return found
-    told = Words(gettext_noop("The endpoint does not tell it of %(number)d keys."), {"number": untold})
-    return Examined(found.number, found.failing, (*found.unknown, told))
+        return examine(request, question.applies, lambda each: each.filter(question.fails), fact, question.needs)
+    numbers = _numbers(request, name)
+    failing = KeyFindings(rows.filter(question.applies & question.fails), fact, numbers[f"{name}_fails"])
+    return Examined(numbers[name], failing, tuple(not_read(request)))
 
 
 def examine(
@@ -172,7 +160,7 @@ def examine(
     needs: int = 0,
 ) -> Examined:
     """The customer managed keys that a check is about (`applies`) and those of them that fail it; `needs`: what it must read of them beyond
-    describing (bits of keys.inventory.key_rows)."""
+    describing (bits of keys.inventory.reads)."""
     about = customer_keys(request).filter(applies)
     number, readable = about.count(), about
     unknown = list(not_read(request))
@@ -182,7 +170,8 @@ def examine(
     else:
         unreadable = 0
     if unreadable:
-        unknown.append(Words(NOT_READABLE, {"number": unreadable}))
+        text = NOT_READABLE if service.backend(request).embedded else NOT_TOLD
+        unknown.append(Words(text, {"number": unreadable}))
     return Examined(number, KeyFindings(fails(readable), fact), tuple(unknown))
 
 
@@ -204,6 +193,7 @@ def not_read(request: ConsoleRequest) -> Sequence[Words]:
 
 
 NOT_READABLE = gettext_noop("%(number)d keys could not be looked at: what the check is about may not be read of them.")
+NOT_TOLD = gettext_noop("The endpoint does not tell it of %(number)d keys.")
 
 
 def rotation(request: ConsoleRequest) -> Examined:
@@ -233,7 +223,7 @@ def material_expires(request: ConsoleRequest) -> Examined:
 
 
 def unused_keys(request: ConsoleRequest) -> Examined:
-    found = _examine(
+    return _examine(
         request,
         "unused",
         lambda row: (
@@ -242,12 +232,6 @@ def unused_keys(request: ConsoleRequest) -> Examined:
             else Words(gettext_noop("No use of it is recorded."))
         ),
     )
-    if not found.number or service.backend(request).embedded:
-        return found
-    if customer_keys(request).readable(key_rows.LAST_USE).filter(last_used__isnull=False).exists():
-        return found
-    told = Words(gettext_noop("This endpoint tells the last use of no key."))
-    return Examined(found.number, Findings(), (*found.unknown, told))
 
 
 def owner_tag(request: ConsoleRequest) -> Examined:
@@ -260,8 +244,8 @@ def owner_tag(request: ConsoleRequest) -> Examined:
         return Words(gettext_noop("It has no tag “owner”."))
 
     about = customer_keys(request).filter(stays)
-    if about.visibility.denied_mask & key_rows.TAGS:
-        return examine(request, stays, without, fact, key_rows.TAGS)
+    if about.visibility.denied_mask & reads.TAGS:
+        return examine(request, stays, without, fact, reads.TAGS)
     number = _numbers(request, "owner")["owner"]
     failing = KeyFindings(without(about), fact, number - about.tagged_any(OWNER).count())
     return Examined(number, failing, tuple(not_read(request)))

@@ -23,7 +23,7 @@ from audit.compliance import key_checks
 from audit.compliance.results import Examined, Words
 from console.request import ConsoleRequest
 from keys import service
-from keys.inventory import key_rows
+from keys.inventory import reads
 from keys.inventory.inventory import VisibleKeys
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ FIELDS: dict[str, tuple[str, str, int]] = {
     "alias": (_TEXT, "alias", 0),
     "description": (_TEXT, "description", 0),
     "custom_key_store": (_TEXT, "custom_key_store", 0),
-    "rotation": (_TEXT, "rotation", key_rows.ROTATION),
-    "public": (_TEXT, "public", key_rows.POLICY),
+    "rotation": (_TEXT, "rotation", reads.ROTATION),
+    "public": (_TEXT, "public", reads.POLICY),
     "created": (_TIME, "created", 0),
     "deletion_date": (_TIME, "deletion_date", 0),
     "material_expires": (_TIME, "valid_to", 0),
-    "next_rotation": (_TIME, "next_rotation", key_rows.ROTATION),
-    "last_used": (_TIME, "last_used", key_rows.LAST_USE),
+    "next_rotation": (_TIME, "next_rotation", reads.ROTATION),
+    "last_used": (_TIME, "last_used", reads.LAST_USE),
 }
 # Operator → the kinds of fields that it takes, and of what type its value is (None: it takes none).
 OPERATORS: dict[str, tuple[frozenset[str], type | None]] = {
@@ -90,7 +90,7 @@ class KeyCondition:
 
     @property
     def needs(self) -> int:
-        return key_rows.TAGS if self.field.startswith("tag:") else FIELDS[self.field][2]
+        return reads.TAGS if self.field.startswith("tag:") else FIELDS[self.field][2]
 
     def __str__(self) -> str:
         if self.value is None:
@@ -155,12 +155,17 @@ class OwnCheck:
     def examine(self, request: ConsoleRequest) -> Examined:
         now = service.now(request)
         rows = key_checks.customer_keys(request)
-        needs = 0
-        for each in (*self.applies, *self.requires):
-            needs |= each.needs
-        applies = Q()
+        applies, applies_needs = Q(), 0
         for each in self.applies:
             applies &= each.holds(rows, now)
+            applies_needs |= each.needs
+        needs = applies_needs
+        for each in self.requires:
+            needs |= each.needs
+        if (
+            rows.visibility.denied_mask & applies_needs
+        ):  # of which it is not known whether they are meant: they count as not looked at
+            applies |= Q(pk__in=rows.unreadable(applies_needs).order_by().values("pk"))
 
         def failing(about: VisibleKeys) -> VisibleKeys:
             holds = Q()

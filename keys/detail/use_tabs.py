@@ -100,6 +100,7 @@ def impact(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, 
         "whole": events.whole if events else True,
         "key_aliases": aliases or [],
         "key_grants": grants or [],
-        "reading_problems": [each for each in (aliases_problem, grants_problem) if each],
+        "key_aliases_problem": aliases_problem,
+        "key_grants_problem": grants_problem,
         "replicas": key.get("MultiRegionConfiguration", {}).get("ReplicaKeys", []),
     }

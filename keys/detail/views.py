@@ -129,9 +129,9 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
     aliases, names_problem = optional(lambda: _aliases(request, kms, key)["aliases"])
     loaded, problem = optional(lambda: TABS[tab].load(request, kms, key))
     last_use, last_use_problem = optional(lambda: use_tabs.last_use(request, kms, key))
-    rotation = None
+    rotation, rotation_unread = None, ""
     if key["KeySpec"] == "SYMMETRIC_DEFAULT" and key["Origin"] == "AWS_KMS" and key["KeyManager"] != "AWS":
-        rotation, _problem = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
+        rotation, rotation_unread = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
     names = [alias["AliasName"].removeprefix("alias/") for alias in aliases or []]
     return render(
         request,
@@ -152,6 +152,7 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
             "last_use": last_use,
             "last_use_problem": last_use_problem,
             "rotation": rotation,
+            "rotation_unread": rotation_unread,
             "uses": _uses(key),
             "waiting": deletion.waiting(request, key["KeyId"]),
             **(loaded or {}),

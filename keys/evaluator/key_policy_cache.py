@@ -196,7 +196,7 @@ def _views_of(
     return [view for _stamp, view in kept.values()], waiting
 
 
-_VIEW_COLUMNS = ("key_id", "arn", "spec", "usage", "origin", "regionality", "tags", "aliases")
+_VIEW_COLUMNS = ("key_id", "arn", "spec", "usage", "origin", "regionality", "tags", "aliases", "unread")
 
 
 def _view(row: Row, kept: CachedKeyPolicy) -> KeyView:

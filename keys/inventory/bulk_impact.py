@@ -10,7 +10,8 @@ from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import service
 from keys.detail import usage, use_tabs
-from keys.inventory import inventory
+from keys.inventory import inventory, reads, untold
+from keys.inventory.untold import Untold
 from keys.record import key_events
 
 # Keys of one deletion whose users are read from the record, one LookupEvents each. Of the others the list's own last use is taken.
@@ -31,7 +32,9 @@ class Impact:
     recent: bool
     users: tuple[str, ...] | None
     whole: bool = True
-    problem: str = ""
+    use_problem: str = ""
+    users_problem: str = ""
+    aliases_untold: Untold | None = None
 
 
 def of_keys(request: ConsoleRequest, key_ids: list[str]) -> dict[str, Impact]:
@@ -51,17 +54,18 @@ def _of_key(
 ) -> Impact:
     """`listed`: whether the list knows the last use of every key (at the embedded engine)."""
     last_used: datetime | None = row.last_used if row is not None else None
-    known, problem = listed and row is not None, ""
+    known, use_problem, users_problem = listed and row is not None, "", ""
+    if row is not None and (untold_use := untold.of_row(request, row, reads.LAST_USE)):
+        known, use_problem = False, untold_use.why
     users: tuple[str, ...] | None = None
     whole = True
     if read:
-        used, problem = optional(lambda: use_tabs.last_use(request, kms, {"KeyId": key_id}))
-        known = not problem
+        used, use_problem = optional(lambda: use_tabs.last_use(request, kms, {"KeyId": key_id}))
+        known = not use_problem
         last_used = used.when if used is not None else last_used
     if read and row is not None:
         since = now - timedelta(days=use_tabs.IMPACT_DAYS)
-        events, events_problem = optional(lambda: key_events.of_key(request, row.arn, since=since, most=_EVENTS))
-        problem = problem or events_problem
+        events, users_problem = optional(lambda: key_events.of_key(request, row.arn, since=since, most=_EVENTS))
         if events is not None:
             users = tuple(
                 share.name for share in usage.shares(events.found, lambda event: event.principal) if share.done
@@ -70,4 +74,7 @@ def _of_key(
     recent = not known or (last_used is not None and now - last_used < timedelta(days=use_tabs.RECENT_DAYS))
     aliases = tuple(row.aliases) if row is not None else ()
     name = row.alias if row is not None and row.alias else key_id
-    return Impact(key_id, name, aliases, last_used, known, recent, users, whole, problem)
+    aliases_untold = untold.of_row(request, row, reads.ALIASES) if row is not None else None
+    return Impact(
+        key_id, name, aliases, last_used, known, recent, users, whole, use_problem, users_problem, aliases_untold
+    )

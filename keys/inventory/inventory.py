@@ -20,13 +20,14 @@ from django.db.models.functions import Substr
 from console.request import ConsoleRequest, kept
 from engine.public import database
 from keys import leases, service
-from keys.inventory import key_rows, query, sync, visibility
+from keys.inventory import key_rows, query, reads, sync, visibility
 from keys.inventory.models import InventoryCount, InventoryKey, ObservedChange, SyncState
 from keys.inventory.observed import ObservedRow as ObservedRow  # the past is told by it
 from keys.inventory.observed import is_gone as is_gone
 from keys.inventory.observed import last_state as last_state
 from keys.inventory.observed import listed_again, row_at
 from keys.inventory.query import VisibleKeys as VisibleKeys  # lists are typed by it
+from keys.inventory.query import needs_of as needs_of
 
 if TYPE_CHECKING:
     Row = InventoryKey  # for the types of who is given rows; the model itself stays behind this door
@@ -46,19 +47,20 @@ def sync_in_request(request: ConsoleRequest) -> None:
     kms.list_keys(Limit=1)
     seen_with = visibility.of_request(request)
     try:
-        sync.InventorySync(kms, **place(request), embedded=service.backend(request).embedded).run(seen_with.pk)
+        sync.InventorySync(kms, **place(request), embedded=service.backend(request).embedded).run(seen_with)
     except OperationalError as error:
         if not database.busy(error):
             raise
     kept(request)["inventory_synced"] = True
-    progress(request)  # as of now, before anything is counted
+    now = progress(request)  # as of now, before anything is counted
+    visibility.after_reading(request, complete=now is None or now.started is None)
 
 
 def synced_keys(request: ConsoleRequest) -> VisibleKeys:
     """The keys that this principal may describe, as of now, or as far as they are read yet (`progress`): `sync_in_request`, then a query.
     Raises ClientError if it may not list keys."""
     sync_in_request(request)
-    return _keys(request).readable(key_rows.DESCRIBE)
+    return _keys(request).readable(reads.DESCRIBE)
 
 
 def undescribable_keys(request: ConsoleRequest) -> VisibleKeys:
@@ -102,16 +104,18 @@ def _progress(request: ConsoleRequest) -> SyncState | None:
 
 
 def combination_counts(request: ConsoleRequest) -> list[tuple[dict[str, str], int]] | None:
-    """The kept counts of keys by their facet values; None for who may not read everything, and so has to count what it may."""
-    if visibility.of_request(request).denied_mask:
+    """The kept counts of keys by their facet values; None for who may not read everything, and so has to count what it may. What another
+    endpoint does not tell is "" in them; keys that it may only list are left out."""
+    if visibility.of_request(request).hides:
         return None
     rows = InventoryCount.objects.filter(**place(request), facet=key_rows.FACET_COMBINATION)
-    return [(key_rows.combination_values(value), number) for value, number in rows.values_list("value", "number")]
+    found = [(key_rows.combination_values(value), number) for value, number in rows.values_list("value", "number")]
+    return [(values, number) for values, number in found if values["state"] or service.backend(request).embedded]
 
 
 def tag_counts(request: ConsoleRequest, manager: str, most: int) -> list[tuple[str, str, int]] | None:
     """(name, value, number) of the most frequent tags; None as for `combination_counts`."""
-    if visibility.of_request(request).denied_mask:
+    if visibility.of_request(request).hides:
         return None
     counts = InventoryCount.objects.filter(**place(request), facet=key_rows.TAG, value__startswith=f"{manager}\x1f")
     rows = counts.order_by("-number", "value").values_list("value", "number")[:most]
@@ -130,7 +134,7 @@ def tags_holding(
     request: ConsoleRequest, manager: str, text: str, first: int, most: int
 ) -> list[tuple[str, str, int]] | None:
     """(name, value, number) of the tags whose key or value holds the text, in their order; None as for `combination_counts`."""
-    if visibility.of_request(request).denied_mask:
+    if visibility.of_request(request).hides:
         return None
     counts = InventoryCount.objects.filter(**place(request), facet=key_rows.TAG, value__startswith=f"{manager}\x1f")
     if text:
@@ -213,7 +217,8 @@ def describe_rows(request: ConsoleRequest, rows: list[InventoryKey]) -> list[Inv
                 if error.response["Error"]["Code"] in ("NotFoundException", "NotFound"):
                     continue
                 raise
-            row = visibility.masked(row, key_rows.ALL, aliases=seen_with.lists_aliases)
+            row = visibility.masked(row, reads.ALL, seen_with)
+            row.refusals = {**(row.refusals or {}), reads.action(reads.DESCRIBE): service.sentence(error)}
         described.append(row)
     return described
 

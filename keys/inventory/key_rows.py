@@ -12,6 +12,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from django.db import transaction
 from django.db.models import F
@@ -21,19 +22,18 @@ from engine.public.condition_keys import says_who
 from keys import service
 from keys.inventory import observed
 from keys.inventory.models import InventoryCount, InventoryKey, InventoryTag
+from keys.inventory.reads import ALIASES, ALL, DESCRIBE, FACET_NEEDS, LAST_USE, POLICY, ROTATION, TAGS, action
 
 # The facets, of which each combination of values is counted; each is a column of the inventory.
 FACET_COLUMNS = ("manager", "state", "kind", "spec", "usage", "origin", "regionality", "rotation", "public")
 # What InventoryCount counts.
-FACET_COMBINATION, TAG = "facet_combination", "tag"
-READS = ("DescribeKey", "ListResourceTags", "GetKeyRotationStatus", "GetKeyPolicy", "GetKeyLastUsage")
-DESCRIBE, TAGS, ROTATION, POLICY, LAST_USE = (1 << number for number in range(len(READS)))
-ALL = (1 << len(READS)) - 1
+FACET_COMBINATION, TAG, UNREAD = "facet_combination", "tag", "unread"
 _ORDERED = 96  # characters of a text that the list sorts by
 _SEPARATOR = "\x1f"
 _NOT_THERE = ("NotFoundException", "NotFound")
 _NOT_OFFERED = ("UnsupportedOperationException", "KMSInvalidStateException")
-_not_offered: dict[tuple[str, str], float] = {}  # (endpoint, method) it was found not to know → when to ask again
+# (endpoint, operation) that it was found not to know → when to ask again, and what it answered
+_not_offered: dict[tuple[str, str], tuple[float, str]] = {}
 _ASK_AGAIN = 600  # seconds
 _MOST_NOT_OFFERED = 1_000
 
@@ -45,18 +45,25 @@ def read(
 ) -> Columns | None:
     """The columns of one key that the caller may read; None when it is gone.
 
-    What is refused is not among the columns: another principal may know it. An embedded key (`embedded`) that could not be read whole is
-    stale at once, for whoever may read it next; its last use comes from the trail instead of a call for each key. Raises ClientError
+    What is not told is not among the columns: another principal may know it, and earlier readings did. It is in `unread`, and why in
+    `refusals`: but whom the embedded engine refuses is nobody else's business. An embedded key (`embedded`) that could not be read whole
+    is stale at once, for whoever may read it next; its last use comes from the trail instead of a call for each key. Raises ClientError
     for what is neither a refusal nor a missing key.
     """
     read_at = timezone.now()
+    details = _KeyDetails(kms, key_id, embedded=embedded)
     try:
         metadata = kms.describe_key(KeyId=key_id)["KeyMetadata"]
     except ClientError as error:
         if error.response["Error"]["Code"] in _NOT_THERE:
             return None
         if service.denied(error):
-            return {"stale_at": timezone.now() if embedded else None}
+            details.refuse(DESCRIBE, service.sentence(error), denied=True)
+            details.unread = ALL if aliases is not None else ALL | ALIASES
+            found: Columns = {"stale_at": timezone.now() if embedded else None}
+            if aliases is not None:
+                details.aliases(found, aliases)
+            return found | details.untold()
         raise
     configuration = metadata.get("MultiRegionConfiguration") or {}
     spec = metadata.get("KeySpec", metadata.get("CustomerMasterKeySpec", ""))
@@ -77,11 +84,10 @@ def read(
         "readable": True,
         "read_at": read_at,
     }
-    details = _KeyDetails(kms, key_id)
     details.aliases(row, aliases)
     details.tags(row)
     details.policy(row)
-    details.rotation(row, rotates=spec == "SYMMETRIC_DEFAULT" and metadata.get("Origin") == "AWS_KMS")
+    details.rotation(row, rotates=rotates(spec, row["origin"]))
     if not embedded:
         details.last_use(row)
     moments = [metadata.get("DeletionDate"), metadata.get("ValidTo"), row.get("next_rotation")]
@@ -90,38 +96,56 @@ def read(
     if embedded and details.refused:
         moments.append(timezone.now())
     row["stale_at"] = min((moment for moment in moments if moment is not None), default=None)
-    return row
+    return row | details.untold()
+
+
+def rotates(spec: str, origin: str) -> bool:
+    """Whether such a key may have automatic rotation; of others nothing is asked, and they have none."""
+    return spec == "SYMMETRIC_DEFAULT" and origin == "AWS_KMS"
 
 
 class _KeyDetails:
-    """What hangs on a key besides its metadata, each part with a permission of its own; `refused` says whether any was."""
+    """What hangs on a key besides its metadata, each part with a permission of its own. `unread`: bits of what was not told; `refused` says
+    whether any of it was denied."""
 
-    def __init__(self, kms: Any, key_id: str) -> None:
-        self.kms, self.key_id, self.refused = kms, key_id, False
+    def __init__(self, kms: Any, key_id: str, *, embedded: bool) -> None:
+        self.kms, self.key_id, self.embedded = kms, key_id, embedded
+        self.unread, self.refused = 0, False
+        self.refusals: dict[str, str] = {}
 
-    def _ask(self, operation: str, otherwise: Any, **parameters: Any) -> Any:
-        """The answer; `otherwise` where the endpoint has no such thing; None where it is refused."""
+    def untold(self) -> Columns:
+        return {"unread": self.unread, "refusals": self.refusals or None}
+
+    def refuse(self, bit: int, sentence: str, *, denied: bool) -> None:
+        self.unread |= bit
+        self.refused = self.refused or denied
+        if not (self.embedded and denied):
+            self.refusals[action(bit)] = sentence
+
+    def _ask(self, bit: int, **parameters: Any) -> Any:
+        """The answer; None where it is not told."""
+        operation = xform_name(action(bit))
         asked = (self.kms.meta.endpoint_url, operation)
-        if _not_offered.get(asked, 0.0) > time.monotonic():
-            return otherwise
-        try:
-            return getattr(self.kms, operation)(KeyId=self.key_id, **parameters)
-        except ClientError as error:
-            if service.denied(error):
-                self.refused = True
-                return None
-            if service.unknown_operation(error):
-                if len(_not_offered) >= _MOST_NOT_OFFERED:
-                    _not_offered.clear()
-                _not_offered[asked] = time.monotonic() + _ASK_AGAIN  # not for every key, nor never again
-                return otherwise
-            if error.response["Error"]["Code"] in (*_NOT_OFFERED, *_NOT_THERE):
-                return otherwise
-            raise
+        until, sentence = _not_offered.get(asked, (0.0, ""))
+        denied = False
+        if until <= time.monotonic():
+            try:
+                return getattr(self.kms, operation)(KeyId=self.key_id, **parameters)
+            except ClientError as error:
+                sentence, denied = service.sentence(error), service.denied(error)
+                if service.unknown_operation(error):
+                    if len(_not_offered) >= _MOST_NOT_OFFERED:
+                        _not_offered.clear()
+                    # Not for every key, nor never again.
+                    _not_offered[asked] = time.monotonic() + _ASK_AGAIN, sentence
+                elif not denied and error.response["Error"]["Code"] not in (*_NOT_OFFERED, *_NOT_THERE):
+                    raise
+        self.refuse(bit, sentence, denied=denied)
+        return None
 
     def aliases(self, row: Columns, known: list[str] | None) -> None:
         if known is None:
-            listed = self._ask("list_aliases", {"Aliases": []}, Limit=100)
+            listed = self._ask(ALIASES, Limit=100)
             if listed is None:
                 return
             known = [alias["AliasName"] for alias in listed["Aliases"]]
@@ -129,25 +153,31 @@ class _KeyDetails:
         row.update(alias=names[0] if names else "", aliases=names, has_alias=bool(names))
 
     def tags(self, row: Columns) -> None:
-        listed = self._ask("list_resource_tags", {"Tags": []})
+        listed = self._ask(TAGS)
         if listed is not None:
             row["tags"] = {tag.get("TagKey", ""): tag.get("TagValue", "") for tag in listed["Tags"]}
 
     def policy(self, row: Columns) -> None:
-        found = self._ask("get_key_policy", {"Policy": ""}, PolicyName="default")
-        if found is not None:
-            text = found["Policy"]
-            row["public"] = ("yes" if allows_anyone(text) else "no") if text else ""
+        found = self._ask(POLICY, PolicyName="default")
+        if found is not None and not found["Policy"]:
+            self.unread |= POLICY
+        elif found is not None:
+            row["public"] = "yes" if allows_anyone(found["Policy"]) else "no"
 
     def rotation(self, row: Columns, *, rotates: bool) -> None:
-        found = self._ask("get_key_rotation_status", {}) if rotates else {}
-        if found is not None:
-            on = found.get("KeyRotationEnabled")
-            row["rotation"] = f"{found.get('RotationPeriodInDays', 365)} days" if on else ("off" if on is False else "")
+        if not rotates:
+            row.update(rotation="", next_rotation=None)
+            return
+        found = self._ask(ROTATION)
+        if found is not None and "KeyRotationEnabled" not in found:
+            self.unread |= ROTATION
+        elif found is not None:
+            on = found["KeyRotationEnabled"]
+            row["rotation"] = f"{found.get('RotationPeriodInDays', 365)} days" if on else "off"
             row["next_rotation"] = found.get("NextRotationDate")
 
     def last_use(self, row: Columns) -> None:
-        found = self._ask("get_key_last_usage", {})
+        found = self._ask(LAST_USE)
         if found is not None:
             row["last_used"] = found.get("KeyLastUsage", {}).get("Timestamp")
 
@@ -239,7 +269,8 @@ def _store(place: dict[str, str], key_id: str, known: InventoryKey | None, value
     known.first_read = known.first_read or known.read_at or values.get("read_at")
     for name, value in values.items():
         setattr(known, name, value)
-    known.search = " ".join([key_id, *known.aliases, known.description, *known.tags, *known.tags.values()]).lower()
+    aliases = [] if _untold(known) & ALIASES else known.aliases
+    known.search = " ".join([key_id, *aliases, known.description, *known.tags, *known.tags.values()]).lower()
     known.description_order, known.tags_order = order_of(known.description, known.tags)
     known.save()
     counts.update(_counted(known))
@@ -255,11 +286,25 @@ def order_of(description: str, tags: dict[str, str]) -> tuple[str | None, str | 
     return description.strip().lower()[:_ORDERED] or None, shown.lower()[:_ORDERED] or None
 
 
+def _untold(row: InventoryKey) -> int:
+    """What the one set of credentials of another endpoint was not told of a key. At the embedded engine each principal has rights of its own."""
+    return (row.unread or 0) if observed.follows(row.account_id) else 0
+
+
 def _counted(row: InventoryKey) -> list[tuple[str, str]]:
     """What a row counts for: (facet, value)."""
-    combination = _SEPARATOR.join(getattr(row, name) for name in FACET_COLUMNS)
-    tags = [counted_tag(row.manager, name, value)[:420] for name, value in row.tags.items()]
-    return [(FACET_COMBINATION, combination), *((TAG, tag) for tag in tags)]
+    untold = _untold(row)
+
+    def counted(name: str) -> str:
+        if name == "manager":
+            return row.manager
+        return "" if untold & (DESCRIBE | FACET_NEEDS.get(name, 0)) else str(getattr(row, name))
+
+    combination = _SEPARATOR.join(map(counted, FACET_COLUMNS))
+    tags = {} if untold & TAGS else row.tags
+    counts = [(FACET_COMBINATION, combination)]
+    counts += [(TAG, counted_tag(row.manager, name, value)[:420]) for name, value in tags.items()]
+    return counts + ([(UNREAD, str(untold))] if untold else [])
 
 
 def combination_values(value: str) -> dict[str, str]:

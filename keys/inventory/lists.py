@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, F, Q, Value
+from django.db.models import Case, Count, F, Q, Value, When
 from django.db.models.functions import Concat
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from console import addresses, paging
 from console.request import ConsoleRequest
 from keys import service
-from keys.inventory import inventory, key_rows, search_terms
+from keys.inventory import inventory, key_rows, query, reads, search_terms
 from keys.inventory.inventory import VisibleKeys
 from keys.inventory.visibility import Visibility
 
@@ -47,7 +47,14 @@ class Column:
     shown: bool = True
     by: str = ""  # the column of the table that it sorts by, if another
     empty: bool = False  # whether a key may have none, which then sorts last
-    needs: int = key_rows.DESCRIBE
+    needs: int = reads.DESCRIBE
+
+    @property
+    def tells(self) -> int:
+        """What must be known of a key for its cell to tell it: bits of keys.inventory.reads."""
+        if self.field == "key_id":
+            return 0
+        return reads.ALIASES if self.field == "alias" else self.needs
 
     @property
     def cell_template(self) -> str:
@@ -63,17 +70,15 @@ COLUMNS = (
     Column("usage", _("Key usage"), "usage"),
     Column("origin", _("Origin"), "origin", shown=False),
     Column("created", _("Creation date")),
-    Column("last_used", _("Last used"), empty=True, needs=key_rows.DESCRIBE | key_rows.LAST_USE),
+    Column("last_used", _("Last used"), empty=True, needs=reads.DESCRIBE | reads.LAST_USE),
     Column("regionality", _("Regionality"), "facet", shown=False),
     Column("deletion_date", _("Deletion date"), shown=False, empty=True),
-    Column("rotation", _("Rotation"), "facet", shown=False, needs=key_rows.DESCRIBE | key_rows.ROTATION),
-    Column("next_rotation", _("Next rotation"), shown=False, empty=True, needs=key_rows.DESCRIBE | key_rows.ROTATION),
+    Column("rotation", _("Rotation"), "facet", shown=False, needs=reads.DESCRIBE | reads.ROTATION),
+    Column("next_rotation", _("Next rotation"), shown=False, empty=True, needs=reads.DESCRIBE | reads.ROTATION),
     Column("valid_to", _("Material expires"), shown=False, empty=True),
-    Column("public", _("Public access"), "public", shown=False, needs=key_rows.DESCRIBE | key_rows.POLICY),
+    Column("public", _("Public access"), "public", shown=False, needs=reads.DESCRIBE | reads.POLICY),
     Column("description", _("Description"), "description", shown=False, by="description_order", empty=True),
-    Column(
-        "tags", _("Tags"), "tags", shown=False, by="tags_order", empty=True, needs=key_rows.DESCRIBE | key_rows.TAGS
-    ),
+    Column("tags", _("Tags"), "tags", shown=False, by="tags_order", empty=True, needs=reads.DESCRIBE | reads.TAGS),
 )
 BY_FIELD = {column.field: column for column in COLUMNS}
 
@@ -94,7 +99,7 @@ DUE: dict[str, tuple[Any, Callable[[datetime], Q]]] = {
     "rotation": (_("Rotates within 30 days"), lambda now: Q(next_rotation__lte=now + timedelta(days=30))),
     "unused": (_("Not used for 90 days"), lambda now: _unused(now - timedelta(days=90))),
 }
-_DUE_NEEDS = {"rotation": key_rows.ROTATION, "unused": key_rows.LAST_USE}
+_DUE_NEEDS = {"rotation": reads.ROTATION, "unused": reads.LAST_USE}
 
 
 def _unused(since: datetime) -> Q:
@@ -227,17 +232,18 @@ class Listing:
 
     @property
     def _needs(self) -> int:
-        """What must be readable of a key (bits of key_rows.READS) for it to be in the list: it is narrowed or sorted by that."""
-        needs = key_rows.DESCRIBE | (key_rows.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
-        for name in {*self.chosen, self.sort.removeprefix("-")}:
+        """What must be readable of a key (bits of reads.READS) for it to be in the list: it is narrowed by that."""
+        needs = reads.DESCRIBE | (reads.TAGS if self.tag else 0) | _DUE_NEEDS.get(self.due, 0)
+        for name in self.chosen:
             needs |= BY_FIELD[name].needs
         return needs
 
-    @property
+    @cached_property
     def unread(self) -> list[str]:
-        """The actions that this principal would have to be allowed on every key for the list to tell of all of them."""
-        missing = self.visibility.denied_mask & self._needs
-        return [f"kms:{name}" for number, name in enumerate(key_rows.READS) if missing >> number & 1]
+        """The actions that would have to be allowed, or offered, on every key for the list to tell which of all of them match."""
+        if not self.is_filtered:
+            return []
+        return self.visibility.unread_actions(self._needs | query.needs_of(self.text))
 
     def _searched(self, *, indexed: bool = True, by_row: bool = False) -> VisibleKeys:
         """What text, tag and date conditions leave; facets not yet. `by_row`: tags are looked up for each row, in the list's order."""
@@ -259,11 +265,14 @@ class Listing:
         if name == "key_id":
             return self.rows.order_by(f"{minus}key_id")
         column = BY_FIELD[name]
-        by = column.by or name
-        if column.empty:
-            order = F(by).desc(nulls_last=True) if down else F(by).asc(nulls_last=True)
+        by: Any = F(column.by or name)
+        secret = self.visibility.denied_mask & column.needs & ~reads.DESCRIBE
+        if secret:  # what is not known of a key sorts last, whatever it is
+            by = Case(When(pk__in=self.base.readable(secret).order_by().values("pk"), then=by))
+        if secret or column.empty:
+            order = by.desc(nulls_last=True) if down else by.asc(nulls_last=True)
             return self.rows.order_by(order, f"{minus}key_id")
-        return self.rows.order_by(f"{minus}{by}", f"{minus}key_id")
+        return self.rows.order_by(f"{minus}{column.by or name}", f"{minus}key_id")
 
     def shown(self) -> list[Row]:
         """The rows of the page; keys that may be listed but not described come last, by their IDs alone.
@@ -295,7 +304,7 @@ class Listing:
         counted: Counter[tuple[str, ...]] = Counter()
         if self.too_long:
             return []
-        if (self.text or self.tag or self.due or self.visibility.denied_mask) and not self._asks_for_tags_of_all:
+        if (self.text or self.tag or self.due or self.visibility.hides) and not self._asks_for_tags_of_all:
             grouped = (
                 self._searched(indexed=False)
                 .values_list(*key_rows.FACET_COLUMNS)
@@ -314,7 +323,7 @@ class Listing:
         terms = search_terms.parse(self.text)
         tag, equals, _value = self.tag.partition("=")
         names = [name for name, value in terms.tags if value is None] + ([tag] if tag else [])
-        if self.due or equals or self.visibility.denied_mask or len(names) < len(terms.tags) + bool(tag):
+        if self.due or equals or self.visibility.hides or len(names) < len(terms.tags) + bool(tag):
             return False
         if terms.problem or terms.words or terms.facts or terms.perhaps:
             return False
@@ -352,7 +361,7 @@ class Listing:
         """Keys of the list when nothing narrows it."""
         if not self.is_filtered:
             return self.total
-        if not self.visibility.denied_mask:
+        if not self.visibility.hides:
             return sum(self._kept_counts({"manager": self.manager}).values())
         return self.base.count()
 
@@ -360,7 +369,7 @@ class Listing:
         """How many keys AWS, or the customer, manages among those the facets leave; None where that is not counted."""
         if manager == self.manager:
             return self.matching
-        if self.text or self.tag or self.due or self.visibility.denied_mask:
+        if self.text or self.tag or self.due or self.visibility.hides:
             return None
         return sum(self._kept_counts({**self.chosen, "manager": manager}).values())
 
@@ -385,7 +394,7 @@ class Listing:
 
     def facet_values(self, name: str) -> list[FacetValue]:
         """All values of a facet, the chosen and the most frequent first; none where what it is about may not be read of every key."""
-        if self.visibility.denied_mask & BY_FIELD[name].needs & ~key_rows.DESCRIBE:
+        if self.visibility.denied_mask & BY_FIELD[name].needs & ~reads.DESCRIBE:
             return []
         others = {other: value for other, value in self.chosen.items() if other != name}
         chosen = self.chosen.get(name, "")
@@ -403,11 +412,11 @@ class Listing:
 
     @property
     def _tags_narrowed(self) -> bool:
-        return bool(self.is_filtered or self.visibility.denied_mask)
+        return bool(self.is_filtered or self.visibility.hides)
 
     def _tags(self) -> list[FacetValue]:
         """The most frequent tags, one more than the menu shows."""
-        if self.visibility.denied_mask & key_rows.TAGS:
+        if self.visibility.denied_mask & reads.TAGS:
             return []
         most = VALUES_SHOWN + 1
         if self._tags_narrowed and self.tags_are_counted:
@@ -429,7 +438,7 @@ class Listing:
 
     def tags_holding(self, text: str, first: int, most: int) -> list[FacetValue]:
         """Tags whose key or value holds the text, by key and value: `most` of them from the `first` on."""
-        if self.visibility.denied_mask & key_rows.TAGS:
+        if self.visibility.denied_mask & reads.TAGS:
             return []
         if self._tags_narrowed and self.tags_are_counted:
             tags = self.rows.tags().alias(tag=Concat("name", Value("="), "value")).filter(tag__icontains=text)
@@ -441,8 +450,10 @@ class Listing:
     # --- for exports
 
     def export(self) -> Iterator[Row]:
-        """Every row that matches, in order, without what this principal may not read."""
+        """Every row that matches, in order, without what this principal may not read; those that may be listed and not described last."""
         yield from self.ordered().iterator()
+        if self.hidden_total:
+            yield from self._hidden.order_by("key_id").iterator()
 
 
 def _first(values: list[FacetValue]) -> tuple[list[FacetValue], bool]:

@@ -43,11 +43,15 @@ class InventoryKey(models.Model):
     tags_order = models.CharField(max_length=96, null=True)  # noqa: DJ001
     search = models.TextField(help_text="lower-case text that the filter looks in")
     readable = models.BooleanField(default=True, help_text="whether the key could be described")
+    # NULL where everything was read, as in rows that are older than these columns.
+    unread = models.IntegerField(null=True, help_text="what the last reading was not told, as bits (reads.ACTIONS)")
+    refusals = models.JSONField(null=True, help_text="action → the error that it was not told with")
     stale_at = models.DateTimeField(null=True, help_text="when time alone changes what is shown")
     change = models.BigIntegerField(default=0, help_text="the engine's last change that was known when this was read")
     round = models.PositiveIntegerField(default=0, help_text="the reading of the whole list that last saw this key")
     read_at = models.DateTimeField(null=True, help_text="when it was described")
     first_read = models.DateTimeField(null=True, help_text="when it was described for the first time")
+    denied = 0  # what its reader is denied, as bits: no column (keys.inventory.visibility)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "region", "key_id"], name="inventory_identity")]
@@ -109,8 +113,8 @@ class InventoryTag(models.Model):
 
 
 class InventoryCount(models.Model):
-    """How many keys have one combination of facet values, or one tag (`facet`: key_rows.FACET_COMBINATION or TAG): kept with each row
-    that is written, so that facets cost the same with a hundred keys and with a hundred thousand."""
+    """How many keys have one combination of facet values, or one tag, or lack the same (`facet`: key_rows.FACET_COMBINATION, TAG or UNREAD):
+    kept with each row that is written, so that facets cost the same with a hundred keys and with a hundred thousand."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)

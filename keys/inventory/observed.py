@@ -15,6 +15,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from keys.inventory import reads
 from keys.inventory.models import InventoryKey, ObservedChange
 
 MOST_GONE = 10_000  # disappearances that are kept of a list; the oldest are forgotten first
@@ -44,6 +45,9 @@ COLUMNS: Mapping[str, Callable[[Any], str]] = {
     "regionality": _text,
     "public": _text,
 }
+
+# What a reading may not be told → the column.
+_UNTOLD = {reads.ALIASES: "aliases", reads.TAGS: "tags", reads.ROTATION: "rotation", reads.POLICY: "public"}
 
 
 def follows(scope: str) -> bool:
@@ -154,6 +158,9 @@ class ObservedRow:
                 (unknown.add if each.after is None or each.after < moment else unknown.discard)(name)
         if self.key.first_read is None or moment < self.key.first_read:
             unknown = set(COLUMNS)
+        for bit, name in _UNTOLD.items():  # what the last reading was not told
+            if (self.key.unread or 0) & bit and (not texts[name] or (self.key.read_at or moment) <= moment):
+                unknown.add(name)
         if self.gone is not None and (self.gone.after is None or self.gone.after < moment):
             unknown = set(COLUMNS)
         return texts, frozenset(unknown)

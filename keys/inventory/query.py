@@ -13,14 +13,13 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from keys.inventory import key_rows, search_terms, visibility
+from keys.inventory import key_rows, reads, search_terms, visibility
 from keys.inventory.models import InventoryKey, InventoryTag
 from keys.inventory.visibility import Visibility
 
 _TRIGRAM = 3
 _FEW = 500  # rows that are named one by one
 _CHUNK = 1_000  # rows of a long list that are read together
-_FACT_NEEDS = {"rotation": key_rows.ROTATION, "public": key_rows.POLICY}  # facts that take more than describing the key
 # Columns that whoever may describe the keys may have as bare values: lists narrow to what needs more before they count by it.
 _UNMASKED = frozenset({"pk", "key_id", *key_rows.FACET_COLUMNS})
 
@@ -58,12 +57,15 @@ class VisibleKeys(QuerySet[InventoryKey]):
 
     def _masked(self, rows: list[InventoryKey]) -> list[InventoryKey]:
         masks = self.visibility.denied_masks([row.key_id for row in rows])
-        aliases = self.visibility.lists_aliases
-        return [visibility.masked(row, masks.get(row.key_id, 0), aliases=aliases) for row in rows]
+        return [visibility.masked(row, masks.get(row.key_id, 0), self.visibility) for row in rows]
 
     def readable(self, needs: int) -> Self:
-        """Those of which all that `needs` names (bits of key_rows.READS) may be read."""
+        """Those of which all that `needs` names (bits of reads.READS) may be read."""
         return self.visibility.readable(self, needs)
+
+    def unreadable(self, needs: int) -> Self:
+        """Those of which something that `needs` names may not be read."""
+        return self.visibility.unreadable(self, needs)
 
     def by_name(self) -> Self:
         """Those with an alias first, as far as the principal may list aliases; their order would tell them."""
@@ -74,19 +76,17 @@ class VisibleKeys(QuerySet[InventoryKey]):
     def tagged_any(self, names: Iterable[str]) -> Self:
         """Those with a tag of one of these keys, whose tags may be read."""
         tags = InventoryTag.objects.filter(name__in=list(names))
-        return self.readable(key_rows.TAGS).filter(pk__in=tags.values("key"))
+        return self.readable(reads.TAGS).filter(pk__in=tags.values("key"))
 
     def tagged(self, name: str, value: str | None = None, *, by_row: bool = False) -> Self:
         """Those with a tag whose tags may be read. `by_row`, each row's tags are looked up: quicker for a page of what most keys have."""
         tags = InventoryTag.objects.filter(name=name, **({} if value is None else {"value": value}))
-        rows = self.readable(key_rows.TAGS)
+        rows = self.readable(reads.TAGS)
         return rows.filter(Exists(tags.filter(key=OuterRef("pk"))) if by_row else Q(pk__in=tags.values("key")))
 
     def tags(self) -> Any:
         """The tags of those whose tags may be read, by name and value."""
-        return InventoryTag.objects.filter(key__in=self.readable(key_rows.TAGS).values("pk")).values_list(
-            "name", "value"
-        )
+        return InventoryTag.objects.filter(key__in=self.readable(reads.TAGS).values("pk")).values_list("name", "value")
 
     def matching(self, text: str, *, indexed: bool = True, by_row: bool = False) -> Self:
         """Those of which all terms of `text` hold (keys.inventory.search_terms), as far as this principal may read what they are about.
@@ -98,7 +98,7 @@ class VisibleKeys(QuerySet[InventoryKey]):
             return self.none()
         rows = self._holding(terms.words, indexed=indexed)
         for fact in terms.facts:
-            rows = rows.readable(_FACT_NEEDS.get(fact.column, 0)).filter(**{fact.column: fact.value})
+            rows = rows.readable(reads.FACET_NEEDS.get(fact.column, 0)).filter(**{fact.column: fact.value})
         for name, value in terms.tags:
             rows = rows.tagged(name, value, by_row=by_row)
         for fact in terms.perhaps:
@@ -107,7 +107,7 @@ class VisibleKeys(QuerySet[InventoryKey]):
 
     def _having(self, fact: search_terms.Fact, *, indexed: bool) -> Self:
         """Those of which the fact is true, and those that hold its words."""
-        if not indexed and self.visibility.lists_aliases and not self.visibility.denied_mask & key_rows.TAGS:
+        if not indexed and self.visibility.lists_aliases and not self.visibility.denied_mask & reads.TAGS:
             held = Q()
             for word in fact.words:
                 held &= Q(search__contains=word)
@@ -124,10 +124,10 @@ class VisibleKeys(QuerySet[InventoryKey]):
             return self
         if not self.visibility.lists_aliases:
             return self._holding_but_in_tags(words)
-        whole = self.readable(key_rows.TAGS)._holding_anywhere(words, indexed=indexed)
-        if not self.visibility.denied_mask & key_rows.TAGS:
+        whole = self.readable(reads.TAGS)._holding_anywhere(words, indexed=indexed)
+        if not self.visibility.denied_mask & reads.TAGS:
             return whole
-        others = self.visibility.unreadable(self, key_rows.TAGS)._holding_but_in_tags(words)
+        others = self.visibility.unreadable(self, reads.TAGS)._holding_but_in_tags(words)
         if whole.query.is_empty():
             return others
         return self.filter(pk__in=whole.order_by().values("pk").union(others.order_by().values("pk")))
@@ -160,6 +160,15 @@ def _unmasked(fields: tuple[Any, ...], expressions: dict[str, Any]) -> tuple[Any
     if not fields or expressions or not _UNMASKED.issuperset(fields):
         raise TypeError(f"{fields or 'all columns'} cannot be had as values, which nothing masks: take the rows.")
     return fields
+
+
+def needs_of(text: str) -> int:
+    """What must be known of a key for it to be known whether it matches, as `VisibleKeys.matching` has the text."""
+    terms = search_terms.parse(text)
+    needs = reads.TAGS if terms.tags else 0
+    for fact in terms.facts:
+        needs |= reads.FACET_NEEDS.get(fact.column, 0)
+    return needs | (reads.TAGS | reads.ALIASES if terms.words or terms.perhaps else 0)
 
 
 def visible_keys(account_id: str, region: str, seen_with: Visibility) -> VisibleKeys:

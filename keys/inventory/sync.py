@@ -67,11 +67,10 @@ class InventorySync:
     def state(self) -> SyncState:
         return SyncState.objects.get_or_create(**self.place)[0]
 
-    def run(self, visibility_pk: int | None = None) -> None:
+    def run(self, seen_with: visibility.Visibility = visibility.UNRESTRICTED) -> None:
         """Bring the inventory as near to now as a page may wait for; a thread goes on with the rest.
 
-        `visibility_pk`: the stored visibility of who looks; keys that it hides are not read again for their age, for reading them with
-        these rights would not help.
+        `seen_with`: what who looks may read. Keys of which these rights tell nothing more are not read again for their age.
         """
         state = self.state()
         if self._needs_full_read(state):
@@ -81,8 +80,9 @@ class InventorySync:
         elif self.embedded:
             if self._is_behind(state):
                 self._run_steps(self._change_step, CATCH_UP)
-            if self._stale(visibility_pk).exists():
-                self._run_steps(partial(self._stale_step, visibility_pk), CATCH_UP)
+            if self._stale(seen_with).exists():
+                self._run_steps(partial(self._stale_step, seen_with), CATCH_UP)
+        if self.embedded and self.state().started is None:  # while keys are still missing their uses would be lost
             self._update_last_uses(state)
 
     def _needs_full_read(self, state: SyncState) -> bool:
@@ -243,16 +243,14 @@ class InventorySync:
             SyncState.objects.filter(pk=state.pk, change__lt=until).update(change=until)
         return until < latest
 
-    def _stale(self, visibility_pk: int | None) -> QuerySet[InventoryKey]:
+    def _stale(self, seen_with: visibility.Visibility) -> QuerySet[InventoryKey]:
         """Keys that time alone has changed, or that a principal with fewer rights could not read whole."""
         moment = max(clock.now(self.account_id), timezone.now())
         stale = InventoryKey.objects.filter(**self.place, stale_at__lte=moment)
-        if visibility_pk is None:
-            return stale
-        return stale.exclude(key_id__in=visibility.hidden_key_ids(visibility_pk))
+        return seen_with.unhelped(stale)
 
-    def _stale_step(self, visibility_pk: int | None, lease: leases.HeldLease) -> bool:
-        key_ids = list(self._stale(visibility_pk).order_by("stale_at").values_list("key_id", flat=True)[:STEP])
+    def _stale_step(self, seen_with: visibility.Visibility, lease: leases.HeldLease) -> bool:
+        key_ids = list(self._stale(seen_with).order_by("stale_at").values_list("key_id", flat=True)[:STEP])
         change = service.visibility.latest_change()
         rows = {key_id: self._read(lease, key_id) for key_id in key_ids}
         if rows:

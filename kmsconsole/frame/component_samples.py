@@ -57,7 +57,9 @@ _CALL = SimpleNamespace(
 _KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 _FOUND = SimpleNamespace(
     problem="",
-    keys=[SimpleNamespace(key_id=_KEY_ID, alias="backups", state="Disabled", description="Nightly backups")],
+    keys=[
+        SimpleNamespace(key_id=_KEY_ID, alias="backups", state="Disabled", description="Nightly backups", readable=True)
+    ],
     more_keys=True,
     key_actions=[SimpleNamespace(url="#search_results", icon="wrench-screwdriver", label="Rotate now", key="backups")],
     principals=[SimpleNamespace(url="#search_results", icon="user", label="back-office", kind="User")],
@@ -146,6 +148,12 @@ SAMPLES: dict[str, Callable[[], dict[str, Any]] | None] = {
         "id": "why-sample-unavailable",
         "why": "AccessDenied: User: arn:aws:iam::111122223333:user/ann is not authorized to perform: iam:DeleteUser on resource: "
         "arn:aws:iam::111122223333:user/bob because no identity-based policy allows the iam:DeleteUser action",
+    },
+    "unknown_of_some": lambda: {"unread": ["kms:GetKeyLastUsage"]},
+    "untold": lambda: {
+        "words": "not permitted",
+        "why": "AccessDeniedException: User: arn:aws:iam::111122223333:user/ann is not authorized to perform: kms:ListAliases on resource: "
+        "* because no identity-based policy allows the kms:ListAliases action",
     },
     "unread": lambda: {
         "problem": "AccessDenied: User: arn:aws:iam::111122223333:user/ann is not authorized to perform: iam:ListAccessKeys on resource: "

@@ -53,6 +53,9 @@ class SearchResults:
     pages: list[context.Entry] = field(default_factory=list)
     actions: list[context.Entry] = field(default_factory=list)
     problem: str = ""
+    unread: list[str] = field(
+        default_factory=list
+    )  # what would have to be allowed for each key to be found by all that it has
 
     @property
     def is_empty(self) -> bool:
@@ -83,7 +86,9 @@ def _find(request: ConsoleRequest, typed: str, text: str) -> SearchResults:
         return found
     try:
         if text:
-            rows = list(inventory.synced_keys(request).matching(text).by_name()[: KEYS_SHOWN + 1])
+            keys = inventory.synced_keys(request)
+            rows = list(keys.matching(text).by_name()[: KEYS_SHOWN + 1])
+            found.unread = keys.visibility.unread_actions(inventory.needs_of(text))
             found.keys = inventory.describe_rows(request, rows[:KEYS_SHOWN])
             found.more_keys = len(rows) > KEYS_SHOWN
         found.key_actions = key_actions.actions(request, typed)

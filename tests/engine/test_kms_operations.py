@@ -27,7 +27,7 @@ ELSEWHERE = {
     "engine/kms/managed.py": "key policies as AWS words them",
     "keys/evaluator/operations.py": "columns of the access matrix, a label each",
     "keys/grants/grants.py": "what each operation does, in words",
-    "keys/inventory/key_rows.py": "the reads of a list's row: their order is that of stored bits",
+    "keys/inventory/reads.py": "the reads of a list's row: their order is that of stored bits",
     "keys/endpoints/connections.py": "what the test of a connection leaves out, for what it would do there",
     "keys/record/key_states.py": "what each operation changes of a key's state",
     "keys/record/snapshots.py": "which calls a past state is read from",

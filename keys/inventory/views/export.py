@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys.common import problem_page
+from keys.inventory import untold
 from keys.inventory.lists import COLUMNS, synced_listing
 
 if TYPE_CHECKING:
@@ -30,33 +31,41 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
         return problem_page(request, _("Export keys"), error)
     as_json = request.GET.get("format") == "json"
     answer = StreamingHttpResponse(
-        _json(rows) if as_json else _csv(rows),
+        _json(request, rows) if as_json else _csv(request, rows),
         content_type="application/json" if as_json else "text/csv; charset=utf-8",
     )
     answer["Content-Disposition"] = f'attachment; filename="keys.{"json" if as_json else "csv"}"'
     return answer
 
 
-def values(row: Row) -> dict[str, Any]:
-    """A key's columns by their names; times in ISO 8601, UTC."""
+def values(request: ConsoleRequest, row: Row) -> tuple[dict[str, Any], dict[str, str]]:
+    """A key's columns by their names, times in ISO 8601, UTC; and of those that are not known, why: "not permitted" and the like."""
     found: dict[str, Any] = {"arn": row.arn}
+    unknown: dict[str, str] = {}
     for column in COLUMNS:
+        name = "aliases" if column.field == "alias" else column.field
         value = row.aliases if column.field == "alias" else getattr(row, column.field)
-        found["aliases" if column.field == "alias" else column.field] = (
-            value.isoformat() if isinstance(value, datetime) else value
-        )
-    return found
+        found[name] = value.isoformat() if isinstance(value, datetime) else value
+        lacking = untold.of_row(request, row, column.tells, explained=False)
+        if lacking is not None:
+            found[name], unknown[name] = None, lacking.kind
+    return found, unknown
 
 
-def _csv(rows: Iterator[Row]) -> Iterator[str]:
+def _csv(request: ConsoleRequest, rows: Iterator[Row]) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow(["arn", *("aliases" if column.field == "alias" else column.field for column in COLUMNS)])
     for row in rows:
-        yield writer.writerow([cell(value) for value in values(row).values()])
+        known, unknown = values(request, row)
+        yield writer.writerow([cell(value) for value in (known | unknown).values()])
 
 
-def _json(rows: Iterator[Row]) -> Iterator[str]:
+def _json(request: ConsoleRequest, rows: Iterator[Row]) -> Iterator[str]:
+    """What is not known is null, and named under `unknown` with why."""
     yield "["
     for number, row in enumerate(rows):
-        yield ("," if number else "") + "\n" + json.dumps(values(row), ensure_ascii=False)
+        known, unknown = values(request, row)
+        if unknown:
+            known["unknown"] = unknown
+        yield ("," if number else "") + "\n" + json.dumps(known, ensure_ascii=False)
     yield "\n]\n"

@@ -217,7 +217,9 @@ def test_who_may_not_describe_a_key_does_not_find_it_by_what_it_says(
     for words in ("Payments", "team=", "GENERATE_VERIFY_MAC"):
         assert words not in page.content.decode()
     assert not ann.get("/search/?q=payments").context["found"].keys
-    assert body(ann.get("/keys/export/")).count("\n") == 1
+    exported = list(csv.DictReader(io.StringIO(body(ann.get("/keys/export/")))))
+    assert {row["key_id"] for row in exported} == set(sample_keys.values()), "like the list, the file has their IDs"
+    assert {row["description"] for row in exported} | {row["usage"] for row in exported} == {"not permitted"}
 
 
 def test_a_permission_on_some_keys_shows_those(
@@ -231,8 +233,12 @@ def test_a_permission_on_some_keys_shows_those(
     (shown,) = rows(bob, "/keys/?state=Enabled")
     assert shown.tags == {}, "ListResourceTags is a permission of its own"
     assert not rows(bob, "/keys/?q=blue")
-    (exported,) = csv.DictReader(io.StringIO(body(bob.get("/keys/export/"))))
-    assert (exported["key_id"], exported["tags"], exported["rotation"]) == (sample_keys["blue"], "", "")
+    exported, *_others = csv.DictReader(io.StringIO(body(bob.get("/keys/export/"))))
+    assert (exported["key_id"], exported["tags"], exported["rotation"]) == (
+        sample_keys["blue"],
+        "not permitted",
+        "not permitted",
+    )
 
 
 def test_a_permission_that_is_taken_away_is_gone_with_the_next_page(

@@ -1,0 +1,19 @@
+"""The calls that tell of a key what a list shows, as bits: of what a principal may not read, or an endpoint does not tell (`unread`)."""
+
+from __future__ import annotations
+
+READS = ("DescribeKey", "ListResourceTags", "GetKeyRotationStatus", "GetKeyPolicy", "GetKeyLastUsage")
+DESCRIBE, TAGS, ROTATION, POLICY, LAST_USE = (1 << number for number in range(len(READS)))
+ALL = (1 << len(READS)) - 1
+ALIASES = 1 << len(READS)  # asked of the account, not of a key
+ACTIONS = (*READS, "ListAliases")  # in the order of their bits: they are stored
+FACET_NEEDS = {"rotation": ROTATION, "public": POLICY}  # what a facet takes beyond describing the key
+
+
+def action(bit: int) -> str:
+    return ACTIONS[bit.bit_length() - 1]
+
+
+def actions(bits: int) -> list[str]:
+    """What has to be allowed to read what the bits name, as policies name it."""
+    return [f"kms:{name}" for number, name in enumerate(ACTIONS) if bits >> number & 1]

@@ -1,0 +1,187 @@
+"""What may not be read of keys is nowhere shown as none of it: every operation that tells something of a key, refused, on every page that
+speaks of what it tells; for a user of the embedded engine, and for the credentials of another endpoint."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import unescape
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from keys.endpoints import outbound
+from keys.models import Connection
+from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
+from tests.support.answers import body
+from tests.support.stub_endpoint import StubEndpoint
+
+NOT_PERMITTED = "not permitted"
+ANYONE = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+
+
+def takes(*operations: str) -> str:
+    return f"it takes {', '.join(f'kms:{each}' for each in operations)}."
+
+
+DELETION = "POST /keys/bulk/"
+# Operation → page → what it says where the operation is refused. `{key}` is the one with everything.
+SAID: dict[str, dict[str, str]] = {
+    "GetKeyRotationStatus": {
+        "/": takes("GetKeyRotationStatus"),
+        "/keys/?cols=rotation": NOT_PERMITTED,
+        "/keys/?cols=next_rotation&print=all": NOT_PERMITTED,
+        "/keys/?cols=rotation&sort=next_rotation": NOT_PERMITTED,
+        "/keys/?rotation=off": takes("GetKeyRotationStatus"),
+        "/keys/?q=rotation:off": takes("GetKeyRotationStatus"),
+        "/keys/?due=rotation": takes("GetKeyRotationStatus"),
+        "/keys/values/?facet=rotation": takes("GetKeyRotationStatus"),
+        "/keys/export/": NOT_PERMITTED,
+        "/keys/export/?format=json": NOT_PERMITTED,
+        "/search/?q=rotation:off": takes("GetKeyRotationStatus"),
+        "/keys/{key}/": NOT_PERMITTED,
+        "/audit/compliance/": "2 keys",
+    },
+    "GetKeyLastUsage": {
+        "/": takes("GetKeyLastUsage"),
+        "/keys/": NOT_PERMITTED,
+        "/keys/?sort=last_used": NOT_PERMITTED,
+        "/keys/?due=unused": takes("GetKeyLastUsage"),
+        "/keys/export/": NOT_PERMITTED,
+        "/keys/{key}/": NOT_PERMITTED,
+        "/keys/{key}/tab/impact/": NOT_PERMITTED,
+        "/keys/{key}/delete/": NOT_PERMITTED,
+        DELETION: NOT_PERMITTED,
+    },
+    "GetKeyPolicy": {
+        "/": takes("GetKeyPolicy"),
+        "/keys/?cols=public": NOT_PERMITTED,
+        "/keys/?public=yes": takes("GetKeyPolicy"),
+        "/keys/?q=public:yes": takes("GetKeyPolicy"),
+        "/keys/values/?facet=public": takes("GetKeyPolicy"),
+        "/keys/export/": NOT_PERMITTED,
+        "/audit/compliance/": "2 keys",
+    },
+    "ListResourceTags": {
+        "/keys/?cols=tags": NOT_PERMITTED,
+        "/keys/?tag=team%3Dblue": takes("ListResourceTags"),
+        "/keys/?q=tag:team": takes("ListResourceTags"),
+        "/keys/?q=blue": takes("ListResourceTags"),
+        "/search/?q=blue": takes("ListResourceTags"),
+        "/keys/values/?facet=tag": takes("ListResourceTags"),
+        "/keys/export/": NOT_PERMITTED,
+        "/audit/compliance/": "2 keys",
+    },
+    "ListAliases": {
+        "/keys/": NOT_PERMITTED,
+        "/keys/?print=all": NOT_PERMITTED,
+        "/keys/?q=ledger": takes("ListAliases"),
+        "/search/?q=ledger": takes("ListAliases"),
+        "/keys/export/": NOT_PERMITTED,
+        "/keys/{key}/": NOT_PERMITTED,
+        "/keys/{key}/tab/impact/": NOT_PERMITTED,
+        "/keys/{key}/delete/": NOT_PERMITTED,
+        DELETION: NOT_PERMITTED,
+    },
+    "ListGrants": {
+        "/keys/{key}/tab/impact/": NOT_PERMITTED,
+        "/keys/{key}/delete/": NOT_PERMITTED,
+    },
+    "DescribeKey": {
+        "/": takes("DescribeKey"),
+        "/keys/": NOT_PERMITTED,
+        "/keys/?state=Enabled": takes("DescribeKey"),
+        "/keys/export/": NOT_PERMITTED,
+        "/audit/compliance/": "2 keys may be listed and not described.",
+    },
+}
+# Operation → what would then be untrue on any page.
+UNTRUE: dict[str, tuple[str, ...]] = {
+    "GetKeyRotationStatus": ("No rotation is due.", "No value holds this.", "No key matches.<", "(0 of 2)"),
+    "GetKeyLastUsage": ("Every enabled key is used, or new.", "never used", "never, since", "not yet", "(0 of 2)"),
+    "GetKeyPolicy": ("No key policy allows public access.", "No value holds this.", "(0 of 2)"),
+    "ListResourceTags": ("No value holds this.", "(0 of 2)"),
+    "ListAliases": ("(0 of 2)", "Aliases</dt> <dd>none"),
+    "ListGrants": ("Grants</dt> <dd>none", "Grants</dt> <dd>0"),
+    "DescribeKey": ("Nothing is about to be deleted.", "No imported material expires soon.", "No keys yet."),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    theirs: TestAccount
+    key: str
+    other: str
+
+
+@pytest.fixture(scope="module")
+def world(prepared: object) -> World:
+    theirs = new_account()
+    kms = theirs.client()
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [ANYONE]})
+    key = theirs.create_key(Policy=policy, Tags=[{"TagKey": "team", "TagValue": "blue"}])
+    kms.create_alias(AliasName="alias/ledger", TargetKeyId=key)
+    kms.encrypt(KeyId=key, Plaintext=b"x")
+    kms.create_grant(KeyId=key, GranteePrincipal=theirs.administrator.arn, Operations=["Decrypt"])
+    return World(theirs, key, theirs.create_key())
+
+
+def denied(account: TestAccount, operation: str, name: str) -> TestUser:
+    """A user who may do everything but this."""
+    allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": f"kms:{operation}", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow, deny]})
+    return account.create_user(name, policy)
+
+
+@pytest.fixture
+def embedded(world: World, operation: str) -> Client:
+    user = denied(world.theirs, operation, f"user-{operation}")
+    world.theirs.client("iam").create_login_profile(UserName=user.name, Password="long enough")
+    user.password = "long enough"
+    sign_in_browser(world.theirs.administrator).get("/keys/")  # the list knows more than this user may
+    return sign_in_browser(user)
+
+
+@pytest.fixture
+def elsewhere(world: World, operation: str, monkeypatch: pytest.MonkeyPatch) -> Client:
+    user, account = denied(world.theirs, operation, f"endpoint-{operation}"), new_account()
+    return connected(account, StubEndpoint(user.client(), user.client("cloudtrail")), monkeypatch)
+
+
+def connected(account: TestAccount, stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> Client:
+    monkeypatch.setattr(outbound.CheckedSession, "send", lambda _self, request: stub.send(request))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "stub")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "stub")
+    connection = Connection.objects.create(
+        account_id=account.account_id, name="stub", kind="url", url="http://stub.example", method="server",
+        created=timezone.now(),
+    )  # fmt: skip
+    browser = sign_in_browser(account.administrator)
+    browser.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk)})
+    return browser
+
+
+def shown(browser: Client, world: World, address: str) -> str:
+    if address == DELETION:
+        page = browser.post("/keys/bulk/", {"action": "delete", "key": [world.key, world.other]})
+    else:
+        page = browser.get(address.format(key=world.key))
+    assert page.status_code == 200, address
+    return " ".join(unescape(body(page)).split()).replace("<dd> ", "<dd>")
+
+
+@pytest.mark.parametrize("operation", SAID)
+@pytest.mark.parametrize("where", ["embedded", "elsewhere"])
+def test_what_may_not_be_read_is_said_so_where_one_looks(
+    world: World, operation: str, where: str, request: pytest.FixtureRequest
+) -> None:
+    browser: Client = request.getfixturevalue(where)
+    for address, said in SAID[operation].items():
+        page = shown(browser, world, address)
+        assert said in page, (address, said)
+        untrue = [each for each in UNTRUE[operation] if each in page]
+        assert not untrue, (address, untrue)
+        if said == NOT_PERMITTED and "/export/" not in address:
+            assert f"is not authorized to perform: kms:{operation} on" in page, (address, "the error")
