@@ -26,7 +26,7 @@ from keys.models import DeletionRequest
 
 
 class DeletionForm(forms.Form):
-    """`name`: what has to be typed, or "" where a tick is enough."""
+    """`name`: what has to be typed, or "" where a tick is enough. `use_known`: whether the last use is."""
 
     days = forms.IntegerField(
         label=gettext_lazy("Waiting period in days"),
@@ -39,7 +39,7 @@ class DeletionForm(forms.Form):
         label=gettext_lazy("I confirm that I want to schedule this key for deletion after the waiting period.")
     )
 
-    def __init__(self, *args: Any, name: str, two_persons: bool, **options: Any) -> None:
+    def __init__(self, *args: Any, name: str, use_known: bool, two_persons: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         self.name = name
         if two_persons:
@@ -53,7 +53,11 @@ class DeletionForm(forms.Form):
         if name:
             self.fields["typed"] = forms.CharField(
                 label=_("Type “%(name)s” to confirm") % {"name": name},
-                help_text=_("The key was used in the last 30 days: what uses it will stop working."),
+                help_text=_("The key was used in the last 30 days: what uses it will stop working.")
+                if use_known
+                else _(
+                    "When the key was last used is not known, so it counts as used: what uses it will stop working."
+                ),
                 widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
             )
 
@@ -73,13 +77,12 @@ def page(request: ConsoleRequest, key_id: str) -> HttpResponse:
     impact = use_tabs.impact(request, kms, key)
     names = [name.removeprefix("alias/") for name in impact["key_aliases"]]
     two_persons = approvals.required(request.signed_in.account_id)
-    not_known = (
-        impact["used"] is None and bool(impact["used_problem"]) and not impact["users"]
-    )  # then asked as if it was used
+    not_known = impact["used"] is None and bool(impact["used_problem"])  # then asked as if it was used
     recent = not_known or (impact["used"] is not None and impact["used"].recent)
     form = DeletionForm(
         request.POST or None,
         name=(names[0] if names else key["KeyId"]) if recent else "",
+        use_known=not not_known,
         two_persons=two_persons,
     )
     if request.method == "POST" and form.is_valid():

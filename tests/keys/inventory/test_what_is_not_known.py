@@ -6,14 +6,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from html import unescape
+from io import BytesIO
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from django.test import Client
 from django.utils import timezone
+from urllib3 import HTTPResponse
 
 from keys.endpoints import outbound
+from keys.inventory import key_rows, sync
+from keys.inventory.models import ObservedChange
 from keys.models import Connection
 from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
+from tests.support import threads
 from tests.support.answers import body
 from tests.support.stub_endpoint import StubEndpoint
 
@@ -51,7 +57,7 @@ SAID: dict[str, dict[str, str]] = {
         "/keys/export/": NOT_PERMITTED,
         "/keys/{key}/": NOT_PERMITTED,
         "/keys/{key}/tab/impact/": NOT_PERMITTED,
-        "/keys/{key}/delete/": NOT_PERMITTED,
+        "/keys/{key}/delete/": "is not known, so it counts as used",
         DELETION: NOT_PERMITTED,
     },
     "GetKeyPolicy": {
@@ -185,3 +191,67 @@ def test_what_may_not_be_read_is_said_so_where_one_looks(
         assert not untrue, (address, untrue)
         if said == NOT_PERMITTED and "/export/" not in address:
             assert f"is not authorized to perform: kms:{operation} on" in page, (address, "the error")
+
+
+def test_a_last_use_that_is_not_read_yet_is_not_shown_as_none(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(27):
+        account.client().encrypt(KeyId=account.create_key(), Plaintext=b"x")
+    monkeypatch.setattr(sync, "STEP", 26)
+    monkeypatch.setattr(sync, "AT_ONCE", 0.0)
+    behind = threads.held(monkeypatch, sync)
+    page = signed_in.get("/keys/?cols=last_used").content.decode()
+    assert page.count("not read yet") == 25
+    assert "–</td>" not in page
+    assert 'class="check provisional"' in page, "all that match are not counted yet"
+    assert 'class="count provisional"' in page
+    assert "not read yet" in body(signed_in.get("/keys/export/"))
+    behind[0]()
+    page = signed_in.get("/keys/?cols=last_used").content.decode()
+    assert "not read yet" not in page
+    assert "–</td>" not in page
+    assert "provisional" not in page
+
+
+def test_a_last_use_is_in_the_list_with_the_first_page(account: TestAccount, signed_in: Client) -> None:
+    account.client().encrypt(KeyId=account.create_key(), Plaintext=b"x")
+    (row,) = signed_in.get("/keys/").context["rows"]
+    assert row.last_used is not None
+
+
+def test_what_an_endpoint_does_not_offer_is_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = StubEndpoint(world.theirs.client(), world.theirs.client("cloudtrail"))
+    send = stub.send
+
+    def without_last_usage(request: AWSPreparedRequest) -> AWSResponse:
+        if b"GetKeyLastUsage" in request.headers["X-Amz-Target"]:
+            answer = b'{"__type": "UnknownOperationException"}'
+            return AWSResponse(request.url, 400, {}, HTTPResponse(BytesIO(answer), preload_content=False))
+        return send(request)
+
+    monkeypatch.setattr(stub, "send", without_last_usage)
+    monkeypatch.setattr(key_rows, "_not_offered", {})
+    browser = connected(new_account(), stub, monkeypatch)
+    page = shown(browser, world, "/keys/?cols=last_used")
+    assert page.count('title="UnknownOperationException">not known') == 2
+    assert takes("GetKeyLastUsage") in shown(browser, world, "/")
+    assert "not known" in shown(browser, world, DELETION)
+
+
+def test_a_permission_that_an_endpoint_takes_away_hides_what_was_read_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = StubEndpoint(world.theirs.client(), world.theirs.client("cloudtrail"))
+    browser = connected(new_account(), stub, monkeypatch)
+    assert "team=blue" in shown(browser, world, "/keys/?cols=tags")
+    assert len(browser.get("/keys/?q=blue").context["rows"]) == 1
+    stub.kms = denied(world.theirs, "ListResourceTags", "endpoint-later").client()
+    browser.post("/settings/endpoints/refresh/", {"next": "/keys/"})
+    page = shown(browser, world, "/keys/?cols=tags")
+    assert "team=blue" not in page
+    assert page.count("kms:ListResourceTags on") >= 2
+    assert not browser.get("/keys/?q=blue").context["rows"]
+    assert not ObservedChange.objects.filter(key_id=world.key).exists(), "no tag was seen to go"
+    then = shown(browser, world, f"/keys/{world.key}/?as_of={timezone.now().isoformat().replace('+00:00', 'Z')}")
+    assert "team=blue" not in then
