@@ -59,6 +59,7 @@ def shown(request: ConsoleRequest, people: PrincipalDirectory, side: KeyView, qu
         "filter": wanted,
         "everyone": everyone,
         "grants_known": side.grants_known,
+        "key_unread": side.unread,
         "unread": people.problems,
         "explore": question.address(),
     }

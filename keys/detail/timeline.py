@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from console import charts, moments, paging
+from console import aws_calls, charts, moments, paging
 from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import service
@@ -84,7 +84,9 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
         if not seen:
             raise
         read, whole, untold = [], True, service.sentence(error)  # of what no record tells, readings tell
-    rotations, _problem = optional(lambda: service.pages(kms, "list_key_rotations", "Rotations", KeyId=key["KeyId"]))
+    rotations, rotations_problem = optional(
+        lambda: service.pages(kms, "list_key_rotations", "Rotations", KeyId=key["KeyId"])
+    )
     automatic = [each["RotationDate"] for each in rotations or () if each.get("RotationType") == "AUTOMATIC"]
     recorded = changes(read)
     found = with_observed(with_time_alone(recorded, automatic, now), seen, key["KeyState"], again)
@@ -92,7 +94,7 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
     if not states or states[0][0] > key["CreationDate"]:
         first = (_before(found[0]) or states[0][1]) if found else key["KeyState"]
         states.insert(0, (key["CreationDate"], first))
-    rotation, _problem = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
+    rotation, rotation_problem = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
     ahead = [
         (key.get("DeletionDate"), _("The key and its material are destroyed")),
         (key.get("ValidTo"), _("The imported key material expires")),
@@ -109,6 +111,7 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
         "ahead": sorted((moment, words) for moment, words in ahead if moment),
         "whole": whole,
         "untold": untold,
+        "unread": [each for each in (rotations_problem, rotation_problem) if aws_calls.is_denial(each)],
     }
 
 

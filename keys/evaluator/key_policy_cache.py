@@ -7,7 +7,7 @@ What was read for one principal is shown to another only if the same decision th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from keys.evaluator import decisions, key_view
 from keys.evaluator.key_view import KeyView
 from keys.evaluator.models import CachedKeyPolicy
 from keys.evaluator.principal_directory import PrincipalDirectory
-from keys.inventory import inventory
+from keys.inventory import inventory, reads
 
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row
@@ -53,11 +53,13 @@ _refused: dict[
 
 @dataclass(frozen=True, slots=True)
 class ReadableKeys:
-    """`unread`: keys that there was no time to read yet; `hidden`: keys whose policy the caller may not read."""
+    """`unread`: keys that there was no time to read yet; `hidden`: keys whose policy the caller may not read; `lacking`: the actions that
+    would tell more of what conditions ask about."""
 
     keys: list[KeyView]
     unread: int
     hidden: int
+    lacking: Sequence[str] = ()
 
 
 def readable_keys(request: ConsoleRequest, people: PrincipalDirectory, budget: float = BUDGET) -> ReadableKeys:
@@ -71,7 +73,8 @@ def readable_keys(request: ConsoleRequest, people: PrincipalDirectory, budget: f
     views, waiting = _views_of(place, key_ids, listed, budget)
     unread += waiting
     keys = _permitted(request, people, views) if embedded else views
-    return ReadableKeys(keys, unread, len(key_ids) - len(keys) - unread)
+    lacking = listed.visibility.unread_actions(reads.TAGS | reads.ALIASES)
+    return ReadableKeys(keys, unread, len(key_ids) - len(keys) - unread, lacking)
 
 
 def _bring_up_to_date(request: ConsoleRequest, place: Place, key_ids: set[str], budget: float) -> int:

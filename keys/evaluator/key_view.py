@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,7 +17,8 @@ from keys.evaluator import condition_context
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """`condition_context` are the condition keys known of the key; `grants_known` is False where the caller may not list its grants."""
+    """`condition_context` are the condition keys known of the key; `grants_known` is False where the caller may not list its grants; `unread`:
+    the actions that would tell more of what conditions ask about."""
 
     key_id: str
     arn: str
@@ -29,6 +30,7 @@ class KeyView:
     grants: tuple[GrantView, ...]
     condition_context: Mapping[str, str | tuple[str, ...]]
     grants_known: bool = True
+    unread: tuple[str, ...] = ()
 
     @property
     def region(self) -> str:
@@ -46,10 +48,11 @@ def of(kms: Any, metadata: dict[str, Any], policy: str | None = None) -> KeyView
     key_id = metadata["Arn"]
     text = policy if policy is not None else kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
     grants, grants_known = _permitted(lambda: service.pages(kms, "list_grants", "Grants", KeyId=key_id), [])
-    tags, _tags_known = _permitted(lambda: kms.list_resource_tags(KeyId=key_id)["Tags"], [])
-    aliases, _aliases_known = _permitted(lambda: service.pages(kms, "list_aliases", "Aliases", KeyId=key_id), [])
+    tags, tags_known = _permitted(lambda: kms.list_resource_tags(KeyId=key_id)["Tags"], [])
+    aliases, aliases_known = _permitted(lambda: service.pages(kms, "list_aliases", "Aliases", KeyId=key_id), [])
     names = sorted(alias["AliasName"] for alias in aliases if alias)
-    return make(
+    unread = (("kms:ListResourceTags", tags_known), ("kms:ListAliases", aliases_known))
+    made = make(
         metadata,
         text,
         [grant for grant in grants if grant],
@@ -57,6 +60,7 @@ def of(kms: Any, metadata: dict[str, Any], policy: str | None = None) -> KeyView
         names,
         grants_known,
     )
+    return replace(made, unread=tuple(action for action, known in unread if not known))
 
 
 def make(

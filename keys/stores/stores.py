@@ -138,7 +138,8 @@ def find(request: ConsoleRequest, store_id: str) -> Store:
 
 def _number_of_keys(request: ConsoleRequest, store_id: str) -> int | None:
     try:
-        return int(inventory.synced_keys(request).filter(custom_key_store=store_id).count())
+        keys = inventory.synced_keys(request)
+        return None if keys.visibility.undescribable else int(keys.filter(custom_key_store=store_id).count())
     except ClientError as error:
         if not service.denied(error):
             raise

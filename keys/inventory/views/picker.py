@@ -19,6 +19,7 @@ def options(request: ConsoleRequest) -> HttpResponse:
     try:
         usage = request.GET.get("usage", "")
         found = inventory.keys_for_picker(request, usage, symmetric_only=symmetric, text=text)
+        unread = inventory.synced_keys(request).visibility.unread_actions(inventory.needs_of(text))
     except ClientError as error:
         return render(request, "keys/inventory/options.html", {"problem": service.sentence(error)}, status=403)
-    return render(request, "keys/inventory/options.html", {"choices": found})
+    return render(request, "keys/inventory/options.html", {"choices": found, "unread": unread})

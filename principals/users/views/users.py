@@ -105,7 +105,7 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
         policies = attachments.of_entity(iam, "user", name)
     except ClientError as error:
         return problem_page(request, name, error)
-    has_password = _has_password(iam, name)
+    has_password, password_problem = _has_password(iam, name)
     return render(
         request,
         "principals/user.html",
@@ -117,13 +117,14 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
             "mfa_devices": [{**each, "passkey": is_passkey(each["SerialNumber"])} for each in devices],
             "mfa_problem": mfa_problem,
             "outside": [group for group in groups if group not in inside] if not inside_problem else [],
-            "access_keys": [(key, _last_used(iam, key["AccessKeyId"])) for key in keys],
+            "access_keys": [(key, *_last_used(iam, key["AccessKeyId"])) for key in keys],
             **policies,
             "has_password": has_password,
+            "password_problem": password_problem,
             "boundary": user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
             "tags": user.get("Tags", []),
             "kind": "users",
-            "has_sessions": has_password and service.backend(request).kind != service.AWS,
+            "has_sessions": (has_password or password_problem) and service.backend(request).kind != service.AWS,
             "sessions_arn": signin.user_arn(request.signed_in.account_id, name),
         },
     )
@@ -133,25 +134,21 @@ def _names(groups: list[dict[str, Any]]) -> list[str]:
     return [group["GroupName"] for group in groups]
 
 
-def _last_used(iam: Any, access_key_id: str) -> dict[str, Any]:
-    """When and with which service an access key was last used; empty if never, or if the caller may not know."""
-    try:
-        used: dict[str, Any] = iam.get_access_key_last_used(AccessKeyId=access_key_id)["AccessKeyLastUsed"]
-    except ClientError as error:
-        if not service.denied(error):
-            raise
-        return {}
-    return used if "LastUsedDate" in used else {}
+def _last_used(iam: Any, access_key_id: str) -> tuple[dict[str, Any], str]:
+    """When and with which service an access key was last used, empty if never; and why the caller may not know."""
+    used, problem = readable(lambda: iam.get_access_key_last_used(AccessKeyId=access_key_id)["AccessKeyLastUsed"], {})
+    return (used if "LastUsedDate" in used else {}), problem
 
 
-def _has_password(iam: Any, name: str) -> bool:
+def _has_password(iam: Any, name: str) -> tuple[bool, str]:
+    """And why the caller may not know."""
     try:
-        iam.get_login_profile(UserName=name)
+        _profile, problem = readable(lambda: iam.get_login_profile(UserName=name), None)
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchEntity", "AccessDenied"):
-            return False
+        if error.response["Error"]["Code"] == "NoSuchEntity":
+            return False, ""
         raise
-    return True
+    return not problem, problem
 
 
 def delete(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -193,7 +190,7 @@ def deletion(iam: Any, name: str) -> list[Call]:
         *(("RemoveUserFromGroup", {"GroupName": group, **which}) for group in groups),
         *(("DeleteUserPolicy", {**which, "PolicyName": policy}) for policy in inline),
         *(("DetachUserPolicy", {**which, "PolicyArn": arn}) for arn in attached),
-        *([("DeleteLoginProfile", which)] if _has_password(iam, name) else []),
+        *([("DeleteLoginProfile", which)] if _has_password(iam, name)[0] else []),
         ("DeleteUser", which),
     ]
 
@@ -208,7 +205,7 @@ def _ids(iam: Any, operation: str, key: str, member: str, name: str) -> list[str
 def password(request: ConsoleRequest, name: str) -> HttpResponse:
     iam = service.client(request, "iam")
     form = PasswordForm(request.POST or None)
-    operation = "UpdateLoginProfile" if _has_password(iam, name) else "CreateLoginProfile"
+    operation = "UpdateLoginProfile" if _has_password(iam, name)[0] else "CreateLoginProfile"
     parameters = {"UserName": name, "Password": ""}
     if request.method == "POST" and form.is_valid():
         calls: list[Call] = [(operation, {**parameters, "Password": form.cleaned_data["password"]})]

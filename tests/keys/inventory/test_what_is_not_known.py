@@ -47,6 +47,8 @@ SAID: dict[str, dict[str, str]] = {
         "/keys/export/?format=json": NOT_PERMITTED,
         "/search/?q=rotation:off": takes("GetKeyRotationStatus"),
         "/keys/{key}/": NOT_PERMITTED,
+        "/keys/{key}/tab/material/": "Turn on or change period",
+        "/keys/{key}/tab/timeline/": "Not shown: AccessDeniedException",
         "/audit/compliance/": "2 keys",
     },
     "GetKeyLastUsage": {
@@ -84,6 +86,7 @@ SAID: dict[str, dict[str, str]] = {
         "/keys/?print=all": NOT_PERMITTED,
         "/keys/?q=ledger": takes("ListAliases"),
         "/search/?q=ledger": takes("ListAliases"),
+        "/keys/options/?find=ledger": "No key matches of those of which this is known.",
         "/keys/export/": NOT_PERMITTED,
         "/keys/{key}/": NOT_PERMITTED,
         "/keys/{key}/tab/impact/": NOT_PERMITTED,
@@ -102,6 +105,17 @@ SAID: dict[str, dict[str, str]] = {
         "/audit/compliance/": "2 keys may be listed and not described.",
     },
 }
+# The same of pages that speak of the embedded engine alone.
+SAID_EMBEDDED: dict[str, dict[str, str]] = {
+    "ListResourceTags": dict.fromkeys(
+        ("/keys/{key}/tab/access/", "/access/?key={key}", "/access/?principal=admin&action=kms:Decrypt"),
+        takes("ListResourceTags"),
+    ),
+    "ListAliases": dict.fromkeys(("/keys/{key}/tab/access/", "/access/?key={key}"), takes("ListAliases")),
+    "ListGrants": {"/access/?key={key}": "You may not list this key's grants"},
+    "iam:GetAccessKeyLastUsed": {"/principals/users/admin/": NOT_PERMITTED},
+    "iam:GetLoginProfile": {"/principals/users/admin/": NOT_PERMITTED},
+}
 # Operation → what would then be untrue on any page.
 UNTRUE: dict[str, tuple[str, ...]] = {
     "GetKeyRotationStatus": ("No rotation is due.", "No value holds this.", "No key matches.<", "(0 of 2)"),
@@ -110,6 +124,8 @@ UNTRUE: dict[str, tuple[str, ...]] = {
     "ListResourceTags": ("No value holds this.", "(0 of 2)"),
     "ListAliases": ("(0 of 2)", "Aliases</dt> <dd>none"),
     "ListGrants": ("Grants</dt> <dd>none", "Grants</dt> <dd>0"),
+    "iam:GetAccessKeyLastUsed": ("<td>–</td>",),
+    "iam:GetLoginProfile": ("No password", "Enable console sign-in"),
     "DescribeKey": ("Nothing is about to be deleted.", "No imported material expires soon.", "No keys yet."),
 }
 
@@ -133,17 +149,21 @@ def world(prepared: object) -> World:
     return World(theirs, key, theirs.create_key())
 
 
+def action_of(operation: str) -> str:
+    return operation if ":" in operation else f"kms:{operation}"
+
+
 def denied(account: TestAccount, operation: str, name: str) -> TestUser:
     """A user who may do everything but this."""
     allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    deny = {"Effect": "Deny", "Action": f"kms:{operation}", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": action_of(operation), "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow, deny]})
     return account.create_user(name, policy)
 
 
 @pytest.fixture
 def embedded(world: World, operation: str) -> Client:
-    user = denied(world.theirs, operation, f"user-{operation}")
+    user = denied(world.theirs, operation, f"user-{operation.rpartition(':')[2]}")
     world.theirs.client("iam").create_login_profile(UserName=user.name, Password="long enough")
     user.password = "long enough"
     sign_in_browser(world.theirs.administrator).get("/keys/")  # the list knows more than this user may
@@ -178,19 +198,26 @@ def shown(browser: Client, world: World, address: str) -> str:
     return " ".join(unescape(body(page)).split()).replace("<dd> ", "<dd>")
 
 
+@pytest.mark.parametrize("operation", dict.fromkeys((*SAID, *SAID_EMBEDDED)))
+def test_a_user_is_told_what_it_may_not_read(world: World, operation: str, embedded: Client) -> None:
+    told_on_each_page(embedded, world, operation, SAID.get(operation, {}) | SAID_EMBEDDED.get(operation, {}))
+
+
 @pytest.mark.parametrize("operation", SAID)
-@pytest.mark.parametrize("where", ["embedded", "elsewhere"])
-def test_what_may_not_be_read_is_said_so_where_one_looks(
-    world: World, operation: str, where: str, request: pytest.FixtureRequest
+def test_what_the_credentials_of_an_endpoint_may_not_read_is_said_so(
+    world: World, operation: str, elsewhere: Client
 ) -> None:
-    browser: Client = request.getfixturevalue(where)
-    for address, said in SAID[operation].items():
+    told_on_each_page(elsewhere, world, operation, SAID[operation])
+
+
+def told_on_each_page(browser: Client, world: World, operation: str, pages: dict[str, str]) -> None:
+    for address, said in pages.items():
         page = shown(browser, world, address)
         assert said in page, (address, said)
         untrue = [each for each in UNTRUE[operation] if each in page]
         assert not untrue, (address, untrue)
         if said == NOT_PERMITTED and "/export/" not in address:
-            assert f"is not authorized to perform: kms:{operation} on" in page, (address, "the error")
+            assert f"is not authorized to perform: {action_of(operation)} on" in page, (address, "the error")
 
 
 def test_a_last_use_that_is_not_read_yet_is_not_shown_as_none(
