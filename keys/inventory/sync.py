@@ -77,12 +77,13 @@ class InventorySync:
             if state.started is None:
                 self._begin_full_read(state)
             self._run_steps(self._full_read_step, AT_ONCE)
+            state = self.state()
         elif self.embedded:
             if self._is_behind(state):
                 self._run_steps(self._change_step, CATCH_UP)
             if self._stale(seen_with).exists():
                 self._run_steps(partial(self._stale_step, seen_with), CATCH_UP)
-        if self.embedded and self.state().started is None:  # while keys are still missing their uses would be lost
+        if self.embedded and state.started is None:  # while keys are still missing their uses would be lost
             self._update_last_uses(state)
 
     def _needs_full_read(self, state: SyncState) -> bool:

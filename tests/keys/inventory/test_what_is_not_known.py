@@ -282,3 +282,24 @@ def test_a_permission_that_an_endpoint_takes_away_hides_what_was_read_before(
     assert not ObservedChange.objects.filter(key_id=world.key).exists(), "no tag was seen to go"
     then = shown(browser, world, f"/keys/{world.key}/?as_of={timezone.now().isoformat().replace('+00:00', 'Z')}")
     assert "team=blue" not in then
+
+
+def test_keys_of_which_it_is_not_known_sort_last_and_not_by_it(account: TestAccount, signed_in: Client) -> None:
+    blue = [{"TagKey": "team", "TagValue": "blue"}]
+    used = [account.create_key(Tags=blue if number % 2 else []) for number in range(4)]
+    for key_id in used:
+        account.client().encrypt(KeyId=key_id, Plaintext=b"x")
+    never = account.create_key(Tags=blue)
+    signed_in.get("/keys/")
+    allow = {"Effect": "Allow", "Action": ["kms:ListKeys", "kms:DescribeKey"], "Resource": "*"}
+    condition = {"StringEquals": {"aws:ResourceTag/team": "blue"}}
+    some = {**allow, "Action": ["kms:GetKeyLastUsage"], "Condition": condition}
+    user = account.create_user("bob", json.dumps({"Version": "2012-10-17", "Statement": [allow, some]}))
+    account.client("iam").create_login_profile(UserName="bob", Password="long enough")
+    user.password = "long enough"
+    bob = sign_in_browser(user)
+    unknown = sorted(used[::2])
+    for address, known in (("sort=last_used", used[1::2]), ("sort=-last_used", used[1::2][::-1])):
+        shown_keys = [row.key_id for row in bob.get(f"/keys/?{address}").context["rows"]]
+        assert set(shown_keys[:2]) == set(known), address
+        assert sorted(shown_keys[2:]) == sorted([*unknown, never]), address
