@@ -5,6 +5,11 @@ from __future__ import annotations
 from django.db import migrations, models
 
 
+def read_again(apps, schema_editor):
+    states = apps.get_model("keys", "SyncState").objects
+    states.exclude(account_id__regex=r"^[0-9]+$").update(synchronised=None, problem="", problem_at=None)
+
+
 class Migration(migrations.Migration):
     dependencies = [("keys", "0016_first_read")]
 
@@ -21,4 +26,5 @@ class Migration(migrations.Migration):
             name="refusals",
             field=models.JSONField(help_text="action → the error that it was not told with", null=True),
         ),
+        migrations.RunPython(read_again, migrations.RunPython.noop),
     ]

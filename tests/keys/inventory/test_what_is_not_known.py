@@ -6,17 +6,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from html import unescape
+from importlib import import_module
 from io import BytesIO
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from django.apps import apps
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from urllib3 import HTTPResponse
 
 from keys.endpoints import outbound
 from keys.inventory import key_rows, sync
-from keys.inventory.models import ObservedChange
+from keys.inventory.models import ObservedChange, SyncState
 from keys.models import Connection
 from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
 from tests.support import threads
@@ -303,3 +306,13 @@ def test_keys_of_which_it_is_not_known_sort_last_and_not_by_it(account: TestAcco
         shown_keys = [row.key_id for row in bob.get(f"/keys/?{address}").context["rows"]]
         assert set(shown_keys[:2]) == set(known), address
         assert sorted(shown_keys[2:]) == sorted([*unknown, never]), address
+
+
+def test_the_list_of_an_endpoint_that_an_older_version_read_is_read_again() -> None:
+    now = timezone.now()
+    for scope in ("c901", "999000000001"):
+        SyncState.objects.create(account_id=scope, region="us-east-1", synchronised=now)
+    import_module("keys.migrations.0017_unread").read_again(apps, connection.schema_editor())
+    read = dict(SyncState.objects.filter(region="us-east-1").values_list("account_id", "synchronised"))
+    assert read["c901"] is None
+    assert read["999000000001"] == now
