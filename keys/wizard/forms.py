@@ -299,6 +299,8 @@ class UsersForm(PrincipalsForm):
         help_text=gettext_lazy(
             "Account IDs of 12 digits, separated by spaces. Their administrators decide who may use the key."
         ),
+        # Not a field of one line: Enter is the search's on this step.
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
 
     def clean_accounts(self) -> str:

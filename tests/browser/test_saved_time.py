@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.pages import choose_principal
 from tests.support.server import ACCOUNT, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -132,6 +133,22 @@ def test_each_part_of_the_review_is_edited_and_leads_back_to_it(visit: Callable[
     page.get_by_label("Alias", exact=True).fill("reviewed-again")
     page.get_by_role("button", name="Save changes").click()
     expect(page.locator("main")).to_contain_text("reviewed-again")
+
+
+def test_enter_in_a_steps_search_searches_and_keeps_the_ticks(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.goto("/keys/new/")
+    page.get_by_role("button", name="Next").click()
+    page.get_by_label("Alias", exact=True).fill("searched")
+    page.keyboard.press("Enter")
+    choose_principal(page, "admin (user)")
+    search = page.get_by_label("Search users and roles")
+    for _time in range(2):  # the second time with the text as it was
+        search.fill("nobody-has-this-name")
+        search.press("Enter")
+        expect(page.get_by_label("admin (user)")).to_be_checked()
+        expect(page.locator("[name=chosen]")).to_have_count(1)
+    expect(page.locator("[aria-current=step]")).to_contain_text("administrators")
 
 
 def test_a_keys_head_says_what_it_is(visit: Callable[..., Page], keys: dict[str, str]) -> None:

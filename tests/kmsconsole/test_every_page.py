@@ -16,7 +16,7 @@ from django.urls import resolve
 
 from tests.conftest import new_account, sign_in_browser
 from tests.keys.test_write_pages import ELSEWHERE, LEADS_ON, NO_CALL, NO_SUCH_CALL, asked
-from tests.support import samples
+from tests.support import htmlforms, samples
 from tests.support.samples import Samples
 
 # Texts that are no drafts: plaintexts and ciphertexts, names that are typed to confirm.
@@ -43,6 +43,9 @@ def walk(prepared: object) -> Walk:
     made, browser = samples.make(account.client), sign_in_browser(account.administrator)
     account.client().encrypt(KeyId=made.symmetric, Plaintext=b"x")
     addresses = {one for each in samples.addresses(made).values() for one in each}
+    draft = "?w=sample"  # the wizard's other steps need its first
+    browser.post(f"/keys/new/configure/{draft}", {"kind": "symmetric", "origin": "AWS_KMS", "regionality": "single"})
+    addresses |= {f"/keys/new/{step}/{draft}" for step in ("labels", "administrators", "users", "policy")}
     return Walk(made, {address: browser.get(address) for address in addresses})
 
 
@@ -115,6 +118,25 @@ def test_forms_with_a_text_keep_drafts_and_no_draft_holds_a_secret(forms: list[t
         if (name := re.search(r'name="([^"]*)"', field))
         and SECRETS.search(name[1])
         and not re.search('type="(password|file|hidden)"|data-no-draft', field)
+    } == set()
+
+
+def test_enter_in_a_search_field_searches(pages: dict[str, str]) -> None:
+    """Without scripts, too: the button that Enter presses is the form's only one or its search's, or the view looks whether the text of
+    the search is another than when it was last searched (console.addresses.searches_keys)."""
+    found = [
+        (address, form)
+        for address, page in pages.items()
+        for form in htmlforms.forms(address, page)
+        if any(each.kind == "search" for each in form.fields)
+    ]
+    assert {form.enter for _address, form in found} >= {None, "", "search"}
+    assert {
+        address
+        for address, form in found
+        if form.enter not in (None, "search")
+        and not any(each.name == "searched" for each in form.fields)
+        and (form.method != "get" or form.buttons)
     } == set()
 
 

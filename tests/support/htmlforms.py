@@ -23,6 +23,9 @@ class Form:
     method: str
     fields: list[Field] = field(default_factory=list)
     buttons: list[tuple[str, str]] = field(default_factory=list)
+    enter: str | None = (
+        None  # the name of the button that Enter in a field presses, the form's first; None: there is none
+    )
 
 
 class _Reader(HTMLParser):
@@ -49,8 +52,11 @@ class _Reader(HTMLParser):
             self.inner.values.append(given.get("value", ""))
             if "selected" in given or len(self.inner.values) == 1:
                 self.inner.value = given.get("value", "")
-        elif tag == "button" and "name" in given:
-            self.open.buttons.append((given["name"], given.get("value", "")))
+        elif tag == "button":
+            if self.open.enter is None and given.get("type", "submit") == "submit":
+                self.open.enter = given.get("name", "")
+            if "name" in given:
+                self.open.buttons.append((given["name"], given.get("value", "")))
         elif tag == "input" and "name" in given:
             kind, value = given.get("type", "text"), given.get("value", "")
             known = next((each for each in self.open.fields if (each.name, each.kind) == (given["name"], kind)), None)
