@@ -117,14 +117,14 @@ class ConnectionForm(forms.Form):
         super().__init__(*args, **options)
         self.taken = taken
         self.keep(kept)
-        new_key = (NEW_KEY, _("A new key, %(alias)s") % {"alias": SEALING_ALIAS})
-        set_choices(self, "sealing_key", [new_key, *sealing_keys])
+        set_choices(self, "sealing_key", sealing_keys)
         mark_needed(self, "url", "access_key_id", "secret", "profile", "sealing_key")
 
     def keep(self, kept: KeptSecret | None) -> None:
         self.kept = kept
         if kept is not None:
-            self.fields["secret"].help_text = _("Empty: the secret that is stored stays, with its session token.")
+            # Of the bound field: it was made, and shows what it had then, when the form was validated.
+            self["secret"].help_text = _("Empty: the secret that was entered stays, with its session token.")
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"]).strip()
@@ -227,18 +227,22 @@ def _sealing_key(kms: Any, chosen: str) -> str:
 
 
 def sealing_keys(request: ConsoleRequest) -> list[tuple[str, str]]:
-    """The account's own keys that can encrypt, for the form; empty if they may not be listed."""
+    """The account's own keys by alias, for the form. The first is made where it is not there yet; the others are left out if they may not
+    be listed."""
     kms = service.embedded(request)
+    new_key = (NEW_KEY, _("A new key, %(alias)s") % {"alias": SEALING_ALIAS})
     try:
         aliases = service.pages(kms, "list_aliases", "Aliases")
     except ClientError:
-        return []
+        return [new_key]
     listed = [
         (each["TargetKeyId"], each["AliasName"])
         for each in aliases
         if each and each.get("TargetKeyId") and not each["AliasName"].startswith("alias/aws/")
     ]
-    return [each for each in listed if each[1] != SEALING_ALIAS][:200]
+    if any(alias == SEALING_ALIAS for _key_id, alias in listed):
+        new_key = (NEW_KEY, SEALING_ALIAS)
+    return [new_key, *[each for each in listed if each[1] != SEALING_ALIAS][:200]]
 
 
 def test(request: ConsoleRequest, connection: Connection) -> list[Finding]:

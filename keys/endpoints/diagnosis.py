@@ -26,8 +26,8 @@ _SKEW = 300  # seconds that AWS allows a clock to be off
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step of a test: `kind` names it (dns, address, refused, timeout, tls, skew, key, denied, profile, credentials,
-    answer, unreachable, other, ok)."""
+    """One step of a test: `kind` names it (dns, address, refused, timeout, tls, skew, key, secret, denied, profile,
+    credentials, answer, unreachable, other, ok)."""
 
     kind: str
     title: str
@@ -176,7 +176,7 @@ def _of_answer(error: ClientError) -> Finding:
         )
     if code in _SIGNATURE:
         return Finding(
-            "key", _("The secret access key is wrong"), detail, _("It is not the one of this access key ID.")
+            "secret", _("The secret access key is wrong"), detail, _("It is not the one of this access key ID.")
         )
     if code in _BAD_KEY:
         return Finding(

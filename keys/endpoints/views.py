@@ -90,7 +90,10 @@ def _form(request: ConsoleRequest, connection: Connection | None) -> HttpRespons
                     inventory.drop(f"c{made.pk}")  # the keys of the address before
                 if good:
                     messages.success(request, _("Connected to %(name)s.") % {"name": made.name})
+                else:
+                    messages.warning(request, _("%(name)s is saved, although its test failed.") % {"name": made.name})
                 return redirect("endpoint", made.pk)
+            _beside_its_field(form, findings[-1])
     return render(
         request,
         "keys/endpoints/form.html",
@@ -103,6 +106,29 @@ def _form(request: ConsoleRequest, connection: Connection | None) -> HttpRespons
         },
         status=422 if form.errors or findings else 200,
     )
+
+
+# What a test found wrong → the field that it is about.
+_ABOUT = {
+    **dict.fromkeys(("dns", "address", "refused", "timeout", "tls", "answer"), "url"),
+    "key": "access_key_id",
+    "secret": "secret",
+    "profile": "profile",
+}
+# Field → the choice that it belongs to, a field and its value.
+_FILLED_IN_FOR = {
+    "url": ("kind", backends.URL),
+    "access_key_id": ("method", "keys"),
+    "secret": ("method", "keys"),
+    "profile": ("method", "profile"),
+}
+
+
+def _beside_its_field(form: connections.ConnectionForm, failed: Finding) -> None:
+    field = _ABOUT.get(failed.kind, "")
+    choice, value = _FILLED_IN_FOR.get(field, ("", ""))
+    if field and form.cleaned_data[choice] == value:
+        form.add_error(field, failed.title)
 
 
 def _prepared(

@@ -12,6 +12,7 @@ from keys.endpoints import backends
 from keys.models import Connection
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answering import Answers
+from tests.support.answers import text
 from tests.support.connections import connect, form, kinds
 from tests.support.policies import allow, document, person
 from tests.support.server import free_port
@@ -44,11 +45,20 @@ def test_a_failed_test_saves_nothing_and_says_why(account: TestAccount, signed_i
     assert not Connection.objects.filter(account_id=account.account_id).exists()
 
 
+def test_what_failed_stands_beside_its_field_and_the_secret_is_said_to_stay(signed_in: Client) -> None:
+    page = text(signed_in.post(NEW, form(nowhere())))
+    assert re.search('<input[^>]*name="url"[^>]*aria-invalid="true"', page)
+    assert 'id="id_url-error">The connection is refused' in page
+    assert 'id="id_secret-help">Empty: the secret that was entered stays' in page
+
+
 def test_it_is_saved_anyway_without_entering_the_secret_again(account: TestAccount, signed_in: Client) -> None:
     url = nowhere()
     failed = signed_in.post(NEW, form(url))
-    answer = signed_in.post(NEW, form(url, secret="", kept=carried(failed), anyway="1"))
-    assert answer.status_code == 302
+    answer = signed_in.post(NEW, form(url, secret="", kept=carried(failed), anyway="1"), follow=True)
+    assert "is saved, although its test failed." in text(answer)
+    assert "A new key" in text(failed)
+    assert "A new key" not in text(signed_in.get(NEW))  # the failed one made it
     connection = Connection.objects.get(account_id=account.account_id)
     assert secret_of(account, connection) == SECRET
     assert not connection.facts["good"]
