@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,6 +24,24 @@ from keys.record.as_of import AsOf
 from keys.record.snapshots import KeySnapshot
 
 Shown = Callable[[ConsoleRequest, KeySnapshot, AsOf], dict[str, Any]]
+
+
+_ALGORITHMS = {
+    "EncryptionAlgorithms": _("Encryption algorithms"),
+    "SigningAlgorithms": _("Signing algorithms"),
+    "MacAlgorithms": _("MAC algorithms"),
+    "KeyAgreementAlgorithms": _("Key agreement algorithms"),
+    "EncapsulationAlgorithms": _("Encapsulation algorithms"),
+}
+
+
+def algorithms(key: Mapping[str, Any]) -> list[tuple[Any, list[str]]]:
+    """Each kind of algorithms that KMS says of a key, in words."""
+    return [(words, key[name]) for name, words in _ALGORITHMS.items() if name in key]
+
+
+def _crypto(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str, Any]:
+    return {"algorithms": algorithms(key.algorithms)}
 
 
 def _policy(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str, Any]:
@@ -59,7 +77,7 @@ def _nothing(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str
 # Tab → (its words, what it shows beside the key).
 TABS: dict[str, tuple[Any, Shown]] = {
     "policy": (_("Key policy"), _policy),
-    "crypto": (_("Cryptographic configuration"), _nothing),
+    "crypto": (_("Cryptographic configuration"), _crypto),
     "aliases": (_("Aliases"), _nothing),
     "tags": (_("Tags"), _nothing),
     "grants": (_("Grants"), _grants),

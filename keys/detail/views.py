@@ -26,14 +26,7 @@ from keys.record import as_of
 
 
 def _crypto(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
-    lists = (
-        "EncryptionAlgorithms",
-        "SigningAlgorithms",
-        "MacAlgorithms",
-        "KeyAgreementAlgorithms",
-        "EncapsulationAlgorithms",
-    )
-    return {"algorithms": [(name, key[name]) for name in lists if name in key]}
+    return {"algorithms": past.algorithms(key)}
 
 
 def _aliases(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, Any]:
@@ -90,12 +83,14 @@ def _is_asymmetric(key: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """`load` reads what the tab shows; `there` says for which keys it is there; a `rare` one is in the menu *More*."""
+    """`load` reads what the tab shows; `there` says for which keys it is there, and `why_not` at its address why it is not; a `rare` one is
+    in the menu *More*."""
 
     words: Any
     load: Callable[[ConsoleRequest, Any, dict[str, Any]], dict[str, Any]]
     there: Callable[[dict[str, Any]], bool] = lambda key: True
     rare: bool = False
+    why_not: Any = ""
 
 
 TABS: dict[str, Tab] = {
@@ -103,14 +98,33 @@ TABS: dict[str, Tab] = {
     "crypto": Tab(_("Cryptographic configuration"), _crypto, rare=True),
     "aliases": Tab(_("Aliases"), _aliases),
     "tags": Tab(_("Tags"), _tags),
-    "material": Tab(_("Key material and rotations"), _material, _rotates),
-    "regions": Tab(_("Regionality"), _regions, lambda key: bool(key.get("MultiRegion")), rare=True),
-    "public-key": Tab(_("Public key"), _public_key, _is_asymmetric, rare=True),
+    "material": Tab(
+        _("Key material and rotations"),
+        _material,
+        _rotates,
+        why_not=_("Key material that AWS KMS made rotates in symmetric encryption keys only."),
+    ),
+    "regions": Tab(
+        _("Regionality"),
+        _regions,
+        lambda key: bool(key.get("MultiRegion")),
+        rare=True,
+        why_not=_("This key is single-Region. Whether a key is multi-Region is chosen when it is created."),
+    ),
+    "public-key": Tab(
+        _("Public key"), _public_key, _is_asymmetric, rare=True, why_not=_("Only asymmetric keys have a public key.")
+    ),
     "grants": Tab(_("Grants"), _grants),
     "access": Tab(_("Access"), access_tab.load),
     "use": Tab(_("Use"), use_tabs.use),
     "timeline": Tab(_("Timeline"), timeline.load, rare=True),
-    "impact": Tab(_("Impact of deletion"), use_tabs.impact, lambda key: bool(key["KeyManager"] != "AWS"), rare=True),
+    "impact": Tab(
+        _("Impact of deletion"),
+        use_tabs.impact,
+        lambda key: bool(key["KeyManager"] != "AWS"),
+        rare=True,
+        why_not=_("AWS managed keys cannot be deleted."),
+    ),
 }
 
 
@@ -127,7 +141,8 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
     except ClientError as error:
         return problem_page(request, key_id, error, key_id=key_id)
     aliases, names_problem = optional(lambda: _aliases(request, kms, key)["aliases"])
-    loaded, problem = optional(lambda: TABS[tab].load(request, kms, key))
+    there = TABS[tab].there(key)
+    loaded, problem = optional(lambda: TABS[tab].load(request, kms, key)) if there else (None, "")
     last_use, last_use_problem = optional(lambda: use_tabs.last_use(request, kms, key))
     rotation, rotation_unread = None, ""
     if key["KeySpec"] == "SYMMETRIC_DEFAULT" and key["Origin"] == "AWS_KMS" and key["KeyManager"] != "AWS":
@@ -147,7 +162,9 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
             "rare_tabs": [(slug, each.words) for slug, each in TABS.items() if each.there(key) and each.rare],
             "rare_tab": TABS[tab].words if TABS[tab].rare else "",
             "problem": problem,
-            "template": f"keys/detail/tabs/{tab.replace('-', '_')}.html",
+            "template": f"keys/detail/tabs/{tab.replace('-', '_') if there else 'not_there'}.html",
+            "tab_words": TABS[tab].words,
+            "why_not": TABS[tab].why_not,
             "refused": action_rules.unavailable_actions(request, key),
             "last_use": last_use,
             "last_use_problem": last_use_problem,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from console import charts
+from keys.detail import views
 from tests.conftest import TestAccount
 from tests.support.answers import text
 
@@ -141,3 +143,24 @@ def test_the_page_of_a_key_that_is_gone_leads_to_its_past(account: TestAccount, 
     for address in (f"/audit/keys/?q={key}", f"/audit/?key={key}"):
         assert f'href="{address}"' in page.content.decode()
         assert key in signed_in.get(address).content.decode()
+
+
+@pytest.mark.parametrize("tab", ["material", "regions", "public-key"])
+def test_a_tab_that_a_key_has_not_says_so_at_its_address(account: TestAccount, signed_in: Client, tab: str) -> None:
+    key_id = account.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+    answer = signed_in.get(f"/keys/{key_id}/tab/{tab}/")
+    assert re.search(f"t-not-there.*{re.escape(str(views.TABS[tab].why_not))}</p></section>", text(answer))
+
+
+def test_the_algorithms_of_a_key_have_names(account: TestAccount, signed_in: Client) -> None:
+    for spec, usage, words in (
+        ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "Encryption algorithms"),
+        ("ECC_NIST_P256", "SIGN_VERIFY", "Signing algorithms"),
+        ("HMAC_256", "GENERATE_VERIFY_MAC", "MAC algorithms"),
+        ("ECC_NIST_P256", "KEY_AGREEMENT", "Key agreement algorithms"),
+        ("ML_KEM_768", "ENCAPSULATE_DECAPSULATE", "Encapsulation algorithms"),
+    ):
+        key_id = account.create_key(KeySpec=spec, KeyUsage=usage)
+        answer = signed_in.get(f"/keys/{key_id}/tab/crypto/")
+        assert words in text(answer)
+        assert "Algorithms<" not in text(answer)
