@@ -86,7 +86,8 @@ function tell(form, when) {
     (form.querySelector("textarea, input:not([type=hidden])") || form).focus();
   });
   form.before(message);
-  const time = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  // As all pages write times, 2026-06-30 14:05, which is how Swedish does.
+  const time = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "short" });
   // Into a region that is there already: that is when it is read out.
   requestAnimationFrame(() => {
     words.textContent = text.replace("{when}", time.format(when));

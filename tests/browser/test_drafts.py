@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -66,7 +67,9 @@ def test_leaving_warns_and_the_draft_is_there_on_return(page: Page, key_id: str,
     assert asked == ["beforeunload"]
     page.goto(address.format(key=key_id))
     expect(field).to_have_value(text)
-    expect(page.get_by_role("status").filter(has_text=RESTORED)).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text=RESTORED)).to_contain_text(
+        re.compile(r" \d{4}-\d\d-\d\d \d\d:\d\d ")
+    )
     assert not violations(page)
     page.get_by_role("button", name="Discard").click()
     expect(page.get_by_text(RESTORED)).to_be_hidden()
