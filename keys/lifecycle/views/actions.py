@@ -254,6 +254,10 @@ ACTIONS: dict[str, Action] = {
 }
 
 
+# AWS's error → the field that it is about, if the action's form has it.
+_ABOUT = {"AlreadyExistsException": "alias", "InvalidAliasNameException": "alias", "TagException": "key"}
+
+
 def _do(
     request: ConsoleRequest, kms: Any, action: Action, key_id: str, parameters: dict[str, Any], form: forms.Form
 ) -> HttpResponse | None:
@@ -262,7 +266,8 @@ def _do(
     try:
         getattr(kms, xform_name(action.operation))(**parameters)
     except ClientError as error:
-        form.add_error(None, service.sentence(error))
+        about = _ABOUT.get(error.response["Error"]["Code"], "")
+        form.add_error(about if about in form.fields else None, service.sentence(error))
         if form.fields:
             return None
         messages.error(request, service.sentence(error))
