@@ -48,7 +48,7 @@ class OperationForm(forms.Form):
             if chosen is None or chosen.symmetric:  # other keys take no encryption context
                 self.context_members.append(member)
         elif shape.type_name == "blob":
-            self._bytes_fields(member, required=member in self.shape.required_members)
+            self._bytes_fields(member)
         elif member.endswith("KeyId"):
             self._key_fields(member, key_choices)
         elif shape.type_name == "boolean":
@@ -106,15 +106,14 @@ class OperationForm(forms.Form):
             else INITIAL.get(self.play.operation, {}).get(member),
         )
 
-    def _bytes_fields(self, member: str, *, required: bool) -> None:
+    def _bytes_fields(self, member: str) -> None:
         self.fields[member] = forms.CharField(
             label=LABELS[member],
             required=False,
             strip=False,
             widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "mono", "autocomplete": "off"}),
         )
-        if required:  # a text or a file
-            mark_needed(self, member)
+        mark_needed(self, member)  # a text or a file, also where AWS takes none in a dry run
         self.fields[f"{member}_as"] = forms.ChoiceField(
             label=_("written as"),
             choices=[("text", _("Text")), ("hex", _("Hex")), ("base64", "Base64")],

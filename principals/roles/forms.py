@@ -35,6 +35,7 @@ class ManyCheckboxes(forms.CheckboxSelectMultiple):
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         chosen, attributes = set(value or ()), self.build_attrs(self.attrs, attrs)
+        shown = sorted(self.choices, key=lambda choice: choice[0] not in chosen)  # the chosen ones first
         identifier = attributes.pop("id", f"id_{name}")
         rest = flatatt({"name": name, **attributes})
         boxes = format_html_join(
@@ -42,10 +43,10 @@ class ManyCheckboxes(forms.CheckboxSelectMultiple):
             '<div><label for="{0}_{1}"><input type="checkbox"{2} value="{3}" id="{0}_{1}"{5}> {4}</label></div>',
             (
                 (identifier, number, rest, each, label, mark_safe(" checked") if each in chosen else "")
-                for number, (each, label) in enumerate(self.choices)
+                for number, (each, label) in enumerate(shown)
             ),
         )
-        return format_html('<div id="{}">{}</div>', identifier, boxes)
+        return format_html('<div id="{}" class="many">{}</div>', identifier, boxes)
 
 
 class RoleForm(forms.Form):

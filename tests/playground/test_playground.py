@@ -67,6 +67,12 @@ def test_every_page_opens(signed_in: Client, slug: str) -> None:
     assert "no-store" in answer["Cache-Control"]
 
 
+@pytest.mark.parametrize("slug", ["decrypt", "re-encrypt"])
+def test_what_has_to_be_typed_is_not_called_optional(signed_in: Client, slug: str) -> None:
+    page = signed_in.get(f"/play/{slug}/").content.decode()
+    assert "optional" not in page.partition('for="id_CiphertextBlob"')[2].partition("</label>")[0]
+
+
 def test_the_first_key_of_a_picker_is_one_that_can_be_used(account: TestAccount, signed_in: Client) -> None:
     kms = account.client()
     kms.describe_key(KeyId="alias/aws/s3")  # makes the AWS managed key, which only S3 may use

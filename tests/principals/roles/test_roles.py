@@ -51,6 +51,9 @@ def test_what_is_missing_is_said_beside_its_field_and_the_rest_is_kept(signed_in
     assert answer.status_code == 422
     assert "Which account?" in text(answer)
     assert "kept" in text(answer)
+    ticked = "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"
+    boxes = text(make_role(signed_in, trusted="other", policies=ticked)).partition('class="many"')[2]
+    assert f'value="{ticked}" id="id_policies_0" checked' in boxes  # among 1,500: the first
 
 
 def test_a_refused_trust_policy_is_shown_with_awss_error(signed_in: Client) -> None:
