@@ -56,6 +56,9 @@ _REMEDIES: dict[str, Any] = {
     "InvalidAliasNameException": _(
         "An alias is alias/ and letters, digits, / _ and -; it does not begin with alias/aws/, which is AWS's own."
     ),
+    "NotAuthorizedException": _(
+        "Aliases that begin with alias/aws/ are AWS's own: nobody else makes, changes or deletes them."
+    ),
     "InvalidArnException": _("This is no ARN of a principal or key that exists. Check account, kind and spelling."),
     "MalformedPolicyDocumentException": _(
         "The policy does not follow the policy language, names a principal that does not exist, or would lock you out."
@@ -111,6 +114,12 @@ _FOR_OPERATION: dict[tuple[str, str], Any] = {
     ),
     ("Verify", "ValidationException"): _(
         "A digest must be as long as the signing algorithm's hash, and is sent as DIGEST."
+    ),
+    ("DeriveSharedSecret", "ValidationException"): _(
+        "The public key has to be one of the same curve as the key, as SubjectPublicKeyInfo in DER: what GetPublicKey answers."
+    ),
+    ("Decapsulate", "InvalidCiphertextException"): _(
+        "The ciphertext is not as long as the key's spec makes it. It is the ciphertext of Encapsulate's answer."
     ),
     ("GenerateDataKey", "ValidationException"): _("Give either the kind of data key or a number of bytes, not both."),
     ("GenerateDataKeyWithoutPlaintext", "ValidationException"): _(

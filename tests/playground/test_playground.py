@@ -175,6 +175,24 @@ def test_a_mac_goes_on_to_verify(account: TestAccount, signed_in: Client) -> Non
     assert "It is genuine." in text(run(signed_in, "verify-mac", **form))
 
 
+@pytest.mark.parametrize(
+    ("slug", "spec", "usage", "given"),
+    [
+        ("derive-shared-secret", "ECC_NIST_P256", "KEY_AGREEMENT", {"PublicKey": "aGVsbG8=", "PublicKey_as": "base64"}),
+        ("decapsulate", "ML_KEM_768", "ENCAPSULATE_DECAPSULATE", {"SharedSecretCiphertextBlob": "aGVsbG8="}),
+    ],
+)
+def test_an_error_without_words_is_explained_by_what_the_operation_takes(
+    account: TestAccount, signed_in: Client, slug: str, spec: str, usage: str, given: dict[str, str]
+) -> None:
+    algorithm = {"KeyAgreementAlgorithm": "ECDH", "EncapsulationAlgorithm": "ML_KEM"}
+    key_id = account.create_key(KeySpec=spec, KeyUsage=usage)
+    problem = signed_in.post(f"/play/{slug}/", {"KeyId": key_id, **algorithm, **given}).context["problem"]
+    assert not problem["Message"]
+    assert problem["remedy"]
+    assert "encryption context" not in problem["remedy"]
+
+
 def test_two_sides_derive_the_same_secret(account: TestAccount, signed_in: Client) -> None:
     ours, theirs = (account.create_key(KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT") for _ in range(2))
     secrets = []

@@ -255,7 +255,12 @@ ACTIONS: dict[str, Action] = {
 
 
 # AWS's error → the field that it is about, if the action's form has it.
-_ABOUT = {"AlreadyExistsException": "alias", "InvalidAliasNameException": "alias", "TagException": "key"}
+_ABOUT = {
+    "AlreadyExistsException": "alias",
+    "InvalidAliasNameException": "alias",
+    "NotAuthorizedException": "alias",
+    "TagException": "key",
+}
 
 
 def _do(

@@ -83,7 +83,11 @@ def test_a_key_is_replicated_and_its_primary_changed_by_choice(account: TestAcco
 def test_what_aws_refuses_of_a_name_stands_beside_its_field(account: TestAccount, signed_in: Client) -> None:
     key_id, other = account.create_key(), account.create_key()
     account.client().create_alias(AliasName="alias/taken", TargetKeyId=other)
-    for action, field, given in (("alias-add", "alias", "taken"), ("tag-add", "key", "aws:mine")):
+    for action, field, given in (
+        ("alias-add", "alias", "taken"),
+        ("alias-add", "alias", "aws/mine"),
+        ("tag-add", "key", "aws:mine"),
+    ):
         answer = signed_in.post(f"/keys/{key_id}/do/{action}/", {field: given, "value": ""})
         assert list(answer.context["form"].errors) == [field]
         assert f'value="{given}"' in text(answer)
