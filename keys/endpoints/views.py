@@ -158,11 +158,13 @@ def detail(request: ConsoleRequest, pk: int) -> HttpResponse:
     )
 
 
-@require_POST
 def delete(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Asks first: a secret that is removed cannot be had again."""
     if refused := _refused(request):
         return refused
     connection = _connection(request, pk)
+    if request.method != "POST":
+        return render(request, "keys/endpoints/delete.html", {"connection": connection})
     inventory.drop(f"c{connection.pk}")
     name = connection.name
     connection.delete()

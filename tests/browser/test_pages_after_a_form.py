@@ -97,6 +97,7 @@ def test_an_endpoint_and_what_its_test_found(visit: Callable[..., Page], server:
     page.get_by_role("main").locator("form button.button-primary").first.click()
     page.get_by_role("heading", name="itself").wait_for()
     found += wrong(page)
+    page.get_by_role("link", name="Forget").click()
     page.get_by_role("button", name="Forget").click()
     page.wait_for_url("**/settings/endpoints/")
     assert not found

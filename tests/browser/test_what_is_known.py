@@ -138,6 +138,7 @@ def test_of_another_endpoint_nothing_is_zero_that_is_not_known(visit: Callable[.
     if page.get_by_role("button", name="Save anyway").count():
         page.get_by_role("button", name="Save anyway").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("renamed")
+    page.get_by_role("link", name="Forget").click()
     page.get_by_role("button", name="Forget").click()
 
 

@@ -61,6 +61,8 @@ def test_a_connection_is_tested_again_and_forgotten(signed_in: Client) -> None:
     address = f"/settings/endpoints/{connection.pk}/"
     assert "The connection is refused" in text(signed_in.get(address))
     assert signed_in.post(address)["Location"] == address
+    assert "Forget moto?" in text(signed_in.get(f"{address}delete/"))  # asks, and does nothing yet
+    assert signed_in.get(address).status_code == 200
     signed_in.post(f"{address}delete/")
     assert signed_in.get(address).status_code == 404
     assert not Connection.objects.filter(pk=connection.pk).exists()
