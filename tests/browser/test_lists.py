@@ -297,20 +297,42 @@ def test_an_endpoint_is_connected_tested_and_left_again(visit: Callable[..., Pag
     expect(page.get_by_text("were removed")).to_be_visible()
 
 
+PAPER = {"width": 718, "height": 1040}  # what a sheet of A4 has between Chromium's margins
+BROKEN = """() => {
+  const broken = [];
+  for (const head of document.querySelectorAll("main thead th")) {
+    const texts = document.createTreeWalker(head, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      for (const word of texts.currentNode.data.matchAll(/\\w+/g)) {
+        const range = new Range();
+        range.setStart(texts.currentNode, word.index);
+        range.setEnd(texts.currentNode, word.index + word[0].length);
+        if (range.getClientRects().length > 1) broken.push(word[0]);
+      }
+    }
+  }
+  return [...broken, ...(document.documentElement.scrollWidth > innerWidth ? ["wider than the sheet"] : [])];
+}"""
+
+
 def test_paper_has_no_frame_but_whole_ids_the_filter_and_the_accounts_time(
     visit: Callable[..., Page], keys: dict[str, str]
 ) -> None:
     page = visit()
+    page.set_viewport_size(PAPER)
     written = "each => getComputedStyle(each, '::after').content"
     for address in (
         "/audit/?operation=CreateKey",
         "/audit/keys/",
+        f"/keys/{keys['walnut']}/tab/access/",
         f"/keys/{keys['walnut']}/tab/policy/",
+        "/audit/compliance/",
         "/keys/?q=nut",
     ):
         page.goto(address)
         page.emulate_media(media="print")
-        for hidden in (".top", ".side", ".foot", "main .toolbar", "main .list-tools"):
+        assert page.evaluate(BROKEN) == [], address
+        for hidden in (".top", ".side", ".foot", "main .toolbar", "main .list-tools", "main .button", "main select"):
             if page.locator(hidden).count():
                 expect(page.locator(hidden).first).to_be_hidden()
         head = page.locator(".print-only").first
