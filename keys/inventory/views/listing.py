@@ -48,6 +48,7 @@ def _list(request: ConsoleRequest, manager: str) -> HttpResponse:
     except ClientError as error:
         return problem_page(request, TITLES[manager], error)
     first = (listing.page - 1) * listing.size
+    progress = inventory.progress(request)
     ticked = ticks.kept(request)
     return render(
         request,
@@ -71,7 +72,8 @@ def _list(request: ConsoleRequest, manager: str) -> HttpResponse:
             "sizes": SIZES,
             "actions": [(slug, action.words) for slug, action in BULK_ACTIONS.items()],
             "views": _views(request, manager),
-            "progress": inventory.progress(request),
+            "progress": progress,
+            "first_reading": progress is not None and progress.synchronised is None,
             "ticks": ticked,
             "other_ticks": [each for each in ticked if each not in {row.key_id for row in rows}],
         },

@@ -377,12 +377,16 @@ def test_a_long_list_is_read_behind_the_page(
     monkeypatch.setattr(sync, "AT_ONCE", 0.0)
     behind = threads.held(monkeypatch, sync)
     assert len(rows(signed_in, "/keys/")) == 2
+    page = signed_in.get("/keys/").content.decode()
+    assert "(at least 2)" in page
+    assert 'class="panel provisional"' in page
     part = signed_in.get("/keys/progress/", headers={"HX-Request": "true"}).content.decode()
     assert "2 keys so far" in part
     assert len(behind) == 1, "one reader at a time"
     behind[0]()
     assert "data-read-list" in signed_in.get("/keys/progress/").content.decode()
     assert len(rows(signed_in, "/keys/")) == 7
+    assert "at least" not in signed_in.get("/keys/").content.decode()
 
 
 def test_a_reading_that_ends_while_the_page_is_made_leaves_no_number_as_if_it_were_true(
@@ -402,6 +406,7 @@ def test_a_reading_that_ends_while_the_page_is_made_leaves_no_number_as_if_it_we
     monkeypatch.setattr("keys.inventory.views.listing._views", rest)
     answer = signed_in.get("/keys/")
     assert answer.context["listing"].total < 7
+    assert not answer.context["first_reading"]
     assert not behind
     assert answer.context["progress"] is not None, "nothing says that there are more, and the page does not come back"
     assert "data-read-list" in signed_in.get("/keys/progress/").content.decode()
