@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from console import redirects, session
-from engine.public import signin
+from engine.public import member_accounts, signin
 from engine.public.starter_policies import STUDENTS
 
 _KEY = "sign_in_step"
@@ -111,6 +111,8 @@ def by_password(
 
 
 def _landing(found: signin.SignedIn) -> str:
-    """Where one goes who asked for no page: a class's students to their lessons."""
-    studies = signin.in_path(found.account_id, found.user_name, STUDENTS)
+    """Where one goes who asked for no page: a class's students to their lessons, in this account or one of their own."""
+    studies = member_accounts.is_member(found.account_id) or signin.in_path(
+        found.account_id, found.user_name, STUDENTS
+    )
     return reverse("learn" if studies else "home")

@@ -49,6 +49,8 @@ def test_each_student_of_the_roster_has_an_account_in_which_it_does_everything(
     assert len({account.account_id, ada.account.account_id, grace.account.account_id}) == 3
     ada.client("kms").create_key()
     assert grace.client("kms").list_keys()["Keys"] == []
+    given = {"account": ada.account.account_id, "user_name": ada.name, "password": ada.password}
+    assert Client().post("/principals/sign-in/", given)["Location"] == "/learn/"
     assert sign_in_browser(ada).get("/keys/").status_code == 200
     assert ClassAccount.objects.get(account_id=ada.account.account_id).email == "ada@example.com"
 
