@@ -22,6 +22,7 @@ from keys.record.events import Clause, Interval, Search
 PAGE = 50
 MOST_PAGES = 40  # how far one request looks for events that match every filter, by LookupEvents
 FACET_VALUES = 10
+FACET_OFFERED = 200  # of the others, to whoever searches them
 
 Shown = dict[str, Any]  # an event as the pages show it
 Wanted = dict[str, Any]  # the cleaned data of a FilterForm, the key as an ARN or an ID
@@ -57,12 +58,15 @@ class FacetValue:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """`whole`: whether the numbers are true; else there are at least as many."""
+    """`whole`: whether the numbers are true; else there are at least as many. `others`: how many values it has beside `values`, of which
+    `offered` are the most frequent."""
 
     name: str
     label: Any
     values: list[FacetValue]
     whole: bool
+    others: int = 0
+    offered: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)
@@ -157,7 +161,9 @@ def _facets(asked: Search, answer: record.Answer) -> list[Facet]:
                 FacetValue(value, _words(name, value), number, value == chosen)
                 for value, number in ranked[:FACET_VALUES]
             ]
-            found.append(Facet(name, label, values, facet.whole and not answer.behind))
+            others = [_words(name, value) for value, _number in ranked[FACET_VALUES:]]
+            whole = facet.whole and not answer.behind
+            found.append(Facet(name, label, values, whole, len(others), tuple(others[:FACET_OFFERED])))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
@@ -153,10 +154,13 @@ def abbreviated(text: str, length: int) -> SafeString | str:
     return format_html('<span class="abbreviated" title="{}">{}…</span>', text, text[:length])
 
 
+_PARTS_OF_NAMES = re.compile("(?<=_)|(?<=[a-z])(?=[A-Z])")
+
+
 @register.filter
 def breakable(name: str | None) -> SafeString:
-    """A name in AWS's capitals that may go on in a new line after each underscore."""
-    return format_html_join(mark_safe("_<wbr>"), "{}", ((part,) for part in (name or "").split("_")))
+    """A name of AWS's that may go on in a new line after each underscore, and before each capital that follows a small letter."""
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in _PARTS_OF_NAMES.split(name or "")))
 
 
 @register.simple_tag

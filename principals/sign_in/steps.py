@@ -112,7 +112,5 @@ def by_password(
 
 def _landing(found: signin.SignedIn) -> str:
     """Where one goes who asked for no page: a class's students to their lessons, in this account or one of their own."""
-    studies = member_accounts.is_member(found.account_id) or signin.in_path(
-        found.account_id, found.user_name, STUDENTS
-    )
+    studies = member_accounts.is_member(found.account_id) or signin.in_path(found.account_id, found.user_name, STUDENTS)
     return reverse("learn" if studies else "home")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -69,20 +71,27 @@ def test_grants_and_two_moments_of_the_past_are_compared(account: TestAccount, s
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("address", "asked", "field", "said"),
     [
-        ({"before": "soon"}, "field-error"),
-        ({"before": "2999-01-01"}, "in the future"),
-        ({"after": "2026-01-01"}, "This field is required"),
-        ({"before": "2026-02-01", "after": "2026-01-01"}, "The end is before the beginning"),
+        ("/audit/keys/compare/", {"before": "soon"}, "before", "field-error"),
+        ("/audit/keys/compare/", {"before": "2999-01-01"}, "before", "in the future"),
+        ("/audit/keys/compare/", {"after": "2026-01-01"}, "before", "This field is required"),
+        ("/audit/keys/compare/", {"before": "2026-02-01", "after": "2026-01-01"}, "after", "before the beginning"),
+        (f"/audit/keys/compare/{uuid.uuid4()}/", {"before": "soon"}, "before", "field-error"),
+        ("/audit/keys/", {"as_of": "soon"}, "as_of", "field-error"),
+        ("/audit/compliance/report/", {"as_of": "soon"}, "as_of", "field-error"),
     ],
 )
-def test_what_is_no_pair_of_moments_is_told_beside_the_field(
-    signed_in: Client, asked: dict[str, str], said: str
+def test_what_is_no_moment_is_told_beside_the_field(
+    signed_in: Client, address: str, asked: dict[str, str], field: str, said: str
 ) -> None:
-    answer = signed_in.get("/audit/keys/compare/", asked)
-    assert answer.status_code == 422
-    assert said in answer.content.decode()
+    answer = signed_in.get(address, asked)
+    assert answer.status_code in (400, 422)
+    page = answer.content.decode()
+    label = re.search(rf'<label for="id_{field}">.*?</label>', page, re.DOTALL)
+    assert label is not None
+    assert said in label[0]
+    assert page.count('class="field-error"') == 1
 
 
 def test_nothing_that_changed_is_said(account: TestAccount, signed_in: Client) -> None:

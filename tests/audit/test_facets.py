@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from django.test import Client
 
+from audit import search as audit_search
 from engine.public.vocabulary import kind_of_call
 from engine.trail import search, search_question
 from tests.conftest import TestAccount, sign_in_browser
@@ -66,6 +67,24 @@ def test_facets_combine_with_the_other_filters_and_are_taken_away_by_a_link(sign
     page = text(answer)
     assert f'href="?key={used}"' in page, "the chosen kind is removed by its own link"
     assert "kind=use" in page
+
+
+def test_a_value_that_a_menu_has_no_room_for_is_searched_in_it(
+    account: TestAccount, signed_in: Client, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = account.create_key()
+    monkeypatch.setattr(audit_search, "FACET_VALUES", 1)
+    answer = signed_in.get("/audit/?kind=write&after=")
+    (keys,) = [facet for facet in answer.context["facets"] if facet.name == "key"]
+    assert keys.others == 1
+    assert {keys.values[0].words, *keys.offered} == {used, other}
+    page = text(answer)
+    assert "Key: 1 more value" in page
+    assert '<input type="hidden" name="kind" value="write"' in page
+    assert f'<option value="{keys.offered[0]}"' in page
+    assert [event["name"] for event in signed_in.get(f"/audit/?kind=write&key={other}").context["events"]] == [
+        "CreateKey"
+    ]
 
 
 def test_what_there_was_no_time_to_count_is_at_least(
