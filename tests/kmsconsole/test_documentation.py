@@ -51,11 +51,14 @@ def test_every_file_that_a_page_names_is_there(page: str) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("page", [page for page in WRITTEN if page.startswith(("README", "docs/"))])
+LESSONS = [path.relative_to(ROOT).as_posix() for path in (ROOT / "learn/content").rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", [*(page for page in WRITTEN if page.startswith(("README", "docs/"))), *LESSONS])
 def test_a_command_is_written_as_who_installed_it_types_it(page: str) -> None:
     """`kmsconsole COMMAND`. A checkout has another way to say that, and python alone has none of what it needs."""
     said = re.sub(
-        r"`\.venv/bin/python manage\.py [\w ]*`|Made by `manage.py compatibility`", "", (ROOT / page).read_text()
+        r"`\.venv/bin/python manage\.py[\w ]*`|Made by `manage.py compatibility`", "", (ROOT / page).read_text()
     )
     assert re.findall(r".*\bmanage\.py\b [a-z_]+.*", said) == []
 

@@ -123,7 +123,7 @@ class Student:
         terminal = self.terminal()
         for name in ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION") if terminal else ():
             environment.pop(name)  # the page says them
-        programs = [str(Path(sys.executable).parent)]
+        programs = [str(folder), str(Path(sys.executable).parent)]
         if not self.path.real:
             programs.insert(0, str(aws_cli.folder()))
         environment["PATH"] = ":".join([*programs, environment["PATH"]])
@@ -140,8 +140,9 @@ class Student:
             ):
                 environment.pop(name)
             environment["HOME"] = str(folder)
-        (folder / "manage.py").unlink(missing_ok=True)
-        (folder / "manage.py").symlink_to(ROOT / "manage.py")
+        program = folder / "kmsconsole"
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m kmsconsole "$@"\n')
+        program.chmod(0o755)
         (folder / "commands.sh").write_text(f"{terminal}\n{script}\n")
         typed = self.path.typed.format(access_key=self.card["access_key_id"], secret=self.card["secret_access_key"])
         ran = subprocess.run(
