@@ -42,6 +42,29 @@ def test_the_site_builds_and_takes_nothing_from_elsewhere(tmp_path: Path) -> Non
         assert not re.findall(r"(?:url\(|@import )[\"']?(?:https?:)?//", sheet.read_text())
 
 
+NOT_OURS = {"FSBP", "PDF", "Sign SAML response and assertion"}  # in italics for what others call so
+
+
+def test_what_the_documentation_calls_a_page_or_button_by_is_what_it_is_called() -> None:
+    """In italics, with a capital: `*Keys → Create key*`. "…" stands for the rest of the words."""
+    catalogue = (ROOT / "locale/de/LC_MESSAGES/django.po").read_text()
+    entries = re.findall(r"^msgid(?:_plural)? ((?:\"[^\n]*\"\n)+)", catalogue, re.MULTILINE)
+    words = {"".join(re.findall(r'"(.*)"\n', entry)).rstrip("…:") for entry in entries}
+    unknown = []
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        text = re.sub(r"^`{3,}.*?^`{3,}$|`[^`]*`", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for name in re.findall(r"(?<![*\w])\*([A-Z][^*]*)\*(?![*\w])", text):
+            for part in " ".join(name.split()).split(" → "):
+                known = (
+                    any(each.startswith(part[:-1].rstrip(" :")) for each in words)
+                    if part.endswith("…")
+                    else part in words
+                )
+                if not known and part not in NOT_OURS:
+                    unknown.append((page.name, part))
+    assert unknown == []
+
+
 WRITTEN = [path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]]
 
 
