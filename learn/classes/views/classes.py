@@ -249,7 +249,9 @@ def _row(user: dict[str, Any], records: list[dict[str, Any]], rows: Sequence[Les
     arn = user["Arn"]
     made = sum(each["eventName"] == "CreateKey" and not each.get("errorCode") for each in progress.of(arn, records))
     seen = progress.of(arn, records, lessons.others_operations(rows))
-    return {"user": user, "lesson_progress": progress.lesson_progress(rows, seen, arn), "keys": made}
+    of_lessons = progress.lesson_progress(rows, seen, arn)
+    done, steps = sum(each.done for each in of_lessons), sum(each.steps for each in of_lessons)
+    return {"user": user, "lesson_progress": of_lessons, "done": done, "steps": steps, "keys": made}
 
 
 @never_cache

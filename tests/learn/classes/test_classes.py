@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from learn.classes import classes
+from learn.lessons import lessons
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.classes import make, policy, student, users_of
 
@@ -187,6 +188,8 @@ def test_a_class_shows_how_far_each_student_is_with_one_look_into_the_record(
     done = {each.lesson.slug: each.done for each in rows["ann"]["lesson_progress"]}
     assert (done["first-key"], done["rotation"], rows["ann"]["keys"]) == (3, 0, 1)
     assert not any(each.done for each in rows["ben"]["lesson_progress"])
+    assert (rows["ann"]["done"], rows["ben"]["done"]) == (sum(done.values()), 0)
+    assert rows["ann"]["steps"] == sum(len(lesson.steps) for lesson in lessons.for_students())
     begun = {lesson.slug for lesson in answer.context["begun"]}  # the table is as wide as what somebody began
     assert begun == {slug for slug, number in done.items() if number}
     assert {lesson.slug for lesson in answer.context["not_begun"]} == set(done) - begun
