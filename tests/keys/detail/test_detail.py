@@ -36,6 +36,18 @@ def test_the_use_tab_counts_by_principal_operation_and_error(account: TestAccoun
     assert sum(each.done + each.refused for _label, each in context["columns"]) == 4 == context["total"]
 
 
+def test_a_period_without_calls_is_no_empty_chart_and_leads_to_a_longer_one(
+    account: TestAccount, signed_in: Client
+) -> None:
+    key_id = account.create_key()
+    address = f"/keys/{key_id}/tab/use/"
+    page = signed_in.get(address).content.decode()
+    assert "No call in this period." in page
+    assert 'href="?days=90">Look at 90 days' in " ".join(page.split()).replace('" >', '">')
+    assert "chart-swatch" not in page
+    assert "Look at 90 days" not in signed_in.get(address, {"days": 90}).content.decode()
+
+
 def test_the_timeline_has_every_change_with_the_state_from_then_on(account: TestAccount, signed_in: Client) -> None:
     key_id, kms = account.create_key(), account.client()
     kms.disable_key(KeyId=key_id)
