@@ -21,7 +21,7 @@ from audit.event_policies import policies_of
 from audit.exports import FORMATS, Asked
 from audit.forms import FilterForm
 from audit.histogram import histogram
-from console import addresses, paging
+from console import paging
 from console.request import ConsoleRequest
 from keys import service, viewer
 from keys.common import problem_page
@@ -32,7 +32,6 @@ from keys.record import events as record
 _KEY_ID = re.compile(r"(mrk-)?[0-9a-f-]{32,36}")
 _SAVED = "audit"  # which saved views are searches of events
 _MOMENTS = ("start", "end")
-_OF_A_PAGE = ("after", "page", "live", "print")  # what another question does not keep
 
 
 @as_of.shows_past
@@ -67,7 +66,6 @@ def events(request: ConsoleRequest) -> HttpResponse:
             "reads_hidden": found.hidden,
             "looked_until": found.looked_until if found.after and len(found.events) < most else None,
             "facets": found.facets,
-            "kept": [(name, value) for name, value in addresses.repeated(request).items() if name not in _OF_A_PAGE],
             "histogram": histogram(request, found.histogram),
             "as_of": asked,
             "filtered": any(value for name, value in wanted.items() if name != "reads") or bool(form.errors),
