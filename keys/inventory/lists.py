@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from console import addresses, paging
 from console.request import ConsoleRequest
 from keys import service
-from keys.inventory import inventory, key_rows, query, reads, search_terms
+from keys.inventory import inventory, key_rows, reads, search_terms
 from keys.inventory.inventory import VisibleKeys
 from keys.inventory.visibility import Visibility
 
@@ -243,7 +243,7 @@ class Listing:
         """The actions that would have to be allowed, or offered, on every key for the list to tell which of all of them match."""
         if not self.is_filtered:
             return []
-        return self.visibility.unread_actions(self._needs | query.needs_of(self.text))
+        return self.visibility.unread_actions(self._needs | inventory.needs_of(self.text))
 
     def _searched(self, *, indexed: bool = True, by_row: bool = False) -> VisibleKeys:
         """What text, tag and date conditions leave; facets not yet. `by_row`: tags are looked up for each row, in the list's order."""
