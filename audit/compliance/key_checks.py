@@ -145,7 +145,7 @@ def _has(asked: Any, values: dict[str, str]) -> bool:
 
 def _examine(request: ConsoleRequest, name: str, fact: Callable[[Row], Words]) -> Examined:
     question, rows = _questions(request)[name], customer_keys(request)
-    if rows.visibility.denied_mask & question.needs:  # something is hidden of some keys: they are counted apart
+    if rows.visibility.lacks(question.needs):  # something is hidden of some keys: they are counted apart
         return examine(request, question.applies, lambda each: each.filter(question.fails), fact, question.needs)
     numbers = _numbers(request, name)
     failing = KeyFindings(rows.filter(question.applies & question.fails), fact, numbers[f"{name}_fails"])
@@ -164,7 +164,7 @@ def examine(
     about = customer_keys(request).filter(applies)
     number, readable = about.count(), about
     unknown = list(not_read(request))
-    if about.visibility.denied_mask & needs:
+    if about.visibility.lacks(needs):
         readable = about.readable(needs)
         unreadable = number - readable.count()
     else:
@@ -244,7 +244,7 @@ def owner_tag(request: ConsoleRequest) -> Examined:
         return Words(gettext_noop("It has no tag “owner”."))
 
     about = customer_keys(request).filter(stays)
-    if about.visibility.denied_mask & reads.TAGS:
+    if about.visibility.lacks(reads.TAGS):
         return examine(request, stays, without, fact, reads.TAGS)
     number = _numbers(request, "owner")["owner"]
     failing = KeyFindings(without(about), fact, number - about.tagged_any(OWNER).count())

@@ -45,7 +45,7 @@ FIELDS: dict[str, tuple[str, str, int]] = {
     "type": (_TEXT, "kind", 0),
     "origin": (_TEXT, "origin", 0),
     "regionality": (_TEXT, "regionality", 0),
-    "alias": (_TEXT, "alias", 0),
+    "alias": (_TEXT, "alias", reads.ALIASES),
     "description": (_TEXT, "description", 0),
     "custom_key_store": (_TEXT, "custom_key_store", 0),
     "rotation": (_TEXT, "rotation", reads.ROTATION),
@@ -162,8 +162,8 @@ class OwnCheck:
         needs = applies_needs
         for each in self.requires:
             needs |= each.needs
-        if (
-            rows.visibility.denied_mask & applies_needs
+        if rows.visibility.lacks(
+            applies_needs
         ):  # of which it is not known whether they are meant: they count as not looked at
             applies |= Q(pk__in=rows.unreadable(applies_needs).order_by().values("pk"))
 

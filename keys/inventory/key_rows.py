@@ -41,7 +41,13 @@ Columns = dict[str, Any]
 
 
 def read(
-    kms: Any, account_id: str, region: str, key_id: str, aliases: list[str] | None = None, *, embedded: bool
+    kms: Any,
+    account_id: str,
+    region: str,
+    key_id: str,
+    aliases: list[str] | ClientError | None = None,
+    *,
+    embedded: bool,
 ) -> Columns | None:
     """The columns of one key that the caller may read; None when it is gone.
 
@@ -143,7 +149,11 @@ class _KeyDetails:
         self.refuse(bit, sentence, denied=denied)
         return None
 
-    def aliases(self, row: Columns, known: list[str] | None) -> None:
+    def aliases(self, row: Columns, known: list[str] | ClientError | None) -> None:
+        """`known`: what a list of all told, or the refusal of that; None: this key's are asked for."""
+        if isinstance(known, ClientError):
+            self.refuse(ALIASES, service.sentence(known), denied=True)
+            return
         if known is None:
             listed = self._ask(ALIASES, Limit=100)
             if listed is None:

@@ -61,7 +61,7 @@ class InventorySync:
     def __init__(self, kms: Any, account_id: str, region: str, *, embedded: bool) -> None:
         self.kms, self.account_id, self.region, self.embedded = kms, account_id, region, embedded
         self.place: dict[str, Any] = {"account_id": account_id, "region": region}
-        self._aliases: dict[str, list[str]] | None = None
+        self._aliases: dict[str, list[str]] | ClientError | None = None
         self._waited = 0.0
 
     def state(self) -> SyncState:
@@ -194,18 +194,20 @@ class InventorySync:
                 started=None, synchronised=now, seconds=(now - state.started).total_seconds()
             )
 
-    def _alias_names(self, key_id: str) -> list[str] | None:
-        """The key's aliases from one list of all, read once; None (asked for each key, or refused) where that is not allowed."""
+    def _alias_names(self, key_id: str) -> list[str] | ClientError:
+        """The key's aliases from one list of all, read once; or the refusal, which would be the same for each key."""
         if self._aliases is None:
             try:
                 self._aliases = service.aliases_by_key(self.kms)
             except ClientError as error:
                 if not service.denied(error):
                     raise
-                return None
-        return self._aliases.get(key_id, [])
+                self._aliases = error
+        return self._aliases if isinstance(self._aliases, ClientError) else self._aliases.get(key_id, [])
 
-    def _read(self, lease: leases.HeldLease, key_id: str, aliases: list[str] | None = None) -> key_rows.Columns | None:
+    def _read(
+        self, lease: leases.HeldLease, key_id: str, aliases: list[str] | ClientError | None = None
+    ) -> key_rows.Columns | None:
         leases.require(lease)
         if not self.embedded:
             self._wait()

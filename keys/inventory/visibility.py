@@ -45,23 +45,32 @@ class Visibility:
         """Whether the rows, and what is counted of them for all, have what this principal may not read. Of another endpoint they never do."""
         return self.pk is not None and bool(self.denied_mask)
 
+    def lacks(self, needs: int) -> int:
+        """What of `needs` is not known of every key."""
+        return (self.denied_mask | (0 if self.lists_aliases else reads.ALIASES)) & needs
+
     def unread_actions(self, needs: int) -> list[str]:
         """What would have to be allowed, or offered, for `needs` to be known of every key."""
-        aliases = 0 if self.lists_aliases else reads.ALIASES
-        return reads.actions((self.denied_mask | aliases) & needs)
+        return reads.actions(self.lacks(needs))
 
     def readable(self, rows: Keys, needs: int) -> Keys:
         """The rows of which all that `needs` names may be read."""
-        if not self.denied_mask & needs:
+        lacking = self.lacks(needs)
+        if not lacking:
             return rows
+        if self.pk is not None and lacking & reads.ALIASES:
+            return rows.none()
         if self.pk is None:
             return rows.exclude(unread__in=[mask for mask in self.masks if mask & needs])
         return rows.exclude(key_id__in=self._hidden(needs))
 
     def unreadable(self, rows: Keys, needs: int) -> Keys:
         """The rows of which something that `needs` names may not be read."""
-        if not self.denied_mask & needs:
+        lacking = self.lacks(needs)
+        if not lacking:
             return rows.none()
+        if self.pk is not None and lacking & reads.ALIASES:
+            return rows
         if self.pk is None:
             return rows.filter(unread__in=[mask for mask in self.masks if mask & needs])
         return rows.filter(key_id__in=self._hidden(needs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,22 @@ def test_a_check_is_about_the_keys_that_it_applies_to(keys: Any, monkeypatch: py
     page = keys[1].get("/audit/compliance/own-a/").context
     assert page["result"].examined == 1
     assert [each.name for each, _exception in page["rows"]] == [keys[2]["old"]]
+
+
+def test_what_may_not_be_read_fulfils_no_condition(keys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    account, _browser, _ids = keys
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": ["kms:ListAliases", "kms:ListResourceTags"], "Resource": "*"},
+    ]
+    user = account.create_user("ann", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
+    user.password = "long enough"
+    ann = sign_in_browser(user)
+    for condition in ("field = 'alias', operator = 'is missing'", "field = 'tag:stage', operator = 'is missing'"):
+        required = requiring(condition)
+        applying = f"{HEAD}applies = [{{ {condition} }}]\nrequires = [{{ field = 'state', operator = 'is', value = 'Enabled' }}]"
+        for text in (required, applying):
+            monkeypatch.setattr(own_checks, "of_data_folder", lambda text=text: parse(text))
+            page = ann.get("/audit/compliance/own-a/").context
+            assert (page["result"].status, page["result"].failing) == ("unknown", 0), text

@@ -316,3 +316,18 @@ def test_the_list_of_an_endpoint_that_an_older_version_read_is_read_again() -> N
     read = dict(SyncState.objects.filter(region="us-east-1").values_list("account_id", "synchronised"))
     assert read["c901"] is None
     assert read["999000000001"] == now
+
+
+def test_a_reading_asks_once_for_aliases_that_it_may_not_list(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = denied(world.theirs, "ListAliases", "endpoint-once")
+    stub = StubEndpoint(user.client(), user.client("cloudtrail"))
+    asked: list[bytes] = []
+    send = stub.send
+
+    def counted(request: AWSPreparedRequest) -> AWSResponse:
+        asked.append(request.headers["X-Amz-Target"])
+        return send(request)
+
+    monkeypatch.setattr(stub, "send", counted)
+    connected(new_account(), stub, monkeypatch).get("/keys/")
+    assert sum(b"ListAliases" in bytes(each) for each in asked) == 1
