@@ -20,6 +20,7 @@ from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys import service
 from keys.common import problem_page
+from keys.inventory.untold import NOT_KNOWN
 from keys.record import as_of, past_keys
 from keys.record.as_of import AsOf
 from keys.record.past_keys import PastKeys
@@ -105,5 +106,6 @@ def as_csv(listed: list[tuple[KeySnapshot, str]], moment: datetime) -> Iterator[
     yield writer.writerow(_COLUMNS)
     for key, state in listed:
         own: dict[str, Any] = {"as_of": moment, "state": state, "aliases": key.aliases}
+        own |= {name: NOT_KNOWN for name in key.unknown if name in _COLUMNS and not own.get(name)}
         row = [own[name] if name in own else getattr(key, name) for name in _COLUMNS]
         yield writer.writerow([cell(each.isoformat() if isinstance(each, datetime) else each) for each in row])

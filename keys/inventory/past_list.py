@@ -35,10 +35,14 @@ class PastRow:
     def rotation(self) -> str:
         return _rotation(self)
 
+    @property
+    def may_rotate(self) -> bool:
+        return key_rows.rotates(self.key.spec, self.key.origin)
+
 
 def _rotation(row: PastRow) -> str:
     """As the present list has it: nothing where a key is not rotated by KMS at all."""
-    if row.key.spec != "SYMMETRIC_DEFAULT" or row.key.origin != "AWS_KMS" or "rotation" in row.key.unknown:
+    if not row.may_rotate or "rotation" in row.key.unknown:
         return ""
     return f"{row.key.rotation_days} days" if row.key.rotation_days else "off"
 

@@ -331,3 +331,27 @@ def test_a_reading_asks_once_for_aliases_that_it_may_not_list(world: World, monk
     monkeypatch.setattr(stub, "send", counted)
     connected(new_account(), stub, monkeypatch).get("/keys/")
     assert sum(b"ListAliases" in bytes(each) for each in asked) == 1
+
+
+def test_the_past_of_what_no_reading_was_told_is_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = StubEndpoint(
+        denied(world.theirs, "ListAliases", "endpoint-past").client(), world.theirs.client("cloudtrail")
+    )
+    send = stub.send
+
+    def without_a_record(request: AWSPreparedRequest) -> AWSResponse:
+        if b"LookupEvents" in request.headers["X-Amz-Target"]:
+            answer = b'{"__type": "UnknownOperationException"}'
+            return AWSResponse(request.url, 400, {}, HTTPResponse(BytesIO(answer), preload_content=False))
+        return send(request)
+
+    monkeypatch.setattr(stub, "send", without_a_record)
+    browser = connected(new_account(), stub, monkeypatch)
+    browser.get("/keys/")
+    then = timezone.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    for address in ("/keys/", "/audit/keys/", f"/keys/{world.key}/"):
+        page = shown(browser, world, f"{address}?as_of={then}").partition("<main")[2]
+        assert world.key in page, address
+        assert "not known" in page, address
+    exported = body(browser.get("/audit/keys/", {"as_of": then, "format": "csv"}))
+    assert "not known" in exported
