@@ -174,28 +174,30 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
     asked = as_of.asked(request)
     if not form.is_valid() or (asked and asked.problem):
         return events(request)
-    chosen = FORMATS.get(request.GET.get("format", "csv"), FORMATS["csv"])
+    name = request.GET.get("format", "csv")
+    if name not in (*FORMATS, "evidence", "proved"):
+        raise Http404
+    chosen = FORMATS.get(name, FORMATS["csv"])
     try:
         wanted = _resolved(request, form, form.cleaned_data)
         if form.errors:
             return events(request)
         moment = asked.moment if asked else None
-        as_evidence = request.GET.get("format") == "evidence"
-        with_proofs = request.GET.get("format") in ("evidence", "proved")
-        rows = search.every(request, wanted, moment, oldest_first=chosen.oldest_first or with_proofs)
+        oldest_first = chosen.oldest_first or name in ("evidence", "proved")
+        rows = search.every(request, wanted, moment, oldest_first=oldest_first)
     except ClientError as error:
         return problem_page(request, _("Audit"), error)
-    if request.GET.get("format") == "proved":
+    if name == "proved":
         return _proved(request, rows)
     signed_in = request.signed_in
     of = {name: str(value) for name, value in {**wanted, "as_of": moment}.items() if value}
     about = Asked(signed_in.account_id, signed_in.region, of)
-    if as_evidence:
+    if name == "evidence":
         until = min(filter(None, (moment, wanted.get("end"), service.record_now(request))))
         return _evidence(request, rows, about, wanted.get("start"), until)
     answer = StreamingHttpResponse(chosen.write(rows, about), content_type=chosen.content_type)
-    name = f"events-{signed_in.account_id}-{signed_in.region}.{chosen.ending}"
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    file = f"events-{signed_in.account_id}-{signed_in.region}.{chosen.ending}"
+    answer["Content-Disposition"] = f'attachment; filename="{file}"'
     return answer
 
 

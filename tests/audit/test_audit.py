@@ -140,6 +140,12 @@ def test_a_use_a_denial_and_a_program_s_read_are_never_hidden(account: TestAccou
     assert names.count("DescribeKey") == 1
 
 
+@pytest.mark.parametrize("address", ["/audit/export/", "/keys/export/"])
+def test_a_format_that_there_is_not_is_no_other_one(signed_in: Client, address: str) -> None:
+    assert signed_in.get(address, {"format": "parquet"}).status_code == 404
+    assert signed_in.get(address).status_code == 200
+
+
 def test_an_export_has_the_reads_of_the_console_too(account: TestAccount, signed_in: Client) -> None:
     signed_in.get(f"/keys/{account.create_key()}/")
     assert "DescribeKey" in body(signed_in.get("/audit/export/?format=csv"))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from django.http import StreamingHttpResponse
+from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
@@ -24,17 +24,20 @@ if TYPE_CHECKING:
 
 
 def export(request: ConsoleRequest) -> HttpResponseBase:
+    name = request.GET.get("format", "csv")
+    if name not in ("csv", "json"):
+        raise Http404
     manager = "AWS" if request.GET.get("manager") == "AWS" else "CUSTOMER"
     try:
         rows = synced_listing(request, manager, request.GET).export()
     except ClientError as error:
         return problem_page(request, _("Export keys"), error)
-    as_json = request.GET.get("format") == "json"
+    as_json = name == "json"
     answer = StreamingHttpResponse(
         _json(request, rows) if as_json else _csv(request, rows),
         content_type="application/json" if as_json else "text/csv; charset=utf-8",
     )
-    answer["Content-Disposition"] = f'attachment; filename="keys.{"json" if as_json else "csv"}"'
+    answer["Content-Disposition"] = f'attachment; filename="keys.{name}"'
     return answer
 
 
