@@ -61,7 +61,7 @@ def pages(prepared: object) -> dict[str, list[str]]:
         answer: Any = browser.get(address)
         if address not in LEFT_OUT and not answer.streaming and answer["Content-Type"].startswith("text/html"):
             texts = Words()
-            texts.feed(answer.content.decode())
+            texts.feed(answer.content.decode().replace("<wbr>", ""))  # it may break there, and is one word
             found[address] = texts.found
     return found
 
