@@ -132,8 +132,9 @@ def in_words(moment: datetime) -> str:
 
 
 @register.inclusion_tag("components/breadcrumbs.html", takes_context=True)
-def breadcrumbs(context: dict[str, Any], here: Any) -> dict[str, Any]:
-    """The pages above this one, by its address, and what this one is called."""
+def breadcrumbs(context: dict[str, Any], here: Any, under: str = "", words: Any = "") -> dict[str, Any]:
+    """The pages above this one, by its address, and what this one is called. `under`, `words`: a page between, which the address does not
+    tell by its name."""
     key = context.get("key")
     names = {"key": context.get("key_name"), "key_manager": key.get("KeyManager") if isinstance(key, dict) else ""}
     names["store"] = context.get("store_name")
@@ -143,7 +144,7 @@ def breadcrumbs(context: dict[str, Any], here: Any) -> dict[str, Any]:
         for address, words in above(context["request"], names)
         if words != here
     ]
-    return {"above": higher, "here": here}
+    return {"above": higher, "url": under, "words": words, "here": here}
 
 
 @register.simple_tag
