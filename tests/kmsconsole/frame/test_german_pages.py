@@ -21,6 +21,7 @@ from tests.support.server import ROOT
 # What only English sentences have. AWS's own words (errors, ARNs, code, policies) are in elements that are not looked at.
 ENGLISH = re.compile(r"\b(the|and|with|this|that|which|of|is|are|you|your|from|not|no|or|for|by|to)\b", re.IGNORECASE)
 AWS_SAYS = re.compile(r"\b\w+(Exception|AccessDenied): ")  # an error is shown as AWS words it
+KEY_OF_A_LOG = re.compile(r"kmsconsole/log/\S+")  # as verifiers have it: of random letters, which may stand as "+no+"
 LEFT_OUT = {"/styleguide/", "/keys/?q=no-such-key"}  # samples for who writes pages; a search in English
 UNREAD = {"code", "pre", "script", "style", "textarea", "option", "kbd"}
 
@@ -83,7 +84,7 @@ def test_no_sentence_is_english(pages: dict[str, list[str]]) -> None:
         word: address
         for address, texts in pages.items()
         for word in texts
-        if ENGLISH.search(word) and not AWS_SAYS.search(word)
+        if ENGLISH.search(KEY_OF_A_LOG.sub("", word)) and not AWS_SAYS.search(word)
     }
     assert not shown
 
