@@ -162,9 +162,8 @@ class OwnCheck:
         needs = applies_needs
         for each in self.requires:
             needs |= each.needs
-        if rows.visibility.lacks(
-            applies_needs
-        ):  # of which it is not known whether they are meant: they count as not looked at
+        if rows.visibility.lacks(applies_needs):
+            # Of these it is not known whether they are meant: they count as not looked at.
             applies |= Q(pk__in=rows.unreadable(applies_needs).order_by().values("pk"))
 
         def failing(about: VisibleKeys) -> VisibleKeys:

@@ -18,7 +18,7 @@ from keys.detail import access_tab, timeline
 from keys.evaluator import past_access
 from keys.evaluator.question import Question
 from keys.grants import grants
-from keys.inventory import inventory
+from keys.inventory import inventory, reads
 from keys.record import past_keys
 from keys.record.as_of import AsOf
 from keys.record.snapshots import KeySnapshot
@@ -116,7 +116,7 @@ def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpRes
     context |= {
         "past": key,
         "state": key.state(as_of.moment),
-        "rotates": key.spec == "SYMMETRIC_DEFAULT" and key.origin == "AWS_KMS",
+        "rotates": reads.rotates(key.spec, key.origin),
         "title": title,
         "key_name": title,
         "tabs": [(slug, words) for slug, (words, _load) in tabs.items()],

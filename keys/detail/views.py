@@ -19,6 +19,7 @@ from keys import service
 from keys.common import problem_page
 from keys.detail import access_tab, past, timeline, use_tabs
 from keys.grants import grants
+from keys.inventory import reads
 from keys.lifecycle import action_rules
 from keys.lifecycle.views import actions, deletion
 from keys.policy import views as key_policy
@@ -145,7 +146,7 @@ def page(request: ConsoleRequest, key_id: str, tab: str = "policy") -> HttpRespo
     loaded, problem = optional(lambda: TABS[tab].load(request, kms, key)) if there else (None, "")
     last_use, last_use_problem = optional(lambda: use_tabs.last_use(request, kms, key))
     rotation, rotation_unread = None, ""
-    if key["KeySpec"] == "SYMMETRIC_DEFAULT" and key["Origin"] == "AWS_KMS" and key["KeyManager"] != "AWS":
+    if reads.rotates(key["KeySpec"], key["Origin"]) and key["KeyManager"] != "AWS":
         rotation, rotation_unread = optional(lambda: kms.get_key_rotation_status(KeyId=key["KeyId"]))
     names = [alias["AliasName"].removeprefix("alias/") for alias in aliases or []]
     return render(

@@ -22,7 +22,7 @@ from engine.public.condition_keys import says_who
 from keys import service
 from keys.inventory import observed
 from keys.inventory.models import InventoryCount, InventoryKey, InventoryTag
-from keys.inventory.reads import ALIASES, ALL, DESCRIBE, FACET_NEEDS, LAST_USE, POLICY, ROTATION, TAGS, action
+from keys.inventory.reads import ALIASES, ALL, DESCRIBE, FACET_NEEDS, LAST_USE, POLICY, ROTATION, TAGS, action, rotates
 
 # The facets, of which each combination of values is counted; each is a column of the inventory.
 FACET_COLUMNS = ("manager", "state", "kind", "spec", "usage", "origin", "regionality", "rotation", "public")
@@ -103,11 +103,6 @@ def read(
         moments.append(timezone.now())
     row["stale_at"] = min((moment for moment in moments if moment is not None), default=None)
     return row | details.untold()
-
-
-def rotates(spec: str, origin: str) -> bool:
-    """Whether such a key may have automatic rotation; of others nothing is asked, and they have none."""
-    return spec == "SYMMETRIC_DEFAULT" and origin == "AWS_KMS"
 
 
 class _KeyDetails:

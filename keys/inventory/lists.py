@@ -267,14 +267,13 @@ class Listing:
         column = BY_FIELD[name]
         by: Any = F(column.by or name)
         secret = self.visibility.denied_mask & column.needs & ~reads.DESCRIBE
-        if secret and not self.base.readable(secret).exists():
-            return self.rows.order_by(f"{minus}key_id")
         if secret:  # what is not known of a key sorts last, whatever it is
-            by = Case(When(pk__in=self.base.readable(secret).order_by().values("pk"), then=by))
-        if secret or column.empty:
-            order = by.desc(nulls_last=True) if down else by.asc(nulls_last=True)
-            return self.rows.order_by(order, f"{minus}key_id")
-        return self.rows.order_by(f"{minus}{column.by or name}", f"{minus}key_id")
+            readable = self.base.readable(secret).order_by()
+            if not readable.exists():
+                return self.rows.order_by(f"{minus}key_id")
+            by = Case(When(pk__in=readable.values("pk"), then=by))
+        last = {"nulls_last": True} if secret or column.empty else {}
+        return self.rows.order_by(by.desc(**last) if down else by.asc(**last), f"{minus}key_id")
 
     def shown(self) -> list[Row]:
         """The rows of the page; keys that may be listed but not described come last, by their IDs alone.

@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from console import addresses, paging
-from keys.inventory import key_rows
+from keys.inventory import key_rows, reads
 from keys.inventory.lists import FACETS, SIZES, Facet, FacetValue
 from keys.record.key_states import DELETED
 from keys.record.past_keys import PastKeys
@@ -37,7 +37,7 @@ class PastRow:
 
     @property
     def may_rotate(self) -> bool:
-        return key_rows.rotates(self.key.spec, self.key.origin)
+        return reads.rotates(self.key.spec, self.key.origin)
 
 
 def _rotation(row: PastRow) -> str:

@@ -10,6 +10,11 @@ ACTIONS = (*READS, "ListAliases")  # in the order of their bits: they are stored
 FACET_NEEDS = {"rotation": ROTATION, "public": POLICY}  # what a facet takes beyond describing the key
 
 
+def rotates(spec: str, origin: str) -> bool:
+    """Whether such a key may have automatic rotation; of others nothing is asked, and they have none."""
+    return spec == "SYMMETRIC_DEFAULT" and origin == "AWS_KMS"
+
+
 def action(bit: int) -> str:
     return ACTIONS[bit.bit_length() - 1]
 

@@ -125,7 +125,7 @@ def masked(row: InventoryKey, denied_mask: int, seen_with: Visibility) -> Invent
             readable=False,
             refusals=row.refusals,
         )
-    elif not key_rows.rotates(row.spec, row.origin):
+    elif not reads.rotates(row.spec, row.origin):
         denied &= ~reads.ROTATION  # describing it tells that it does not rotate
     row.denied, row.unread = denied, unread
     if hidden & reads.TAGS:

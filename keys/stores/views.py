@@ -19,6 +19,7 @@ from console.request import ConsoleRequest
 from keys import call, service
 from keys.changes import Change, carry_out, previews
 from keys.common import problem_page
+from keys.inventory import reads
 from keys.stores import stores
 from keys.stores.forms import FIELD_OF_ERROR, FORMS, StoreForm
 from keys.stores.prerequisites import PREREQUISITES
@@ -103,6 +104,7 @@ def detail(request: ConsoleRequest, kind: str, store_id: str) -> HttpResponse:
             "kind": store.kind,
             "keys": keys,
             "keys_problem": keys_problem,
+            "unread": reads.actions(reads.DESCRIBE),
             "health": (told or {}).get(store_id),
             "health_problem": health_problem,
         },

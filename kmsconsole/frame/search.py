@@ -53,9 +53,8 @@ class SearchResults:
     pages: list[context.Entry] = field(default_factory=list)
     actions: list[context.Entry] = field(default_factory=list)
     problem: str = ""
-    unread: list[str] = field(
-        default_factory=list
-    )  # what would have to be allowed for each key to be found by all that it has
+    # What would have to be allowed for each key to be found by all that it has.
+    unread: list[str] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from datetime import datetime
 from io import BytesIO
 from typing import Any
@@ -19,16 +20,18 @@ Change = Callable[[str, Any], Any]
 
 
 class StubEndpoint:
-    """`send` takes the place of keys.endpoints.outbound.CheckedSession.send. `asked`: the operations since it was last emptied."""
+    """`send` takes the place of keys.endpoints.outbound.CheckedSession.send. `asked`: the operations since it was last emptied, and how often;
+    `not_offered`: operations that it does not know."""
 
-    def __init__(self, kms: Any, cloudtrail: Any) -> None:
-        self.kms, self.cloudtrail, self.asked = kms, cloudtrail, set[str]()
+    def __init__(self, kms: Any, cloudtrail: Any, *, not_offered: Collection[str] = ()) -> None:
+        self.kms, self.cloudtrail, self.not_offered = kms, cloudtrail, not_offered
+        self.asked: Counter[str] = Counter()
         self.change: Change = lambda _operation, answer: answer
 
     def send(self, request: AWSPreparedRequest) -> AWSResponse:
         target = request.headers["X-Amz-Target"]
         operation = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
-        self.asked.add(operation)
+        self.asked[operation] += 1
         status, answer = self._sound(operation, json.loads(request.body))
         changed = self.change(operation, answer) if status == 200 else answer
         body = changed if isinstance(changed, bytes) else json.dumps(changed).encode()
@@ -39,6 +42,8 @@ class StubEndpoint:
         return self.cloudtrail if operation in self.cloudtrail.meta.service_model.operation_names else self.kms
 
     def _sound(self, operation: str, parameters: dict[str, Any]) -> tuple[int, Any]:
+        if operation in self.not_offered:
+            return 400, {"__type": "UnknownOperationException"}
         client = self.client(operation)
         shape = client.meta.service_model.operation_model(operation).input_shape
         given = {

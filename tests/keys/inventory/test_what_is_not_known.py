@@ -7,15 +7,12 @@ import json
 from dataclasses import dataclass
 from html import unescape
 from importlib import import_module
-from io import BytesIO
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from urllib3 import HTTPResponse
 
 from keys.endpoints import outbound
 from keys.inventory import key_rows, sync
@@ -251,16 +248,8 @@ def test_a_last_use_is_in_the_list_with_the_first_page(account: TestAccount, sig
 
 
 def test_what_an_endpoint_does_not_offer_is_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    stub = StubEndpoint(world.theirs.client(), world.theirs.client("cloudtrail"))
-    send = stub.send
-
-    def without_last_usage(request: AWSPreparedRequest) -> AWSResponse:
-        if b"GetKeyLastUsage" in request.headers["X-Amz-Target"]:
-            answer = b'{"__type": "UnknownOperationException"}'
-            return AWSResponse(request.url, 400, {}, HTTPResponse(BytesIO(answer), preload_content=False))
-        return send(request)
-
-    monkeypatch.setattr(stub, "send", without_last_usage)
+    clients = world.theirs.client(), world.theirs.client("cloudtrail")
+    stub = StubEndpoint(*clients, not_offered=["GetKeyLastUsage"])
     monkeypatch.setattr(key_rows, "_not_offered", {})
     browser = connected(new_account(), stub, monkeypatch)
     page = shown(browser, world, "/keys/?cols=last_used")
@@ -321,31 +310,13 @@ def test_the_list_of_an_endpoint_that_an_older_version_read_is_read_again() -> N
 def test_a_reading_asks_once_for_aliases_that_it_may_not_list(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     user = denied(world.theirs, "ListAliases", "endpoint-once")
     stub = StubEndpoint(user.client(), user.client("cloudtrail"))
-    asked: list[bytes] = []
-    send = stub.send
-
-    def counted(request: AWSPreparedRequest) -> AWSResponse:
-        asked.append(request.headers["X-Amz-Target"])
-        return send(request)
-
-    monkeypatch.setattr(stub, "send", counted)
     connected(new_account(), stub, monkeypatch).get("/keys/")
-    assert sum(b"ListAliases" in bytes(each) for each in asked) == 1
+    assert stub.asked["ListAliases"] == 1
 
 
 def test_the_past_of_what_no_reading_was_told_is_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    stub = StubEndpoint(
-        denied(world.theirs, "ListAliases", "endpoint-past").client(), world.theirs.client("cloudtrail")
-    )
-    send = stub.send
-
-    def without_a_record(request: AWSPreparedRequest) -> AWSResponse:
-        if b"LookupEvents" in request.headers["X-Amz-Target"]:
-            answer = b'{"__type": "UnknownOperationException"}'
-            return AWSResponse(request.url, 400, {}, HTTPResponse(BytesIO(answer), preload_content=False))
-        return send(request)
-
-    monkeypatch.setattr(stub, "send", without_a_record)
+    clients = denied(world.theirs, "ListAliases", "endpoint-past").client(), world.theirs.client("cloudtrail")
+    stub = StubEndpoint(*clients, not_offered=["LookupEvents"])
     browser = connected(new_account(), stub, monkeypatch)
     browser.get("/keys/")
     then = timezone.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
