@@ -7,8 +7,10 @@ policy. Nothing of a key leaves here but whether it may be read.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -91,19 +93,25 @@ def denied_actions(
     if key_ids is not None:
         rows = rows.filter(key_id__in=list(key_ids))
     granted = grants_by_key(who)
-    same_for_all: dict[tuple[str, str], bool | None] = {}
-    for key_id, text in rows.values_list("key_id", "policy").iterator(chunk_size=_CHUNK):
-        refused = []
-        for action in actions:
-            known = same_for_all.get((text, action))
-            if (text, action) not in same_for_all:
-                known = same_for_all[text, action] = _for_all_keys(who, action, text)
-            if known is None or (not known and key_id in granted):
-                known = _for_key(who, action, key_id, granted.get(key_id, ()))
-            if not known:
-                refused.append(action)
-        if refused:
-            yield key_id, tuple(refused)
+    by_policy: dict[str, dict[str, bool | None]] = {}
+    every = rows.values_list("key_id", "policy").iterator(chunk_size=_CHUNK)
+    while listed := list(islice(every, _CHUNK)):
+        own = []  # of these a key's facts or its grants decide
+        for key_id, text in listed:
+            if text not in by_policy:
+                by_policy[text] = {action: _for_all_keys(who, action, text) for action in actions}
+            if None in by_policy[text].values() or key_id in granted:
+                own.append(key_id)
+        facts = _with_conditions(who, own)
+        for key_id, text in listed:
+            refused = []
+            for action, allowed in by_policy[text].items():
+                if allowed is None or (not allowed and key_id in granted):
+                    allowed = key_id in facts and _for_key(who, action, *facts[key_id], granted.get(key_id, ()))
+                if not allowed:
+                    refused.append(action)
+            if refused:
+                yield key_id, tuple(refused)
 
 
 def _for_all_keys(who: Viewer, action: str, text: str) -> bool | None:
@@ -125,11 +133,22 @@ def _for_all_keys(who: Viewer, action: str, text: str) -> bool | None:
     return _decided(who, action, f"arn:aws:kms:{who.context.region}:{who.context.account_id}:key/any", policy, (), {})
 
 
-def _for_key(who: Viewer, action: str, key_id: str, grants: tuple[GrantView, ...]) -> bool:
-    account_id, region = who.context.account_id, who.context.region
-    row = models.Key.objects.get(account_id=account_id, region=region, key_id=key_id)
+def _with_conditions(who: Viewer, key_ids: list[str]) -> dict[str, tuple[models.Key, Mapping[str, Any]]]:
+    """Key ID → the key and its condition keys, of the Region's keys among these: read together, for there may be a hundred thousand."""
+    place = {"account_id": who.context.account_id, "region": who.context.region}
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    aliases = models.Alias.objects.filter(**place, target_key_id__in=key_ids)
+    for key_id, name in aliases.values_list("target_key_id", "name"):
+        names[key_id].append(name)
+    rows = models.Key.objects.filter(**place, key_id__in=key_ids)
+    return {row.key_id: (row, _conditions(who, row, names[row.key_id])) for row in rows}
+
+
+def _for_key(
+    who: Viewer, action: str, row: models.Key, conditions: Mapping[str, Any], grants: tuple[GrantView, ...]
+) -> bool:
     policy = stored_policy(row.policy, name="default", kind="resource")
-    return _decided(who, action, row.arn, policy, grants, row_conditions(who, row))
+    return _decided(who, action, row.arn, policy, grants, conditions)
 
 
 def key_conditions(who: Viewer, region: str, key_id: str) -> Mapping[str, Any]:
@@ -141,13 +160,17 @@ def key_conditions(who: Viewer, region: str, key_id: str) -> Mapping[str, Any]:
 def row_conditions(who: Viewer, row: models.Key) -> Mapping[str, Any]:
     """The condition keys of engine.kms.access.key_conditions, from the stored row alone: no material is opened for a list."""
     aliases = models.Alias.objects.filter(account_id=row.account_id, region=row.region, target_key_id=row.key_id)
+    return _conditions(who, row, aliases.values_list("name", flat=True))
+
+
+def _conditions(who: Viewer, row: models.Key, aliases: Iterable[str]) -> Mapping[str, Any]:
     facts = condition_keys.KeyFacts(
         spec=row.spec,
         usage=row.usage,
         origin=row.origin,
         multi_region_type=("PRIMARY" if row.primary_region == row.region else "REPLICA") if row.multi_region else "",
         account_id=row.account_id,
-        aliases=tuple(aliases.values_list("name", flat=True)),
+        aliases=tuple(aliases),
         tags=row.tags,
     )
     return condition_keys.CALLER_ACCOUNT.given(who.context.principal.account_id) | condition_keys.of_key(facts)
@@ -200,13 +223,11 @@ def changed_keys(account_id: str, region: str, after: int, until: int, limit: in
 
 def refusals(who: Viewer, action: str, key_ids: Iterable[str]) -> dict[str, str]:
     """Key ID → the sentence that an AccessDeniedException would say if the principal tried `action`, for those where it would."""
-    account_id, region = who.context.account_id, who.context.region
     found: dict[str, str] = {}
-    for key_id, _actions in denied_actions(who, (action,), key_ids):
-        row = models.Key.objects.filter(account_id=account_id, region=region, key_id=key_id).first()
-        if row is not None:
-            policy = stored_policy(row.policy, name="default", kind="resource")
-            granted = grants_by_key(who, key_id).get(key_id, ())
-            decision, request = _decision(who, action, row.arn, policy, granted, row_conditions(who, row))
-            found[key_id] = access_denied_message(decision, request)
+    granted = grants_by_key(who)
+    refused = [key_id for key_id, _actions in denied_actions(who, (action,), key_ids)]
+    for key_id, (row, conditions) in _with_conditions(who, refused).items():
+        policy = stored_policy(row.policy, name="default", kind="resource")
+        decision, request = _decision(who, action, row.arn, policy, granted.get(key_id, ()), conditions)
+        found[key_id] = access_denied_message(decision, request)
     return found
