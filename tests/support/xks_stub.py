@@ -69,12 +69,12 @@ class Stub:
                     return
 
     def drop_connections(self) -> None:
-        """As a proxy that is started anew."""
+        """As a proxy that is started anew. Each is closed by the thread that serves it: OpenSSL still tells the other side of an end that it did
+        not expect, and would write that into whichever file has the number of a socket that another thread has closed."""
         opened, self._open = self._open, []
         for each in opened:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-            each.close()
 
     def close(self) -> None:
         self.listener.close()
