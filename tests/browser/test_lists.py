@@ -31,6 +31,12 @@ def keys(server: Server) -> dict[str, str]:
         ]["KeyId"]
         kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=made[name])
     kms.disable_key(KeyId=made["hazel"])
+    grower, iam = "G" * 64, server.client("iam")  # the longest name of a user, in one word
+    iam.create_user(UserName=grower)
+    allow = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    iam.put_user_policy(UserName=grower, PolicyName="grows", PolicyDocument=json.dumps({"Statement": [allow]}))
+    own = iam.create_access_key(UserName=grower)["AccessKey"]
+    server.client(access_key_id=own["AccessKeyId"], secret_access_key=own["SecretAccessKey"]).create_key()
     return made
 
 
