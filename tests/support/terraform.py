@@ -7,6 +7,7 @@ import glob
 import os
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -22,20 +23,26 @@ needs_terraform = pytest.mark.skipif(
 )
 
 
+# The kinds of resources and data of which Terraform is told (terraform_provider.py): another one it refuses as unknown.
+_KINDS = ("aws_kms_", "aws_iam_", "aws_caller_identity", "aws_regions", "aws_resourcegroupstaggingapi_")
+
+
 @cache
 def _running_provider(environment: frozenset[tuple[str, str]]) -> str:
     """TF_REATTACH_PROVIDERS of a provider that runs as long as this process, with these credentials. Otherwise each command starts it several times, and
     `init` reads its 700 MB to check them."""
     (program,) = glob.glob(f"{_mirror}/registry.terraform.io/hashicorp/aws/*/*/terraform-provider-aws*")[:1]
     process = subprocess.Popen(
-        [program, "-debug"], env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-m", "tests.support.terraform_provider", program, *_KINDS],
+        env={**dict(environment), "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    atexit.register(process.kill)
+    assert process.stdin is not None
     assert process.stdout is not None
-    for line in process.stdout:
-        if "TF_REATTACH_PROVIDERS='" in line:
-            return line.partition("'")[2].strip().removesuffix("'")
-    raise RuntimeError(f"the provider ended with {process.wait()}")
+    atexit.register(process.stdin.close)  # it ends then, also when this process is killed
+    return process.stdout.readline().strip()
 
 
 class Terraform:
