@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from engine import clock, console_actions, visibility
+from engine import clock, console_actions, denials, visibility
 from engine.iam import clocks
 from engine.kms import models
 from engine.kms.due_changes import ROTATING
@@ -171,8 +171,7 @@ def _kind(who: visibility.Viewer, number: int, events: list[Event]) -> Kind:
         there = replace(who, context=replace(who.context, region=region))
         within = [event for event in shown if event.region == region]
         hidden = {
-            key_id
-            for key_id, _ in visibility.denied_actions(there, ("DescribeKey",), [event.key_id for event in within])
+            key_id for key_id, _ in denials.denied_actions(there, ("DescribeKey",), [event.key_id for event in within])
         }
         named = models.Alias.objects.filter(
             account_id=who.context.account_id, region=region, target_key_id__in=[event.key_id for event in within]

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +19,6 @@ from engine import clock
 from engine.context import CallContext
 from engine.iam import authorize as iam
 from engine.iam import condition_keys, credentials, policy_lookup
-from engine.iam.access_denied import access_denied_message
 from engine.iam.decide import Decision, Request, decide
 from engine.iam.grant_matching import GrantView
 from engine.iam.policy import CompiledPolicy, stored_policy
@@ -28,8 +26,6 @@ from engine.kms import models
 from engine.store import cache
 from engine.store.models import Change
 from engine.store.transaction import key_entity
-
-_CHUNK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +35,8 @@ class Viewer:
     context: CallContext
     name: str
     digest: str
+    identity: tuple[CompiledPolicy, ...]
+    boundary: CompiledPolicy | None
 
 
 def viewer(access_key_id: str, session_token: str, region: str, source_ip: str, *, secure: bool) -> Viewer:
@@ -71,7 +69,7 @@ def viewer(access_key_id: str, session_token: str, region: str, source_ip: str, 
         *tags,
         *changing,
     )
-    return Viewer(context, name, digest)
+    return Viewer(context, name, digest, identity, boundary)
 
 
 def _hash(*parts: str) -> str:
@@ -84,67 +82,23 @@ def is_allowed(who: Viewer, action: str) -> bool:
     return decide(request, policies).allowed
 
 
-def denied_actions(
-    who: Viewer, actions: tuple[str, ...], key_ids: Iterable[str] | None = None
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(key ID, the `actions` that are not allowed) for each key of the Region where any is not; all keys, or those named."""
-    account_id, region = who.context.account_id, who.context.region
-    rows = models.Key.objects.filter(account_id=account_id, region=region)
-    if key_ids is not None:
-        rows = rows.filter(key_id__in=list(key_ids))
-    granted = grants_by_key(who)
-    by_policy: dict[str, dict[str, bool | None]] = {}
-    every = rows.values_list("key_id", "policy").iterator(chunk_size=_CHUNK)
-    while listed := list(islice(every, _CHUNK)):
-        own = []  # of these a key's facts or its grants decide
-        for key_id, text in listed:
-            if text not in by_policy:
-                by_policy[text] = {action: _for_all_keys(who, action, text) for action in actions}
-            if None in by_policy[text].values() or key_id in granted:
-                own.append(key_id)
-        facts = _with_conditions(who, own)
-        for key_id, text in listed:
-            refused = []
-            for action, allowed in by_policy[text].items():
-                if allowed is None or (not allowed and key_id in granted):
-                    allowed = key_id in facts and _for_key(who, action, *facts[key_id], granted.get(key_id, ()))
-                if not allowed:
-                    refused.append(action)
-            if refused:
-                yield key_id, tuple(refused)
-
-
-def _for_all_keys(who: Viewer, action: str, text: str) -> bool | None:
-    """The decision if it is the same for every key with this policy: nothing that takes part has conditions or names a key."""
-    policy = stored_policy(text, name="default", kind="resource")
-    identity, boundary = policy_lookup.policies_of(who.context.principal)
-    session = who.context.principal.session
-    taking_part: list[CompiledPolicy] = [
-        policy,
-        *identity,
-        *([boundary] if boundary else []),
-        *(session.policies if session else ()),
-    ]
-    name = f"kms:{action}".lower()
-    for each in taking_part:
-        for statement in each.about(name):
-            if statement.conditions or statement.variables or statement.not_resource or not statement.any_resource:
-                return None
-    return _decided(who, action, f"arn:aws:kms:{who.context.region}:{who.context.account_id}:key/any", policy, (), {})
-
-
-def _with_conditions(who: Viewer, key_ids: list[str]) -> dict[str, tuple[models.Key, Mapping[str, Any]]]:
+def with_conditions(who: Viewer, key_ids: list[str]) -> dict[str, tuple[models.Key, Mapping[str, Any]]]:
     """Key ID → the key and its condition keys, of the Region's keys among these: read together, for there may be a hundred thousand."""
     place = {"account_id": who.context.account_id, "region": who.context.region}
+    names = alias_names(place, key_ids)
+    rows = models.Key.objects.filter(**place, key_id__in=key_ids)
+    return {row.key_id: (row, conditions(who, row, names.get(row.key_id, ()))) for row in rows}
+
+
+def alias_names(place: Mapping[str, str], key_ids: list[str]) -> dict[str, list[str]]:
     names: defaultdict[str, list[str]] = defaultdict(list)
     aliases = models.Alias.objects.filter(**place, target_key_id__in=key_ids)
     for key_id, name in aliases.values_list("target_key_id", "name"):
         names[key_id].append(name)
-    rows = models.Key.objects.filter(**place, key_id__in=key_ids)
-    return {row.key_id: (row, _conditions(who, row, names[row.key_id])) for row in rows}
+    return names
 
 
-def _for_key(
+def for_key(
     who: Viewer, action: str, row: models.Key, conditions: Mapping[str, Any], grants: tuple[GrantView, ...]
 ) -> bool:
     policy = stored_policy(row.policy, name="default", kind="resource")
@@ -160,10 +114,10 @@ def key_conditions(who: Viewer, region: str, key_id: str) -> Mapping[str, Any]:
 def row_conditions(who: Viewer, row: models.Key) -> Mapping[str, Any]:
     """The condition keys of engine.kms.access.key_conditions, from the stored row alone: no material is opened for a list."""
     aliases = models.Alias.objects.filter(account_id=row.account_id, region=row.region, target_key_id=row.key_id)
-    return _conditions(who, row, aliases.values_list("name", flat=True))
+    return conditions(who, row, aliases.values_list("name", flat=True))
 
 
-def _conditions(who: Viewer, row: models.Key, aliases: Iterable[str]) -> Mapping[str, Any]:
+def conditions(who: Viewer, row: models.Key, aliases: Iterable[str]) -> Mapping[str, Any]:
     facts = condition_keys.KeyFacts(
         spec=row.spec,
         usage=row.usage,
@@ -179,10 +133,10 @@ def _conditions(who: Viewer, row: models.Key, aliases: Iterable[str]) -> Mapping
 def _decided(
     who: Viewer, action: str, arn: str, policy: CompiledPolicy, grants: tuple[GrantView, ...], values: Mapping[str, Any]
 ) -> bool:
-    return _decision(who, action, arn, policy, grants, values)[0].allowed
+    return decision(who, action, arn, policy, grants, values)[0].allowed
 
 
-def _decision(
+def decision(
     who: Viewer, action: str, arn: str, policy: CompiledPolicy, grants: tuple[GrantView, ...], values: Mapping[str, Any]
 ) -> tuple[Decision, Request]:
     account_id = who.context.account_id
@@ -219,15 +173,3 @@ def changed_keys(account_id: str, region: str, after: int, until: int, limit: in
     rows = list(changes.order_by("id").values_list("id", "entity")[:limit])
     key_ids = dict.fromkeys(entity.removeprefix(prefix) for _id, entity in rows)
     return list(key_ids), rows[-1][0] if len(rows) == limit else until
-
-
-def refusals(who: Viewer, action: str, key_ids: Iterable[str]) -> dict[str, str]:
-    """Key ID → the sentence that an AccessDeniedException would say if the principal tried `action`, for those where it would."""
-    found: dict[str, str] = {}
-    granted = grants_by_key(who)
-    refused = [key_id for key_id, _actions in denied_actions(who, (action,), key_ids)]
-    for key_id, (row, conditions) in _with_conditions(who, refused).items():
-        policy = stored_policy(row.policy, name="default", kind="resource")
-        decision, request = _decision(who, action, row.arn, policy, granted.get(key_id, ()), conditions)
-        found[key_id] = access_denied_message(decision, request)
-    return found

@@ -100,6 +100,7 @@ GRANT_CONSTRAINT_SOURCE_ARN = ConditionKey(
     "kms:GrantConstraintSourceArn", type="ARN", operations=frozenset({"CreateGrant"})
 )
 RESOURCE_TAG = ConditionKey("aws:ResourceTag/", "key", prefix=True)
+RESOURCE_ALIASES = ConditionKey("kms:ResourceAliases", "key", multivalued=True, of_key=lambda key: key.aliases)
 REQUEST_TAG = ConditionKey("aws:RequestTag/", prefix=True)
 TAG_KEYS = ConditionKey("aws:TagKeys", multivalued=True)
 
@@ -116,7 +117,7 @@ _OF_KMS = (
         "kms:MultiRegion", "key", type="Bool", of_key=lambda key: "true" if key.multi_region_type else "false"
     ),
     ConditionKey("kms:MultiRegionKeyType", "key", of_key=lambda key: key.multi_region_type),
-    ConditionKey("kms:ResourceAliases", "key", multivalued=True, of_key=lambda key: key.aliases),
+    RESOURCE_ALIASES,
     # Of the request: a member's value as it is.
     ENCRYPTION_ALGORITHM,
     ConditionKey("kms:SigningAlgorithm", member="SigningAlgorithm"),

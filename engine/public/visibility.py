@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from engine.common_property import AllowedKeys, allowed_keys
+from engine.denials import Denials, denied_actions, refusals
 from engine.refusal import Resource, entity_arn, refusal, resource
 from engine.visibility import (
     Viewer,
     changed_keys,
-    denied_actions,
     is_allowed,
     key_conditions,
     latest_change,
-    refusals,
     viewer,
 )
 
 __all__ = [
     "AllowedKeys",
+    "Denials",
     "Resource",
     "Viewer",
     "allowed_keys",

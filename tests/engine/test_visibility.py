@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from engine import visibility
+from engine import denials, shared_decisions, visibility
 from tests.conftest import TestAccount
 
 READS = ("DescribeKey", "ListResourceTags", "GetKeyPolicy")
@@ -38,16 +39,16 @@ def some_keys(account: TestAccount, turn: int) -> dict[str, tuple[str, ...]]:
 
 def test_what_is_denied_of_each_key_is_decided_by_its_own_facts(account: TestAccount) -> None:
     who, expected = a_reader(account), some_keys(account, 0)
-    assert dict(visibility.denied_actions(who, READS)) == expected
+    assert dict(denials.denied_actions(who, READS)) == expected
     one = list(expected)[1]
-    assert dict(visibility.denied_actions(who, READS, [one])) == {one: expected[one]}
+    assert dict(denials.denied_actions(who, READS, [one])) == {one: expected[one]}
 
 
 def test_a_grant_allows_what_no_policy_does(account: TestAccount) -> None:
     who, expected = a_reader(account), some_keys(account, 0)
     plain = next(iter(expected))
     account.client().create_grant(KeyId=plain, GranteePrincipal=who.context.principal.arn, Operations=["DescribeKey"])
-    assert dict(visibility.denied_actions(who, READS))[plain] == ("ListResourceTags",)
+    assert dict(denials.denied_actions(who, READS))[plain] == ("ListResourceTags",)
 
 
 def test_many_keys_take_no_more_questions_to_the_database_than_few(account: TestAccount) -> None:
@@ -56,11 +57,115 @@ def test_many_keys_take_no_more_questions_to_the_database_than_few(account: Test
     for turn in range(4):
         some_keys(account, turn)
         with CaptureQueriesContext(connection) as queries:
-            denied = len(list(visibility.denied_actions(who, READS)))
-            refusals = visibility.refusals(
-                who, "DescribeKey", [key for key, _ in visibility.denied_actions(who, READS)]
-            )
+            denied = len(list(denials.denied_actions(who, READS)))
+            refusals = denials.refusals(who, "DescribeKey", [key for key, _ in denials.denied_actions(who, READS)])
         asked.append(len(queries))
     assert denied == 12
     assert len(refusals) == 8
     assert asked[0] == asked[-1]
+
+
+def told(key: str, operator: str, *values: str) -> dict[str, object]:
+    return {"Condition": {operator: {key: list(values)}}}
+
+
+KEY = "arn:aws:kms:us-east-1:*:key/"
+# What decides about a key in each way there is: its tags, aliases, facts, ARN, and what a principal's own tags say.
+STATEMENTS = (
+    told("aws:ResourceTag/team", "StringEquals", "blue"),
+    told("aws:ResourceTag/team", "StringNotEquals", "blue"),
+    told("aws:ResourceTag/team", "Null", "true"),
+    told("aws:ResourceTag/${kms:KeySpec}", "StringLike", "*"),
+    told("aws:ResourceTag/team", "StringEqualsIfExists", "${aws:ResourceTag/owner}"),
+    told("kms:ResourceAliases", "ForAnyValue:StringLike", "alias/a*"),
+    told("kms:ResourceAliases", "ForAllValues:StringEquals", "alias/a", "alias/b"),
+    told("kms:KeySpec", "StringEquals", "HMAC_256"),
+    told("kms:KeySpec", "StringNotEquals", "${aws:ResourceTag/owner, 'HMAC_256'}"),
+    told("kms:MultiRegion", "Bool", "true"),
+    told("kms:KeyOrigin", "StringEquals", "EXTERNAL") | told("kms:KeyUsage", "StringLike", "GEN*"),
+    {"Resource": [f"{KEY}0*", f"{KEY}1*", f"{KEY}2*", f"{KEY}3*"]},
+    {"NotResource": [f"{KEY}0*", f"{KEY}a*"]},
+    {"Resource": f"{KEY}${{aws:ResourceTag/start}}*"},
+    {"Resource": f"{KEY}*", **told("aws:ResourceTag/team", "StringLike", "b*", "r?d")},
+    {},
+)
+
+
+def many_keys(account: TestAccount) -> list[str]:
+    """Keys of which some are alike in all, some in one thing or other."""
+    found = []
+    for number in range(12):
+        tags = [{"TagKey": "team", "TagValue": ("blue", "red", "BLUE")[number % 3]}] if number % 4 else []
+        tags += [{"TagKey": "owner", "TagValue": ("blue", "HMAC_256")[number % 2]}] if number % 5 == 0 else []
+        tags += [{"TagKey": "start", "TagValue": "4"}] if number % 6 == 1 else []
+        more = {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"} if number % 3 == 2 else {}
+        found.append(account.create_key(Tags=tags, MultiRegion=number % 7 == 3, **more))
+        for name in ("a", "b", "other")[: number % 4]:
+            account.client().create_alias(
+                AliasName=f"alias/{name}{'' if number == 3 else number}", TargetKeyId=found[-1]
+            )
+    return found
+
+
+def test_what_is_decided_for_many_keys_is_what_is_decided_for_each(account: TestAccount) -> None:
+    """For policies that ask for everything a key has, in every order: an allowance of one thing, a denial of another."""
+    key_ids = many_keys(account)
+    user = account.create_user("reader")
+    iam = account.client("iam")
+    for number, allowed in enumerate(STATEMENTS):
+        others = [STATEMENTS[(number * step + 3) % len(STATEMENTS)] for step in (3, 5, 7)]
+        statements = [
+            {"Effect": "Allow", "Action": "kms:*", "Resource": "*", **allowed},
+            {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": "*", **others[0]},
+            {"Effect": "Deny", "Action": "kms:List*", "Resource": "*", **others[1]},
+            {
+                "Effect": "Deny",
+                "NotAction": "kms:List*",
+                "Resource": "*",
+                **others[2],
+                **told("aws:PrincipalTag/x", "Null", "false"),
+            },
+        ]
+        for each in statements:
+            if "NotResource" in each:
+                each.pop("Resource", None)
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_user_policy(UserName="reader", PolicyName="test", PolicyDocument=document)
+        who = visibility.viewer(user.access_key_id, "", "us-east-1", "127.0.0.1", secure=False)
+        one_by_one = {}
+        for key_id, (row, values) in visibility.with_conditions(who, key_ids).items():
+            refused = tuple(each for each in READS if not visibility.for_key(who, each, row, values, ()))
+            if refused:
+                one_by_one[key_id] = refused
+        assert dict(denials.denied_actions(who, READS)) == one_by_one, document
+
+
+def test_keys_that_differ_in_nothing_that_is_asked_for_take_one_decision(
+    account: TestAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is what lets the first page of a list of 100,000 keys come at once."""
+    made = []
+    decide = shared_decisions.decide
+    monkeypatch.setattr(shared_decisions, "decide", lambda *asked: made.append(asked) or decide(*asked))
+    who, numbers = a_reader(account), []
+    for turn in range(3):
+        for name in "abcd":
+            tags = [{"TagKey": "team", "TagValue": "green"}, {"TagKey": "name", "TagValue": f"{name}{turn}"}]
+            account.create_key(Tags=tags)  # no two have the same tags, and no policy asks for the names
+        made.clear()
+        assert len(dict(denials.denied_actions(who, READS))) == 4 * (turn + 1)
+        numbers.append(len(made))
+    assert numbers == [len(READS)] * 3
+
+
+def test_what_is_the_same_for_all_keys_is_decided_without_a_look_at_them(account: TestAccount) -> None:
+    for _ in range(3):
+        account.create_key()
+    deny = {"Effect": "Deny", "Action": "kms:ListResourceTags", "Resource": "*"}
+    statements = [{"Effect": "Allow", "Action": "*", "Resource": "*"}, deny]
+    user = account.create_user("plain", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    who = visibility.viewer(user.access_key_id, "", "us-east-1", "127.0.0.1", secure=False)
+    with CaptureQueriesContext(connection) as queries:
+        assert denials.Denials(who, READS).of_all() == ("ListResourceTags",)
+    assert len(queries) == 2  # the grants to the principal, the different key policies
+    assert denials.Denials(a_reader(account), READS).of_all() is None

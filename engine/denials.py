@@ -1,0 +1,164 @@
+"""Which actions a principal is not allowed on keys, for a hundred thousand of them together: what they have in common is decided once.
+
+The decision is the one that each call is decided with. Nothing of a key leaves here but whether it may be read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from engine.iam import authorize as iam
+from engine.iam import condition_keys
+from engine.iam.access_denied import access_denied_message
+from engine.iam.policy import stored_policy
+from engine.kms import models
+from engine.shared_decisions import SharedDecision
+from engine.visibility import Viewer, alias_names, conditions, decision, for_key, grants_by_key, with_conditions
+
+_CHUNK = 2_000
+_FACTS = ("spec", "usage", "origin", "multi_region", "primary_region")
+_FEW_POLICIES = 100
+_REMEMBERED = 20_000  # kinds of keys under one policy
+
+
+class Denials:
+    """Which of `actions` a principal is not allowed on keys, asked for as many as one likes, one lot after another. What keys have in
+    common is decided once, by the policies that the principal has now."""
+
+    def __init__(self, who: Viewer, actions: tuple[str, ...]) -> None:
+        self._who, self._actions = who, actions
+        self._place = {"account_id": who.context.account_id, "region": who.context.region}
+        self._globals = iam.global_conditions(who.context)
+        self._policies: dict[str, _UnderPolicy] = {}
+
+    def of(self, key_ids: Iterable[str] | None = None) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """(key ID, the actions that are not allowed) for each key of the Region where any is not; all keys, or those named."""
+        rows = models.Key.objects.filter(**self._place)
+        if key_ids is not None:
+            rows = rows.filter(key_id__in=list(key_ids))
+        granted = grants_by_key(self._who)
+        tags = Cast("tags", TextField())  # as it is stored: most keys' are the same as another's
+        every = rows.values_list("key_id", "policy", *_FACTS, tags).iterator(chunk_size=_CHUNK)
+        while listed := list(islice(every, _CHUNK)):
+            aliases = _Aliases(self._place, [row[0] for row in listed])
+            found = {}
+            for key_id, text, *facts in listed:
+                under = self._policies.get(text) or self._under(text)
+                if refused := under.denied(key_id, tuple(facts), aliases):
+                    found[key_id] = refused
+            perhaps = [key_id for key_id in found if key_id in granted]
+            for key_id, (row, values) in with_conditions(self._who, perhaps).items():
+                found[key_id] = tuple(
+                    action for action in found[key_id] if not for_key(self._who, action, row, values, granted[key_id])
+                )
+            yield from ((key_id, refused) for key_id, refused in found.items() if refused)
+
+    def of_all(self) -> tuple[str, ...] | None:
+        """The actions that are not allowed on any key of the Region while the others are on all, if that follows from the policies alone: None
+        where something of a key takes part."""
+        if grants_by_key(self._who):
+            return None
+        texts = models.Key.objects.filter(**self._place).order_by().values_list("policy", flat=True).distinct()
+        named = list(texts[: _FEW_POLICIES + 1])
+        if len(named) > _FEW_POLICIES:
+            return None
+        under = [self._under(text) for text in named]
+        found = {each.of_any() for each in under} if all(each.same_for_all for each in under) else set()
+        return found.pop() if len(found) == 1 else None
+
+    def _under(self, text: str) -> _UnderPolicy:
+        made = self._policies[text] = _UnderPolicy(self._who, self._actions, text, self._globals)
+        return made
+
+
+def denied_actions(
+    who: Viewer, actions: tuple[str, ...], key_ids: Iterable[str] | None = None
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """As `Denials.of`, for who asks once."""
+    return Denials(who, actions).of(key_ids)
+
+
+class _UnderPolicy:
+    """The decisions under one key policy."""
+
+    def __init__(
+        self, who: Viewer, actions: tuple[str, ...], text: str, globals_: Mapping[str, str | tuple[str, ...]]
+    ) -> None:
+        self._who, self._globals = who, globals_
+        policy = stored_policy(text, name="default", kind="resource")
+        self._decisions = [
+            (action, SharedDecision(who.context, who.identity, who.boundary, action, policy)) for action in actions
+        ]
+        self.same_for_all = all(each.same_for_all for _action, each in self._decisions)
+        self._by_arn = any(each.names_keys for _action, each in self._decisions)
+        self._by_facts: dict[tuple[Any, ...], tuple[str, ...]] = {}
+
+    def denied(self, key_id: str, facts: tuple[Any, ...], aliases: _Aliases) -> tuple[str, ...]:
+        """The actions that are not allowed on a key, grants aside. `facts`: of _FACTS, and its tags."""
+        if self.same_for_all:
+            facts = ()
+        known = None if self._by_arn else self._by_facts.get(facts)
+        if known is not None:
+            return known
+        context = self._who.context
+        row = models.Key(account_id=context.account_id, region=context.region, key_id=key_id)
+        values = _Values(self._globals, key_id, aliases)
+        if facts:
+            for name, value in zip(_FACTS, facts[:-1], strict=True):
+                setattr(row, name, value)
+            row.tags = json.loads(facts[-1])
+            values.given |= conditions(self._who, row, ())
+        refused = tuple([action for action, each in self._decisions if not each.allowed(row.arn, values)])
+        if not values.told_aliases and len(self._by_facts) < _REMEMBERED:
+            self._by_facts[facts] = refused
+        return refused
+
+    def of_any(self) -> tuple[str, ...]:
+        """Of no key in particular, where it is the same for all."""
+        return self.denied("any", (), _Aliases({}, []))
+
+
+class _Aliases:
+    """The aliases of some keys, read together when the first is asked for: few policies do."""
+
+    def __init__(self, place: Mapping[str, str], key_ids: list[str]) -> None:
+        self._place, self._key_ids = place, key_ids
+        self._names: dict[str, list[str]] | None = None
+
+    def of(self, key_id: str) -> list[str]:
+        if self._names is None:
+            self._names = alias_names(self._place, self._key_ids)
+        return self._names.get(key_id, [])
+
+
+class _Values:
+    """The condition keys of a request about a key. Its aliases are among them when they are asked for."""
+
+    def __init__(self, given: Mapping[str, str | tuple[str, ...]], key_id: str, aliases: _Aliases) -> None:
+        self.given = dict(given)
+        self.told_aliases = False
+        self._key_id, self._aliases = key_id, aliases
+
+    def get(self, name: str) -> Any:
+        if name == condition_keys.RESOURCE_ALIASES.lower:
+            self.told_aliases = True
+            return tuple(self._aliases.of(self._key_id)) or None
+        return self.given.get(name)
+
+
+def refusals(who: Viewer, action: str, key_ids: Iterable[str]) -> dict[str, str]:
+    """Key ID → the sentence that an AccessDeniedException would say if the principal tried `action`, for those where it would."""
+    found: dict[str, str] = {}
+    granted = grants_by_key(who)
+    refused = [key_id for key_id, _actions in denied_actions(who, (action,), key_ids)]
+    for key_id, (row, values) in with_conditions(who, refused).items():
+        policy = stored_policy(row.policy, name="default", kind="resource")
+        made, request = decision(who, action, row.arn, policy, granted.get(key_id, ()), values)
+        found[key_id] = access_denied_message(made, request)
+    return found
