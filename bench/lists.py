@@ -100,6 +100,7 @@ def fill(account: Any, number: int, ids: Sequence[str] = ()) -> None:
                 )
             names = [alias] if alias else []
             description_order, tags_order = key_rows.order_of(description, tags)
+            search, described, named = key_rows.searched(key_id, description, names, tags)
             rows.append(
                 InventoryKey(
                     **facts,
@@ -119,7 +120,9 @@ def fill(account: Any, number: int, ids: Sequence[str] = ()) -> None:
                     rotation="off" if spec == "SYMMETRIC_DEFAULT" else "",
                     public="no",
                     last_used=now - timedelta(days=chance.random() * 400) if chance.random() < 0.7 else None,
-                    search=" ".join([key_id, *names, description, *tags, *tags.values()]).lower(),
+                    search=search,
+                    described=described,
+                    named=named,
                     change=0,
                 )
             )

@@ -171,11 +171,9 @@ def _views_of(
     query = CachedKeyPolicy.objects.filter(account_id=place[0], region=place[1]).annotate(
         stamp=Cast("read", TextField())
     )
-    lacks = listed.visibility.denied_masks(None)
+    lacks = listed.visibility.denied_masks_of_keys()
     stamps = {
-        key_id: (stamp, lacks.get(key_id, 0))
-        for key_id, stamp in query.values_list("key_id", "stamp")
-        if key_id in key_ids
+        key_id: (stamp, lacks[key_id]) for key_id, stamp in query.values_list("key_id", "stamp") if key_id in key_ids
     }
     kept = {key_id: before[key_id] for key_id, stamp in stamps.items() if before.get(key_id, (None,))[0] == stamp}
     missing = sorted(set(stamps) - set(kept))

@@ -53,7 +53,7 @@ def sync_in_request(request: ConsoleRequest) -> None:
             raise
     kept(request)["inventory_synced"] = True
     now = progress(request)  # as of now, before anything is counted
-    visibility.after_reading(request, complete=now is None or now.started is None)
+    visibility.after_reading(request, place(request), complete=now is None or now.started is None)
 
 
 def synced_keys(request: ConsoleRequest) -> VisibleKeys:
@@ -104,18 +104,22 @@ def _progress(request: ConsoleRequest) -> SyncState | None:
 
 
 def combination_counts(request: ConsoleRequest) -> list[tuple[dict[str, str], int]] | None:
-    """The kept counts of keys by their facet values; None for who may not read everything, and so has to count what it may. What another
-    endpoint does not tell is "" in them; keys that it may only list are left out."""
-    if visibility.of_request(request).hides:
+    """The kept counts of keys by their facet values; None for who may not describe all keys, and so has to count those it may. What a reader
+    may not read of every key is "" in them, as is what another endpoint does not tell; keys that it may only list are left out."""
+    seen_with = visibility.of_request(request)
+    if seen_with.hides(reads.DESCRIBE):
         return None
+    hidden = [name for name, needs in reads.FACET_NEEDS.items() if seen_with.hides(needs)]
     rows = InventoryCount.objects.filter(**place(request), facet=key_rows.FACET_COMBINATION)
     found = [(key_rows.combination_values(value), number) for value, number in rows.values_list("value", "number")]
+    for values, _number in found:
+        values.update(dict.fromkeys(hidden, ""))
     return [(values, number) for values, number in found if values["state"] or service.backend(request).embedded]
 
 
 def tag_counts(request: ConsoleRequest, manager: str, most: int) -> list[tuple[str, str, int]] | None:
-    """(name, value, number) of the most frequent tags; None as for `combination_counts`."""
-    if visibility.of_request(request).hides:
+    """(name, value, number) of the most frequent tags; None for who may not read those of all keys."""
+    if visibility.of_request(request).hides(reads.DESCRIBE | reads.TAGS):
         return None
     counts = InventoryCount.objects.filter(**place(request), facet=key_rows.TAG, value__startswith=f"{manager}\x1f")
     rows = counts.order_by("-number", "value").values_list("value", "number")[:most]
@@ -133,8 +137,8 @@ def all_have_tag(request: ConsoleRequest, manager: str, name: str, number: int) 
 def tags_holding(
     request: ConsoleRequest, manager: str, text: str, first: int, most: int
 ) -> list[tuple[str, str, int]] | None:
-    """(name, value, number) of the tags whose key or value holds the text, in their order; None as for `combination_counts`."""
-    if visibility.of_request(request).hides:
+    """(name, value, number) of the tags whose key or value holds the text, in their order; None as for `tag_counts`."""
+    if visibility.of_request(request).hides(reads.DESCRIBE | reads.TAGS):
         return None
     counts = InventoryCount.objects.filter(**place(request), facet=key_rows.TAG, value__startswith=f"{manager}\x1f")
     if text:

@@ -275,7 +275,7 @@ def _store(place: dict[str, str], key_id: str, known: InventoryKey | None, value
     for name, value in values.items():
         setattr(known, name, value)
     aliases = [] if _untold(known) & ALIASES else known.aliases
-    known.search = " ".join([key_id, *aliases, known.description, *known.tags, *known.tags.values()]).lower()
+    known.search, known.described, known.named = searched(key_id, known.description, aliases, known.tags)
     known.description_order, known.tags_order = order_of(known.description, known.tags)
     known.save()
     counts.update(_counted(known))
@@ -283,6 +283,14 @@ def _store(place: dict[str, str], key_id: str, known: InventoryKey | None, value
         known.tag_rows.all().delete()
         InventoryTag.objects.bulk_create([InventoryTag(key=known, name=n, value=v) for n, v in known.tags.items()])
     return counts
+
+
+def searched(key_id: str, description: str, aliases: list[str], tags: dict[str, str]) -> tuple[str, int, int]:
+    """The text that a search looks in, the length of its part that describing the key tells, and that of this and the aliases together: who
+    may not read the tags, or aliases, is told nothing by what stands behind."""
+    described = f"{key_id} {description}".lower()
+    named = " ".join([described, *aliases]).lower()
+    return " ".join([named, *tags, *tags.values()]).lower(), len(described), len(named)
 
 
 def order_of(description: str, tags: dict[str, str]) -> tuple[str | None, str | None]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Case, Count, F, Q, Value, When
+from django.db.models import Count, F, Q, Value
 from django.db.models.functions import Concat
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
@@ -255,25 +255,32 @@ class Listing:
             rows = rows.filter(DUE[self.due][1](self.now))
         return rows
 
-    def ordered(self) -> VisibleKeys:
+    def ordered(self) -> list[VisibleKeys]:
+        """The rows in the list's order, as queries that follow one another: each by an index. What is not known of a key sorts last, whatever
+        it is."""
         name, down = self.sort.removeprefix("-"), self.sort.startswith("-")
         if name == "alias" and not self.visibility.lists_aliases:
             name = "key_id"
         minus = "-" if down else ""
         if name == "alias":
-            return self.rows.order_by("-has_alias", f"{minus}alias", f"{minus}key_id")
+            return [self.rows.order_by("-has_alias", f"{minus}alias", f"{minus}key_id")]
         if name == "key_id":
-            return self.rows.order_by(f"{minus}key_id")
+            return [self.rows.order_by(f"{minus}key_id")]
         column = BY_FIELD[name]
-        by: Any = F(column.by or name)
+        by = F(column.by or name)
+        last = {"nulls_last": True} if column.empty else {}
+        order = (by.desc(**last) if down else by.asc(**last), f"{minus}key_id")
         secret = self.visibility.denied_mask & column.needs & ~reads.DESCRIBE
-        if secret:  # what is not known of a key sorts last, whatever it is
-            readable = self.base.readable(secret).order_by()
-            if not readable.exists():
-                return self.rows.order_by(f"{minus}key_id")
-            by = Case(When(pk__in=readable.values("pk"), then=by))
-        last = {"nulls_last": True} if secret or column.empty else {}
-        return self.rows.order_by(by.desc(**last) if down else by.asc(**last), f"{minus}key_id")
+        known = self.rows.readable(secret).order_by(*order)
+        return [known, self.rows.unreadable(secret).order_by(f"{minus}key_id")] if secret else [known]
+
+    def between(self, first: int, last: int) -> list[Row]:
+        """The rows from `first` to before `last`, in order."""
+        return _between(self.ordered(), first, last)
+
+    def key_ids(self, most: int) -> list[str]:
+        """Of the first rows, in order."""
+        return _between([rows.values_list("key_id", flat=True) for rows in self.ordered()], 0, most)
 
     def shown(self) -> list[Row]:
         """The rows of the page; keys that may be listed but not described come last, by their IDs alone.
@@ -281,7 +288,7 @@ class Listing:
         Those of a page are described once more. A list to print has up to 500: like an export, it is what the inventory has.
         """
         first = (self.page - 1) * self.size
-        rows = list(self.ordered()[first : first + self.size]) if first < self.matching else []
+        rows = self.between(first, first + self.size) if first < self.matching else []
         if len(rows) < self.size and self.hidden_total:
             skip = max(0, first - self.matching)
             rows += self._hidden.order_by("key_id")[skip : skip + self.size - len(rows)]
@@ -305,7 +312,8 @@ class Listing:
         counted: Counter[tuple[str, ...]] = Counter()
         if self.too_long:
             return []
-        if (self.text or self.tag or self.due or self.visibility.hides) and not self._asks_for_tags_of_all:
+        narrowed = self.text or self.tag or self.due or self.visibility.hides(self._needs)
+        if narrowed and not self._asks_for_tags_of_all:
             grouped = (
                 self._searched(indexed=False)
                 .values_list(*key_rows.FACET_COLUMNS)
@@ -324,7 +332,12 @@ class Listing:
         terms = search_terms.parse(self.text)
         tag, equals, _value = self.tag.partition("=")
         names = [name for name, value in terms.tags if value is None] + ([tag] if tag else [])
-        if self.due or equals or self.visibility.hides or len(names) < len(terms.tags) + bool(tag):
+        if (
+            self.due
+            or equals
+            or self.visibility.hides(self._needs | reads.TAGS)
+            or len(names) < len(terms.tags) + bool(tag)
+        ):
             return False
         if terms.problem or terms.words or terms.facts or terms.perhaps:
             return False
@@ -332,7 +345,8 @@ class Listing:
         return all(inventory.all_have_tag(self.request, self.manager, name, number) for name in names)
 
     def _kept_counts(self, wanted: dict[str, str]) -> Counter[tuple[str, ...]]:
-        """The inventory's own counts of the combinations that have these values; for who may read all that it counts."""
+        """The inventory's own counts of the combinations that have these values; for who may describe all keys, and read what these values are
+        about."""
         counted: Counter[tuple[str, ...]] = Counter()
         for values, number in inventory.combination_counts(self.request) or ():
             if all(values[name] == value for name, value in wanted.items()):
@@ -362,7 +376,7 @@ class Listing:
         """Keys of the list when nothing narrows it."""
         if not self.is_filtered:
             return self.total
-        if not self.visibility.hides:
+        if not self.visibility.hides(reads.DESCRIBE):
             return sum(self._kept_counts({"manager": self.manager}).values())
         return self.base.count()
 
@@ -370,7 +384,7 @@ class Listing:
         """How many keys AWS, or the customer, manages among those the facets leave; None where that is not counted."""
         if manager == self.manager:
             return self.matching
-        if self.text or self.tag or self.due or self.visibility.hides:
+        if self.text or self.tag or self.due or self.visibility.hides(self._needs):
             return None
         return sum(self._kept_counts({**self.chosen, "manager": manager}).values())
 
@@ -413,7 +427,7 @@ class Listing:
 
     @property
     def _tags_narrowed(self) -> bool:
-        return bool(self.is_filtered or self.visibility.hides)
+        return bool(self.is_filtered or self.visibility.hides(reads.DESCRIBE | reads.TAGS))
 
     def _tags(self) -> list[FacetValue]:
         """The most frequent tags, one more than the menu shows."""
@@ -452,7 +466,8 @@ class Listing:
 
     def export(self) -> Iterator[Row]:
         """Every row that matches, in order, without what this principal may not read; those that may be listed and not described last."""
-        yield from self.ordered().iterator()
+        for rows in self.ordered():
+            yield from rows.iterator()
         if self.hidden_total:
             yield from self._hidden.order_by("key_id").iterator()
 
@@ -462,6 +477,18 @@ def _first(values: list[FacetValue]) -> tuple[list[FacetValue], bool]:
     shown = values[:VALUES_SHOWN]
     shown += [value for value in values[VALUES_SHOWN:] if value.chosen]
     return shown, len(values) > len(shown)
+
+
+def _between(parts: list[Any], first: int, last: int) -> list[Any]:
+    """What queries that follow one another have from `first` to before `last`."""
+    found: list[Any] = []
+    for rows in parts:
+        found += (part := list(rows[first:last]))
+        if len(part) == last - first:
+            break
+        before = first + len(part) if part else rows.count()
+        first, last = max(first - before, 0), last - before
+    return found
 
 
 def synced_listing(request: ConsoleRequest, manager: str, query: QueryDict) -> Listing:

@@ -41,7 +41,9 @@ class InventoryKey(models.Model):
     # The beginning of what the list sorts by, so that an index can hold it; NULL where there is nothing, which sorts last.
     description_order = models.CharField(max_length=96, null=True)  # noqa: DJ001
     tags_order = models.CharField(max_length=96, null=True)  # noqa: DJ001
-    search = models.TextField(help_text="lower-case text that the filter looks in")
+    search = models.TextField(help_text="lower-case text that the filter looks in (key_rows.searched)")
+    described = models.IntegerField(null=True, help_text="length of the part of it that describing the key tells")
+    named = models.IntegerField(null=True, help_text="length of that part and the aliases; behind are the tags")
     readable = models.BooleanField(default=True, help_text="whether the key could be described")
     # NULL where everything was read, as in rows that are older than these columns.
     unread = models.IntegerField(null=True, help_text="what the last reading was not told, as bits (reads.ACTIONS)")
@@ -77,6 +79,7 @@ class InventoryKey(models.Model):
                 fields=["account_id", "region", "manager", "has_alias", "alias", "key_id"], name="inventory_by_alias_2"
             ),
             models.Index(fields=["account_id", "region", "manager", "key_id"], name="inventory_by_key_id"),
+            models.Index(fields=["account_id", "region", "id"], name="inventory_by_row"),  # which are new
             models.Index(fields=["account_id", "region", "stale_at"], name="inventory_stale"),
             models.Index(fields=["account_id", "region", "custom_key_store", "key_id"], name="inventory_by_store"),
             # Everything that facets count and dates narrow by, so that counting 100,000 matches reads no row.
@@ -173,16 +176,23 @@ class SyncState(models.Model):
 
 
 class StoredVisibility(models.Model):
-    """What a principal may read of the keys of a scope, as of a change: what it may not is in `HiddenKey`."""
+    """What a principal may read of the keys of a scope, as of a change. Of most keys it is the same (`usual_mask`); the others are in
+    `HiddenKey`."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)
     viewer = models.CharField(max_length=64, help_text="hash of the principal's ARN and session policies")
     digest = models.CharField(max_length=64, help_text="hash of its policies: with another it is decided anew")
     change = models.BigIntegerField(default=-1)
+    last_row = models.BigIntegerField(
+        default=0, help_text="the inventory's row up to which it is decided; no other is shown"
+    )
     lists_aliases = models.BooleanField(default=False)
+    usual_mask = models.PositiveIntegerField(
+        default=0, help_text="what it may not read of a key that is in no exception, as bits"
+    )
     denied_mask = models.PositiveIntegerField(default=0, help_text="what it may not read of some key, as bits")
-    undescribable = models.PositiveIntegerField(default=0, help_text="how many keys it may not describe")
+    masks = models.JSONField(default=list, help_text="those of the exceptions")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "region", "viewer"], name="stored_visibility")]
@@ -192,14 +202,22 @@ class StoredVisibility(models.Model):
 
 
 class HiddenKey(models.Model):
-    """A key of which a principal may not read all that the inventory knows; `denied_mask` says what, as bits."""
+    """A key of which a principal may read something else than of most; `denied_mask` says what it may not, as bits.
 
-    visibility = models.ForeignKey(StoredVisibility, on_delete=models.CASCADE, related_name="hidden_keys")
-    key_id = models.CharField(max_length=64)
+    By the number of the inventory's row, which all of its indexes have: so no row is looked at to leave it out. No number is given twice,
+    and one whose row is gone finds nothing.
+    """
+
+    visibility = models.ForeignKey(
+        StoredVisibility, on_delete=models.CASCADE, related_name="hidden_keys", db_index=False
+    )
+    row = models.BigIntegerField()
     denied_mask = models.PositiveIntegerField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["visibility", "key_id"], name="hidden_key")]
+        constraints = [
+            models.UniqueConstraint(fields=["visibility", "denied_mask", "row"], name="hidden_key_of_mask"),
+        ]
 
     def __str__(self) -> str:
-        return self.key_id
+        return str(self.row)

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import StrIndex
+from django.db.models.lookups import Range
 
 from keys.inventory import key_rows, reads, search_terms, visibility
 from keys.inventory.models import InventoryKey, InventoryTag
@@ -56,8 +58,8 @@ class VisibleKeys(QuerySet[InventoryKey]):
         return super().values_list(*_unmasked(fields, {}), **options)
 
     def _masked(self, rows: list[InventoryKey]) -> list[InventoryKey]:
-        masks = self.visibility.denied_masks([row.key_id for row in rows])
-        return [visibility.masked(row, masks.get(row.key_id, 0), self.visibility) for row in rows]
+        masks = self.visibility.denied_masks(rows)
+        return [visibility.masked(row, masks.get(row.pk, 0), self.visibility) for row in rows]
 
     def readable(self, needs: int) -> Self:
         """Those of which all that `needs` names (bits of reads.READS) may be read."""
@@ -107,10 +109,8 @@ class VisibleKeys(QuerySet[InventoryKey]):
 
     def _having(self, fact: search_terms.Fact, *, indexed: bool) -> Self:
         """Those of which the fact is true, and those that hold its words."""
-        if not indexed and self.visibility.lists_aliases and not self.visibility.denied_mask & reads.TAGS:
-            held = Q()
-            for word in fact.words:
-                held &= Q(search__contains=word)
+        if not indexed:
+            held = Q(*[Q(search__contains=word) for word in fact.words]) & self._told(fact.words)
             return self.filter(Q(**{fact.column: fact.value}) | held)
         rows = self._holding(fact.words, indexed=indexed)
         if rows.query.is_empty():
@@ -122,26 +122,18 @@ class VisibleKeys(QuerySet[InventoryKey]):
         """Those whose alias, ID, description or tags hold every word, as far as this principal may read those."""
         if not words:
             return self
-        if not self.visibility.lists_aliases:
-            return self._holding_but_in_tags(words)
-        whole = self.readable(reads.TAGS)._holding_anywhere(words, indexed=indexed)
-        if not self.visibility.denied_mask & reads.TAGS:
-            return whole
-        others = self.visibility.unreadable(self, reads.TAGS)._holding_but_in_tags(words)
-        if whole.query.is_empty():
-            return others
-        return self.filter(pk__in=whole.order_by().values("pk").union(others.order_by().values("pk")))
+        return self._holding_anywhere(words, indexed=indexed).filter(self._told(words))
 
-    def _holding_but_in_tags(self, words: Sequence[str]) -> Self:
-        """For whose tags, or aliases, may not be read: the text that is searched has them in it."""
-        rows = self
-        for word in words:
-            held = Q(key_id__contains=word) | Q(description__icontains=word)
-            rows = rows.filter(held | Q(aliases__icontains=word) if self.visibility.lists_aliases else held)
-        return rows
+    def _told(self, words: Sequence[str]) -> Q:
+        """Of rows whose text holds the words: that the part of it that this principal may read does."""
+        if not self.visibility.lists_aliases:
+            return _within(words, "described")
+        if not self.visibility.denied_mask & reads.TAGS:
+            return Q()
+        return self.visibility.known(reads.TAGS) | _within(words, "named")
 
     def _holding_anywhere(self, words: Sequence[str], *, indexed: bool) -> Self:
-        """Of who may read alias and tags of each."""
+        """Whoever may read it."""
         rows = self
         long = [word for word in words if len(word) >= _TRIGRAM] if connection.vendor == "sqlite" else []
         found: list[int] | RawSQL | None = _few(long) if long else None
@@ -154,6 +146,14 @@ class VisibleKeys(QuerySet[InventoryKey]):
         for word in words:
             rows = rows.filter(search__contains=word)
         return rows
+
+
+def _within(words: Sequence[str], end: str) -> Q:
+    """That the words are in the text before the end of a part of it. No word goes over one: between them is a space."""
+    held = Q()
+    for word in words:
+        held &= Q(Range(StrIndex("search", Value(word)), (1, F(end) - (len(word) - 1))))
+    return held
 
 
 def _unmasked(fields: tuple[Any, ...], expressions: dict[str, Any]) -> tuple[Any, ...]:
@@ -175,7 +175,7 @@ def visible_keys(account_id: str, region: str, seen_with: Visibility) -> Visible
     """The rows of a scope and Region, as far as they are read yet."""
     rows = VisibleKeys(InventoryKey)
     rows.visibility = seen_with
-    return rows.filter(account_id=account_id, region=region)
+    return seen_with.seen(rows.filter(account_id=account_id, region=region))
 
 
 def _phrases(words: list[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 READS = ("DescribeKey", "ListResourceTags", "GetKeyRotationStatus", "GetKeyPolicy", "GetKeyLastUsage")
 DESCRIBE, TAGS, ROTATION, POLICY, LAST_USE = (1 << number for number in range(len(READS)))
 ALL = (1 << len(READS)) - 1
@@ -22,3 +24,11 @@ def action(bit: int) -> str:
 def actions(bits: int) -> list[str]:
     """What has to be allowed to read what the bits name, as policies name it."""
     return [f"kms:{name}" for number, name in enumerate(ACTIONS) if bits >> number & 1]
+
+
+def mask(names: Iterable[str]) -> int:
+    """The bits of these actions."""
+    found = 0
+    for name in names:
+        found |= 1 << ACTIONS.index(name)
+    return found

@@ -53,6 +53,15 @@ def create_count(apps: Any, editor: Any) -> None:
         )
 
 
+def create_count_of_parts(apps: Any, editor: Any) -> None:
+    """With the lengths of the text's parts, by which who may not read aliases or tags counts."""
+    if editor.connection.vendor == "sqlite":
+        editor.execute(
+            "CREATE INDEX keys_search_count ON keys_inventorykey "
+            "(account_id, region, manager, state, kind, spec, usage, origin, regionality, rotation, public, described, named, search)"
+        )
+
+
 def drop_count(apps: Any, editor: Any) -> None:
     if editor.connection.vendor == "sqlite":
         editor.execute("DROP INDEX keys_search_count")

@@ -27,7 +27,7 @@ from engine.public import clock, data_stack, last_uses
 from engine.public.transport import by_itself
 from keys import leases, service
 from keys.endpoints import diagnosis
-from keys.inventory import key_rows, visibility
+from keys.inventory import deciding, key_rows, visibility
 from keys.inventory.models import InventoryKey, SyncState
 
 logger = logging.getLogger(__name__)
@@ -228,7 +228,7 @@ class InventorySync:
         """Whether any of its keys was changed. That others' were is noted only when there is much to leave out the next time: a note is a
         transaction, for which all writers wait."""
         latest = service.visibility.latest_change()
-        if latest - state.change > visibility.FAR:
+        if latest - state.change > deciding.FAR:
             return True
         changed, _until = service.visibility.changed_keys(self.account_id, self.region, state.change, latest, 1)
         return bool(changed)

@@ -1,49 +1,67 @@
 """What this principal may read of the inventory. Filters, counts and exports leave out what it may not: not even a number tells more.
 
-For the embedded engine the decision is the engine's own, asked for all keys once and then for what changed (keys, or the principal's
-policies), and stored (models.StoredVisibility). Another endpoint decides for its own credentials, which filled the list: what it did
-not tell them, for want of a permission or of the operation, is in the rows (`unread`). Whoever shows something of keys asks here which of
-it is not known: it is never none, zero or no.
+For the embedded engine the decision is the engine's own, asked for all keys once and then for what changed, and stored
+(keys.inventory.deciding). Another endpoint decides for its own credentials, which filled the list: what it did not tell them, for want of a
+permission or of the operation, is in the rows (`unread`). Whoever shows something of keys asks here which of it is not known: it is never
+none, zero or no.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.lookups import LessThanOrEqual
 
 from console.request import ConsoleRequest, kept
 from keys import service
-from keys.inventory import key_rows, reads
-from keys.inventory.models import HiddenKey, InventoryCount, InventoryKey, StoredVisibility
+from keys.inventory import deciding, key_rows, reads
+from keys.inventory.models import HiddenKey, InventoryCount, InventoryKey
 
-FAR = 1_000  # changes, of whichever account, that are quickly looked through
-_CHANGES_AT_ONCE = 2_000
 Keys = TypeVar("Keys", bound=QuerySet[InventoryKey])
 
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """`denied_mask`: bits of reads.READS that this principal is denied for some key, or that another endpoint does not tell of some;
-    `undescribable`: how many keys it may not describe.
+    """`denied_mask`: bits of reads.READS that this principal is denied for some key, or that another endpoint does not tell of some.
 
-    `pk`: of the stored visibility; None for another endpoint, where each of `masks` is what it does not tell of some key.
+    `pk`: of the stored visibility, with `usual_mask` for most keys and `masks` for the exceptions; None for another endpoint, where each of
+    `masks` is what it does not tell of some key. `last_row`: the inventory's row up to which it is decided; `decided`: that is all of them.
     `uses_read`: whether the last use of every key was taken over from the trail.
     """
 
     pk: int | None
     lists_aliases: bool
     denied_mask: int
-    undescribable: int
     masks: tuple[int, ...] = ()
+    usual_mask: int = 0
+    last_row: int = 0
+    decided: bool = True
     uses_read: bool = True
 
     @property
-    def hides(self) -> bool:
-        """Whether the rows, and what is counted of them for all, have what this principal may not read. Of another endpoint they never do."""
-        return self.pk is not None and bool(self.denied_mask)
+    def undescribable(self) -> bool:
+        """Whether there are keys that it may not describe."""
+        return bool(self.denied_mask & reads.DESCRIBE)
+
+    @property
+    def restricts(self) -> bool:
+        """Whether this principal may not see all of the rows, or not whole. Of another endpoint it always may."""
+        return self.pk is not None and (bool(self.denied_mask) or not self.decided)
+
+    def hides(self, needs: int) -> bool:
+        """Whether what is counted of the rows for all counts something that this principal may not read, if it is about `needs`."""
+        return self.pk is not None and (bool(self.denied_mask & needs) or not self.decided)
+
+    def seen(self, rows: Keys) -> Keys:
+        """The rows of which it is decided what may be read of them: a newer one is there with the next page."""
+        if not self.restricts:
+            return rows
+        # As a sum, so that no database takes it for what to look the rows up by: most are.
+        return rows.filter(LessThanOrEqual(F("pk") + 0, self.last_row))
 
     def lacks(self, needs: int) -> int:
         """What of `needs` is not known of every key."""
@@ -53,35 +71,37 @@ class Visibility:
         """What would have to be allowed, or offered, for `needs` to be known of every key."""
         return reads.actions(self.lacks(needs))
 
-    def readable(self, rows: Keys, needs: int) -> Keys:
-        """The rows of which all that `needs` names may be read."""
+    def known(self, needs: int) -> Q:
+        """That all that `needs` names may be read of a row."""
         lacking = self.lacks(needs)
         if not lacking:
-            return rows
-        if self.pk is not None and lacking & reads.ALIASES:
-            return rows.none()
+            return Q()
         if self.pk is None:
-            return rows.exclude(unread__in=[mask for mask in self.masks if mask & needs])
-        return rows.exclude(key_id__in=self._hidden(needs))
+            return ~Q(unread__in=[mask for mask in self.masks if mask & needs])
+        if lacking & reads.ALIASES:
+            return Q(pk__in=[])
+        if self.usual_mask & needs:
+            return Q(pk__in=self._rows(mask for mask in self.masks if not mask & needs))
+        return ~Q(pk__in=self._rows(mask for mask in self.masks if mask & needs))
+
+    def readable(self, rows: Keys, needs: int) -> Keys:
+        """The rows of which all that `needs` names may be read."""
+        return rows.filter(self.known(needs))
 
     def unreadable(self, rows: Keys, needs: int) -> Keys:
         """The rows of which something that `needs` names may not be read."""
-        lacking = self.lacks(needs)
-        if not lacking:
-            return rows.none()
-        if self.pk is not None and lacking & reads.ALIASES:
-            return rows
-        if self.pk is None:
-            return rows.filter(unread__in=[mask for mask in self.masks if mask & needs])
-        return rows.filter(key_id__in=self._hidden(needs))
+        return rows.filter(~self.known(needs)) if self.lacks(needs) else rows.none()
 
     def undescribable_rows(self, rows: Keys) -> Keys:
         return self.unreadable(rows, reads.DESCRIBE)
 
-    def _hidden(self, needs: int) -> Any:
-        """The IDs of the keys of which something that `needs` names may not be read, as a subquery."""
-        hidden = HiddenKey.objects.filter(visibility_id=self.pk).annotate(hit=F("denied_mask").bitand(needs))
-        return hidden.filter(hit__gt=0).values("key_id")
+    def _exceptions(self) -> QuerySet[HiddenKey]:
+        return HiddenKey.objects.filter(visibility_id=self.pk, denied_mask__in=self.masks)
+
+    def _rows(self, masks: Iterable[int]) -> Any:
+        """The numbers of the exceptions' rows with one of these masks, as a subquery."""
+        named = list(masks)
+        return HiddenKey.objects.filter(visibility_id=self.pk, denied_mask__in=named).values("row") if named else []
 
     def unhelped(self, rows: Keys) -> Keys:
         """Without the rows that reading them with these rights would tell nothing more of."""
@@ -90,21 +110,34 @@ class Visibility:
         aliases = 0 if self.lists_aliases else reads.ALIASES
         if aliases:
             rows = rows.exclude(unread=aliases)
-        hidden = HiddenKey.objects.filter(visibility_id=self.pk)
-        for mask in hidden.values_list("denied_mask", flat=True).distinct() if self.denied_mask else ():
+        if not self.denied_mask:
+            return rows
+        rows = self.seen(rows)
+        for mask in {self.usual_mask, *self.masks} - {0}:
             covered = [each for each in range(2 * reads.ALIASES) if not each & ~(mask | aliases)]
-            rows = rows.exclude(key_id__in=hidden.filter(denied_mask=mask).values("key_id"), unread__in=covered)
+            having = ~Q(pk__in=self._rows(self.masks)) if mask == self.usual_mask else Q(pk__in=self._rows([mask]))
+            rows = rows.filter(~(having & Q(unread__isnull=False, unread__in=covered)))
         return rows
 
-    def denied_masks(self, key_ids: list[str] | None) -> dict[str, int]:
-        """Key ID → what may not be read of it, of those where anything may not; of all keys, or those named."""
+    def denied_masks(self, rows: Sequence[InventoryKey]) -> Mapping[int, int]:
+        """What may not be read of each of these rows, by its number."""
         if self.pk is None or not self.denied_mask:
             return {}
-        named = {} if key_ids is None else {"key_id__in": key_ids}
-        return dict(HiddenKey.objects.filter(visibility_id=self.pk, **named).values_list("key_id", "denied_mask"))
+        numbers = [row.pk for row in rows]
+        others = self._exceptions().filter(row__in=numbers).values_list("row", "denied_mask") if self.masks else ()
+        return {**dict.fromkeys(numbers, self.usual_mask), **dict(others)}
+
+    def denied_masks_of_keys(self) -> Mapping[str, int]:
+        """Key ID → what may not be read of it, whichever it is."""
+        found: defaultdict[str, int] = defaultdict(lambda: self.usual_mask)
+        if self.pk is not None and self.denied_mask:
+            masks = dict(self._exceptions().values_list("row", "denied_mask"))
+            named = InventoryKey.objects.filter(pk__in=self._rows(self.masks)).values_list("pk", "key_id")
+            found.update({key_id: masks[row] for row, key_id in named})
+        return found
 
 
-UNRESTRICTED = Visibility(None, True, 0, 0)
+UNRESTRICTED = Visibility(None, True, 0)
 
 
 def masked(row: InventoryKey, denied_mask: int, seen_with: Visibility) -> InventoryKey:
@@ -146,74 +179,41 @@ def of_request(request: ConsoleRequest) -> Visibility:
     found: Visibility | None = kept(request).get("visibility")
     if found is None:
         backend = service.backend(request)
-        found = _up_to_date(request) if backend.scope is None else _told(backend.scope, request.signed_in.region)
+        region = request.signed_in.region
+        if backend.scope is None:
+            row, decided = deciding.up_to_date(service.viewer(request))
+            found = Visibility(
+                row.pk,
+                row.lists_aliases,
+                row.denied_mask,
+                tuple(row.masks),
+                row.usual_mask,
+                row.last_row,
+                decided,
+            )
+        else:
+            found = _told(backend.scope, region)
         kept(request)["visibility"] = found
     return found
 
 
-def after_reading(request: ConsoleRequest, *, complete: bool) -> None:
-    """The list was read: of another endpoint, what it told is known only now. `complete`: to its end."""
-    if service.backend(request).embedded:
-        kept(request)["visibility"] = replace(of_request(request), uses_read=complete)
-    else:
+def after_reading(request: ConsoleRequest, place: dict[str, str], *, complete: bool) -> None:
+    """The list was read: of another endpoint, what it told is known only now; of the engine, what may be read of what is new is not decided
+    yet. `complete`: to its end."""
+    seen_with = of_request(request)
+    if not service.backend(request).embedded:
         kept(request).pop("visibility", None)
+        return
+    if seen_with.decided and deciding.undecided(place, seen_with.last_row).exists():
+        kept(request).pop("visibility", None)
+    kept(request)["visibility"] = replace(of_request(request), uses_read=complete)
 
 
 def _told(scope: str, region: str) -> Visibility:
     """Of another endpoint's keys, by the kept numbers of what it does not tell."""
     counts = InventoryCount.objects.filter(account_id=scope, region=region, facet=key_rows.UNREAD)
-    numbers = {int(value): number for value, number in counts.values_list("value", "number")}
-    mask = 0
-    for each in numbers:
-        mask |= each
-    undescribable = sum(number for each, number in numbers.items() if each & reads.DESCRIBE)
-    return Visibility(None, True, mask, undescribable, tuple(numbers))
-
-
-def _up_to_date(request: ConsoleRequest) -> Visibility:
-    viewer = service.viewer(request)
-    account_id, region = viewer.context.account_id, viewer.context.region
-    latest = service.visibility.latest_change()
-    place = {"account_id": account_id, "region": region, "viewer": viewer.name}
-    row = StoredVisibility.objects.filter(**place).first()
-    key_ids: list[str] | None = None
-    if row is not None and row.digest == viewer.digest:
-        key_ids, until = service.visibility.changed_keys(account_id, region, row.change, latest, _CHANGES_AT_ONCE)
-        if not key_ids and latest - row.change <= FAR:  # what others changed is not written down each time
-            return Visibility(row.pk, row.lists_aliases, row.denied_mask, row.undescribable)
-        if until < latest:
-            key_ids = None  # so much has changed that looking at all is quicker
-    masks = {
-        key_id: sum(1 << reads.READS.index(action) for action in denied)
-        for key_id, denied in service.visibility.denied_actions(viewer, reads.READS, key_ids)
-    }
-    return _store(place, viewer, latest, key_ids, masks)
-
-
-def _store(
-    place: dict[str, str],
-    viewer: service.visibility.Viewer,
-    latest: int,
-    key_ids: list[str] | None,
-    masks: dict[str, int],
-) -> Visibility:
-    with transaction.atomic():
-        row, _made = StoredVisibility.objects.select_for_update().get_or_create(
-            **place, defaults={"digest": viewer.digest}
-        )
-        if key_ids is None:
-            row.hidden_keys.all().delete()
-        else:
-            row.hidden_keys.filter(key_id__in=key_ids).delete()
-        HiddenKey.objects.bulk_create(
-            [HiddenKey(visibility=row, key_id=key_id, denied_mask=mask) for key_id, mask in masks.items()],
-            batch_size=1_000,
-        )
-        row.digest, row.change = viewer.digest, latest
-        row.lists_aliases = service.visibility.is_allowed(viewer, "kms:ListAliases")
-        values = list(row.hidden_keys.values_list("denied_mask", flat=True))
-        row.denied_mask, row.undescribable = 0, sum(1 for mask in values if mask & reads.DESCRIBE)
-        for mask in set(values):
-            row.denied_mask |= mask
-        row.save()
-    return Visibility(row.pk, row.lists_aliases, row.denied_mask, row.undescribable)
+    masks = tuple(map(int, counts.values_list("value", flat=True)))
+    denied = 0
+    for each in masks:
+        denied |= each
+    return Visibility(None, True, denied, masks)

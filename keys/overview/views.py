@@ -99,7 +99,7 @@ def home(request: ConsoleRequest) -> HttpResponse:
 def _panel(request: ConsoleRequest, slug: str, title: Any, nothing: Any, query: str, column: str) -> OverviewPanel:
     listing = synced_listing(request, "CUSTOMER", QueryDict(query))
     number = listing.number()
-    rows = inventory.describe_rows(request, list(listing.ordered()[:SHOWN])) if number else []
+    rows = inventory.describe_rows(request, listing.between(0, SHOWN)) if number else []
     urgent = [(row, _days(row, column, listing.now)) for row in rows]
     return OverviewPanel(slug, title, nothing, query, number, urgent, column, listing.unread)
 

@@ -179,7 +179,7 @@ def _chosen(request: ConsoleRequest) -> list[str]:
     if not request.POST.get("all"):
         return list(dict.fromkeys(request.POST.getlist("key")))[:MOST]
     listing = synced_listing(request, "CUSTOMER", QueryDict(request.POST.get("query", "")[:4000]))
-    return list(listing.ordered().values_list("key_id", flat=True)[:MOST])
+    return listing.key_ids(MOST)
 
 
 def job(request: ConsoleRequest, pk: int) -> HttpResponse:

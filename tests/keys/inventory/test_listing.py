@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from engine.store import transaction
 from keys import leases
-from keys.inventory import key_rows, query, sync, visibility
+from keys.inventory import deciding, key_rows, query, sync, visibility
 from keys.inventory.lists import COLUMNS, Listing
 from keys.inventory.models import InventoryCount, InventoryKey, SyncState
 from tests.conftest import TestAccount, TestUser, sign_in_browser
@@ -558,7 +558,7 @@ def test_an_own_change_is_found_among_many_of_others(
     signed_in.get("/keys/")
     place = {"account_id": account.account_id, "region": "us-east-1"}
     before = SyncState.objects.get(**place).change
-    monkeypatch.setattr(visibility, "FAR", 50)
+    monkeypatch.setattr(deciding, "FAR", 50)
     others = [transaction.key_entity("999999999999", "us-east-1", str(number)) for number in range(60)]
     with transaction.write():
         transaction.changed(*others)

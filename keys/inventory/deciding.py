@@ -1,0 +1,201 @@
+"""Deciding what a principal may read of the inventory's rows, as the engine decides each call: once for all, then for what changed.
+
+What is the same for most keys is kept once, the exceptions by the rows' numbers (models.HiddenKey), so that leaving them out of 100,000 keys is
+part of a query. It is decided row by row in the order of their numbers, a lot at a time: a request gives it a short time, and a thread goes on
+under a lease. Until then a reader sees what is decided (Visibility.seen), as with a list that is being read.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.models import F, Max, QuerySet
+from django.db.models.functions import Mod
+
+from engine.public import data_stack
+from engine.public import visibility as engine
+from keys import leases
+from keys.inventory import reads
+from keys.inventory.models import HiddenKey, InventoryKey, StoredVisibility
+
+logger = logging.getLogger(__name__)
+
+FAR = 1_000  # changes, of whichever account, that are quickly looked through
+AT_ONCE = 0.8  # seconds that a request gives to it
+STEP = 2_000  # rows decided between two notes of how far it is
+_CHANGES_AT_ONCE = 2_000
+_SAMPLE = 500  # rows that tell what is usual
+_LEASE = 30.0  # seconds
+_ATTEMPTS = 20
+
+
+def undecided(place: dict[str, Any], last_row: int) -> QuerySet[InventoryKey]:
+    return InventoryKey.objects.filter(**place, pk__gt=last_row)
+
+
+def up_to_date(who: engine.Viewer) -> tuple[StoredVisibility, bool]:
+    """What the principal may read as of now, and whether that is decided for all rows. Writes what has changed."""
+    place = {"account_id": who.context.account_id, "region": who.context.region}
+    for _attempt in range(_ATTEMPTS):
+        row = _with_changes(who, place)
+        if row is not None:
+            break
+    else:
+        raise RuntimeError("others decide about the same principal without an end")
+    if undecided(place, row.last_row).exists():
+        row = _go_on(row, who)
+        return row, not undecided(place, row.last_row).exists()
+    return row, True
+
+
+def _with_changes(who: engine.Viewer, place: dict[str, str]) -> StoredVisibility | None:
+    """As of the last change, for the rows that it was decided for before; None if another changed it meanwhile."""
+    latest = engine.latest_change()
+    row = StoredVisibility.objects.filter(**place, viewer=who.name).first()
+    if row is None or row.digest != who.digest:
+        return _begun(who, place, latest)
+    key_ids, until = engine.changed_keys(**place, after=row.change, until=latest, limit=_CHANGES_AT_ONCE)
+    if until < latest:
+        return _begun(who, place, latest)  # so much has changed that looking at all is quicker
+    if not key_ids and latest - row.change <= FAR:  # what others changed is not written down each time
+        return row
+    numbers = InventoryKey.objects.filter(**place, key_id__in=key_ids).values_list("key_id", "pk")
+    masks = _masks(engine.Denials(who, reads.READS), dict(numbers))
+    with transaction.atomic():
+        now = StoredVisibility.objects.select_for_update().filter(pk=row.pk).first()
+        if now is None or (now.digest, now.change) != (row.digest, row.change):
+            return None
+        decided = {number: mask for number, mask in masks.items() if number <= now.last_row}
+        now.hidden_keys.filter(row__in=list(decided)).delete()
+        if len(masks) < len(key_ids):  # of keys that are gone
+            now.hidden_keys.exclude(row__in=InventoryKey.objects.filter(**place).values("pk")).delete()
+        _add(now, decided)
+        others = now.hidden_keys.order_by().values_list("denied_mask", flat=True).distinct()
+        usual = InventoryKey.objects.filter(**place, pk__lte=now.last_row).exclude(pk__in=now.hidden_keys.values("row"))
+        now.masks = sorted(others)
+        now.denied_mask = _any(now.masks) | (now.usual_mask if usual.exists() else 0)
+        now.change, now.lists_aliases = latest, engine.is_allowed(who, "kms:ListAliases")
+        now.save()
+    return now
+
+
+def _begun(who: engine.Viewer, place: dict[str, str], latest: int) -> StoredVisibility:
+    """Decided from the beginning: for all rows if it is the same for all, else for none yet, but what is usual is known."""
+    keys = InventoryKey.objects.filter(**place)
+    last = keys.aggregate(last=Max("pk"))["last"] or 0
+    denials = engine.Denials(who, reads.READS)
+    same = denials.of_all()
+    if same is None:
+        every = max(1, keys.count() // _SAMPLE)
+        sample = keys.alias(rest=Mod(F("pk"), every)).filter(rest=0).values_list("key_id", "pk")[: 2 * _SAMPLE]
+        usual = Counter(_masks(denials, dict(sample)).values()).most_common(1)
+    with transaction.atomic():
+        row, _made = StoredVisibility.objects.select_for_update().get_or_create(
+            **place, viewer=who.name, defaults={"digest": ""}
+        )
+        if row.digest == who.digest and row.change >= latest:
+            return row  # another has begun
+        row.hidden_keys.all().delete()
+        row.digest, row.change, row.masks = who.digest, latest, []
+        row.lists_aliases = engine.is_allowed(who, "kms:ListAliases")
+        if same is None:
+            row.usual_mask, row.denied_mask, row.last_row = usual[0][0] if usual else 0, 0, 0
+        else:
+            row.usual_mask, row.last_row = reads.mask(same), last
+            row.denied_mask = row.usual_mask if last else 0
+        row.save()
+    return row
+
+
+def _masks(denials: engine.Denials, numbers: dict[str, int]) -> dict[int, int]:
+    """Row → what may not be read of its key; `numbers`: key ID → row."""
+    denied = {key_id: reads.mask(actions) for key_id, actions in denials.of(list(numbers))}
+    return {number: denied.get(key_id, 0) for key_id, number in numbers.items()}
+
+
+def _add(row: StoredVisibility, masks: dict[int, int]) -> None:
+    HiddenKey.objects.bulk_create(
+        [
+            HiddenKey(visibility=row, row=number, denied_mask=mask)
+            for number, mask in masks.items()
+            if mask != row.usual_mask
+        ],
+        batch_size=1_000,
+    )
+
+
+def _any(masks: list[int]) -> int:
+    found = 0
+    for mask in masks:
+        found |= mask
+    return found
+
+
+# --- rows that are not decided yet
+
+
+def _go_on(row: StoredVisibility, who: engine.Viewer) -> StoredVisibility:
+    """With as many rows as a short time is enough for; then a thread goes on, unless another is at it."""
+    lease = leases.take(f"visibility {row.pk}", _LEASE)
+    if lease is not None:
+        end = time.monotonic() + AT_ONCE
+        denials = engine.Denials(who, reads.READS)
+        try:
+            while _step(row.pk, who.digest, denials, lease):
+                if time.monotonic() > end:
+                    threading.Thread(
+                        target=data_stack.run,
+                        args=(_continue_in_thread, row.pk, who.digest, denials, lease),
+                        daemon=True,
+                        name="visibility",
+                    ).start()
+                    break
+            else:
+                leases.release(lease)
+        except leases.LeaseLost:
+            logger.info("another worker goes on with what %s may read", who.context.principal.arn)
+        except BaseException:
+            leases.release(lease)
+            raise
+    return StoredVisibility.objects.get(pk=row.pk)
+
+
+def _step(pk: int, digest: str, denials: engine.Denials, lease: leases.HeldLease) -> bool:
+    """Decide for the next rows. Whether there are more."""
+    row = StoredVisibility.objects.get(pk=pk)
+    if row.digest != digest:
+        return False
+    next_rows = undecided({"account_id": row.account_id, "region": row.region}, row.last_row).order_by("pk")
+    numbers = dict(next_rows.values_list("key_id", "pk")[:STEP])
+    if not numbers:
+        return False
+    decided = _masks(denials, numbers)
+    with leases.writing(lease):
+        now = StoredVisibility.objects.select_for_update().get(pk=pk)
+        if (now.digest, now.change, now.last_row) != (row.digest, row.change, row.last_row):
+            return True  # what changed in between may be about these
+        _add(now, decided)
+        masks = set(decided.values())
+        now.masks = sorted({*now.masks, *masks} - {now.usual_mask})
+        now.denied_mask |= _any(list(masks))
+        now.last_row = max(decided)
+        now.save()
+    return len(numbers) == STEP
+
+
+def _continue_in_thread(pk: int, digest: str, denials: engine.Denials, lease: leases.HeldLease) -> None:
+    try:
+        while leases.keep(lease) and _step(pk, digest, denials, lease):
+            time.sleep(0.001)  # pages come first
+    except leases.LeaseLost:
+        logger.info("what a principal may read is decided by another worker by now")
+    except Exception:
+        logger.exception("deciding what a principal may read stopped")
+    finally:
+        leases.release(lease)
+        connections.close_all()
