@@ -6,7 +6,7 @@ it brings, the name of what it makes) is not told beforehand: the call itself de
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,7 +20,7 @@ from engine.iam.grant_matching import GrantView
 from engine.iam.models import Group, ManagedPolicy, Role, User
 from engine.iam.policy import CompiledPolicy, Statement, stored_policy
 from engine.kms import models
-from engine.visibility import Viewer, grants_by_key, row_conditions
+from engine.visibility import Viewer, grants_by_key, row_conditions, with_conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,16 @@ def resource(who: Viewer, arn: str) -> Resource | None:
     if service == "iam":
         return Resource(arn, own, conditions=lambda: _tags(own, name), open=name.endswith("*"))
     return Resource(arn, own, conditions=lambda: condition_keys.CALLER_ACCOUNT.given(own), open=False)
+
+
+def key_resources(who: Viewer, key_ids: Iterable[str]) -> dict[str, Resource]:
+    """As `resource`, of keys of the principal's own account and Region by their ARNs: read together, for a list tells of each."""
+    found = {}
+    granted = grants_by_key(who)
+    for key_id, (row, values) in with_conditions(who, list(key_ids)).items():
+        policy = stored_policy(row.policy, name="default", kind="resource")
+        found[row.arn] = Resource(row.arn, row.account_id, policy, granted.get(key_id, ()), partial(dict, values))
+    return found
 
 
 def _key(account_id: str, region: str, key_id: str) -> models.Key | None:

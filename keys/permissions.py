@@ -34,6 +34,18 @@ def refusal(request: ConsoleRequest, action: str, arn: str = "*") -> str:
     return f"{_CODES.get(service, 'AccessDeniedException')}: {found}" if found else ""
 
 
+def look_up(request: ConsoleRequest, key_ids: Iterable[str]) -> None:
+    """Read together what refusals about these keys ask for, which is else read for each."""
+    if not decided_here(request, "kms"):
+        return
+    try:
+        who = _viewer(request)
+    except ClientError:
+        return
+    about = visibility.key_resources(who, key_ids)
+    kept(request).update({f"about {arn}": each for arn, each in about.items()})
+
+
 def decided_here(request: ConsoleRequest, service: str) -> bool:
     """Whether the embedded engine decides this service's calls."""
     chosen = backends.current(request)
@@ -43,7 +55,7 @@ def decided_here(request: ConsoleRequest, service: str) -> bool:
 def _refusal(request: ConsoleRequest, action: str, arn: str) -> str:
     kept_here = kept(request)
     try:
-        who = kept_here.get("viewer") or kept_here.setdefault("viewer", viewer(request))
+        who = _viewer(request)
     except ClientError as error:
         return str(error.response["Error"]["Message"])
     about = kept_here.get(f"about {arn}")
@@ -52,6 +64,14 @@ def _refusal(request: ConsoleRequest, action: str, arn: str) -> str:
     if about is None:
         return ""  # no such key here: the call says so
     return visibility.refusal(who, action, about)
+
+
+def _viewer(request: ConsoleRequest) -> visibility.Viewer:
+    """Remembered for the request. Raises ClientError for credentials that ended."""
+    found: visibility.Viewer | None = kept(request).get("viewer")
+    if found is None:
+        found = kept(request)["viewer"] = viewer(request)
+    return found
 
 
 def key_arn(request: ConsoleRequest, key_id: str) -> str:

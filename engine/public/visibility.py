@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.common_property import AllowedKeys, allowed_keys
 from engine.denials import Denials, denied_actions, refusals
-from engine.refusal import Resource, entity_arn, refusal, resource
+from engine.refusal import Resource, entity_arn, key_resources, refusal, resource
 from engine.visibility import (
     Viewer,
     changed_keys,
@@ -25,6 +25,7 @@ __all__ = [
     "entity_arn",
     "is_allowed",
     "key_conditions",
+    "key_resources",
     "latest_change",
     "refusal",
     "refusals",

@@ -21,8 +21,9 @@ from django.utils.translation import gettext_lazy as _
 
 from console import addresses, paging
 from console.request import ConsoleRequest
-from keys import service
+from keys import permissions, service
 from keys.inventory import inventory, key_rows, reads, search_terms
+from keys.inventory.columns import BY_FIELD, COLUMNS, FACETS, Column
 from keys.inventory.inventory import VisibleKeys
 from keys.inventory.visibility import Visibility
 
@@ -36,62 +37,6 @@ VALUES_SHOWN = 12  # of a facet in its menu; the others are on its own page
 _TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list go without numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the list: its words and its cell's template, whether it is shown unless asked otherwise, what it sorts by, what must
-    be readable for it."""
-
-    field: str
-    label: Any
-    cell: str = "date"  # a template of keys/inventory/cells
-    shown: bool = True
-    by: str = ""  # the column of the table that it sorts by, if another
-    empty: bool = False  # whether a key may have none, which then sorts last
-    needs: int = reads.DESCRIBE
-
-    @property
-    def tells(self) -> int:
-        """What must be known of a key for its cell to tell it: bits of keys.inventory.reads."""
-        if self.field == "key_id":
-            return 0
-        return reads.ALIASES if self.field == "alias" else self.needs
-
-    @property
-    def cell_template(self) -> str:
-        return f"keys/inventory/cells/{self.cell}.html"
-
-
-COLUMNS = (
-    Column("alias", _("Aliases"), "alias"),
-    Column("key_id", _("Key ID"), "key_id"),
-    Column("state", _("Status"), "state"),
-    Column("kind", _("Key type"), "facet", shown=False),
-    Column("spec", _("Key spec"), "spec"),
-    Column("usage", _("Key usage"), "usage"),
-    Column("origin", _("Origin"), "origin", shown=False),
-    Column("created", _("Creation date")),
-    Column("last_used", _("Last used"), empty=True, needs=reads.DESCRIBE | reads.LAST_USE),
-    Column("regionality", _("Regionality"), "facet", shown=False),
-    Column("deletion_date", _("Deletion date"), shown=False, empty=True),
-    Column("rotation", _("Rotation"), "facet", shown=False, needs=reads.DESCRIBE | reads.ROTATION),
-    Column("next_rotation", _("Next rotation"), shown=False, empty=True, needs=reads.DESCRIBE | reads.ROTATION),
-    Column("valid_to", _("Material expires"), shown=False, empty=True),
-    Column("public", _("Public access"), "public", shown=False, needs=reads.DESCRIBE | reads.POLICY),
-    Column("description", _("Description"), "description", shown=False, by="description_order", empty=True),
-    Column("tags", _("Tags"), "tags", shown=False, by="tags_order", empty=True, needs=reads.DESCRIBE | reads.TAGS),
-)
-BY_FIELD = {column.field: column for column in COLUMNS}
-
-FACETS: dict[str, Any] = {
-    "state": _("Status"),
-    "kind": _("Key type"),
-    "spec": _("Key spec"),
-    "usage": _("Key usage"),
-    "origin": _("Origin"),
-    "regionality": _("Regionality"),
-    "rotation": _("Rotation"),
-    "public": _("Public access"),
-}
 # Facets with few values that the overview leads to; each is a condition on dates.
 DUE: dict[str, tuple[Any, Callable[[datetime], Q]]] = {
     "deletion": (_("Deletion pending"), lambda now: Q(deletion_date__isnull=False)),
@@ -247,7 +192,7 @@ class Listing:
 
     def _searched(self, *, indexed: bool = True, by_row: bool = False) -> VisibleKeys:
         """What text, tag and date conditions leave; facets not yet. `by_row`: tags are looked up for each row, in the list's order."""
-        rows = self.base.readable(self._needs).matching(self.text, indexed=indexed, by_row=by_row)
+        rows = self.base.readable(self._needs & ~reads.DESCRIBE).matching(self.text, indexed=indexed, by_row=by_row)
         if self.tag:
             name, equals, value = self.tag.partition("=")
             rows = rows.tagged(name, value if equals else None, by_row=by_row)
@@ -292,7 +237,10 @@ class Listing:
         if len(rows) < self.size and self.hidden_total:
             skip = max(0, first - self.matching)
             rows += self._hidden.order_by("key_id")[skip : skip + self.size - len(rows)]
-        return rows if paging.prints_all(self.query) else inventory.describe_rows(self.request, rows)
+        if not paging.prints_all(self.query):
+            rows = inventory.describe_rows(self.request, rows)
+        permissions.look_up(self.request, [row.key_id for row in rows if row.denied])
+        return rows
 
     @cached_property
     def _hidden(self) -> VisibleKeys:

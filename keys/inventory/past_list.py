@@ -18,7 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from console import addresses, paging
 from keys.inventory import key_rows, reads
-from keys.inventory.lists import FACETS, SIZES, Facet, FacetValue
+from keys.inventory.columns import FACETS
+from keys.inventory.lists import SIZES, Facet, FacetValue
 from keys.record.key_states import DELETED
 from keys.record.past_keys import PastKeys
 from keys.record.snapshots import KeySnapshot

@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from keys.inventory import untold
-from keys.inventory.lists import BY_FIELD
+from keys.inventory.columns import BY_FIELD
 
 register = template.Library()
 

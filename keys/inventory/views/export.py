@@ -17,7 +17,8 @@ from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys.common import problem_page
 from keys.inventory import untold
-from keys.inventory.lists import COLUMNS, synced_listing
+from keys.inventory.columns import COLUMNS
+from keys.inventory.lists import synced_listing
 
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row

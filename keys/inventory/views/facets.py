@@ -12,7 +12,8 @@ from console import addresses, key_words
 from console.request import ConsoleRequest
 from keys.common import problem_page
 from keys.inventory import reads
-from keys.inventory.lists import FACETS, FacetValue, Listing, synced_listing
+from keys.inventory.columns import FACETS
+from keys.inventory.lists import FacetValue, Listing, synced_listing
 from keys.inventory.views.listing import TITLES, URLS
 
 _PAGE = 50

@@ -19,7 +19,8 @@ from keys import viewer
 from keys.common import problem_page
 from keys.inventory import inventory, ticks
 from keys.inventory.bulk import BULK_ACTIONS
-from keys.inventory.lists import COLUMNS, DUE, FACETS, SIZES, Listing, synced_listing
+from keys.inventory.columns import COLUMNS, FACETS
+from keys.inventory.lists import DUE, SIZES, Listing, synced_listing
 from keys.inventory.views import past
 from keys.models import SavedView
 from keys.record import as_of

@@ -21,7 +21,8 @@ from django.utils import timezone
 from engine.store import transaction
 from keys import leases
 from keys.inventory import deciding, key_rows, query, sync, visibility
-from keys.inventory.lists import COLUMNS, Listing
+from keys.inventory.columns import COLUMNS
+from keys.inventory.lists import Listing
 from keys.inventory.models import InventoryCount, InventoryKey, SyncState
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support import threads
