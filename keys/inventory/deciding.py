@@ -31,6 +31,7 @@ STEP = 2_000  # rows decided between two notes of how far it is
 _CHANGES_AT_ONCE = 2_000
 _SAMPLE = 500  # rows that tell what is usual
 _LEASE = 30.0  # seconds
+_WAIT = 0.02
 _ATTEMPTS = 20
 
 
@@ -51,6 +52,15 @@ def up_to_date(who: engine.Viewer) -> tuple[StoredVisibility, bool]:
         row = _go_on(row, who)
         return row, not undecided(place, row.last_row).exists()
     return row, True
+
+
+def whole(who: engine.Viewer) -> StoredVisibility:
+    """As `up_to_date`, for all rows: who else is at it is waited for."""
+    while True:
+        row, decided = up_to_date(who)
+        if decided:
+            return row
+        time.sleep(_WAIT)
 
 
 def _with_changes(who: engine.Viewer, place: dict[str, str]) -> StoredVisibility | None:

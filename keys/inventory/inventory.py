@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,9 @@ def sync_in_request(request: ConsoleRequest) -> None:
         if not database.busy(error):
             raise
     kept(request)["inventory_synced"] = True
-    now = progress(request)  # as of now, before anything is counted
-    visibility.after_reading(request, place(request), complete=now is None or now.started is None)
+    reading = _reading(request)  # as of now, before anything is counted
+    visibility.after_reading(request, place(request), complete=reading is None or reading.started is None)
+    kept(request)["inventory_progress"] = reading or _deciding(request)
 
 
 def synced_keys(request: ConsoleRequest) -> VisibleKeys:
@@ -85,17 +87,43 @@ def endpoint_account(request: ConsoleRequest) -> str:
     return arn.split(":")[4] if arn else ""
 
 
-def progress(request: ConsoleRequest) -> SyncState | None:
-    """How far the first reading or the catching up was when this request had done its part, while that was not all; or what stopped it. What
-    is counted later may have more, never less: a thread that ends in the meantime makes no number true that stands on the page already."""
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """What this principal may read is decided of `done` of all keys yet, and only these are shown: its list is as one that is read for the
+    first time."""
+
+    done: int
+    total: int
+    problem: str = ""
+    started: datetime | None = None
+    synchronised: datetime | None = None
+
+
+def progress(request: ConsoleRequest) -> SyncState | Deciding | None:
+    """How far the first reading, the catching up, or deciding what may be read was when this request had done its part, while that was not
+    all; or what stopped it. What is counted later may have more, never less: a thread that ends in the meantime makes no number true that
+    stands on the page already."""
     asked = kept(request)
     if "inventory_progress" not in asked:
-        asked["inventory_progress"] = _progress(request)
-    found: SyncState | None = asked["inventory_progress"]
+        asked["inventory_progress"] = _reading(request) or _deciding(request)
+    found: SyncState | Deciding | None = asked["inventory_progress"]
     return found
 
 
-def _progress(request: ConsoleRequest) -> SyncState | None:
+def _deciding(request: ConsoleRequest) -> Deciding | None:
+    seen_with = visibility.of_request(request)
+    if seen_with.decided:
+        return None
+    keys = InventoryKey.objects.filter(**place(request))
+    return Deciding(seen_with.seen(keys).count(), keys.count())
+
+
+def decide_all(request: ConsoleRequest) -> None:
+    """Before something that has to be whole, a file or a job over all keys: wait until it is decided of each what may be read."""
+    visibility.whole(request)
+
+
+def _reading(request: ConsoleRequest) -> SyncState | None:
     state = SyncState.objects.filter(**place(request)).first()
     if state is None:
         return None

@@ -439,8 +439,12 @@ def _between(parts: list[Any], first: int, last: int) -> list[Any]:
     return found
 
 
-def synced_listing(request: ConsoleRequest, manager: str, query: QueryDict) -> Listing:
-    """The list, of the inventory as of now (inventory.sync_in_request). Raises ClientError if the principal may not list keys."""
+def synced_listing(request: ConsoleRequest, manager: str, query: QueryDict, *, whole: bool = False) -> Listing:
+    """The list, of the inventory as of now (inventory.sync_in_request). Raises ClientError if the principal may not list keys. `whole`: it is
+    waited for that it is decided of each key what may be read."""
+    inventory.sync_in_request(request)
+    if whole:
+        inventory.decide_all(request)
     listing = Listing(request, manager, query, inventory.synced_keys(request).filter(manager=manager))
     if listing.too_long:
         listing.base = listing.base.none()

@@ -19,7 +19,7 @@ from django.db.models.lookups import LessThanOrEqual
 from console.request import ConsoleRequest, kept
 from keys import service
 from keys.inventory import deciding, key_rows, reads
-from keys.inventory.models import HiddenKey, InventoryCount, InventoryKey
+from keys.inventory.models import HiddenKey, InventoryCount, InventoryKey, StoredVisibility
 
 Keys = TypeVar("Keys", bound=QuerySet[InventoryKey])
 
@@ -179,22 +179,24 @@ def of_request(request: ConsoleRequest) -> Visibility:
     found: Visibility | None = kept(request).get("visibility")
     if found is None:
         backend = service.backend(request)
-        region = request.signed_in.region
         if backend.scope is None:
-            row, decided = deciding.up_to_date(service.viewer(request))
-            found = Visibility(
-                row.pk,
-                row.lists_aliases,
-                row.denied_mask,
-                tuple(row.masks),
-                row.usual_mask,
-                row.last_row,
-                decided,
-            )
+            found = _stored(*deciding.up_to_date(service.viewer(request)))
         else:
-            found = _told(backend.scope, region)
+            found = _told(backend.scope, request.signed_in.region)
         kept(request)["visibility"] = found
     return found
+
+
+def whole(request: ConsoleRequest) -> None:
+    """Have all of it decided for this request, however long it takes."""
+    if not of_request(request).decided:
+        kept(request)["visibility"] = _stored(deciding.whole(service.viewer(request)), decided=True)
+
+
+def _stored(row: StoredVisibility, decided: bool) -> Visibility:
+    return Visibility(
+        row.pk, row.lists_aliases, row.denied_mask, tuple(row.masks), row.usual_mask, row.last_row, decided
+    )
 
 
 def after_reading(request: ConsoleRequest, place: dict[str, str], *, complete: bool) -> None:

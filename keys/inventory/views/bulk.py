@@ -178,7 +178,7 @@ def _shown(
 def _chosen(request: ConsoleRequest) -> list[str]:
     if not request.POST.get("all"):
         return list(dict.fromkeys(request.POST.getlist("key")))[:MOST]
-    listing = synced_listing(request, "CUSTOMER", QueryDict(request.POST.get("query", "")[:4000]))
+    listing = synced_listing(request, "CUSTOMER", QueryDict(request.POST.get("query", "")[:4000]), whole=True)
     return listing.key_ids(MOST)
 
 

@@ -30,7 +30,7 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
         raise Http404
     manager = "AWS" if request.GET.get("manager") == "AWS" else "CUSTOMER"
     try:
-        rows = synced_listing(request, manager, request.GET).export()
+        rows = synced_listing(request, manager, request.GET, whole=True).export()
     except ClientError as error:
         return problem_page(request, _("Export keys"), error)
     as_json = name == "json"
