@@ -162,8 +162,13 @@ def _answer(
         if meant:
             arns = " · ".join(each.arn for each in meant)
             words = _("A user and a role have this name. Say which by its ARN: %(arns)s")
+            if then is not None:
+                words = _("A user and a role had this name then. Say which by its ARN: %(arns)s")
             return {"unknown": words % {"arns": arns}}
-        return {"unknown": _("There is no principal “%(name)s” in this account.") % {"name": question.principal}}
+        words = _("There is no principal “%(name)s” in this account.")
+        if then is not None:
+            words = _("The record tells of no principal “%(name)s” then in this account.")
+        return {"unknown": words % {"name": question.principal}}
     if subject is not None and question.action and question.key:
         return _decision(request, question, people, subject, then)
     if question.key and _is_key(question):

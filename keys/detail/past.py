@@ -49,7 +49,7 @@ def _policy(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str,
 
 
 def _grants(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str, Any]:
-    return {"grants": [(each, grants.sentence(each.grant)) for each in key.grants]}
+    return {"grants": [(each, grants.sentence(each.grant, past=True)) for each in key.grants]}
 
 
 def _access(request: ConsoleRequest, key: KeySnapshot, as_of: AsOf) -> dict[str, Any]:

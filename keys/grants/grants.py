@@ -45,14 +45,15 @@ def name_of(arn: str) -> str:
     return arn.split(":", 5)[5] if arn.count(":") >= 5 else arn
 
 
-def sentence(grant: Mapping[str, Any]) -> str:
-    """Who may do what under which condition, and who may end it."""
+def sentence(grant: Mapping[str, Any], *, past: bool = False) -> str:
+    """Who may do what under which condition, and who may end it; `past`: who could, of a grant of then."""
     who = name_of(grant.get("GranteePrincipal") or grant.get("GranteeServicePrincipal", ""))
     what = [str(WORDS.get(each, each)) for each in grant["Operations"]]
     if what:
-        text = _("%(who)s may %(what)s") % {"who": who, "what": _and(what)}
+        text = (_("%(who)s could %(what)s") if past else _("%(who)s may %(what)s")) % {"who": who, "what": _and(what)}
     else:  # another endpoint may say so
-        text = _("%(who)s may call no operation") % {"who": who}
+        none = _("%(who)s could call no operation") if past else _("%(who)s may call no operation")
+        text = none % {"who": who}
     for kind, pairs in grant.get("Constraints", {}).items():
         shown = (
             ", ".join(f"{name} = {value}" for name, value in pairs.items())
@@ -67,7 +68,8 @@ def sentence(grant: Mapping[str, Any]) -> str:
             text += _(", only for %(kind)s %(pairs)s") % {"kind": kind, "pairs": shown}
     retiring = grant.get("RetiringPrincipal") or grant.get("RetiringServicePrincipal")
     if retiring:
-        text += _("; %(who)s may retire it") % {"who": name_of(retiring)}
+        ends = _("; %(who)s could retire it") if past else _("; %(who)s may retire it")
+        text += ends % {"who": name_of(retiring)}
     return text + "."
 
 

@@ -206,6 +206,33 @@ def test_a_page_of_the_past_names_its_moment_leads_back_and_offers_no_change(pas
         assert "/do/" not in page, address
 
 
+# What a page of the past may say in the present: of itself, and of what is known today.
+SAID_NOW = re.compile(r"nothing can be changed here")
+PRESENT = re.compile(
+    r"[^.]*\b(?:can|may|cannot|would allow|what it allows|you may not|add it to|write an|edit)\b[^.]*", re.IGNORECASE
+)
+
+
+def test_no_sentence_or_action_of_a_page_of_the_past_stands_in_the_present(past: Past) -> None:
+    stranger = "arn:aws:iam::999988887777:root"
+    found = []
+    for address in (
+        *shown_then(past),
+        "/access/",
+        "/access/?principal=nobody",
+        f"/access/?principal={stranger}&key={past.key_id}&action=kms:Decrypt",
+        f"/access/?principal={past.account.administrator.arn}&action=sts:AssumeRole&key={stranger}",
+        f"/keys/{past.key_id}/tab/access/?all=1",
+        "/audit/compliance/",
+        "/audit/compliance/report/",
+    ):
+        page = re.sub(r"(?s)<(pre|code|datalist)\b.*?</\1>", "", main(past.get(address)))
+        attributes = " . ".join(re.findall(r'(?:title|aria-label|placeholder)="([^"]*)"', page))
+        words = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", page)) + " . " + attributes)
+        found += [(address, each.strip()) for each in PRESENT.findall(SAID_NOW.sub("", words))]
+    assert not found
+
+
 def test_every_other_page_says_that_it_shows_only_the_present(past: Past, made: Samples) -> None:
     """Of the whole URLconf, so that a new page cannot show the present as the past."""
     moment = past.then.isoformat()
