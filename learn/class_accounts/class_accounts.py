@@ -15,6 +15,7 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from console import public_address, session
 from console.request import ConsoleRequest
@@ -58,6 +59,15 @@ def find(request: ConsoleRequest, slug: str) -> AccountClass | None:
 def accounts(of_class: AccountClass) -> list[ClassAccount]:
     """Those that have not ended, students before shared ones."""
     return list(of_class.accounts.filter(ended=None).order_by("shared", "name", "pk"))
+
+
+def why_over(of_class: AccountClass) -> str:
+    """Why nothing is done with a class and its accounts any more; empty where it goes on. Past its end it goes on once its limits are set."""
+    if of_class.closed is not None:
+        return _("The class is closed.")
+    if of_class.ends is not None and of_class.ends <= timezone.now():
+        return _("The accounts of this class have ended. Set a longer account lifetime first.")
+    return ""
 
 
 def _ids(of_class: AccountClass) -> list[str]:

@@ -29,6 +29,7 @@ from keys import service
 from keys.common import problem_page
 from keys.record import events as record
 from learn.class_accounts import class_accounts, join_links, notices, standings
+from learn.class_accounts.views.create import over_page
 from learn.class_accounts.views.manage import found_class
 from learn.lessons import lessons
 from learn.lessons.lesson import Lesson
@@ -68,6 +69,7 @@ def _context(request: ConsoleRequest, of_class: AccountClass) -> dict[str, Any]:
     found = standings.board(of_class, rows, lesson) if lesson is not None else []
     context: dict[str, Any] = {
         "class": of_class,
+        "why_over": class_accounts.why_over(of_class),
         "lesson": lesson,
         "lessons": lessons.every(),
         "standings": found,
@@ -96,6 +98,10 @@ def presentation(request: ConsoleRequest, slug: str) -> HttpResponse:
     """A step in large type, and how many have done it. Arrow keys lead from step to step."""
     of_class = found_class(request, slug)
     part = "part" in request.GET
+    if part and class_accounts.why_over(of_class):
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})  # closed while it was shown
+    if over := over_page(request, of_class):
+        return over
     try:
         _may_read(request, of_class, recorded=not part, purpose="presentation")
     except ClientError as error:
@@ -135,8 +141,10 @@ def bring(request: ConsoleRequest, slug: str) -> HttpResponse:
     of_class = found_class(request, slug)
     asked, number = request.POST.get("lesson", ""), request.POST.get("step", "")
     lesson = lessons.by_slug(asked)
-    if of_class.closed is not None or (asked and lesson is None):
+    if asked and lesson is None:
         raise Http404
+    if over := over_page(request, of_class):
+        return over
     of_class.lesson = lesson.slug if lesson is not None else ""
     steps = len(lesson.steps) if lesson is not None else 0
     of_class.step = min(int(number), steps) if number.isdecimal() and len(number) < 4 else 0

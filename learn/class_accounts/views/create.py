@@ -67,10 +67,12 @@ def _made(request: ConsoleRequest, form: NewClassForm, made: AccountClass) -> Ht
 @never_cache
 def add(request: ConsoleRequest, slug: str) -> HttpResponse:
     found = class_accounts.find(request, slug)
-    if found is None or found.closed is not None:
+    if found is None:
         raise Http404
     if refused := service.refusal(request, class_accounts.MANAGE):
         return problem_page(request, found.name, refused)
+    if over := over_page(request, found):
+        return over
     posted = request.method == "POST"
     form = RosterForm(request.POST if posted else None, request.FILES if posted else None)
     if posted and form.is_valid():
@@ -78,6 +80,14 @@ def add(request: ConsoleRequest, slug: str) -> HttpResponse:
         return cards_page(request, found, outcome.cards, outcome=outcome)
     context = {"form": form, "class": found}
     return render(request, "learn/class_accounts/new.html", context, status=422 if form.errors else 200)
+
+
+def over_page(request: ConsoleRequest, of_class: AccountClass) -> HttpResponse | None:
+    """For what a class that is over cannot do any more: back to its board, which says why. None for one that goes on."""
+    if not (why := class_accounts.why_over(of_class)):
+        return None
+    messages.error(request, why)
+    return redirect("class-board", of_class.slug)
 
 
 def cards_page(

@@ -25,7 +25,7 @@ from keys import service
 from keys.common import problem_page
 from learn.class_accounts import class_accounts, join_links, standings
 from learn.class_accounts.forms import ClockForm, LimitsForm, LinkForm, MessageForm
-from learn.class_accounts.views.create import cards_page
+from learn.class_accounts.views.create import cards_page, over_page
 from learn.drills.forms import DrillForm
 from learn.lessons import lessons
 from learn.models import AccountClass, ClassAccount
@@ -109,6 +109,8 @@ def manage(request: ConsoleRequest, slug: str) -> HttpResponse:
     shown: dict[str, forms.Form] = {}
     for name, (kind, action) in _FORMS.items():
         form = kind(request.POST) if name == chosen else kind(initial=_initial(of_class), auto_id=f"id_{name}_%s")
+        if name == "link" == chosen and (why := class_accounts.why_over(of_class)):
+            form.add_error(None, why)
         if name == chosen and form.is_valid():
             try:
                 messages.success(request, action(request, of_class, form.cleaned_data))
@@ -124,7 +126,7 @@ def manage(request: ConsoleRequest, slug: str) -> HttpResponse:
     return render(
         request,
         "learn/class_accounts/manage.html",
-        {"class": of_class, "forms": shown, "links": links, "accounts": class_accounts.accounts(of_class)},
+        {"class": of_class, "forms": shown, "links": links, "why_over": class_accounts.why_over(of_class)},
         status=422 if chosen else 200,
     )
 
@@ -172,6 +174,8 @@ def revoke(request: ConsoleRequest, slug: str, pk: int) -> HttpResponse:
 def close(request: ConsoleRequest, slug: str) -> HttpResponse:
     """Its accounts end; their record and the results stay."""
     of_class = found_class(request, slug)
+    if of_class.closed is not None and (over := over_page(request, of_class)):
+        return over
     if request.method != "POST":
         if refused := service.refusal(request, class_accounts.MANAGE):
             return problem_page(request, of_class.name, refused)
@@ -197,16 +201,18 @@ def student(request: ConsoleRequest, slug: str, user_name: str) -> HttpResponse:
     if refused := service.refusal(request, class_accounts.MANAGE):
         return problem_page(request, row.name, refused)
     context = {"class": row.of_class, "row": row, "lessons": lessons.every()}
+    context["why_over"] = class_accounts.why_over(row.of_class)
     return render(request, "learn/class_accounts/student.html", context)
 
 
 def _done(request: ConsoleRequest, row: ClassAccount, do: str) -> HttpResponse:
     """Raises ClientError, Http404."""
     of_class = row.of_class
+    # An account that has ended knows no session: who "opened" it would go on in their own account, told that nothing can be changed there.
+    if (do != "end" or of_class.closed is not None) and (over := over_page(request, of_class)):
+        return over
     if do == "open":
         return _opened(request, row)
-    if of_class.closed is not None:
-        raise Http404
     if do == "credentials":
         return cards_page(request, of_class, [class_accounts.new_credentials(request, row)])
     if do == "reset":

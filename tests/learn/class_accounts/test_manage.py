@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from django.test import Client
+from django.utils import timezone
 
 from engine import clock
 from engine.store import cache
-from learn.models import ClassAccount, JoinLink
+from learn.models import AccountClass, ClassAccount, JoinLink
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.class_accounts import Made, cards, make, text, user
 
@@ -163,3 +166,44 @@ def test_another_account_finds_none_of_it(made: Made, other_account: TestAccount
     for address in ("", "add/", "manage/", "close/", "students/ada/"):
         assert stranger.get(f"{made.address}{address}").status_code == 404
         assert stranger.post(f"{made.address}{address}", {"do": "end"}).status_code in (404, 405)
+
+
+def offered(made: Made, page: str) -> set[str]:
+    """What a page of the class offers to do: its links to other pages of the class, and each press of its forms."""
+    main = page[page.index("<main") : page.index("</main>")]
+    links = {link.partition("?")[0] for link in re.findall(r'href="([^"#]+)"', main) if link.startswith(made.address)}
+    pressable = [form for form in re.findall(r"(?s)<form.*?</form>", main) if 'type="submit"' in form]
+    presses = {said for form in pressable for said in re.findall(r'name="(?:do|form)"\s+value="(\w+)"', form)}
+    presses |= {"bring/" for form in pressable if f'action="{made.address}bring/"' in form}
+    return {link.removeprefix(made.address) for link in links} | presses
+
+
+def test_a_closed_class_offers_nothing_that_it_cannot_do_and_says_why(made: Made) -> None:
+    made.browser.post(f"{made.address}close/")
+    kept = {"": {"results.csv", "archive.zip", "students/ada/"}, "manage/": set(), "students/ada/": set()}
+    for place, can in kept.items():
+        page = made.browser.get(made.address + place).content.decode()
+        assert offered(made, page) - {""} == can, place
+        assert "The class is closed." in page, place
+    for place in ("present/", "add/", "close/"):
+        asked = made.browser.get(made.address + place, follow=True)
+        assert asked.redirect_chain == [(made.address, 302)], place
+        assert "The class is closed." in text(asked), place
+    when = AccountClass.objects.get(pk=made.row.pk).closed
+    for do in ("", "open", "credentials", "reset", "end"):
+        for place in ("students/ada/",) if do else ("close/", "bring/"):
+            assert made.browser.post(made.address + place, {"do": do})["Location"] == made.address, (place, do)
+    assert AccountClass.objects.get(pk=made.row.pk).closed == when
+    assert made.browser.get(f"{made.address}present/?part=1")["HX-Refresh"] == "true"
+
+
+def test_a_class_past_its_end_goes_on_only_once_its_limits_are_set(made: Made) -> None:
+    AccountClass.objects.filter(pk=made.row.pk).update(ends=timezone.now() - timedelta(minutes=1))
+    for place, can in {"": {"manage/"}, "manage/": {"close/", "limits", "message"}, "students/ada/": {"end"}}.items():
+        page = made.browser.get(made.address + place)
+        assert offered(made, page.content.decode()) >= can, place
+        assert not offered(made, page.content.decode()) & {"present/", "add/", "open", "credentials", "reset"}, place
+        assert "Set a longer account lifetime first." in text(page), place
+    link = made.browser.post(f"{made.address}manage/", {"form": "link", "minutes": "5", "places": "1"})
+    assert "Set a longer account lifetime first." in text(link)
+    assert made.browser.post(f"{made.address}students/ada/", {"do": "open"})["Location"] == made.address
