@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
+from django.utils.translation import gettext_lazy
 
 from keys.stores.stores import KINDS
 from kmsconsole.frame.context import navigation
 
-# Pages that others stand under, by the name of their pattern, and the argument they are called by; "" for those of the navigation.
+# Pages that others stand under, by the name of their pattern, and the argument they are called by; "" for those that have a name of their own.
 _ABOVE = {
     "keys": "",
     "key": "key_id",
@@ -24,15 +25,29 @@ _ABOVE = {
     "role": "name",
     "policies": "",
     "identity-providers": "",
+    "security-credentials": "",
     "audit": "",
+    "audit-keys": "",
+    "audit-compare-dates": "",
+    "audit-alerts": "",
     "compliance": "",
     "compliance-check": "check_id",
+    "stores": "",
     "stores-of": "kind",
     "store": "store_id",
     "labs": "",
+    "lab-services": "",
+    "playground": "",
     "learn": "",
     "classes": "",
     "endpoints": "",
+}
+
+# What those are called that are not in the navigation.
+_CALLED = {
+    "security-credentials": gettext_lazy("My security credentials"),
+    "audit-compare-dates": gettext_lazy("Compare two dates"),
+    "lab-services": gettext_lazy("Integrated services"),
 }
 
 
@@ -40,7 +55,7 @@ def _words(name: str, arguments: dict[str, Any]) -> Any:
     """What a page is called by its address; nothing for one of the navigation."""
     if name == "stores-of":
         return KINDS[arguments["kind"]].many if arguments["kind"] in KINDS else ""
-    return arguments[_ABOVE[name]] if _ABOVE[name] else ""
+    return arguments[_ABOVE[name]] if _ABOVE[name] else _CALLED.get(name, "")
 
 
 def above(request: HttpRequest, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:

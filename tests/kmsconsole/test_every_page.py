@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 import pytest
@@ -163,3 +164,53 @@ def test_every_form_that_makes_a_call_offers_to_show_it(sent: list[tuple[str, st
         and re.search(r"<button(?![^>]*aria-disabled)", form)  # all that it offers is unavailable
     }
     assert mute == set()
+
+
+def words_of(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+CRUMBS = re.compile(r'<ol class="breadcrumbs">(.*?)</ol>', re.DOTALL)
+ENTRIES = re.compile(r'<div class="side-list">(.*?)</nav>', re.DOTALL)
+
+
+def crumbs(page: str) -> list[tuple[str, str]]:
+    """(address, words) of each page above, and ("", what the page is called)."""
+    found = CRUMBS.search(page)
+    items = re.findall(r"<li.*?</li>", found[1], re.DOTALL) if found else []
+    return [
+        (unescape(link[1]) if (link := re.search(r'href="([^"]*)"', each)) else "", words_of(each)) for each in items
+    ]
+
+
+# Under no page: the sign-in, what the account menu leads to, and parts that scripts fetch.
+ALONE = re.compile(
+    "/principals/(sign-in/.*|switch-role/|security-credentials/)$|/search/|/styleguide/|/keys/(options|progress)/"
+)
+MENU = {"/principals/security-credentials/": "My security credentials"}
+
+
+def test_the_pages_above_a_page_are_those_above_the_page_that_it_stands_under(pages: dict[str, str]) -> None:
+    """So the way down is the way back up: a page that left one out would lead past it."""
+    ways = {address: crumbs(page) for address, page in pages.items()}
+    found = ENTRIES.search(pages["/keys/"])
+    assert found is not None
+    entries = {
+        link.partition("?")[0]: words_of(words)
+        for link, words in re.findall(r'<a\b[^>]*href="([^"]+)"[^>]*>(.*?)</a>', found[1], re.DOTALL)
+    }
+    wrong: dict[str, object] = {}
+    for address, page in pages.items():
+        *above, _here = crumbs(page) or [("", "")]
+        if not above:
+            if address.partition("?")[0] not in entries and not ALONE.match(address):
+                wrong[address] = "neither in the navigation nor under a page"
+            continue
+        if (entries | MENU).get(above[0][0].partition("?")[0]) != above[0][1]:
+            wrong[address] = above[0]
+        parent, _words = above[-1]
+        if parent in ways and above[:-1] != (expected := [each for each in ways[parent] if each[0]]):
+            wrong[address] = (above, expected)
+        if not all(words for _address, words in above):
+            wrong[address] = above
+    assert not wrong
