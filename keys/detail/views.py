@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from console import pem
 from console.aws_calls import optional
 from console.request import ConsoleRequest
+from engine.public.key_states import refusal
 from keys import service
 from keys.common import problem_page
 from keys.detail import access_tab, past, timeline, use_tabs
@@ -194,13 +195,19 @@ _USES: dict[str, tuple[tuple[str, Any], ...]] = {
 }
 
 
-def _uses(key: dict[str, Any]) -> tuple[tuple[str, Any, str], ...]:
-    """What the playground can do with the key now (page, words, the action that policies allow): nothing with one that is not enabled, or that is for AWS services alone."""
-    if key["KeyState"] != "Enabled" or key["KeyManager"] == "AWS":
-        return ()
+def _uses(key: dict[str, Any]) -> list[tuple[str, Any, str, str]]:
+    """What the playground does with such a key (page, words, the action that policies allow, the AWS error that the key's state answers
+    with); nothing with one that is for AWS services alone."""
+    if key["KeyManager"] == "AWS":
+        return []
     data_key = (("generate-data-key", _("Generate data key")),)
-    found = _USES.get(key["KeyUsage"], ()) + (data_key if key["KeySpec"] == "SYMMETRIC_DEFAULT" else ())
-    return tuple((slug, words, f"kms:{slug.title().replace('-', '')}") for slug, words in found)
+    uses = _USES.get(key["KeyUsage"], ()) + (data_key if key["KeySpec"] == "SYMMETRIC_DEFAULT" else ())
+    found = []
+    for slug, words in uses:
+        operation = slug.title().replace("-", "")
+        refused = refusal(operation, key["KeyState"], key["Arn"], key.get("Origin", ""))
+        found.append((slug, words, f"kms:{operation}", str(refused or "")))
+    return found
 
 
 @as_of.shows_past

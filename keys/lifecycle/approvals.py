@@ -233,14 +233,27 @@ def all_requests(account_id: str) -> Any:
     return DeletionRequest.objects.filter(account_id=account_id).order_by("-asked", "-pk")
 
 
-def approve(request: ConsoleRequest, act: Act, asked: DeletionRequest, send: Callable[[], Any]) -> None:
-    """Have `send` make the call, as the approver. Raises NotAllowed, or ClientError and the request goes on waiting."""
+def why_not_approved(request: ConsoleRequest, asked: DeletionRequest) -> str:
+    """Why this person cannot approve it here; empty where they can."""
+    try:
+        _refuse_approval(request, asked)
+    except NotAllowed as reason:
+        return str(reason)
+    return ""
+
+
+def _refuse_approval(request: ConsoleRequest, asked: DeletionRequest) -> None:
     if not asked.asked_user or _is_of_one_role(asked.asked_user):
         raise NotAllowed(_("Who asked for this cannot be told any more: withdraw it and ask again."))
     own = _("You have asked for this deletion yourself: someone else approves it.")
     _second_person(request, asked.asked_user, asked.asked, own)
     if asked.endpoint != endpoint(request):
         raise NotAllowed(_("This was asked for at another endpoint: switch to it, and look at the key there first."))
+
+
+def approve(request: ConsoleRequest, act: Act, asked: DeletionRequest, send: Callable[[], Any]) -> None:
+    """Have `send` make the call, as the approver. Raises NotAllowed, or ClientError and the request goes on waiting."""
+    _refuse_approval(request, asked)
     _decide(request, act, APPROVE, asked, DeletionRequest.APPROVED)
     rows = DeletionRequest.objects.filter(pk=asked.pk)
     try:

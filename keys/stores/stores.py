@@ -60,6 +60,9 @@ KINDS = {
 }
 
 
+_INVALID_STATE = "CustomKeyStoreInvalidStateException"
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """An entry of DescribeCustomKeyStores. `keys`: how many keys are in it, as far as the reader may see them; None if it may not."""
@@ -100,6 +103,21 @@ class Store:
         """What the connection error means, and what helps."""
         own = words.EXTERNAL_ERRORS if self.type == EXTERNAL_KEY_STORE else {}
         return own.get(self.error) or words.ERRORS.get(self.error)
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Action of the page → the AWS error that the state of the store, or its keys, would answer with. The tests ask the engine."""
+        found = {}
+        if self.state != words.CONNECTED:
+            found["create_key"] = (
+                f"{_INVALID_STATE}: The custom key store {self.id} is {self.state}, not {words.CONNECTED}."
+            )
+        if self.keys:
+            found["delete"] = f"CustomKeyStoreHasCMKsException: The custom key store {self.id} has KMS keys."
+        elif self.state != words.DISCONNECTED:
+            state = "being connected" if self.state == words.CONNECTING else self.state
+            found["delete"] = f"{_INVALID_STATE}: The custom key store {self.id} is {state}."
+        return found
 
     @property
     def created(self) -> datetime:

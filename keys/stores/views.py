@@ -141,7 +141,7 @@ def connect(request: ConsoleRequest, kind: str, store_id: str) -> HttpResponse:
     change = Change(
         title=_("Connect"),
         calls=[("ConnectCustomKeyStore", {"CustomKeyStoreId": store_id})],
-        done=_("The key store is being connected."),
+        done=_("The connection of the key store was started."),
         service="kms",
     )
     return carry_out(request, change, _address(kind, store_id))
@@ -151,7 +151,7 @@ def disconnect(request: ConsoleRequest, kind: str, store_id: str) -> HttpRespons
     change = Change(
         title=_("Disconnect"),
         calls=[("DisconnectCustomKeyStore", {"CustomKeyStoreId": store_id})],
-        done=_("The key store is disconnected."),
+        done=_("The key store was told to disconnect."),
         service="kms",
         explain=_(
             "The keys of this store are unavailable until it is connected again: what they have encrypted, data keys included, cannot be decrypted."

@@ -16,8 +16,10 @@ from django.test import Client
 from engine import inprocess
 from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
 from tests.support import clients, samples
+from tests.support.answers import unavailable
 from tests.support.long_form import one_in
 from tests.support.policies import allow, document, person
+from tests.support.samples import POLICY
 
 READS = allow(
     ["kms:List*", "kms:Describe*", "kms:Get*", "iam:List*", "iam:Get*", "cloudtrail:LookupEvents", "kmsconsole:*List*"]
@@ -243,3 +245,32 @@ def test_a_refused_use_of_a_key_is_recorded_also_where_a_page_is_looked_at(accou
     user = [{"AttributeKey": "Username", "AttributeValue": "nobody"}]
     events = account.client("cloudtrail").lookup_events(LookupAttributes=user)["Events"]
     assert [event["EventName"] for event in events] == ["Encrypt"]
+
+
+def test_what_a_state_forbids_stays_on_the_page_with_the_reason(account: TestAccount, signed_in: Client) -> None:
+    """As what a permission forbids does: an action that was gone would be looked for elsewhere."""
+    kms, iam = account.client(), account.client("iam")
+    key = account.create_key(MultiRegion=True)
+    page = f"/keys/{key}/"
+    alone = unavailable(signed_in.get(f"{page}tab/regions/"))
+    assert alone["Change primary Region"] == "There is no replica key that could become the primary."
+    kms.disable_key(KeyId=key)
+    with pytest.raises(ClientError) as refused:
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+    message = refused.value.response["Error"]["Message"]
+    for use in ("Encrypt with this key", "Decrypt", "Generate data key"):
+        assert unavailable(signed_in.get(page))[use] == f"DisabledException: {message}"
+
+    iam.create_user(UserName="ann")
+    iam.create_access_key(UserName="ann")
+    assert "Deactivate the access key first" in unavailable(signed_in.get("/principals/users/ann/"))["Delete"]
+    arn = iam.create_policy(PolicyName="one", PolicyDocument=POLICY)["Policy"]["Arn"]
+    with pytest.raises(ClientError) as default:
+        iam.delete_policy_version(PolicyArn=arn, VersionId="v1")
+    message = default.value.response["Error"]["Message"]
+    policy = unavailable(signed_in.get("/principals/policies/one/", {"arn": arn}))
+    assert policy["Delete"] == f"DeleteConflict: {message}"
+
+    signed_in.post("/keys/approvals/", {"do": "on"})
+    signed_in.post(f"{page}delete/", {"days": "7", "confirmed": "on", "reason": "old"})
+    assert "someone else approves it" in unavailable(signed_in.get("/keys/approvals/"))["Approve"]

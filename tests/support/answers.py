@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from html import unescape
 from typing import Any
 
 from django.test import Client
@@ -22,6 +23,14 @@ def body(answer: Any) -> str:
 def joined(answer: Any) -> str:
     """The page's HTML with all white space as single spaces."""
     return " ".join(answer.content.decode().split())
+
+
+def unavailable(answer: Any) -> dict[str, str]:
+    """Words of each button that is shown as unavailable → why."""
+    found = re.findall(
+        r'<button[^>]*aria-disabled="true"[^>]*>(.*?)</button><span class="why"[^>]*>(.*?)</span>', text(answer)
+    )
+    return {words.strip(): unescape(why) for words, why in found}
 
 
 def verified(browser: Client, **values: str) -> str:

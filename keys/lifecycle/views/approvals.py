@@ -44,6 +44,7 @@ def _page(request: ConsoleRequest, **shown: Any) -> HttpResponse:
     waiting = list(found.filter(state=DeletionRequest.WAITING))
     for each in waiting:
         each.arn = f"arn:aws:kms:{each.region}:{signed_in.account_id}:key/{each.key_id}"
+        each.why_not = approvals.why_not_approved(request, each)
     if not viewer.is_allowed(request, backends.LIST_CONNECTIONS):
         for each in waiting:
             each.endpoint_name = each.endpoint_name if each.endpoint == here else ""

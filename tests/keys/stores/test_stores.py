@@ -8,13 +8,14 @@ import threading
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from django.test import Client
 
 from engine.kms.stores import cloudhsm
 from keys.stores import connection_words
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support import key_stores
-from tests.support.answers import text
+from tests.support.answers import text, unavailable
 from tests.support.key_stores import Cluster
 from tests.support.policies import allow, document, person
 
@@ -224,3 +225,43 @@ def test_who_may_not_describe_stores_is_told_so(account: TestAccount) -> None:
 def test_a_store_that_is_not_there_is_not_found(signed_in: Client) -> None:
     assert signed_in.get("/stores/cloudhsm/cks-1234567890abcdef0/").status_code in (400, 404)
     assert signed_in.get("/stores/elsewhere/").status_code == 404
+
+
+def test_what_the_state_of_a_store_forbids_is_unavailable_with_the_error_of_the_engine(
+    account: TestAccount, signed_in: Client, cluster: Cluster
+) -> None:
+    kms = account.client()
+    address = signed_in.post("/stores/cloudhsm/new/", form(cluster))["Location"]
+    store_id = address.split("/")[3]
+    calls = {
+        "Create key": lambda: kms.create_key(Origin="AWS_CLOUDHSM", CustomKeyStoreId=store_id),
+        "Delete key store": lambda: kms.delete_custom_key_store(CustomKeyStoreId=store_id),
+    }
+
+    def told(*refused: str) -> None:
+        shown = unavailable(signed_in.get(address))
+        assert shown.keys() == set(refused)
+        for words, why in shown.items():
+            with pytest.raises(ClientError) as answered:
+                calls[words]()
+            error = answered.value.response["Error"]
+            assert why == f"{error['Code']}: {error['Message']}"
+
+    told("Create key")
+    signed_in.post(f"{address}connect/")
+    key_stores.wait(kms, store_id)
+    told("Delete key store")
+    key_stores.key_in(kms, store_id)
+    told("Delete key store")
+    signed_in.post(f"{address}disconnect/")
+    told("Create key", "Delete key store")
+
+
+def test_no_message_of_a_store_says_what_the_page_has_left_behind_since(signed_in: Client, cluster: Cluster) -> None:
+    """The page follows the state of the connection; what was said of it before stays above."""
+    address = signed_in.post("/stores/cloudhsm/new/", form(cluster))["Location"]
+    for action in ("connect", "disconnect"):
+        followed: Any = signed_in.post(f"{address}{action}/", follow=True)
+        said = [str(each) for each in followed.context["messages"]]
+        assert said
+        assert not re.search(r"\b(is|are)\b", " ".join(said))
