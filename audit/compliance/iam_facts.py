@@ -107,13 +107,24 @@ def credential_report(request: ConsoleRequest) -> tuple[datetime, Sequence[Crede
     found: tuple[datetime, Sequence[CredentialLine]] | None = kept(request).get("compliance_credentials")
     if found is None:
         _of_this_endpoint(request)
-        iam = service.client(request, "iam")
-        _ask(request, "iam:GenerateCredentialReport")
-        iam.generate_credential_report()
-        answer = iam.get_credential_report()
+        answer = _report(request)
         rows = csv.DictReader(io.StringIO(answer["Content"].decode()))
         lines = [CredentialLine(row["user"], row["arn"], row) for row in rows]
         found = kept(request)["compliance_credentials"] = (answer["GeneratedTime"], lines)
+    return found
+
+
+def _report(request: ConsoleRequest) -> dict[str, Any]:
+    """GetCredentialReport's answer. The report is made only where there is none, or it is too old: that is a change, and is recorded."""
+    iam = service.client(request, "iam")
+    try:
+        found: dict[str, Any] = iam.get_credential_report()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("ReportNotPresent", "ReportExpired"):
+            raise
+        _ask(request, "iam:GenerateCredentialReport")
+        iam.generate_credential_report()
+        found = iam.get_credential_report()
     return found
 
 

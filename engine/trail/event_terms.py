@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from engine.kms_operations import READ, kind_of_call
+from engine.kms_operations import READ, WRITE, kind_of_call
 from engine.trail.indexed_fields import user_name
 
 Record = Mapping[str, Any]
@@ -20,7 +20,10 @@ DENIED_KIND = "denied"  # the kind of a call that policies did not allow
 DENIED = "AccessDenied"  # how the error codes of those begin
 ANY_ERROR = "any"  # beside an event's error code: what every refused call has in common
 # How a page that asks whether a name is free is told that it is: no failure of whoever is at the page.
-_NOT_THERE = ("NotFoundException", "NoSuchEntity", "NoSuchEntityException")
+_NOT_THERE = ("NotFoundException", "NoSuchEntity", "NoSuchEntityException", "ReportNotPresent", "ReportExpired")
+_MAKES_A_READING = (
+    "GenerateCredentialReport",
+)  # what a page has made only to read it; its access level is Read in IAM
 LONGEST = 200  # characters of a value that is kept as it is; a longer one is kept as its hash
 _WORD = re.compile(r"\w+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -36,7 +39,9 @@ def kind(record: Record) -> str:
 
 def is_read_by_console(record: Record) -> bool:
     """What a page asked to show itself: answered, or told that there is no such thing, changed nothing, and used no key."""
-    if record.get("sessionCredentialFromConsole") != "true" or kind(record) != READ:
+    if record.get("sessionCredentialFromConsole") != "true":
+        return False
+    if kind(record) not in (READ, WRITE if record["eventName"] in _MAKES_A_READING else READ):
         return False
     return record.get("errorCode", "") in ("", *_NOT_THERE)
 

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 5_000  # events that one transaction takes in
 _PATIENCE = 30.0  # seconds that who writes waits for another
-_VERSION = 3  # of the tables, and of what event_terms makes of a record; an index of another one is made anew
+_VERSION = 4  # of the tables, and of what event_terms makes of a record; an index of another one is made anew
 _TABLES = {
     "account": "id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sequence INTEGER NOT NULL, event_id TEXT NOT NULL",
     "scope": "id INTEGER PRIMARY KEY, account INTEGER NOT NULL, region TEXT NOT NULL, hidden INTEGER NOT NULL, "

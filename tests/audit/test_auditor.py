@@ -16,7 +16,7 @@ from audit.compliance.models import ComplianceException, ComplianceRun
 from engine.iam import starter_policies
 from engine.public.vocabulary import READ, kind_of_call
 from engine.service import operations
-from engine.trail import journal, query
+from engine.trail import event_terms, journal, query
 from engine.wire.services import SERVICES
 from tests.conftest import TestAccount, TestUser, new_account, sign_in_browser
 from tests.support import htmlforms, members, raw, samples
@@ -106,6 +106,16 @@ def test_the_auditor_sees_keys_access_the_record_and_compliance(pages: dict[str,
     refused = {each for each, answer in pages.items() if each.startswith(seen) and answer.status_code in (401, 403)}
     assert {each for each in refused if "/new/" not in each and "/do/" not in each} == set()
     assert not [each for each, answer in pages.items() if answer.status_code >= 500]
+
+
+def test_looking_at_every_page_leaves_nothing_in_the_event_list_but_the_sign_in(
+    world: World, pages: dict[str, Any]
+) -> None:
+    """What the pages asked for themselves is marked as read by this console, and hidden at first: who looks for what was done finds it. Only a public key that was fetched is a use of its key."""
+    found = query.lookup(world.account.account_id, query.Lookup(user="auditor", limit=20_000)).events
+    assert {each["eventName"] for each in found} >= {"GetCredentialReport", "DescribeKey"}
+    shown = {each["eventName"] for each in found if not event_terms.is_read_by_console(each)}
+    assert shown == {"ConsoleLogin", "GetPublicKey"}
 
 
 def test_no_form_of_any_page_changes_anything_for_the_auditor(world: World, pages: dict[str, Any]) -> None:

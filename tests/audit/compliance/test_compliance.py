@@ -20,7 +20,7 @@ from audit.compliance.models import ComplianceException, ComplianceRun
 from engine import clock
 from keys.endpoints import outbound
 from tests.conftest import TestAccount, sign_in_browser
-from tests.support.answers import body
+from tests.support.answers import body, text
 from tests.support.connections import connect
 from tests.support.policies import allow, document, person
 from tests.support.stub_endpoint import StubEndpoint
@@ -287,3 +287,15 @@ def test_a_file_that_is_wrong_is_told_with_its_line_and_stops_a_run(
     assert "compliance.toml, line 1" in page
     signed_in.post(f"{BASE}run/")
     assert not ComplianceRun.objects.filter(account_id=account.account_id).exists()
+
+
+def test_the_credential_report_is_made_once_and_no_event_of_it_is_in_the_way(
+    account: TestAccount, signed_in: Client
+) -> None:
+    for _look in range(2):
+        assert signed_in.get("/audit/compliance/").status_code == 200
+    asked = [{"AttributeKey": "EventSource", "AttributeValue": "iam.amazonaws.com"}]
+    found = account.client("cloudtrail").lookup_events(LookupAttributes=asked, MaxResults=50)["Events"]
+    assert [each["EventName"] for each in found].count("GenerateCredentialReport") == 1
+    assert "CredentialReport" not in text(signed_in.get("/audit/"))
+    assert "GenerateCredentialReport" in text(signed_in.get("/audit/", {"reads": "on"}))
