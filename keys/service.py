@@ -22,7 +22,7 @@ from engine.public import clock as account_clock
 from engine.public import console_actions, visibility
 from engine.public import transport as inprocess
 from engine.public.transport import AWSError
-from keys.endpoints import backends
+from keys.endpoints import backends, refusals
 from keys.endpoints.backends import AWS, EMBEDDED
 from keys.lifecycle import approvals
 from keys.viewer import viewer
@@ -72,7 +72,8 @@ def _client(request: ConsoleRequest, service: str, region: str) -> Any:
     borrowed = chosen.connection is None or not chosen.connection.sealed  # none: what KMSCONSOLE_BACKEND names
     if borrowed and (refused := refusal(request, USE_CONNECTION)) is not None:
         raise refused
-    return backends.remote_client(chosen, service, region, lambda: opened(request, chosen))
+    used_for = refusals.purpose(request)
+    return backends.remote_client(chosen, service, region, lambda: opened(request, chosen), used_for=used_for)
 
 
 def embedded(request: ConsoleRequest, service: str = "kms", region: str | None = None) -> Any:

@@ -27,7 +27,7 @@ from django.conf import settings
 from console.request import ConsoleRequest, kept
 from engine.public.names import is_region_name
 from keys import viewer
-from keys.endpoints import outbound
+from keys.endpoints import outbound, refusals
 from keys.models import Connection
 
 EMBEDDED, AWS, URL = "embedded", "aws", "url"
@@ -131,15 +131,24 @@ REMOTE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_t
 
 
 def remote_client(
-    backend: Backend, service: str, region: str, secret: Callable[[], dict[str, str]], config: Config = REMOTE
+    backend: Backend,
+    service: str,
+    region: str,
+    secret: Callable[[], dict[str, str]],
+    config: Config = REMOTE,
+    used_for: str = refusals.CHANGE,
 ) -> Any:
-    """A client of another endpoint. `secret` opens the connection's credentials; it is called for each request that comes here."""
+    """A client of another endpoint. `secret` opens the connection's credentials; it is called for each request that comes here. `used_for`:
+    what keys.endpoints.refusals says of the request."""
     connection = backend.connection
     region = region if connection is None else connection.region or region
     if not is_region_name(region):
         raise InvalidRegionError(region_name=region)
     if connection is None:
-        return _client(("server", backend.url, service, region), lambda: _make(session(), backend, service, region))
+        key: tuple[str, ...] = ("server", backend.url, service, region)
+        return _client(
+            (*key, used_for), lambda: _holding(key, used_for, _make(session(), backend, service, region, config))
+        )
     if len(_unsupported) >= _MOST_UNSUPPORTED:
         _unsupported.clear()
     _unsupported[backend.slug] = frozenset(connection.unsupported_operations)
@@ -152,11 +161,21 @@ def remote_client(
         role = _role(key, backend, connection, opened, region)
         made = boto3.session.Session(**_session_arguments(role))
         return _client(
-            (*key, role["access_key_id"]),
-            lambda: _refusing_unsupported(backend, _make(made, backend, service, region, config)),
+            (*key, role["access_key_id"], used_for),
+            lambda: _refusing_unsupported(
+                backend, _holding(key, used_for, _make(made, backend, service, region, config))
+            ),
         )
     own = own_session(connection, opened)
-    return _client(key, lambda: _refusing_unsupported(backend, _make(own, backend, service, region, config)))
+    return _client(
+        (*key, used_for),
+        lambda: _refusing_unsupported(backend, _holding(key, used_for, _make(own, backend, service, region, config))),
+    )
+
+
+def _holding(whose: tuple[str, ...], used_for: str, client: Any) -> Any:
+    refusals.hold(client, whose, used_for)
+    return client
 
 
 def _refusing_unsupported(backend: Backend, client: Any) -> Any:

@@ -125,6 +125,7 @@ BOUNDS = {
     "keys.endpoints.backends:_unsupported": "1,000 sets of operation names",
     "keys.endpoints.backends:_roles": "128 temporary credentials",
     "keys.endpoints.backends:session": ONE,
+    "keys.endpoints.refusals:_refused": "128 clients × 256 × 2,000 characters",
     "console.calls:_address": "256 × 64 characters",
     "keys.evaluator.past_access:_directories": "16 moments of principals; a directory shares its compiled policies with the others",
     "keys.record.past_keys:_being_replayed": "one for each account and Region that is here, while its thread runs",

@@ -88,7 +88,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = backends.ONCE.merge(type(backends.ONCE)(connect_timeout=0.5, read_timeout=0.5))
     monkeypatch.setattr(backends, "ONCE", quick)
     monkeypatch.setattr(backends, "REMOTE", quick)
-    monkeypatch.setattr(backends.remote_client, "__defaults__", (quick,))
+    monkeypatch.setattr(backends.remote_client, "__defaults__", (quick, backends.remote_client.__defaults__[1]))
     monkeypatch.setattr(backends._make, "__defaults__", (quick,))
 
 

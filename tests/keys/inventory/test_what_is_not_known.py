@@ -326,3 +326,27 @@ def test_the_past_of_what_no_reading_was_told_is_not_known(world: World, monkeyp
         assert "not known" in page, address
     exported = body(browser.get("/audit/keys/", {"as_of": then, "format": "csv"}))
     assert "not known" in exported
+
+
+def test_looking_around_at_an_endpoint_asks_once_for_what_it_refuses(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call that reaches it is in its record: the embedded engine is asked for its decision instead. Who reloads a page, or changes
+    something, asks anew."""
+    refused = ("ListAliases", "GetKeyRotationStatus", "GetKeyPolicy", "ListResourceTags", "GetKeyLastUsage")
+    deny = {"Effect": "Deny", "Action": [f"kms:{each}" for each in refused], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{**deny, "Effect": "Allow", "Action": "*"}, deny]})
+    user = world.theirs.create_user("endpoint-looks", policy)
+    stub = StubEndpoint(user.client(), user.client("cloudtrail"))
+    browser = connected(new_account(), stub, monkeypatch)
+    around = [f"/keys/{world.key}/", f"/keys/{world.key}/tab/tags/", f"/keys/{world.key}/tab/material/"]
+    for address in around * 2:
+        assert NOT_PERMITTED in shown(browser, world, address)
+    assert {each: stub.asked[each] for each in refused} == dict.fromkeys(refused, 1)
+    assert stub.asked["DescribeKey"] == 6
+
+    browser.get(around[0], headers={"Cache-Control": "max-age=0"})
+    assert stub.asked["GetKeyPolicy"] == 2
+    browser.post(f"/keys/{world.key}/do/describe/", {"description": "new"})
+    browser.get(around[0])
+    assert stub.asked["GetKeyPolicy"] == 3
