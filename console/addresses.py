@@ -41,6 +41,13 @@ def searches_keys(request: HttpRequest) -> bool:
     return "narrow" in given or given.get("find", "") != given.get("searched", "")
 
 
+def chosen_key(request: HttpRequest, name: str) -> str:
+    """The key that a picker of a sent form has, "" for none. Of a form that the search has sent, the key that stood first on the page was
+    chosen by nobody: the first that is found takes its place, as with scripts."""
+    key = request.POST.get(name, "")
+    return "" if searches_keys(request) and key == request.POST.get("first", "") else key
+
+
 def repeated(request: HttpRequest) -> QueryDict:
     """The address's parameters, as links of its page have them. What is too long to be repeated in each is left out."""
     found = kept(request).get("repeated")

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help, pem
-from console.addresses import key_search, searches_keys
+from console.addresses import chosen_key, key_search, searches_keys
 from console.request import ConsoleRequest
 from keys import call, permissions, service
 from keys.inventory import inventory
@@ -63,6 +63,7 @@ def operation(request: ConsoleRequest, operation: str) -> HttpResponse:
             "form": form,
             "picker_problem": picker_problem,
             "find": key_search(request),
+            "first": keys[0][0] if keys else "",
             "picker": f"id_{play.key_members[0]}" if len(play.key_members) == 1 else "",
             "why_not": _refused(request, play, keys),
             "no_key": _has_none(request, play, keys) and not picker_problem,
@@ -99,7 +100,8 @@ def _keys(request: ConsoleRequest, play: PlaygroundOperation) -> list[tuple[str,
     """Those that the search of the picker finds, and those that the form names already."""
     if not play.usage:
         return []
-    named = [each.get(member, "") for each in (request.GET, request.POST) for member in (*play.key_members, "key")]
+    members = (*play.key_members, "key")
+    named = [request.GET.get(member, "") for member in members] + [chosen_key(request, member) for member in members]
     text = key_search(request).text
     return inventory.keys_for_picker(request, play.usage, symmetric_only=play.symmetric_only, text=text, chosen=named)
 
@@ -112,8 +114,11 @@ def _form(request: ConsoleRequest, kms: Any, play: PlaygroundOperation, keys: li
         can = _capabilities(kms, play, keys, initial)
         known = {member: value for member, value in initial.items() if _fits(can, member, value)}
         return OperationForm(play, keys, initial=known, can=can)
-    can = _capabilities(kms, play, keys, request.POST)
-    form = OperationForm(play, keys, _of_this_key(request, play, can), request.FILES, can=can)
+    given = request.POST.copy()
+    for member in play.key_members:
+        given[member] = chosen_key(request, member)
+    can = _capabilities(kms, play, keys, given)
+    form = OperationForm(play, keys, _of_this_key(given, play, can), request.FILES, can=can)
     if "more" in request.POST or searches_keys(request):
         form.full_clean()
         form.errors.clear()
@@ -144,10 +149,9 @@ def _fits(can: Mapping[str, Capabilities], member: str, value: Any) -> bool:
     return not offered or value in offered
 
 
-def _of_this_key(request: ConsoleRequest, play: PlaygroundOperation, can: Mapping[str, Capabilities]) -> QueryDict:
+def _of_this_key(given: QueryDict, play: PlaygroundOperation, can: Mapping[str, Capabilities]) -> QueryDict:
     """What was sent, with this key's own algorithm and message type in place of what the form offered for another key (without scripts
     the form cannot follow the picker). What was chosen of this key's own offer, or typed against it, stays as it is."""
-    given = request.POST.copy()
     for member in play.members:
         about = key_of(member)
         if member not in given or about not in can or _fits(can, member, given[member]):

@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help
-from console.addresses import key_search, searches_keys
+from console.addresses import chosen_key, key_search, searches_keys
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.endpoints import backends
@@ -106,7 +106,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
     step = "" if searches_keys(request) else step
     shown: dict[str, Any] = {
         "context": _pairs(request),
-        "key": request.POST.get("key", ""),
+        "key": chosen_key(request, "key"),
         "byte": request.POST.get("byte", ""),
         "bit": request.POST.get("bit", "0"),
     }
@@ -145,7 +145,7 @@ def page(request: ConsoleRequest) -> HttpResponse:
 def _choices(request: ConsoleRequest) -> tuple[list[tuple[str, str]], str]:
     try:
         text = key_search(request).text
-        chosen = [request.POST.get(name, "") for name in ("key", "other_key")]
+        chosen = [chosen_key(request, name) for name in ("key", "other_key")]
         found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT", symmetric_only=True, text=text, chosen=chosen)
     except ClientError as error:
         return [], service.sentence(error)

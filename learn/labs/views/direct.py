@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from console import charts, error_help
-from console.addresses import key_search, searches_keys
+from console.addresses import chosen_key, key_search, searches_keys
 from console.request import ConsoleRequest
 from keys import call, service
 from keys.inventory import inventory
@@ -25,7 +25,7 @@ _FILES = 1000  # for how many files the quota is reckoned
 
 @never_cache
 def page(request: ConsoleRequest) -> HttpResponse:
-    shown: dict[str, Any] = {"key": request.POST.get("key", ""), "size": _size(request)}
+    shown: dict[str, Any] = {"key": chosen_key(request, "key"), "size": _size(request)}
     try:
         text = key_search(request).text
         shown["choices"] = inventory.keys_for_picker(

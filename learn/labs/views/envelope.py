@@ -21,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
 from console import encodings, error_help
-from console.addresses import key_search, searches_keys
+from console.addresses import chosen_key, key_search, searches_keys
 from console.calls import body
 from console.request import ConsoleRequest
 from keys import call, service
@@ -44,7 +44,7 @@ def page(request: ConsoleRequest) -> Any:
 @never_cache
 @sensitive_post_parameters()
 def _page(request: ConsoleRequest) -> Any:
-    shown: dict[str, Any] = {"context": _pairs(request), "key": request.POST.get("key", "")}
+    shown: dict[str, Any] = {"context": _pairs(request), "key": chosen_key(request, "key")}
     if request.method == "POST" and too_large(request):
         shown["problem"] = {"Message": _("The file is larger than 100 MB. Take a smaller one.")}
         return _show(request, shown)
@@ -81,7 +81,7 @@ def _show(request: ConsoleRequest, shown: dict[str, Any]) -> HttpResponse:
 
 def _choices(request: ConsoleRequest) -> list[tuple[str, str]]:
     text = key_search(request).text
-    chosen = [request.POST.get("key", "")]
+    chosen = [chosen_key(request, "key")]
     return inventory.keys_for_picker(request, "ENCRYPT_DECRYPT", symmetric_only=True, text=text, chosen=chosen)
 
 

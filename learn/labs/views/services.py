@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from console.addresses import key_search, searches_keys
+from console.addresses import chosen_key, key_search, searches_keys
 from console.aws_calls import attempt, optional
 from console.request import ConsoleRequest
 from keys import service
@@ -72,7 +72,7 @@ def _keys(request: ConsoleRequest) -> tuple[list[tuple[str, str]], str]:
     """The customer managed keys that a service takes: symmetric ones."""
     try:
         text = key_search(request).text
-        chosen = [request.POST.get(f"key-{slug}", "") for slug in SERVICES]
+        chosen = [chosen_key(request, f"key-{slug}") for slug in SERVICES]
         found = inventory.keys_for_picker(request, "ENCRYPT_DECRYPT", symmetric_only=True, text=text, chosen=chosen)
     except ClientError as error:
         return [], service.sentence(error)
@@ -142,7 +142,7 @@ def _row(
     thing = integrated.of(request, row, kept.resource_id if kept else row.new_id())
     shown: dict[str, Any] = {"service": row, "keys": keys, "wrong": wrong.get(row.slug, "")}
     shown["statement"] = statement(row, thing)
-    shown["chosen"] = request.POST.get(f"key-{row.slug}", "")
+    shown["chosen"] = chosen_key(request, f"key-{row.slug}")
     shown["ticked"] = row.slug in request.POST.getlist("tick") if searches_keys(request) else kept or shown["wrong"]
     if kept is not None:
         described, problem = optional(lambda: service.client(request).describe_key(KeyId=kept.key_arn))

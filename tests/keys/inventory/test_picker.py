@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import uuid
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.utils import timezone
 from keys.inventory import inventory, key_rows
 from keys.inventory.models import InventoryKey
 from tests.conftest import TestAccount, sign_in_browser
+from tests.support import htmlforms
 from tests.support.answers import text
 from tests.support.policies import allow, document, person
 
@@ -101,6 +103,45 @@ def test_a_search_without_scripts_keeps_what_was_filled_in_and_does_nothing_else
         assert [row["service"].slug for row in answer.context["rows"] if row["ticked"]] == given["tick"]
         assert not answer.context["made"]
     assert "measured" not in answer.context
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_after_a_search_without_scripts_no_picker_stands_at_a_key_that_nobody_chose(
+    account: TestAccount, signed_in: Client, wanted: str, page: str
+) -> None:
+    """The form is sent as it stands, twice: the key that stood first is none that was chosen, and one that was chosen stays."""
+    second = account.create_key(Tags=[{"TagKey": "owner", "TagValue": "bank"}])
+    shown = text(signed_in.get(page))
+    for search, found in (("owner=finance", wanted), ("owner=bank", second), ("zz-pay", wanted)):
+        shown = text(signed_in.post(page, {**sent_by_search(page, shown, ""), "find": search, "narrow": "1"}))
+        stand = {each for each in pickers(page, shown) if each and not each.startswith("alias/aws/")}
+        assert stand == {found}, search
+    other = account.create_key()
+    chosen = sent_by_search(page, text(signed_in.get(page)), other)
+    assert other in pickers(page, text(signed_in.post(page, {**chosen, "find": "owner=bank", "narrow": "1"})))
+
+
+def selects(page: str, shown: str) -> list[htmlforms.Field]:
+    """Those of keys."""
+    return [
+        each
+        for form in htmlforms.forms(page, shown)
+        if any(field.name == "find" for field in form.fields)
+        for each in form.fields
+        if each.kind == "select" and re.search("key|KeyId", each.name)
+    ]
+
+
+def pickers(page: str, shown: str) -> list[str]:
+    """What each picker of keys stands at."""
+    return [each.value for each in selects(page, shown)]
+
+
+def sent_by_search(page: str, shown: str, choose: str) -> dict[str, Any]:
+    """What a browser sends of the form that has the search, with a key that is chosen in each picker."""
+    (form,) = [each for each in htmlforms.forms(page, shown) if any(field.name == "find" for field in each.fields)]
+    given = {each.name: each.value for each in form.fields if each.kind not in ("checkbox", "radio", "file")}
+    return {**given, **({each.name: choose for each in selects(page, shown)} if choose else {})}
 
 
 def test_a_key_that_is_named_is_offered_whatever_the_search_finds(
