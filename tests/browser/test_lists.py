@@ -114,7 +114,6 @@ def test_what_is_asked_for_is_accessible_and_fits_a_phone(visit: Callable[..., P
     page = visit(viewport=PHONE)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
     for address in ADDRESSES:
         page.goto(address)
         nothing_wrong(page, address, colours=LONG)  # those of the same page asked nothing: test_pages.py
