@@ -147,6 +147,8 @@ class Listing:
     @cached_property
     def columns(self) -> list[Column]:
         chosen = set(self.query.getlist("cols"))
+        if chosen & BY_FIELD.keys() and not chosen & {"alias", "key_id"}:
+            chosen.add("key_id")  # a row leads to its key
         return [column for column in COLUMNS if column.field in chosen] or [c for c in COLUMNS if c.shown]
 
     @cached_property

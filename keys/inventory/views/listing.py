@@ -19,7 +19,7 @@ from keys import viewer
 from keys.common import problem_page
 from keys.inventory import inventory, ticks
 from keys.inventory.bulk import BULK_ACTIONS
-from keys.inventory.columns import COLUMNS, FACETS
+from keys.inventory.columns import BY_FIELD, COLUMNS, FACETS
 from keys.inventory.lists import DUE, SIZES, Listing, synced_listing
 from keys.inventory.views import past
 from keys.models import SavedView
@@ -62,6 +62,7 @@ def _list(request: ConsoleRequest, manager: str) -> HttpResponse:
             "first": first + 1 if rows else 0,
             "last": first + len(rows),
             "columns": [(column, past.direction(listing.sort, column.field)) for column in listing.columns],
+            "lone_alias": BY_FIELD["key_id"] not in listing.columns,
             "all_columns": [(column, column in listing.columns) for column in COLUMNS],
             "facets": listing.facets(),
             "managers": [

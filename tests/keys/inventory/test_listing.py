@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from datetime import timedelta
 from importlib import import_module
@@ -27,6 +28,7 @@ from keys.inventory.models import InventoryCount, InventoryKey, SyncState
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support import threads
 from tests.support.answers import body, text
+from tests.support.policies import allow, document
 from tests.support.principals import second_person
 
 
@@ -569,3 +571,19 @@ def test_an_own_change_is_found_among_many_of_others(
     assert [row.key_id for row in rows(signed_in, "/keys/")] == [key_id]
     assert SyncState.objects.get(**place).change >= before + 120  # so many are not looked through again
     assert not any("keys_syncstate" in each for each in writes_of(signed_in, "/keys/"))
+
+
+@pytest.mark.parametrize("columns", ["cols=alias", "cols=alias&cols=state", "cols=state&cols=tags", "cols=tags", ""])
+def test_each_row_leads_to_its_key_whatever_columns_are_shown(
+    account: TestAccount, signed_in: Client, sample_keys: dict[str, str], columns: str
+) -> None:
+    """Of a key without an alias, or of one whose aliases the reader may not list, the key ID does."""
+    account.create_key()
+    ann = account.create_user("ann", document(allow(["kms:ListKeys", "kms:DescribeKey"])))
+    account.client("iam").create_login_profile(UserName="ann", Password="long enough")
+    ann.password = "long enough"
+    for browser in (signed_in, sign_in_browser(ann)):
+        page = browser.get(f"/keys/?{columns}")
+        body_of_table = text(page).partition("<tbody>")[2].partition("</tbody>")[0]
+        for row in body_of_table.split("</tr>")[:-1]:
+            assert re.search(r'<a [^>]*href="/keys/[0-9a-z-]{36}/"', row), row
