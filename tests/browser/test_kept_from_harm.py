@@ -43,6 +43,10 @@ def test_the_deletion_of_many_shows_users_and_asks_as_that_of_one_does(visit: Ca
     table = page.locator(".table-wrap")
     assert table.evaluate("each => each.scrollWidth - each.clientWidth") == 0, "what one reads first is cut"
     page.set_viewport_size({"width": 390, "height": 844})
+    assert table.evaluate("each => each.scrollWidth - each.clientWidth") == 0, "on a phone too"
+    for label in ("Status", "Aliases", "Last used", "Used by", "Expected result"):
+        cell = row.locator(f"td[data-label='{label}']")
+        assert cell.evaluate("each => getComputedStyle(each, '::before').content") == f'"{label}"'
     refused = table.locator(".pinned .field-error")
     assert refused.evaluate("each => each.scrollWidth - each.parentElement.clientWidth") <= 0
     page.set_viewport_size({"width": 1280, "height": 800})
