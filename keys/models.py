@@ -93,6 +93,9 @@ class Connection(models.Model):
         default=list, help_text="operations that the endpoint was found not to have"
     )
     facts = models.JSONField(default=dict, help_text="what the last test of the connection found")
+    unsealed: dict[str, str] | None = (
+        None  # the secret of one that is tested before the key is there to seal it: never stored
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "name"], name="connection_name")]

@@ -152,7 +152,7 @@ def remote_client(
     if len(_unsupported) >= _MOST_UNSUPPORTED:
         _unsupported.clear()
     _unsupported[backend.slug] = frozenset(connection.unsupported_operations)
-    opened = secret() if connection.sealed else {}
+    opened = connection.unsealed or (secret() if connection.sealed else {})
     identity = hashlib.sha256(
         json.dumps([opened, connection.profile, connection.role_arn], sort_keys=True).encode()
     ).hexdigest()

@@ -181,8 +181,9 @@ def failure(request: ConsoleRequest, error: Exception) -> Finding:
 def prepared(
     request: ConsoleRequest, data: dict[str, Any], kept: KeptSecret | None, connection: Connection | None = None
 ) -> Connection:
-    """A connection as the form says it, new or changed, and not saved; its secret is sealed by KMS as the signed-in principal. A secret
-    that is kept is opened first, so who may not use it does not take it to another address. Raises ClientError if that is refused."""
+    """A connection as the form says it, new or changed, and not saved; its secret is sealed by KMS as the signed-in principal, or by
+    `seal` later where the key for that is not there yet. A secret that is kept is opened first, so who may not use it does not take it to
+    another address. Raises ClientError if that is refused."""
     keys, kms = data["method"] == "keys", service.embedded(request)
     secret = {}
     if keys and not data["secret"] and kept is not None:
@@ -200,9 +201,20 @@ def prepared(
     made.profile = data["profile"] if data["method"] == "profile" else ""
     made.access_key_id = data["access_key_id"] if keys else ""
     made.sealed, made.sealed_in, made.sealing_key = b"", "", ""
-    if keys:
-        backends.seal(kms, made, secret, _sealing_key(kms, data["sealing_key"]))
+    if keys and (key_id := _sealing_key(kms, data["sealing_key"])):
+        backends.seal(kms, made, secret, key_id)
+    elif keys:
+        made.unsealed = secret
     return made
+
+
+def seal(request: ConsoleRequest, made: Connection) -> None:
+    """What is not sealed yet, under a key that is made for it: only for a connection that is saved. Raises ClientError."""
+    if made.unsealed is None:
+        return
+    kms = service.embedded(request)
+    backends.seal(kms, made, made.unsealed, _new_sealing_key(kms))
+    made.unsealed = None
 
 
 def initial(connection: Connection) -> dict[str, Any]:
@@ -213,6 +225,7 @@ def initial(connection: Connection) -> dict[str, Any]:
 
 
 def _sealing_key(kms: Any, chosen: str) -> str:
+    """Empty where it is to be made."""
     if chosen and chosen != NEW_KEY:
         return chosen
     try:
@@ -220,6 +233,10 @@ def _sealing_key(kms: Any, chosen: str) -> str:
     except ClientError as error:
         if error.response["Error"]["Code"] != "NotFoundException":
             raise
+    return ""
+
+
+def _new_sealing_key(kms: Any) -> str:
     made = kms.create_key(Description="Encrypts the credentials of kmsconsole's connections to other endpoints")
     key_id = str(made["KeyMetadata"]["KeyId"])
     kms.create_alias(AliasName=SEALING_ALIAS, TargetKeyId=key_id)

@@ -1,6 +1,7 @@
 """A connection's secret that is there already and is not entered again: a connection is edited, or its first test failed.
 
-It is what KMS Encrypt made of it, never the secret itself. A form may carry it: who may not decrypt it can do nothing with it.
+It is what KMS Encrypt made of it, never the secret itself. A form may carry it: who may not decrypt it can do nothing with it. Before the
+account has a key for it, it is sealed by this installation, for the principal who entered it alone.
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+from django.utils.translation import gettext as _
+
 from console.request import ConsoleRequest
-from keys import service
+from engine.public import sealing
+from keys import service, viewer
 from keys.endpoints import backends
 from keys.models import Connection
+
+_PURPOSE = "endpoint form"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptSecret:
-    """`name`: that of the connection when it was sealed, which is part of the encryption context."""
+    """`name`: that of the connection when it was sealed, which is part of the encryption context. `sealed_in`: "" if KMS has not sealed it."""
 
     access_key_id: str
     name: str
@@ -39,8 +46,29 @@ class KeptSecret:
 
     def opened(self, request: ConsoleRequest) -> dict[str, str]:
         """The secret, by KMS Decrypt as the signed-in principal. Raises ClientError."""
+        if not self.sealed_in:
+            return self._opened_here(request)
         row = Connection(account_id=request.signed_in.account_id, name=self.name, sealed=self.sealed)
-        return backends.unseal(service.embedded(request, region=self.sealed_in or None), row)
+        return backends.unseal(service.embedded(request, region=self.sealed_in), row)
+
+    def _opened_here(self, request: ConsoleRequest) -> dict[str, str]:
+        try:
+            text = sealing.open_(request.signed_in.account_id, _PURPOSE, viewer.owner(request), self.sealed)
+        except ValueError as error:
+            message = _("Enter the secret again: another principal has entered what this form carries.")
+            raise ClientError(
+                {"Error": {"Code": "InvalidCiphertextException", "Message": message}}, "Decrypt"
+            ) from error
+        return dict(json.loads(text))
+
+
+def of_prepared(request: ConsoleRequest, row: Connection) -> KeptSecret | None:
+    """Of a connection that a form has given, and that may not be sealed yet."""
+    if row.unsealed is None:
+        return of_connection(row)
+    owner, text = viewer.owner(request), json.dumps(row.unsealed)
+    sealed = sealing.seal(request.signed_in.account_id, _PURPOSE, owner, text)
+    return KeptSecret(row.access_key_id, row.name, sealed, "", "")
 
 
 def of_connection(row: Connection | None) -> KeptSecret | None:

@@ -80,11 +80,11 @@ def _form(request: ConsoleRequest, connection: Connection | None) -> HttpRespons
     if request.method == "POST" and form.is_valid():
         made = _prepared(request, form, connection)
         if made is not None:
-            kept = kept_secret.of_connection(made)
+            kept = kept_secret.of_prepared(request, made)
             form.keep(kept)
             findings = connections.test(request, made)
             good = all(finding.good for finding in findings)
-            if good or "anyway" in request.POST:
+            if (good or "anyway" in request.POST) and _sealed(request, form, made):
                 made.save()
                 if before and before != made.url:
                     inventory.drop(f"c{made.pk}")  # the keys of the address before
@@ -93,7 +93,8 @@ def _form(request: ConsoleRequest, connection: Connection | None) -> HttpRespons
                 else:
                     messages.warning(request, _("%(name)s is saved, although its test failed.") % {"name": made.name})
                 return redirect("endpoint", made.pk)
-            _beside_its_field(form, findings[-1])
+            if not good:
+                _beside_its_field(form, findings[-1])
     return render(
         request,
         "keys/endpoints/form.html",
@@ -102,6 +103,7 @@ def _form(request: ConsoleRequest, connection: Connection | None) -> HttpRespons
             "pk": connection.pk if connection is not None else None,
             "name": name,
             "findings": findings,
+            "failed": not all(finding.good for finding in findings),
             "kept": kept.carried() if kept is not None and request.method == "POST" else "",
         },
         status=422 if form.errors or findings else 200,
@@ -139,6 +141,15 @@ def _prepared(
     except ClientError as error:
         form.add_error("secret" if error.operation_name == "Decrypt" else "sealing_key", service.sentence(error))
         return None
+
+
+def _sealed(request: ConsoleRequest, form: connections.ConnectionForm, made: Connection) -> bool:
+    try:
+        connections.seal(request, made)
+    except ClientError as error:
+        form.add_error("sealing_key", service.sentence(error))
+        return False
+    return True
 
 
 @_listed

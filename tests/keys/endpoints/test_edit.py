@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +17,7 @@ from tests.support.answering import Answers
 from tests.support.answers import text
 from tests.support.connections import connect, form, kinds
 from tests.support.policies import allow, document, person
+from tests.support.principals import second_person
 from tests.support.server import free_port
 
 NEW = "/settings/endpoints/new/"
@@ -43,6 +46,7 @@ def test_a_failed_test_saves_nothing_and_says_why(account: TestAccount, signed_i
     assert "Save anyway" in page
     assert SECRET not in page
     assert not Connection.objects.filter(account_id=account.account_id).exists()
+    assert account.client().list_keys()["Keys"] == []
 
 
 def test_what_failed_stands_beside_its_field_and_the_secret_is_said_to_stay(signed_in: Client) -> None:
@@ -58,7 +62,7 @@ def test_it_is_saved_anyway_without_entering_the_secret_again(account: TestAccou
     answer = signed_in.post(NEW, form(url, secret="", kept=carried(failed), anyway="1"), follow=True)
     assert "is saved, although its test failed." in text(answer)
     assert "A new key" in text(failed)
-    assert "A new key" not in text(signed_in.get(NEW))  # the failed one made it
+    assert "A new key" not in text(signed_in.get(NEW))  # it was made to save this one
     connection = Connection.objects.get(account_id=account.account_id)
     assert secret_of(account, connection) == SECRET
     assert not connection.facts["good"]
@@ -130,3 +134,37 @@ def test_who_may_not_manage_connections_changes_none(account: TestAccount, signe
     assert re.search(r'aria-disabled="true"[^>]*>\s*Edit\s*<', page)
     assert "is not authorized to perform: kmsconsole:ManageConnections on resource: *" in page
     assert reader.post(f"/settings/endpoints/{connection.pk}/edit/", form(nowhere())).status_code == 403
+
+
+def test_a_failed_test_leaves_nothing_behind(account: TestAccount, signed_in: Client) -> None:
+    """Whatever the form says: no key, alias or connection, and nothing in the record but the permission that was asked for."""
+    for changes in ({}, {"role_arn": f"arn:aws:iam::{account.account_id}:role/none"}, {"sealing_key": "new"}):
+        failed = signed_in.post(NEW, form(nowhere(), **changes))
+        assert failed.status_code == 422
+        assert SECRET not in failed.content.decode()
+        signed_in.post(NEW, form(nowhere(), secret="", kept=carried(failed)))
+    events = account.client("cloudtrail").lookup_events(
+        LookupAttributes=[{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
+    )["Events"]
+    assert {each["EventName"] for each in events} <= {"ConsoleLogin", "CreateUser", "ManageConnections"}
+
+
+def test_a_secret_that_no_key_seals_yet_is_for_who_entered_it(account: TestAccount, signed_in: Client) -> None:
+    url, kept = nowhere(), carried(signed_in.post(NEW, form(nowhere())))
+    answer = second_person(account).post(NEW, form(url, secret="", kept=kept, anyway="1"))
+    assert "Enter the secret again" in text(answer)
+    assert not Connection.objects.filter(account_id=account.account_id).exists()
+    forged = base64.b64encode(json.dumps(["AKIAMOTO", "moto", "bm8=", "", ""]).encode()).decode()
+    assert signed_in.post(NEW, form(url, secret="", kept=forged, anyway="1")).status_code == 422
+
+
+def test_a_refused_sealing_key_is_said_beside_its_field(
+    account: TestAccount, signed_in: Client, answering: Callable[..., Answers]
+) -> None:
+    deny = {"Effect": "Deny", "Action": "kms:CreateKey", "Resource": "*"}
+    account.client("iam").put_user_policy(UserName="admin", PolicyName="no", PolicyDocument=document(deny))
+    answer = signed_in.post(NEW, form(f"http://127.0.0.1:{answering().port}"))
+    assert answer.status_code == 422
+    assert "AccessDeniedException" in text(answer)
+    assert "The test failed" not in text(answer)
+    assert "secret that was entered stays" in text(answer)
