@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.forms import KINDS
 from console.request import ConsoleRequest
+from keys.inventory import inventory
 from keys.record import events as record
 from keys.record.events import Clause, Interval, Search
 
@@ -171,6 +172,21 @@ def _words(facet: str, value: str) -> Any:
     if facet == "kind":
         return KINDS.get(value, value)
     return value.rpartition("/")[2] if facet == "key" else value
+
+
+def with_aliases(request: ConsoleRequest, found: Found, *, sync_first: bool = True) -> None:
+    """The aliases that the keys of these events have now, beside their IDs, as far as the reader may know them."""
+    by_key = [facet for facet in found.facets if facet.name == "key"]
+    ids = {each for event in found.events for each in event["keys"]}
+    ids |= {str(value.words) for facet in by_key for value in facet.values}
+    names = inventory.aliases(request, ids, sync_first=sync_first)
+    for event in found.events:
+        event["named_keys"] = [(each, names.get(each, "")) for each in event["keys"]]
+    for facet in by_key:
+        facet.values[:] = [
+            replace(value, words=f"{names[value.words]} · {value.words}") if value.words in names else value
+            for value in facet.values
+        ]
 
 
 def newer(request: ConsoleRequest, wanted: Wanted, since: int) -> Found | None:

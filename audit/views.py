@@ -51,6 +51,8 @@ def events(request: ConsoleRequest) -> HttpResponse:
                 found = search.find(request, wanted, moment, request.GET.get("after", ""), most)
         except ClientError as error:
             return problem_page(request, _("Audit"), error)
+        if not asked:  # what a key is called now is not what it was called then
+            search.with_aliases(request, found)
     return render(
         request,
         "audit/events.html",
@@ -118,6 +120,8 @@ def newer(request: ConsoleRequest) -> HttpResponse:
         return problem_page(request, _("Audit"), error)
     if found is None:
         return HttpResponse(status=204)
+    # Read as they are: what a page asks for itself would be newer events, without an end.
+    search.with_aliases(request, found, sync_first=False)
     return render(request, "audit/newer.html", {"events": found.events, "found": found, "more": found.after})
 
 
@@ -239,6 +243,7 @@ def event(request: ConsoleRequest, event_id: Any) -> HttpResponse:
     if not answer["Events"]:
         raise Http404
     shown = search.of_event(answer["Events"][0])
+    search.with_aliases(request, search.Found(events=[shown]))
     found = shown["record"]
     shows = {
         "event": shown,

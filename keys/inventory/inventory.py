@@ -8,7 +8,7 @@ Every function takes the request and applies that; no other module reads the tab
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from django.db.models.functions import Substr
 
 from console.request import ConsoleRequest, kept
 from engine.public import database
-from keys import leases, service
+from keys import leases, permissions, service
 from keys.inventory import key_rows, query, reads, sync, visibility
 from keys.inventory.models import InventoryCount, InventoryKey, ObservedChange, SyncState
 from keys.inventory.observed import ObservedRow as ObservedRow  # the past is told by it
@@ -63,6 +63,23 @@ def synced_keys(request: ConsoleRequest) -> VisibleKeys:
     Raises ClientError if it may not list keys."""
     sync_in_request(request)
     return _keys(request).readable(reads.DESCRIBE)
+
+
+def aliases(request: ConsoleRequest, key_ids: Iterable[str], *, sync_first: bool = True) -> dict[str, str]:
+    """Key ID → its first alias, of those of these keys that have one that the reader may know. None while the list is not read to its end:
+    an alias may be another key's by now."""
+    asked = set(key_ids)
+    if not asked or permissions.refusal(request, "kms:ListAliases"):
+        return {}
+    try:
+        if sync_first:
+            sync_in_request(request)
+    except ClientError:  # whoever may not list keys
+        return {}
+    if progress(request) is not None:
+        return {}
+    rows = InventoryKey.objects.filter(**place(request), key_id__in=asked).exclude(alias="")
+    return dict(rows.values_list("key_id", "alias"))
 
 
 def undescribable_keys(request: ConsoleRequest) -> VisibleKeys:

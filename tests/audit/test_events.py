@@ -228,3 +228,32 @@ def test_events_have_what_the_ocsf_schema_requires() -> None:
                 assert set(rules["required"]) <= set(found), place
                 assert set(found) <= set(rules["attributes"]), place
                 assert not rules.get("at_least_one") or set(found) & set(rules["at_least_one"]), place
+
+
+def test_an_event_names_its_key_by_the_alias_where_the_reader_may_list_aliases(
+    account: TestAccount, signed_in: Client
+) -> None:
+    kms, key, bare = account.client(), account.create_key(), account.create_key()
+    kms.create_alias(AliasName="alias/payments", TargetKeyId=key)
+    for each in (key, bare):
+        kms.encrypt(KeyId=each, Plaintext=b"x")
+    looked = {"operation": "Encrypt"}
+    (of_bare, of_key) = signed_in.get("/audit/", looked).context["events"]
+    assert of_key["named_keys"] == [(key, "payments")]
+    assert of_bare["named_keys"] == [(bare, "")]
+    assert re.search(rf'href="/keys/{key}/">payments</a><span', text(signed_in.get("/audit/", looked)))
+    facet = next(each for each in signed_in.get("/audit/", looked).context["facets"] if each.name == "key")
+    assert f"payments · {key}" in [each.words for each in facet.values]
+    assert "payments ·</span><a" in text(signed_in.get(f"/audit/{of_key['id']}/"))
+    assert "payments" not in text(
+        signed_in.get("/audit/", {**looked, "as_of": clock.now(account.account_id).isoformat()})
+    )
+
+    no_aliases = document(
+        allow(["cloudtrail:LookupEvents", "kmsconsole:ReadRecord", "kms:ListKeys", "kms:DescribeKey"])
+    )
+    ann = sign_in_browser(person(account, "ann", no_aliases))
+    assert "payments" not in text(ann.get("/audit/", looked))
+    assert key in text(ann.get("/audit/", looked))
+    kms.update_alias(AliasName="alias/payments", TargetKeyId=bare)
+    assert dict(signed_in.get("/audit/", looked).context["events"][1]["named_keys"]) == {key: ""}
