@@ -11,7 +11,7 @@ import smtplib
 import socket
 import ssl
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from django.utils import timezone, translation
 
 from audit.alerts.kinds import KINDS
 from audit.alerts.models import Alert, AlertRule, Delivery
+from console import moments
 from engine.public import outbound, sealing, webhook_signature
 
 logger = logging.getLogger(__name__)
@@ -75,8 +76,11 @@ def _attempt(row: Delivery) -> None:
 
 
 def sentence(alert: Alert) -> str:
-    words = str(KINDS[alert.rule.kind].sentence)
-    return f"{words % alert.details}"
+    """What was found, in words; a moment in the reader's zone, with its name."""
+    given = dict(alert.details)
+    if given.get("date"):
+        given["date"] = moments.in_full(datetime.fromisoformat(given["date"]))
+    return str(KINDS[alert.rule.kind].sentence) % given
 
 
 def message(alert: Alert) -> dict[str, Any]:

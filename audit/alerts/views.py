@@ -23,6 +23,7 @@ from console.request import ConsoleRequest
 from engine.public import webhook_signature
 from keys import service
 from keys.common import problem_page, requires
+from keys.inventory import inventory
 from keys.record.events import READ_RECORD
 
 LIST, MANAGE = "kmsconsole:ListAlerts", "kmsconsole:ManageAlerts"
@@ -40,16 +41,28 @@ def index(request: ConsoleRequest) -> HttpResponse:
     if request.GET.get("show") != "all":
         alerts = alerts.filter(acknowledged=None)
     page = Paginator(alerts, _PAGE).get_page(request.GET.get("page"))
-    waiting = Delivery.objects.filter(alert__in=[each.pk for each in page], delivered=None).order_by("pk")
-    problems: dict[int, list[Delivery]] = {}
-    for each in waiting:
-        problems.setdefault(each.alert_id, []).append(each)
+    deliveries = Delivery.objects.filter(alert__in=[each.pk for each in page]).order_by("pk")
+    here = f"arn:aws:kms:{request.signed_in.region}:{account_id}:key/"
+    ids = {each.key: each.key.removeprefix(here) for each in page if each.key.startswith(here)}
+    names = inventory.aliases(request, ids.values()) if service.backend(request).embedded else {}
+    told: dict[int, list[Delivery]] = {}
+    for each in deliveries:
+        told.setdefault(each.alert_id, []).append(each)
     return render(
         request,
         "audit/alerts/index.html",
         {
             "page": page,
-            "rows": [(each, delivery.sentence(each), problems.get(each.pk, [])) for each in page],
+            "rows": [
+                (
+                    each,
+                    delivery.sentence(each),
+                    ids.get(each.key, ""),
+                    names.get(ids.get(each.key, ""), ""),
+                    told.get(each.pk, []),
+                )
+                for each in page
+            ],
             "unread": unread,
             "show_all": request.GET.get("show") == "all",
             "rules": [(each, KINDS[each.kind]) for each in AlertRule.objects.filter(account_id=account_id)],
@@ -67,7 +80,7 @@ def _acknowledge(request: ConsoleRequest) -> HttpResponse:
             found = found.filter(pk__in=chosen)
         found.update(acknowledged=timezone.now(), acknowledged_by=request.signed_in.arn)
 
-    return _changed(request, acknowledge, {"purpose": "acknowledge"})
+    return _changed(request, acknowledge, {"purpose": "acknowledge"}, _("The alerts are acknowledged."))
 
 
 @never_cache
@@ -134,15 +147,18 @@ def delete(request: ConsoleRequest, pk: int) -> HttpResponse:
     if found is None:
         raise Http404
     if request.method == "POST":
-        return _changed(request, lambda: found.delete(), {"purpose": "delete", "rule": found.name})
+        deleted = _("The rule %(name)s is deleted.") % {"name": found.name}
+        return _changed(request, lambda: found.delete(), {"purpose": "delete", "rule": found.name}, deleted)
     context = {"rule": found, "alerts": found.alerts.count()}
     return render(request, "audit/alerts/delete.html", context)
 
 
-def _changed(request: ConsoleRequest, change: Callable[[], object], parameters: dict[str, Any]) -> HttpResponse:
+def _changed(
+    request: ConsoleRequest, change: Callable[[], object], parameters: dict[str, Any], done: str = ""
+) -> HttpResponse:
     try:
         service.console_action(request, MANAGE, change, parameters=parameters)
     except ClientError as error:
         return problem_page(request, _("Alerts"), error)
-    messages.success(request, _("Saved."))
+    messages.success(request, done or _("Saved."))
     return redirect("audit-alerts")

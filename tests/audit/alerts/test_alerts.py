@@ -71,6 +71,18 @@ def test_a_scheduled_deletion_is_found_once(account: TestAccount, signed_in: Cli
     assert "ScheduleKeyDeletion" in signed_in.get(event[1]).content.decode()
 
 
+def test_an_alert_names_its_key_and_its_moment_as_all_pages_do(account: TestAccount, signed_in: Client) -> None:
+    kms, key = account.client(), account.create_key()
+    kms.create_alias(AliasName="alias/payments", TargetKeyId=key)
+    make(signed_in, "deletion")
+    date = kms.schedule_key_deletion(KeyId=key)["DeletionDate"]
+    (said,) = found(account)
+    assert said == f"The deletion of the key is scheduled for {date:%Y-%m-%d %H:%M:%S} UTC."
+    page = signed_in.get("/audit/alerts/").content.decode()
+    assert f'href="/keys/{key}/">payments</a>' in page
+    assert said in page
+
+
 def test_a_policy_that_allows_more_is_found_with_its_statements(account: TestAccount, signed_in: Client) -> None:
     kms, key = account.client(), account.create_key()
     make(signed_in, "policy")
@@ -283,6 +295,7 @@ def test_a_webhook_gets_signed_messages_until_it_takes_them(
     Delivery.objects.filter(delivered=None).update(due=timezone.now() - timedelta(seconds=1))
     delivery.deliver_due()
     assert not delivery.deliver_due()
+    assert re.search(r"✓ Sent</span>\s*webhook", signed_in.get("/audit/alerts/").content.decode())
     (headers, body), *others = collector.requests
     assert not others
     assert is_signed(secret[0], headers, body)
