@@ -227,7 +227,7 @@ def _in_process(
     asks_first: bool = False,
 ) -> Any:
     access_key_id, secret, token = credentials
-    made = backends.session().client(
+    made = backends.new_client(
         service,
         region_name=region,
         aws_access_key_id=access_key_id,

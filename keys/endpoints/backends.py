@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import boto3
@@ -38,6 +38,7 @@ _CHOICES = "backends"  # what a request keeps them under
 _CLIENTS_KEPT = 128
 _MOST_UNSUPPORTED = 1_000
 _lock = threading.Lock()
+_session_lock = threading.Lock()  # a session may be used by one thread at a time, a client by many
 _clients: dict[tuple[str, ...], Any] = {}
 _unsupported: dict[
     str, frozenset[str]
@@ -115,6 +116,12 @@ def session() -> boto3.session.Session:
     return boto3.session.Session(botocore_session=core)
 
 
+def new_client(service: str, **arguments: Any) -> Any:
+    """boto3's `client`, of the one session: another would read the service models anew, a tenth of a second for each client."""
+    with _session_lock:
+        return session().client(service, **arguments)
+
+
 def _moment(value: Any) -> datetime:
     """A timestamp of an answer. The usual form is read without botocore's guessing, which takes a tenth of a millisecond for each."""
     if isinstance(value, str) and value.endswith("Z"):
@@ -147,7 +154,7 @@ def remote_client(
     if connection is None:
         key: tuple[str, ...] = ("server", backend.url, service, region)
         return _client(
-            (*key, used_for), lambda: _holding(key, used_for, _make(session(), backend, service, region, config))
+            (*key, used_for), lambda: _holding(key, used_for, _make(new_client, backend, service, region, config))
         )
     if len(_unsupported) >= _MOST_UNSUPPORTED:
         _unsupported.clear()
@@ -159,14 +166,14 @@ def remote_client(
     key = (backend.slug, connection.method, backend.url, service, region, identity, str(config is REMOTE))
     if connection.role_arn:
         role = _role(key, backend, connection, opened, region)
-        made = boto3.session.Session(**_session_arguments(role))
+        made = partial(new_client, **_credentials(role))
         return _client(
             (*key, role["access_key_id"], used_for),
             lambda: _refusing_unsupported(
                 backend, _holding(key, used_for, _make(made, backend, service, region, config))
             ),
         )
-    own = own_session(connection, opened)
+    own = _with_own_credentials(connection, opened)
     return _client(
         (*key, used_for),
         lambda: _refusing_unsupported(backend, _holding(key, used_for, _make(own, backend, service, region, config))),
@@ -190,19 +197,20 @@ def _refusing_unsupported(backend: Backend, client: Any) -> Any:
     return client
 
 
-def own_session(connection: Connection, opened: dict[str, str]) -> boto3.session.Session:
-    """Where the connection's own credentials come from, before any role. Raises botocore's ProfileNotFound.
+def _with_own_credentials(connection: Connection, opened: dict[str, str]) -> Callable[..., Any]:
+    """Makes clients with the connection's own credentials, before any role. Raises botocore's ProfileNotFound.
 
     With access keys of its own nothing else is looked for: not the environment, and no metadata service.
     """
     if connection.method == "keys" and not opened:
         raise NoCredentialsError
     if connection.method == "profile" or (connection.profile and not opened):
-        return boto3.session.Session(profile_name=connection.profile)
-    return boto3.session.Session(**_session_arguments(opened)) if opened else session()
+        client: Callable[..., Any] = boto3.session.Session(profile_name=connection.profile).client
+        return client
+    return partial(new_client, **_credentials(opened)) if opened else new_client
 
 
-def _session_arguments(found: dict[str, str]) -> dict[str, Any]:
+def _credentials(found: dict[str, str]) -> dict[str, Any]:
     return {
         "aws_access_key_id": found["access_key_id"],
         "aws_secret_access_key": found["secret_access_key"],
@@ -217,7 +225,7 @@ def _role(
     found = _roles.get(key)
     if found is not None and found[1] > datetime.now(UTC):
         return found[0]
-    sts = _make(own_session(connection, opened), backend, "sts", region)
+    sts = _make(_with_own_credentials(connection, opened), backend, "sts", region)
     given = sts.assume_role(RoleArn=connection.role_arn, RoleSessionName="kmsconsole")["Credentials"]
     role = {
         "access_key_id": given["AccessKeyId"],
@@ -230,12 +238,12 @@ def _role(
     return role
 
 
-def _make(made: boto3.session.Session, backend: Backend, service: str, region: str, config: Config = REMOTE) -> Any:
-    """Every client of another endpoint is made here, and goes to allowed addresses alone.
+def _make(new: Callable[..., Any], backend: Backend, service: str, region: str, config: Config = REMOTE) -> Any:
+    """Every client of another endpoint is made here, and goes to allowed addresses alone. `new`: boto3's `client`, with some credentials.
 
     What KMSCONSOLE_BACKEND names may be private whatever KMSCONSOLE_ENDPOINTS says: one hand has written both.
     """
-    client = made.client(service, region_name=region, endpoint_url=backend.url or None, config=config)
+    client = new(service, region_name=region, endpoint_url=backend.url or None, config=config)
     connection = backend.connection
     return outbound.keep_to_allowed(
         client,
@@ -254,7 +262,7 @@ def address(backend: Backend, region: str) -> str:
     """The URL that KMS is asked at."""
     if backend.url:
         return backend.url
-    unsigned = session().client("kms", region_name=region, config=Config(signature_version=UNSIGNED))
+    unsigned = new_client("kms", region_name=region, config=Config(signature_version=UNSIGNED))
     return str(unsigned.meta.endpoint_url)
 
 
