@@ -1,4 +1,5 @@
-"""`python -m bench.lists [number of keys]`: what the key list costs on the server with 100 and with 100,000 keys.
+"""`python -m bench.lists [number of keys]`: what the key list costs on the server with 100 and with 100,000 keys,
+and with these for readers who may read less than an administrator (bench/readers.py).
 
 Fills two accounts of a fresh data folder with engine keys and inventory rows, then asks for pages as a browser does, through the whole
 console (sign-in, signed calls, decisions, audit records). Prints medians in milliseconds, of the clock and of the processor, and writes
@@ -12,13 +13,13 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from bench import inprocess, results
+from bench import inprocess, readers, results
 
 ROOT = Path(__file__).resolve().parents[1]
 FEW, MANY = 100, 100_000
@@ -55,6 +56,20 @@ PAGES = {
     "palette": "/search/?q=key-00042",
     "overview": "/",
 }
+# Those of which a reader's permissions may make something else than an administrator's page.
+OF_READERS = (
+    *("first page", "filter: status", "filter: tag", "text: rare", "text: in every key", "text and facet"),
+    *(
+        "search: a status",
+        "search: a spec and a word",
+        "facet: all values",
+        "picker",
+        "palette",
+        "overview",
+        "due: unused",
+    ),
+    *("sort: alias", "sort: last used", "sort: tags", "page in the middle", "last page", "all columns", "all to print"),
+)
 
 
 def fill(account: Any, number: int, ids: Sequence[str] = ()) -> None:
@@ -156,23 +171,57 @@ def policy_of(account: Any) -> str:
     return text
 
 
-def run(number: int) -> dict[str, tuple[float, float]]:
+Figures = dict[str, tuple[float, float]]
+
+
+def run(number: int) -> tuple[Any, Figures]:
+    """The filled account, and the figures of its administrator."""
     from tests.conftest import new_account, sign_in_browser
 
     account = new_account()
     began = time.perf_counter()
     fill(account, number)
     print(f"{number:,} keys made in {time.perf_counter() - began:.0f} s", flush=True)
-    browser = sign_in_browser(account.administrator)
-    began = time.perf_counter()
-    get = inprocess.pages(browser)
-    get("/keys/")
-    print(f"first look of this administrator: {(time.perf_counter() - began) * 1000:.0f} ms", flush=True)
+    get = inprocess.pages(sign_in_browser(account.administrator))
+    shown, whole = readers.first_look(get)
+    print(f"first look of this administrator: {shown:.2f} s, whole after {whole:.2f} s", flush=True)
+    return account, measured(get, number, PAGES, "administrator")
+
+
+def measured(get: Any, number: int, pages: Iterable[str], who: str) -> Figures:
     figures = {}
-    for name, path in PAGES.items():
-        figures[name] = inprocess.measure(get, path.format(middle=max(1, number // 50)), REPEATS)
-        print(f"{number:>8,} {name:<24} {figures[name][0]:>7.0f} ms  {figures[name][1]:>7.0f} ms processor", flush=True)
+    for name in pages:
+        figures[name] = inprocess.measure(get, PAGES[name].format(middle=max(1, number // 50)), REPEATS)
+        clock, processor = figures[name]
+        print(f"{number:>8,} {who:<14} {name:<24} {clock:>7.0f} ms  {processor:>7.0f} ms processor", flush=True)
     return figures
+
+
+def run_readers(account: Any, number: int) -> list[str]:
+    """What the same pages cost for who may read less."""
+    firsts, figures = {}, {}
+    for name in readers.READERS:
+        get = inprocess.pages(readers.signed_in(account, name))
+        firsts[name] = readers.first_look(get)
+        print(
+            f"{number:>8,} {name:<14} first look {firsts[name][0]:.2f} s, whole after {firsts[name][1]:.2f} s",
+            flush=True,
+        )
+        figures[name] = measured(get, number, OF_READERS, name)
+    over = [f"{page} ({name})" for name, each in figures.items() for page in OF_READERS if each[page][1] > LIMIT]
+    return [
+        f"`python -m bench.lists` too: the same {number:,} keys for principals who may read less (bench/readers.py). Milliseconds of the processor.",
+        "First look: seconds of the clock until the first page is there, and until it is decided of every key what may be read of it.",
+        "",
+        f"| page | {' | '.join(firsts)} |",
+        f"|---|{'---:|' * len(firsts)}",
+        f"| first look, s | {' | '.join(f'{shown:.1f}; {whole:.1f}' for shown, whole in firsts.values())} |",
+        *(f"| {page} | {' | '.join(f'{each[page][1]:.0f}' for each in figures.values())} |" for page in OF_READERS),
+        "",
+        *(f"- {name}: {words}" for name, (words, _statements) in readers.READERS.items()),
+        "",
+        f"More than {LIMIT} ms of the processor: {', '.join(over) or 'none'}.",
+    ]
 
 
 def main() -> None:
@@ -182,7 +231,9 @@ def main() -> None:
         os.environ["TMPDIR"] = folder
         tempfile.tempdir = folder
         inprocess.prepare()
-        few, lots = run(FEW), run(many)
+        few = run(FEW)[1]
+        account, lots = run(many)
+        less = run_readers(account, many)
     lines = [
         "`python -m bench.lists`; medians of whole requests on the server, in milliseconds (in brackets: of the processor).",
         f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}: with other work beside it, compare the processor's.",
@@ -198,9 +249,9 @@ def main() -> None:
     ]
     slow = [name for name in PAGES if lots[name][1] > LIMIT]
     lines.append(f"More than {LIMIT} ms of the processor: {', '.join(slow) or 'none'}.")
-    print("\n".join(lines))
+    print("\n".join([*lines, "", *less]))
     if many == MANY:
-        results.keep([("The console's lists", lines)])
+        results.keep([("The console's lists", lines), ("The console's lists, for who may read less", less)])
 
 
 if __name__ == "__main__":

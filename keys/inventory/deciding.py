@@ -95,15 +95,10 @@ def _with_changes(who: engine.Viewer, place: dict[str, str]) -> StoredVisibility
 
 
 def _begun(who: engine.Viewer, place: dict[str, str], latest: int) -> StoredVisibility:
-    """Decided from the beginning: for all rows if it is the same for all, else for none yet, but what is usual is known."""
+    """Decided from the beginning: for all rows if it is the same for all, else for none yet."""
     keys = InventoryKey.objects.filter(**place)
     last = keys.aggregate(last=Max("pk"))["last"] or 0
-    denials = engine.Denials(who, reads.READS)
-    same = denials.of_all()
-    if same is None:
-        every = max(1, keys.count() // _SAMPLE)
-        sample = keys.alias(rest=Mod(F("pk"), every)).filter(rest=0).values_list("key_id", "pk")[: 2 * _SAMPLE]
-        usual = Counter(_masks(denials, dict(sample)).values()).most_common(1)
+    same = engine.Denials(who, reads.READS).of_all()
     with transaction.atomic():
         row, _made = StoredVisibility.objects.select_for_update().get_or_create(
             **place, viewer=who.name, defaults={"digest": ""}
@@ -114,12 +109,21 @@ def _begun(who: engine.Viewer, place: dict[str, str], latest: int) -> StoredVisi
         row.digest, row.change, row.masks = who.digest, latest, []
         row.lists_aliases = engine.is_allowed(who, "kms:ListAliases")
         if same is None:
-            row.usual_mask, row.denied_mask, row.last_row = usual[0][0] if usual else 0, 0, 0
+            row.usual_mask, row.denied_mask, row.last_row = 0, 0, 0
         else:
             row.usual_mask, row.last_row = reads.mask(same), last
             row.denied_mask = row.usual_mask if last else 0
         row.save()
     return row
+
+
+def _usual(denials: engine.Denials, place: dict[str, str]) -> int:
+    """What may not be read of most keys, by some of them from all over the list."""
+    keys = InventoryKey.objects.filter(**place)
+    every = max(1, keys.count() // _SAMPLE)
+    sample = keys.alias(rest=Mod(F("pk"), every)).filter(rest=0).values_list("key_id", "pk")[: 2 * _SAMPLE]
+    found = Counter(_masks(denials, dict(sample)).values()).most_common(1)
+    return found[0][0] if found else 0
 
 
 def _masks(denials: engine.Denials, numbers: dict[str, int]) -> dict[int, int]:
@@ -180,15 +184,17 @@ def _step(pk: int, digest: str, denials: engine.Denials, lease: leases.HeldLease
     row = StoredVisibility.objects.get(pk=pk)
     if row.digest != digest:
         return False
-    next_rows = undecided({"account_id": row.account_id, "region": row.region}, row.last_row).order_by("pk")
-    numbers = dict(next_rows.values_list("key_id", "pk")[:STEP])
+    place = {"account_id": row.account_id, "region": row.region}
+    numbers = dict(undecided(place, row.last_row).order_by("pk").values_list("key_id", "pk")[:STEP])
     if not numbers:
         return False
     decided = _masks(denials, numbers)
+    usual = row.usual_mask if row.last_row else _usual(denials, place)
     with leases.writing(lease):
         now = StoredVisibility.objects.select_for_update().get(pk=pk)
         if (now.digest, now.change, now.last_row) != (row.digest, row.change, row.last_row):
             return True  # what changed in between may be about these
+        now.usual_mask = usual
         _add(now, decided)
         masks = set(decided.values())
         now.masks = sorted({*now.masks, *masks} - {now.usual_mask})

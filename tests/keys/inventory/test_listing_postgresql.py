@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -39,3 +40,29 @@ def test_the_list_is_searched_sorted_and_followed(postgres: Any, tmp_path: Path)
         assert listed(browser.get("/keys/?state=Disabled")) == [made["walnut"]]
         assert listed(browser.get("/keys/?sort=-last_used"))[0] == made["hazel"]
         assert made["walnut"] in browser.get("/audit/keys/?state=Disabled")
+
+        # A reader who may not read the tags of all: decided by tags, left out by the same queries.
+        hidden = {"StringEquals": {"aws:ResourceTag/nut": ["hazel", "walnut"]}}
+        tags = {"Effect": "Deny", "Action": "kms:ListResourceTags", "Resource": "*", "Condition": hidden}
+        statements = [{"Effect": "Allow", "Action": "*", "Resource": "*"}, tags]
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam = server.client("iam")
+        iam.create_user(UserName="reader")
+        iam.put_user_policy(UserName="reader", PolicyName="test", PolicyDocument=document)
+        iam.create_login_profile(UserName="reader", Password="long enough")
+        browser = Browser(server.url)
+        browser.get("/principals/sign-in/")
+        browser.post(account="", user_name="reader", password="long enough", next="/keys/")
+        assert len(listed(browser.get("/keys/"))) == 3
+        assert listed(browser.get("/keys/?q=nut")) == [
+            made["almond"],
+            made["walnut"],
+        ]  # of the other only its tag has it
+        assert listed(browser.get("/keys/?q=enabled+nut")) == [made["almond"]]
+        assert listed(browser.get("/keys/?tag=nut")) == [made["almond"]]
+        assert listed(browser.get("/keys/?sort=-tags")) == [
+            made["almond"],
+            *sorted([made["hazel"], made["walnut"]], reverse=True),
+        ]
+        kms.tag_resource(KeyId=made["hazel"], Tags=[{"TagKey": "nut", "TagValue": "none"}])
+        assert set(listed(browser.get("/keys/?tag=nut"))) == {made["almond"], made["hazel"]}
