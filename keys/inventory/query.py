@@ -130,7 +130,7 @@ class VisibleKeys(QuerySet[InventoryKey]):
             return _within(words, "described")
         if not self.visibility.denied_mask & reads.TAGS:
             return Q()
-        return self.visibility.known(reads.TAGS) | _within(words, "named")
+        return _within(words, "named") | self.visibility.known(reads.TAGS)
 
     def _holding_anywhere(self, words: Sequence[str], *, indexed: bool) -> Self:
         """Whoever may read it."""
