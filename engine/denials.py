@@ -92,11 +92,14 @@ class _UnderPolicy:
     ) -> None:
         self._who, self._globals = who, globals_
         policy = stored_policy(text, name="default", kind="resource")
-        self._decisions = [
-            (action, SharedDecision(who.context, who.identity, who.boundary, action, policy)) for action in actions
-        ]
-        self.same_for_all = all(each.same_for_all for _action, each in self._decisions)
-        self._by_arn = any(each.names_keys for _action, each in self._decisions)
+        shared: dict[tuple[int, ...], SharedDecision] = {}
+        self._decisions: dict[str, SharedDecision] = {}
+        for action in actions:
+            made = SharedDecision(who.context, who.identity, who.boundary, action, policy)
+            self._decisions[action] = shared.setdefault(tuple(map(id, made.statements)), made)
+        self._different = list(shared.values())
+        self.same_for_all = all(each.same_for_all for each in self._different)
+        self._by_arn = any(each.names_keys for each in self._different)
         self._by_facts: dict[tuple[Any, ...], tuple[str, ...]] = {}
 
     def denied(self, key_id: str, facts: tuple[Any, ...], aliases: _Aliases) -> tuple[str, ...]:
@@ -114,7 +117,8 @@ class _UnderPolicy:
                 setattr(row, name, value)
             row.tags = json.loads(facts[-1])
             values.given |= conditions(self._who, row, ())
-        refused = tuple([action for action, each in self._decisions if not each.allowed(row.arn, values)])
+        allowed = {each: each.allowed(row.arn, values) for each in self._different}
+        refused = tuple([action for action, each in self._decisions.items() if not allowed[each]])
         if not values.told_aliases and len(self._by_facts) < _REMEMBERED:
             self._by_facts[facts] = refused
         return refused

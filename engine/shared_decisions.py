@@ -41,7 +41,8 @@ _Branches = dict[Any, Any]  # a value → the decision, or the name that is look
 
 
 class SharedDecision:
-    """Whether a principal is allowed one action by its policies and one key policy, for key after key; no grants."""
+    """Whether a principal is allowed one action by its policies and one key policy, for key after key; no grants. Of another action that the
+    same `statements` are about it is the same."""
 
     def __init__(
         self,
@@ -55,8 +56,8 @@ class SharedDecision:
         self._context, self._action = context, f"kms:{action}"
         session = context.principal.session
         taking_part = [key_policy, *identity, *([boundary] if boundary else []), *(session.policies if session else ())]
-        self._statements = [each for policy in taking_part for each in policy.about(self._action.lower())]
-        self._naming: list[Statement] = [each for each in self._statements if not each.any_resource]
+        self.statements = [each for policy in taking_part for each in policy.about(self._action.lower())]
+        self._naming: list[Statement] = [each for each in self.statements if not each.any_resource]
         self._by_variables = any(each.variables for each in self._naming)
         self._branches: _Branches = {}
         self._made = 0
@@ -69,7 +70,7 @@ class SharedDecision:
     @property
     def same_for_all(self) -> bool:
         """Whether nothing of a key but its policy takes part."""
-        return not self._naming and not any(each.conditions for each in self._statements)
+        return not self._naming and not any(each.conditions for each in self.statements)
 
     def allowed(self, arn: str, values: KeyValues) -> bool:
         if self._by_variables:

@@ -158,6 +158,25 @@ def test_keys_that_differ_in_nothing_that_is_asked_for_take_one_decision(
     assert numbers == [len(READS)] * 3
 
 
+def test_actions_that_the_same_statements_are_about_take_one_decision(
+    account: TestAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each key has something of its own that a policy asks for, a decision for each is left."""
+    named = [account.create_key() for _ in range(3)]
+    for number, key_id in enumerate(named):
+        account.client().create_alias(AliasName=f"alias/{number}", TargetKeyId=key_id)
+    by_alias = told("kms:ResourceAliases", "ForAnyValue:StringEquals", "alias/1")
+    deny = {"Effect": "Deny", "Action": ["kms:List*", "kms:GetKeyPolicy"], "Resource": "*", **by_alias}
+    statements = [{"Effect": "Allow", "Action": "*", "Resource": "*"}, deny]
+    user = account.create_user("by-alias", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    who = visibility.viewer(user.access_key_id, "", "us-east-1", "127.0.0.1", secure=False)
+    made = []
+    decide = shared_decisions.decide
+    monkeypatch.setattr(shared_decisions, "decide", lambda *asked: made.append(asked) or decide(*asked))
+    assert dict(denials.denied_actions(who, READS)) == {named[1]: READS[1:]}
+    assert len(made) == 1 + len(named)  # of describing, of which nothing is asked; of both others for each key
+
+
 def test_what_is_the_same_for_all_keys_is_decided_without_a_look_at_them(account: TestAccount) -> None:
     for _ in range(3):
         account.create_key()
