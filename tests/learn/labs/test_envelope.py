@@ -94,6 +94,27 @@ def test_the_page_forgets_the_data_key_and_kms_brings_it_back(account: TestAccou
     assert dict(again.context["carried"])["data_key"] == carried["data_key"][0]
 
 
+def test_each_step_says_of_the_data_key_what_is_so_now(account: TestAccount, signed_in: Client) -> None:
+    """Nothing of one before it is asked for, and not that it is in the page when it is forgotten."""
+    account.create_key()
+    here, gone = "It is in this page and nowhere else.", "It is on no page any more."
+    begun = text(signed_in.get("/lab/envelope/"))
+    assert here not in begun
+    assert gone not in begun
+    carried = generate(account, signed_in)
+    shown = text(
+        signed_in.post(
+            "/lab/envelope/",
+            {"step": "reveal", **{name: given for name, given in carried.items() if name != "data_key"}},
+        )
+    )
+    assert here in shown
+    assert gone not in shown
+    forgotten = text(signed_in.post("/lab/envelope/", {"step": "forget", **carried}))
+    assert gone in forgotten
+    assert here not in forgotten
+
+
 def test_a_file_over_the_limit_is_refused_and_what_was_there_is_kept(
     account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
