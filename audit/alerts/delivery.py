@@ -19,6 +19,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import Count, F, Min
 from django.utils import timezone, translation
+from django.utils.translation import gettext_noop
 
 from audit.alerts.kinds import KINDS
 from audit.alerts.models import Alert, AlertRule, Delivery
@@ -32,6 +33,9 @@ _SECONDS = 10.0
 _PAUSES = (5, 60, 300, 1800, 7200, 14_400, 28_800, 28_800)
 _AT_ONCE = 20
 _PURPOSE = "alert-webhook"
+# What went wrong, kept in English and shown in the reader's language.
+_NO_TLS = gettext_noop("no TLS connection: the certificate or the protocol was refused")
+_NO_ANSWER = gettext_noop("no connection, or no HTTP answer")
 
 
 class NotDelivered(Exception):
@@ -144,9 +148,9 @@ def _post(row: Delivery) -> None:
     except TimeoutError as reason:
         raise NotDelivered(f"no answer within {_SECONDS:g} s") from reason
     except ssl.SSLError as reason:
-        raise NotDelivered("no TLS connection: the certificate or the protocol was refused") from reason
+        raise NotDelivered(_NO_TLS) from reason
     except (OSError, http.client.HTTPException) as reason:
-        raise NotDelivered("no connection, or no HTTP answer") from reason
+        raise NotDelivered(_NO_ANSWER) from reason
     if not 200 <= status < 300:
         raise NotDelivered(f"the receiver answered {status}")
 
