@@ -136,11 +136,16 @@ def done_steps(row: ClassAccount, found: Followed, lesson: Lesson) -> set[int]:
 def board(of_class: AccountClass, rows: Sequence[ClassAccount], lesson: Lesson) -> list[Standing]:
     every = lessons.for_students()
     offsets = member_accounts.clock_offsets([row.account_id for row in rows])
-    return [_standing(row, follow(row), lesson, every, offsets.get(row.account_id, 0.0)) for row in rows]
+    # Nobody is at a step any longer than their account was open.
+    now = min(each for each in (timezone.now(), of_class.closed, of_class.ends) if each is not None)
+    return [
+        _standing(row, follow(row), lesson, every, now + timedelta(seconds=offsets.get(row.account_id, 0.0)))
+        for row in rows
+    ]
 
 
-def _standing(row: ClassAccount, found: Followed, lesson: Lesson, every: Sequence[Lesson], offset: float) -> Standing:
-    now = timezone.now() + timedelta(seconds=offset)
+def _standing(row: ClassAccount, found: Followed, lesson: Lesson, every: Sequence[Lesson], now: datetime) -> Standing:
+    """`now` is the time of the account."""
     begun = row.since
     if (there := found.last_done) is not None and there > begun:
         begun = there

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zipfile
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.test import Client
 
 from learn.class_accounts import standings
 from learn.lessons import lessons
-from learn.models import ClassAccount
+from learn.models import AccountClass, ClassAccount
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.support.class_accounts import Made, make, text
 
@@ -181,6 +182,21 @@ def test_results_are_a_csv_file_with_a_line_for_each_step(made: Made) -> None:
     done = [line for line in lines if line["done"] == "yes"]
     assert [(line["user"], line["lesson"], line["step"]) for line in done] == [("ada-lovelace", "first-key", "1")]
     assert len(lines) == 2 * sum(len(lesson.steps) for lesson in lessons.for_students())
+
+
+def test_nobody_is_at_a_step_longer_than_the_class_was_open(made: Made) -> None:
+    do(made.student("ada-lovelace"))
+    made.browser.post(f"{made.address}close/")
+    begun = ClassAccount.objects.get(user_name="ada-lovelace", of_class=made.row).since
+    AccountClass.objects.filter(pk=made.row.pk).update(closed=begun - timedelta(minutes=2))
+    ClassAccount.objects.filter(of_class=made.row).update(since=begun - timedelta(minutes=5))
+    (ada, grace) = made.browser.get(f"{made.address}?lesson=first-key").context["standings"]
+    assert grace.since == timedelta(minutes=3)
+    assert not grace.stuck
+    assert ada.since <= timedelta(minutes=3)
+    AccountClass.objects.filter(pk=made.row.pk).update(closed=None, ends=begun - timedelta(minutes=4))
+    (_ada, grace) = made.browser.get(f"{made.address}?lesson=first-key").context["standings"]
+    assert grace.since == timedelta(minutes=1)
 
 
 def test_the_archive_of_a_closed_class_has_results_and_each_accounts_events(made: Made) -> None:
