@@ -174,12 +174,12 @@ def _words(facet: str, value: str) -> Any:
     return value.rpartition("/")[2] if facet == "key" else value
 
 
-def with_aliases(request: ConsoleRequest, found: Found, *, sync_first: bool = True) -> None:
+def with_aliases(request: ConsoleRequest, found: Found) -> None:
     """The aliases that the keys of these events have now, beside their IDs, as far as the reader may know them."""
     by_key = [facet for facet in found.facets if facet.name == "key"]
     ids = {each for event in found.events for each in event["keys"]}
     ids |= {str(value.words) for facet in by_key for value in facet.values}
-    names = inventory.aliases(request, ids, sync_first=sync_first)
+    names = inventory.aliases(request, ids)
     for event in found.events:
         event["named_keys"] = [(each, names.get(each, "")) for each in event["keys"]]
     for facet in by_key:

@@ -120,8 +120,7 @@ def newer(request: ConsoleRequest) -> HttpResponse:
         return problem_page(request, _("Audit"), error)
     if found is None:
         return HttpResponse(status=204)
-    # Read as they are: what a page asks for itself would be newer events, without an end.
-    search.with_aliases(request, found, sync_first=False)
+    search.with_aliases(request, found)
     return render(request, "audit/newer.html", {"events": found.events, "found": found, "more": found.after})
 
 

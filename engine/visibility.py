@@ -1,7 +1,7 @@
 """What a principal may read of an account's keys, by the same decision that each call is decided with, for many keys at once.
 
 For a console's list of 100,000 keys: which of them this principal may not describe, and of which it may not read tags, rotation or
-policy. Nothing of a key leaves here but whether it may be read.
+policy. Nothing of a key leaves here but whether it may be read, its condition keys, and its alias for who may list aliases.
 """
 
 from __future__ import annotations
@@ -109,6 +109,15 @@ def key_conditions(who: Viewer, region: str, key_id: str) -> Mapping[str, Any]:
     """The condition keys that a key of the account has, its tags among them; none for one that is not here."""
     row = models.Key.objects.filter(account_id=who.context.account_id, region=region, key_id=key_id).first()
     return row_conditions(who, row) if row is not None else {}
+
+
+def first_aliases(who: Viewer, region: str, key_ids: Iterable[str]) -> dict[str, str]:
+    """Key ID → the first of its aliases, without "alias/", of those of these keys that have one; none for who may not list aliases."""
+    if not is_allowed(who, "kms:ListAliases"):
+        return {}
+    place = {"account_id": who.context.account_id, "region": region, "target_key_id__in": list(key_ids)}
+    found = models.Alias.objects.filter(**place).order_by("-name").values_list("target_key_id", "name")
+    return {str(key_id): name.removeprefix("alias/") for key_id, name in found}
 
 
 def row_conditions(who: Viewer, row: models.Key) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from engine.refusal import Resource, entity_arn, key_resources, refusal, resourc
 from engine.visibility import (
     Viewer,
     changed_keys,
+    first_aliases,
     is_allowed,
     key_conditions,
     latest_change,
@@ -23,6 +24,7 @@ __all__ = [
     "changed_keys",
     "denied_actions",
     "entity_arn",
+    "first_aliases",
     "is_allowed",
     "key_conditions",
     "key_resources",

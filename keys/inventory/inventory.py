@@ -20,7 +20,7 @@ from django.db.models.functions import Substr
 
 from console.request import ConsoleRequest, kept
 from engine.public import database
-from keys import leases, permissions, service
+from keys import leases, service
 from keys.inventory import key_rows, query, reads, sync, visibility
 from keys.inventory.models import InventoryCount, InventoryKey, ObservedChange, SyncState
 from keys.inventory.observed import ObservedRow as ObservedRow  # the past is told by it
@@ -65,17 +65,17 @@ def synced_keys(request: ConsoleRequest) -> VisibleKeys:
     return _keys(request).readable(reads.DESCRIBE)
 
 
-def aliases(request: ConsoleRequest, key_ids: Iterable[str], *, sync_first: bool = True) -> dict[str, str]:
-    """Key ID → its first alias, of those of these keys that have one that the reader may know. None while the list is not read to its end:
-    an alias may be another key's by now."""
+def aliases(request: ConsoleRequest, key_ids: Iterable[str]) -> dict[str, str]:
+    """Key ID → its first alias, of those of these keys that have one that the reader may know. The engine tells them as they are now, nothing
+    is called and recorded; another endpoint's are as they were last read, and none while that goes on: an alias may be another key's by now."""
     asked = set(key_ids)
-    if not asked or permissions.refusal(request, "kms:ListAliases"):
+    if not asked:
         return {}
-    try:
-        if sync_first:
-            sync_in_request(request)
-    except ClientError:  # whoever may not list keys
-        return {}
+    if service.backend(request).embedded:
+        try:
+            return service.visibility.first_aliases(service.viewer(request), request.signed_in.region, asked)
+        except ClientError:  # whoever is nobody any more
+            return {}
     if progress(request) is not None:
         return {}
     rows = InventoryKey.objects.filter(**place(request), key_id__in=asked).exclude(alias="")
