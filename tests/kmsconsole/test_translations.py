@@ -90,3 +90,20 @@ def test_every_translation_keeps_what_is_put_in_and_the_markup(language: str, in
         if Counter(PLACES.findall(words)) not in [Counter(PLACES.findall(form)) for form in english]
     }
     assert not changed
+
+
+# What speaks to somebody as "du": the pronoun, and imperatives at the beginning of a sentence.
+FAMILIAR = re.compile(
+    r"\b([Dd]u|[Dd]ich|[Dd]ir|[Dd]ein(e[mnrs]?)?)\b"
+    r"|(?:^|[.:!?] )(Bewahre|Drucke|Gib|Klicke|Lass|Lies|Melde|Nenne|Nimm|Öffne|Probiere|Schau|Setze|Sieh|Speichere|Trage|Versuch|Versuche|Wähle) "
+)
+
+
+def test_everybody_is_addressed_in_the_same_way(language: str) -> None:
+    """Pages of classes spoke to their readers as "du", all others as "Sie". Lessons, which pupils read, say "Sie" too."""
+    if language != "de":
+        return
+    said = [form for forms in catalog(folder(language) / "django.mo").values() for form in forms]
+    said += [line for file in ROOT.glob("learn/content/*/de.md") for line in file.read_text().splitlines()]
+    assert len(said) > 2_000
+    assert [each for each in said if FAMILIAR.search(each)] == []

@@ -20,7 +20,7 @@ from tests.support.server import ROOT
 
 # What only English sentences have. AWS's own words (errors, ARNs, code, policies) are in elements that are not looked at.
 ENGLISH = re.compile(r"\b(the|and|with|this|that|which|of|is|are|you|your|from|not|no|or|for|by|to)\b", re.IGNORECASE)
-AWS_SAYS = re.compile(r"\b\w+(Exception|AccessDenied): ")  # an error is shown as AWS words it
+AWS_SAYS = re.compile(r"\b\w*(Exception|AccessDenied|DeleteConflict): ")  # an error is shown as AWS words it
 KEY_OF_A_LOG = re.compile(r"kmsconsole/log/\S+")  # as verifiers have it: of random letters, which may stand as "+no+"
 LEFT_OUT = {"/styleguide/", "/keys/?q=no-such-key"}  # samples for who writes pages; a search in English
 UNREAD = {"code", "pre", "script", "style", "textarea", "option", "kbd"}
