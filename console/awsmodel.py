@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import cache
 
 from botocore.model import ServiceModel
-from botocore.session import get_session
+
+from engine.public import service_models
 
 
 @cache  # reading one takes tens of milliseconds
 def service_model(service: str) -> ServiceModel:
     """The model of "kms", "iam", "sts" or another service as botocore knows it."""
-    return get_session().get_service_model(service)
+    return service_models.service_model(service)
 
 
 @cache
 def regions(service: str) -> tuple[str, ...]:
     """The Regions of the public partition in which a service is offered, sorted."""
-    return tuple(sorted(get_session().get_available_regions(service)))
+    return tuple(sorted(service_models.session().get_available_regions(service)))

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from botocore import xform_name
-from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 from botocore.regions import EndpointResolver
 from botocore.serialize import create_serializer
@@ -22,6 +21,7 @@ from botocore.serialize import create_serializer
 from console import terraform
 from console.awsmodel import service_model
 from engine.public.memory import Remembered
+from engine.public.service_models import LOADER
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def _text(content: Any) -> str:
 def _find_address(service_and_region: tuple[str, str]) -> tuple[str, str]:
     """(Region of the signature, URL) of a service on real AWS."""
     service_name, region = service_and_region
-    resolver = EndpointResolver(Loader(include_default_search_paths=True).load_data("endpoints"))
+    resolver = EndpointResolver(LOADER.load_data("endpoints"))
     partition = resolver.get_partition_for_region(region)
     found = resolver.construct_endpoint(service_name, region, partition_name=partition)
     scope = found.get("credentialScope", {})

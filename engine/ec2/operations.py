@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from botocore.session import get_session
-
 from engine.context import CallContext
 from engine.iam import authorization_message
 from engine.iam.access_denied import access_denied_message
@@ -20,6 +18,7 @@ from engine.iam.patterns import glob
 from engine.kms.models import Key
 from engine.operation import Operation
 from engine.region_names import partition
+from engine.service_models import session
 from engine.wire.errors import AWSError
 
 # Enabled for every account. Source: AWS General Reference, "Regions and Zones"; the rest has to be enabled first.
@@ -83,7 +82,7 @@ def _regions(context: CallContext) -> list[dict[str, str]]:
 @cache
 def _published(name: str) -> frozenset[str]:
     """AWS's Regions of a partition."""
-    return frozenset(get_session().get_available_regions("ec2", partition_name=name))
+    return frozenset(session().get_available_regions("ec2", partition_name=name))
 
 
 OPERATIONS: dict[str, Operation] = {"DescribeRegions": Operation(describe_regions)}

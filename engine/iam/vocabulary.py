@@ -12,12 +12,11 @@ from collections.abc import Iterable
 from functools import cache
 from heapq import nsmallest
 
-from botocore.session import get_session
-
 from engine import console_actions, kms_operations
 from engine.iam import aws_data, condition_keys, patterns
 from engine.iam.conditions import OPERATORS
 from engine.remembered import Remembered
+from engine.service_models import LOADER, service_model
 
 SERVICES = ("kms", "iam", "sts", "cloudtrail")
 CONSOLE = console_actions.SERVICE  # what this console asks policies for besides: no calls of AWS's
@@ -38,7 +37,7 @@ def _list_actions(service: str) -> tuple[str, ...]:
         return tuple(sorted(console_actions.BY_ACTION))
     names = set(_published[service][0])
     if service in SERVICES:
-        operations = get_session().get_service_model(service).operation_names
+        operations = service_model(service).operation_names
         # ReEncrypt is two actions
         names |= {
             each for name in operations for each in (kms_operations.actions_of(name) if service == "kms" else (name,))
@@ -73,7 +72,7 @@ def _published_services() -> frozenset[str]:
 @cache
 def known_services() -> frozenset[str]:
     """Prefixes that are some AWS service's: those that AWS publishes, and whatever botocore has a model for."""
-    return _published_services().union((*SERVICES, CONSOLE, *get_session().get_available_services()))
+    return _published_services().union((*SERVICES, CONSOLE, *LOADER.list_available_services("service-2")))
 
 
 def matching(pattern: str) -> tuple[str, ...]:

@@ -6,13 +6,12 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-import boto3
-
 from engine.context import CallContext
 from engine.iam.condition_keys import of_request
 from engine.kms import access, key_quota, key_snapshots, keys, managed, material, models, policies, states, tags
 from engine.kms.key_snapshots import KmsKey
 from engine.region_names import partition
+from engine.service_models import session
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
@@ -23,7 +22,7 @@ CREATING = timedelta(seconds=1)
 @cache
 def partition_regions(partition: str) -> frozenset[str]:
     """The Regions of a partition that have KMS, from botocore's endpoint data."""
-    return frozenset(boto3.session.Session().get_available_regions("kms", partition_name=partition))
+    return frozenset(session().get_available_regions("kms", partition_name=partition))
 
 
 def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape
 
+from engine.service_models import description
 from engine.wire import ec2
 
 _NAME_CHARACTERS = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
@@ -131,10 +132,11 @@ class ErrorShape:
 @cache
 def _description(service_name: str) -> dict[str, Any]:
     service = SERVICES[service_name]
-    whole: dict[str, Any] = Loader().load_service_model(service.model or service_name, "service-2")
-    if service.only:
-        whole = ec2.as_query(whole, service.only)
-    return whole
+    if not service.only:
+        return description(service.model or service_name)
+    # Hundreds of operations, of which these are kept.
+    whole = Loader().load_service_model(service.model or service_name, "service-2")
+    return ec2.as_query(whole, service.only)
 
 
 @cache

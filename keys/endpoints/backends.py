@@ -20,11 +20,11 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError, InvalidRegionError, NoCredentialsError
-from botocore.session import get_session
 from botocore.utils import parse_timestamp
 from django.conf import settings
 
 from console.request import ConsoleRequest, kept
+from engine.public import service_models
 from engine.public.names import is_region_name
 from keys import viewer
 from keys.endpoints import outbound, refusals
@@ -111,13 +111,13 @@ def switch(request: ConsoleRequest, slug: str) -> Backend:
 
 @cache
 def session() -> boto3.session.Session:
-    core = get_session()
+    core = service_models.session()
     core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
     return boto3.session.Session(botocore_session=core)
 
 
 def new_client(service: str, **arguments: Any) -> Any:
-    """boto3's `client`, of the one session: another would read the service models anew, a tenth of a second for each client."""
+    """boto3's `client`, of the one session: to make another takes longer than the client."""
     with _session_lock:
         return session().client(service, **arguments)
 

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +17,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from heroicons.templatetags.heroicons import heroicon_mini
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 
@@ -28,16 +26,13 @@ from console.request import ConsoleRequest, when_signed_in
 from keys import service
 from keys.stores import connection_words
 from kmsconsole.frame.breadcrumbs import above
+from kmsconsole.frame.icons import icon
 from kmsconsole.frame.style_sheet import address
 
 register = template.Library()
 
 
-@register.simple_tag
-@cache  # drawing an icon copies a tree and writes it out again; their names stand in templates and tables
-def icon(name: str) -> SafeString:
-    """A small icon beside a word that says the same; https://heroicons.com has the names."""
-    return SafeString(heroicon_mini(name, size=16, aria_hidden="true"))
+register.simple_tag(icon)
 
 
 # State → (what it looks like, its words). Colour never says it alone.

@@ -163,6 +163,7 @@ def serve(asked: socket.socket) -> None:
         __import__(name)
     import_rooms()
     rsa_keys.install()
+    _read_models()
     waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
@@ -223,6 +224,14 @@ def import_rooms() -> None:
     settings._wrapped = empty
     connections.__dict__.pop("settings", None)
     connections.__init__()  # type: ignore[misc]  # models ask the default connection how long a table's name may be
+
+
+def _read_models() -> None:
+    """What botocore reads for the first client of a process: servers that are forked have it."""
+    from engine.service_models import session
+
+    for service in ("kms", "iam", "sts", "cloudtrail"):
+        session().create_client(service, "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
 
 
 def _forget(settings: Any) -> None:

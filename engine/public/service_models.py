@@ -1,0 +1,11 @@
+"""AWS's services as botocore describes them."""
+
+from __future__ import annotations
+
+from engine.service_models import LOADER, service_model, session
+
+__all__ = [
+    "LOADER",
+    "service_model",
+    "session",
+]
