@@ -217,6 +217,7 @@ def import_rooms() -> None:
             raise RuntimeError(
                 f"a module reads {sorted(kept)} when it is imported: see AT_IMPORT in tests/support/prefork.py"
             )
+        _read_pages()
         connections.close_all()
     for name in ("kmsconsole.settings", SETTINGS):
         del sys.modules[name]
@@ -224,6 +225,17 @@ def import_rooms() -> None:
     settings._wrapped = empty
     connections.__dict__.pop("settings", None)
     connections.__init__()  # type: ignore[misc]  # models ask the default connection how long a table's name may be
+
+
+def _read_pages() -> None:
+    """What the first page of a process reads: all addresses, and the templates that pages share. They are the same with any settings."""
+    from django.template.loader import get_template
+    from django.urls import reverse
+
+    reverse("home")
+    templates = ROOT / "templates"
+    for path in (templates / "base.html", *sorted(templates.glob("components/*.html"))):
+        get_template(str(path.relative_to(templates)))
 
 
 def _read_models() -> None:
