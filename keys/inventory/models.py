@@ -205,7 +205,8 @@ class HiddenKey(models.Model):
     """A key of which a principal may read something else than of most; `denied_mask` says what it may not, as bits.
 
     By the number of the inventory's row, which all of its indexes have: so no row is looked at to leave it out. No number is given twice,
-    and one whose row is gone finds nothing.
+    and one whose row is gone finds nothing; a migration that copies the table of rows, after which SQLite may give the highest anew, has to
+    forget all of StoredVisibility.
     """
 
     visibility = models.ForeignKey(
