@@ -12,9 +12,9 @@ from engine import clock
 from engine.iam.authorize import principal_conditions
 from engine.iam.condition_keys import CALLER_ACCOUNT, KeyFacts, of_key
 from engine.iam.decide import Policies, Request, decide
-from engine.iam.policy import compile_policy, stored_policy
+from engine.iam.policy import compile_policy
 from engine.iam.principal import Principal
-from engine.kms import models
+from engine.kms import models, stored_access
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def allowed_keys(
                 tags=row.tags,
             )
         )
-        policies = Policies(identity, stored_policy(row.policy, name="default", kind="resource"))
+        policies = Policies(identity, stored_access.policy_of(row))
         if decide(Request(user, action, row.arn, account_id, {**beside, **values}), policies).allowed:
             number += 1
             if len(found) < shown:

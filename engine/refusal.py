@@ -18,8 +18,8 @@ from engine.iam.authorize import ContextValues
 from engine.iam.decide import Policies, Request, decide
 from engine.iam.grant_matching import GrantView
 from engine.iam.models import Group, ManagedPolicy, Role, User
-from engine.iam.policy import CompiledPolicy, Statement, stored_policy
-from engine.kms import models
+from engine.iam.policy import CompiledPolicy, Statement
+from engine.kms import models, stored_access
 from engine.visibility import Viewer, grants_by_key, row_conditions, with_conditions
 
 
@@ -57,7 +57,7 @@ def key_resources(who: Viewer, key_ids: Iterable[str]) -> dict[str, Resource]:
     found = {}
     granted = grants_by_key(who)
     for key_id, (row, values) in with_conditions(who, list(key_ids)).items():
-        policy = stored_policy(row.policy, name="default", kind="resource")
+        policy = stored_access.policy_of(row)
         found[row.arn] = Resource(row.arn, row.account_id, policy, granted.get(key_id, ()), partial(dict, values))
     return found
 
@@ -67,7 +67,7 @@ def _key(account_id: str, region: str, key_id: str) -> models.Key | None:
 
 
 def _of_key(who: Viewer, row: models.Key) -> Resource:
-    policy = stored_policy(row.policy, name="default", kind="resource")
+    policy = stored_access.policy_of(row)
     granted = grants_by_key(who, row.key_id).get(row.key_id, ())
     return Resource(row.arn, row.account_id, policy, granted, partial(row_conditions, who, row))
 

@@ -42,7 +42,9 @@ _Branches = dict[Any, Any]  # a value → the decision, or the name that is look
 
 class SharedDecision:
     """Whether a principal is allowed one action by its policies and one key policy, for key after key; no grants. Of another action that the
-    same `statements` are about it is the same."""
+    same `statements` are about it is the same.
+
+    `asked` takes in the condition keys that the decisions look up."""
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class SharedDecision:
         boundary: CompiledPolicy | None,
         action: str,
         key_policy: CompiledPolicy,
+        asked: set[str],
     ) -> None:
         self._policies = Policies(identity=identity, resource=key_policy, boundary=boundary)
         self._context, self._action = context, f"kms:{action}"
@@ -61,6 +64,7 @@ class SharedDecision:
         self._by_variables = any(each.variables for each in self._naming)
         self._branches: _Branches = {}
         self._made = 0
+        self._asked = asked
 
     @property
     def names_keys(self) -> bool:
@@ -74,7 +78,7 @@ class SharedDecision:
 
     def allowed(self, arn: str, values: KeyValues) -> bool:
         if self._by_variables:
-            return self._decide(arn, values)
+            return self._decide(arn, _Noting(values))
         matches = tuple([each.resources.match(arn) for each in self._naming])
         branches, value = self._branches, cast(Any, matches)
         while (found := branches.get(value)) is not None:
@@ -96,8 +100,10 @@ class SharedDecision:
             branches[value] = allowed
         return allowed
 
-    def _decide(self, arn: str, values: KeyValues) -> bool:
+    def _decide(self, arn: str, noting: _Noting) -> bool:
         request = Request(
-            self._context.principal, self._action, arn, self._context.account_id, cast(Values, values), None
+            self._context.principal, self._action, arn, self._context.account_id, cast(Values, noting), None
         )
-        return decide(request, self._policies).allowed
+        allowed = decide(request, self._policies).allowed
+        self._asked.update(noting.asked)
+        return allowed

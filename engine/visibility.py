@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from django.db.models import Max
+from django.db.models import F, Max, Q
 
 from engine import clock
 from engine.context import CallContext
 from engine.iam import authorize as iam
 from engine.iam import condition_keys, credentials, policy_lookup
 from engine.iam.decide import Decision, Request, decide
-from engine.iam.grant_matching import GrantView
-from engine.iam.policy import CompiledPolicy, stored_policy
-from engine.kms import models
+from engine.iam.grant_matching import GrantView, grants_to
+from engine.iam.policy import CompiledPolicy
+from engine.kms import models, stored_access
 from engine.store import cache
 from engine.store.models import Change
 from engine.store.transaction import key_entity
@@ -30,7 +30,8 @@ from engine.store.transaction import key_entity
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A principal as its credentials present it now. `digest` changes with anything its decisions depend on, save the keys."""
+    """A principal as its credentials present it now. `digest` changes with anything its decisions depend on, save the
+    keys and how it calls (engine.premises)."""
 
     context: CallContext
     name: str
@@ -39,7 +40,9 @@ class Viewer:
     boundary: CompiledPolicy | None
 
 
-def viewer(access_key_id: str, session_token: str, region: str, source_ip: str, *, secure: bool) -> Viewer:
+def viewer(
+    access_key_id: str, session_token: str, region: str, source_ip: str, *, secure: bool, user_agent: str = ""
+) -> Viewer:
     """Who holds these credentials. Raises AWSError if they are not valid any more."""
     cache.synchronise()
     principal = credentials.find(access_key_id, session_token).principal
@@ -53,21 +56,19 @@ def viewer(access_key_id: str, session_token: str, region: str, source_ip: str, 
         request_id=str(uuid4()),
         event_id=str(uuid4()),
         source_ip=source_ip,
-        user_agent="",
+        user_agent=user_agent,
         secure=secure,
     )
     session = tuple(policy.text for policy in principal.session.policies) if principal.session else ()
     name = _hash(principal.arn, *session)
     identity, boundary = policy_lookup.policies_of(principal)
     policies = [*identity, *([boundary] if boundary else [])]
-    changing = [source_ip, str(secure)] if any(policy.has_conditions for policy in policies) or session else []
     tags = [f"{key}={value}" for key, value in sorted(principal.tags.items())]
     digest = _hash(
         principal.unique_id.partition(":")[0],
         *(f"{policy.kind} {policy.text}" for policy in policies),
         *session,
         *tags,
-        *changing,
     )
     return Viewer(context, name, digest, identity, boundary)
 
@@ -101,8 +102,7 @@ def alias_names(place: Mapping[str, str], key_ids: list[str]) -> dict[str, list[
 def for_key(
     who: Viewer, action: str, row: models.Key, conditions: Mapping[str, Any], grants: tuple[GrantView, ...]
 ) -> bool:
-    policy = stored_policy(row.policy, name="default", kind="resource")
-    return _decided(who, action, row.arn, policy, grants, conditions)
+    return _decided(who, action, row.arn, stored_access.policy_of(row), grants, conditions)
 
 
 def key_conditions(who: Viewer, region: str, key_id: str) -> Mapping[str, Any]:
@@ -159,14 +159,19 @@ def grants_by_key(who: Viewer, key_id: str = "") -> dict[str, tuple[GrantView, .
     grantees = [principal.arn, f"arn:aws:iam::{principal.account_id}:root"]
     if principal.session is not None:
         grantees.append(principal.session.issuer_arn)
+    named = Q(grantee__in=grantees) | Q(
+        grantee_pin=principal.unique_id.partition(":")[0]
+    )  # whatever it was called then
     rows = models.Grant.objects.filter(
-        grantee__in=grantees, key__account_id=who.context.account_id, key__region=who.context.region
-    )
+        named, key__account_id=who.context.account_id, key__region=who.context.region
+    ).annotate(on=F("key__key_id"))
     if key_id:
         rows = rows.filter(key__key_id=key_id)
     found: dict[str, tuple[GrantView, ...]] = {}
-    for grant_id, grantee, operations, key_id in rows.values_list("grant_id", "grantee", "operations", "key__key_id"):
-        found[key_id] = (*found.get(key_id, ()), GrantView(grant_id, grantee, frozenset(operations), {}))
+    for row in rows.order_by("created", "pk"):
+        grant = stored_access.grant_view(row)
+        if grants_to(grant, principal):
+            found[row.on] = (*found.get(row.on, ()), grant)
     return found
 
 

@@ -15,9 +15,10 @@ def viewer(request: ConsoleRequest) -> visibility.Viewer:
     access_key_id, _secret, token = session.credentials(request)
     region = request.signed_in.region
     source_ip = request.META.get("REMOTE_ADDR", "")
+    user_agent = request.headers.get("User-Agent", "")[:512]
     try:
         return visibility.viewer(
-            access_key_id, token, region, source_ip, secure=False
+            access_key_id, token, region, source_ip, secure=False, user_agent=user_agent
         )  # as the in-process transport says
     except AWSError as error:
         raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, "DescribeKey") from error

@@ -16,8 +16,8 @@ from typing import Any
 from engine import clock
 from engine.context import CallContext
 from engine.iam.grant_matching import GrantView
-from engine.iam.policy import COMPILED, CompiledPolicy, Pins, stored_policy
-from engine.kms import due_changes, models
+from engine.iam.policy import COMPILED, CompiledPolicy, Pins
+from engine.kms import due_changes, models, stored_access
 from engine.kms.stores import snapshots as stores
 from engine.region_names import partition
 from engine.store.cache import Cache
@@ -93,7 +93,7 @@ class KmsKey:
 
     @cached_property
     def policy(self) -> CompiledPolicy:
-        return stored_policy(self.policy_text, name="default", kind="resource", pins=self.policy_pins, source=self.arn)
+        return stored_access.key_policy(self.policy_text, dict(self.policy_pins), source=self.arn)
 
     @property
     def material(self) -> KeyMaterial | None:
@@ -314,7 +314,7 @@ def snapshot(stored: models.Key) -> KmsKey:
                 account_id=stored.account_id, region=stored.region, target_key_id=stored.key_id
             ).values_list("name", flat=True)
         ),
-        grants=tuple(_grant(stored, row) for row in stored.grants.order_by("created", "pk")),
+        grants=tuple(stored_access.grant_view(row, stored.arn) for row in stored.grants.order_by("created", "pk")),
         materials=materials,
         current_material_id=current[0] if current else "",
         changes_at=due_changes.next_change(stored, [row.valid_to for row in stored.materials.all()]),
@@ -340,16 +340,4 @@ def _material(stored: models.Key, row: models.Material) -> KeyMaterial:
         description=row.description,
         expiration_model=row.expiration_model,
         valid_to=row.valid_to,
-    )
-
-
-def _grant(stored: models.Key, row: models.Grant) -> GrantView:
-    return GrantView(
-        grant_id=row.grant_id,
-        grantee=row.grantee,
-        grantee_id=row.grantee_pin,
-        operations=frozenset(row.operations),
-        constraints=row.constraints,
-        key_arn=stored.arn,
-        name=row.name,
     )

@@ -232,6 +232,7 @@ class Grant(models.Model):
             models.Index(fields=["retiring"], name="grant_retiring"),
             models.Index(fields=["retiring_pin"], name="grant_retiring_pin"),
             models.Index(fields=["grantee"], name="grant_grantee"),
+            models.Index(fields=["grantee_pin"], name="grant_grantee_pin"),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from engine.common_property import AllowedKeys, allowed_keys
 from engine.denials import Denials, denied_actions, refusals
+from engine.premises import Conflict, Premises
+from engine.premises import both as both_premises
+from engine.premises import hold as premises_hold
 from engine.refusal import Resource, entity_arn, key_resources, refusal, resource
 from engine.visibility import (
     Viewer,
@@ -17,10 +20,13 @@ from engine.visibility import (
 
 __all__ = [
     "AllowedKeys",
+    "Conflict",
     "Denials",
+    "Premises",
     "Resource",
     "Viewer",
     "allowed_keys",
+    "both_premises",
     "changed_keys",
     "denied_actions",
     "entity_arn",
@@ -29,6 +35,7 @@ __all__ = [
     "key_conditions",
     "key_resources",
     "latest_change",
+    "premises_hold",
     "refusal",
     "refusals",
     "resource",

@@ -11,11 +11,13 @@ import logging
 import threading
 import time
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Mod
+from django.utils import timezone
 
 from engine.public import data_stack
 from engine.public import visibility as engine
@@ -33,6 +35,11 @@ _SAMPLE = 500  # rows that tell what is usual
 _LEASE = 30.0  # seconds
 _WAIT = 0.02
 _ATTEMPTS = 20
+_A_DAY = timedelta(days=1)
+UNUSED = timedelta(days=7)  # after which what a principal may read is decided anew, rather than kept
+MOST_PRINCIPALS = 200  # of an account and Region
+_PAGES_MADE = timedelta(minutes=10)  # longer than any page takes
+_FORGOTTEN_AT_ONCE = 20
 
 
 def undecided(place: dict[str, Any], last_row: int) -> QuerySet[InventoryKey]:
@@ -44,14 +51,15 @@ def up_to_date(who: engine.Viewer) -> tuple[StoredVisibility, bool]:
     place = {"account_id": who.context.account_id, "region": who.context.region}
     for _attempt in range(_ATTEMPTS):
         row = _with_changes(who, place)
-        if row is not None:
-            break
-    else:
-        raise RuntimeError("others decide about the same principal without an end")
-    if undecided(place, row.last_row).exists():
-        row = _go_on(row, who)
-        return row, not undecided(place, row.last_row).exists()
-    return row, True
+        if row is None:
+            continue
+        if undecided(place, row.last_row).exists():
+            row = _go_on(row, who)
+            if row is None:
+                continue
+            return row, not undecided(place, row.last_row).exists()
+        return row, True
+    raise RuntimeError("others decide about the same principal without an end")
 
 
 def whole(who: engine.Viewer) -> StoredVisibility:
@@ -66,54 +74,66 @@ def whole(who: engine.Viewer) -> StoredVisibility:
 def _with_changes(who: engine.Viewer, place: dict[str, str]) -> StoredVisibility | None:
     """As of the last change, for the rows that it was decided for before; None if another changed it meanwhile."""
     latest = engine.latest_change()
-    row = StoredVisibility.objects.filter(**place, viewer=who.name).first()
-    if row is None or row.digest != who.digest:
+    row = StoredVisibility.objects.filter(**place, viewer=who.name, superseded=None).first()
+    if row is None or row.digest != who.digest or not engine.premises_hold(who.context, row.premises):
         return _begun(who, place, latest)
+    if timezone.now() - row.used > _A_DAY:
+        StoredVisibility.objects.filter(pk=row.pk).update(used=timezone.now())
     key_ids, until = engine.changed_keys(**place, after=row.change, until=latest, limit=_CHANGES_AT_ONCE)
     if until < latest:
         return _begun(who, place, latest)  # so much has changed that looking at all is quicker
     if not key_ids and latest - row.change <= FAR:  # what others changed is not written down each time
         return row
-    numbers = InventoryKey.objects.filter(**place, key_id__in=key_ids).values_list("key_id", "pk")
-    masks = _masks(engine.Denials(who, reads.READS), dict(numbers))
+    numbers = dict(InventoryKey.objects.filter(**place, key_id__in=key_ids).values_list("key_id", "pk"))
+    denials = engine.Denials(who, reads.READS)
+    masks = _masks(denials, numbers)
     with transaction.atomic():
-        now = StoredVisibility.objects.select_for_update().filter(pk=row.pk).first()
+        now = StoredVisibility.objects.select_for_update().filter(pk=row.pk, superseded=None).first()
         if now is None or (now.digest, now.change) != (row.digest, row.change):
             return None
+        # Of a key that is gone what was decided before stays, until its row is gone too.
         decided = {number: mask for number, mask in masks.items() if number <= now.last_row}
         now.hidden_keys.filter(row__in=list(decided)).delete()
-        if len(masks) < len(key_ids):  # of keys that are gone
+        if len(numbers) < len(key_ids):  # of keys whose rows are gone
             now.hidden_keys.exclude(row__in=InventoryKey.objects.filter(**place).values("pk")).delete()
         _add(now, decided)
         others = now.hidden_keys.order_by().values_list("denied_mask", flat=True).distinct()
         usual = InventoryKey.objects.filter(**place, pk__lte=now.last_row).exclude(pk__in=now.hidden_keys.values("row"))
         now.masks = sorted(others)
         now.denied_mask = _any(now.masks) | (now.usual_mask if usual.exists() else 0)
-        now.change, now.lists_aliases = latest, engine.is_allowed(who, "kms:ListAliases")
+        now.change = latest
+        _rest_on(now, denials)
         now.save()
     return now
 
 
-def _begun(who: engine.Viewer, place: dict[str, str], latest: int) -> StoredVisibility:
-    """Decided from the beginning: for all rows if it is the same for all, else for none yet."""
+def _begun(who: engine.Viewer, place: dict[str, str], latest: int) -> StoredVisibility | None:
+    """Decided from the beginning: for all rows if it is the same for all, else for none yet. None if another has begun at the
+    same time."""
     keys = InventoryKey.objects.filter(**place)
     last = keys.aggregate(last=Max("pk"))["last"] or 0
-    same = engine.Denials(who, reads.READS).of_all()
-    with transaction.atomic():
-        row, _made = StoredVisibility.objects.select_for_update().get_or_create(
-            **place, viewer=who.name, defaults={"digest": ""}
-        )
-        if row.digest == who.digest and row.change >= latest:
-            return row  # another has begun
-        row.hidden_keys.all().delete()
-        row.digest, row.change, row.masks = who.digest, latest, []
-        row.lists_aliases = engine.is_allowed(who, "kms:ListAliases")
-        if same is None:
-            row.usual_mask, row.denied_mask, row.last_row = 0, 0, 0
-        else:
-            row.usual_mask, row.last_row = reads.mask(same), last
-            row.denied_mask = row.usual_mask if last else 0
-        row.save()
+    denials = engine.Denials(who, reads.READS)
+    same = denials.of_all()
+    row = StoredVisibility(**place, viewer=who.name, digest=who.digest, change=latest, premises=denials.premises())
+    if same is not None:
+        row.usual_mask, row.last_row = reads.mask(same), last
+        row.denied_mask = row.usual_mask if last else 0
+    mine = StoredVisibility.objects.filter(**place, viewer=who.name)
+    try:
+        with transaction.atomic():
+            before = mine.select_for_update().filter(superseded=None).first()
+            if (
+                before is not None
+                and before.digest == who.digest
+                and before.change >= latest
+                and engine.premises_hold(who.context, before.premises)
+            ):
+                return before  # another has begun
+            mine.filter(superseded=None).update(superseded=timezone.now())
+            row.save()
+    except IntegrityError:
+        return None
+    _forget_unused(place, who.name)
     return row
 
 
@@ -126,10 +146,35 @@ def _usual(denials: engine.Denials, place: dict[str, str]) -> int:
     return found[0][0] if found else 0
 
 
+def _forget_unused(place: dict[str, str], viewer: str) -> None:
+    """What pages read no more: all but the last that was superseded, and of principals that have not come for long, or are too many."""
+    now = timezone.now()
+    here = StoredVisibility.objects.filter(**place)
+    superseded = here.filter(viewer=viewer, superseded__isnull=False).order_by("-superseded", "-pk")
+    latest = here.filter(superseded=None).order_by("-used", "-pk")
+    forgotten = [
+        *superseded.values_list("pk", flat=True)[1 : 1 + _FORGOTTEN_AT_ONCE],
+        *latest.values_list("pk", flat=True)[MOST_PRINCIPALS : MOST_PRINCIPALS + _FORGOTTEN_AT_ONCE],
+        *StoredVisibility.objects.filter(superseded__lt=now - _PAGES_MADE).values_list("pk", flat=True)[
+            :_FORGOTTEN_AT_ONCE
+        ],
+        *StoredVisibility.objects.filter(used__lt=now - UNUSED).values_list("pk", flat=True)[:_FORGOTTEN_AT_ONCE],
+    ]
+    if forgotten:
+        StoredVisibility.objects.filter(pk__in=forgotten).delete()
+
+
 def _masks(denials: engine.Denials, numbers: dict[str, int]) -> dict[int, int]:
-    """Row → what may not be read of its key; `numbers`: key ID → row."""
-    denied = {key_id: reads.mask(actions) for key_id, actions in denials.of(list(numbers))}
-    return {number: denied.get(key_id, 0) for key_id, number in numbers.items()}
+    """Row → what may not be read of its key, of the keys that are there; `numbers`: key ID → row."""
+    return {numbers[key_id]: reads.mask(actions) for key_id, actions in denials.of_each(list(numbers))}
+
+
+def _rest_on(row: StoredVisibility, denials: engine.Denials) -> None:
+    """Note what these decisions too depended on. Where that is not what the others did, all is decided anew with the next page."""
+    try:
+        row.premises = engine.both_premises(row.premises, denials.premises())
+    except engine.Conflict:
+        row.digest = ""
 
 
 def _add(row: StoredVisibility, masks: dict[int, int]) -> None:
@@ -153,8 +198,8 @@ def _any(masks: list[int]) -> int:
 # --- rows that are not decided yet
 
 
-def _go_on(row: StoredVisibility, who: engine.Viewer) -> StoredVisibility:
-    """With as many rows as a short time is enough for; then a thread goes on, unless another is at it."""
+def _go_on(row: StoredVisibility, who: engine.Viewer) -> StoredVisibility | None:
+    """With as many rows as a short time is enough for; then a thread goes on, unless another is at it. None if it was decided anew."""
     lease = leases.take(f"visibility {row.pk}", _LEASE)
     if lease is not None:
         end = time.monotonic() + AT_ONCE
@@ -176,13 +221,13 @@ def _go_on(row: StoredVisibility, who: engine.Viewer) -> StoredVisibility:
         except BaseException:
             leases.release(lease)
             raise
-    return StoredVisibility.objects.get(pk=row.pk)
+    return StoredVisibility.objects.filter(pk=row.pk, superseded=None, digest=who.digest).first()
 
 
 def _step(pk: int, digest: str, denials: engine.Denials, lease: leases.HeldLease) -> bool:
     """Decide for the next rows. Whether there are more."""
-    row = StoredVisibility.objects.get(pk=pk)
-    if row.digest != digest:
+    row = StoredVisibility.objects.filter(pk=pk, superseded=None, digest=digest).first()
+    if row is None:
         return False
     place = {"account_id": row.account_id, "region": row.region}
     numbers = dict(undecided(place, row.last_row).order_by("pk").values_list("key_id", "pk")[:STEP])
@@ -190,11 +235,17 @@ def _step(pk: int, digest: str, denials: engine.Denials, lease: leases.HeldLease
         return False
     decided = _masks(denials, numbers)
     usual = row.usual_mask if row.last_row else _usual(denials, place)
+    if gone := [number for number in numbers.values() if number not in decided]:
+        same = denials.of_all()
+        decided |= dict.fromkeys(gone, reads.ALL if same is None else reads.mask(same))
     with leases.writing(lease):
-        now = StoredVisibility.objects.select_for_update().get(pk=pk)
+        now = StoredVisibility.objects.select_for_update().filter(pk=pk, superseded=None).first()
+        if now is None:
+            return False
         if (now.digest, now.change, now.last_row) != (row.digest, row.change, row.last_row):
             return True  # what changed in between may be about these
         now.usual_mask = usual
+        _rest_on(now, denials)
         _add(now, decided)
         masks = set(decided.values())
         now.masks = sorted({*now.masks, *masks} - {now.usual_mask})

@@ -10,6 +10,7 @@ lets no other module import this one.
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 
 class InventoryKey(models.Model):
@@ -177,7 +178,7 @@ class SyncState(models.Model):
 
 class StoredVisibility(models.Model):
     """What a principal may read of the keys of a scope, as of a change. Of most keys it is the same (`usual_mask`); the others are in
-    `HiddenKey`."""
+    `HiddenKey`. Decided anew, it is another row: a page that began with this one goes on with it."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)
@@ -187,15 +188,28 @@ class StoredVisibility(models.Model):
     last_row = models.BigIntegerField(
         default=0, help_text="the inventory's row up to which it is decided; no other is shown"
     )
-    lists_aliases = models.BooleanField(default=False)
     usual_mask = models.PositiveIntegerField(
         default=0, help_text="what it may not read of a key that is in no exception, as bits"
     )
     denied_mask = models.PositiveIntegerField(default=0, help_text="what it may not read of some key, as bits")
     masks = models.JSONField(default=list, help_text="those of the exceptions")
+    premises = models.JSONField(
+        default=dict, help_text="how it called, as far as decisions depended on it (engine.premises)"
+    )
+    superseded = models.DateTimeField(
+        null=True, help_text="when it was decided anew: pages that were being made still read this"
+    )
+    used = models.DateTimeField(default=timezone.now, help_text="when it was last looked at, to the day")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "region", "viewer"], name="stored_visibility")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "region", "viewer"],
+                condition=models.Q(superseded=None),
+                name="stored_visibility",
+            )
+        ]
+        indexes = [models.Index(fields=["account_id", "region", "viewer"], name="stored_visibility_of")]
 
     def __str__(self) -> str:
         return f"{self.viewer} in {self.account_id}/{self.region}"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import BigIntegerField, F, Q, QuerySet, Subquery, Value
 from django.db.models.lookups import LessThanOrEqual
 
 from console.request import ConsoleRequest, kept
@@ -47,21 +47,18 @@ class Visibility:
         """Whether there are keys that it may not describe."""
         return bool(self.denied_mask & reads.DESCRIBE)
 
-    @property
-    def restricts(self) -> bool:
-        """Whether this principal may not see all of the rows, or not whole. Of another endpoint it always may."""
-        return self.pk is not None and (bool(self.denied_mask) or not self.decided)
-
     def hides(self, needs: int) -> bool:
         """Whether what is counted of the rows for all counts something that this principal may not read, if it is about `needs`."""
         return self.pk is not None and (bool(self.denied_mask & needs) or not self.decided)
 
     def seen(self, rows: Keys) -> Keys:
-        """The rows of which it is decided what may be read of them: a newer one is there with the next page."""
-        if not self.restricts:
+        """The rows of which it is decided what may be read of them: a newer one is there with the next page, for whoever may read
+        all that there were too. None if what was decided is forgotten by now."""
+        if self.pk is None:
             return rows
+        decided = StoredVisibility.objects.filter(pk=self.pk).values(to=Value(self.last_row, BigIntegerField()))
         # As a sum, so that no database takes it for what to look the rows up by: most are.
-        return rows.filter(LessThanOrEqual(F("pk") + 0, self.last_row))
+        return rows.filter(LessThanOrEqual(F("pk") + 0, Subquery(decided)))
 
     def lacks(self, needs: int) -> int:
         """What of `needs` is not known of every key."""
@@ -82,7 +79,8 @@ class Visibility:
             return Q(pk__in=[])
         if self.usual_mask & needs:
             return Q(pk__in=self._rows(mask for mask in self.masks if not mask & needs))
-        return ~Q(pk__in=self._rows(mask for mask in self.masks if mask & needs))
+        # Whatever they are by now: a key that changed since has another mask than those that were known then.
+        return ~Q(pk__in=self._rows(mask for mask in range(1, 1 + reads.ALL) if mask & needs))
 
     def readable(self, rows: Keys, needs: int) -> Keys:
         """The rows of which all that `needs` names may be read."""
@@ -96,7 +94,7 @@ class Visibility:
         return self.unreadable(rows, reads.DESCRIBE)
 
     def _exceptions(self) -> QuerySet[HiddenKey]:
-        return HiddenKey.objects.filter(visibility_id=self.pk, denied_mask__in=self.masks)
+        return HiddenKey.objects.filter(visibility_id=self.pk)
 
     def _rows(self, masks: Iterable[int]) -> Any:
         """The numbers of the exceptions' rows with one of these masks, as a subquery."""
@@ -124,16 +122,24 @@ class Visibility:
         if self.pk is None or not self.denied_mask:
             return {}
         numbers = [row.pk for row in rows]
-        others = self._exceptions().filter(row__in=numbers).values_list("row", "denied_mask") if self.masks else ()
-        return {**dict.fromkeys(numbers, self.usual_mask), **dict(others)}
+        if not self.masks:
+            return dict.fromkeys(numbers, self.usual_mask)
+        others = dict(self._exceptions().filter(row__in=numbers).values_list("row", "denied_mask"))
+        return {**dict.fromkeys(numbers, self._usual_of_the_others()), **others}
+
+    def _usual_of_the_others(self) -> int:
+        """What may not be read of the keys that are no exceptions, after these were read: nothing may where they are forgotten by now."""
+        return self.usual_mask if StoredVisibility.objects.filter(pk__in=[self.pk]).exists() else reads.ALL
 
     def denied_masks_of_keys(self) -> Mapping[str, int]:
         """Key ID → what may not be read of it, whichever it is."""
-        found: defaultdict[str, int] = defaultdict(lambda: self.usual_mask)
-        if self.pk is not None and self.denied_mask:
-            masks = dict(self._exceptions().values_list("row", "denied_mask"))
-            named = InventoryKey.objects.filter(pk__in=self._rows(self.masks)).values_list("pk", "key_id")
-            found.update({key_id: masks[row] for row, key_id in named})
+        if self.pk is None or not self.denied_mask:
+            return defaultdict(int)
+        masks = dict(self._exceptions().values_list("row", "denied_mask"))
+        named = dict(InventoryKey.objects.filter(pk__in=self._exceptions().values("row")).values_list("pk", "key_id"))
+        usual = self._usual_of_the_others()
+        found: defaultdict[str, int] = defaultdict(lambda: usual)
+        found.update({named[row]: mask for row, mask in masks.items() if row in named})
         return found
 
 
@@ -180,7 +186,8 @@ def of_request(request: ConsoleRequest) -> Visibility:
     if found is None:
         backend = service.backend(request)
         if backend.scope is None:
-            found = _stored(*deciding.up_to_date(service.viewer(request)))
+            who = service.viewer(request)
+            found = _stored(who, *deciding.up_to_date(who))
         else:
             found = _told(backend.scope, request.signed_in.region)
         kept(request)["visibility"] = found
@@ -190,13 +197,13 @@ def of_request(request: ConsoleRequest) -> Visibility:
 def whole(request: ConsoleRequest) -> None:
     """Have all of it decided for this request, however long it takes."""
     if not of_request(request).decided:
-        kept(request)["visibility"] = _stored(deciding.whole(service.viewer(request)), decided=True)
+        who = service.viewer(request)
+        kept(request)["visibility"] = _stored(who, deciding.whole(who), decided=True)
 
 
-def _stored(row: StoredVisibility, decided: bool) -> Visibility:
-    return Visibility(
-        row.pk, row.lists_aliases, row.denied_mask, tuple(row.masks), row.usual_mask, row.last_row, decided
-    )
+def _stored(who: service.visibility.Viewer, row: StoredVisibility, decided: bool) -> Visibility:
+    lists_aliases = service.visibility.is_allowed(who, "kms:ListAliases")
+    return Visibility(row.pk, lists_aliases, row.denied_mask, tuple(row.masks), row.usual_mask, row.last_row, decided)
 
 
 def after_reading(request: ConsoleRequest, place: dict[str, str], *, complete: bool) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from datetime import timedelta
 
 import pytest
+from botocore import xform_name
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from engine import denials, shared_decisions, visibility
-from tests.conftest import TestAccount
+from engine import clock, denials, premises, shared_decisions, visibility
+from tests.conftest import TestAccount, TestUser
 
 READS = ("DescribeKey", "ListResourceTags", "GetKeyPolicy")
 BLUE = [{"TagKey": "team", "TagValue": "blue"}]
@@ -188,3 +191,98 @@ def test_what_is_the_same_for_all_keys_is_decided_without_a_look_at_them(account
         assert denials.Denials(who, READS).of_all() == ("ListResourceTags",)
     assert len(queries) == 2  # the grants to the principal, the different key policies
     assert denials.Denials(a_reader(account), READS).of_all() is None
+
+
+def viewer_of(user: TestUser, source_ip: str = "127.0.0.1") -> visibility.Viewer:
+    return visibility.viewer(user.access_key_id, "", "us-east-1", source_ip, secure=False)
+
+
+def refused_calls(user: TestUser, key_id: str) -> tuple[str, ...]:
+    """What the calls themselves answer."""
+    kms, refused = user.client(), []
+    for action, more in {"DescribeKey": {}, "ListResourceTags": {}, "GetKeyPolicy": {"PolicyName": "default"}}.items():
+        with suppress(kms.exceptions.ClientError):
+            getattr(kms, xform_name(action))(KeyId=key_id, **more)
+            continue
+        refused.append(action)
+    return tuple(refused)
+
+
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_a_key_policy_and_a_grant_are_about_whom_they_named(account: TestAccount, effect: str) -> None:
+    """Who is made anew under the name of somebody who is gone is not told what that one was; who is renamed is."""
+    iam = account.client("iam")
+    everything = json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+    policy = everything if effect == "Deny" else None
+    user = account.create_user("somebody", policy)
+    statement = {"Effect": effect, "Principal": {"AWS": user.arn}, "Action": "kms:DescribeKey", "Resource": "*"}
+    root = {"Effect": "Allow", "Principal": {"AWS": account.account_id}, "Action": "kms:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [root, statement]})
+    named, granted, bound = account.create_key(Policy=document), account.create_key(), account.create_key()
+    if effect == "Allow":
+        source = {"SourceArn": "arn:aws:lambda:us-east-1:123456789012:function:x"}
+        for key_id, constraints in ((granted, {}), (bound, source)):
+            account.client().create_grant(
+                KeyId=key_id, GranteePrincipal=user.arn, Operations=["DescribeKey"], Constraints=constraints
+            )
+
+    def decided(who: TestUser) -> dict[str, tuple[str, ...]]:
+        found = dict(denials.denied_actions(viewer_of(who), READS))
+        told = {key_id: found.get(key_id, ()) for key_id in (named, granted, bound)}
+        assert told == {key_id: refused_calls(who, key_id) for key_id in told}
+        return told
+
+    before = decided(user)
+    assert ("DescribeKey" in before[named]) == (effect == "Deny")
+    iam.update_user(UserName="somebody", NewUserName="renamed")
+    assert decided(user) == before
+    for key in iam.list_access_keys(UserName="renamed")["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName="renamed", AccessKeyId=key["AccessKeyId"])
+    for name in iam.list_user_policies(UserName="renamed")["PolicyNames"]:
+        iam.delete_user_policy(UserName="renamed", PolicyName=name)
+    iam.delete_user(UserName="renamed")
+    assert decided(account.create_user("somebody", policy))[named] != before[named]
+
+
+def test_a_key_that_is_not_there_is_told_of_to_nobody(account: TestAccount) -> None:
+    who = a_reader(account)
+    assert dict(denials.Denials(who, READS).of_each(["gone"])) == {}
+
+
+@pytest.mark.parametrize(
+    ("condition", "calls"),
+    [
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, ["10.0.0.1", "10.0.0.2", "11.0.0.1"]),
+        ({"StringNotLike": {"aws:SourceIp": "11.*"}}, ["10.0.0.1", "10.0.0.1", "11.0.0.1"]),
+    ],
+)
+def test_what_is_decided_by_how_a_principal_calls_holds_for_such_a_call_alone(
+    account: TestAccount, condition: dict[str, object], calls: list[str]
+) -> None:
+    allowed = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*", "Condition": condition}
+    own = {"Effect": "Allow", "Principal": {"AWS": account.account_id}, "Action": "kms:*", "Resource": "*"}
+    account.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [allowed, own]}))
+    user = account.create_user("caller")
+    made = denials.Denials(viewer_of(user, calls[0]), READS)
+    assert not [refused for key_id, refused in made.of() if refused == READS]
+    stated = json.loads(json.dumps(made.premises()))
+    assert premises.hold(viewer_of(user, calls[0]).context, stated)
+    assert premises.hold(viewer_of(user, calls[1]).context, stated) == (calls[0] == calls[1])
+    assert not premises.hold(viewer_of(user, calls[2]).context, stated)
+
+
+def test_of_the_time_only_what_conditions_make_of_it_counts(account: TestAccount) -> None:
+    until = (clock.now(account.account_id) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    condition = {"DateGreaterThan": {"aws:CurrentTime": until}}
+    statements = [
+        {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "kms:DescribeKey", "Resource": "*", "Condition": condition},
+    ]
+    user = account.create_user("caller", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    account.create_key()
+    made = denials.Denials(viewer_of(user), READS)
+    assert dict(made.of()) == {}
+    account.move_clock(minutes=30)
+    assert premises.hold(viewer_of(user).context, made.premises())
+    account.move_clock(minutes=31)
+    assert not premises.hold(viewer_of(user).context, made.premises())
