@@ -104,7 +104,7 @@ def forecast(who: visibility.Viewer, to: datetime) -> Forecast:
     return Forecast(
         _kind(who, len(destroyed), destroyed),
         _kind(who, len(expiring), expiring),
-        _kind(who, *_rotating(account_id, clock.now(account_id), to)),
+        _kind(who, *_rotating(account_id, clock.now(account_id), to), takes=("DescribeKey", "GetKeyRotationStatus")),
     )
 
 
@@ -163,16 +163,16 @@ def _rotating(account_id: str, now: datetime, to: datetime) -> tuple[int, list[E
     return number, events
 
 
-def _kind(who: visibility.Viewer, number: int, events: list[Event]) -> Kind:
-    """`events` hold at least the earliest that are to be shown."""
+def _kind(
+    who: visibility.Viewer, number: int, events: list[Event], *, takes: tuple[str, ...] = ("DescribeKey",)
+) -> Kind:
+    """`events` hold at least the earliest that are to be shown. `takes`: what must be allowed on a key to be told its moment."""
     shown = sorted(events, key=lambda event: event.when)[:_SHOWN]
     seen = []
     for region in {event.region for event in shown}:
         there = replace(who, context=replace(who.context, region=region))
         within = [event for event in shown if event.region == region]
-        hidden = {
-            key_id for key_id, _ in denials.denied_actions(there, ("DescribeKey",), [event.key_id for event in within])
-        }
+        hidden = {key_id for key_id, _ in denials.denied_actions(there, takes, [event.key_id for event in within])}
         named = models.Alias.objects.filter(
             account_id=who.context.account_id, region=region, target_key_id__in=[event.key_id for event in within]
         )

@@ -65,7 +65,8 @@ _INVALID_STATE = "CustomKeyStoreInvalidStateException"
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An entry of DescribeCustomKeyStores. `keys`: how many keys are in it, as far as the reader may see them; None if it may not."""
+    """An entry of DescribeCustomKeyStores. `keys`: how many keys are in it, as far as the reader may see them; None if it may not, or they are
+    not read to their end yet."""
 
     entry: dict[str, Any]
     keys: int | None = None
@@ -157,7 +158,9 @@ def find(request: ConsoleRequest, store_id: str) -> Store:
 def _number_of_keys(request: ConsoleRequest, store_id: str) -> int | None:
     try:
         keys = inventory.synced_keys(request)
-        return None if keys.visibility.undescribable else int(keys.filter(custom_key_store=store_id).count())
+        if keys.visibility.undescribable or inventory.progress(request) is not None:
+            return None
+        return int(keys.filter(custom_key_store=store_id).count())
     except ClientError as error:
         if not service.denied(error):
             raise

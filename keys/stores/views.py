@@ -19,7 +19,7 @@ from console.request import ConsoleRequest
 from keys import call, service
 from keys.changes import Change, carry_out, previews
 from keys.common import problem_page
-from keys.inventory import reads
+from keys.inventory import inventory, reads
 from keys.stores import stores
 from keys.stores.forms import FIELD_OF_ERROR, FORMS, StoreForm
 from keys.stores.prerequisites import PREREQUISITES
@@ -105,6 +105,7 @@ def detail(request: ConsoleRequest, kind: str, store_id: str) -> HttpResponse:
             "keys": keys,
             "keys_problem": keys_problem,
             "unread": reads.actions(reads.DESCRIBE),
+            "progress": not keys_problem and inventory.progress(request),
             "health": (told or {}).get(store_id),
             "health_problem": health_problem,
         },

@@ -55,10 +55,11 @@ class SearchResults:
     problem: str = ""
     # What would have to be allowed for each key to be found by all that it has.
     unread: list[str] = field(default_factory=list)
+    progress: bool = False  # whether some keys are not looked at yet
 
     @property
     def is_empty(self) -> bool:
-        return not (
+        return not self.progress and not (
             self.keys or self.key_actions or self.store_actions or self.principals or self.pages or self.actions
         )
 
@@ -90,6 +91,7 @@ def _find(request: ConsoleRequest, typed: str, text: str) -> SearchResults:
             found.unread = keys.visibility.unread_actions(inventory.needs_of(text))
             found.keys = inventory.describe_rows(request, rows[:KEYS_SHOWN])
             found.more_keys = len(rows) > KEYS_SHOWN
+            found.progress = inventory.progress(request) is not None
         found.key_actions = key_actions.actions(request, typed)
     except ClientError as error:
         found.problem = service.sentence(error)

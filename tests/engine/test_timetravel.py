@@ -203,3 +203,10 @@ def test_the_forecast_names_no_key_that_the_viewer_may_not_see(account: TestAcco
     ann = account.create_user("ann", allow("kmsconsole:MoveClock"))
     found = ahead(ann, 8).destroyed
     assert (found.number, found.shown, found.unseen) == (1, [], 1)
+
+
+def test_the_forecast_tells_no_rotation_that_the_viewer_may_not_read(account: TestAccount, kms: Any) -> None:
+    kms.enable_key_rotation(KeyId=account.create_key(), RotationPeriodInDays=90)
+    ann = account.create_user("ann", allow("kmsconsole:MoveClock", "kms:DescribeKey"))
+    found = ahead(ann, 100).rotating
+    assert (found.number, found.shown, found.unseen) == (1, [], 1)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from console import addresses, key_words
 from console.request import ConsoleRequest
 from keys.common import problem_page
-from keys.inventory import reads
+from keys.inventory import inventory, reads
 from keys.inventory.columns import FACETS
 from keys.inventory.lists import FacetValue, Listing, synced_listing
 from keys.inventory.views.listing import TITLES, URLS
@@ -53,6 +53,7 @@ def values(request: ConsoleRequest) -> HttpResponse:
             "rows": [(each, _address(request, manager, name, each.value)) for each in found[:_PAGE]],
             "keys_of_tags": _keys_of_tags(request, manager, found[:_PAGE]) if name == "tag" else [],
             "uncounted": uncounted,
+            "progress": inventory.progress(request),
             "unread": listing.visibility.unread_actions(
                 reads.TAGS if name == "tag" else reads.FACET_NEEDS.get(name, 0)
             ),

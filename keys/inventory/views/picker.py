@@ -22,4 +22,5 @@ def options(request: ConsoleRequest) -> HttpResponse:
         unread = inventory.synced_keys(request).visibility.unread_actions(inventory.needs_of(text))
     except ClientError as error:
         return render(request, "keys/inventory/options.html", {"problem": service.sentence(error)}, status=403)
-    return render(request, "keys/inventory/options.html", {"choices": found, "unread": unread})
+    shown = {"choices": found, "unread": unread, "progress": inventory.progress(request)}
+    return render(request, "keys/inventory/options.html", shown)

@@ -152,3 +152,23 @@ def test_what_is_kept_of_principals_is_bounded(
     assert set(HiddenKey.objects.values_list("visibility", flat=True)) <= set(
         StoredVisibility.objects.values_list("pk", flat=True)
     )
+
+
+def test_what_is_not_decided_yet_is_none_on_no_page(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picker, the search over all pages and the values of a facet say that there may be more."""
+    not_yet = "The list of keys is not read to its end yet."
+    (plain,) = keys(account, 1)
+    account.client().create_alias(AliasName="alias/searched", TargetKeyId=plain)
+    signed_in.get("/keys/")
+    browser = sign_in_browser(reader(account, EVERYTHING, deny("kms:DescribeKey", Condition=BLUE)))
+    monkeypatch.setattr(deciding, "AT_ONCE", 0.0)
+    monkeypatch.setattr(deciding, "_step", lambda *_args: False)
+    assert not_yet in browser.get("/keys/options/?find=searched").content.decode()
+    found = browser.get("/search/?q=searched").content.decode()
+    assert not_yet in found
+    assert "Nothing found." not in found
+    page = browser.get("/keys/values/?facet=state").content.decode()
+    assert "is being worked out" in page
+    assert "No value holds this." not in page

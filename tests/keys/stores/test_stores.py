@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from django.test import Client
 
 from engine.kms.stores import cloudhsm
+from keys.inventory import deciding
 from keys.stores import connection_words
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support import key_stores
@@ -196,6 +197,22 @@ def test_a_store_with_keys_is_not_deleted(account: TestAccount, signed_in: Clien
     answer = signed_in.post(f"/stores/cloudhsm/{store_id}/delete/", follow=True)
     assert "CustomKeyStoreHasCMKsException" in text(answer)
     assert key_stores.entry(kms, store_id)
+
+
+def test_keys_of_a_store_that_are_not_decided_yet_are_not_none(
+    account: TestAccount, signed_in: Client, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kms = account.client()
+    store_id = key_stores.connected_store(kms, cluster)
+    key_stores.key_in(kms, store_id)
+    signed_in.get("/keys/")
+    tagged = {"Null": {"aws:ResourceTag/secret": "true"}}
+    policy = document(allow("*"), allow("kms:DescribeKey", Condition=tagged))
+    browser = sign_in_browser(person(account, "reader", policy))
+    monkeypatch.setattr(deciding, "_step", lambda *_args: False)
+    shown = page(browser, f"/stores/cloudhsm/{store_id}/")
+    assert "The list of keys is not read to its end yet." in shown
+    assert "No keys in this key store yet." not in shown
 
 
 def test_an_empty_store_is_deleted(account: TestAccount, signed_in: Client, cluster: Cluster) -> None:
