@@ -11,10 +11,11 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, connections, transaction
+from django.db import connections, transaction
 from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Mod
 from django.utils import timezone
@@ -34,10 +35,11 @@ _CHANGES_AT_ONCE = 2_000
 _SAMPLE = 500  # rows that tell what is usual
 _LEASE = 30.0  # seconds
 _WAIT = 0.02
-_ATTEMPTS = 20
+_ATTEMPTS, _AT_ONCE_AGAIN = 50, 3
 _A_DAY = timedelta(days=1)
 UNUSED = timedelta(days=7)  # after which what a principal may read is decided anew, rather than kept
-MOST_PRINCIPALS = 200  # of an account and Region
+MOST_PRINCIPALS = 200  # of an account and Region, each with a way to call
+_WAYS = 5  # to call, or policies that a principal had before, that make a difference to what it may read
 _PAGES_MADE = timedelta(minutes=10)  # longer than any page takes
 _FORGOTTEN_AT_ONCE = 20
 
@@ -49,7 +51,8 @@ def undecided(place: dict[str, Any], last_row: int) -> QuerySet[InventoryKey]:
 def up_to_date(who: engine.Viewer) -> tuple[StoredVisibility, bool]:
     """What the principal may read as of now, and whether that is decided for all rows. Writes what has changed."""
     place = {"account_id": who.context.account_id, "region": who.context.region}
-    for _attempt in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
+        time.sleep(_WAIT if attempt > _AT_ONCE_AGAIN else 0)
         row = _with_changes(who, place)
         if row is None:
             continue
@@ -74,14 +77,14 @@ def whole(who: engine.Viewer) -> StoredVisibility:
 def _with_changes(who: engine.Viewer, place: dict[str, str]) -> StoredVisibility | None:
     """As of the last change, for the rows that it was decided for before; None if another changed it meanwhile."""
     latest = engine.latest_change()
-    row = StoredVisibility.objects.filter(**place, viewer=who.name, superseded=None).first()
-    if row is None or row.digest != who.digest or not engine.premises_hold(who.context, row.premises):
+    row = _holding(who, _current(who, place))
+    if row is None:
         return _begun(who, place, latest)
     if timezone.now() - row.used > _A_DAY:
         StoredVisibility.objects.filter(pk=row.pk).update(used=timezone.now())
     key_ids, until = engine.changed_keys(**place, after=row.change, until=latest, limit=_CHANGES_AT_ONCE)
     if until < latest:
-        return _begun(who, place, latest)  # so much has changed that looking at all is quicker
+        return _begun(who, place, latest, instead_of=row)  # so much has changed that looking at all is quicker
     if not key_ids and latest - row.change <= FAR:  # what others changed is not written down each time
         return row
     numbers = dict(InventoryKey.objects.filter(**place, key_id__in=key_ids).values_list("key_id", "pk"))
@@ -89,7 +92,7 @@ def _with_changes(who: engine.Viewer, place: dict[str, str]) -> StoredVisibility
     masks = _masks(denials, numbers)
     with transaction.atomic():
         now = StoredVisibility.objects.select_for_update().filter(pk=row.pk, superseded=None).first()
-        if now is None or (now.digest, now.change) != (row.digest, row.change):
+        if now is None or now.change != row.change or not _rest_on(now, denials):
             return None
         # Of a key that is gone what was decided before stays, until its row is gone too.
         decided = {number: mask for number, mask in masks.items() if number <= now.last_row}
@@ -102,14 +105,24 @@ def _with_changes(who: engine.Viewer, place: dict[str, str]) -> StoredVisibility
         now.masks = sorted(others)
         now.denied_mask = _any(now.masks) | (now.usual_mask if usual.exists() else 0)
         now.change = latest
-        _rest_on(now, denials)
         now.save()
     return now
 
 
-def _begun(who: engine.Viewer, place: dict[str, str], latest: int) -> StoredVisibility | None:
-    """Decided from the beginning: for all rows if it is the same for all, else for none yet. None if another has begun at the
-    same time."""
+def _current(who: engine.Viewer, place: dict[str, str]) -> QuerySet[StoredVisibility]:
+    return StoredVisibility.objects.filter(**place, viewer=who.name, superseded=None).order_by("-pk")
+
+
+def _holding(who: engine.Viewer, rows: Iterable[StoredVisibility]) -> StoredVisibility | None:
+    """That of these which holds for the principal's policies, and for how it calls."""
+    own = (row for row in rows if row.digest == who.digest)
+    return next((row for row in own if engine.premises_hold(who.context, row.premises)), None)
+
+
+def _begun(
+    who: engine.Viewer, place: dict[str, str], latest: int, *, instead_of: StoredVisibility | None = None
+) -> StoredVisibility:
+    """Decided from the beginning: for all rows if it is the same for all, else for none yet."""
     keys = InventoryKey.objects.filter(**place)
     last = keys.aggregate(last=Max("pk"))["last"] or 0
     denials = engine.Denials(who, reads.READS)
@@ -118,21 +131,14 @@ def _begun(who: engine.Viewer, place: dict[str, str], latest: int) -> StoredVisi
     if same is not None:
         row.usual_mask, row.last_row = reads.mask(same), last
         row.denied_mask = row.usual_mask if last else 0
-    mine = StoredVisibility.objects.filter(**place, viewer=who.name)
-    try:
-        with transaction.atomic():
-            before = mine.select_for_update().filter(superseded=None).first()
-            if (
-                before is not None
-                and before.digest == who.digest
-                and before.change >= latest
-                and engine.premises_hold(who.context, before.premises)
-            ):
-                return before  # another has begun
-            mine.filter(superseded=None).update(superseded=timezone.now())
-            row.save()
-    except IntegrityError:
-        return None
+    with transaction.atomic():
+        mine = _current(who, place)
+        before = _holding(who, mine.select_for_update())
+        if before is not None and before.change >= latest:
+            return before  # another has begun
+        if instead_of is not None:
+            mine.filter(pk=instead_of.pk).update(superseded=timezone.now())
+        row.save()  # beside those for other policies: a request that began before they changed goes on with its own
     _forget_unused(place, who.name)
     return row
 
@@ -147,13 +153,13 @@ def _usual(denials: engine.Denials, place: dict[str, str]) -> int:
 
 
 def _forget_unused(place: dict[str, str], viewer: str) -> None:
-    """What pages read no more: all but the last that was superseded, and of principals that have not come for long, or are too many."""
+    """What pages read no more: what is of policies and ways to call that the principal no longer has, and of principals that have not come for
+    long, or are too many."""
     now = timezone.now()
     here = StoredVisibility.objects.filter(**place)
-    superseded = here.filter(viewer=viewer, superseded__isnull=False).order_by("-superseded", "-pk")
     latest = here.filter(superseded=None).order_by("-used", "-pk")
     forgotten = [
-        *superseded.values_list("pk", flat=True)[1 : 1 + _FORGOTTEN_AT_ONCE],
+        *here.filter(viewer=viewer).order_by("-pk").values_list("pk", flat=True)[_WAYS : _WAYS + _FORGOTTEN_AT_ONCE],
         *latest.values_list("pk", flat=True)[MOST_PRINCIPALS : MOST_PRINCIPALS + _FORGOTTEN_AT_ONCE],
         *StoredVisibility.objects.filter(superseded__lt=now - _PAGES_MADE).values_list("pk", flat=True)[
             :_FORGOTTEN_AT_ONCE
@@ -169,12 +175,13 @@ def _masks(denials: engine.Denials, numbers: dict[str, int]) -> dict[int, int]:
     return {numbers[key_id]: reads.mask(actions) for key_id, actions in denials.of_each(list(numbers))}
 
 
-def _rest_on(row: StoredVisibility, denials: engine.Denials) -> None:
-    """Note what these decisions too depended on. Where that is not what the others did, all is decided anew with the next page."""
+def _rest_on(row: StoredVisibility, denials: engine.Denials) -> bool:
+    """Note what these decisions too depend on; whether that is not at odds with the others: else they are those of another way to call."""
     try:
         row.premises = engine.both_premises(row.premises, denials.premises())
     except engine.Conflict:
-        row.digest = ""
+        return False
+    return True
 
 
 def _add(row: StoredVisibility, masks: dict[int, int]) -> None:
@@ -199,7 +206,8 @@ def _any(masks: list[int]) -> int:
 
 
 def _go_on(row: StoredVisibility, who: engine.Viewer) -> StoredVisibility | None:
-    """With as many rows as a short time is enough for; then a thread goes on, unless another is at it. None if it was decided anew."""
+    """With as many rows as a short time is enough for; then a thread goes on, unless another is at it. None if it was decided anew,
+    or for another way to call."""
     lease = leases.take(f"visibility {row.pk}", _LEASE)
     if lease is not None:
         end = time.monotonic() + AT_ONCE
@@ -221,7 +229,7 @@ def _go_on(row: StoredVisibility, who: engine.Viewer) -> StoredVisibility | None
         except BaseException:
             leases.release(lease)
             raise
-    return StoredVisibility.objects.filter(pk=row.pk, superseded=None, digest=who.digest).first()
+    return _holding(who, StoredVisibility.objects.filter(pk=row.pk, superseded=None))
 
 
 def _step(pk: int, digest: str, denials: engine.Denials, lease: leases.HeldLease) -> bool:
@@ -244,8 +252,9 @@ def _step(pk: int, digest: str, denials: engine.Denials, lease: leases.HeldLease
             return False
         if (now.digest, now.change, now.last_row) != (row.digest, row.change, row.last_row):
             return True  # what changed in between may be about these
+        if not _rest_on(now, denials):
+            return False
         now.usual_mask = usual
-        _rest_on(now, denials)
         _add(now, decided)
         masks = set(decided.values())
         now.masks = sorted({*now.masks, *masks} - {now.usual_mask})

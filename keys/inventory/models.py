@@ -178,7 +178,8 @@ class SyncState(models.Model):
 
 class StoredVisibility(models.Model):
     """What a principal may read of the keys of a scope, as of a change. Of most keys it is the same (`usual_mask`); the others are in
-    `HiddenKey`. Decided anew, it is another row: a page that began with this one goes on with it."""
+    `HiddenKey`. Decided anew, it is another row: a page that began with this one goes on with it. So is what the same principal may read
+    when it calls another way, where that makes a difference (`premises`)."""
 
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=32)
@@ -202,13 +203,6 @@ class StoredVisibility(models.Model):
     used = models.DateTimeField(default=timezone.now, help_text="when it was last looked at, to the day")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["account_id", "region", "viewer"],
-                condition=models.Q(superseded=None),
-                name="stored_visibility",
-            )
-        ]
         indexes = [models.Index(fields=["account_id", "region", "viewer"], name="stored_visibility_of")]
 
     def __str__(self) -> str:

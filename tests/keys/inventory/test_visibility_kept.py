@@ -19,12 +19,13 @@ from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.keys.inventory.test_deciding import BLUE, EVERYTHING, keys, reader, told
 
 
-def who_is(user: TestUser) -> engine.Viewer:
-    return engine.viewer(user.access_key_id, "", "us-east-1", "127.0.0.1", secure=False)
+def who_is(user: TestUser, source_ip: str = "127.0.0.1") -> engine.Viewer:
+    return engine.viewer(user.access_key_id, "", "us-east-1", source_ip, secure=False)
 
 
-def kept(user: TestUser) -> visibility.Visibility:
-    return visibility._stored(who_is(user), *deciding.up_to_date(who_is(user)))
+def kept(user: TestUser, source_ip: str = "127.0.0.1") -> visibility.Visibility:
+    who = who_is(user, source_ip)
+    return visibility._stored(who, *deciding.up_to_date(who))
 
 
 def listed(account: TestAccount, seen_with: visibility.Visibility) -> Iterator[tuple[str, bool]]:
@@ -63,7 +64,7 @@ def test_what_is_decided_by_time_is_decided_again_when_it_comes(account: TestAcc
 
 
 def test_a_page_that_is_being_made_while_all_is_decided_anew_tells_no_more(
-    account: TestAccount, signed_in: Client
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     red, blue = keys(account, 3, "red"), keys(account, 1, "blue")
     signed_in.get("/keys/")
@@ -71,6 +72,7 @@ def test_a_page_that_is_being_made_while_all_is_decided_anew_tells_no_more(
     iam = account.client("iam")
     seen_with = kept(user)
     assert {key_id for key_id, _tags in listed(account, seen_with)} == {*red}
+    monkeypatch.setattr(deciding, "_WAYS", 2)
     for number in range(3):
         document = {"Version": "2012-10-17", "Statement": [deny("kms:*", Condition=BLUE), EVERYTHING, deny("s3:*")]}
         document["Id"] = str(number)
@@ -82,6 +84,23 @@ def test_a_page_that_is_being_made_while_all_is_decided_anew_tells_no_more(
     rows = list(InventoryKey.objects.filter(account_id=account.account_id))
     assert set(seen_with.denied_masks(rows).values()) == {reads.ALL}
     assert seen_with.denied_masks_of_keys()[red[0]] == reads.ALL
+
+
+def test_what_is_decided_for_each_way_to_call_is_kept_beside_the_others(
+    account: TestAccount, signed_in: Client
+) -> None:
+    """Who looks at pages from two places at once is not decided about anew with each."""
+    red, blue = keys(account, 3, "red"), keys(account, 1, "blue")
+    signed_in.get("/keys/")
+    outside = {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+    user = reader(account, EVERYTHING, deny("kms:DescribeKey", Condition={**BLUE, **outside}))
+    numbers = []
+    for turn in range(3):
+        for source_ip, expected in (("10.0.0.1", {*red, *blue}), ("11.0.0.1", {*red}), ("10.0.0.1", {*red, *blue})):
+            seen_with = kept(user, source_ip)
+            assert {key_id for key_id, _tags in listed(account, seen_with)} == expected, turn
+            numbers.append(seen_with.pk)
+    assert len(set(numbers)) == 2
 
 
 def test_a_page_that_is_being_made_while_a_key_changes_tells_no_more(account: TestAccount, signed_in: Client) -> None:
