@@ -17,7 +17,7 @@ from engine.iam.policy import Statement
 from engine.iam.variables import Variable
 
 _TIME = frozenset({"aws:currenttime", "aws:epochtime", "aws:multifactorauthage"})
-_MOST_CONDITIONS = 100  # on the time; more are not put again one by one
+_MOST_CONDITIONS = 1_000  # on the time; more are not put again one by one
 
 Premises = dict[str, Any]  # as JSON has it
 
