@@ -17,6 +17,7 @@ from keys.inventory import deciding, query, reads, visibility
 from keys.inventory.models import HiddenKey, InventoryKey, StoredVisibility
 from tests.conftest import TestAccount, TestUser, sign_in_browser
 from tests.keys.inventory.test_deciding import BLUE, EVERYTHING, keys, reader, told
+from tests.support import threads
 
 
 def who_is(user: TestUser, source_ip: str = "127.0.0.1") -> engine.Viewer:
@@ -101,6 +102,30 @@ def test_what_is_decided_for_each_way_to_call_is_kept_beside_the_others(
             assert {key_id for key_id, _tags in listed(account, seen_with)} == expected, turn
             numbers.append(seen_with.pk)
     assert len(set(numbers)) == 2
+
+
+def test_what_is_not_decided_to_its_end_is_of_one_way_to_call(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it depends on the address shows only with a key of which a policy asks for it: while another call waits for what it began with."""
+    red, blue = sorted(keys(account, 2, "red"))  # as they are read
+    account.client().tag_resource(KeyId=blue, Tags=[{"TagKey": "team", "TagValue": "blue"}])
+    signed_in.get("/keys/")
+    outside = {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+    user = reader(account, EVERYTHING, deny("kms:DescribeKey", Condition={**BLUE, **outside}))
+    monkeypatch.setattr(deciding, "_usual", lambda *_args: 0)  # it is asked of keys from all over the list
+    monkeypatch.setattr(deciding, "STEP", 1)
+    monkeypatch.setattr(deciding, "AT_ONCE", 0.0)
+    behind = threads.held(monkeypatch, deciding)
+    assert {key_id for key_id, _tags in listed(account, kept(user, "10.0.0.1"))} == {red}
+
+    def meanwhile(*_args: Any) -> None:
+        monkeypatch.undo()
+        behind[0]()
+
+    monkeypatch.setattr(deciding.leases, "take", meanwhile)
+    assert {key_id for key_id, _tags in listed(account, kept(user, "11.0.0.1"))} == {red}
+    assert {key_id for key_id, _tags in listed(account, kept(user, "10.0.0.1"))} == {red, blue}
 
 
 def test_a_page_that_is_being_made_while_a_key_changes_tells_no_more(account: TestAccount, signed_in: Client) -> None:
