@@ -41,7 +41,7 @@ UNUSED = timedelta(days=7)  # after which what a principal may read is decided a
 MOST_PRINCIPALS = 200  # of an account and Region, each with a way to call
 _WAYS = 5  # to call, or policies that a principal had before, that make a difference to what it may read
 _PAGES_MADE = timedelta(minutes=10)  # longer than any page takes
-_FORGOTTEN_AT_ONCE = 20
+_FORGOTTEN_AT_ONCE = 2  # of each; one is added at a time, and each may have many keys
 
 
 def undecided(place: dict[str, Any], last_row: int) -> QuerySet[InventoryKey]:
