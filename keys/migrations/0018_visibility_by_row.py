@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import django.db.models.deletion
+import django.utils.timezone
 from django.db import migrations, models
 
 
@@ -27,7 +28,6 @@ class Migration(migrations.Migration):
                         default=0, help_text="the inventory's row up to which it is decided; no other is shown"
                     ),
                 ),
-                ("lists_aliases", models.BooleanField(default=False)),
                 (
                     "usual_mask",
                     models.PositiveIntegerField(
@@ -39,11 +39,27 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(default=0, help_text="what it may not read of some key, as bits"),
                 ),
                 ("masks", models.JSONField(default=list, help_text="those of the exceptions")),
+                (
+                    "premises",
+                    models.JSONField(
+                        default=dict, help_text="how it called, as far as decisions depended on it (engine.premises)"
+                    ),
+                ),
+                (
+                    "superseded",
+                    models.DateTimeField(
+                        null=True, help_text="when it was decided anew: pages that were being made still read this"
+                    ),
+                ),
+                (
+                    "used",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, help_text="when it was last looked at, to the day"
+                    ),
+                ),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(fields=("account_id", "region", "viewer"), name="stored_visibility")
-                ],
+                "indexes": [models.Index(fields=["account_id", "region", "viewer"], name="stored_visibility_of")],
             },
         ),
         migrations.CreateModel(
