@@ -152,37 +152,30 @@ def remote_client(
     if not is_region_name(region):
         raise InvalidRegionError(region_name=region)
     if connection is None:
-        key: tuple[str, ...] = ("server", backend.url, service, region)
-        return _client(
-            (*key, used_for), lambda: _holding(key, used_for, _make(new_client, backend, service, region, config))
-        )
-    if len(_unsupported) >= _MOST_UNSUPPORTED:
-        _unsupported.clear()
-    _unsupported[backend.slug] = frozenset(connection.unsupported_operations)
-    opened = connection.unsealed or (secret() if connection.sealed else {})
-    identity = hashlib.sha256(
-        json.dumps([opened, connection.profile, connection.role_arn], sort_keys=True).encode()
-    ).hexdigest()
-    key = (backend.slug, connection.method, backend.url, service, region, identity, str(config is REMOTE))
-    if connection.role_arn:
-        role = _role(key, backend, connection, opened, region)
-        made = partial(new_client, **_credentials(role))
-        return _client(
-            (*key, role["access_key_id"], used_for),
-            lambda: _refusing_unsupported(
-                backend, _holding(key, used_for, _make(made, backend, service, region, config))
-            ),
-        )
-    own = _with_own_credentials(connection, opened)
-    return _client(
-        (*key, used_for),
-        lambda: _refusing_unsupported(backend, _holding(key, used_for, _make(own, backend, service, region, config))),
-    )
+        whose: tuple[str, ...] = ("server", backend.url, service, region)
+        kept_for: tuple[str, ...] = whose
+        new: Callable[..., Any] = new_client
+    else:
+        if len(_unsupported) >= _MOST_UNSUPPORTED:
+            _unsupported.clear()
+        _unsupported[backend.slug] = frozenset(connection.unsupported_operations)
+        opened = connection.unsealed or (secret() if connection.sealed else {})
+        identity = hashlib.sha256(
+            json.dumps([opened, connection.profile, connection.role_arn], sort_keys=True).encode()
+        ).hexdigest()
+        whose = (backend.slug, connection.method, backend.url, service, region, identity, str(config is REMOTE))
+        if connection.role_arn:
+            role = _role(whose, backend, connection, opened, region)
+            kept_for, new = (*whose, role["access_key_id"]), partial(new_client, **_credentials(role))
+        else:
+            kept_for, new = whose, _with_own_credentials(connection, opened)
 
+    def make() -> Any:
+        client = _make(new, backend, service, region, config)
+        refusals.hold(client, whose, used_for)
+        return client if connection is None else _refusing_unsupported(backend, client)
 
-def _holding(whose: tuple[str, ...], used_for: str, client: Any) -> Any:
-    refusals.hold(client, whose, used_for)
-    return client
+    return _client((*kept_for, used_for), make)
 
 
 def _refusing_unsupported(backend: Backend, client: Any) -> Any:
