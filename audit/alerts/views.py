@@ -21,7 +21,7 @@ from audit.alerts.kinds import KINDS
 from audit.alerts.models import Alert, AlertRule, Delivery
 from console.request import ConsoleRequest
 from engine.public import webhook_signature
-from keys import service
+from keys import permissions, service
 from keys.common import problem_page, requires
 from keys.inventory import inventory
 from keys.record.events import READ_RECORD
@@ -42,7 +42,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
         alerts = alerts.filter(acknowledged=None)
     page = Paginator(alerts, _PAGE).get_page(request.GET.get("page"))
     deliveries = Delivery.objects.filter(alert__in=[each.pk for each in page]).order_by("pk")
-    here = f"arn:aws:kms:{request.signed_in.region}:{account_id}:key/"
+    here = permissions.key_arn(request, "")
     ids = {each.key: each.key.removeprefix(here) for each in page if each.key.startswith(here)}
     names = inventory.aliases(request, ids.values()) if service.backend(request).embedded else {}
     told: dict[int, list[Delivery]] = {}

@@ -41,7 +41,8 @@ def is_read_by_console(record: Record) -> bool:
     """What a page asked to show itself: answered, or told that there is no such thing, changed nothing, and used no key."""
     if record.get("sessionCredentialFromConsole") != "true":
         return False
-    if kind(record) not in (READ, WRITE if record["eventName"] in _MAKES_A_READING else READ):
+    what = kind(record)
+    if what != READ and not (what == WRITE and record["eventName"] in _MAKES_A_READING):
         return False
     return record.get("errorCode", "") in ("", *_NOT_THERE)
 

@@ -44,9 +44,8 @@ def told(browser: Client) -> dict[str, set[str]]:
     return {row["key_id"]: set(row.get("unknown", {})) for row in exported}
 
 
-def test_what_takes_long_to_decide_is_decided_behind_the_page_which_says_so(
-    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def decided_slowly(account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """A reader who may not read some of seven keys, of which a request decides two."""
     keys(account, 5, "red"), keys(account, 2, "blue")
     signed_in.get("/keys/")
     browser = sign_in_browser(
@@ -54,6 +53,13 @@ def test_what_takes_long_to_decide_is_decided_behind_the_page_which_says_so(
     )
     monkeypatch.setattr(deciding, "STEP", 2)
     monkeypatch.setattr(deciding, "AT_ONCE", 0.0)
+    return browser
+
+
+def test_what_takes_long_to_decide_is_decided_behind_the_page_which_says_so(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = decided_slowly(account, signed_in, monkeypatch)
     behind = threads.held(monkeypatch, deciding)
     page = browser.get("/keys/")
     assert len(page.context["rows"]) == 2
@@ -99,13 +105,7 @@ def test_who_may_read_everything_is_told_no_more_than_is_decided(
 def test_a_file_waits_until_it_is_decided_of_every_key(
     account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys(account, 5, "red"), keys(account, 2, "blue")
-    signed_in.get("/keys/")
-    browser = sign_in_browser(
-        reader(account, EVERYTHING, {"Effect": "Deny", "Action": READ, "Resource": "*", "Condition": BLUE})
-    )
-    monkeypatch.setattr(deciding, "STEP", 2)
-    monkeypatch.setattr(deciding, "AT_ONCE", 0.0)
+    browser = decided_slowly(account, signed_in, monkeypatch)
     assert len(told(browser)) == 7
 
 
