@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from botocore.loaders import Loader
@@ -17,9 +18,16 @@ def description(service: str) -> dict[str, Any]:
     return found
 
 
+@cache
 def service_model(service: str) -> ServiceModel:
     """As `description`, read by its names."""
     return ServiceModel(description(service), service)
+
+
+@cache
+def regions(service: str, partition: str = "aws") -> frozenset[str]:
+    """The Regions of a partition in which AWS offers a service."""
+    return frozenset(session().get_available_regions(service, partition_name=partition))
 
 
 def session() -> Session:

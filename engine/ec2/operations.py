@@ -6,7 +6,6 @@ have to be enabled, these are the ones in which there is something. Source: Amaz
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from engine.context import CallContext
@@ -18,7 +17,7 @@ from engine.iam.patterns import glob
 from engine.kms.models import Key
 from engine.operation import Operation
 from engine.region_names import partition
-from engine.service_models import session
+from engine.service_models import regions
 from engine.wire.errors import AWSError
 
 # Enabled for every account. Source: AWS General Reference, "Regions and Zones"; the rest has to be enabled first.
@@ -71,18 +70,12 @@ def _regions(context: CallContext) -> list[dict[str, str]]:
     with_keys = set(rows.order_by().values_list("region", flat=True).distinct())
     suffix = _SUFFIX.get(own, "amazonaws.com")
     entries = []
-    for name in sorted(_published(own) | {region for region in with_keys if partition(region) == own}):
+    for name in sorted(regions("ec2", own) | {region for region in with_keys if partition(region) == own}):
         status = "opted-in" if name in with_keys else "not-opted-in"
         if name in _ENABLED:
             status = "opt-in-not-required"
         entries.append({"RegionName": name, "Endpoint": f"ec2.{name}.{suffix}", "OptInStatus": status})
     return entries
-
-
-@cache
-def _published(name: str) -> frozenset[str]:
-    """AWS's Regions of a partition."""
-    return frozenset(session().get_available_regions("ec2", partition_name=name))
 
 
 OPERATIONS: dict[str, Operation] = {"DescribeRegions": Operation(describe_regions)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 from engine.context import CallContext
@@ -11,18 +10,12 @@ from engine.iam.condition_keys import of_request
 from engine.kms import access, key_quota, key_snapshots, keys, managed, material, models, policies, states, tags
 from engine.kms.key_snapshots import KmsKey
 from engine.region_names import partition
-from engine.service_models import session
+from engine.service_models import regions
 from engine.store.transaction import changed, key_entity
 from engine.wire.errors import AWSError
 
 # How long a replica shows as Creating, and an old and a new primary as Updating: programs that wait must see that they need to.
 CREATING = timedelta(seconds=1)
-
-
-@cache
-def partition_regions(partition: str) -> frozenset[str]:
-    """The Regions of a partition that have KMS, from botocore's endpoint data."""
-    return frozenset(session().get_available_regions("kms", partition_name=partition))
 
 
 def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +25,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     _refuse_non_primary(primary)
     states.refuse_unless_allowed(context.operation, primary, context.now)
     region = parameters["ReplicaRegion"]
-    if region not in partition_regions(partition(context.region)) or region == context.region:
+    if region not in regions("kms", partition(context.region)) or region == context.region:
         raise AWSError("ValidationException", f"Invalid replica Region {region}.")
     if region in primary.replica_regions:
         raise AWSError(  # as pulumi-aws-native's issue 184 quotes it

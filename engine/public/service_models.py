@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from engine.service_models import LOADER, service_model, session
+from engine.service_models import LOADER, regions, service_model, session
 
 __all__ = [
     "LOADER",
+    "regions",
     "service_model",
     "session",
 ]
