@@ -103,7 +103,7 @@ def _with_changes(who: engine.Viewer, place: dict[str, str]) -> StoredVisibility
         others = now.hidden_keys.order_by().values_list("denied_mask", flat=True).distinct()
         usual = InventoryKey.objects.filter(**place, pk__lte=now.last_row).exclude(pk__in=now.hidden_keys.values("row"))
         now.masks = sorted(others)
-        now.denied_mask = _any(now.masks) | (now.usual_mask if usual.exists() else 0)
+        now.denied_mask = reads.together(now.masks) | (now.usual_mask if usual.exists() else 0)
         now.change = latest
         now.save()
     return now
@@ -195,13 +195,6 @@ def _add(row: StoredVisibility, masks: dict[int, int]) -> None:
     )
 
 
-def _any(masks: list[int]) -> int:
-    found = 0
-    for mask in masks:
-        found |= mask
-    return found
-
-
 # --- rows that are not decided yet
 
 
@@ -258,7 +251,7 @@ def _step(pk: int, digest: str, denials: engine.Denials, lease: leases.HeldLease
         _add(now, decided)
         masks = set(decided.values())
         now.masks = sorted({*now.masks, *masks} - {now.usual_mask})
-        now.denied_mask |= _any(list(masks))
+        now.denied_mask |= reads.together(masks)
         now.last_row = max(decided)
         now.save()
     return len(numbers) == STEP

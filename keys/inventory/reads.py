@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 
 READS = ("DescribeKey", "ListResourceTags", "GetKeyRotationStatus", "GetKeyPolicy", "GetKeyLastUsage")
 DESCRIBE, TAGS, ROTATION, POLICY, LAST_USE = (1 << number for number in range(len(READS)))
@@ -28,7 +30,9 @@ def actions(bits: int) -> list[str]:
 
 def mask(names: Iterable[str]) -> int:
     """The bits of these actions."""
-    found = 0
-    for name in names:
-        found |= 1 << ACTIONS.index(name)
-    return found
+    return together(1 << ACTIONS.index(name) for name in names)
+
+
+def together(masks: Iterable[int]) -> int:
+    """The bits that any of the masks has."""
+    return reduce(or_, masks, 0)

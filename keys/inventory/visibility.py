@@ -99,7 +99,7 @@ class Visibility:
     def _rows(self, masks: Iterable[int]) -> Any:
         """The numbers of the exceptions' rows with one of these masks, as a subquery."""
         named = list(masks)
-        return HiddenKey.objects.filter(visibility_id=self.pk, denied_mask__in=named).values("row") if named else []
+        return self._exceptions().filter(denied_mask__in=named).values("row") if named else []
 
     def unhelped(self, rows: Keys) -> Keys:
         """Without the rows that reading them with these rights would tell nothing more of."""
@@ -222,7 +222,4 @@ def _told(scope: str, region: str) -> Visibility:
     """Of another endpoint's keys, by the kept numbers of what it does not tell."""
     counts = InventoryCount.objects.filter(account_id=scope, region=region, facet=key_rows.UNREAD)
     masks = tuple(map(int, counts.values_list("value", flat=True)))
-    denied = 0
-    for each in masks:
-        denied |= each
-    return Visibility(None, True, denied, masks)
+    return Visibility(None, True, reads.together(masks), masks)
