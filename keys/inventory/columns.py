@@ -31,6 +31,11 @@ class Column:
         return reads.ALIASES if self.field == "alias" else self.needs
 
     @property
+    def of_few(self) -> bool:
+        """Whether its values are few, and its cell depends on nothing but the value."""
+        return self.cell in ("state", "facet", "spec", "usage", "origin", "public")
+
+    @property
     def cell_template(self) -> str:
         return f"keys/inventory/cells/{self.cell}.html"
 

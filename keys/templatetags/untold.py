@@ -21,15 +21,16 @@ register = template.Library()
 @register.simple_tag
 def untold_error(why: str) -> SafeString:
     """Of something that an error kept from being read."""
-    return _shown(untold.of_error(why))
+    return shown(untold.of_error(why))
 
 
 @register.simple_tag(takes_context=True)
 def untold_cell(context: dict[str, Any], row: Any, field: str) -> SafeString | str:
     """Of a column of a key; "" where it is known."""
     found = untold.of_row(context["request"], row, BY_FIELD[field].tells)
-    return _shown(found) if found is not None else ""
+    return shown(found) if found is not None else ""
 
 
-def _shown(found: untold.Untold) -> SafeString:
+def shown(found: untold.Untold) -> SafeString:
+    """components/untold.html of it."""
     return render_to_string("components/untold.html", {"words": found.words, "why": found.why})

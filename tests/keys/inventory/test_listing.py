@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from engine.store import transaction
 from keys import leases
-from keys.inventory import deciding, key_rows, query, sync, visibility
+from keys.inventory import deciding, key_rows, lists, query, sync, visibility
 from keys.inventory.columns import COLUMNS
 from keys.inventory.lists import Listing
 from keys.inventory.models import InventoryCount, InventoryKey, SyncState
@@ -587,3 +587,31 @@ def test_each_row_leads_to_its_key_whatever_columns_are_shown(
         body_of_table = text(page).partition("<tbody>")[2].partition("</tbody>")[0]
         for row in body_of_table.split("</tr>")[:-1]:
             assert re.search(r'<a [^>]*href="/keys/[0-9a-z-]{36}/"', row), row
+
+
+@pytest.mark.parametrize("reader", ["administrator", "who may describe some keys"])
+def test_the_cells_of_a_key_among_others_are_those_of_the_key_by_itself(
+    account: TestAccount,
+    signed_in: Client,
+    sample_keys: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    reader: str,
+) -> None:
+    """What cells have in common is written once for a page."""
+    account.create_key()  # has nothing that another has not, but its ID
+    if reader != "administrator":
+        blue = f"arn:aws:kms:us-east-1:{account.account_id}:key/{sample_keys['blue']}"
+        signed_in = person(account, "ann", "kms:DescribeKey", "kms:ListResourceTags", resource=blue)
+    columns = "&".join(f"cols={column.field}" for column in COLUMNS)
+    together = cells_of_keys(signed_in, f"/keys/?{columns}")
+    monkeypatch.setattr(lists, "SIZES", (1,))
+    alone = [cells_of_keys(signed_in, f"/keys/?{columns}&size=1&page={page}") for page in range(1, 6)]
+    assert together == [cells for (cells,) in alone]
+    assert len(set(map(str, together))) == 5
+
+
+def cells_of_keys(browser: Client, address: str) -> list[list[str]]:
+    """Of each key that a page lists, its cells but that of its tick; of links to another list, the words."""
+    table = text(browser.get(address)).partition("<tbody>")[2].partition("</tbody>")[0]
+    rows = re.sub(r'href="\?[^"]*"', "", table).split("</tr>")[:-1]
+    return [re.findall(r"<t[dh].*?</t[dh]>", row, re.DOTALL)[1:] for row in rows]
