@@ -12,6 +12,7 @@ from typing import Any
 from django import template
 from django.template import Context
 from django.template.loader import get_template
+from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
@@ -31,7 +32,7 @@ def key_cells(context: Context, row: Any, columns: Sequence[tuple[Column, Any]],
     """A key's cells in the order of the columns. `lone`: whether no column but the alias leads to the key."""
     request: ConsoleRequest = context["request"]
     written: Written = kept(request).setdefault("key cells", {})
-    with context.push(row=row, lone=lone):
+    with context.push(row=row, lone=lone, key_url=reverse("key", args=[row.key_id])):
         cells = [(_cell(context, request, row, column, written),) for column, _sorting in columns]
     return format_html_join("", "{}", cells)
 

@@ -351,6 +351,17 @@ def test_paper_has_no_frame_but_whole_ids_the_filter_and_the_accounts_time(
     expect(page.locator("main")).to_contain_text("The list is whole: 3 rows.")
 
 
+def test_paper_holds_the_longest_names_and_states(visit: Callable[..., Page], server: Server, widest: None) -> None:
+    page = visit()
+    page.set_viewport_size(PAPER)
+    use_region(page, WIDE_REGION)
+    for address in ("/keys/", "/audit/keys/", "/audit/", "/keys/?as_of=2030-01-01"):
+        page.goto(address)
+        page.emulate_media(media="print")
+        assert page.evaluate(BROKEN) == [], address
+        page.emulate_media(media="screen")
+
+
 def test_a_facet_leads_to_more_values_which_are_searched(visit: Callable[..., Page], server: Server) -> None:
     tags = [{"TagKey": f"fruit {number:02}", "TagValue": "ripe"} for number in range(20)]
     server.client(region=MANY_VALUES_REGION).create_key(Tags=tags)
