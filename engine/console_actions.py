@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.db import DatabaseError
 
 from engine import clock
-from engine.context import CallContext
+from engine.context import CallContext, key_resource
 from engine.iam import authorize as iam
 from engine.iam import member_accounts
 from engine.iam.access_denied import denied_by_service_control_policy
@@ -167,14 +167,16 @@ def perform(
     parameters: dict[str, Any] | None = None,
     user_agent: str = "",
     conditions: Conditions = None,
+    key_arn: str = "",
     asks_first: bool = False,
 ) -> T:
     """Decide `action`, do `what`, and record it: a change in one transaction with its record, a reading before it is shown.
 
     Raises AWSError: AccessDeniedException, what `what` raises, KMSInternalException if it cannot be recorded. These refusals are
-    recorded, but for a reading that a page asks first for whether it may (`asks_first`). `what` calls no other system: it runs while other changes wait.
+    recorded, but for a reading that a page asks first for whether it may (`asks_first`). `key_arn`: the key that it is about, of this account;
+    the record names it, and is among those of its Region. `what` calls no other system: it runs while other changes wait.
     """
-    made = _Call(context, BY_ACTION[action], parameters, user_agent)
+    made = _Call(context, BY_ACTION[action], parameters, user_agent, key_arn)
 
     def permitted() -> None:
         authorize(context, action, resource=resource, conditions=conditions)
@@ -204,13 +206,18 @@ class _Call:
     action: ConsoleAction
     parameters: dict[str, Any] | None
     user_agent: str
+    key_arn: str
+
+    @property
+    def region(self) -> str:
+        return self.key_arn.split(":")[3] if self.key_arn else REGION
 
     def event(self, error: AWSError | None = None) -> bytes:
         context = self.context
         return record.service_event(
             record.ServiceEvent(
                 account_id=context.account_id,
-                region=REGION,
+                region=self.region,
                 source=SERVICE,
                 name=self.action.name,
                 now=clock.now(context.account_id),
@@ -222,6 +229,7 @@ class _Call:
                 user_agent=self.user_agent,
                 event_type="AwsConsoleAction",
                 read_only=self.action.reads,
+                resources=[key_resource(context.account_id, self.key_arn)] if self.key_arn else (),
             )
         )
 
@@ -237,7 +245,10 @@ def _change(made: _Call, what: Callable[[], T], permitted: Callable[[], None]) -
     except DatabaseError:
         if recorded:
             recorder.void(
-                IndexedFields.of(event).event_id, made.context.account_id, REGION, "the change could not be committed"
+                IndexedFields.of(event).event_id,
+                made.context.account_id,
+                made.region,
+                "the change could not be committed",
             )
         raise
     return found

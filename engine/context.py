@@ -16,6 +16,11 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def key_resource(account_id: str, arn: str) -> dict[str, str]:
+    """A key as a record's `resources` name it."""
+    return {"accountId": account_id, "type": "AWS::KMS::Key", "ARN": arn}
+
+
 _RANDOM_BITS = ~((0xF << 76) | (0x3 << 62))
 _VERSION_4 = (0x4 << 76) | (0x2 << 62)
 
@@ -52,7 +57,7 @@ class CallContext:
         for entry in self.resources:
             if entry["ARN"] == arn:
                 return
-        self.resources.append({"accountId": account_id, "type": "AWS::KMS::Key", "ARN": arn})
+        self.resources.append(key_resource(account_id, arn))
 
     def touches_role(self, arn: str, account_id: str) -> None:
         """As a key: who assumes another account's role is told to that account."""

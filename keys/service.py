@@ -116,6 +116,7 @@ def console_action(
     resource: str = "*",
     parameters: dict[str, Any] | None = None,
     conditions: console_actions.Conditions = None,
+    key_arn: str = "",
 ) -> T:
     """As `engine.console_actions.perform`, by the signed-in principal. Raises ClientError."""
     user_agent = request.headers.get("User-Agent", "")[:512]
@@ -129,6 +130,7 @@ def console_action(
             parameters=parameters,
             user_agent=user_agent,
             conditions=conditions,
+            key_arn=key_arn,
             asks_first=_looks(request),
         )
     except AWSError as error:
@@ -149,7 +151,15 @@ def key_action(request: ConsoleRequest) -> Callable[..., Any]:
         def conditions() -> Any:
             return visibility.key_conditions(viewer(request), region, key_id) if here else {}
 
-        return console_action(request, action, what, resource=resource, parameters=parameters, conditions=conditions)
+        return console_action(
+            request,
+            action,
+            what,
+            resource=resource,
+            parameters=parameters,
+            conditions=conditions,
+            key_arn=resource if here else "",
+        )
 
     return act
 

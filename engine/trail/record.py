@@ -6,7 +6,7 @@ Source: AWS CloudTrail User Guide, "CloudTrail record contents" and "userIdentit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -131,6 +131,7 @@ class ServiceEvent:
     error_message: str = ""
     details: dict[str, Any] | None = None
     read_only: bool = False
+    resources: Sequence[dict[str, str]] = ()  # as CallContext.resources
 
 
 def service_event(made: ServiceEvent) -> bytes:
@@ -154,6 +155,8 @@ def service_event(made: ServiceEvent) -> bytes:
         event["errorMessage"] = made.error_message
     event["eventID"] = new_id()
     event["readOnly"] = made.read_only
+    if made.resources:
+        event["resources"] = made.resources
     event["eventType"] = made.event_type
     event["managementEvent"] = True
     event["recipientAccountId"] = made.account_id

@@ -237,6 +237,28 @@ def test_asking_approving_rejecting_and_withdrawing_are_recorded(account: TestAc
     ]
 
 
+def test_what_persons_decided_of_a_key_is_among_the_keys_events_and_in_its_region(
+    account: TestAccount, signed_in: Client
+) -> None:
+    second = second_person(account)
+    key_id = account.client(region="eu-west-1").create_key()["KeyMetadata"]["KeyId"]
+    for each in (signed_in, second):
+        each.post("/region/", {"region": "eu-west-1"})
+    signed_in.post("/keys/approvals/", {"do": "on"})
+    signed_in.post(f"/keys/{key_id}/delete/", {"days": "10", "confirmed": "on"})
+    (waiting,) = signed_in.get("/keys/approvals/").context["waiting"]
+    second.post("/keys/approvals/", {"do": "approve", "request": waiting.pk})
+    arn = f"arn:aws:kms:eu-west-1:{account.account_id}:key/{key_id}"
+    found = account.client("cloudtrail", region="eu-west-1").lookup_events(
+        LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": arn}]
+    )["Events"]
+    told = {event["EventName"]: event["Username"] for event in found if "DescribeKey" not in event["EventName"]}
+    assert told["RequestKeyDeletion"] == account.administrator.name
+    assert told["ApproveKeyDeletion"] == told["ScheduleKeyDeletion"] == "second"
+    changes = [change.event.name for change in signed_in.get(f"/keys/{key_id}/tab/timeline/").context["changes"]]
+    assert changes == ["ScheduleKeyDeletion", "ApproveKeyDeletion", "RequestKeyDeletion", "CreateKey"]
+
+
 def test_a_request_made_before_users_were_told_apart_can_only_be_withdrawn(
     account: TestAccount, signed_in: Client
 ) -> None:
