@@ -81,10 +81,12 @@ def _attempt(row: Delivery) -> None:
 
 def sentence(alert: Alert) -> str:
     """What was found, in words; a moment in the reader's zone, with its name."""
-    given = dict(alert.details)
+    given, kind = dict(alert.details), KINDS[alert.rule.kind]
+    if not given.get("date", True):
+        return str(kind.undated)
     if given.get("date"):
         given["date"] = moments.in_full(datetime.fromisoformat(given["date"]))
-    return str(KINDS[alert.rule.kind].sentence) % given
+    return str(kind.sentence) % given
 
 
 def message(alert: Alert) -> dict[str, Any]:

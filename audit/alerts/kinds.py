@@ -37,7 +37,7 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`sentence` is what an alert says, with `Found.details` in it. `learns`: what came before the rule is gone through first, in silence.
-    `numbers`: the settings that the form asks for, with what they begin at."""
+    `numbers`: the settings that the form asks for, with what they begin at. `undated`: the sentence where the date is not known yet."""
 
     name: str
     title: str | Promise
@@ -46,6 +46,7 @@ class Kind:
     find: Callable[[Event, dict[str, Any], State, Callable[[], str | None]], Found | None]
     numbers: dict[str, int] = field(default_factory=dict)
     learns: bool = False
+    undated: str | Promise = ""
 
 
 def _succeeded(event: Event, name: str) -> bool:
@@ -130,6 +131,9 @@ KINDS: dict[str, Kind] = {
             _("Each ScheduleKeyDeletion that succeeds."),
             _("The deletion of the key is scheduled for %(date)s."),
             _deletion,
+            undated=_(
+                "The deletion of the key is scheduled: its waiting period begins when its last replica key is deleted."
+            ),
         ),
         Kind(
             "policy",

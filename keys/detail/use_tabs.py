@@ -102,5 +102,14 @@ def impact(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, 
         "key_grants": grants or [],
         "key_aliases_problem": aliases_problem,
         "key_grants_problem": grants_problem,
-        "replicas": key.get("MultiRegionConfiguration", {}).get("ReplicaKeys", []),
+        **_related(key),
     }
+
+
+def _related(key: dict[str, Any]) -> dict[str, Any]:
+    """A multi-Region key's related keys in other Regions, the primary first: they open what it encrypted. A primary goes after its replicas."""
+    configuration = key.get("MultiRegionConfiguration") or {}
+    others = [each.get("Region", "") for each in configuration.get("ReplicaKeys", []) if each.get("Arn") != key["Arn"]]
+    if configuration.get("MultiRegionKeyType") != "REPLICA":
+        return {"replicas": others, "related": []}
+    return {"replicas": [], "related": [configuration["PrimaryKey"].get("Region", ""), *others]}

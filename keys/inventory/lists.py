@@ -37,9 +37,10 @@ VALUES_SHOWN = 12  # of a facet in its menu; the others are on its own page
 _TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list go without numbers
 
 
+_WAITS_FOR_REPLICAS = "PendingReplicaDeletion"  # a primary: its waiting period has not begun, so there is no date
 # Facets with few values that the overview leads to; each is a condition on dates.
 DUE: dict[str, tuple[Any, Callable[[datetime], Q]]] = {
-    "deletion": (_("Deletion pending"), lambda now: Q(deletion_date__isnull=False)),
+    "deletion": (_("Deletion pending"), lambda now: Q(deletion_date__isnull=False) | Q(state=_WAITS_FOR_REPLICAS)),
     "expiry": (_("Material expires within 30 days"), lambda now: Q(valid_to__lte=now + timedelta(days=30))),
     "rotation": (_("Rotates within 30 days"), lambda now: Q(next_rotation__lte=now + timedelta(days=30))),
     "unused": (_("Not used for 90 days"), lambda now: _unused(now - timedelta(days=90))),

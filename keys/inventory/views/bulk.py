@@ -128,6 +128,7 @@ def confirm(request: ConsoleRequest) -> HttpResponse:
         request,
         "keys/inventory/bulk.html",
         {
+            "multi_region": any(key_id.startswith("mrk-") for key_id in willing),
             "action": action,
             "slug": slug,
             "form": form,

@@ -113,12 +113,17 @@ def page(request: ConsoleRequest, key_id: str) -> HttpResponse:
 
 def _schedule(request: ConsoleRequest, kms: Any, key: dict[str, Any], form: DeletionForm) -> HttpResponse | None:
     try:
-        kms.schedule_key_deletion(KeyId=key["KeyId"], PendingWindowInDays=form.cleaned_data["days"])
+        answer = kms.schedule_key_deletion(KeyId=key["KeyId"], PendingWindowInDays=form.cleaned_data["days"])
     except ClientError as error:
         form.add_error(None, service.sentence(error))
         return None
     inventory.mark_outdated(request)
-    messages.success(request, _("Deletion is scheduled. It can be cancelled until its date."))
+    if answer.get("DeletionDate"):
+        messages.success(request, _("Deletion is scheduled. It can be cancelled until its date."))
+    else:
+        messages.success(
+            request, _("Deletion is scheduled. Its waiting period begins when its last replica key is deleted.")
+        )
     return redirect("key", key_id=key["KeyId"])
 
 

@@ -83,6 +83,18 @@ def test_an_alert_names_its_key_and_its_moment_as_all_pages_do(account: TestAcco
     assert said in page
 
 
+def test_an_alert_of_a_primary_key_that_waits_for_its_replicas_names_no_date(
+    account: TestAccount, signed_in: Client
+) -> None:
+    kms, key = account.client(), account.create_key(MultiRegion=True)
+    kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+    make(signed_in, "deletion")
+    kms.schedule_key_deletion(KeyId=key)
+    assert found(account) == [
+        "The deletion of the key is scheduled: its waiting period begins when its last replica key is deleted."
+    ]
+
+
 def test_a_policy_that_allows_more_is_found_with_its_statements(account: TestAccount, signed_in: Client) -> None:
     kms, key = account.client(), account.create_key()
     make(signed_in, "policy")

@@ -33,3 +33,20 @@ def test_deletion_is_scheduled_only_when_it_is_confirmed(account: TestAccount, s
     assert 'value="12"' in text(refused)
     signed_in.post(address, {"days": "12", "confirmed": "on"})
     assert account.client().describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+
+
+def test_the_deletion_of_a_multi_region_key_says_what_becomes_of_its_related_keys(
+    account: TestAccount, signed_in: Client
+) -> None:
+    kms, key_id = account.client(), account.create_key(MultiRegion=True)
+    kms.replicate_key(KeyId=key_id, ReplicaRegion="eu-west-1")
+    address, never = f"/keys/{key_id}/delete/", "can never be opened again"
+    primary = signed_in.get(address)
+    assert (primary.context["replicas"], primary.context["related"]) == (["eu-west-1"], [])
+    assert never in text(primary)
+    done = text(signed_in.post(address, {"days": "12", "confirmed": "on"}, follow=True))
+    assert "Its waiting period begins when its last replica key is deleted." in done
+    signed_in.post("/region/", {"region": "eu-west-1"})
+    replica = signed_in.get(address)
+    assert (replica.context["replicas"], replica.context["related"]) == ([], ["us-east-1"])
+    assert never not in text(replica)

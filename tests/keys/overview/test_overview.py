@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from keys.inventory.models import InventoryKey, SyncState
 from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.support.answers import text
 
 
 def matter(browser: Client, slug: str) -> Any:
@@ -58,6 +59,22 @@ def test_days_left_are_those_of_the_accounts_clock(account: TestAccount, signed_
     assert [days for _row, days in matter(signed_in, "deletion").rows] == [8]
     account.move_clock(days=5)
     assert [days for _row, days in matter(signed_in, "deletion").rows] == [3]
+
+
+def test_a_primary_key_that_waits_for_its_replicas_is_about_to_be_deleted(
+    account: TestAccount, signed_in: Client
+) -> None:
+    """Its waiting period has not begun, so there is no date: in the overview, the list it leads to and on the key's page."""
+    kms, key = account.client(), account.create_key(MultiRegion=True)
+    kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=9)
+    found = matter(signed_in, "deletion")
+    assert (found.number, [(row.key_id, days) for row, days in found.rows]) == (1, [(key, None)])
+    overview = text(signed_in.get("/"))
+    assert "once its replicas are deleted" in overview
+    assert "never used" not in overview
+    assert [row.key_id for row in signed_in.get(found.url).context["rows"]] == [key]
+    assert "This key waits until its replica keys are deleted." in text(signed_in.get(f"/keys/{key}/"))
 
 
 def test_material_that_expires_is_listed(account: TestAccount, signed_in: Client) -> None:
