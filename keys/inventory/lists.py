@@ -247,7 +247,14 @@ class Listing:
 
     @cached_property
     def _hidden(self) -> VisibleKeys:
-        if self.manager != "CUSTOMER" or self.is_filtered:
+        """Of the keys of which only ID and aliases may be read, those that match by these."""
+        if self.chosen or self.tag or self.due or self.too_long:
+            return self.base.none()
+        return self._all_hidden.named(self.text) if self.text else self._all_hidden
+
+    @cached_property
+    def _all_hidden(self) -> VisibleKeys:
+        if self.manager != "CUSTOMER" or not self.visibility.undescribable:
             return self.base.none()
         return inventory.undescribable_keys(self.request)
 
@@ -329,7 +336,7 @@ class Listing:
             return self.total
         if not self.visibility.hides(reads.DESCRIBE):
             return sum(self._kept_counts({"manager": self.manager}).values())
-        return self.base.count()
+        return self.base.count() + self._all_hidden.count()
 
     def managed_by(self, manager: str) -> int | None:
         """How many keys AWS, or the customer, manages among those the facets leave; None where that is not counted."""

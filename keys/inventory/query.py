@@ -12,8 +12,8 @@ from typing import Any, Self
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import StrIndex
-from django.db.models.lookups import Range
+from django.db.models.functions import StrIndex, Substr
+from django.db.models.lookups import GreaterThan, Range
 
 from keys.inventory import key_rows, reads, search_terms, visibility
 from keys.inventory.models import InventoryKey, InventoryTag
@@ -105,6 +105,21 @@ class VisibleKeys(QuerySet[InventoryKey]):
             rows = rows.tagged(name, value, by_row=by_row)
         for fact in terms.perhaps:
             rows = rows._having(fact, indexed=indexed)
+        return rows
+
+    def named(self, text: str) -> Self:
+        """Those whose key ID or aliases hold every word of `text`: of keys of which no more may be read. None where it asks for more."""
+        terms = search_terms.parse(text)
+        if terms.problem or terms.facts or terms.tags:
+            return self.none()
+        words = [*terms.words, *(word for fact in terms.perhaps for word in fact.words)]
+        rows = self._holding_anywhere(words, indexed=True)
+        aliases = Substr("search", F("described") + 1, F("named") - F("described"))
+        for word in words:
+            held = Q(key_id__contains=word)
+            if self.visibility.lists_aliases:
+                held |= Q(GreaterThan(StrIndex(aliases, Value(word)), 0))
+            rows = rows.filter(held)
         return rows
 
     def _having(self, fact: search_terms.Fact, *, indexed: bool) -> Self:

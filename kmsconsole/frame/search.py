@@ -88,6 +88,10 @@ def _find(request: ConsoleRequest, typed: str, text: str) -> SearchResults:
         if text:
             keys = inventory.synced_keys(request)
             rows = list(keys.matching(text).by_name()[: KEYS_SHOWN + 1])
+            if len(rows) <= KEYS_SHOWN and keys.visibility.undescribable:
+                rows += (
+                    inventory.undescribable_keys(request).named(text).order_by("key_id")[: KEYS_SHOWN + 1 - len(rows)]
+                )
             found.unread = keys.visibility.unread_actions(inventory.needs_of(text))
             found.keys = inventory.describe_rows(request, rows[:KEYS_SHOWN])
             found.more_keys = len(rows) > KEYS_SHOWN

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keys.inventory import query, search_terms
 from keys.inventory.search_terms import Fact
 from tests.conftest import TestAccount, sign_in_browser
-from tests.support.answers import text
+from tests.support.answers import body, text
 from tests.support.policies import allow, document, person, trusting
 
 
@@ -105,6 +105,35 @@ def test_facts_that_may_not_be_read_are_not_found_by(account: TestAccount) -> No
     assert len(client.get("/keys/", {"q": "enabled"}).context["rows"]) == 1
     for typed in ("tag:owner", "owner=payments", "payments", "rotation:off", "public:no"):
         assert client.get("/keys/", {"q": typed}).context["rows"] == [], typed
+
+
+@pytest.mark.parametrize("lists_aliases", [True, False])
+def test_keys_that_may_be_listed_and_not_described_are_found_by_what_the_list_shows_of_them(
+    account: TestAccount, signed_in: Client, lists_aliases: bool
+) -> None:
+    """By key ID, and by alias for who may list these; not by what only describing them tells. The heading counts the keys of both."""
+    ann = person(account, "ann", document(allow(["kms:ListKeys", *["kms:ListAliases"] * lists_aliases])))
+    made = account.create_key(Description="Payroll", Tags=[{"TagKey": "owner", "TagValue": "finance"}])
+    account.client().create_alias(AliasName="alias/disabled-cards", TargetKeyId=made)
+    account.create_key()
+    client = sign_in_browser(ann)
+    by_alias = {"cards", "disabled", f"cards {made[:8]}"}
+    for typed in (
+        made,
+        made[4:20].upper(),
+        *by_alias,
+        "payroll",
+        "finance",
+        "enabled",
+        "state:enabled",
+        "owner=finance",
+    ):
+        expected = [made] if typed.lower() in made or (lists_aliases and typed in by_alias) else []
+        page = client.get("/keys/", {"q": typed})
+        assert [row.key_id for row in page.context["rows"]] == expected, typed
+        assert (page.context["listing"].total, page.context["listing"].unfiltered_total) == (len(expected), 2), typed
+        assert (made in text(client.get("/search/", {"q": typed}, headers={"HX-Request": "true"}))) == bool(expected), typed  # fmt: skip
+        assert (made in body(client.get("/keys/export/", {"q": typed}))) == bool(expected), typed
 
 
 def test_who_may_not_read_tags_finds_keys_by_all_that_it_may_read(account: TestAccount) -> None:
