@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from console import kept_words
 from console.request import ConsoleRequest
 from engine.public import sinks
 from engine.public.sinks import Shown
@@ -27,6 +28,7 @@ class Row:
     late: bool
     delivered: datetime | None
     failing_since: datetime | None
+    problem: str
 
 
 @require_safe
@@ -37,7 +39,8 @@ def page(request: ConsoleRequest) -> HttpResponse:
 
 def _row(shown: Shown) -> Row:
     late = shown.behind > 0 and (shown.lag is None or shown.lag >= _LATE_SECONDS)
-    return Row(shown, late, _moment(shown.position.delivered), _moment(shown.position.failing_since))
+    problem = kept_words.in_readers_language(shown.problem, sinks.PROBLEMS)
+    return Row(shown, late, _moment(shown.position.delivered), _moment(shown.position.failing_since), problem)
 
 
 def _moment(seconds: float) -> datetime | None:

@@ -36,6 +36,12 @@ _PURPOSE = "alert-webhook"
 # What went wrong, kept in English and shown in the reader's language.
 _NO_TLS = gettext_noop("no TLS connection: the certificate or the protocol was refused")
 _NO_ANSWER = gettext_noop("no connection, or no HTTP answer")
+_TOO_LATE = gettext_noop("no answer within %(seconds)s s")
+_ANSWERED = gettext_noop("the receiver answered %(status)s")
+_NO_MAIL_SERVER = gettext_noop("no mail server is configured (KMSCONSOLE_SMTP_URL)")
+_NOT_MAILED = gettext_noop("the mail server did not take it: %(reason)s")
+_NOT_CONNECTED_TO = gettext_noop("%(host)s is %(address)s, which the console does not connect to")
+PROBLEMS = (_NO_TLS, _NO_ANSWER, _TOO_LATE, _ANSWERED, _NO_MAIL_SERVER, _NOT_MAILED, _NOT_CONNECTED_TO)
 
 
 class NotDelivered(Exception):
@@ -114,7 +120,7 @@ def message(alert: Alert) -> dict[str, Any]:
 def _mail(row: Delivery) -> None:
     alert = row.alert
     if not settings.EMAIL_HOST:
-        raise NotDelivered("no mail server is configured (KMSCONSOLE_SMTP_URL)")
+        raise NotDelivered(_NO_MAIL_SERVER)
     content = message(alert)["data"]
     lines = [
         f"{name}: {content[name]}" for name in ("accountId", "region", "key", "principal", "eventId") if content[name]
@@ -131,7 +137,7 @@ def _mail(row: Delivery) -> None:
         mail.send()
     except (OSError, smtplib.SMTPException) as reason:
         code = reason.smtp_code if isinstance(reason, smtplib.SMTPResponseException) else type(reason).__name__
-        raise NotDelivered(f"the mail server did not take it: {code}") from reason
+        raise NotDelivered(_NOT_MAILED % {"reason": code}) from reason
 
 
 def _post(row: Delivery) -> None:
@@ -148,13 +154,13 @@ def _post(row: Delivery) -> None:
     except outbound.AddressNotAllowedError as reason:
         raise NotDelivered(str(reason)) from reason
     except TimeoutError as reason:
-        raise NotDelivered(f"no answer within {_SECONDS:g} s") from reason
+        raise NotDelivered(_TOO_LATE % {"seconds": f"{_SECONDS:g}"}) from reason
     except ssl.SSLError as reason:
         raise NotDelivered(_NO_TLS) from reason
     except (OSError, http.client.HTTPException) as reason:
         raise NotDelivered(_NO_ANSWER) from reason
     if not 200 <= status < 300:
-        raise NotDelivered(f"the receiver answered {status}")
+        raise NotDelivered(_ANSWERED % {"status": status})
 
 
 def _path(address: Any) -> str:

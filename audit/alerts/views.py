@@ -19,6 +19,7 @@ from audit.alerts import delivery, watch
 from audit.alerts.forms import RuleForm
 from audit.alerts.kinds import KINDS
 from audit.alerts.models import Alert, AlertRule, Delivery
+from console import kept_words
 from console.request import ConsoleRequest
 from engine.public import webhook_signature
 from keys import permissions, service
@@ -45,9 +46,11 @@ def index(request: ConsoleRequest) -> HttpResponse:
     here = permissions.key_arn(request, "")
     ids = {each.key: each.key.removeprefix(here) for each in page if each.key.startswith(here)}
     names = inventory.aliases(request, ids.values()) if service.backend(request).embedded else {}
-    told: dict[int, list[Delivery]] = {}
+    told: dict[int, list[tuple[Delivery, str]]] = {}
     for each in deliveries:
-        told.setdefault(each.alert_id, []).append(each)
+        told.setdefault(each.alert_id, []).append(
+            (each, kept_words.in_readers_language(each.problem, delivery.PROBLEMS))
+        )
     return render(
         request,
         "audit/alerts/index.html",

@@ -6,13 +6,19 @@ from pathlib import Path
 
 from django.conf import settings
 
-from engine.sinks import state
+from engine.sinks import receivers, state
 from engine.sinks.state import Shown
 
 __all__ = [
+    "PROBLEMS",
     "Shown",
     "of_installation",
 ]
+
+PROBLEMS = (
+    *receivers.PROBLEMS,
+    *state.PROBLEMS,
+)  # what `Shown.problem` may be, but for the words of an operating system
 
 
 def of_installation() -> list[Shown]:

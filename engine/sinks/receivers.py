@@ -15,6 +15,7 @@ from pathlib import Path
 
 import orjson
 import urllib3
+from django.utils.translation import gettext_noop
 
 from engine import held_pools, outbound, webhook_signature
 from engine.durable_files import sync_folder
@@ -25,6 +26,17 @@ _SECONDS = 10.0  # to connect, to send and to be answered: each, and by HTTP in 
 _PRIORITY = 13 * 8 + 6  # RFC 5424: facility "log audit", severity "informational"
 _SD_ID = "kmsconsole@32473"  # the enterprise number that RFC 5612 keeps for documentation
 _NOT_PRINTED = re.compile(r"[^!-~]")
+
+
+# What went wrong, kept in English and shown in the reader's language.
+_DISK_FULL = gettext_noop("the disk is full")
+_NOT_WRITTEN = gettext_noop("the file cannot be written: %(reason)s")
+_ANSWERED = gettext_noop("the receiver answered %(status)s")
+_NO_ANSWER = gettext_noop("no answer within %(seconds)s s")
+_NO_TLS = gettext_noop("no TLS connection: the certificate or the protocol was refused")
+_NO_CONNECTION = gettext_noop("no connection")
+_NO_CONNECTION_FOR = gettext_noop("no connection: %(reason)s")
+PROBLEMS = (_DISK_FULL, _NOT_WRITTEN, _ANSWERED, _NO_ANSWER, _NO_TLS, _NO_CONNECTION_FOR, _NO_CONNECTION)
 
 
 class SinkError(Exception):
@@ -63,14 +75,14 @@ class _File(Receiver):
                     data = b"\n" + data
                 if os.write(file, data) != len(data):
                     os.ftruncate(file, start)
-                    raise SinkError("the disk is full")
+                    raise SinkError(_DISK_FULL)
                 os.fsync(file)
             finally:
                 os.close(file)
             if fresh:
                 sync_folder(path.parent)
         except OSError as reason:
-            raise SinkError(reason.strerror or type(reason).__name__) from reason
+            raise SinkError(_NOT_WRITTEN % {"reason": reason.strerror or type(reason).__name__}) from reason
 
 
 class _Http(Receiver):
@@ -107,7 +119,7 @@ class _Http(Receiver):
         except (urllib3.exceptions.HTTPError, OSError) as reason:
             raise SinkError(_in_words(reason)) from reason
         if not 200 <= answer.status < 300:
-            raise SinkError(f"the receiver answered {answer.status}")
+            raise SinkError(_ANSWERED % {"status": answer.status})
 
     def close(self) -> None:
         self._pool.clear()
@@ -115,10 +127,10 @@ class _Http(Receiver):
 
 def _in_words(reason: Exception) -> str:
     if isinstance(reason, (urllib3.exceptions.TimeoutError, outbound.ExchangeTimeout)):
-        return f"no answer within {_SECONDS:g} s"
+        return _NO_ANSWER % {"seconds": f"{_SECONDS:g}"}
     if isinstance(reason, urllib3.exceptions.SSLError):
-        return "no TLS connection: the certificate or the protocol was refused"
-    return "no connection"
+        return _NO_TLS
+    return _NO_CONNECTION
 
 
 class _Syslog(Receiver):
@@ -135,8 +147,9 @@ class _Syslog(Receiver):
             connection.sendall(b"".join(map(self._frame, entries)))
         except OSError as reason:
             self.close()
-            what = "no TLS connection" if isinstance(reason, ssl.SSLError) else reason.strerror
-            raise SinkError(str(what or type(reason).__name__)) from reason
+            if isinstance(reason, ssl.SSLError):
+                raise SinkError(_NO_TLS) from reason
+            raise SinkError(_NO_CONNECTION_FOR % {"reason": reason.strerror or type(reason).__name__}) from reason
 
     def _open(self) -> ssl.SSLSocket:
         """The connection; a new one if the other side has ended it: what is written to such a one is lost unseen."""

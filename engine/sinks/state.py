@@ -11,11 +11,18 @@ from datetime import datetime
 from pathlib import Path
 
 import orjson
+from django.utils.translation import gettext_noop
 
 from engine import clock
 from engine.sinks.configuration import Sink
 from engine.trail import journal_reader
 from engine.trail.groupcommit import TrailUnavailable
+
+# Why nothing is sent, kept in English and shown in the reader's language.
+_UNREADABLE = gettext_noop("what is kept of the position of %(name)s cannot be read")
+_ENDS_BEFORE = gettext_noop("record %(number)s was delivered, and the journal ends before it")
+_ANOTHER = gettext_noop("record %(number)s is another one than was delivered")
+PROBLEMS = (_UNREADABLE, _ENDS_BEFORE, _ANOTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ def load(data: Path, name: str) -> Position:
     except FileNotFoundError:
         return Position()
     except (orjson.JSONDecodeError, TypeError) as reason:
-        raise PositionError(f"what is kept of the position of {name} cannot be read") from reason
+        raise PositionError(_UNREADABLE % {"name": name}) from reason
 
 
 def store(data: Path, name: str, position: Position) -> None:
@@ -66,9 +73,9 @@ def found_again(path: Path, position: Position) -> Position:
         end = journal_reader.position_after(path, position.sequence)
         last = journal_reader.boundary(path, end)
     if last is None or last.sequence < position.sequence:
-        raise PositionError(f"record {position.sequence:,} was delivered, and the journal ends before it")
+        raise PositionError(_ENDS_BEFORE % {"number": f"{position.sequence:,}"})
     if last.digest.hex() != position.digest:
-        raise PositionError(f"record {position.sequence:,} is another one than was delivered")
+        raise PositionError(_ANOTHER % {"number": f"{position.sequence:,}"})
     return replace(position, offset=end)
 
 

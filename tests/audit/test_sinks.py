@@ -14,7 +14,10 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
+from django.utils import translation
+from django.utils.translation import gettext
 
+from console import kept_words
 from engine.sinks import state
 from engine.sinks.configuration import Sink
 from engine.sinks.state import Position
@@ -74,6 +77,29 @@ def test_each_sink_tells_its_target_its_position_and_its_problem(signed_in: Clie
     assert "https://siem.example/in no" in found["siem"]
     assert "secret-of" not in signed_in.get("/audit/sinks/").content.decode()
     assert "nothing yet syslog logs.example:6514" in found["fresh"]
+
+
+def test_a_problem_is_told_in_the_readers_language(signed_in: Client, sinks: Position) -> None:
+    data, kept = Path(settings.DATA), "no TLS connection: the certificate or the protocol was refused"
+    state.store(data, "siem", replace(sinks, failing_since=1_760_000_000.0, problem=kept))
+    assert kept in rows(signed_in)["siem"]
+    signed_in.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+    with translation.override("de"):
+        german = gettext(kept)
+    found = rows(signed_in)["siem"]
+    assert german in found
+    assert kept not in found
+
+
+def test_what_differs_in_a_kept_message_stays_and_other_words_are_shown_as_they_are() -> None:
+    message = "It is deleted on %(date)s."
+    with translation.override("de"):
+        german = gettext(message)
+        assert german != message
+        assert kept_words.in_readers_language("It is deleted on 2030-01-01.", (message,)) == german % {
+            "date": "2030-01-01"
+        }
+        assert kept_words.in_readers_language("No such file", (message,)) == "No such file"
 
 
 def test_the_lag_is_the_age_of_the_oldest_event_that_waits_by_the_machines_clock(
