@@ -23,9 +23,14 @@ _OF_ENDPOINT = ("kms", "cloudtrail")  # decided where the keys are; the others a
 def refusal(request: ConsoleRequest, action: str, arn: str = "*") -> str:
     """The AWS error, code and sentence, that `action` ("iam:DeleteUser") on `arn` would be refused with now; "" where it would be done, or
     where only the call itself will tell. Raises nothing: who is nobody any more may do nothing."""
-    service = action.partition(":")[0]
-    if not decided_here(request, service):
+    if not decided_here(request, action.partition(":")[0]):
         return ""
+    return embedded_refusal(request, action, arn)
+
+
+def embedded_refusal(request: ConsoleRequest, action: str, arn: str) -> str:
+    """As `refusal`, of the embedded engine, whichever endpoint the pages speak to."""
+    service = action.partition(":")[0]
     answers = kept(request)
     asked = ("refusal", action, arn).__repr__()
     if asked not in answers:

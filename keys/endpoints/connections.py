@@ -24,7 +24,7 @@ from console.aws_calls import FAILURES
 from console.forms import mark_needed, set_choices
 from console.request import ConsoleRequest
 from engine.public.names import is_region_name
-from keys import service
+from keys import permissions, service
 from keys.endpoints import backends, diagnosis, outbound
 from keys.endpoints.diagnosis import Finding
 from keys.endpoints.kept_secret import KeptSecret
@@ -213,7 +213,7 @@ def seal(request: ConsoleRequest, made: Connection) -> None:
     if made.unsealed is None:
         return
     kms = service.embedded(request)
-    backends.seal(kms, made, made.unsealed, _new_sealing_key(kms))
+    backends.seal(kms, made, made.unsealed, _new_sealing_key(request, kms))
     made.unsealed = None
 
 
@@ -236,10 +236,22 @@ def _sealing_key(kms: Any, chosen: str) -> str:
     return ""
 
 
-def _new_sealing_key(kms: Any) -> str:
+def _new_sealing_key(request: ConsoleRequest, kms: Any) -> str:
+    """Whether its alias may be made is asked first: no key is left without one. Where only the call tells, the error names the key."""
+    alias = f"arn:aws:kms:{request.signed_in.region}:{request.signed_in.account_id}:{SEALING_ALIAS}"
+    if refused := permissions.embedded_refusal(request, "kms:CreateAlias", alias):
+        code, _colon, sentence = refused.partition(": ")
+        raise ClientError({"Error": {"Code": code, "Message": sentence}}, "CreateAlias")
     made = kms.create_key(Description="Encrypts the credentials of kmsconsole's connections to other endpoints")
     key_id = str(made["KeyMetadata"]["KeyId"])
-    kms.create_alias(AliasName=SEALING_ALIAS, TargetKeyId=key_id)
+    try:
+        kms.create_alias(AliasName=SEALING_ALIAS, TargetKeyId=key_id)
+    except ClientError as error:
+        left = _("The key %(key)s was made and has no alias: create its alias %(alias)s, or schedule its deletion.")
+        words = left % {"key": key_id, "alias": SEALING_ALIAS}
+        answered = error.response["Error"]
+        told = {"Code": answered["Code"], "Message": f"{answered['Message']} {words}"}
+        raise ClientError({"Error": told}, error.operation_name) from error
     return key_id
 
 

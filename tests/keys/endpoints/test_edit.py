@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from keys.endpoints import backends
@@ -168,3 +169,18 @@ def test_a_refused_sealing_key_is_said_beside_its_field(
     assert "AccessDeniedException" in text(answer)
     assert "The test failed" not in text(answer)
     assert "secret that was entered stays" in text(answer)
+
+
+@pytest.mark.parametrize(("resource", "left"), [("*", 0), ("arn:aws:kms:*:*:key/*", 1)])
+def test_no_key_is_left_behind_unsaid_where_its_alias_is_refused(
+    account: TestAccount, signed_in: Client, answering: Callable[..., Answers], resource: str, left: int
+) -> None:
+    """Of a refusal that only the call tells, the page names the key that was made."""
+    deny = {"Effect": "Deny", "Action": "kms:CreateAlias", "Resource": resource}
+    account.client("iam").put_user_policy(UserName="admin", PolicyName="no", PolicyDocument=document(deny))
+    answer = signed_in.post(NEW, form(f"http://127.0.0.1:{answering().port}"))
+    assert answer.status_code == 422
+    assert "kms:CreateAlias" in text(answer)
+    made = [each["KeyId"] for each in account.client().list_keys()["Keys"]]
+    assert len(made) == left
+    assert all(each in text(answer) for each in made)
