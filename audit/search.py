@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.forms import KINDS
 from console.request import ConsoleRequest
+from keys import service
 from keys.inventory import inventory
 from keys.record import events as record
 from keys.record.events import Clause, Interval, Search
@@ -174,19 +175,55 @@ def _words(facet: str, value: str) -> Any:
     return value.rpartition("/")[2] if facet == "key" else value
 
 
-def with_aliases(request: ConsoleRequest, found: Found) -> None:
-    """The aliases that the keys of these events have now, beside their IDs, as far as the reader may know them."""
+@dataclass(frozen=True, slots=True)
+class EventKey:
+    """A key that an event names. `place`: where it is, of one of another account or Region; "" of one that pages lead to. A multi-Region key
+    has the same ID in each of its Regions, and aliases of its own in each."""
+
+    id: str
+    arn: str
+    place: str = ""
+    alias: str = ""
+
+
+def with_aliases(request: ConsoleRequest, found: Found, *, named: bool = True) -> None:
+    """The keys of these events, and as `named` the aliases that they have now, as far as the reader may know them."""
+    account = _account(request)
     by_key = [facet for facet in found.facets if facet.name == "key"]
-    ids = {each for event in found.events for each in event["keys"]}
-    ids |= {str(value.words) for facet in by_key for value in facet.values}
-    names = inventory.aliases(request, ids)
+    arns = {arn for event in found.events for arn in record.keys(event["record"])}
+    arns |= {value.value for facet in by_key for value in facet.values}
+    places = {arn: _place(arn, account, request.signed_in.region) for arn in arns}
+    ids = {arn.rpartition("/")[2] for arn, place in places.items() if not place}
+    names = inventory.aliases(request, ids) if named else {}
+
+    def key(arn: str) -> EventKey:
+        key_id = arn.rpartition("/")[2]
+        return EventKey(key_id, arn, places[arn], "" if places[arn] else names.get(key_id, ""))
+
     for event in found.events:
-        event["named_keys"] = [(each, names.get(each, "")) for each in event["keys"]]
+        event["named_keys"] = [key(arn) for arn in record.keys(event["record"])]
     for facet in by_key:
-        facet.values[:] = [
-            replace(value, words=f"{names[value.words]} · {value.words}") if value.words in names else value
-            for value in facet.values
-        ]
+        facet.values[:] = [replace(value, words=_key_words(key(value.value))) for value in facet.values]
+
+
+def _account(request: ConsoleRequest) -> str:
+    """Whose keys the pages lead to; "" where an endpoint has told none yet."""
+    embedded = service.backend(request).embedded
+    return request.signed_in.account_id if embedded else inventory.endpoint_account(request)
+
+
+def _place(arn: str, account: str, region: str) -> str:
+    parts = arn.split(":")
+    if len(parts) < 6:  # the ID alone: of here
+        return ""
+    elsewhere = [parts[3]] if parts[3] != region else []
+    if account and parts[4] != account:
+        elsewhere.insert(0, parts[4])
+    return ", ".join(elsewhere)
+
+
+def _key_words(key: EventKey) -> str:
+    return " · ".join(filter(None, (key.alias, key.id, key.place)))
 
 
 def newer(request: ConsoleRequest, wanted: Wanted, since: int) -> Found | None:

@@ -51,8 +51,7 @@ def events(request: ConsoleRequest) -> HttpResponse:
                 found = search.find(request, wanted, moment, request.GET.get("after", ""), most)
         except ClientError as error:
             return problem_page(request, _("Audit"), error)
-        if not asked:  # what a key is called now is not what it was called then
-            search.with_aliases(request, found)
+        search.with_aliases(request, found, named=not asked)  # what a key is called now is not what it was called then
     return render(
         request,
         "audit/events.html",

@@ -19,7 +19,7 @@ from engine import clock
 from engine.trail import recorder
 from tests.conftest import TestAccount, sign_in_browser
 from tests.support.answers import body, text
-from tests.support.policies import allow, document, person
+from tests.support.policies import allow, document, person, trusting
 from tests.support.server import ROOT
 from tests.support.trail_events import REGION, Chance
 
@@ -239,8 +239,8 @@ def test_an_event_names_its_key_by_the_alias_where_the_reader_may_list_aliases(
         kms.encrypt(KeyId=each, Plaintext=b"x")
     looked = {"operation": "Encrypt"}
     (of_bare, of_key) = signed_in.get("/audit/", looked).context["events"]
-    assert of_key["named_keys"] == [(key, "payments")]
-    assert of_bare["named_keys"] == [(bare, "")]
+    assert [(each.id, each.alias) for each in of_key["named_keys"]] == [(key, "payments")]
+    assert [(each.id, each.alias) for each in of_bare["named_keys"]] == [(bare, "")]
     assert re.search(rf'href="/keys/{key}/">payments</a><span', text(signed_in.get("/audit/", looked)))
     facet = next(each for each in signed_in.get("/audit/", looked).context["facets"] if each.name == "key")
     assert f"payments · {key}" in [each.words for each in facet.values]
@@ -256,4 +256,27 @@ def test_an_event_names_its_key_by_the_alias_where_the_reader_may_list_aliases(
     assert "payments" not in text(ann.get("/audit/", looked))
     assert key in text(ann.get("/audit/", looked))
     kms.update_alias(AliasName="alias/payments", TargetKeyId=bare)
-    assert dict(signed_in.get("/audit/", looked).context["events"][1]["named_keys"]) == {key: ""}
+    (again,) = signed_in.get("/audit/", looked).context["events"][1]["named_keys"]
+    assert (again.id, again.alias) == (key, "")
+
+
+def test_a_key_of_another_region_or_account_has_no_alias_of_this_ones(
+    account: TestAccount, other_account: TestAccount, signed_in: Client
+) -> None:
+    """A multi-Region key has the same ID in each Region, and aliases of its own there: rows, facets and the event's page name the Region."""
+    kms, key = account.client(), account.create_key(MultiRegion=True)
+    kms.create_alias(AliasName="alias/primary", TargetKeyId=key)
+    kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+    page = signed_in.get("/audit/?operation=ReplicateKey")
+    (event,) = page.context["events"]
+    assert [(each.place, each.alias) for each in event["named_keys"]] == [("", "primary"), ("eu-west-1", "")]
+    (facet,) = (each for each in page.context["facets"] if each.name == "key")
+    assert {value.words for value in facet.values} == {f"primary · {key}", f"{key} · eu-west-1"}
+    assert text(page).count(f'href="/keys/{key}/"') == 1
+    assert text(signed_in.get(f"/audit/{event['id']}/")).count("primary ·") == 1
+    theirs = other_account.create_key(
+        Policy=trusting(other_account, allow("kms:Encrypt", Principal={"AWS": account.root_arn}))
+    )
+    kms.encrypt(KeyId=f"arn:aws:kms:us-east-1:{other_account.account_id}:key/{theirs}", Plaintext=b"x")
+    (event,) = signed_in.get("/audit/?operation=Encrypt").context["events"]
+    assert [(each.id, each.place) for each in event["named_keys"]] == [(theirs, other_account.account_id)]
