@@ -82,10 +82,12 @@ def get_key_rotation_status(context: CallContext, parameters: dict[str, Any]) ->
     states.refuse_unless_allowed(context.operation, key, context.now)
     if key.origin not in ("AWS_KMS", "EXTERNAL"):
         _refuse_kind(key)
-    answer: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": key.rotation_enabled}
-    if key.rotation_enabled:
+    state = states.state(key, context.now)
+    enabled = key.rotation_enabled and state not in states.DELETING  # as before, once the deletion is cancelled
+    answer: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": enabled}
+    if enabled:
         answer["RotationPeriodInDays"] = key.rotation_period_days
-        if key.next_rotation is not None and states.state(key, context.now) == states.ENABLED:
+        if key.next_rotation is not None and state == states.ENABLED:
             answer["NextRotationDate"] = key.next_rotation
     return answer
 

@@ -21,6 +21,7 @@ PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
 UNAVAILABLE = "Unavailable"
 CREATING = "Creating"
 UPDATING = "Updating"
+DELETING = (PENDING_DELETION, PENDING_REPLICA_DELETION)
 
 
 class KeyFacts(Protocol):

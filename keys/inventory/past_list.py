@@ -45,7 +45,7 @@ def _rotation(row: PastRow) -> str:
     """As the present list has it: nothing where a key is not rotated by KMS at all."""
     if not row.may_rotate or "rotation" in row.key.unknown:
         return ""
-    return f"{row.key.rotation_days} days" if row.key.rotation_days else "off"
+    return f"{row.key.rotated_every} days" if row.key.rotated_every else "off"
 
 
 # Facet → a row's value of it.

@@ -89,6 +89,11 @@ class KeySnapshot(key_states.StateFacts):
         return sorted(alias.name for alias in self.aliased)
 
     @property
+    def rotated_every(self) -> int | None:
+        """As GetKeyRotationStatus tells it: what is pending deletion is not rotated."""
+        return None if self.deletion_date is not None or self.waits_for_replicas else self.rotation_days
+
+    @property
     def observed(self) -> bool:
         """Whether readings tell of it (keys.record.observed_keys), and no record does."""
         return False

@@ -152,6 +152,17 @@ def test_the_rotation_of_a_replica_is_that_of_its_primary(account: TestAccount, 
     assert (row.key.regionality, row.key.rotation_days, dict(row.key.tags)) == ("PRIMARY", 100, {"a": "b"})
 
 
+def test_a_key_that_was_pending_deletion_was_not_rotated_then(account: TestAccount, signed_in: Client) -> None:
+    kms, key = account.client(), account.create_key()
+    kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=100)
+    kms.schedule_key_deletion(KeyId=key)
+    account.move_clock(minutes=1)
+    then = {"as_of": (clock.now(account.account_id) - timedelta(seconds=30)).isoformat()}
+    (row,) = signed_in.get("/keys/", {**then, "rotation": "off"}).context["page"].object_list
+    assert (row.state, row.rotation) == ("PendingDeletion", "off")
+    assert "every 100" not in signed_in.get(f"/keys/{key}/", then).content.decode()
+
+
 def test_a_deletion_that_waits_for_replicas_begins_when_the_last_is_deleted(
     account: TestAccount, signed_in: Client
 ) -> None:

@@ -48,6 +48,18 @@ def test_a_disabled_key_rotates_when_it_is_enabled_again(account: TestAccount) -
     assert len(kms.list_key_rotations(KeyId=key_id)["Rotations"]) == 1
 
 
+def test_a_key_that_is_pending_deletion_is_not_rotated_and_says_so(account: TestAccount) -> None:
+    """Source: AWS KMS API Reference, GetKeyRotationStatus."""
+    kms, key_id = account.client(), account.create_key()
+    kms.enable_key_rotation(KeyId=key_id, RotationPeriodInDays=90)
+    kms.schedule_key_deletion(KeyId=key_id)
+    told = kms.get_key_rotation_status(KeyId=key_id)
+    assert (told["KeyRotationEnabled"], "RotationPeriodInDays" in told) == (False, False)
+    kms.cancel_key_deletion(KeyId=key_id)
+    told = kms.get_key_rotation_status(KeyId=key_id)
+    assert (told["KeyRotationEnabled"], told["RotationPeriodInDays"]) == (True, 90)
+
+
 def test_rotation_on_demand_ends_at_25(account: TestAccount) -> None:
     kms, key_id = account.client(), account.create_key()
     for _ in range(25):
