@@ -29,6 +29,7 @@ from keys.inventory.observed import last_state as last_state
 from keys.inventory.observed import listed_again, row_at
 from keys.inventory.query import VisibleKeys as VisibleKeys  # lists are typed by it
 from keys.inventory.query import needs_of as needs_of
+from keys.inventory.visibility import ForgottenError as ForgottenError  # an export may be cut by it
 
 if TYPE_CHECKING:
     Row = InventoryKey  # for the types of who is given rows; the model itself stays behind this door

@@ -43,13 +43,19 @@ class VisibleKeys(QuerySet[InventoryKey]):
             self._result_cache = self._masked(self._result_cache)
 
     def iterator(self, chunk_size: int | None = None) -> Iterator[InventoryKey]:
+        """Raises visibility.ForgottenError, before the first row that it would be masked for."""
         chunk: list[InventoryKey] = []
         for row in super().iterator(chunk_size or _CHUNK):
             chunk.append(row)
             if len(chunk) == _CHUNK:
-                yield from self._masked(chunk)
+                yield from self._still_masked(chunk)
                 chunk = []
-        yield from self._masked(chunk)
+        yield from self._still_masked(chunk)
+
+    def _still_masked(self, rows: list[InventoryKey]) -> list[InventoryKey]:
+        found = self._masked(rows)
+        self.visibility.require()
+        return found
 
     def values(self, *fields: Any, **expressions: Any) -> Any:
         return super().values(*_unmasked(fields, expressions))

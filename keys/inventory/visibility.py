@@ -24,6 +24,10 @@ from keys.inventory.models import HiddenKey, InventoryCount, InventoryKey, Store
 Keys = TypeVar("Keys", bound=QuerySet[InventoryKey])
 
 
+class ForgottenError(Exception):
+    """What was decided is forgotten by now: of what is left of a long file it is not known any more what may be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visibility:
     """`denied_mask`: bits of reads.READS that this principal is denied for some key, or that another endpoint does not tell of some.
@@ -129,7 +133,15 @@ class Visibility:
 
     def _usual_of_the_others(self) -> int:
         """What may not be read of the keys that are no exceptions, after these were read: nothing may where they are forgotten by now."""
-        return self.usual_mask if StoredVisibility.objects.filter(pk__in=[self.pk]).exists() else reads.ALL
+        return reads.ALL if self._is_forgotten() else self.usual_mask
+
+    def _is_forgotten(self) -> bool:
+        return self.pk is not None and not StoredVisibility.objects.filter(pk__in=[self.pk]).exists()
+
+    def require(self) -> None:
+        """For what takes longer than a page: raises ForgottenError where rows are masked, or left out, only because it is forgotten."""
+        if self.denied_mask and self._is_forgotten():
+            raise ForgottenError
 
     def denied_masks_of_keys(self) -> Mapping[str, int]:
         """Key ID → what may not be read of it, whichever it is."""

@@ -16,12 +16,16 @@ from django.utils.translation import gettext as _
 from console.request import ConsoleRequest
 from console.spreadsheet import Echo, cell
 from keys.common import problem_page
-from keys.inventory import untold
+from keys.inventory import inventory, untold
 from keys.inventory.columns import COLUMNS
 from keys.inventory.lists import synced_listing
 
 if TYPE_CHECKING:
     from keys.inventory.inventory import Row
+
+
+# The last line of a file whose rest cannot be told.
+CUT = "This file is cut: what you may read was decided anew while it was written. Export again."
 
 
 def export(request: ConsoleRequest) -> HttpResponseBase:
@@ -59,17 +63,25 @@ def values(request: ConsoleRequest, row: Row) -> tuple[dict[str, Any], dict[str,
 def _csv(request: ConsoleRequest, rows: Iterator[Row]) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow(["arn", *("aliases" if column.field == "alias" else column.field for column in COLUMNS)])
-    for row in rows:
-        known, unknown = values(request, row)
-        yield writer.writerow([cell(value) for value in (known | unknown).values()])
+    try:
+        for row in rows:
+            known, unknown = values(request, row)
+            yield writer.writerow([cell(value) for value in (known | unknown).values()])
+    except inventory.ForgottenError:
+        yield writer.writerow([CUT])
 
 
 def _json(request: ConsoleRequest, rows: Iterator[Row]) -> Iterator[str]:
     """What is not known is null, and named under `unknown` with why."""
     yield "["
-    for number, row in enumerate(rows):
-        known, unknown = values(request, row)
-        if unknown:
-            known["unknown"] = unknown
-        yield ("," if number else "") + "\n" + json.dumps(known, ensure_ascii=False)
+    comma = ""
+    try:
+        for row in rows:
+            known, unknown = values(request, row)
+            if unknown:
+                known["unknown"] = unknown
+            yield f"{comma}\n{json.dumps(known, ensure_ascii=False)}"
+            comma = ","
+    except inventory.ForgottenError:
+        yield f"{comma}\n{json.dumps({'cut': CUT})}"
     yield "\n]\n"

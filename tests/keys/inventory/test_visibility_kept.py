@@ -87,6 +87,26 @@ def test_a_page_that_is_being_made_while_all_is_decided_anew_tells_no_more(
     assert seen_with.denied_masks_of_keys()[red[0]] == reads.ALL
 
 
+@pytest.mark.parametrize("name", ["csv", "json"])
+def test_a_file_says_that_it_is_cut_where_what_its_reader_may_read_is_forgotten_meanwhile(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It says of no key that it is not permitted because of that."""
+    keys(account, 3, "red"), keys(account, 1, "blue")
+    signed_in.get("/keys/")
+    browser = sign_in_browser(reader(account, EVERYTHING, deny("kms:ListResourceTags", Condition=BLUE)))
+    monkeypatch.setattr(query, "_CHUNK", 2)
+    answer = browser.get(f"/keys/export/?format={name}&sort=key_id")
+    lines = iter(answer.streaming_content)
+    told = [next(lines).decode() for _ in range(2)]
+    StoredVisibility.objects.filter(account_id=account.account_id).delete()
+    told += [line.decode() for line in lines]
+    assert "This file is cut" in told[-1 if name == "csv" else -2]
+    assert len(told) - (name == "json") == 4, "head, two keys of the first piece, and that it is cut"
+    if name == "json":
+        assert len(json.loads("".join(told))) == 3
+
+
 def test_what_is_decided_for_each_way_to_call_is_kept_beside_the_others(
     account: TestAccount, signed_in: Client
 ) -> None:
