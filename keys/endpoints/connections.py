@@ -11,8 +11,9 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore import exceptions as botocore_errors
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError, InvalidRegionError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, InvalidRegionError
 from botocore.model import Shape
 from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 from django import forms
@@ -41,6 +42,8 @@ _NOT_PROBED = (
     "ConnectCustomKeyStore",
     "DisconnectCustomKeyStore",
 )
+_READING = ("Describe", "Get", "List")
+_OF_GRANTS = {"CreateGrant", "RetireGrant", "RevokeGrant"}
 
 
 def may(request: ConsoleRequest, action: str) -> bool:
@@ -320,7 +323,7 @@ def _steps(request: ConsoleRequest, connection: Connection) -> Iterator[Finding]
         yield diagnosis.of_exception(error)
         return
     if connection.kind == backends.URL:
-        connection.unsupported_operations = sorted(_not_offered(kms))
+        connection.unsupported_operations = sorted(_not_offered(kms, listed[0]["KeyId"] if listed else ""))
         words = (
             _("It offers every operation")
             if not connection.unsupported_operations
@@ -329,21 +332,37 @@ def _steps(request: ConsoleRequest, connection: Connection) -> Iterator[Finding]
         yield Finding("ok", words, ", ".join(connection.unsupported_operations))
 
 
-def _not_offered(kms: Any) -> Iterator[str]:
-    """Operations that the endpoint does not know: asked about a key that does not exist, which one that knows them refuses."""
-    for name in kms.meta.service_model.operation_names:
-        model = kms.meta.service_model.operation_model(name)
-        shape = model.input_shape
-        if shape is None or "KeyId" not in shape.members or name in _NOT_PROBED:
-            continue
-        given = {member: _sample_value(member, shape.members[member]) for member in shape.required_members}
-        try:
-            getattr(kms, xform_name(name))(**given)
-        except ClientError as error:
-            if service.unknown_operation(error) or error.response["Error"]["Code"] == "UnsupportedOperationException":
-                yield name
-        except FAILURES:
-            yield name
+def _not_offered(kms: Any, key_id: str) -> set[str]:
+    """Operations that the endpoint does not know: asked about a key that does not exist, which one that knows them refuses.
+
+    Some endpoints fail at such a key as they do at what they do not know: what only reads is asked once more about a key that is there, and
+    who tells grants takes them.
+    """
+    found = {name for name in kms.meta.service_model.operation_names if _is_unknown(kms, name, _NOBODY)}
+    if key_id:
+        found -= {name for name in found if name.startswith(_READING) and not _is_unknown(kms, name, key_id)}
+    else:
+        found.discard("ListGrants")
+    return found if "ListGrants" in found else found - _OF_GRANTS
+
+
+def _is_unknown(kms: Any, name: str, key_id: str) -> bool:
+    """Whether the endpoint answers this operation, of this key, as none that it knows. That it could not be asked tells nothing."""
+    shape = kms.meta.service_model.operation_model(name).input_shape
+    if shape is None or "KeyId" not in shape.members or name in _NOT_PROBED:
+        return False
+    given = {member: _sample_value(member, shape.members[member]) for member in shape.required_members}
+    if "KeyId" in given:
+        given["KeyId"] = key_id
+    try:
+        getattr(kms, xform_name(name))(**given)
+    except ClientError as error:
+        return service.unknown_operation(error) or error.response["Error"]["Code"] == "UnsupportedOperationException"
+    except (HTTPClientError, botocore_errors.ConnectionError):
+        return False
+    except FAILURES:
+        return True
+    return False
 
 
 def _sample_value(member: str, shape: Shape) -> Any:

@@ -14,14 +14,14 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.test import Client
 
-from keys.endpoints import backends, diagnosis
+from keys.endpoints import backends, diagnosis, outbound
 from keys.inventory.models import SyncState
 from keys.models import Connection
 from tests.conftest import TestAccount, TestUser, sign_in_browser
@@ -270,6 +270,28 @@ def test_moto_is_asked_what_it_does_not_offer(signed_in: Client, moto: str) -> N
     assert "GetKeyLastUsage" in connection.unsupported_operations
     page = signed_in.get(f"/settings/endpoints/{connection.pk}/").content.decode()
     assert re.search(r"It does not offer every operation", page)
+    key_id = their_client(moto).create_key()["KeyMetadata"]["KeyId"]
+    their_client(moto).create_grant(
+        KeyId=key_id, GranteePrincipal="arn:aws:iam::123456789012:role/app", Operations=["Decrypt"]
+    )
+    signed_in.post(f"/settings/endpoints/{connection.pk}/")
+    connection.refresh_from_db()
+    grants = {"CreateGrant", "ListGrants", "RevokeGrant", "RetireGrant"}
+    assert not grants & {*connection.unsupported_operations}, "moto fails at them for a key that is not there, alone"
+
+
+def test_what_could_not_be_asked_is_not_said_to_be_missing(
+    signed_in: Client, moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = outbound.CheckedSession.send
+
+    def cut(session: Any, request: Any) -> Any:
+        if b"EnableKey" in bytes(request.headers["X-Amz-Target"]):
+            raise ConnectTimeoutError(endpoint_url=moto)
+        return sent(session, request)
+
+    monkeypatch.setattr(outbound.CheckedSession, "send", cut)
+    assert not {"EnableKey", "EnableKeyRotation"} & {*connect(signed_in, moto).unsupported_operations}
 
 
 def test_what_an_endpoint_does_not_offer_is_disabled_with_the_reason(signed_in: Client, moto: str) -> None:
