@@ -23,13 +23,14 @@ from engine.public import console_actions, visibility
 from engine.public import transport as inprocess
 from engine.public.transport import AWSError
 from keys.endpoints import backends, refusals
-from keys.endpoints.backends import AWS, EMBEDDED
+from keys.endpoints.backends import AWS, EMBEDDED, URL
 from keys.lifecycle import approvals
 from keys.viewer import viewer
 
 __all__ = [
     "AWS",
     "EMBEDDED",
+    "URL",
     "account_clock",
     "denied",
     "pages",

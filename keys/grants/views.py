@@ -142,7 +142,9 @@ def _made(request: ConsoleRequest, key_id: str, made: dict[str, Any]) -> HttpRes
 
 
 def _principals(request: ConsoleRequest) -> list[str]:
-    """ARNs offered while typing; none for who may not list users and roles."""
+    """ARNs offered while typing; none for who may not list users and roles, or where they are another account's."""
+    if service.backend(request).kind == service.URL:
+        return []
     iam = service.client(request, "iam")
     users, _problem = optional(lambda: [each["Arn"] for each in service.pages(iam, "list_users", "Users")])
     roles, _problem = optional(lambda: [each["Arn"] for each in service.pages(iam, "list_roles", "Roles")])

@@ -44,12 +44,15 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
         "view": view if view in VIEWS else "default",
         "people": people,
         "people_problem": people_problem,
-        "strangers": sorted(named - {arn for arn, _label in people or []}),
+        "strangers": sorted(named - {arn for arn, _label in people}) if people is not None else [],
     }
 
 
 def _people(request: ConsoleRequest) -> list[tuple[str, str]]:
-    """(ARN, words) of the account's users and roles, to add."""
+    """(ARN, words) of the account's users and roles, to add. Raises ClientError, also where nobody knows those of the endpoint's account."""
+    chosen = service.backend(request)
+    if chosen.kind == service.URL:
+        raise principal_directory.not_known(chosen.name)
     iam = service.client(request, "iam")
     found = []
     for operation, member, name, word in (

@@ -296,7 +296,7 @@ def _no_store(request: ConsoleRequest) -> dict[str, str]:
 
 def _principals(request: ConsoleRequest) -> list[tuple[str, str]]:
     """(ARN, words) of the account's users and roles, as far as the caller may list them."""
-    if service.backend(request).kind == "url":
+    if service.backend(request).kind == service.URL:
         return []
     iam = service.client(request, "iam")
     found = []

@@ -124,6 +124,17 @@ def test_who_may_use_a_key_is_not_told_of_other_principals(at_moto: Client, used
         assert "user/admin" not in page.partition("<main")[2].partition("cannot be told")[2], address
 
 
+def test_principals_of_the_consoles_own_account_are_not_offered_for_an_endpoints_key(
+    at_moto: Client, used_at_moto: str, account: TestAccount
+) -> None:
+    account.create_user("ann")
+    tab = at_moto.get(f"/keys/{used_at_moto}/tab/policy/").content.decode()
+    assert "The users, groups and roles of moto are not known here" in tab
+    grant = at_moto.get(f"/keys/{used_at_moto}/do/grant-add/").content.decode()
+    assert 'list="principals"' in grant
+    assert "user/ann" not in tab + grant
+
+
 def test_a_policy_is_still_checked_where_principals_are_not_known(at_moto: Client, used_at_moto: str) -> None:
     assert at_moto.get(f"/keys/{used_at_moto}/tab/policy/").status_code == 200
     assert at_moto.get(f"/keys/{used_at_moto}/policy/edit/").status_code == 200

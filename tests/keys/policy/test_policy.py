@@ -48,6 +48,20 @@ def test_the_default_view_shows_administrators_users_and_accounts(account: TestA
     assert view.administrators_delete
 
 
+def test_nobody_is_said_to_be_of_no_account_by_who_may_not_list_users(account: TestAccount, signed_in: Client) -> None:
+    """A user that is gone is, to who may list them."""
+    ann, bob = account.create_user("ann"), account.create_user("bob")
+    reader = person(account, "reader", document(allow(["kms:*"])))
+    key_id = account.create_key(Policy=wizard(account, [ann.arn], [bob.arn]))
+    iam = account.client("iam")
+    iam.delete_access_key(UserName="bob", AccessKeyId=bob.access_key_id)
+    iam.delete_user(UserName="bob")
+    assert text(signed_in.get(f"/keys/{key_id}/")).count("not in this account") == 1
+    shown = text(sign_in_browser(reader).get(f"/keys/{key_id}/"))
+    assert ann.arn in shown
+    assert "not in this account" not in shown
+
+
 def test_somebody_is_added_and_removed_without_json(account: TestAccount, signed_in: Client) -> None:
     ann, bob = account.create_user("ann"), account.create_user("bob")
     key_id = account.create_key()
