@@ -164,6 +164,17 @@ def test_the_deletion_of_many_shows_who_uses_each_and_when_it_was_used(account: 
     assert account.administrator.arn in page.content.decode().partition("<main")[2]
 
 
+def test_of_a_key_that_will_refuse_nothing_is_said_to_be_none(account: TestAccount, signed_in: Client) -> None:
+    """Its aliases and uses are not looked up."""
+    doomed, other = account.create_key(), account.create_key()
+    account.client().create_alias(AliasName="alias/doomed", TargetKeyId=doomed)
+    account.client().schedule_key_deletion(KeyId=doomed)
+    page = text(post(signed_in, action="delete", key=[doomed, other]))
+    row = page.partition(f'href="/keys/{doomed}/"')[2].partition("</tr>")[0]
+    assert "Not looked up: nothing is done to this key." in row
+    assert "–" not in row
+
+
 def test_a_key_that_was_used_lately_is_named_before_many_are_deleted(account: TestAccount, signed_in: Client) -> None:
     used, unused = account.create_key(), account.create_key()
     account.client().create_alias(AliasName="alias/in-use", TargetKeyId=used)
