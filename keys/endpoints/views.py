@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -33,6 +34,11 @@ class EndpointRow:
     backend: backends.Backend
     sync_state: Any
     keys: int
+
+    @property
+    def tested(self) -> datetime | None:
+        connection = self.backend.connection
+        return datetime.fromisoformat(connection.facts["when"]) if connection is not None and connection.facts else None
 
 
 _listed = requires(backends.LIST_CONNECTIONS, gettext_lazy("Endpoints"))

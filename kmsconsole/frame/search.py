@@ -71,7 +71,14 @@ def search(request: ConsoleRequest) -> HttpResponse:
     return render(
         request,
         "components/search_results.html" if partial else "search.html",
-        {"q": wanted.typed, "filter": wanted, "found": found, "partial": partial},
+        {
+            "q": wanted.typed,
+            "filter": wanted,
+            "found": found,
+            "partial": partial,
+            # Another endpoint's keys are found beside the principals of the console's own account.
+            "principals_of": request.signed_in.account_id if service.backend(request).kind == service.URL else "",
+        },
     )
 
 

@@ -280,6 +280,13 @@ def test_moto_is_asked_what_it_does_not_offer(signed_in: Client, moto: str) -> N
     assert not grants & {*connection.unsupported_operations}, "moto fails at them for a key that is not there, alone"
 
 
+def test_the_list_of_endpoints_says_when_each_was_tested(signed_in: Client, moto: str) -> None:
+    connection = connect(signed_in, moto)
+    connection.facts["when"] = (datetime.now(UTC) - timedelta(days=3)).isoformat()
+    connection.save()
+    assert "3 days ago" in signed_in.get("/settings/endpoints/").content.decode()
+
+
 def test_what_could_not_be_asked_is_not_said_to_be_missing(
     signed_in: Client, moto: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,20 @@ def test_a_page_of_the_consoles_own_account_says_so(at_moto: Client, account: Te
     assert f"This page speaks of account {account.account_id} of this console's own service, not of moto." in page
 
 
+def test_a_search_finds_the_endpoints_keys_and_names_whose_principals_it_finds(
+    at_moto: Client, account: TestAccount, moto: str, their_kms: Callable[[str], Any]
+) -> None:
+    kms = their_kms(moto)
+    kms.create_alias(AliasName="alias/annual", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    account.create_user("ann")
+    at_moto.post("/settings/endpoints/refresh/")
+    until_read(at_moto)
+    page = text(at_moto, "/search/?q=ann")
+    assert "annual" in page
+    assert "not of moto" not in page
+    assert f"Users, groups and roles of account {account.account_id} of this console's own service" in page
+
+
 def test_a_page_of_the_endpoint_names_its_account_and_region(at_moto: Client, used_at_moto: str) -> None:
     at_moto.post("/settings/endpoints/refresh/")
     until_read(at_moto)
