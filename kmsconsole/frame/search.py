@@ -16,7 +16,7 @@ from console.addresses import LONGEST_FILTER
 from console.aws_calls import pages
 from console.request import ConsoleRequest
 from keys import service
-from keys.inventory import inventory, search_terms
+from keys.inventory import inventory, reads, search_terms
 from keys.viewer import is_allowed
 from kmsconsole.frame import context, key_actions, store_actions
 from kmsconsole.frame.key_actions import KeyAction
@@ -99,7 +99,7 @@ def _find(request: ConsoleRequest, typed: str, text: str) -> SearchResults:
                 rows += (
                     inventory.undescribable_keys(request).named(text).order_by("key_id")[: KEYS_SHOWN + 1 - len(rows)]
                 )
-            found.unread = keys.visibility.unread_actions(inventory.needs_of(text))
+            found.unread = keys.visibility.unread_actions(inventory.needs_of(text) | reads.DESCRIBE)
             found.keys = inventory.describe_rows(request, rows[:KEYS_SHOWN])
             found.more_keys = len(rows) > KEYS_SHOWN
             found.progress = inventory.progress(request) is not None

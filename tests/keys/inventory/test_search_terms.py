@@ -132,7 +132,9 @@ def test_keys_that_may_be_listed_and_not_described_are_found_by_what_the_list_sh
         page = client.get("/keys/", {"q": typed})
         assert [row.key_id for row in page.context["rows"]] == expected, typed
         assert (page.context["listing"].total, page.context["listing"].unfiltered_total) == (len(expected), 2), typed
-        assert (made in text(client.get("/search/", {"q": typed}, headers={"HX-Request": "true"}))) == bool(expected), typed  # fmt: skip
+        palette = text(client.get("/search/", {"q": typed}, headers={"HX-Request": "true"}))
+        assert (made in palette) == bool(expected), typed
+        assert "it takes kms:DescribeKey" in palette, typed
         assert (made in body(client.get("/keys/export/", {"q": typed}))) == bool(expected), typed
 
 
