@@ -161,6 +161,8 @@ def test_a_filter_by_alias_is_resolved_or_refused_beside_the_field(account: Test
     assert refused.status_code == 422
     assert "NotFoundException" in refused.context["form"].errors["key"][0]
     assert 'value="alias/nothing"' in refused.content.decode()
+    assert "Nothing was searched" in refused.content.decode()
+    assert "No event matches." not in refused.content.decode()
 
 
 def test_an_export_is_not_cut(account: TestAccount, signed_in: Client) -> None:

@@ -94,6 +94,9 @@ def test_what_cannot_be_understood_is_said_beside_the_field(account: TestAccount
         assert problem in text(page)
         assert 'aria-describedby="q-problem"' in text(page)
         assert page.context["rows"] == []
+        assert "Nothing was searched" in text(page)
+        assert 'id="heading-count">(not known)' in text(page)
+        assert "No key matches." not in text(page)
         assert problem in text(signed_in.get("/search/", {"q": typed}))
         assert problem in text(signed_in.get("/search/", {"q": typed}, headers={"HX-Request": "true"}))
 
