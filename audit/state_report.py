@@ -50,7 +50,7 @@ def page(request: ConsoleRequest) -> HttpResponseBase:
 
 def _states(past: PastKeys, moment: datetime) -> tuple[list[tuple[KeySnapshot, str]], Counter[str]]:
     """(each key with its state, how many there are of each)."""
-    listed = past.once("states", lambda: [(key, key.state(moment)) for key in past.keys])
+    listed = past.once("states", lambda: [(key.by_time(moment), key.state(moment)) for key in past.keys])
     return listed, past.once("numbers of states", lambda: Counter(state for _key, state in listed if state))
 
 

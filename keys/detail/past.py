@@ -114,7 +114,7 @@ def page(request: ConsoleRequest, key_id: str, tab: str, as_of: AsOf) -> HttpRes
     except MalformedPolicy as reason:
         shown = {"unreadable": reason.reason}
     context |= {
-        "past": key,
+        "past": key.by_time(as_of.moment),
         "state": key.state(as_of.moment),
         "rotates": reads.rotates(key.spec, key.origin),
         "title": title,

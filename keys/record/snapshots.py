@@ -88,6 +88,13 @@ class KeySnapshot(key_states.StateFacts):
     def aliases(self) -> list[str]:
         return sorted(alias.name for alias in self.aliased)
 
+    def by_time(self, moment: datetime) -> KeySnapshot:
+        """With the state's beginning where time alone brought it: the date of a deletion that came, or of material that expired. Who is
+        named then scheduled it, or gave the material its end."""
+        dates = (self.deletion_date, None if self.deletion_date else self.valid_to)
+        came = [date for date in dates if date is not None and self.since < date <= moment and not self.observed]
+        return _with(self, {"since": came[0]}) if came else self
+
     @property
     def rotated_every(self) -> int | None:
         """As GetKeyRotationStatus tells it: what is pending deletion is not rotated."""

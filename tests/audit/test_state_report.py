@@ -139,3 +139,19 @@ def test_keys_on_a_date_are_exported(account: TestAccount, signed_in: Client) ->
     key = account.create_key()
     (line,) = csv.DictReader(io.StringIO(body(signed_in.get("/audit/keys/", {"format": "csv"}))))
     assert (line["arn"].rpartition("/")[2], line["state"]) == (key, "Enabled")
+
+
+def test_a_state_that_time_alone_brought_began_at_its_date(account: TestAccount, signed_in: Client) -> None:
+    """On the page, in the file and on the key's page of then; who is named scheduled it."""
+    kms, key = account.client(), account.create_key()
+    date = kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)["DeletionDate"]
+    account.move_clock(days=9)
+    then = {"as_of": (date + timedelta(days=1)).isoformat()}
+    (row,) = signed_in.get("/audit/keys/", then).context["page"].object_list
+    assert row[1] == "Deleted"
+    assert abs(row[0].since - date) < timedelta(seconds=1)
+    assert row[0].by.endswith("user/admin")
+    assert abs(signed_in.get(f"/keys/{key}/", then).context["past"].since - date) < timedelta(seconds=1)
+    before = {"as_of": (date - timedelta(days=1)).isoformat()}
+    (row,) = signed_in.get("/audit/keys/", before).context["page"].object_list
+    assert row[0].since < date - timedelta(days=6)
