@@ -48,7 +48,7 @@ def _moment(record: dict[str, Any]) -> datetime:
 
 
 def _states(request: ConsoleRequest, moment: datetime) -> list[tuple[KeySnapshot, str]]:
-    return [(key, key.state(moment)) for key in past_keys.all_keys(request, moment).keys]
+    return [(key.by_time(moment), key.state(moment)) for key in past_keys.all_keys(request, moment).keys]
 
 
 def _pieces(
