@@ -37,10 +37,10 @@ VALUES_SHOWN = 12  # of a facet in its menu; the others are on its own page
 _TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list go without numbers
 
 
-_WAITS_FOR_REPLICAS = "PendingReplicaDeletion"  # a primary: its waiting period has not begun, so there is no date
+_GOING = ("PendingDeletion", "PendingReplicaDeletion")  # a primary waits for its replicas, and has no date until then
 # Facets with few values that the overview leads to; each is a condition on dates.
 DUE: dict[str, tuple[Any, Callable[[datetime], Q]]] = {
-    "deletion": (_("Deletion pending"), lambda now: Q(deletion_date__isnull=False) | Q(state=_WAITS_FOR_REPLICAS)),
+    "deletion": (_("Deletion pending"), lambda now: Q(state__in=_GOING)),
     "expiry": (_("Material expires within 30 days"), lambda now: Q(valid_to__lte=now + timedelta(days=30))),
     "rotation": (_("Rotates within 30 days"), lambda now: Q(next_rotation__lte=now + timedelta(days=30))),
     "unused": (_("Not used for 90 days"), lambda now: _unused(now - timedelta(days=90))),
@@ -214,6 +214,10 @@ class Listing:
             return [self.rows.order_by("-has_alias", f"{minus}alias", f"{minus}key_id")]
         if name == "key_id":
             return [self.rows.order_by(f"{minus}key_id")]
+        if name == "deletion_date" and self.due == "deletion":  # those without a date would be looked for in all keys
+            dated = self.rows.filter(deletion_date__isnull=False).order_by(f"{minus}deletion_date", f"{minus}key_id")
+            undated = self.rows.filter(deletion_date__isnull=True).order_by(f"{minus}key_id")
+            return [dated, *(undated.filter(state=state) for state in _GOING)]
         column = BY_FIELD[name]
         by = F(column.by or name)
         last = {"nulls_last": True} if column.empty else {}
