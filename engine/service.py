@@ -1,7 +1,7 @@
 """One call, from bytes to bytes: recognise → authenticate → validate → operate (which authorizes) → record durably → answer.
 
 Every caller comes through `begin` and `finish`, with what was to be recorded made durable between them: one call at a time by
-`handle` (pages over the in-process transport, and what needs a thread), or many together by the front door. A call is
+`handle` (pages over the in-process transport, and what needs a thread), or many together by the HTTP protocol of a worker. A call is
 answered only when its audit record is durable; a changing call's record and change become durable together or not at all.
 """
 

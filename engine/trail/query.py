@@ -97,11 +97,11 @@ _EQUAL = ("region", "user", "name", "source", "access_key", "event_id")  # colum
 
 def lookup(account_id: str, wanted: Lookup, store: EventStore | None = None) -> Page:
     """Newest first, unless the oldest are asked for first. `store`: where, by default the installation's brought up to date."""
-    shelf = store or event_store()
+    store = store or event_store()
     conditions, values = ["event.account = ?"], [account_id]
-    table, order = shelf.events, "event.sequence"
+    table, order = store.events, "event.sequence"
     if wanted.key is not None:
-        table, order = shelf.events_of_key, "resource.sequence"
+        table, order = store.events_of_key, "resource.sequence"
         conditions.append("resource.account = ? AND resource.arn = ?")
         values += [account_id, wanted.key]
     for column in _EQUAL:
@@ -129,12 +129,12 @@ def lookup(account_id: str, wanted: Lookup, store: EventStore | None = None) -> 
         conditions.append(f"{order} > {int(wanted.after)}")
     limit = int(wanted.limit)
     sql = (
-        f"SELECT {shelf.columns} FROM {table} "  # noqa: S608
+        f"SELECT {store.columns} FROM {table} "  # noqa: S608
         f"WHERE {' AND '.join(conditions)} ORDER BY {order} {'ASC' if wanted.oldest_first else 'DESC'} LIMIT {limit + 1}"
     )
-    rows = shelf.rows(sql, values)
+    rows = store.rows(sql, values)
     more = rows[limit - 1][0] if len(rows) > limit else None
-    return Page(list(shelf.records(rows[:limit])), more, tuple(row[0] for row in rows[:limit]))
+    return Page(list(store.records(rows[:limit])), more, tuple(row[0] for row in rows[:limit]))
 
 
 def last_use(account_id: str, key_arn: str) -> Use | None:
@@ -151,8 +151,8 @@ def last_use_of_role(account_id: str, role_arn: str) -> Use | None:
 
 
 def _last_use(kind: str, account_id: str, subject: str) -> Use | None:
-    shelf = event_store()
-    for record in shelf.records(shelf.last_use(kind, account_id, subject)):
+    store = event_store()
+    for record in store.records(store.last_use(kind, account_id, subject)):
         return Use(
             when=datetime.fromisoformat(record["eventTime"]),
             operation=record["eventName"],
@@ -176,7 +176,7 @@ def uses_by_action(
 ) -> dict[str, ActionUse]:
     """When each action ("kms:Decrypt") was last asked for, with or without success, by who has the ARN `principal`, or one that begins
     so if it ends in "/" (a role's sessions). With a `user` (CloudTrail's Username) only that user's events are looked at."""
-    shelf = event_store()
+    store = event_store()
     conditions, values = ["event.account = ?", f"event.time >= {int(since.timestamp())}"], [account_id]
     if user is not None:
         conditions.append("event.user = ?" if connection.vendor == "sqlite" else 'event."user" = ?')
@@ -188,11 +188,11 @@ def uses_by_action(
     values.append(principal)
     where = " AND ".join(conditions)
     sql = (
-        f"SELECT event.source, event.name, event.time, event.region FROM {shelf.events} WHERE event.account = ? AND event.sequence IN "  # noqa: S608
-        f"(SELECT max(event.sequence) FROM {shelf.events} WHERE {where} GROUP BY event.source, event.name)"
+        f"SELECT event.source, event.name, event.time, event.region FROM {store.events} WHERE event.account = ? AND event.sequence IN "  # noqa: S608
+        f"(SELECT max(event.sequence) FROM {store.events} WHERE {where} GROUP BY event.source, event.name)"
     )
     found: dict[str, ActionUse] = {}
-    for source, name, time, region in shelf.rows(sql, (account_id, *values)):
+    for source, name, time, region in store.rows(sql, (account_id, *values)):
         service, dot, _rest = source.partition(".")
         if dot:  # not one of the console's own actions
             use = ActionUse(datetime.fromtimestamp(time, UTC), region)
@@ -207,9 +207,9 @@ def removed_through() -> int:
 
 def first_event_time(account_id: str, after: int = 0) -> datetime | None:
     """When the trail of an account begins, or what of it is later than the event `after`."""
-    shelf = event_store()
-    rows = shelf.rows(
-        f"SELECT event.time FROM {shelf.events} WHERE event.account = ? AND event.sequence > {int(after)} "  # noqa: S608
+    store = event_store()
+    rows = store.rows(
+        f"SELECT event.time FROM {store.events} WHERE event.account = ? AND event.sequence > {int(after)} "  # noqa: S608
         "ORDER BY event.sequence LIMIT 1",
         (account_id,),
     )
@@ -218,9 +218,9 @@ def first_event_time(account_id: str, after: int = 0) -> datetime | None:
 
 def latest_sequence(account_id: str, store: EventStore | None = None) -> int:
     """That of the account's newest event; 0 where there is none."""
-    shelf = store or event_store()
-    rows = shelf.rows(
-        f"SELECT event.sequence FROM {shelf.events} WHERE event.account = ? ORDER BY event.sequence DESC LIMIT 1",  # noqa: S608
+    store = store or event_store()
+    rows = store.rows(
+        f"SELECT event.sequence FROM {store.events} WHERE event.account = ? ORDER BY event.sequence DESC LIMIT 1",  # noqa: S608
         (account_id,),
     )
     return int(rows[0][0]) if rows else 0
@@ -228,9 +228,9 @@ def latest_sequence(account_id: str, store: EventStore | None = None) -> int:
 
 def event_id_at(account_id: str, sequence: int, store: EventStore | None = None) -> str | None:
     """None where the account has no such event."""
-    shelf = store or event_store()
-    rows = shelf.rows(
-        f"SELECT event.event_id FROM {shelf.events} WHERE event.account = ? AND event.sequence = ?",  # noqa: S608
+    store = store or event_store()
+    rows = store.rows(
+        f"SELECT event.event_id FROM {store.events} WHERE event.account = ? AND event.sequence = ?",  # noqa: S608
         (account_id, sequence),
     )
     return str(rows[0][0]) if rows else None
@@ -245,13 +245,13 @@ def uses_since(account_id: str, region: str, after: int) -> tuple[list[tuple[str
 
 def in_order(account_id: str, names: Iterable[str], after: int, until: int) -> list[tuple[int, dict[str, Any]]]:
     """(sequence, record) of the events of these names later than the event `after`, up to `until`, the oldest first."""
-    shelf, wanted = event_store(), tuple(names)
+    store, wanted = event_store(), tuple(names)
     sql = (
-        f"SELECT {shelf.columns} FROM {shelf.events} WHERE event.account = ? "  # noqa: S608
+        f"SELECT {store.columns} FROM {store.events} WHERE event.account = ? "  # noqa: S608
         f"AND event.name IN ({', '.join('?' * len(wanted))}) "
         f"AND event.sequence > {int(after)} AND event.sequence <= {int(until)} ORDER BY event.sequence"
     )
-    return list(numbered(shelf, shelf.rows(sql, (account_id, *wanted))))
+    return list(numbered(store, store.rows(sql, (account_id, *wanted))))
 
 
 def numbered(store: EventStore, rows: list[tuple[Any, ...]]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""A request and an answer, free of any server: what the front door and the in-process transport hand to the engine.
+"""A request and an answer, free of any server: what the HTTP protocol and the in-process transport hand to the engine.
 
 Header names are lower case; a header that was sent several times is one value, joined by commas (RFC 9110, section 5.3).
 """

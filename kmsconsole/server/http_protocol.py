@@ -1,4 +1,4 @@
-"""The front door of a worker: connections, HTTP, and AWS calls that caches answer, all in one event loop.
+"""The HTTP protocol of a worker: connections, HTTP, and AWS calls that caches answer, all in one event loop.
 
 What has arrived on any connection since the loop last looked is carried out at once, one call after the other; their audit records
 then become durable together, by one write and one sync, and only then are the answers sent. No call waits for a thread, and the

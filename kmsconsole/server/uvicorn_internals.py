@@ -1,4 +1,4 @@
-"""What the front door uses of uvicorn beyond its documentation: all of it, so that a new version is checked against one list.
+"""What the HTTP protocol uses of uvicorn beyond its documentation: all of it, so that a new version is checked against one list.
 
 uvicorn promises its Config and Server only. pyproject.toml therefore bounds it to the minor versions that were tested, and httptools with
 it; tests/kmsconsole/server/test_uvicorn_internals.py holds these tables to the code and to the version that is installed. For a newer

@@ -103,7 +103,7 @@ def test_the_policy_of_a_roles_session_narrows_it_through_a_service_too(account:
 
 
 def as_over_a_socket(client: Any) -> Any:
-    """The same client, whose requests reach the engine as the front door hands them in."""
+    """The same client, whose requests reach the engine as the HTTP protocol hands them in."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         return service.handle(replace(request, in_process=False))
