@@ -175,7 +175,6 @@ CROSS_ACCOUNT = frozenset(row.name for row in TABLE.values() if row.cross_accoun
 USAGE = {row.name: row.kinds[-1] if row.kinds != (SYMMETRIC,) else ENCRYPT_DECRYPT for row in TABLE.values() if row.use}
 # What takes an encryption context, as policies and grants call it.
 CONTEXT_ACTIONS = frozenset(action for row in TABLE.values() if SYMMETRIC in row.kinds for action in row.actions)
-GRANTABLE = tuple(action for row in TABLE.values() if row.grantable for action in row.actions)
 
 # What a call is, for who looks through the record of calls.
 READ, WRITE, USE = "read", "write", "use"

@@ -1,4 +1,4 @@
-"""A front door in this process: real sockets and the real engine, pages and limits that a test chooses, and each write noted."""
+"""The HTTP protocol in this process: real sockets and the real engine, pages and limits that a test chooses, and each write noted."""
 
 from __future__ import annotations
 
