@@ -7,21 +7,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
 
 from django.utils.translation import gettext
+
+_NAMED = re.compile(r"%\((\w+)\)s")
 
 
 def in_readers_language(kept: str, messages: Iterable[str]) -> str:
     """As it was kept where it is none of the messages: the words of an operating system or of another program."""
     for message in messages:
-        found = _pattern(message).fullmatch(kept)
-        if found is not None:
-            return gettext(message) % found.groupdict() if found.groupdict() else gettext(message)
+        values = _values(message, kept)
+        if values is not None:
+            return gettext(message) % values if values else gettext(message)
     return kept
 
 
-@cache
-def _pattern(message: str) -> re.Pattern[str]:
-    parts = re.split(r"%\((\w+)\)s", message)  # text, name, text, …
-    return re.compile("".join(f"(?P<{part}>.*)" if at % 2 else re.escape(part) for at, part in enumerate(parts)))
+def _values(message: str, kept: str) -> dict[str, str] | None:
+    """What the names in a message stand for in what was kept of it, each up to where the message goes on; None of another message."""
+    first, *parts = _NAMED.split(message)  # text, name, text, …
+    if not kept.startswith(first):
+        return None
+    values: dict[str, str] = {}
+    rest = kept[len(first) :]
+    for name, text in zip(parts[::2], parts[1::2], strict=True):
+        last = len(values) == len(parts) // 2 - 1
+        at = len(rest) - len(text) if last and rest.endswith(text) else -1 if last else rest.find(text)
+        if at < 0:
+            return None
+        values[name], rest = rest[:at], rest[at + len(text) :]
+    return None if rest else values

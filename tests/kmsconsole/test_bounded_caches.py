@@ -29,7 +29,6 @@ ONE = "one value"
 BOUNDS = {
     "audit.compliance.pdf:_glyphs": "what one font has letters for, 300 numbers",
     "audit.compliance.pdf:_styles": ONE,
-    "console.kept_words:_pattern": FINITE,
     "engine.iam.account_limits:_limits": "accounts that are here; 10 MiB",
     "engine.iam.clocks:_offsets": "accounts that are here; 20,000 × 500 bytes",
     "engine.https_client:_trusted": ONE,
