@@ -1,7 +1,7 @@
 """Nothing that a caller writes costs more than linear time: wildcards, conditions, and what is done with policies besides deciding.
 
-The longest policies that AWS takes, made of what is dear to match, decide within 20 ms of processor time; everything else is measured
-by how it grows. Regular expressions: tests/engine/test_regular_expressions.py. Policies at random: tests/fuzz/test_policies.py.
+The longest policies that AWS takes, made of what is dear to match, decide in the time of 10,000 decisions by a short one; everything else is
+measured by how it grows. Regular expressions: tests/engine/test_regular_expressions.py. Policies at random: tests/fuzz/test_policies.py.
 """
 
 from __future__ import annotations
@@ -118,19 +118,29 @@ def policy_of(element: str, made: Any, kind: Kind) -> str:
 
 @pytest.mark.parametrize("kind", ["identity", "resource"])
 @pytest.mark.parametrize(("element", "make"), [pytest.param(*each[1:], id=each[0]) for each in DEAR])
-def test_the_longest_policy_decides_in_20_ms(element: str, make: Callable[[int], Any], kind: Kind) -> None:
+def test_the_longest_policy_decides_in_the_time_of_ten_thousand_short_ones(
+    element: str, make: Callable[[int], Any], kind: Kind
+) -> None:
     made = filled(LONGEST[kind] - 190, make)
     text = policy_of(element, made, kind)
     assert LONGEST[kind] * 0.9 < len(text) <= LONGEST[kind]
     policy = compile_policy(text, name="dear", kind=kind)
-    policies = Policies(identity=(policy,)) if kind == "identity" else Policies(resource=policy)
+    short = compile_policy(policy_of("Sid", "short", kind), name="short", kind=kind)
+    request = Request(ALICE, "kms:ReEncryptFrom", KEY, ACCOUNT, CONTEXT)
+    longest_only, short_only = (
+        Policies(identity=(each,)) if kind == "identity" else Policies(resource=each) for each in (policy, short)
+    )
 
     def run() -> None:
         policy._by_action.clear()
-        decide(Request(ALICE, "kms:ReEncryptFrom", KEY, ACCOUNT, CONTEXT), policies)
+        decide(request, longest_only)
+
+    def two_hundred_short() -> None:
+        for _ in range(200):
+            decide(request, short_only)
 
     # Work beside it (other tests, a shared machine) makes single runs slower: one of many undisturbed is what it costs.
-    assert any(seconds(run, 1) < 0.020 for _ in range(60))
+    assert any(seconds(run, 1) < 50 * seconds(two_hundred_short, 1) for _ in range(60))
 
 
 @pytest.mark.parametrize(("element", "make"), [pytest.param(*each[1:], id=each[0]) for each in DEAR])
