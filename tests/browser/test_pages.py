@@ -107,6 +107,7 @@ def test_rows_that_are_added_take_over_no_inline_style(visit: Callable[..., Page
     page.goto("/keys/new/")
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Add tag").click()
+    expect(page.locator("#tag-key-2")).to_be_focused()
     page.locator("#tag-key-1").evaluate("field => field.style.setProperty('height', '60px')")
     page.get_by_role("button", name="Add tag").click()
     expect(page.locator("#tag-key-3")).to_be_focused()

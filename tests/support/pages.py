@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 
 def key_option(page: Page, alias: str) -> str:
@@ -22,12 +22,21 @@ def until(page: Page, condition: str, argument: Any = None) -> None:
     """Wait until this script is true on the page.
 
     Not `wait_for_function`: that asks again by eval within the page, which our Content-Security-Policy refuses whenever the first time
-    was too early.
+    was too early. A page that goes to another address meanwhile is asked there.
     """
     end = time.monotonic() + 10
-    while not page.evaluate(condition, argument):
+    while not _is_true(page, condition, argument):
         assert time.monotonic() < end, f"never true: {condition}"
         page.wait_for_timeout(20)
+
+
+def _is_true(page: Page, condition: str, argument: Any) -> bool:
+    try:
+        return bool(page.evaluate(condition, argument))
+    except Error as error:
+        if "because of a navigation" not in error.message:
+            raise
+        return False
 
 
 def use_region(page: Page, region: str) -> None:
