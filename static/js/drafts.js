@@ -3,6 +3,7 @@
 const template = document.getElementById("draft-restored");
 const owner = document.body.dataset.draftsOf;
 const prefix = `draft ${owner} `;
+const SIGNED_OUT = "signed out"; // in the storage of all tabs: when
 let sending = false;
 
 function fields(form) {
@@ -129,6 +130,7 @@ function settle() {
     store(form);
   }
 }
+forget();
 settle();
 document.addEventListener("DOMContentLoaded", () => restore()); // htmx is there by then
 
@@ -141,19 +143,23 @@ for (const name of ["input", "change"])
 document.addEventListener("submit", (event) => {
   if (event.defaultPrevented) return;
   if (event.target.matches("[data-sign-out]")) {
+    localStorage.setItem(SIGNED_OUT, Date.now());
     forget();
-    new BroadcastChannel("sign-out").postMessage(owner);
   } else if (event.target.matches("[data-draft]")) {
     store(event.target, true);
     sending = true;
   }
 });
 
+// The tabs of a browser are signed out together: each forgets the drafts of before, one that is between two pages on the next.
 function forget() {
+  const signedOut = Number(localStorage.getItem(SIGNED_OUT));
   for (const key of Object.keys(sessionStorage).filter((each) => each.startsWith("draft ")))
-    sessionStorage.removeItem(key);
+    if (load(key).when <= signedOut) sessionStorage.removeItem(key);
 }
-new BroadcastChannel("sign-out").addEventListener("message", forget);
+addEventListener("storage", (event) => {
+  if (event.key === SIGNED_OUT) forget();
+});
 
 addEventListener("beforeunload", (event) => {
   if (!sending && drafts().some(unsaved)) event.preventDefault();

@@ -144,9 +144,23 @@ def test_signing_out_forgets_the_drafts_of_all_tabs(page: Page, key_id: str) -> 
     page.goto(f"/keys/{key_id}/policy/edit/")
     page.get_by_label("Key policy (JSON)").fill("mine")
     assert "user/admin" in stored(page)  # another user of this browser has drafts of their own
+    sign_out_in_another_tab(page)
+    until(page, "!Object.keys(sessionStorage).some(key => key.startsWith('draft '))")
+
+
+def test_a_tab_between_two_pages_forgets_its_drafts_of_before_a_sign_out(page: Page, key_id: str) -> None:
+    page.goto(f"/keys/{key_id}/policy/edit/")
+    page.get_by_label("Key policy (JSON)").fill("mine")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto("about:blank")
+    sign_out_in_another_tab(page)
+    page.goto("/principals/sign-in/")
+    assert "mine" not in stored(page)
+
+
+def sign_out_in_another_tab(page: Page) -> None:
     other = page.context.new_page()
     other.goto("/")
     other.locator("header details.menu").last.locator("summary").click()
     other.get_by_role("button", name="Sign out", exact=True).click()
     other.wait_for_url("**/sign-in/**")
-    until(page, "!Object.keys(sessionStorage).some(key => key.startsWith('draft '))")
