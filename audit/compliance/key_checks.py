@@ -12,7 +12,7 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext_noop
 
 from audit.compliance.results import Examined, Finding, Findings, Words
-from console import moments
+from console import key_words, moments
 from console.request import ConsoleRequest, kept
 from keys import service
 from keys.inventory import inventory, key_rows, reads
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 MANAGER = "CUSTOMER"  # whose keys the checks are about
 UNUSED_DAYS, EXPIRES_DAYS = 90, 30
 OWNER = ("owner", "Owner")  # tag keys are case-sensitive; both spellings are common
-_NEVER = ("PendingDeletion", "PendingReplicaDeletion")
 
 
 class KeyFindings(Findings):
@@ -58,14 +57,14 @@ class _Question:
 
 def _questions(request: ConsoleRequest) -> dict[str, _Question]:
     rotates = Q(spec="SYMMETRIC_DEFAULT", origin="AWS_KMS", state="Enabled")
-    stays = ~Q(state__in=_NEVER)
+    stays = ~Q(state__in=key_words.PENDING_DELETION)
     soon = service.now(request) + timedelta(days=EXPIRES_DAYS)
     since = service.now(request) - timedelta(days=UNUSED_DAYS)
     return {
         "rotation": _Question(rotates, Q(rotation="off"), reads.ROTATION),
         "public": _Question(stays, Q(public="yes"), reads.POLICY),
         "owner": _Question(stays, ~Q(manager=MANAGER)),  # tags are in a table of their own
-        "deletion": _Question(Q(manager=MANAGER), Q(state__in=_NEVER)),
+        "deletion": _Question(Q(manager=MANAGER), Q(state__in=key_words.PENDING_DELETION)),
         "expiry": _Question(Q(origin="EXTERNAL") & stays, Q(valid_to__lte=soon)),
         "unused": _Question(
             Q(state="Enabled") & ~Q(created__gte=since),
@@ -235,7 +234,7 @@ def unused_keys(request: ConsoleRequest) -> Examined:
 
 
 def owner_tag(request: ConsoleRequest) -> Examined:
-    stays = ~Q(state__in=_NEVER)
+    stays = ~Q(state__in=key_words.PENDING_DELETION)
 
     def without(rows: VisibleKeys) -> VisibleKeys:
         return rows.exclude(pk__in=rows.tagged_any(OWNER).order_by().values("pk"))

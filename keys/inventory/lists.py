@@ -19,7 +19,7 @@ from django.db.models.functions import Concat
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from console import addresses, paging
+from console import addresses, key_words, paging
 from console.request import ConsoleRequest
 from keys import permissions, service
 from keys.inventory import inventory, key_rows, reads, search_terms
@@ -36,11 +36,9 @@ _BROAD = 5_000  # a text that more keys hold than this is looked for row by row,
 VALUES_SHOWN = 12  # of a facet in its menu; the others are on its own page
 _TAGS_COUNTED = 5_000  # among more keys than this the tags of a filtered list go without numbers
 
-
-_GOING = ("PendingDeletion", "PendingReplicaDeletion")  # a primary waits for its replicas, and has no date until then
-# Facets with few values that the overview leads to; each is a condition on dates.
+# Facets that the overview leads to, as conditions on a moment.
 DUE: dict[str, tuple[Any, Callable[[datetime], Q]]] = {
-    "deletion": (_("Deletion pending"), lambda now: Q(state__in=_GOING)),
+    "deletion": (_("Deletion pending"), lambda now: Q(state__in=key_words.PENDING_DELETION)),
     "expiry": (_("Material expires within 30 days"), lambda now: Q(valid_to__lte=now + timedelta(days=30))),
     "rotation": (_("Rotates within 30 days"), lambda now: Q(next_rotation__lte=now + timedelta(days=30))),
     "unused": (_("Not used for 90 days"), lambda now: _unused(now - timedelta(days=90))),
@@ -217,7 +215,7 @@ class Listing:
         if name == "deletion_date" and self.due == "deletion":  # those without a date would be looked for in all keys
             dated = self.rows.filter(deletion_date__isnull=False).order_by(f"{minus}deletion_date", f"{minus}key_id")
             undated = self.rows.filter(deletion_date__isnull=True).order_by(f"{minus}key_id")
-            return [dated, *(undated.filter(state=state) for state in _GOING)]
+            return [dated, *(undated.filter(state=state) for state in key_words.PENDING_DELETION)]
         column = BY_FIELD[name]
         by = F(column.by or name)
         last = {"nulls_last": True} if column.empty else {}

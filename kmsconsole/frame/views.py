@@ -16,23 +16,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from console import redirects, session
+from console import key_words, redirects, session
 from console.awsmodel import regions
 from console.request import ConsoleRequest
 from engine.public import database
 from kmsconsole.frame.component_samples import components
 from kmsconsole.frame.cookies import THEMES
-
-STATES = (
-    "Enabled",
-    "Disabled",
-    "PendingImport",
-    "PendingDeletion",
-    "PendingReplicaDeletion",
-    "Unavailable",
-    "Creating",
-    "Updating",
-)
 
 
 def styleguide(request: HttpRequest) -> HttpResponse:
@@ -43,7 +32,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "styleguide.html",
         {
             "components": components(request),
-            "states": STATES,
+            "states": key_words.STATES,
             "now": now,
             "later": now + timedelta(days=30),
             "counts": [("Enabled", 12), ("Disabled", 3), ("PendingDeletion", 1)],

@@ -15,6 +15,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
+from console import key_words
 from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import call, service
@@ -28,7 +29,6 @@ from learn.classes.forms import USUAL_DAYS, CloseForm
 from learn.lessons import progress
 
 _MOST = 10_000
-_GOING = ("PendingDeletion", "PendingReplicaDeletion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _keys(request: ConsoleRequest, found: Class) -> tuple[list[MadeKey], int]:
             made=now["CreationDate"],
         )
         for each, now in described
-        if now is not None and now["KeyState"] not in _GOING
+        if now is not None and now["KeyState"] not in key_words.PENDING_DELETION
     ]
     return keys, len(made) - len(here)
 
