@@ -25,14 +25,15 @@ def in_readers_language(kept: str, messages: Iterable[str]) -> str:
 def _values(message: str, kept: str) -> dict[str, str] | None:
     """What the names in a message stand for in what was kept of it, each up to where the message goes on; None of another message."""
     first, *parts = _NAMED.split(message)  # text, name, text, …
-    if not kept.startswith(first):
+    if not parts:
+        return {} if kept == first else None
+    *between, last_name, last = parts
+    if len(kept) < len(first) + len(last) or not kept.startswith(first) or not kept.endswith(last):
         return None
     values: dict[str, str] = {}
-    rest = kept[len(first) :]
-    for name, text in zip(parts[::2], parts[1::2], strict=True):
-        last = len(values) == len(parts) // 2 - 1
-        at = len(rest) - len(text) if last and rest.endswith(text) else -1 if last else rest.find(text)
-        if at < 0:
+    rest = kept[len(first) : len(kept) - len(last)]
+    for name, text in zip(between[::2], between[1::2], strict=True):
+        values[name], found, rest = rest.partition(text)
+        if not found:
             return None
-        values[name], rest = rest[:at], rest[at + len(text) :]
-    return None if rest else values
+    return {**values, last_name: rest}

@@ -25,6 +25,7 @@ from audit.alerts.kinds import KINDS
 from audit.alerts.models import Alert, AlertRule, Delivery
 from console import moments
 from engine.public import outbound, sealing, webhook_signature
+from engine.public.sinks import ANSWERED, NO_TLS, TOO_LATE
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +35,11 @@ _PAUSES = (5, 60, 300, 1800, 7200, 14_400, 28_800, 28_800)
 _AT_ONCE = 20
 _PURPOSE = "alert-webhook"
 # What went wrong, kept in English and shown in the reader's language.
-_NO_TLS = gettext_noop("no TLS connection: the certificate or the protocol was refused")
 _NO_ANSWER = gettext_noop("no connection, or no HTTP answer")
-_TOO_LATE = gettext_noop("no answer within %(seconds)s s")
-_ANSWERED = gettext_noop("the receiver answered %(status)s")
 _NO_MAIL_SERVER = gettext_noop("no mail server is configured (KMSCONSOLE_SMTP_URL)")
 _NOT_MAILED = gettext_noop("the mail server did not take it: %(reason)s")
 _NOT_CONNECTED_TO = gettext_noop("%(host)s is %(address)s, which the console does not connect to")
-PROBLEMS = (_NO_TLS, _NO_ANSWER, _TOO_LATE, _ANSWERED, _NO_MAIL_SERVER, _NOT_MAILED, _NOT_CONNECTED_TO)
+PROBLEMS = (NO_TLS, _NO_ANSWER, TOO_LATE, ANSWERED, _NO_MAIL_SERVER, _NOT_MAILED, _NOT_CONNECTED_TO)
 
 
 class NotDelivered(Exception):
@@ -154,13 +152,13 @@ def _post(row: Delivery) -> None:
     except outbound.AddressNotAllowedError as reason:
         raise NotDelivered(str(reason)) from reason
     except TimeoutError as reason:
-        raise NotDelivered(_TOO_LATE % {"seconds": f"{_SECONDS:g}"}) from reason
+        raise NotDelivered(TOO_LATE % {"seconds": f"{_SECONDS:g}"}) from reason
     except ssl.SSLError as reason:
-        raise NotDelivered(_NO_TLS) from reason
+        raise NotDelivered(NO_TLS) from reason
     except (OSError, http.client.HTTPException) as reason:
         raise NotDelivered(_NO_ANSWER) from reason
     if not 200 <= status < 300:
-        raise NotDelivered(_ANSWERED % {"status": status})
+        raise NotDelivered(ANSWERED % {"status": status})
 
 
 def _path(address: Any) -> str:

@@ -7,18 +7,20 @@ from pathlib import Path
 from django.conf import settings
 
 from engine.sinks import receivers, state
+from engine.sinks.receivers import ANSWERED, NO_TLS, TOO_LATE
 from engine.sinks.state import Shown
 
 __all__ = [
+    "ANSWERED",
+    "NO_TLS",
     "PROBLEMS",
+    "TOO_LATE",
     "Shown",
     "of_installation",
 ]
 
-PROBLEMS = (
-    *receivers.PROBLEMS,
-    *state.PROBLEMS,
-)  # what `Shown.problem` may be, but for the words of an operating system
+# What `Shown.problem` may be, but for the words of an operating system.
+PROBLEMS = (*receivers.PROBLEMS, *state.PROBLEMS)
 
 
 def of_installation() -> list[Shown]:

@@ -26,17 +26,15 @@ _SECONDS = 10.0  # to connect, to send and to be answered: each, and by HTTP in 
 _PRIORITY = 13 * 8 + 6  # RFC 5424: facility "log audit", severity "informational"
 _SD_ID = "kmsconsole@32473"  # the enterprise number that RFC 5612 keeps for documentation
 _NOT_PRINTED = re.compile(r"[^!-~]")
-
-
 # What went wrong, kept in English and shown in the reader's language.
 _DISK_FULL = gettext_noop("the disk is full")
 _NOT_WRITTEN = gettext_noop("the file cannot be written: %(reason)s")
-_ANSWERED = gettext_noop("the receiver answered %(status)s")
-_NO_ANSWER = gettext_noop("no answer within %(seconds)s s")
-_NO_TLS = gettext_noop("no TLS connection: the certificate or the protocol was refused")
+ANSWERED = gettext_noop("the receiver answered %(status)s")
+TOO_LATE = gettext_noop("no answer within %(seconds)s s")
+NO_TLS = gettext_noop("no TLS connection: the certificate or the protocol was refused")
 _NO_CONNECTION = gettext_noop("no connection")
 _NO_CONNECTION_FOR = gettext_noop("no connection: %(reason)s")
-PROBLEMS = (_DISK_FULL, _NOT_WRITTEN, _ANSWERED, _NO_ANSWER, _NO_TLS, _NO_CONNECTION_FOR, _NO_CONNECTION)
+PROBLEMS = (_DISK_FULL, _NOT_WRITTEN, ANSWERED, TOO_LATE, NO_TLS, _NO_CONNECTION_FOR, _NO_CONNECTION)
 
 
 class SinkError(Exception):
@@ -119,7 +117,7 @@ class _Http(Receiver):
         except (urllib3.exceptions.HTTPError, OSError) as reason:
             raise SinkError(_in_words(reason)) from reason
         if not 200 <= answer.status < 300:
-            raise SinkError(_ANSWERED % {"status": answer.status})
+            raise SinkError(ANSWERED % {"status": answer.status})
 
     def close(self) -> None:
         self._pool.clear()
@@ -127,9 +125,9 @@ class _Http(Receiver):
 
 def _in_words(reason: Exception) -> str:
     if isinstance(reason, (urllib3.exceptions.TimeoutError, outbound.ExchangeTimeout)):
-        return _NO_ANSWER % {"seconds": f"{_SECONDS:g}"}
+        return TOO_LATE % {"seconds": f"{_SECONDS:g}"}
     if isinstance(reason, urllib3.exceptions.SSLError):
-        return _NO_TLS
+        return NO_TLS
     return _NO_CONNECTION
 
 
@@ -148,7 +146,7 @@ class _Syslog(Receiver):
         except OSError as reason:
             self.close()
             if isinstance(reason, ssl.SSLError):
-                raise SinkError(_NO_TLS) from reason
+                raise SinkError(NO_TLS) from reason
             raise SinkError(_NO_CONNECTION_FOR % {"reason": reason.strerror or type(reason).__name__}) from reason
 
     def _open(self) -> ssl.SSLSocket:
