@@ -39,6 +39,12 @@ def embedded_refusal(request: ConsoleRequest, action: str, arn: str) -> str:
     return f"{_CODES.get(service, 'AccessDeniedException')}: {found}" if found else ""
 
 
+def as_error(refused: str, action: str) -> ClientError:
+    """What `refusal` found of an action, as the error that its call would raise."""
+    code, _colon, message = refused.partition(": ")
+    return ClientError({"Error": {"Code": code, "Message": message}}, action.partition(":")[2])
+
+
 def look_up(request: ConsoleRequest, key_ids: Iterable[str]) -> None:
     """Read together what refusals about these keys ask for, which is else read for each."""
     if not decided_here(request, "kms"):

@@ -131,8 +131,7 @@ def _report(request: ConsoleRequest) -> dict[str, Any]:
 def _ask(request: ConsoleRequest, action: str) -> None:
     """For a call that is no read: a page that is looked at does not attempt what is not allowed. Raises ClientError."""
     if refused := permissions.refusal(request, action):
-        code, _colon, sentence = refused.partition(": ")
-        raise ClientError({"Error": {"Code": code, "Message": sentence}}, action.partition(":")[2])
+        raise permissions.as_error(refused, action)
 
 
 def _of_this_endpoint(request: ConsoleRequest) -> None:

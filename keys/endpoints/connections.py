@@ -243,8 +243,7 @@ def _new_sealing_key(request: ConsoleRequest, kms: Any) -> str:
     """Whether its alias may be made is asked first: no key is left without one. Where only the call tells, the error names the key."""
     alias = f"arn:aws:kms:{request.signed_in.region}:{request.signed_in.account_id}:{SEALING_ALIAS}"
     if refused := permissions.embedded_refusal(request, "kms:CreateAlias", alias):
-        code, _colon, sentence = refused.partition(": ")
-        raise ClientError({"Error": {"Code": code, "Message": sentence}}, "CreateAlias")
+        raise permissions.as_error(refused, "kms:CreateAlias")
     made = kms.create_key(Description="Encrypts the credentials of kmsconsole's connections to other endpoints")
     key_id = str(made["KeyMetadata"]["KeyId"])
     try:

@@ -24,20 +24,20 @@ from keys.templatetags.untold import shown
 register = template.Library()
 
 _UNTOLD = "keys/inventory/cells/untold.html"
-Written = dict[Any, SafeString]
+_Written = dict[Any, SafeString]
 
 
 @register.simple_tag(takes_context=True)
 def key_cells(context: Context, row: Any, columns: Sequence[tuple[Column, Any]], lone: bool) -> SafeString:
     """A key's cells in the order of the columns. `lone`: whether no column but the alias leads to the key."""
     request: ConsoleRequest = context["request"]
-    written: Written = kept(request).setdefault("key cells", {})
+    written: _Written = kept(request).setdefault("key cells", {})
     with context.push(row=row, lone=lone, key_url=reverse("key", args=[row.key_id])):
         cells = [(_cell(context, request, row, column, written),) for column, _sorting in columns]
     return format_html_join("", "{}", cells)
 
 
-def _cell(context: Context, request: ConsoleRequest, row: Any, column: Column, written: Written) -> SafeString:
+def _cell(context: Context, request: ConsoleRequest, row: Any, column: Column, written: _Written) -> SafeString:
     context["field"] = column.field
     found = untold.of_row(request, row, column.tells)
     if found is not None:
@@ -50,7 +50,7 @@ def _cell(context: Context, request: ConsoleRequest, row: Any, column: Column, w
     return written[same]
 
 
-def _untold_cell(context: Context, column: Column, found: untold.Untold, written: Written) -> SafeString:
+def _untold_cell(context: Context, column: Column, found: untold.Untold, written: _Written) -> SafeString:
     if found not in written:
         written[found] = shown(found)
     context["cell"] = written[found]

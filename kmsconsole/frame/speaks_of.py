@@ -13,9 +13,8 @@ from keys.inventory import inventory
 
 # Pages of the account that is signed in to, whichever endpoint the keys are at: the packages of their views.
 _CONSOLE = ("principals.sign_in", "principals.profile", "learn.classes", "learn.drills", "keys.clock", "keys.lifecycle.views.approvals", "keys.endpoints", "kmsconsole.frame")  # fmt: skip
-_SEARCH = (
-    "kmsconsole.frame.search",
-)  # finds the endpoint's keys; its users, groups and roles are named for themselves
+# Finds the endpoint's keys; its users, groups and roles are named for themselves.
+_SEARCH = ("kmsconsole.frame.search",)
 # Of IAM: the endpoint's where that is AWS.
 _IAM = ("principals", "access")
 
@@ -37,9 +36,8 @@ def speaks_of(request: ConsoleRequest) -> SpeaksOf:
     if chosen.embedded:
         return embedded
     name = chosen.name or _("Real AWS")
-    if (_is_of(request, _CONSOLE) and not _is_of(request, _SEARCH)) or (
-        chosen.kind != service.AWS and _is_of(request, _IAM)
-    ):
+    of_console = _is_of(request, _CONSOLE) and not _is_of(request, _SEARCH)
+    if of_console or (chosen.kind != service.AWS and _is_of(request, _IAM)):
         return SpeaksOf(embedded.endpoint, embedded.account, embedded.region, elsewhere=name)
     region = (chosen.connection and chosen.connection.region) or signed_in.region
     return SpeaksOf(name, inventory.endpoint_account(request), region)

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from engine import clock, denials, premises, shared_decisions, visibility
 from tests.conftest import TestAccount, TestUser
+from tests.support.policies import asks
 
 READS = ("DescribeKey", "ListResourceTags", "GetKeyPolicy")
 BLUE = [{"TagKey": "team", "TagValue": "blue"}]
@@ -69,7 +70,7 @@ def test_many_keys_take_no_more_questions_to_the_database_than_few(account: Test
 
 
 def told(key: str, operator: str, *values: str) -> dict[str, object]:
-    return {"Condition": {operator: {key: list(values)}}}
+    return {"Condition": asks(key, operator, *values)}
 
 
 KEY = "arn:aws:kms:us-east-1:*:key/"

@@ -17,7 +17,7 @@ from engine.public import visibility
 from keys.inventory import deciding, reads
 from keys.inventory.models import InventoryKey
 from tests.conftest import TestAccount, make_client, new_account, sign_in_browser
-from tests.support.policies import document
+from tests.support.policies import asks, document
 
 REGION = "us-east-1"
 ROLE, SESSION = "reader", "session"
@@ -74,10 +74,6 @@ def world(prepared: object) -> World:
         user.arn,
         role,
     )
-
-
-def asks(key: str, operator: str, *values: str) -> dict[str, Any]:
-    return {operator: {key: list(values)}}
 
 
 CONDITIONS = (

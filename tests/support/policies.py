@@ -16,6 +16,11 @@ def allow(action: Any, resource: str = "*", **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
+def asks(key: str, operator: str, *values: str) -> dict[str, Any]:
+    """What a statement's Condition says of one condition key."""
+    return {operator: {key: list(values)}}
+
+
 def trusting(account: TestAccount, *more: dict[str, Any]) -> str:
     """A key policy that leaves the key to the account, with more statements."""
     return document(allow("kms:*", Principal={"AWS": account.root_arn}), *more)
