@@ -119,14 +119,22 @@ class VisibleKeys(QuerySet[InventoryKey]):
         if terms.problem or terms.facts or terms.tags:
             return self.none()
         words = [*terms.words, *(word for fact in terms.perhaps for word in fact.words)]
-        rows = self._holding_anywhere(words, indexed=True)
+        rows = self._of_few(words)
         aliases = Substr("search", F("described") + 1, F("named") - F("described"))
-        for word in words:
-            held = Q(key_id__contains=word)
+        for word in words:  # all by columns that counting has in its index
+            held = Q(
+                Range(StrIndex("search", Value(word)), (1, StrIndex("search", Value(" "))))
+            )  # begins in the key ID
             if self.visibility.lists_aliases:
                 held |= Q(GreaterThan(StrIndex(aliases, Value(word)), 0))
             rows = rows.filter(held)
         return rows
+
+    def _of_few(self, words: Iterable[str]) -> Self:
+        """Without those that an index tells not to hold the words, where few hold them."""
+        long = _indexed(words)
+        found = _few(long) if long else None
+        return self if found is None else self.filter(pk__in=found)
 
     def _having(self, fact: search_terms.Fact, *, indexed: bool) -> Self:
         """Those of which the fact is true, and those that hold its words."""
@@ -156,7 +164,7 @@ class VisibleKeys(QuerySet[InventoryKey]):
     def _holding_anywhere(self, words: Sequence[str], *, indexed: bool) -> Self:
         """Whoever may read it."""
         rows = self
-        long = [word for word in words if len(word) >= _TRIGRAM] if connection.vendor == "sqlite" else []
+        long = _indexed(words)
         found: list[int] | RawSQL | None = _few(long) if long else None
         if found is None and long and indexed:
             found = RawSQL("SELECT rowid FROM keys_search WHERE keys_search MATCH %s", [_phrases(long)])
@@ -167,6 +175,11 @@ class VisibleKeys(QuerySet[InventoryKey]):
         for word in words:
             rows = rows.filter(search__contains=word)
         return rows
+
+
+def _indexed(words: Iterable[str]) -> list[str]:
+    """The words that an index of trigrams finds, where there is one."""
+    return [word for word in words if len(word) >= _TRIGRAM] if connection.vendor == "sqlite" else []
 
 
 def _within(words: Sequence[str], end: str) -> Q:

@@ -111,16 +111,19 @@ def test_facts_that_may_not_be_read_are_not_found_by(account: TestAccount) -> No
 
 
 @pytest.mark.parametrize("lists_aliases", [True, False])
+@pytest.mark.parametrize("few", [query._FEW, 0], ids=["found by the index", "looked for in each row"])
 def test_keys_that_may_be_listed_and_not_described_are_found_by_what_the_list_shows_of_them(
-    account: TestAccount, signed_in: Client, lists_aliases: bool
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch, few: int, lists_aliases: bool
 ) -> None:
     """By key ID, and by alias for who may list these; not by what only describing them tells. The heading counts the keys of both."""
+    monkeypatch.setattr(query, "_FEW", few)
     ann = person(account, "ann", document(allow(["kms:ListKeys", *["kms:ListAliases"] * lists_aliases])))
     made = account.create_key(Description="Payroll", Tags=[{"TagKey": "owner", "TagValue": "finance"}])
-    account.client().create_alias(AliasName="alias/disabled-cards", TargetKeyId=made)
+    for name in ("alias/disabled-cards", "alias/second"):
+        account.client().create_alias(AliasName=name, TargetKeyId=made)
     account.create_key()
     client = sign_in_browser(ann)
-    by_alias = {"cards", "disabled", f"cards {made[:8]}"}
+    by_alias = {"cards", "second", "disabled", f"cards {made[:8]}"}
     for typed in (
         made,
         made[4:20].upper(),
