@@ -14,12 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.utils.translation import gettext as _
 
 from console.request import ConsoleRequest, kept
 from engine.public.decision import CompiledPolicy, MalformedPolicy, compile_policy
-from keys import permissions, service
-from keys.endpoints import backends
+from keys import account_principals, permissions, service
 
 _KINDS = (("user", "UserDetailList"), ("group", "GroupDetailList"), ("role", "RoleDetailList"))
 _NONE = ("", "N/A", "no_information", "not_supported")  # how the credential report says that there is no time
@@ -92,7 +90,7 @@ class CredentialLine:
 def account(request: ConsoleRequest) -> IamFacts:
     found: IamFacts | None = kept(request).get("compliance_iam")
     if found is None:
-        _of_this_endpoint(request)
+        account_principals.require_known(request)
         details: dict[str, list[Any]] = {name: [] for name in (*(each for _kind, each in _KINDS), "Policies")}
         reader = service.client(request, "iam").get_paginator("get_account_authorization_details")
         for page in reader.paginate(PaginationConfig={"PageSize": 1000}):
@@ -106,7 +104,7 @@ def credential_report(request: ConsoleRequest) -> tuple[datetime, Sequence[Crede
     """When the report was made (IAM keeps one for four hours), and its lines."""
     found: tuple[datetime, Sequence[CredentialLine]] | None = kept(request).get("compliance_credentials")
     if found is None:
-        _of_this_endpoint(request)
+        account_principals.require_known(request)
         answer = _report(request)
         rows = csv.DictReader(io.StringIO(answer["Content"].decode()))
         lines = [CredentialLine(row["user"], row["arn"], row) for row in rows]
@@ -132,15 +130,6 @@ def _ask(request: ConsoleRequest, action: str) -> None:
     """For a call that is no read: a page that is looked at does not attempt what is not allowed. Raises ClientError."""
     if refused := permissions.refusal(request, action):
         raise permissions.as_error(refused, action)
-
-
-def _of_this_endpoint(request: ConsoleRequest) -> None:
-    chosen = service.backend(request)
-    if chosen.kind == backends.URL:
-        message = _("The users, groups, roles and policies of %(endpoint)s are not known here.") % {
-            "endpoint": chosen.name
-        }
-        raise ClientError({"Error": {"Code": "UnsupportedOperationException", "Message": message}}, "ListUsers")
 
 
 def _facts(details: Mapping[str, list[Any]]) -> IamFacts:

@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from console.aws_calls import optional
 from console.request import ConsoleRequest
 from keys import service
-from keys.endpoints import backends
 from keys.evaluator import principal_directory
 from keys.record import history, iam_base, iam_events
 from keys.record.iam_events import PastAccount
@@ -41,9 +40,7 @@ class PastPrincipals:
 
 def read(request: ConsoleRequest, moment: datetime) -> PastPrincipals:
     """Raises ClientError if the principal may not read the record, and at an endpoint whose principals nobody knows; HistoryBeingRead."""
-    chosen = service.backend(request)
-    if chosen.kind == backends.URL:
-        raise principal_directory.not_known(chosen.name)
+    principal_directory.require_known(request)
     found = history.of_principals(request, moment)
     account_id = service.account_id(request)
     details, problem = optional(lambda: _details(request))

@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from botocore.exceptions import ClientError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -22,8 +21,7 @@ from django.utils.translation import gettext_noop
 from console.request import ConsoleRequest
 from engine.public.decision import CompiledPolicy, Kind, MalformedPolicy, Principal, SessionFacts, compile_policy
 from engine.public.memory import Cache, iam_entity
-from keys import service
-from keys.endpoints import backends
+from keys import account_principals, service
 
 _FRESH_FOR = timedelta(seconds=30)
 SESSION_NAME = "session"
@@ -153,9 +151,7 @@ _lock = threading.Lock()
 def of(request: ConsoleRequest) -> PrincipalDirectory:
     """Raises ClientError if the caller may not read the account's IAM (iam:GetAccountAuthorizationDetails), and at an endpoint whose
     principals are not this console's: what its users may do cannot be told from ours."""
-    chosen = service.backend(request)
-    if chosen.kind == backends.URL:
-        raise not_known(chosen.name)
+    require_known(request)
     iam = service.client(request, "iam")
     account_id = service.account_id(request)
     if service.backend(request).kind != service.AWS:
@@ -172,12 +168,11 @@ def of(request: ConsoleRequest) -> PrincipalDirectory:
     return found
 
 
-def not_known(name: str) -> ClientError:
-    message = _(
-        "The users, groups and roles of %(endpoint)s are not known here, so who may use its keys cannot be told. What a key policy says is on the key's Key policy tab."
-    ) % {"endpoint": name}
-    return ClientError(
-        {"Error": {"Code": "UnsupportedOperationException", "Message": message}}, "GetAccountAuthorizationDetails"
+def require_known(request: ConsoleRequest) -> None:
+    """Raises ClientError at an endpoint, and says what is left to read there."""
+    account_principals.require_known(
+        request,
+        _("Who may use its keys cannot be told. What a key policy says is on the key's Key policy tab."),
     )
 
 

@@ -13,13 +13,14 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from console.aws_calls import optional
 from console.forms import set_choices
 from console.request import ConsoleRequest
-from keys import call, service
+from keys import account_principals, call, service
 from keys.common import name_of, problem_page
 from keys.grants import grants
 from keys.lifecycle import action_rules
+
+_OFFERED = 500  # principals that are offered while an ARN is typed
 
 
 class GrantForm(forms.Form):
@@ -125,7 +126,7 @@ def create(request: ConsoleRequest, key_id: str) -> HttpResponse:
             "key_name": name_of(kms, key),
             "form": form,
             "pairs": [*pairs, ("", "")],
-            "principals": _principals(request),
+            "principals": [arn for arn, _words in account_principals.users_and_roles(request)[0][:_OFFERED]],
             "why": action_rules.unavailable_actions(request, key).get("grant-add", ""),
             **shown,
         },
@@ -139,13 +140,3 @@ def _made(request: ConsoleRequest, key_id: str, made: dict[str, Any]) -> HttpRes
     )
     messages.success(request, format_html('{} <code class="lab-clip">{}</code>', words, made["GrantToken"]))
     return redirect("key-tab", key_id=key_id, tab="grants")
-
-
-def _principals(request: ConsoleRequest) -> list[str]:
-    """ARNs offered while typing; none for who may not list users and roles, or where they are another account's."""
-    if service.backend(request).kind == service.URL:
-        return []
-    iam = service.client(request, "iam")
-    users, _problem = optional(lambda: [each["Arn"] for each in service.pages(iam, "list_users", "Users")])
-    roles, _problem = optional(lambda: [each["Arn"] for each in service.pages(iam, "list_roles", "Roles")])
-    return [*(users or []), *(roles or [])][:500]

@@ -17,10 +17,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console import paging
-from console.aws_calls import optional
 from console.request import ConsoleRequest
 from engine.public.decision import MalformedPolicy
-from keys import call, service
+from keys import account_principals, call, service
 from keys.changes import Change, asked, carry_out
 from keys.common import name_of, problem_page
 from keys.evaluator import decisions, key_view, operations, principal_directory
@@ -35,7 +34,7 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
     text = kms.get_key_policy(KeyId=key["Arn"], PolicyName="default")["Policy"]
     shown, reason = policy_document.read_default_view(text, key)
     view = request.GET.get("view", "default")
-    people, people_problem = optional(lambda: _people(request))
+    people, problems = account_principals.users_and_roles(request)
     named = {*(shown.administrators if shown else ()), *(shown.users if shown else ())}
     return {
         "policy": text,
@@ -43,24 +42,9 @@ def load(request: ConsoleRequest, kms: Any, key: dict[str, Any]) -> dict[str, An
         "not_default": reason,
         "view": view if view in VIEWS else "default",
         "people": people,
-        "people_problem": people_problem,
-        "strangers": sorted(named - {arn for arn, _label in people}) if people is not None else [],
+        "people_problem": service.sentence(problems[0]) if problems else "",
+        "strangers": sorted(named - {arn for arn, _label in people}) if not problems else [],
     }
-
-
-def _people(request: ConsoleRequest) -> list[tuple[str, str]]:
-    """(ARN, words) of the account's users and roles, to add. Raises ClientError, also where nobody knows those of the endpoint's account."""
-    chosen = service.backend(request)
-    if chosen.kind == service.URL:
-        raise principal_directory.not_known(chosen.name)
-    iam = service.client(request, "iam")
-    found = []
-    for operation, member, name, word in (
-        ("list_users", "Users", "UserName", _("user")),
-        ("list_roles", "Roles", "RoleName", _("role")),
-    ):
-        found += [(each["Arn"], f"{each[name]} ({word})") for each in service.pages(iam, operation, member)]
-    return found
 
 
 def change(request: ConsoleRequest, key_id: str) -> HttpResponse:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy
 from console import tag_rows
 from console.request import ConsoleRequest, kept
 from engine.public.starter_policies import STUDENTS
-from keys import call, permissions, service
+from keys import account_principals, call, permissions, service
 from keys.common import problem_page
 from keys.inventory import inventory
 from keys.policy import policies, policy_editor
@@ -296,20 +296,11 @@ def _no_store(request: ConsoleRequest) -> dict[str, str]:
 
 def _principals(request: ConsoleRequest) -> list[tuple[str, str]]:
     """(ARN, words) of the account's users and roles, as far as the caller may list them."""
-    if service.backend(request).kind == service.URL:
-        return []
-    iam = service.client(request, "iam")
-    found = []
-    for operation, member, name, word in (
-        ("list_users", "Users", "UserName", _("user")),
-        ("list_roles", "Roles", "RoleName", _("role")),
-    ):
-        try:
-            found += [(each["Arn"], f"{each[name]} ({word})") for each in service.pages(iam, operation, member)]
-        except ClientError as error:
-            if not service.denied(error):
-                raise
-            messages.warning(request, service.sentence(error))
+    found, problems = account_principals.users_and_roles(request)
+    for error in problems if service.backend(request).kind != service.URL else ():
+        if not service.denied(error):
+            raise error
+        messages.warning(request, service.sentence(error))
     return found
 
 

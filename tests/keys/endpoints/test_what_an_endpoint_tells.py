@@ -120,7 +120,7 @@ def test_the_audit_of_an_endpoint_without_a_record_shows_nobody_elses(at_moto: C
 def test_who_may_use_a_key_is_not_told_of_other_principals(at_moto: Client, used_at_moto: str) -> None:
     for address in (f"/keys/{used_at_moto}/tab/access/", f"/access/?key={used_at_moto}"):
         page = text(at_moto, address)
-        assert "who may use its keys cannot be told" in page, address
+        assert "Who may use its keys cannot be told" in page, address
         assert "user/admin" not in page.partition("<main")[2].partition("cannot be told")[2], address
 
 
@@ -129,7 +129,8 @@ def test_principals_of_the_consoles_own_account_are_not_offered_for_an_endpoints
 ) -> None:
     account.create_user("ann")
     tab = at_moto.get(f"/keys/{used_at_moto}/tab/policy/").content.decode()
-    assert "The users, groups and roles of moto are not known here" in tab
+    assert "The users, groups, roles and policies of moto are not known here" in tab
+    assert "Key policy tab." not in tab
     grant = at_moto.get(f"/keys/{used_at_moto}/do/grant-add/").content.decode()
     assert 'list="principals"' in grant
     assert "user/ann" not in tab + grant

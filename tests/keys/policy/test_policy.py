@@ -62,6 +62,20 @@ def test_nobody_is_said_to_be_of_no_account_by_who_may_not_list_users(account: T
     assert "not in this account" not in shown
 
 
+def test_who_may_list_users_and_no_roles_chooses_among_users_and_is_told_why(account: TestAccount) -> None:
+    ann = account.create_user("ann")
+    reader = person(account, "reader", document(allow(["kms:*", "iam:ListUsers"])))
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account.root_arn}}
+    role = account.client("iam").create_role(RoleName="reviewer", AssumeRolePolicyDocument=document(trust))["Role"][
+        "Arn"
+    ]
+    key_id = account.create_key(Policy=wizard(account, [role], []))
+    page = sign_in_browser(reader).get(f"/keys/{key_id}/").content.decode()
+    assert f'<option value="{ann.arn}">ann (user)</option>' in page
+    assert "is not authorized to perform: iam:ListRoles" in page
+    assert "not in this account" not in page
+
+
 def test_somebody_is_added_and_removed_without_json(account: TestAccount, signed_in: Client) -> None:
     ann, bob = account.create_user("ann"), account.create_user("bob")
     key_id = account.create_key()
