@@ -17,22 +17,23 @@ from engine.store import transaction
 from engine.store.transaction import aliases_entity, changed, key_entity
 
 
-def apply_due_changes(account_id: str, region: str, key_id: str) -> None:
-    """Bring the stored key up to its account's time. A key that is not there is nobody's to settle."""
+def apply_due_changes(account_id: str, region: str, key_id: str) -> models.Key | None:
+    """Bring the stored key up to its account's time, and return it. None where there is none, or none any more."""
     now = clock.now(account_id)
     row = models.Key.objects.filter(account_id=account_id, region=region, key_id=key_id).first()
     if row is None or not _due(row, now):
-        return
+        return row
     with transaction.write():
         row = models.Key.objects.filter(pk=row.pk).first()
         if row is None or not _due(row, now):
-            return
+            return row
         changed(key_entity(account_id, region, key_id))
         if row.deletion_date is not None and row.deletion_date <= now:
             delete(row, row.deletion_date)
-            return
+            return None
         _expire(row, now)
         rotate_as_due(row, now)
+        return models.Key.objects.get(pk=row.pk)
 
 
 def next_change(row: models.Key, valid_to: Iterable[datetime | None]) -> datetime | None:

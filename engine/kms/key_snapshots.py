@@ -199,7 +199,6 @@ def get(account_id: str, region: str, key_id: str) -> KmsKey:
     identity = (account_id, region, key_id)
     key = _keys.get(identity, lambda: _load(*identity))
     if key.changes_at is not None and key.changes_at <= clock.now(account_id):
-        due_changes.apply_due_changes(account_id, region, key_id)
         key = _load(*identity)[0]
     return key
 
@@ -264,8 +263,7 @@ def not_found(arn: str) -> AWSError:
 
 
 def _load(account_id: str, region: str, key_id: str) -> tuple[KmsKey, list[str]]:
-    due_changes.apply_due_changes(account_id, region, key_id)
-    stored = models.Key.objects.filter(account_id=account_id, region=region, key_id=key_id).first()
+    stored = due_changes.apply_due_changes(account_id, region, key_id)
     if stored is None:
         raise not_found(f"arn:{partition(region)}:kms:{region}:{account_id}:key/{key_id}")
     return snapshot(stored), [key_entity(account_id, region, key_id)]
@@ -273,7 +271,8 @@ def _load(account_id: str, region: str, key_id: str) -> tuple[KmsKey, list[str]]
 
 def snapshot(stored: models.Key) -> KmsKey:
     """A fresh snapshot of a stored row, with what hangs on it."""
-    materials = {row.material_id: _material(stored, row) for row in stored.materials.all()}
+    rows = list(stored.materials.all())
+    materials = {row.material_id: _material(stored, row) for row in rows}
     current = [material.material_id for material in materials.values() if material.state == "CURRENT"]
     regions = models.Key.objects.filter(account_id=stored.account_id, key_id=stored.key_id).exclude(
         region=stored.region
@@ -317,7 +316,7 @@ def snapshot(stored: models.Key) -> KmsKey:
         grants=tuple(stored_access.grant_view(row, stored.arn) for row in stored.grants.order_by("created", "pk")),
         materials=materials,
         current_material_id=current[0] if current else "",
-        changes_at=due_changes.next_change(stored, [row.valid_to for row in stored.materials.all()]),
+        changes_at=due_changes.next_change(stored, [row.valid_to for row in rows]),
     )
 
 
