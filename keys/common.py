@@ -43,7 +43,12 @@ def problem_page(request: ConsoleRequest, title: Any, error: ClientError, *, key
 def unreachable_page(request: ConsoleRequest, error: Exception) -> HttpResponse:
     """The endpoint could not be asked: why, to who manages connections; the same for all reasons to anybody else."""
     finding = connections.failure(request, error)
-    context = {"title": finding.title, "code": "", "message": finding.detail, "remedy": finding.remedy}
+    context = {
+        "title": finding.title_in_readers_language,
+        "code": "",
+        "message": finding.detail,
+        "remedy": finding.remedy_in_readers_language,
+    }
     return render(request, "keys/problem.html", context, status=502)
 
 

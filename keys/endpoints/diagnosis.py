@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
 from botocore.httpsession import get_cert_path
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _
 
+from console import kept_words
 from console.aws_calls import FAILURES, UNREACHABLE, UnexpectedAnswerError, failed
 from engine.public.outbound import AddressNotAllowedError, connect
 
@@ -27,7 +28,7 @@ _SKEW = 300  # seconds that AWS allows a clock to be off
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One step of a test: `kind` names it (dns, address, refused, timeout, tls, skew, key, secret, denied, profile,
-    credentials, answer, unreachable, other, ok)."""
+    credentials, answer, unreachable, other, ok). Title and remedy are in English: a test is kept, and read by others than who made it."""
 
     kind: str
     title: str
@@ -35,8 +36,24 @@ class Finding:
     remedy: str = ""
 
     @property
+    def title_in_readers_language(self) -> str:
+        return _in_readers_language(self.title)
+
+    @property
+    def remedy_in_readers_language(self) -> str:
+        return _in_readers_language(self.remedy)
+
+    @property
     def good(self) -> bool:
         return self.kind == "ok"
+
+
+_UNEXPECTED = _("The endpoint's answer to %(operation)s is not what %(service)s answers: %(member)s")
+_CLOCK_OFF = _("The server's clock is %(seconds)s seconds off the endpoint's. Set it by NTP.")
+
+
+def _in_readers_language(kept: str) -> str:
+    return kept_words.in_readers_language(kept, (_UNEXPECTED, _CLOCK_OFF, kept)) if kept else ""
 
 
 def reach(url: str, *, private: bool = False, bundle: str | bool = True) -> Finding:
@@ -90,7 +107,7 @@ def for_reader(error: Exception, *, manages: bool) -> Finding:
         return of_exception(error)
     return Finding(
         "unreachable",
-        _(UNREACHABLE),
+        UNREACHABLE,
         remedy=_("Try again later. If it stays so, ask who manages the connections to test this one."),
     )
 
@@ -115,7 +132,7 @@ def of_exception(error: Exception) -> Finding:
     if isinstance(error, UnexpectedAnswerError):
         return Finding(
             "answer",
-            _("The endpoint's answer to %(operation)s is not what %(service)s answers: %(member)s") % error.kwargs,
+            _UNEXPECTED % error.kwargs,
             remedy=_("Another program may answer there, or a version of AWS's API that the console does not know."),
         )
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
@@ -172,7 +189,7 @@ def _of_answer(error: ClientError) -> Finding:
             "skew",
             _("The clocks differ"),
             detail,
-            _("The server's clock is %(seconds)d seconds off the endpoint's. Set it by NTP.") % {"seconds": skew},
+            _CLOCK_OFF % {"seconds": int(skew)},
         )
     if code in _SIGNATURE:
         return Finding(

@@ -40,6 +40,13 @@ class EndpointRow:
         connection = self.backend.connection
         return datetime.fromisoformat(connection.facts["when"]) if connection is not None and connection.facts else None
 
+    @property
+    def last_finding(self) -> Finding | None:
+        """Of the last test, which ends with what is wrong."""
+        connection = self.backend.connection
+        findings = connections.last_findings(connection) if connection is not None else []
+        return findings[-1] if findings else None
+
 
 _listed = requires(backends.LIST_CONNECTIONS, gettext_lazy("Endpoints"))
 
@@ -136,7 +143,7 @@ def _beside_its_field(form: connections.ConnectionForm, failed: Finding) -> None
     field = _ABOUT.get(failed.kind, "")
     choice, value = _FILLED_IN_FOR.get(field, ("", ""))
     if field and form.cleaned_data[choice] == value:
-        form.add_error(field, failed.title)
+        form.add_error(field, failed.title_in_readers_language)
 
 
 def _prepared(
@@ -171,7 +178,11 @@ def detail(request: ConsoleRequest, pk: int) -> HttpResponse:
     return render(
         request,
         "keys/endpoints/detail.html",
-        {"connection": connection, "manages": connections.may(request, connections.MANAGE)},
+        {
+            "connection": connection,
+            "findings": connections.last_findings(connection),
+            "manages": connections.may(request, connections.MANAGE),
+        },
     )
 
 

@@ -122,7 +122,9 @@ def _refused_calls(request: ConsoleRequest, start: datetime) -> tuple[list[dict[
         return (
             [],
             True,
-            connections.failure(request, error).title if aws_calls.failed(error) else service.sentence(error),
+            connections.failure(request, error).title_in_readers_language
+            if aws_calls.failed(error)
+            else service.sentence(error),
         )
     denied = [record for record in found.records if str(record.get("errorCode", "")).startswith(events.DENIED)]
     return (

@@ -19,7 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from django.conf import settings
 from django.test import Client
+from django.utils import translation
 
 from keys.endpoints import backends, diagnosis, outbound
 from keys.inventory.models import SyncState
@@ -285,6 +287,34 @@ def test_the_list_of_endpoints_says_when_each_was_tested(signed_in: Client, moto
     connection.facts["when"] = (datetime.now(UTC) - timedelta(days=3)).isoformat()
     connection.save()
     assert re.search(r"3\sdays ago", signed_in.get("/settings/endpoints/").content.decode())
+
+
+def test_what_a_test_found_is_told_in_the_language_of_who_reads_it(signed_in: Client) -> None:
+    signed_in.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+    connection = connect(signed_in, f"http://127.0.0.1:{free_port()}")
+    pages = ("/settings/endpoints/", f"/settings/endpoints/{connection.pk}/")
+    for language, words in (("de", "Die Verbindung wird abgewiesen"), ("en", "The connection is refused")):
+        signed_in.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+        for page in pages:
+            assert words in signed_in.get(page).content.decode(), (language, page)
+    assert "Check the port, and that the service runs." in signed_in.get(pages[1]).content.decode()
+
+
+def test_what_differs_in_a_finding_stays_in_it() -> None:
+    found = diagnosis.of_exception(
+        ClientError(
+            {
+                "Error": {"Code": "RequestTimeTooSkewed", "Message": ""},
+                "ResponseMetadata": {"HTTPHeaders": {"date": "Thu, 01 Jan 1970 00:00:00 GMT"}},  # type: ignore[typeddict-item]
+            },
+            "ListKeys",
+        )
+    )
+    with translation.override("de"):
+        german = found.remedy_in_readers_language
+    (english_seconds,), (german_seconds,) = (re.findall(r"\d+", words) for words in (found.remedy, german))
+    assert english_seconds == german_seconds
+    assert german != found.remedy
 
 
 def test_what_could_not_be_asked_is_not_said_to_be_missing(
