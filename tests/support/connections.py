@@ -44,5 +44,5 @@ def until_read(browser: Client, address: str = "/keys/") -> Any:
         page = browser.get(address, follow=True)
         if page.context["progress"] is None:
             return page
-        time.sleep(0.1)
+        time.sleep(0.3)  # a page costs more than the thread that is waited for
     raise AssertionError("the list is not read")

@@ -69,7 +69,7 @@ def wait(kms: Any, store_id: str) -> dict[str, Any]:
     end = time.monotonic() + 20
     while (found := entry(kms, store_id))["ConnectionState"] == "CONNECTING":
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(0.1)
     return found
 
 

@@ -417,7 +417,7 @@ def test_a_write_that_finds_no_room_leaves_nothing_behind(tmp_path: Path, monkey
 
     def half(file: int, data: bytes, offset: int) -> int:
         if len(data) > 5:
-            return write(file, data[:5], offset)
+            return write(file, data[: len(data) // 2], offset)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
