@@ -225,7 +225,8 @@ def check_trust(text: str) -> dict[str, str]:
     except MalformedPolicy as reason:
         raise _refuse(reason.reason) from reason
     except principal_ids.UnknownPrincipal as reason:
-        raise _refuse(f'Invalid principal in policy: "AWS":"{reason.args[0]}"') from reason
+        name, kind = reason.args
+        raise _refuse(f'Invalid principal in policy: "{kind}":"{name}"') from reason
 
 
 def _assumes_a_role(action: str) -> bool:

@@ -14,7 +14,7 @@ from engine.iam import aws_managed, entities, entity_tags, grammar, quotas
 from engine.iam.credentials import new_unique_id
 from engine.iam.entities import GROUP, ROLE, USER, Kind
 from engine.iam.models import Attachment, InlinePolicy, ManagedPolicy, ManagedPolicyVersion, Role, User
-from engine.iam.principals_api import check_policy_exists, find_policy
+from engine.iam.principals_api import check_attachable, check_policy_exists, find_policy
 from engine.wire.errors import AWSError
 
 Answer = dict[str, Any]
@@ -80,7 +80,7 @@ def attach(kind: Kind) -> Run:
     def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
         arn = parameters["PolicyArn"]
         row = entities.permitted(context, kind, parameters, iam_PolicyARN=arn)
-        check_policy_exists(context, arn)
+        check_attachable(context, arn, role=kind is ROLE)
         mine = Attachment.objects.filter(**{kind.word: row})
         if not mine.filter(policy_arn=arn).exists():
             quotas.hold(f"PoliciesPer{kind.word.capitalize()}", mine.count() + 1)

@@ -15,12 +15,17 @@ from engine.iam.models import Account, Role, User
 from engine.iam.policy import CompiledPolicy, parse
 
 _USER_OR_ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):(user|role)(/.+)")
+_SESSION = re.compile(r"arn:aws[a-z-]*:sts::\d{12}:(assumed-role/[^/]+/.+|federated-user/.+)")
+_SERVICE = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+){2,}")  # as ec2.amazonaws.com
 _UNIQUE_ID = re.compile(r"A(?:IDA|ROA)[A-Z0-9]+")
 _TABLES: dict[str, type[User] | type[Role]] = {"user": User, "role": Role}
 
 
 class UnknownPrincipal(LookupError):
-    """A user or role of an account that is here, or a unique ID, which nobody has; `args[0]` is it as written."""
+    """What can be no principal (a group), or a user, role or unique ID that nobody here has; `args` is it as written, and what it is."""
+
+    def __init__(self, name: str, kind: str = "AWS") -> None:
+        super().__init__(name, kind)
 
 
 def is_unique_id(name: str) -> bool:
@@ -53,8 +58,19 @@ def pin(names: Iterable[str]) -> dict[str, str]:
 
 
 def pin_policy(policy: CompiledPolicy) -> dict[str, str]:
-    """The pins of every principal that a policy names. Raises UnknownPrincipal."""
-    return pin({name for statement in policy.statements if statement.principals for name in statement.principals.names})
+    """The pins of every principal that a policy names. Raises UnknownPrincipal.
+
+    Users, roles and sessions can be named, groups cannot. Source: IAM User Guide, "AWS JSON policy elements: Principal".
+    """
+    named = [statement.principals for statement in policy.statements if statement.principals]
+    names = {name for each in named for name in each.names}
+    for name in sorted(names):
+        if not (is_unique_id(name) or _USER_OR_ROLE.fullmatch(name) or _SESSION.fullmatch(name)):
+            raise UnknownPrincipal(name)
+    for service in sorted(service for each in named for service in each.services):
+        if _SERVICE.fullmatch(service) is None:
+            raise UnknownPrincipal(service, "SERVICE")
+    return pin(names)
 
 
 def arns_of(unique_ids: Iterable[str]) -> dict[str, str]:

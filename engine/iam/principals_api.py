@@ -34,6 +34,7 @@ Answer = dict[str, Any]
 
 _PREFIX = {"user": "AIDA", "group": "AGPA", "role": "AROA"}
 _QUOTA = {"user": quotas.USERS, "group": quotas.GROUPS, "role": quotas.ROLES}
+_OF_SERVICE_ROLES = f"arn:aws:iam::aws:policy{entities.SERVICE_ROLES}"
 _POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?:\d{12}|aws):policy/.+")
 
 
@@ -52,7 +53,7 @@ def _new(context: CallContext, kind: Kind, parameters: dict[str, Any], **more: A
     if kind is not GROUP:
         more["tags"] = entities.tag_mapping(parameters.get("Tags", []))
         if boundary:
-            check_policy_exists(context, boundary, as_boundary=True)
+            check_attachable(context, boundary, as_boundary=True)
             more["permissions_boundary"] = boundary
     entities.touched(context)
     return kind.model.objects.create(
@@ -76,6 +77,18 @@ def check_policy_exists(context: CallContext, arn: str, *, as_boundary: bool = F
     raise AWSError(
         "NoSuchEntity", f"{'Scope ARN:' if as_boundary else 'Policy'} {arn} does not exist or is not attachable."
     )
+
+
+def check_attachable(context: CallContext, arn: str, *, role: bool = False, as_boundary: bool = False) -> None:
+    """As `check_policy_exists`; PolicyNotAttachable for what only AWS attaches, to its service-linked roles (API Reference, AttachRolePolicy)."""
+    check_policy_exists(context, arn, as_boundary=as_boundary)
+    if arn.startswith(_OF_SERVICE_ROLES):
+        raise AWSError(
+            "PolicyNotAttachable",
+            "Cannot attach a Service Role Policy to a Customer Role."
+            if role and not as_boundary
+            else "AWS service role policies can only be attached to the service-linked role for that service.",
+        )
 
 
 def find_policy(context: CallContext, arn: str) -> ManagedPolicy | None:
@@ -271,7 +284,7 @@ def put_boundary(kind: Kind) -> Callable[[CallContext, dict[str, Any]], Answer]:
     def run(context: CallContext, parameters: dict[str, Any]) -> Answer:
         arn = parameters["PermissionsBoundary"]
         row = entities.permitted(context, kind, parameters, iam_PermissionsBoundary=arn)
-        check_policy_exists(context, arn, as_boundary=True)
+        check_attachable(context, arn, as_boundary=True)
         row.permissions_boundary = arn
         row.save(update_fields=["permissions_boundary"])
         entities.touched(context)

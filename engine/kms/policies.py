@@ -42,6 +42,8 @@ def check(context: CallContext, policy: str, *, bypass: bool) -> dict[str, str]:
     try:
         compiled = compile_policy(policy, name=NAME, kind="resource")
     except MalformedPolicy as reason:
+        if reason.reason.startswith("Invalid principal"):  # IAM's words, which name it; KMS's do not
+            raise _invalid_principals() from reason
         raise AWSError("MalformedPolicyDocumentException", reason.reason) from reason
     if not isinstance(parse(policy).get("Id", ""), str):
         raise AWSError("MalformedPolicyDocumentException", "Syntax error in policy: Id must be a string")
@@ -51,12 +53,16 @@ def check(context: CallContext, policy: str, *, bypass: bool) -> dict[str, str]:
     try:
         found = principal_ids.pin_policy(compiled)
     except principal_ids.UnknownPrincipal as reason:
-        raise AWSError(
-            "MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals."
-        ) from reason
+        raise _invalid_principals() from reason
     if not bypass:
         _check_lockout(context, compiled)
     return found
+
+
+def _invalid_principals() -> AWSError:
+    return AWSError(
+        "MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals."
+    )
 
 
 def _check_set_operators(policy: CompiledPolicy) -> None:

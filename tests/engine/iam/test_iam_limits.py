@@ -370,6 +370,19 @@ def test_what_is_not_there_is_told_in_iams_words(
     assert refused(getattr(iam, operation), **parameters) == ("NoSuchEntity", expected)
 
 
+def test_a_service_linked_roles_policy_is_attached_to_nothing_else(iam: Any) -> None:
+    policy = "arn:aws:iam::aws:policy/aws-service-role/AWSSupportServiceRolePolicy"
+    assert refused(iam.attach_role_policy, RoleName="app", PolicyArn=policy) == (
+        "PolicyNotAttachable",
+        "Cannot attach a Service Role Policy to a Customer Role.",
+    )
+    assert refused(iam.attach_user_policy, UserName="ann", PolicyArn=policy)[0] == "PolicyNotAttachable"
+    assert refused(iam.attach_group_policy, GroupName="users", PolicyArn=policy)[0] == "PolicyNotAttachable"
+    assert refused(iam.put_user_permissions_boundary, UserName="ann", PermissionsBoundary=policy)[0] == (
+        "PolicyNotAttachable"
+    )
+
+
 @pytest.mark.parametrize("arn", ["arn:aws:iam::111122223333:not_a_policy/x", "not an arn of any kind"])
 def test_what_is_no_policys_arn_is_invalid(iam: Any, arn: str) -> None:
     expected = ("InvalidInput", f"ARN {arn} is not valid.")

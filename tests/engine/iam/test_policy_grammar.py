@@ -147,6 +147,8 @@ TRUST_REFUSED: list[tuple[str, str, str]] = [
     ("every action", trusting(Action="*"), "AssumeRole policy may only specify STS AssumeRole actions."),
     ("another action of STS", trusting(Action="sts:GetCallerIdentity"), "AssumeRole policy may only specify STS AssumeRole actions."),
     ("a principal that is none", trusting(Principal={"AWS": "ann"}), 'Invalid principal in policy: "AWS":"ann"'),
+    ("a group", trusting(Principal={"AWS": "arn:aws:iam::111122223333:group/g"}), 'Invalid principal in policy: "AWS":"arn:aws:iam::111122223333:group/g"'),
+    ("what is no service", trusting(Principal={"Service": "amazonaws.com"}), 'Invalid principal in policy: "SERVICE":"amazonaws.com"'),
     ("the ID of nobody", trusting(Principal={"AWS": "AIDANOBODYNOBODYNOBOD"}), 'Invalid principal in policy: "AWS":"AIDANOBODYNOBODYNOBOD"'),
     ("no effect", trusting(Effect=None), "Policy statement must have an Effect of Allow or Deny."),
 ]

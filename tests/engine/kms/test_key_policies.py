@@ -59,6 +59,17 @@ def test_a_deny_without_an_action_or_a_resource_denies_nothing(account: TestAcco
     account.client().describe_key(KeyId=key_id)
 
 
+@pytest.mark.parametrize(
+    "principal", [{"AWS": "nobody"}, {"AWS": "arn:aws:iam::111122223333:group/g"}, {"Service": "ec2"}, {"Other": "x"}]
+)
+def test_what_cannot_be_a_principal_is_refused(account: TestAccount, principal: dict[str, str]) -> None:
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "kms:Decrypt", "Resource": "*"}
+    with pytest.raises(ClientError) as refused:
+        account.create_key(Policy=policy(account, statement))
+    words = "Policy contains a statement with one or more invalid principals."
+    assert refused.value.response["Error"] == {"Code": MALFORMED, "Message": words}
+
+
 @pytest.mark.parametrize("effect", ["Allow", "Deny"])
 @pytest.mark.parametrize(
     ("key", "words"),
