@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ CREATING = timedelta(seconds=1)
 
 
 def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Permission for the new key is asked in its own Region (API Reference, ReplicateKey, "Required permissions")."""
     primary = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, primary, params=parameters)
     managed.refuse_managed(primary, context.operation)
@@ -32,7 +34,8 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
             "AlreadyExistsException", "You can create only one replica of each primary key in each AWS Region."
         )
     conditions = of_request(parameters)
-    access.authorize_new(context, "CreateKey", conditions)
+    there = replace(context, region=region)
+    access.authorize_new(there, "CreateKey", conditions)
     key_quota.hold(context)
     source = key_snapshots.row(primary)
     replica = models.Key(
@@ -43,7 +46,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
         usage=source.usage,
         origin=source.origin,
         description=parameters.get("Description", ""),
-        **policies.checked_for_new_key(context, parameters),
+        **policies.checked_for_new_key(there, parameters),
         created=context.now,
         tags=tags.checked(parameters.get("Tags", [])),
         multi_region=True,
@@ -54,7 +57,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
         creating_until=context.now + CREATING,
     )
     if replica.tags:
-        access.authorize_tags_of_new(context, replica.arn, conditions)
+        access.authorize_tags_of_new(there, replica.arn, conditions)
     replica.save(force_insert=True)
     policies.remember(replica, context)
     material.copy(source, replica)
@@ -68,6 +71,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
 
 
 def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Permission is asked on both keys, each in its Region (API Reference, UpdatePrimaryRegion, "Required permissions")."""
     primary = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, primary, params=parameters)
     _refuse_non_primary(primary)
@@ -79,7 +83,7 @@ def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> d
         arn = primary.arn.replace(f":{primary.region}:", f":{region}:", 1)
         raise AWSError("NotFoundException", f"Key '{arn}' does not exist")
     replica = key_snapshots.get(primary.account_id, region, primary.key_id)
-    access.authorize(context, replica, params=parameters)
+    access.authorize(replace(context, region=region), replica, params=parameters)
     states.refuse_unless_allowed(context.operation, replica, context.now)
     rows = models.Key.objects.filter(account_id=primary.account_id, key_id=primary.key_id)
     rows.update(primary_region=region)

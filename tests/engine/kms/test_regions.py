@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -112,3 +113,27 @@ def test_the_list_of_materials_says_what_was_said_of_each_import(account: TestAc
         "KEY_MATERIAL_DOES_NOT_EXPIRE",
         False,
     )
+
+
+def test_permission_is_asked_in_the_region_of_each_key(account: TestAccount) -> None:
+    """API Reference, ReplicateKey and UpdatePrimaryRegion, "Required permissions"."""
+
+    def allowed_in(region: str, *actions: str) -> dict[str, Any]:
+        condition = {"StringEquals": {"aws:RequestedRegion": region}}
+        return {"Effect": "Allow", "Action": list(actions), "Resource": "*", "Condition": condition}
+
+    statements = [
+        allowed_in("us-east-1", "kms:ReplicateKey", "kms:UpdatePrimaryRegion"),
+        allowed_in("eu-west-1", "kms:CreateKey", "kms:TagResource", "kms:PutKeyPolicy", "kms:UpdatePrimaryRegion"),
+    ]
+    bob = account.create_user("bob", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    here = account.client(user=bob)
+    replica = {"KeyId": account.create_key(MultiRegion=True), "Tags": [{"TagKey": "a", "TagValue": "b"}]}
+    code, message = refusal(here.replicate_key, **replica, ReplicaRegion="eu-central-1")
+    assert (code, "kms:CreateKey" in message) == ("AccessDeniedException", True)
+    here.replicate_key(**replica, ReplicaRegion="eu-west-1")
+    account.client().replicate_key(KeyId=replica["KeyId"], ReplicaRegion="eu-central-1")
+    account.move_clock(seconds=5)
+    code, message = refusal(here.update_primary_region, KeyId=replica["KeyId"], PrimaryRegion="eu-central-1")
+    assert (code, ":eu-central-1:" in message) == ("AccessDeniedException", True)
+    here.update_primary_region(KeyId=replica["KeyId"], PrimaryRegion="eu-west-1")
