@@ -6,13 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from engine.context import CallContext
+from engine.context import CallContext, new_id
 from engine.iam.condition_keys import of_request
 from engine.kms import access, key_quota, key_snapshots, keys, managed, material, models, policies, states, tags
 from engine.kms.key_snapshots import KmsKey
 from engine.region_names import partition
 from engine.service_models import regions
 from engine.store.transaction import changed, key_entity
+from engine.trail import record
+from engine.wire import services
 from engine.wire.errors import AWSError
 
 # How long a replica shows as Creating, and an old and a new primary as Updating: programs that wait must see that they need to.
@@ -34,7 +36,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
             "AlreadyExistsException", "You can create only one replica of each primary key in each AWS Region."
         )
     conditions = of_request(parameters)
-    there = replace(context, region=region)
+    there = _beside(context, "CreateKey", region)
     access.authorize_new(there, "CreateKey", conditions)
     key_quota.hold(context)
     source = key_snapshots.row(primary)
@@ -64,7 +66,11 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
     _announce(source)
     snapshot = key_snapshots.snapshot(replica)
     context.touches_key(replica.arn, replica.account_id)
-    answer: dict[str, Any] = {"ReplicaKeyMetadata": keys.metadata(snapshot, context), "ReplicaPolicy": replica.policy}
+    there.touches_key(replica.arn, replica.account_id)
+    shown = keys.metadata(snapshot, context)
+    asked = {name: parameters[name] for name in _OF_THE_NEW_KEY if name in parameters}
+    _record(context, there, {"MultiRegion": True, **asked}, {"KeyMetadata": shown})
+    answer: dict[str, Any] = {"ReplicaKeyMetadata": shown, "ReplicaPolicy": replica.policy}
     if replica.tags:
         answer["ReplicaTags"] = [{"TagKey": name, "TagValue": value} for name, value in replica.tags.items()]
     return answer
@@ -83,13 +89,41 @@ def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> d
         arn = primary.arn.replace(f":{primary.region}:", f":{region}:", 1)
         raise AWSError("NotFoundException", f"Key '{arn}' does not exist")
     replica = key_snapshots.get(primary.account_id, region, primary.key_id)
-    access.authorize(replace(context, region=region), replica, params=parameters)
+    there = _beside(context, context.operation, region)
+    access.authorize(there, replica, params=parameters)
     states.refuse_unless_allowed(context.operation, replica, context.now)
     rows = models.Key.objects.filter(account_id=primary.account_id, key_id=primary.key_id)
     rows.update(primary_region=region)
     rows.filter(region__in=(primary.region, region)).update(updating_until=context.now + CREATING)
     _announce(key_snapshots.row(primary))
+    _record(context, there, parameters, {})
     return {}
+
+
+# What ReplicateKey says of the new key, as CreateKey calls it.
+_OF_THE_NEW_KEY = ("Policy", "BypassPolicyLockoutSafetyCheck", "Description", "Tags")
+
+
+def _beside(context: CallContext, operation: str, region: str) -> CallContext:
+    """The part of a call that is carried out in the other key's Region, with permission and a record of its own."""
+    return replace(
+        context,
+        operation=operation,
+        region=region,
+        request_id=new_id(),
+        event_id=new_id(),
+        resources=[],
+        extra_event_data={},
+        further_records=[],
+    )
+
+
+def _record(
+    context: CallContext, there: CallContext, parameters: dict[str, Any] | None, result: dict[str, Any]
+) -> None:
+    """Source: KMS Developer Guide, "AWS KMS log entries", ReplicateKey and UpdatePrimaryRegion: one in each of the two Regions."""
+    model = services.model("kms").operation_model(there.operation)
+    context.further_records += record.build(there, model, parameters, result=result, writes=True)
 
 
 def _refuse_non_primary(key: KmsKey) -> None:

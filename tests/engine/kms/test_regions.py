@@ -137,3 +137,24 @@ def test_permission_is_asked_in_the_region_of_each_key(account: TestAccount) -> 
     code, message = refusal(here.update_primary_region, KeyId=replica["KeyId"], PrimaryRegion="eu-central-1")
     assert (code, ":eu-central-1:" in message) == ("AccessDeniedException", True)
     here.update_primary_region(KeyId=replica["KeyId"], PrimaryRegion="eu-west-1")
+
+
+def test_the_record_of_each_region_tells_what_happened_to_its_key(
+    replicated: tuple[Any, Any, str], account: TestAccount
+) -> None:
+    """Developer Guide, "AWS KMS log entries", ReplicateKey and UpdatePrimaryRegion: an entry in each of the two Regions."""
+    here, _, key_id = replicated
+    here.update_primary_region(KeyId=key_id, PrimaryRegion="eu-west-1")
+
+    def recorded(region: str) -> list[tuple[str, list[str]]]:
+        found = account.client("cloudtrail", region=region).lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventSource", "AttributeValue": "kms.amazonaws.com"}]
+        )["Events"]
+        events = [json.loads(event["CloudTrailEvent"]) for event in reversed(found)]
+        return [(event["eventName"], [each["ARN"].split(":")[3] for each in event["resources"]]) for event in events]
+
+    assert recorded("us-east-1")[1:] == [
+        ("ReplicateKey", ["us-east-1", "eu-west-1"]),
+        ("UpdatePrimaryRegion", ["us-east-1"]),
+    ]
+    assert recorded("eu-west-1") == [("CreateKey", ["eu-west-1"]), ("UpdatePrimaryRegion", ["eu-west-1"])]
