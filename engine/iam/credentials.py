@@ -147,8 +147,27 @@ def refuse_out_of_reach(principal: Principal, service: str, operation: str) -> N
         raise AWSError("AccessDenied", f"Cannot call {operation} with session credentials")
 
 
-def new_access_key_id(prefix: str = "AKIA") -> str:
+def new_credential_id(prefix: str) -> str:
+    """For what users have beside access keys: APKA (SSH public key), ACCA (service-specific credential)."""
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+
+
+def new_access_key_id(account_id: str, prefix: str = "AKIA") -> str:
+    """80 bits in base32: a one, the account's number, then random ones, as in AWS's access key IDs; see `account_of`."""
+    bits = (1 << 40 | int(account_id)) << _KEY_ID_RANDOM | secrets.randbits(_KEY_ID_RANDOM)
+    return prefix + base64.b32encode(bits.to_bytes(10, "big")).decode()
+
+
+_KEY_ID_RANDOM = 39
+
+
+def account_of(access_key_id: str) -> str:
+    """The account whose number an access key ID has in it, whether the key is temporary, inactive or deleted; "" if it has none."""
+    try:
+        bits = int.from_bytes(base64.b32decode(access_key_id[4:]), "big") >> _KEY_ID_RANDOM
+    except ValueError:
+        return ""
+    return f"{bits - (1 << 40):012d}" if bits >> 40 == 1 else ""
 
 
 def new_secret() -> str:
@@ -167,7 +186,7 @@ def new_long_id() -> str:
 
 def create_access_key(user: User, access_key_id: str = "", secret: str = "") -> tuple[AccessKey, str]:
     """A new long-term key of `user` and its secret, which is stored sealed and can be had only here."""
-    access_key_id = access_key_id or new_access_key_id()
+    access_key_id = access_key_id or new_access_key_id(user.account_id)
     secret = secret or new_secret()
     row = AccessKey.objects.create(
         access_key_id=access_key_id,
@@ -222,7 +241,7 @@ def create_session(
 
 def seal_token(account_id: str, content: Mapping[str, Any]) -> TemporaryCredentials:
     """A new access key ID and secret, and the token that says what `content` does: `open_token` gives its members back."""
-    access_key_id, secret = new_access_key_id("ASIA"), new_secret()
+    access_key_id, secret = new_access_key_id(account_id, "ASIA"), new_secret()
     said = orjson.dumps({**content, "secret": secret})
     sealed = domain_keys.seal("session", account_id, GLOBAL, access_key_id, "", said)
     token = base64.b64encode(_TOKEN_VERSION + account_id.encode() + sealed).decode()

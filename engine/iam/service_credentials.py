@@ -64,7 +64,7 @@ def upload_ssh(context: CallContext, parameters: dict[str, Any]) -> Answer:
         raise AWSError("DuplicateSSHPublicKey", f"The SSH public key is already associated with user {user.name}.")
     quotas.hold("SSHPublicKeysPerUser", user.ssh_public_keys.count() + 1)
     row = SSHPublicKey.objects.create(
-        credential_id=credentials.new_access_key_id("APKA"),
+        credential_id=credentials.new_credential_id("APKA"),
         user=user,
         body=body,
         fingerprint=fingerprint,
@@ -114,7 +114,7 @@ def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
     if days is not None and service != _BEDROCK:
         raise AWSError("ValidationError", f"CredentialAgeDays is not supported for {service}.")
     row = ServiceSpecificCredential(
-        credential_id=credentials.new_access_key_id("ACCA"),
+        credential_id=credentials.new_credential_id("ACCA"),
         user=user,
         service_name=service,
         service_user_name=_service_user_name(user, service, {each.service_user_name for each in mine}),

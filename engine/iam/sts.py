@@ -10,7 +10,7 @@ from engine.iam import authorization_message, credentials, federation, session_p
 from engine.iam import mfa as mfa_codes
 from engine.iam.authorize import authorize
 from engine.iam.condition_keys import REQUEST_TAG, TAG_KEYS
-from engine.iam.models import AccessKey, Role, User
+from engine.iam.models import AccessKey, Account, Role, User
 from engine.operation import Operation
 from engine.wire.errors import AWSError
 
@@ -145,11 +145,16 @@ def _source_identity(context: CallContext, parameters: dict[str, Any]) -> str:
 
 
 def get_access_key_info(context: CallContext, parameters: dict[str, Any]) -> Answer:
+    """Of temporary and deleted access keys too (API Reference, GetAccessKeyInfo), of which the ID is all there is."""
     authorize(context, "sts:GetAccessKeyInfo")
-    row = AccessKey.objects.select_related("user").filter(access_key_id=parameters["AccessKeyId"]).first()
-    if row is None:
-        raise AWSError("ValidationError", f"Access key {parameters['AccessKeyId']} is not known.")
-    return {"Account": row.user.account_id}
+    access_key_id = parameters["AccessKeyId"]
+    row = AccessKey.objects.select_related("user").filter(access_key_id=access_key_id).first()
+    if row is not None:
+        return {"Account": row.user.account_id}
+    account_id = credentials.account_of(access_key_id)
+    if not Account.objects.filter(account_id=account_id).exists():
+        raise AWSError("ValidationError", f"Access key {access_key_id} is not known.")
+    return {"Account": account_id}
 
 
 def get_federation_token(context: CallContext, parameters: dict[str, Any]) -> Answer:

@@ -390,6 +390,16 @@ def test_whose_an_access_key_is(account: TestAccount, other_account: TestAccount
     assert refused(ann.client("sts").get_access_key_info, AccessKeyId=ann.access_key_id)[0] == "AccessDenied"
 
 
+def test_whose_a_temporary_or_deleted_access_key_was(account: TestAccount, other_account: TestAccount) -> None:
+    sts = account.client("sts")
+    temporary = other_account.client("sts").get_session_token()["Credentials"]["AccessKeyId"]
+    assert sts.get_access_key_info(AccessKeyId=temporary)["Account"] == other_account.account_id
+    ann = other_account.create_user("ann")
+    other_account.client("iam").delete_access_key(UserName="ann", AccessKeyId=ann.access_key_id)
+    assert sts.get_access_key_info(AccessKeyId=ann.access_key_id)["Account"] == other_account.account_id
+    assert refused(sts.get_access_key_info, AccessKeyId="ASIA7777777777777777")[0] == "ValidationError"
+
+
 def test_a_session_that_was_issued_before_a_moment_can_be_revoked(account: TestAccount) -> None:
     """What the console's "revoke active sessions" attaches: a deny for tokens of before now."""
     arn = role(account, policy=allow("kms:ListKeys"))
