@@ -53,7 +53,7 @@ def create(context: CallContext, parameters: dict[str, Any]) -> Answer:
             f"Member must have length less than or equal to {_LONGEST}",
         )
     if MFADevice.objects.filter(serial_number__iexact=serial_number).exists():
-        raise AWSError("EntityAlreadyExists", "MFA device already exists.")
+        raise AWSError("EntityAlreadyExists", "MFADevice entity at the same path and name already exists.")
     quotas.hold(quotas.MFA_DEVICES, _mine(context).count() + 1)
     device = MFADevice(
         account_id=context.account_id,

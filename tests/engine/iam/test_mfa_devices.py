@@ -81,7 +81,7 @@ def test_its_refusals_are_those_of_aws(iam: Any, account: TestAccount, ann: Test
     does_not_exist = ("NoSuchEntity", f"MFA Device with serial number {absent} does not exist.")
     assert refused(iam.create_virtual_mfa_device, VirtualMFADeviceName="phone") == (
         "EntityAlreadyExists",
-        "MFA device already exists.",
+        "MFADevice entity at the same path and name already exists.",
     )
     assert refused(iam.create_virtual_mfa_device, VirtualMFADeviceName="x", Path="x/") == (
         "ValidationError",
