@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+import orjson
 
 from engine.context import CallContext
 from engine.iam import principal_ids, quotas
@@ -133,21 +136,32 @@ def refuse_existing(context: CallContext, kind: Kind, name: str) -> None:
 def page(
     parameters: Mapping[str, Any], items: list[Any], key: str, *, wrong_marker: str = "Invalid Marker: {}"
 ) -> dict[str, Any]:
-    """IAM's paging: MaxItems (100), Marker, IsTruncated. The marker is the number of items before the page."""
-    start = 0
-    if "Marker" in parameters:
-        try:
-            marker = base64.b64decode(parameters["Marker"], validate=True)
-        except ValueError:
-            marker = b""
-        if not marker.isdigit():
-            raise AWSError("ValidationError", wrong_marker.format(parameters["Marker"]))
-        start = int(marker)
+    """IAM's paging: MaxItems (100), Marker, IsTruncated. The marker is the number of items before the page, and the item it begins with:
+    who deletes what each page lists skips nothing."""
+    start = _start(parameters["Marker"], items, wrong_marker) if "Marker" in parameters else 0
     end = start + int(parameters.get("MaxItems", 100))
     answer: dict[str, Any] = {key: items[start:end], "IsTruncated": len(items) > end}
     if len(items) > end:
-        answer["Marker"] = base64.b64encode(str(end).encode()).decode()
+        answer["Marker"] = base64.b64encode(f"{end} {_digest(items[end])}".encode()).decode()
     return answer
+
+
+def _start(marker: str, items: list[Any], wrong_marker: str) -> int:
+    """Where a page begins: at its first item, wherever that is now, or as far from the beginning as it was."""
+    try:
+        number, _, first = base64.b64decode(marker, validate=True).decode("ascii").partition(" ")
+    except ValueError:
+        number = ""
+    if not number.isdigit():
+        raise AWSError("ValidationError", wrong_marker.format(marker))
+    start = int(number)
+    if start < len(items) and _digest(items[start]) == first:
+        return start
+    return next((place for place, item in enumerate(items) if _digest(item) == first), start)
+
+
+def _digest(item: Any) -> str:
+    return hashlib.sha256(orjson.dumps(item, default=str)).hexdigest()[:16]
 
 
 def under_path(parameters: Mapping[str, Any], rows: Any) -> Any:

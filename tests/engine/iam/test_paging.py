@@ -146,3 +146,22 @@ def test_pages_together_are_the_whole(world: World, operation: str) -> None:
     assert found == items(whole)
     assert refused(call, **asked, Marker="nonsense")[0] == "ValidationError"
     assert refused(call, **asked, MaxItems=1001)[0] == "ValidationError"
+
+
+def test_who_deletes_what_each_page_lists_deletes_all(account: TestAccount) -> None:
+    iam = account.client("iam")
+    for number in range(7):
+        iam.create_group(GroupName=f"g{number}")
+    for page in iam.get_paginator("list_groups").paginate(PaginationConfig={"PageSize": 2}):
+        for group in page["Groups"]:
+            iam.delete_group(GroupName=group["GroupName"])
+    assert iam.list_groups()["Groups"] == []
+
+
+def test_what_is_made_between_two_pages_repeats_nothing(account: TestAccount) -> None:
+    iam = account.client("iam")
+    for name in "bcd":
+        iam.create_group(GroupName=name)
+    first = iam.list_groups(MaxItems=2)
+    iam.create_group(GroupName="a")
+    assert [each["GroupName"] for each in iam.list_groups(Marker=first["Marker"])["Groups"]] == ["d"]
