@@ -73,7 +73,7 @@ def decrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
         _check_source(context, parameters, "KeyId", "", algorithm, parameters.get("EncryptionContext"))
         access.dry_run(parameters)
     if "CiphertextBlob" not in parameters:
-        raise key_use.blob_null("ciphertextBlob")
+        raise key_use.member_null("ciphertextBlob")
     key, plaintext, material_id = unseal(
         context, parameters, "KeyId", "", algorithm, parameters.get("EncryptionContext")
     )
@@ -238,7 +238,7 @@ def re_encrypt(context: CallContext, parameters: dict[str, Any]) -> dict[str, An
     """Source: AWS KMS API Reference, ReEncrypt: kms:ReEncryptFrom on the source key, kms:ReEncryptTo on the destination key."""
     ignoring = _ignores_ciphertext(parameters)
     if not ignoring and "CiphertextBlob" not in parameters:
-        raise key_use.blob_null("ciphertextBlob")
+        raise key_use.member_null("ciphertextBlob")
     destination = key_snapshots.find(context, parameters["DestinationKeyId"])
     source_algorithm = parameters.get("SourceEncryptionAlgorithm", SYMMETRIC_DEFAULT)
     if ignoring:

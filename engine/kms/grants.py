@@ -14,7 +14,7 @@ from engine.context import CallContext
 from engine.iam import condition_keys, principal_ids
 from engine.iam.grant_matching import grants_to, is_named
 from engine.iam.principal import Principal
-from engine.kms import access, key_snapshots, models, paging, specs, states
+from engine.kms import access, key_snapshots, key_use, models, paging, specs, states
 from engine.kms.key_snapshots import KmsKey
 from engine.kms_operations import grantable_on_kind, kind_of_key
 from engine.region_names import partition
@@ -56,10 +56,7 @@ def create_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     )
     states.refuse_unless_allowed(context.operation, key, context.now)
     if not grantee:
-        raise AWSError(
-            "ValidationException",
-            "1 validation error detected: Value null at 'granteePrincipal' failed to satisfy constraint: Member must not be null",
-        )
+        raise key_use.member_null("granteePrincipal")
     grantee_pin = _pin(grantee, grantee_is_service)
     retiring_pin = _pin(retiring, retiring_is_service) if retiring else ""
     allowed = allowed_operations(key)
@@ -230,6 +227,8 @@ def list_retirable_grants(context: CallContext, parameters: dict[str, Any]) -> d
     """Grants that a principal of the caller's account may retire, on other accounts' keys too."""
     access.authorize_new(context, "ListRetirableGrants")
     retiring, is_service = _who(parameters, "RetiringPrincipal", "RetiringServicePrincipal")
+    if not retiring:
+        raise key_use.member_null("retiringPrincipal")
     if not is_service:
         match = _PRINCIPAL.fullmatch(retiring)
         if match is None or context.account_id not in (match[1], match[3]):

@@ -98,8 +98,8 @@ def refuse_recipient(parameters: Mapping[str, Any]) -> None:
         )
 
 
-def blob_null(member: str) -> AWSError:
-    """AWS's answer to a blob that its model calls optional and its service wants."""
+def member_null(member: str) -> AWSError:
+    """AWS's answer to a member that its model calls optional and its service wants."""
     return AWSError(
         "ValidationException",
         f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null",

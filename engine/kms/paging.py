@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -72,14 +73,21 @@ def page_of(
     *,
     limit: int,
     maximum: int = 1000,
+    by_name: bool = False,
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The same for a short list in memory, in its own order; `name` gives each item's unique name."""
+    """The same for a short list in memory, in its own order; `name` gives each item's unique name.
+
+    With `by_name` that is its order, and the item that a marker names may be gone by then.
+    """
     after = read_marker(kind, parameters)
     wanted = min(int(parameters.get("Limit", limit)), maximum)
     names = [name(item) for item in items]
-    if after and after not in names:
+    if by_name:
+        start = bisect_right(names, after)
+    elif after and after not in names:
         raise _invalid()
-    start = names.index(after) + 1 if after else 0
+    else:
+        start = names.index(after) + 1 if after else 0
     return _cut(kind, items[start : start + wanted + 1], wanted, name)
 
 

@@ -47,5 +47,5 @@ def untag_resource(context: CallContext, parameters: dict[str, Any]) -> dict[str
 def list_resource_tags(context: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     key = key_snapshots.find(context, parameters["KeyId"], aliases=False)
     access.authorize(context, key, params=parameters)
-    names, more = paging.page_of("tags", parameters, sorted(key.tags), str, limit=50)
+    names, more = paging.page_of("tags", parameters, sorted(key.tags), str, limit=50, by_name=True)
     return {"Tags": [{"TagKey": name, "TagValue": key.tags[name]} for name in names], **more}

@@ -229,6 +229,8 @@ def test_retirable_grants_are_the_callers_accounts_own(account: TestAccount, oth
     assert [(each["KeyId"], each["GrantId"]) for each in listed] == [(arn, made["GrantId"])]
     foreign = {"RetiringPrincipal": other_account.administrator.arn}
     assert refusal(account.client().list_retirable_grants, **foreign)[0] == "InvalidArnException"
+    code, message = refusal(account.client().list_retirable_grants)
+    assert (code, "Value null at 'retiringPrincipal'" in message) == ("ValidationException", True)
     other_account.client().retire_grant(GrantToken=made["GrantToken"])
     assert account.client().list_grants(KeyId=arn)["Grants"] == []
 

@@ -107,6 +107,14 @@ def test_keys_are_paged(account: TestAccount) -> None:
     assert refusal(kms.list_keys, Marker="nonsense")[0] == "InvalidMarkerException"
 
 
+def test_tags_that_each_page_lists_can_be_removed(account: TestAccount) -> None:
+    kms = account.client()
+    key_id = account.create_key(Tags=[{"TagKey": f"t{number}", "TagValue": ""} for number in range(5)])
+    for page in kms.get_paginator("list_resource_tags").paginate(KeyId=key_id, PaginationConfig={"PageSize": 2}):
+        kms.untag_resource(KeyId=key_id, TagKeys=[tag["TagKey"] for tag in page["Tags"]])
+    assert kms.list_resource_tags(KeyId=key_id)["Tags"] == []
+
+
 def test_an_alias_moves_from_key_to_key(account: TestAccount) -> None:
     kms = account.client()
     one, two = account.create_key(), account.create_key()
