@@ -7,6 +7,7 @@ either, and no public keys to check them with. Source: AWS CloudTrail API Refere
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from datetime import datetime
 from typing import Any
@@ -58,14 +59,20 @@ def lookup_events(context: CallContext, parameters: dict[str, Any]) -> dict[str,
             start=start,
             end=end,
             limit=parameters.get("MaxResults", _MOST),
-            before=_read_token(parameters.get("NextToken")),
+            before=_read_token(parameters),
             **wanted,
         ),
     )
     answer: dict[str, Any] = {"Events": [_entry(event) for event in page.events]}
     if page.next is not None:
-        answer["NextToken"] = base64.b64encode(b"events|%d" % page.next).decode()
+        answer["NextToken"] = base64.b64encode(f"events|{page.next}|{_question(parameters)}".encode()).decode()
     return answer
+
+
+def _question(parameters: dict[str, Any]) -> str:
+    """What is asked for, in short: a token is for the next page of the same answer (API Reference, LookupEvents, NextToken)."""
+    asked = [parameters.get(name) for name in ("LookupAttributes", "StartTime", "EndTime", "EventCategory")]
+    return hashlib.sha256(orjson.dumps(asked)).hexdigest()[:16]
 
 
 def _key_arn(context: CallContext, name: str) -> str:
@@ -73,12 +80,13 @@ def _key_arn(context: CallContext, name: str) -> str:
     return name if name.startswith("arn:") else f"arn:aws:kms:{context.region}:{context.account_id}:key/{name}"
 
 
-def _read_token(token: str | None) -> int | None:
+def _read_token(parameters: dict[str, Any]) -> int | None:
+    token = parameters.get("NextToken")
     if token is None:
         return None
     try:
-        kind, _, value = base64.b64decode(token, validate=True).decode().partition("|")
-        if kind == "events":
+        kind, value, question = base64.b64decode(token, validate=True).decode().split("|")
+        if kind == "events" and question == _question(parameters):
             return int(value)
     except ValueError as reason:
         raise _invalid_token() from reason

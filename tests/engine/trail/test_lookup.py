@@ -210,3 +210,13 @@ def test_a_verdict_says_what_is_wrong(tmp_path: Path, damage: Callable[[list[byt
 def test_a_journal_that_is_not_there_is_whole_and_empty(tmp_path: Path) -> None:
     verdict = verify.verify(tmp_path / "journal")
     assert (verdict.whole, verdict.records, verdict.torn) == (True, 0, 0)
+
+
+def test_a_token_is_for_the_next_page_of_the_same_answer(used: TestAccount) -> None:
+    asked = {"AttributeKey": "EventSource", "AttributeValue": "kms.amazonaws.com"}
+    token = used.client("cloudtrail").lookup_events(MaxResults=1, LookupAttributes=[asked])["NextToken"]
+    assert look(used, LookupAttributes=[asked], NextToken=token)
+    for other in ({}, {"LookupAttributes": [asked], "StartTime": datetime(2020, 1, 1, tzinfo=UTC)}):
+        with pytest.raises(ClientError) as refused:
+            look(used, **other, NextToken=token)
+        assert refused.value.response["Error"]["Code"] == "InvalidNextTokenException"
