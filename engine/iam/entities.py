@@ -57,6 +57,8 @@ def permitted(context: CallContext, kind: Kind, parameters: Mapping[str, Any], *
     row = kind.model.objects.filter(account_id=context.account_id, name__iexact=name).first()
     path = row.path if row is not None else "/"
     arn = f"arn:aws:iam::{context.account_id}:{kind.word}{path}{row.name if row is not None else name}"
+    if context.operation in _BOUNDED and isinstance(row, User | Role) and row.permissions_boundary:
+        conditions = {"iam_PermissionsBoundary": row.permissions_boundary, **conditions}
     permit(context, arn, row, asked=parameters, **conditions)
     if row is None:
         raise missing(kind.word, name)
@@ -74,6 +76,30 @@ _CHANGE_ROLES = frozenset(
 )
 
 
+# Where iam:PermissionsBoundary is the one that the user or role has. Source: Service Authorization Reference, "Actions, resources, and
+# condition keys for AWS IAM"; in use: IAM User Guide, "Delegating responsibility to others using permissions boundaries".
+_BOUNDED = frozenset(
+    f"{verb}{word}{what}"
+    for word in ("User", "Role")
+    for verb, what in (
+        *(("Attach", "Policy"), ("Detach", "Policy"), ("Put", "Policy"), ("Delete", "Policy")),
+        ("Delete", "PermissionsBoundary"),
+    )
+)
+
+# What else who makes something with tags has to be allowed. Source: as before, and the errors of AWS.
+_TAGS_NEW = {
+    "CreateInstanceProfile": "TagInstanceProfile",
+    "CreateOpenIDConnectProvider": "TagOpenIDConnectProvider",
+    "CreatePolicy": "TagPolicy",
+    "CreateRole": "TagRole",
+    "CreateSAMLProvider": "TagSAMLProvider",
+    "CreateUser": "TagUser",
+    "CreateVirtualMFADevice": "TagMFADevice",
+    "UploadServerCertificate": "TagServerCertificate",
+}
+
+
 def permit(
     context: CallContext,
     resource: str = "*",
@@ -85,16 +111,20 @@ def permit(
 
     `asked`: the request, whose tags are condition keys; `conditions`: more keys, with "_" for the first ":".
     """
-    authorize(
-        context,
-        f"iam:{context.operation}",
-        resource=resource,
-        conditions=lambda: {
-            **tag_conditions(row),
-            **_tags_asked(asked or {}),
-            **{name.replace("_", ":", 1).lower(): value for name, value in conditions.items()},
-        },
-    )
+    actions = [context.operation]
+    if asked and asked.get("Tags") and context.operation in _TAGS_NEW:
+        actions.append(_TAGS_NEW[context.operation])
+    for action in actions:
+        authorize(
+            context,
+            f"iam:{action}",
+            resource=resource,
+            conditions=lambda: {
+                **tag_conditions(row),
+                **_tags_asked(asked or {}),
+                **{name.replace("_", ":", 1).lower(): value for name, value in conditions.items()},
+            },
+        )
 
 
 def tag_conditions(row: Any) -> dict[str, str | tuple[str, ...]]:

@@ -179,6 +179,56 @@ def test_tags_of_a_policy_tell_cases_apart(iam: Any) -> None:
     assert iam.get_policy(PolicyArn=arn)["Policy"]["Tags"] == [{"Key": "a", "Value": "3"}]
 
 
+TAGGED: list[tuple[str, str, dict[str, Any]]] = [
+    ("create_user", "iam:TagUser", {"UserName": "eve"}),
+    ("create_role", "iam:TagRole", {"RoleName": "r", "AssumeRolePolicyDocument": TRUST}),
+    ("create_policy", "iam:TagPolicy", {"PolicyName": "p", "PolicyDocument": ALLOW}),
+    ("create_instance_profile", "iam:TagInstanceProfile", {"InstanceProfileName": "i"}),
+    ("create_open_id_connect_provider", "iam:TagOpenIDConnectProvider", {"Url": "https://x.example.com"}),
+    ("create_virtual_mfa_device", "iam:TagMFADevice", {"VirtualMFADeviceName": "m"}),
+]
+
+
+@pytest.mark.parametrize(("operation", "action", "parameters"), TAGGED, ids=[row[0] for row in TAGGED])
+def test_who_makes_something_with_tags_has_to_be_allowed_to_tag(
+    account: TestAccount, operation: str, action: str, parameters: dict[str, Any]
+) -> None:
+    """As AWS answers CreateRole: "… is not authorized to perform: iam:TagRole on resource: …"."""
+    may_make = {"Effect": "Allow", "Action": ["iam:Create*", "iam:Upload*"], "Resource": "*"}
+    bob = account.create_user("bob", json.dumps({"Version": "2012-10-17", "Statement": [may_make]}))
+    call, tags = getattr(bob.client("iam"), operation), [{"Key": "team", "Value": "blue"}]
+    code, words = refused(call, **parameters, Tags=tags)
+    assert (code, f"is not authorized to perform: {action} on resource: arn:" in words) == ("AccessDenied", True)
+    may_tag = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [may_make, may_tag]})
+    account.client("iam").put_user_policy(UserName="bob", PolicyName="test", PolicyDocument=document)
+    call(**parameters, Tags=tags)
+
+
+def test_who_may_change_what_is_bounded_may_change_nothing_else(iam: Any, account: TestAccount) -> None:
+    """IAM User Guide, "Delegating responsibility to others using permissions boundaries"."""
+    delegated = {
+        "Effect": "Allow",
+        "Action": ["iam:*RolePolicy", "iam:*UserPolicy", "iam:DeleteRolePermissionsBoundary"],
+        "Resource": "*",
+        "Condition": {"StringEquals": {"iam:PermissionsBoundary": READ_ONLY}},
+    }
+    bob = account.create_user("bob", json.dumps({"Version": "2012-10-17", "Statement": [delegated]})).client("iam")
+    iam.create_role(RoleName="bounded", AssumeRolePolicyDocument=TRUST, PermissionsBoundary=READ_ONLY)
+    for role, may in (("bounded", True), ("app", False)):
+        for call, more in (
+            (bob.put_role_policy, {"PolicyName": "p", "PolicyDocument": ALLOW}),
+            (bob.delete_role_policy, {"PolicyName": "p"}),
+            (bob.attach_role_policy, {"PolicyArn": READ_ONLY}),
+            (bob.detach_role_policy, {"PolicyArn": READ_ONLY}),
+            (bob.delete_role_permissions_boundary, {}),
+        ):
+            if may:
+                call(RoleName=role, **more)
+            else:
+                assert refused(call, RoleName=role, **more)[0] == "AccessDenied"
+
+
 def test_tags_asked_for_are_condition_keys(iam: Any, account: TestAccount) -> None:
     only_blue = {
         "Effect": "Allow",
