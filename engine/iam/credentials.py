@@ -18,9 +18,9 @@ from typing import Any
 import orjson
 
 from engine import clock
-from engine.iam import account_limits, console_sessions
+from engine.iam import account_limits, console_sessions, policy_lookup
 from engine.iam.models import AccessKey, Role, User
-from engine.iam.policy import COMPILED, stored_policy
+from engine.iam.policy import COMPILED, CompiledPolicy, stored_policy
 from engine.iam.principal import Principal, SessionFacts
 from engine.store.cache import Cache
 from engine.store.transaction import iam_entity
@@ -214,7 +214,7 @@ def create_session(
     provider: str = "",
     provider_keys: Mapping[str, str | Sequence[str]] | None = None,
 ) -> TemporaryCredentials:
-    """Temporary credentials for a user (GetSessionToken, the console's sign-in) or a role (AssumeRole). `policies`: session policies as JSON.
+    """Temporary credentials for a user (GetSessionToken, the console's sign-in) or a role (AssumeRole). `policies`: session policies as JSON, or ARNs of managed ones.
 
     With a `console_session` they are worth something as long as that has not ended. `federated_user`: they are not the user's, but those of
     `name`, to whom the user lends its permissions. `provider`, `provider_keys`: the identity provider a role's session was asked for with.
@@ -263,7 +263,7 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
         created=datetime.fromtimestamp(content["created"], UTC),
         expires=datetime.fromtimestamp(content["expires"], UTC),
         mfa=content["mfa"],
-        policies=tuple(stored_policy(text, name="session policy", kind="session") for text in content["policies"]),
+        policies=tuple(_session_policy(account_id, text) for text in content["policies"]),
         tags=content["tags"],
         source_identity=content["source_identity"],
         transitive=_named(content["tags"], content.get("transitive", ())),  # tokens of earlier versions have none
@@ -288,6 +288,16 @@ def _load_session(access_key_id: str, token: str) -> tuple[Credentials, list[str
     ends = account_limits.ends(account_id)
     expires = min(session.expires, ends) if ends is not None else session.expires
     return Credentials(access_key_id, content["secret"], principal, expires), entities
+
+
+def _session_policy(account_id: str, text: str) -> CompiledPolicy:
+    """A managed one is its ARN in the token, which a header could not hold otherwise. One that is gone allows nothing."""
+    if not text.startswith("arn:"):
+        return stored_policy(text, name="session policy", kind="session")
+    try:
+        return policy_lookup.managed(account_id, text, kind="session")
+    except LookupError:
+        return CompiledPolicy(text, "session", "", (), False, text)
 
 
 def _named(tags: Mapping[str, str], keys: Sequence[str]) -> tuple[str, ...]:

@@ -173,7 +173,7 @@ def check_tags(parameters: dict[str, Any], inherited: dict[str, str]) -> None:
 
 
 def session_policies(account_id: str, parameters: dict[str, Any]) -> list[str]:
-    """The documents that narrow the session. Raises MalformedPolicyDocument."""
+    """What narrows the session: a document, and the ARNs of managed policies. Raises MalformedPolicyDocument."""
     arns = []
     for number, entry in enumerate(parameters.get("PolicyArns", ()), 1):
         if "arn" not in entry:  # the model does not require it
@@ -195,10 +195,10 @@ def session_policies(account_id: str, parameters: dict[str, Any]) -> list[str]:
         documents.append(parameters["Policy"])
     for arn in arns:
         try:
-            documents.append(policy_lookup.managed_document(account_id, arn))
+            policy_lookup.managed_document(account_id, arn)
         except LookupError as reason:
             raise AWSError("MalformedPolicyDocument", f"Policy {arn} does not exist.") from reason
-    return documents
+    return documents + arns
 
 
 def packed_size(parameters: dict[str, Any]) -> int:

@@ -248,6 +248,30 @@ def test_managed_session_policies_narrow_too_and_any_of_them_allows(account: Tes
     assert kms.list_aliases()
 
 
+def test_a_token_names_managed_session_policies_however_long_they_are(account: TestAccount) -> None:
+    """ "managed policy ARNs" are what is packed (API Reference, AssumeRole, PolicyArns): a header takes no document of 100 KB."""
+    arn = role(account, policy=allow("kms:*"))
+    made = assume(account.client("sts"), arn, PolicyArns=[{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}])
+    assert len(made["Credentials"]["SessionToken"]) < 1_500
+    kms = session(made, "kms")
+    assert kms.list_keys()["Keys"] == []
+    code, words = refused(kms.create_key)
+    assert (code, "because no session policy allows" in words) == ("AccessDeniedException", True)
+
+
+def test_a_managed_session_policy_is_the_one_of_today(account: TestAccount) -> None:
+    iam, arn = account.client("iam"), role(account, policy=allow("kms:*"))
+    managed = iam.create_policy(PolicyName="list", PolicyDocument=allow("kms:ListAliases"))["Policy"]["Arn"]
+    kms = session(assume(account.client("sts"), arn, PolicyArns=[{"arn": managed}]), "kms")
+    assert kms.list_aliases()
+    iam.create_policy_version(PolicyArn=managed, PolicyDocument=allow("kms:ListKeys"), SetAsDefault=True)
+    assert refused(kms.list_aliases)[0] == "AccessDeniedException"
+    assert kms.list_keys()["Keys"] == []
+    iam.delete_policy_version(PolicyArn=managed, VersionId="v1")
+    iam.delete_policy(PolicyArn=managed)
+    assert refused(kms.list_keys)[0] == "AccessDeniedException"
+
+
 def test_bad_session_policies_are_refused(account: TestAccount) -> None:
     sts, arn = account.client("sts"), role(account)
     assert refused(assume, client=sts, arn=arn, Policy="{}") == ("MalformedPolicyDocument", "Syntax errors in policy.")
