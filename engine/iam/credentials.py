@@ -10,6 +10,7 @@ import base64
 import binascii
 import secrets
 import string
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from engine.wire.errors import AWSError
 
 GLOBAL = "global"  # IAM is not regional: its secrets hang under this name in the key hierarchy
 _TOKEN_VERSION = b"\x01"
+_LONG = 2_000  # bytes; what more a session brings is packed, for its token is sent in a header (engine.iam.session_parameters.packed_size)
 _ALPHABET = string.ascii_uppercase + "234567"
 _SECRET_ALPHABET = string.ascii_letters + string.digits + "+/"
 
@@ -243,6 +245,8 @@ def seal_token(account_id: str, content: Mapping[str, Any]) -> TemporaryCredenti
     """A new access key ID and secret, and the token that says what `content` does: `open_token` gives its members back."""
     access_key_id, secret = new_access_key_id(account_id, "ASIA"), new_secret()
     said = orjson.dumps({**content, "secret": secret})
+    if len(said) > _LONG:
+        said = zlib.compress(said)
     sealed = domain_keys.seal("session", account_id, GLOBAL, access_key_id, "", said)
     token = base64.b64encode(_TOKEN_VERSION + account_id.encode() + sealed).decode()
     return TemporaryCredentials(access_key_id, secret, token, datetime.fromtimestamp(content["expires"], UTC))
@@ -325,6 +329,7 @@ def open_token(access_key_id: str, token: str) -> tuple[str, dict[str, Any]]:
         account_id = raw[1:13].decode()
         if raw[:1] != _TOKEN_VERSION or not account_id.isdigit() or len(account_id) != 12:
             raise unrecognized()
-        return account_id, orjson.loads(domain_keys.open_("session", account_id, GLOBAL, access_key_id, "", raw[13:]))
+        said = domain_keys.open_("session", account_id, GLOBAL, access_key_id, "", raw[13:])
+        return account_id, orjson.loads(said if said[:1] == b"{" else zlib.decompress(said))
     except (binascii.Error, UnicodeDecodeError, ValueError) as reason:
         raise unrecognized() from reason

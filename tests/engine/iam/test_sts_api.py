@@ -259,6 +259,15 @@ def test_a_token_names_managed_session_policies_however_long_they_are(account: T
     assert (code, "because no session policy allows" in words) == ("AccessDeniedException", True)
 
 
+def test_a_long_session_policy_that_packs_well_fits_into_a_header(account: TestAccount) -> None:
+    many = [{"Effect": "Allow", "Action": "kms:ListKeys", "Resource": "*"}] * 500
+    made = assume(account.client("sts"), role(account, policy=allow("kms:*")), Policy=document(*many))
+    assert len(made["Credentials"]["SessionToken"]) < 2_000
+    kms = session(made, "kms")
+    assert kms.list_keys()["Keys"] == []
+    assert refused(kms.list_aliases)[0] == "AccessDeniedException"
+
+
 def test_a_managed_session_policy_is_the_one_of_today(account: TestAccount) -> None:
     iam, arn = account.client("iam"), role(account, policy=allow("kms:*"))
     managed = iam.create_policy(PolicyName="list", PolicyDocument=allow("kms:ListAliases"))["Policy"]["Arn"]
