@@ -259,7 +259,7 @@ def retire_grant(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
         if "KeyId" in parameters or "GrantId" in parameters:
             raise AWSError("ValidationException", "Specify either a grant token, or a key ID and a grant ID, not both.")
         grant_id = access.token_grant_id(parameters["GrantToken"])
-        grant = models.Grant.objects.select_related("key").filter(grant_id=grant_id).first()
+        grant = models.Grant.objects.select_related("key").filter(grant_id=grant_id, key__region=context.region).first()
         if grant is None:
             raise AWSError("InvalidGrantTokenException", "The grant token is not valid.")
     else:

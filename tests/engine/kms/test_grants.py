@@ -247,3 +247,13 @@ def test_a_grant_serves_a_principal_of_another_account_by_itself(
     account.client().create_grant(KeyId=arn, GranteePrincipal=granted.arn, Operations=["Encrypt"])
     assert granted.client().encrypt(KeyId=arn, Plaintext=b"x")["KeyId"] == arn
     assert refusal(stranger.client().encrypt, KeyId=arn, Plaintext=b"x")[0] == "AccessDeniedException"
+
+
+def test_a_token_is_worth_nothing_in_another_region(account: TestAccount) -> None:
+    kms, there = account.client(), account.client(region="eu-west-1")
+    key_id = account.create_key()
+    made = kms.create_grant(KeyId=key_id, GranteePrincipal=account.administrator.arn, Operations=["Encrypt"])
+    assert refusal(there.retire_grant, GrantToken=made["GrantToken"])[0] == "InvalidGrantTokenException"
+    assert len(kms.list_grants(KeyId=key_id)["Grants"]) == 1
+    kms.retire_grant(GrantToken=made["GrantToken"])
+    assert kms.list_grants(KeyId=key_id)["Grants"] == []
