@@ -49,7 +49,7 @@ def create_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     _check_name(name)
     key = _target(context, parameters)
     _authorize_alias(context, name, key)
-    access.authorize(context, key, params=parameters, identifier=name)
+    access.authorize(context, key, params=parameters)
     managed.refuse_managed(key, context.operation)
     states.refuse_unless_allowed(context.operation, key, context.now)
     if models.Alias.objects.filter(account_id=context.account_id, region=context.region, name=name).exists():
@@ -100,8 +100,8 @@ def update_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     old = key_snapshots.get(context.account_id, context.region, row.target_key_id)
     new = _target(context, parameters)
     _authorize_alias(context, name, new)
-    access.authorize(context, old, params=parameters, identifier=name)
-    access.authorize(context, new, params=parameters, identifier=name)
+    access.authorize(context, old, params=parameters)
+    access.authorize(context, new, params=parameters)
     managed.refuse_managed(new, context.operation)
     states.refuse_unless_allowed(context.operation, new, context.now)
     if (old.usage, _type(old)) != (new.usage, _type(new)):
@@ -131,7 +131,7 @@ def delete_alias(context: CallContext, parameters: dict[str, Any]) -> dict[str, 
     row = _row(context, name)
     key = key_snapshots.get(context.account_id, context.region, row.target_key_id)
     _authorize_alias(context, name, key)
-    access.authorize(context, key, params=parameters, identifier=name)
+    access.authorize(context, key, params=parameters)
     row.delete()
     changed(aliases_entity(context.account_id, context.region), key_entity(key.account_id, key.region, key.key_id))
     return {}

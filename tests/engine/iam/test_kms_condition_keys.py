@@ -220,6 +220,7 @@ ROWS: list[tuple[str, str, Any, Any, Call]] = [
     ("kms:RequestAlias", "StringEquals", "alias/app", "alias/other", lambda lab, kms: encrypt(lab, kms, KeyId="alias/app")),
     ("kms:RequestAlias", "StringLike", "alias/a*", "alias/b*", lambda lab, kms: kms.describe_key(KeyId=f"arn:aws:kms:us-east-1:{lab.account.account_id}:alias/app")),
     ("kms:RequestAlias", "Null", "true", "false", encrypt),
+    ("kms:RequestAlias", "Null", "true", "false", lambda lab, kms: kms.create_alias(AliasName="alias/more", TargetKeyId=lab.keys["symmetric"])),
     ("kms:ResourceAliases", "ForAnyValue:StringEquals", "alias/app", "alias/other", encrypt),
     ("kms:ResourceAliases", "Null", "true", "false", on("second", "describe_key")),
     ("kms:RotationPeriodInDays", "NumericLessThanEquals", "180", "179", on("symmetric", "enable_key_rotation", RotationPeriodInDays=180)),
