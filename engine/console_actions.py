@@ -150,12 +150,20 @@ def authorize(context: CallContext, action: str, *, resource: str = "*", conditi
     condition keys of the resource (a key's tags, say); it is called only if a policy asks.
     """
     row = BY_ACTION[action]
-    if row.refused_to_members and member_accounts.is_member(context.account_id):
-        refusal = denied_by_service_control_policy(context.principal.arn, row.action, resource)
+    if refusal := refusal_to_member(context, action, resource):
         raise AWSError("AccessDeniedException", refusal)
     iam.authorize(context, row.action, resource=resource, conditions=conditions)
     if row.requires:
         iam.authorize(context, row.requires)
+
+
+def refusal_to_member(context: CallContext, action: str, resource: str = "*") -> str:
+    """The sentence that refuses what nobody does in an account that another one manages; "" for other accounts and other actions, those of
+    AWS's services among them."""
+    row = BY_ACTION.get(action)
+    if row is None or not row.refused_to_members or not member_accounts.is_member(context.account_id):
+        return ""
+    return denied_by_service_control_policy(context.principal.arn, action, resource)
 
 
 def perform(

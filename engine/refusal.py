@@ -75,6 +75,8 @@ def _of_key(who: Viewer, row: models.Key) -> Resource:
 def refusal(who: Viewer, action: str, about: Resource) -> str:
     """The sentence of the AccessDenied that the principal would get for `action` ("iam:DeleteUser") now; "" where it would not, or where
     only the request will tell."""
+    if refused := console_actions.refusal_to_member(who.context, action, about.arn):
+        return refused
     policy, grants = (about.policy, about.grants) if action.startswith("kms:") else (None, ())
     request, policies = iam.question(who.context, action, about.arn, about.account_id, policy, grants, about.conditions)
     decision = decide(request, policies)

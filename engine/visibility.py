@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from django.db.models import F, Max, Q
 
-from engine import clock
+from engine import clock, console_actions
 from engine.context import CallContext
 from engine.iam import authorize as iam
 from engine.iam import condition_keys, credentials, policy_lookup
@@ -79,6 +79,8 @@ def _hash(*parts: str) -> str:
 
 def is_allowed(who: Viewer, action: str) -> bool:
     """Whether the principal may do what is about no key: "kms:ListAliases", or an action of the console's own."""
+    if console_actions.refusal_to_member(who.context, action):
+        return False
     request, policies = iam.question(who.context, action, "*", who.context.account_id, None, (), None)
     return decide(request, policies).allowed
 

@@ -127,6 +127,14 @@ def test_a_student_makes_no_classes_and_connects_to_nothing(world: World) -> Non
     assert world.browser.get("/settings/endpoints/new/").status_code == 403
 
 
+@pytest.mark.parametrize("page", ["/classes/", "/settings/endpoints/"])
+def test_a_student_is_offered_nothing_that_no_student_may(world: World, page: str) -> None:
+    shown = world.browser.get(page).content.decode()
+    offered = re.findall(r'<a\s[^>]*href="(/[^"]+/new/)"', shown)
+    assert [each for each in offered if world.browser.get(each).status_code == 403] == []
+    assert "with an explicit deny in a service control policy" in shown
+
+
 def test_a_student_has_no_say_over_the_record_of_the_installation(world: World) -> None:
     deciding = trail_segments.Command().deciding()
     assert world.teacher in deciding
