@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
@@ -65,6 +66,14 @@ def _bounded(given: QueryDict) -> list[tuple[str, list[str]]]:
         if len(name) <= LONGEST_FILTER:
             query.setlist(name, [value for value in values if len(value) <= _LONGEST_VALUE])
     return list(query.lists()) if len(query.urlencode()) <= _LONGEST_QUERY else []
+
+
+def whole_page(request: HttpRequest) -> str:
+    """The address of the page that a request for a part of it (htmx) was made from; "" where that is not told or is none of this host's."""
+    found = urlsplit(request.headers.get("HX-Current-URL", ""))
+    if found.netloc != request.get_host() or not found.path.startswith("/") or len(found.query) > _LONGEST_QUERY:
+        return ""
+    return f"{found.path}?{found.query}" if found.query else found.path
 
 
 def own(request: HttpRequest) -> str:

@@ -29,22 +29,28 @@ def SignedInMiddleware(get_response: Callable[[HttpRequest], HttpResponse]) -> C
     def middleware(request: HttpRequest) -> HttpResponse:
         signed_in = cast(OpenRequest, request).signed_in = session.current(request)
         if signed_in is None and not _open(request.path_info):
-            after = addresses.own(request) if request.method == "GET" else "/"
-            sign_in = f"{reverse('sign-in')}?{urlencode({'next': after})}"
-            if request.headers.get("HX-Request"):  # a part of a page was asked for: the whole page has to go
-                return HttpResponse(status=204, headers={"HX-Redirect": sign_in})
-            return redirect(sign_in)
+            return _to_sign_in(request)
         if signed_in is not None:
             address, browser = request.META.get("REMOTE_ADDR", ""), request.headers.get("User-Agent", "")
             if not signin.seen(signed_in.session_id, address, browser, idle=settings.SESSION_IDLE):
                 session.end(request)
-                return redirect("sign-in")
+                return _to_sign_in(request)
         response = get_response(request)
         if not response.has_header("Cache-Control"):
             add_never_cache_headers(response)  # pages show what policies allow this principal: no cache keeps them
         return response
 
     return middleware
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """To sign in and come back to the page that was open: where only a part of it was asked for, the part is no page to come back to."""
+    part = bool(request.headers.get("HX-Request"))
+    after = addresses.own(request) if request.method == "GET" else "/"
+    if part:
+        after = addresses.whole_page(request) or after
+    sign_in = f"{reverse('sign-in')}?{urlencode({'next': after})}"
+    return HttpResponse(status=204, headers={"HX-Redirect": sign_in}) if part else redirect(sign_in)
 
 
 def _open(path: str) -> bool:

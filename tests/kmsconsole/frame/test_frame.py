@@ -115,6 +115,16 @@ def test_a_part_of_a_page_is_not_answered_with_the_sign_in_page() -> None:
     assert answer["HX-Redirect"] == "/principals/sign-in/?next=%2Fsearch%2F%3Fq%3Dx"
 
 
+def test_who_signs_in_after_a_part_was_refused_comes_back_to_the_page_that_was_open() -> None:
+    for current, after in (
+        ("http://testserver/keys/?state=Enabled", "%2Fkeys%2F%3Fstate%3DEnabled"),
+        ("http://elsewhere/keys/", "%2Fclasses%2Faccounts%2Fnotice%2F"),
+    ):
+        asked = {"HX-Request": "true", "HX-Current-URL": current}
+        answer = Client().get("/classes/accounts/notice/", headers=asked)
+        assert answer["HX-Redirect"] == f"/principals/sign-in/?next={after}"
+
+
 def test_pages_carry_a_policy_without_inline_scripts_or_styles(signed_in: Client) -> None:
     answer = signed_in.get("/keys/")
     policy = answer["Content-Security-Policy"]

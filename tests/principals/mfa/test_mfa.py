@@ -93,7 +93,9 @@ def test_signing_out_everywhere_ends_this_session_too(ann: TestUser) -> None:
     assert {each.get("/settings/profile/").status_code for each in (first, second)} == {302}
 
 
-def test_an_idle_session_ends(ann: TestUser, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_session_ends_and_the_next_sign_in_leads_back(
+    ann: TestUser, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.SESSION_IDLE = console_sessions.SEEN_EVERY * 4
     browser = sign_in_browser(ann)
     assert browser.get("/settings/profile/").status_code == 200
@@ -101,7 +103,9 @@ def test_an_idle_session_ends(ann: TestUser, settings: Any, monkeypatch: pytest.
     ConsoleSession.objects.filter(user__unique_id__isnull=False, user__name="ann").update(
         seen=clock.real_now() - settings.SESSION_IDLE
     )
-    assert browser.get("/settings/profile/")["Location"] == "/principals/sign-in/"
+    part = {"HX-Request": "true", "HX-Current-URL": "http://testserver/settings/profile/"}
+    assert browser.get("/settings/profile/")["Location"] == "/principals/sign-in/?next=%2Fsettings%2Fprofile%2F"
+    assert browser.get("/classes/accounts/notice/", headers=part)["HX-Redirect"].endswith("=%2Fsettings%2Fprofile%2F")
 
 
 def test_a_passkey_is_offered_where_a_browser_makes_one_and_no_nonsense_is_taken_for_one(ann: TestUser) -> None:
