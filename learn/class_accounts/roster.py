@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -25,11 +24,16 @@ def read(text: str) -> list[Person]:
     lines = [line for line in text.lstrip("\ufeff").splitlines() if line.strip()]
     if not lines:
         return []
-    delimiter = next((each for each in (";", "\t", ",") if any(each in line for line in lines)), ",")
-    rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
+    rows = [_cells(line) for line in lines]
     if all(_HEADER.match(cell.strip()) for cell in rows[0] if cell.strip()):
         rows = rows[1:]
     return [found for row in rows if (found := _person(row)).name]
+
+
+def _cells(line: str) -> list[str]:
+    """Each line by itself: one that is written otherwise, or has a quotation mark too many, spoils no other."""
+    delimiter = next((each for each in (";", "\t") if each in line), ",")
+    return next(csv.reader([line], delimiter=delimiter))
 
 
 def _person(row: list[str]) -> Person:

@@ -100,6 +100,8 @@ def test_a_roster_comes_as_a_csv_file_too(account: TestAccount, browser: Client)
         ("name,email\nAda,a@x.org", [Person("Ada", "a@x.org")]),
         ("First name,Last name,Mail\nAda,Lovelace,a@x.org", [Person("Ada Lovelace", "a@x.org")]),
         ("\ufeffa@x.org", [Person("a", "a@x.org")]),
+        ("Ada,a@x.org\nHopper; Grace", [Person("Ada", "a@x.org"), Person("Hopper Grace")]),
+        ('"Ada\nGrace', [Person("Ada"), Person("Grace")]),
         ("", []),
     ],
 )
