@@ -12,6 +12,7 @@ import io
 import json
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from typing import IO, Any
 
@@ -67,14 +68,18 @@ def _context(request: ConsoleRequest, of_class: AccountClass) -> dict[str, Any]:
     rows = class_accounts.accounts(of_class)
     lesson = standings.chosen_lesson(of_class, request.GET.get("lesson", ""), rows)
     found = standings.board(of_class, rows, lesson) if lesson is not None else []
+    students = [each for each in found if not each.row.shared]
+    names = Counter(row.name for row in rows)
     context: dict[str, Any] = {
         "class": of_class,
         "why_over": class_accounts.why_over(of_class),
         "lesson": lesson,
         "lessons": lessons.every(),
         "standings": found,
-        "stuck": sum(each.stuck for each in found),
-        "whole": sum(each.step == 0 for each in found),
+        "students": len(students),  # a shared account belongs to nobody: it counts for none
+        "stuck": sum(each.stuck for each in students),
+        "whole": sum(each.step == 0 for each in students),
+        "namesakes": {name for name, number in names.items() if number > 1},
     }
     return {**context, "version": _version(found, lesson)}
 
@@ -109,7 +114,8 @@ def presentation(request: ConsoleRequest, slug: str) -> HttpResponse:
     context = _context(request, of_class)
     lesson: Lesson | None = context["lesson"]
     number = _number(request, of_class, lesson)
-    cells = [each.cells[number - 1] for each in context["standings"] if lesson and number]
+    students = [each for each in context["standings"] if not each.row.shared]
+    cells = [each.cells[number - 1] for each in students if lesson and number]
     links = [link for link in of_class.links.select_related("of_class") if join_links.is_open(link)]
     context |= {
         "number": number,

@@ -162,6 +162,23 @@ def test_the_presentation_shows_the_join_link_then_step_by_step_how_many_have_do
     assert "<html" not in part.content.decode()
 
 
+def test_a_shared_account_is_no_student_and_namesakes_are_told_apart(account: TestAccount, browser: Client) -> None:
+    made = make(browser, account, students="Ada\nAda\nGrace", shared="1")
+    do(made.student("ada-2"))
+    board = made.browser.get(f"{made.address}?lesson=first-key")
+    assert "(3)" in text(board)
+    assert "0 of 3 have done the lesson" in text(board)
+    names = re.findall(r'<th scope="row">(.*?)</th>', board.content.decode(), re.S)
+    assert [re.sub(r"<[^>]+>|\s+", " ", each).split() for each in names] == [
+        ["Ada", "ada"],
+        ["Ada", "ada-2"],
+        ["Grace"],
+        ["shared-1"],
+    ]
+    assert "1 of 3 have done it" in text(made.browser.get(f"{made.address}present/?lesson=first-key&step=1"))
+    assert "3 students are in" in text(made.browser.get(f"{made.address}present/?lesson=first-key&step=0"))
+
+
 def test_the_board_and_the_presentation_lead_to_each_other_with_the_lesson_that_was_chosen(made: Made) -> None:
     made.browser.post(f"{made.address}bring/", {"lesson": "first-key", "step": "2"})
     board = made.browser.get(f"{made.address}?lesson=rotation")
