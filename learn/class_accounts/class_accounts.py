@@ -304,6 +304,12 @@ def begin_drill(request: ConsoleRequest, of_class: AccountClass, kind: str, *, s
     return len(ids)
 
 
+def running_drill(of_class: AccountClass) -> drills.Running | None:
+    """The drill that runs longest in the accounts of the class: a student may have ended it or begun another one. None where none runs."""
+    found = [drill for each in _ids(of_class) if (drill := drills.running(each)) is not None]
+    return max(found, key=lambda drill: drill.ends, default=None)
+
+
 def end_drill(request: ConsoleRequest, of_class: AccountClass) -> None:
     """End the drills in all accounts of the class. Raises ClientError."""
     ids = _ids(of_class)

@@ -26,7 +26,7 @@ from keys.common import problem_page
 from learn.class_accounts import class_accounts, join_links, standings
 from learn.class_accounts.forms import ClockForm, LimitsForm, LinkForm, MessageForm
 from learn.class_accounts.views.create import cards_page, over_page
-from learn.drills.forms import DrillForm
+from learn.drills.forms import WORDS, DrillForm
 from learn.lessons import lessons
 from learn.models import AccountClass, ClassAccount
 
@@ -104,12 +104,14 @@ def manage(request: ConsoleRequest, slug: str) -> HttpResponse:
     if refused := service.refusal(request, class_accounts.MANAGE):
         return problem_page(request, of_class.name, refused)
     chosen = request.POST.get("form", "") if request.method == "POST" else ""
-    if request.method == "POST" and (chosen not in _FORMS or of_class.closed is not None):
+    if request.method == "POST" and chosen not in _FORMS:
         raise Http404
+    if chosen and of_class.closed is not None and (over := over_page(request, of_class)):
+        return over
     shown: dict[str, forms.Form] = {}
     for name, (kind, action) in _FORMS.items():
         form = kind(request.POST) if name == chosen else kind(initial=_initial(of_class), auto_id=f"id_{name}_%s")
-        if name == "link" == chosen and (why := class_accounts.why_over(of_class)):
+        if name == chosen and (why := _why_not(name, of_class)):
             form.add_error(None, why)
         if name == chosen and form.is_valid():
             try:
@@ -123,12 +125,26 @@ def manage(request: ConsoleRequest, slug: str) -> HttpResponse:
         (link, join_links.is_open(link), join_links.address(request, link))
         for link in of_class.links.select_related("of_class").order_by("-created")[:5]
     ]
-    return render(
-        request,
-        "learn/class_accounts/manage.html",
-        {"class": of_class, "forms": shown, "links": links, "why_over": class_accounts.why_over(of_class)},
-        status=422 if chosen else 200,
-    )
+    drill = class_accounts.running_drill(of_class)
+    context = {
+        "class": of_class,
+        "forms": shown,
+        "links": links,
+        "why_over": class_accounts.why_over(of_class),
+        "drill": drill,
+        "drill_words": WORDS[drill.kind] if drill is not None else "",
+        "no_drill": _why_not("end_drill", of_class),
+    }
+    return render(request, "learn/class_accounts/manage.html", context, status=422 if chosen else 200)
+
+
+def _why_not(form: str, of_class: AccountClass) -> str:
+    """Why what a form asks for cannot be done, known before it is tried."""
+    if form == "link":
+        return class_accounts.why_over(of_class)
+    if form == "end_drill" and class_accounts.running_drill(of_class) is None:
+        return _("No drill is running.")
+    return ""
 
 
 def _initial(of_class: AccountClass) -> dict[str, Any]:

@@ -88,6 +88,16 @@ def test_a_drill_runs_in_every_account_of_the_class_until_the_teacher_ends_it(ma
     assert kms.encrypt(KeyId=key, Plaintext=b"drill")["KeyId"].endswith(key)
 
 
+def test_a_drill_is_ended_only_where_one_runs(made: Made) -> None:
+    before = made.browser.get(f"{made.address}manage/")
+    assert "end_drill" not in offered(made, before.content.decode())
+    assert "No drill is running." in text(made.browser.post(f"{made.address}manage/", {"form": "end_drill"}))
+    drill = {"form": "drill", "kind": "timeout", "share": "100", "minutes": "10"}
+    running = made.browser.post(f"{made.address}manage/", drill, follow=True)
+    assert "A drill is running: A dependency times out." in text(running)
+    assert "end_drill" in offered(made, running.content.decode())
+
+
 def test_a_teacher_looks_into_an_account_and_changes_nothing_and_both_records_show_it(
     made: Made, account: TestAccount
 ) -> None:
@@ -154,7 +164,9 @@ def test_a_closed_class_lets_nobody_in_and_its_page_stays(made: Made) -> None:
     assert browser.get("/keys/").status_code == 302
     with pytest.raises(ClientError, match="ExpiredToken"):
         student.client("kms").list_keys()
-    assert made.browser.post(f"{made.address}manage/", {"form": "message", "message": "x"}).status_code == 404
+    late = made.browser.post(f"{made.address}manage/", {"form": "message", "message": "x"}, follow=True)
+    assert "The class is closed." in text(late)
+    assert AccountClass.objects.get(pk=made.row.pk).message == ""
 
 
 def test_the_page_of_a_student_shows_its_account(made: Made) -> None:
