@@ -58,9 +58,25 @@ class StoreForm(forms.Form):
         """What the fields hold of a store."""
         raise NotImplementedError
 
+    @property
+    def shown(self) -> dict[str, str]:
+        """What the fields held when the page was opened, which sends it along: what somebody else has changed since is not changed back."""
+        now = self.values(self.store) if self.store is not None else {}
+        return {name: self.data.get(f"before_{name}", value) for name, value in now.items()}
+
+    def clean(self) -> dict[str, Any]:
+        """What was typed before the store was connected is refused, not passed over."""
+        given: dict[str, Any] = super().clean() or {}
+        shown = self.shown
+        for name, field in self.fields.items():
+            sent = field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
+            if field.disabled and sent and sent != shown.get(name):
+                self.add_error(name, str(_DISCONNECT_FIRST))
+        return given
+
     def parameters(self) -> dict[str, Any]:
         """The members of CreateCustomKeyStore, or those of UpdateCustomKeyStore that change something."""
-        before = self.values(self.store) if self.store is not None else {}
+        before = self.shown
         given = {
             member: self.cleaned_data[name]
             for name, member in self.MEMBERS.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,6 +80,14 @@ def test_its_page_and_the_overview_show_how_the_proxy_is(
     assert "not well" not in shown(reader.get("/"))
 
 
+def test_a_proxy_that_was_not_reached_has_not_answered(signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = ProxyHealth(datetime(2026, 1, 3, tzinfo=UTC), 4, error="XKS_PROXY_NOT_REACHABLE", message="No answer.")
+    monkeypatch.setattr(key_stores, "look", lambda account_id, region, store_ids: dict.fromkeys(store_ids, told))
+    page = shown(signed_in.get(f"/stores/xks/{STORE_ID}/"))
+    assert "XKS_PROXY_NOT_REACHABLE" in page
+    assert "answered in" not in page
+
+
 def test_its_page_is_found_by_the_address_of_the_other_type(signed_in: Client) -> None:
     assert signed_in.get(f"/stores/cloudhsm/{STORE_ID}/")["Location"] == f"/stores/xks/{STORE_ID}/"
 
@@ -99,6 +108,23 @@ def test_an_edit_sends_the_path_alone_and_keeps_the_credential(signed_in: Client
     assert "--xks-proxy-uri-path /other/kms/xks/v1" in page
     assert "--xks-proxy-uri-endpoint" not in page
     assert "credential" not in page[page.find("aws kms update-custom-key-store") : page.find("Python (boto3)")]
+
+
+def test_an_edit_changes_nothing_back_that_was_changed_since_its_page_was_opened(signed_in: Client) -> None:
+    page = signed_in.get(f"/stores/xks/{STORE_ID}/edit/").content.decode()
+    opened = dict(re.findall(r'name="(before_\w+)" value="([^"]*)"', page))
+    there = opened | {"before_name": "older", "name": "older", "path": "/other/kms/xks/v1"}  # it is "outside" by now
+    sent = shown(signed_in.post(f"/stores/xks/{STORE_ID}/edit/", SAME | there | {"preview": "1"}))
+    assert "--xks-proxy-uri-path /other/kms/xks/v1" in sent
+    assert "--new-custom-key-store-name" not in sent
+
+
+def test_what_was_typed_before_the_store_was_connected_is_not_passed_over(signed_in: Client) -> None:
+    typed = SAME | {"name": "renamed", "endpoint": "https://other.example.com"}
+    answer: Any = signed_in.post(f"/stores/xks/{STORE_ID}/edit/", typed)
+    assert answer.status_code == 422
+    assert answer.context["form"].errors == {"endpoint": ["Disconnect the store to change it."]}
+    assert answer.context["form"]["name"].value() == "renamed"
 
 
 @pytest.mark.parametrize(
