@@ -182,6 +182,11 @@ def remedy(operation: str, code: str, message: str) -> str:
                 "of yours or of your group allows it."
             )
         )
+    if code == "KMSInvalidStateException":
+        if " is unavailable" in message or "CloudHSM cluster" in message:
+            return str(_REMEDIES["KeyUnavailableException"])
+        if "external key" in message:
+            return ""  # AWS's own sentence says what helps
     return str(_FOR_OPERATION.get((operation, code)) or _REMEDIES.get(code, ""))
 
 

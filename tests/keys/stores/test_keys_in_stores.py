@@ -131,6 +131,20 @@ BUTTONS = {
 }
 
 
+def test_a_key_of_a_disconnected_store_is_enabled_and_disabled_for_nobody_knows_which_it_is(
+    account: TestAccount, signed_in: Client, store_id: str
+) -> None:
+    kms = account.client()
+    key_id = key_stores.key_in(kms, store_id)["KeyId"]
+    kms.disconnect_custom_key_store(CustomKeyStoreId=store_id)
+    page = shown(signed_in.get(f"/keys/{key_id}/"))
+    assert f"/keys/{key_id}/do/enable/" in page
+    assert f"/keys/{key_id}/do/disable/" in page
+    given = {"KeyId": key_id, "Plaintext": "x", "Plaintext_as": "text"}
+    problem = signed_in.post("/play/encrypt/", given).context["problem"]
+    assert "a custom key store may be disconnected" in problem["remedy"]
+
+
 @pytest.mark.parametrize("method", ASKED)
 def test_what_a_key_in_a_store_never_does_is_unavailable_with_the_engines_error(
     account: TestAccount, store_id: str, method: str

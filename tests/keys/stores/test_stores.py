@@ -215,6 +215,22 @@ def test_keys_of_a_store_that_are_not_decided_yet_are_not_none(
     assert "No keys in this key store yet." not in shown
 
 
+def test_keys_that_a_reader_finds_in_a_store_are_not_told_as_all_of_it(
+    account: TestAccount, signed_in: Client, cluster: Cluster
+) -> None:
+    kms = account.client()
+    store_id = key_stores.connected_store(kms, cluster)
+    seen = key_stores.key_in(kms, store_id)["KeyId"]
+    hidden = key_stores.key_in(kms, store_id, Tags=[{"TagKey": "secret", "TagValue": "x"}])["KeyId"]
+    untagged = {"Null": {"aws:ResourceTag/secret": "true"}}
+    policy = document(allow("kms:List*"), allow("kms:DescribeC*"), allow("kms:DescribeKey", Condition=untagged))
+    shown = page(sign_in_browser(person(account, "reader", policy)), f"/stores/cloudhsm/{store_id}/")
+    assert seen in shown
+    assert hidden not in shown
+    assert "Not known of every key" in shown
+    assert "Not known of every key" not in page(signed_in, f"/stores/cloudhsm/{store_id}/")
+
+
 def test_an_empty_store_is_deleted(account: TestAccount, signed_in: Client, cluster: Cluster) -> None:
     kms = account.client()
     store_id = kms.create_custom_key_store(**cluster.request())["CustomKeyStoreId"]
