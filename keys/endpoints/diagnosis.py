@@ -11,7 +11,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 from botocore.httpsession import get_cert_path
 from django.utils.translation import gettext_noop as _
 
@@ -28,7 +35,8 @@ _SKEW = 300  # seconds that AWS allows a clock to be off
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One step of a test: `kind` names it (dns, address, refused, timeout, tls, skew, key, secret, denied, profile,
-    credentials, answer, unreachable, other, ok). Title and remedy are in English: a test is kept, and read by others than who made it."""
+    credentials, answer, unreachable, closed, other, ok). Title and remedy are in English: a test is kept, and read by others than who made
+    it."""
 
     kind: str
     title: str
@@ -151,6 +159,8 @@ def of_exception(error: Exception) -> Finding:
         return Finding(
             "dns", _("The name does not resolve"), str(error), _("Check the spelling, or the network's name service.")
         )
+    if isinstance(error, ConnectionClosedError):  # the call was sent: something listens, and may have done it
+        return Finding("closed", _("The endpoint does not answer"), str(error))
     if "Timeout" in type(error).__name__:
         return Finding(
             "timeout", _("The endpoint does not answer"), str(error), _("A firewall may drop the connection.")

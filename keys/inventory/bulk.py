@@ -39,6 +39,7 @@ _LEASE_ELSEWHERE = (
     90.0  # longer than a call of another endpoint may take, with all its attempts (keys.endpoints.backends.REMOTE)
 )
 _BATCH = 20
+_OF_THE_MOMENT = ("ThrottlingException", "DependencyTimeoutException", "KMSInternalException")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ class BulkAction:
     words: Any
     rule: str
     danger: bool = False
+
+
+class NoAnswer(Exception):
+    """The endpoint could not be asked, or gave no answer of AWS's API to a call."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 BULK_ACTIONS: dict[str, BulkAction] = {
@@ -94,11 +103,22 @@ def _expected(
         try:
             key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
         except ClientError as error:
-            return PreviewedKey(key_id, "", "", refused.get(key_id) or service.sentence(error))
+            if row is None or not _says_nothing_of_the_key(error):
+                return PreviewedKey(key_id, "", "", refused.get(key_id) or service.sentence(error))
+            key = _as_listed(row)
     else:
-        key = {"KeyId": key_id, "Arn": row.arn, "KeyState": row.state, "KeyManager": row.manager}
+        key = _as_listed(row)
     problem = refused.get(key_id) or refused_actions(key).get(action.rule, "")
     return PreviewedKey(key_id, alias, key["KeyState"], problem)
+
+
+def _as_listed(row: Row) -> dict[str, Any]:
+    return {"KeyId": row.key_id, "Arn": row.arn, "KeyState": row.state, "KeyManager": row.manager}
+
+
+def _says_nothing_of_the_key(error: ClientError) -> bool:
+    """Whether the key was not read for a reason of that moment: what the action will answer does not follow from that."""
+    return diagnosis.failed(error) or error.response["Error"]["Code"] in _OF_THE_MOMENT
 
 
 def start(request: ConsoleRequest, action: str, key_ids: list[str], parameters: dict[str, Any]) -> BulkJob:
@@ -115,14 +135,15 @@ def start(request: ConsoleRequest, action: str, key_ids: list[str], parameters: 
     return job
 
 
-def work(request: ConsoleRequest, job: BulkJob) -> None:
-    """Do a part of the job now, and have a thread go on with the rest, unless someone is at it."""
+def work(request: ConsoleRequest, job: BulkJob) -> Exception | None:
+    """Do a part of the job now, and have a thread go on with the rest, unless someone is at it. Where the endpoint gave no answer to a call,
+    what it was: the key is left, for nobody knows whether it was done, and the next look goes on with it."""
     if job.finished is not None:
-        return
+        return None
     seconds = _LEASE if service.backend(request).embedded else _LEASE_ELSEWHERE
     lease = leases.take(f"bulk {job.pk}", seconds)
     if lease is None:
-        return
+        return None
     kms = service.client(request)
     end = time.monotonic() + AT_ONCE
     more = True
@@ -130,7 +151,11 @@ def work(request: ConsoleRequest, job: BulkJob) -> None:
         while more and time.monotonic() < end:
             more = _step(kms, job, lease, end)
     except leases.LeaseLost:
-        return  # another goes on with it
+        return None  # another goes on with it
+    except NoAnswer as error:
+        leases.release(lease)
+        inventory.mark_outdated(request)
+        return error.reason
     except BaseException:
         leases.release(lease)
         raise
@@ -140,6 +165,7 @@ def work(request: ConsoleRequest, job: BulkJob) -> None:
     else:
         leases.release(lease)
     inventory.mark_outdated(request)
+    return None
 
 
 def _continue_in_thread(kms: Any, job: BulkJob, lease: leases.HeldLease) -> None:
@@ -148,8 +174,8 @@ def _continue_in_thread(kms: Any, job: BulkJob, lease: leases.HeldLease) -> None
             time.sleep(0.001)  # pages come first
     except leases.LeaseLost:
         logger.info("bulk job %s is another worker's by now", job.pk)
-    except diagnosis.FAILURES as error:
-        logger.warning("bulk job %s stopped: %s", job.pk, error)
+    except NoAnswer as error:
+        logger.warning("bulk job %s stopped: %s", job.pk, error.reason)
     except Exception:
         logger.exception("bulk job %s stopped", job.pk)
     finally:
@@ -159,6 +185,7 @@ def _continue_in_thread(kms: Any, job: BulkJob, lease: leases.HeldLease) -> None
 
 def _step(kms: Any, job: BulkJob, lease: leases.HeldLease, end: float | None = None) -> bool:
     """The next few keys. Whether there are more. Raises leases.LeaseLost once another has the lease: no call is made and nothing noted then.
+    Raises NoAnswer.
 
     Where a worker dies between a call and its note, the next one makes the call again.
     """
@@ -168,7 +195,9 @@ def _step(kms: Any, job: BulkJob, lease: leases.HeldLease, end: float | None = N
         leases.require(lease)
         try:
             method(KeyId=item.key_id, **job.parameters)
-        except ClientError as error:
+        except (ClientError, *diagnosis.FAILURES) as error:
+            if not isinstance(error, ClientError) or diagnosis.failed(error):
+                raise NoAnswer(error) from error
             item.outcome, item.problem = "refused", service.sentence(error)
         else:
             item.outcome = "done"

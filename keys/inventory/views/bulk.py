@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from console.request import ConsoleRequest
 from keys import call, viewer
 from keys.common import problem_page
+from keys.endpoints import connections
 from keys.inventory import bulk, bulk_impact, inventory, ticks
 from keys.inventory.bulk import BULK_ACTIONS, BulkAction
 from keys.inventory.bulk_impact import Impact
@@ -118,7 +119,9 @@ def confirm(request: ConsoleRequest) -> HttpResponse:
     impacts = bulk_impact.of_keys(request, willing) if action.danger else {}
     used = [each for each in impacts.values() if each.recent]
     form = _FORMS[slug](f"delete {len(willing)}", used, request.POST if confirmed else None) if slug in _FORMS else None
-    if confirmed and willing and not previewed and (form is None or form.is_valid()):
+    # The button said how many keys would do it: others than these are neither done nor left out unsaid.
+    changed = confirmed and request.POST.get("willing", str(len(willing))) != str(len(willing))
+    if confirmed and willing and not previewed and not changed and (form is None or form.is_valid()):
         ticks.clear(request)
         job = bulk.start(request, slug, willing, form.parameters() if form is not None else {})
         return redirect("keys-bulk-job", job.pk)
@@ -138,6 +141,7 @@ def confirm(request: ConsoleRequest) -> HttpResponse:
             "query": request.POST.get("query", ""),
             "chosen": chosen,
             "willing": len(willing),
+            "changed": changed,
             "answers": answers.most_common(),
             "call": _shown(request, action, willing[:CALLS_SHOWN], form) if previewed or form is None else None,
             "previewed": previewed,
@@ -188,10 +192,11 @@ def job(request: ConsoleRequest, pk: int) -> HttpResponse:
     found = BulkJob.objects.filter(pk=pk, owner=viewer.owner(request)).first()
     if found is None:
         raise Http404
+    stopped = None
     elsewhere = inventory.place(request) != {"account_id": found.account_id, "region": found.region}
     try:
         if not elsewhere:
-            bulk.work(request, found)
+            stopped = bulk.work(request, found)
     except ClientError as error:
         return problem_page(request, _("Key actions"), error)
     found.refresh_from_db()
@@ -203,6 +208,7 @@ def job(request: ConsoleRequest, pk: int) -> HttpResponse:
         {
             "job": found,
             "elsewhere": elsewhere,
+            "stopped": connections.failure(request, stopped) if stopped is not None else None,
             "action": BULK_ACTIONS[found.action],
             "number": number,
             "done": outcomes["done"],

@@ -7,10 +7,11 @@ import re
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError
 from django.test import Client
 from django.utils import timezone
 
-from keys import leases
+from keys import leases, service
 from keys.inventory import bulk
 from keys.models import BulkItem, BulkJob
 from tests.conftest import TestAccount, TestUser, sign_in_browser
@@ -136,6 +137,77 @@ def test_a_long_job_goes_on_behind_the_page(
     assert "This page can be left" in page.content.decode()
     started[0]()
     assert [state(account, key) for key in keys] == ["Disabled"] * 3
+
+
+class Flaky:
+    """A client of which one operation fails: with `after` only once the call was carried out."""
+
+    def __init__(self, kms: Any, operation: str, error: Exception, *, after: bool = False) -> None:
+        self._kms, self._operation, self._error, self._after = kms, operation, error, after
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return self._fail if name == self._operation else getattr(self._kms, name)
+
+    def _fail(self, **parameters: Any) -> Any:
+        self.calls += 1
+        if self._after:
+            getattr(self._kms, self._operation)(**parameters)
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionClosedError(endpoint_url="http://far.example/"),
+        ClientError({"Error": {"Code": "503", "Message": "Service Unavailable"}}, "DisableKey"),
+    ],
+)
+def test_a_call_without_an_answer_stops_the_job_on_its_page_which_goes_on_later(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    keys = [account.create_key() for _ in range(3)]
+    flaky = Flaky(account.client(), "disable_key", error, after=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "client", lambda _request: flaky)
+        page = signed_in.post("/keys/bulk/", {"action": "disable", "key": keys, "confirmed": "1"}, follow=True)
+    assert page.status_code == 200
+    assert [page.context[name] for name in ("done", "refused", "left")] == [0, 0, 3]
+    shown = text(page)
+    assert "Whether the last call was carried out is not known." in shown
+    assert "Nothing listens there" not in shown
+    assert flaky.calls == 2  # one of the request that began the job, and one of its page
+    later = signed_in.get(page.request["PATH_INFO"])
+    assert (later.context["done"], later.context["left"]) == (3, 0)
+
+
+def test_a_key_that_was_not_read_at_the_moment_is_not_left_out_of_a_job(
+    account: TestAccount, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [account.create_key() for _ in range(2)]
+    signed_in.get("/keys/")
+    throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "DescribeKey")
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "client", lambda _request: Flaky(account.client(), "describe_key", throttled))
+        page = signed_in.post("/keys/bulk/", {"action": "disable", "key": keys, "confirmed": "1"}, follow=True)
+    assert page.context["done"] == 2
+    assert [state(account, key) for key in keys] == ["Disabled"] * 2
+
+
+def test_a_key_that_will_not_do_it_any_more_is_shown_before_anything_is_done(
+    account: TestAccount, signed_in: Client
+) -> None:
+    one, two = account.create_key(), account.create_key()
+    chosen = {"action": "disable", "key": [one, two]}
+    page = text(signed_in.post("/keys/bulk/", chosen))
+    (willing,) = re.findall(r'name="willing"\s+value="(\d+)"', page)
+    account.client().schedule_key_deletion(KeyId=two)
+    again = signed_in.post("/keys/bulk/", {**chosen, "confirmed": "1", "willing": willing})
+    assert "has changed since you looked" in text(again)
+    assert "1 key will do it." in text(again)
+    assert state(account, one) == "Enabled"
+    done = signed_in.post("/keys/bulk/", {**chosen, "confirmed": "1", "willing": "1"}, follow=True)
+    assert done.context["done"] == 1
 
 
 def test_nothing_chosen_is_said(signed_in: Client) -> None:
