@@ -75,6 +75,7 @@ def _pieces(
             consistency = _consistency(request, first, told.size)
             if consistency is not None:
                 archive.add("consistency.json", _json(consistency))
+            damage = events.damage(request)
             question = {
                 "format": "kmsconsole-evidence/2",
                 "accountId": asked.account_id,
@@ -85,6 +86,7 @@ def _pieces(
                 "events": told.number,
                 "askedBy": request.signed_in.arn,
                 "checkpointBefore": consistency is not None,
+                "unreadableRecords": damage.unreadable if damage is not None else 0,
             }
             archive.add("question.json", _json(question))
             span = f"from {first.isoformat()} until {end.isoformat()}"

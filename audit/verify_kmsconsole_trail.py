@@ -539,6 +539,8 @@ class Verifier:
         policies.end()
         if question["events"] != number:
             raise Wrong(f"question.json tells of {question['events']} events, and there are {number}")
+        if unreadable := question.get("unreadableRecords"):
+            said.append(f"{unreadable} records of the trail could not be read: what they say is missing in the archive")
         return [*said, f"asked by {question['askedBy']} for {json.dumps(question['filter'])}"]
 
     # --- what was kept

@@ -96,6 +96,7 @@ TEMPLATES = [
                 "kmsconsole.templatetags.ui",
                 "keys.templatetags.access",
                 "keys.templatetags.permissions",
+                "keys.templatetags.record",
                 "keys.templatetags.key_cells",
                 "keys.templatetags.untold",
             ],

@@ -16,6 +16,7 @@ from engine.trail.query import (
     latest_sequence,
     lookup,
     removed_through,
+    unreadable,
 )
 from engine.trail.search import count, every, search
 
@@ -45,6 +46,7 @@ __all__ = [
     "matches",
     "removed_through",
     "search",
+    "unreadable",
     "user_name",
     "values",
 ]

@@ -2,7 +2,8 @@
 
 It holds what events are looked up by and where each lies in the journal; the record itself is read from the journal. An index that does
 not fit the journal that is there (exchanged, cut, put back from a backup) is made anew before it answers. A record of a damaged
-journal that cannot be read is not found, and the log tells of it; whether the trail is whole is engine.trail.verify's to say.
+journal that cannot be read is not found, and the log tells of it, as do pages by `unreadable`; whether the trail is whole is
+engine.trail.verify's to say.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from engine.trail.journal_lines import Entry, Line
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 2  # of the tables; an index of another one is made anew
+_VERSION = 3  # of the tables; an index of another one is made anew
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
   sequence INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL, event_id TEXT NOT NULL, time INTEGER NOT NULL,
@@ -45,12 +46,13 @@ CREATE TABLE IF NOT EXISTS resource (
 CREATE TABLE IF NOT EXISTS last_use (
   kind TEXT NOT NULL, subject TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (kind, subject)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unreadable (start INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS position (
   id INTEGER PRIMARY KEY CHECK (id = 1), offset INTEGER NOT NULL, start INTEGER NOT NULL, head BLOB NOT NULL
 );
 INSERT OR IGNORE INTO position VALUES (1, 0, 0, x'');
 """
-_TABLES = ("event", "resource", "last_use")
+_TABLES = ("event", "resource", "last_use", "unreadable")
 _BATCH = 5_000
 _SECONDS = 30.0  # that one waits for others to index
 _ARNS = 200  # keys whose removed events are let go of at once
@@ -221,6 +223,7 @@ class Rows:
         self.resources: list[tuple[str, str, int]] = []
         self.last_uses: dict[tuple[str, str], int] = {}
         self.voids: list[tuple[str]] = []
+        self.unreadable: list[tuple[int]] = []
 
     def write(self, index: sqlite3.Connection) -> None:
         index.executemany("INSERT OR REPLACE INTO event VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)", self.events)
@@ -228,6 +231,7 @@ class Rows:
         index.executemany("INSERT OR REPLACE INTO resource VALUES (?,?,?)", self.resources)
         uses = ((kind, subject, sequence) for (kind, subject), sequence in self.last_uses.items())
         index.executemany("INSERT OR REPLACE INTO last_use VALUES (?,?,?)", uses)
+        index.executemany("INSERT OR REPLACE INTO unreadable VALUES (?)", self.unreadable)
 
 
 def forget_removed(folder: Path) -> None:
@@ -235,6 +239,7 @@ def forget_removed(folder: Path) -> None:
     path = folder / "journal"
     last = journal_reader.removed(path).sequence
     index = connection(folder)
+    index.execute("DELETE FROM unreadable WHERE start < ?", (journal_reader.removed(path).offset,))
     first = index.execute("SELECT min(sequence) FROM event").fetchone()[0]
     if first is None or first > last:
         return
@@ -281,6 +286,7 @@ def _index_line(rows: Rows, path: Path, line: Line) -> None:
         facts = IndexedFields.of(entry.record)
     except (TrailUnavailable, ValueError, LookupError, TypeError, AttributeError) as reason:
         logger.error("audit journal %s: the line at byte %d cannot be read: %r", path, line.start, reason)
+        rows.unreadable.append((line.start,))
         return
     _add(rows, entry, facts)
 
@@ -354,6 +360,10 @@ class EventStore:
             with journal_reader.Places(self._folder / "journal") as places:
                 return _record(places.at(start, end - start), sequence)
         return None
+
+    def unreadable(self) -> int:
+        """How many lines of the journal cannot be read, as far as it was found: what they say is in no answer."""
+        return int(self.rows("SELECT count(*) FROM unreadable", ())[0][0])
 
     def removed(self) -> int:
         return journal_reader.removed(self._folder / "journal").sequence

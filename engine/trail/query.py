@@ -53,6 +53,8 @@ class EventStore(Protocol):
 
     def uses_since(self, account_id: str, arn_prefix: str, after: int) -> list[tuple[str, int, int]]: ...
 
+    def unreadable(self) -> int: ...
+
     def removed(self) -> int:
         """The number of the last record that was removed (engine.trail.removal); 0 where none was."""
 
@@ -224,6 +226,11 @@ def latest_sequence(account_id: str, store: EventStore | None = None) -> int:
         (account_id,),
     )
     return int(rows[0][0]) if rows else 0
+
+
+def unreadable() -> int:
+    """How many records of the trail, of any account, cannot be read."""
+    return event_store().unreadable()
 
 
 def event_id_at(account_id: str, sequence: int, store: EventStore | None = None) -> str | None:

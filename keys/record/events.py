@@ -172,6 +172,25 @@ def last_verdict() -> tuple[datetime, dict[str, Any]] | None:
     return (found.started, found.verdict) if found is not None and found.verdict is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What of the embedded record cannot be read, and what the last verification found wrong with it: `broken`, or `incomplete` at its end."""
+
+    unreadable: int
+    broken: bool
+    incomplete: bool
+
+
+def damage(request: ConsoleRequest) -> Damage | None:
+    """None for a record with which nothing is wrong, as far as that was looked at, and for who may not read it."""
+    if not may_search(request):
+        return None
+    _when, verdict = last_verdict() or (None, {})
+    missing = bool(verdict.get("missing"))
+    found = Damage(trail.unreadable(), bool(verdict.get("broken_at")) and not missing, missing)
+    return found if found.unreadable or found.broken or found.incomplete else None
+
+
 def may_search(request: ConsoleRequest) -> bool:
     """Whether `search` would answer: the embedded record does, to who may read it. Nothing is recorded."""
     return service.backend(request).embedded and service.refusal(request, READ_RECORD) is None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -19,7 +20,7 @@ from django.test import Client
 
 from audit.signed_archive import Pipe, SignedArchive
 from engine.trail import recorder
-from keys.record import proofs
+from keys.record import events, proofs
 from kmsconsole.server.wsgi import application
 from tests.conftest import TestAccount, new_account, sign_in_browser
 from tests.support.answers import body
@@ -68,6 +69,7 @@ def test_a_bundle_says_what_was_asked_and_has_events_policies_and_states(given: 
     assert question["accountId"] == given.account.account_id
     assert question["askedBy"] == given.account.administrator.arn
     assert question["filter"]["key"].endswith(given.key_id)
+    assert question["unreadableRecords"] == 0
     assert b"PutKeyPolicy" in files["events.jsonl"]
     policies = [json.loads(each) for each in files["policies.jsonl"].splitlines()]
     assert [(each["eventName"], each["policy"]) for each in policies] == [("PutKeyPolicy", trusting(given.account))]
@@ -83,6 +85,17 @@ def test_a_bundle_is_verified_without_our_code(given: Given, tmp_path: Path) -> 
     assert "files as they were signed" in done.stdout
     done = verifier(tmp_path / "evidence.zip", "--key", given.public_key, "--earlier", tmp_path / "earlier")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_bundle_says_that_a_record_could_not_be_read(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events.trail, "unreadable", lambda: 2)
+    browser = sign_in_browser(given.account.administrator)
+    answer: Any = browser.get("/audit/export/", {"format": "evidence", "key": given.key_id})
+    (tmp_path / "evidence.zip").write_bytes(answer.getvalue())
+    done = verifier(tmp_path / "evidence.zip", "--key", given.public_key)
+    assert "2 records of the trail could not be read" in done.stdout, done.stderr
 
 
 def change(files: Files) -> None:

@@ -151,6 +151,30 @@ def test_a_damaged_index_is_made_anew_by_whoever_asks(
     assert query.last_use(used.account_id, key_arn(used)) is not None
 
 
+def test_a_record_that_cannot_be_read_is_counted_until_it_can(tmp_path: Path) -> None:
+    event = {
+        "eventID": "0",
+        "eventTime": "2026-01-01T00:00:00Z",
+        "eventSource": "kms.amazonaws.com",
+        "eventName": "ListKeys",
+        "awsRegion": "us-east-1",
+        "recipientAccountId": "111122223333",
+        "userIdentity": {"type": "IAMUser"},
+        "readOnly": True,
+    }
+    journal = Journal(tmp_path)
+    for number in range(3):
+        journal.append(json.dumps(event | {"eventID": str(number)}).encode())
+    store, path = index.EventStore(tmp_path), tmp_path / "journal"
+    number = lambda: store.rows("SELECT count(*) FROM event", ())[0][0]  # noqa: E731
+    assert (number(), store.unreadable()) == (3, 0)
+    whole = path.read_bytes()
+    for text, found in ((whole.replace(b'{"eventID": "1"', b'X"eventID": "1"'), (2, 1)), (whole, (3, 0))):
+        path.write_bytes(text)
+        index.make_anew(tmp_path)
+        assert (number(), store.unreadable()) == found
+
+
 def key_arn(account: TestAccount) -> str:
     kms = account.client()
     return str(kms.describe_key(KeyId=kms.list_keys()["Keys"][0]["KeyId"])["KeyMetadata"]["Arn"])
