@@ -98,7 +98,9 @@ def managed_document(account_id: str, arn: str) -> str:
     published = aws_managed.find(arn)
     if published is not None:
         return published.document
-    path_and_name = arn.partition(":policy")[2]
+    owner, _, path_and_name = arn.partition(":policy")
+    if owner != f"arn:aws:iam::{account_id}":
+        raise LookupError(arn)
     path, _, name = path_and_name.rpartition("/")
     version = ManagedPolicyVersion.objects.filter(
         policy__account_id=account_id, policy__name=name, policy__path=path + "/", is_default=True

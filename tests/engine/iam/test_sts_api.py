@@ -286,6 +286,9 @@ def test_bad_session_policies_are_refused(account: TestAccount) -> None:
     assert refused(assume, client=sts, arn=arn, Policy="{}") == ("MalformedPolicyDocument", "Syntax errors in policy.")
     missing = "arn:aws:iam::aws:policy/Nothing"
     assert refused(assume, client=sts, arn=arn, PolicyArns=[{"arn": missing}])[0] == "MalformedPolicyDocument"
+    own = account.client("iam").create_policy(PolicyName="own", PolicyDocument=allow("kms:*"))["Policy"]["Arn"]
+    theirs = own.replace(account.account_id, "111122223333")
+    assert refused(assume, client=sts, arn=arn, PolicyArns=[{"arn": theirs}])[0] == "MalformedPolicyDocument"
     many = [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}] * 11
     assert refused(assume, client=sts, arn=arn, PolicyArns=many)[0] == "ValidationError"
     wide = allow(*(f"kms:{number:x}{number * 7919:x}" for number in range(10**6, 10**6 + 700)))
