@@ -86,7 +86,7 @@ def _pieces(
                 "events": told.number,
                 "askedBy": request.signed_in.arn,
                 "checkpointBefore": consistency is not None,
-                "unreadableRecords": damage.unreadable if damage is not None else 0,
+                "unreadableRecords": damage.unreadable + damage.missing if damage is not None else 0,
             }
             archive.add("question.json", _json(question))
             span = f"from {first.isoformat()} until {end.isoformat()}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 from django.contrib import messages
@@ -32,6 +33,7 @@ from keys.record import events as record
 _KEY_ID = re.compile(r"(mrk-)?[0-9a-f-]{32,36}")
 _SAVED = "audit"  # which saved views are searches of events
 _MOMENTS = ("start", "end")
+T = TypeVar("T")
 
 
 @as_of.shows_past
@@ -203,12 +205,23 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
     return answer
 
 
+def _begun(pieces: Iterator[T]) -> Iterator[T]:
+    """The same pieces, the first one made: what is wrong by then is answered as an error, not by a file that breaks off."""
+    first = list(islice(pieces, 1))
+
+    def every() -> Iterator[T]:
+        yield from first
+        yield from pieces
+
+    return every()
+
+
 def _evidence(
     request: ConsoleRequest, rows: Iterator[dict[str, Any]], asked: Asked, start: datetime | None, end: datetime
 ) -> HttpResponseBase:
     """The evidence bundle (docs/proofs.md), streamed however many events there are."""
     try:
-        pieces = evidence.bundle(request, rows, asked, start, end)
+        pieces = _begun(evidence.bundle(request, rows, asked, start, end))
     except ClientError as error:
         return problem_page(request, _("Audit"), error)
     except proofs.FAILURES as reason:
@@ -221,7 +234,7 @@ def _evidence(
 def _proved(request: ConsoleRequest, rows: Iterator[dict[str, Any]]) -> HttpResponseBase:
     """The events with their proofs, for the stand-alone verifier (docs/proofs.md), streamed however many there are."""
     try:
-        lines = proofs.export(request, (each["id"] for each in rows))
+        lines = _begun(proofs.export(request, (each["id"] for each in rows)))
     except ClientError as error:
         return problem_page(request, _("Audit"), error)
     except proofs.FAILURES as reason:

@@ -15,6 +15,7 @@ from engine.trail.query import (
     in_order,
     latest_sequence,
     lookup,
+    missing,
     removed_through,
     unreadable,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "latest_sequence",
     "lookup",
     "matches",
+    "missing",
     "removed_through",
     "search",
     "unreadable",

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from engine.kms_operations import actions_of
+from engine.store.models import TrailMark
 from engine.trail import index
 
 
@@ -231,6 +232,17 @@ def latest_sequence(account_id: str, store: EventStore | None = None) -> int:
 def unreadable() -> int:
     """How many records of the trail, of any account, cannot be read."""
     return event_store().unreadable()
+
+
+def missing() -> int:
+    """How many of the newest records that the trail must hold are not found: where a place of the journal looks like its end, nothing behind
+    it is read. The mark is taken as it is; whether it was signed by this installation is engine.trail.verify's to say."""
+    if connection.vendor == "postgresql":
+        return 0  # rows, which lie behind no other
+    reached = TrailMark.objects.filter(id=1).values_list("reached", flat=True).first() or 0
+    store = event_store()
+    newest = store.rows("SELECT max(sequence) FROM event", ())[0][0] or 0
+    return max(0, reached - max(newest, store.removed()))
 
 
 def event_id_at(account_id: str, sequence: int, store: EventStore | None = None) -> str | None:

@@ -174,11 +174,12 @@ def last_verdict() -> tuple[datetime, dict[str, Any]] | None:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What of the embedded record cannot be read, and what the last verification found wrong with it: `broken`, or `incomplete` at its end."""
+    """What of the embedded record cannot be read: how many records, and how many are `missing` at its end. `broken`: what the last
+    verification found."""
 
     unreadable: int
+    missing: int
     broken: bool
-    incomplete: bool
 
 
 def damage(request: ConsoleRequest) -> Damage | None:
@@ -186,9 +187,9 @@ def damage(request: ConsoleRequest) -> Damage | None:
     if not may_search(request):
         return None
     _when, verdict = last_verdict() or (None, {})
-    missing = bool(verdict.get("missing"))
-    found = Damage(trail.unreadable(), bool(verdict.get("broken_at")) and not missing, missing)
-    return found if found.unreadable or found.broken or found.incomplete else None
+    missing = max(int(verdict.get("missing", 0)), trail.missing())
+    found = Damage(trail.unreadable(), missing, bool(verdict.get("broken_at")) and not missing)
+    return found if found.unreadable or found.missing or found.broken else None
 
 
 def may_search(request: ConsoleRequest) -> bool:

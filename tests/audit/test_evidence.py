@@ -98,6 +98,21 @@ def test_a_bundle_says_that_a_record_could_not_be_read(
     assert "2 records of the trail could not be read" in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("name", ["evidence", "proved"])
+def test_what_cannot_be_proved_is_answered_with_the_reason(
+    given: Given, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def unproved(*_given: Any) -> Any:
+        raise proofs.NoProof("record 306 is not the one that was signed")
+        yield
+
+    monkeypatch.setattr(proofs, "export", unproved)
+    browser = sign_in_browser(given.account.administrator)
+    answer: Any = browser.get("/audit/export/", {"format": name, "key": given.key_id})
+    assert answer.status_code == 409
+    assert body(answer) == "record 306 is not the one that was signed"
+
+
 def change(files: Files) -> None:
     files["keys-at-end.csv"] = files["keys-at-end.csv"].replace(b"Disabled", b"Enabled")
 

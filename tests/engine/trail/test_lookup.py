@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from engine.store.models import TrailMark
 from engine.trail import index, query, verification, verify
 from engine.trail.journal import Journal
 from tests.conftest import TestAccount
@@ -173,6 +175,20 @@ def test_a_record_that_cannot_be_read_is_counted_until_it_can(tmp_path: Path) ->
         path.write_bytes(text)
         index.make_anew(tmp_path)
         assert (number(), store.unreadable()) == found
+
+
+def test_what_the_trail_must_hold_and_is_not_found_is_missing(used: TestAccount) -> None:
+    if connection.vendor == "postgresql":
+        pytest.skip("the trail is in the database")
+    assert query.missing() == 0
+    newest = index.EventStore(Path(settings.DATA) / "trail").rows("SELECT max(sequence) FROM event", ())[0][0]
+    mark = TrailMark.objects.filter(id=1)
+    before = mark.get().reached
+    try:
+        mark.update(reached=newest + 5)  # as where what stands behind a place without a record is not read
+        assert query.missing() == 5
+    finally:
+        mark.update(reached=before)
 
 
 def key_arn(account: TestAccount) -> str:

@@ -34,6 +34,8 @@ def test_what_cannot_be_read_is_said_once_on_pages_of_the_record(
     assert "cannot be read" not in text(signed_in.get(address))
     monkeypatch.setattr(events.trail, "unreadable", lambda: 2)
     assert text(signed_in.get(address)).count(UNREADABLE) == 1
+    monkeypatch.setattr(events.trail, "missing", lambda: 3)
+    assert text(signed_in.get(address)).count("The record is not complete.") == 1
 
 
 @pytest.mark.parametrize(
