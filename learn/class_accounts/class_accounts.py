@@ -36,11 +36,17 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Outcome:
-    """What making accounts came to. `left` are the people whose accounts are not made yet; with `error` it was refused."""
+    """What making accounts came to. `left` are the people whose accounts are not made yet, `shared_left` is how many shared ones are not;
+    with `error` it was refused."""
 
     cards: list[Card] = field(default_factory=list)
     left: list[Person] = field(default_factory=list)
+    shared_left: int = 0
     error: ClientError | None = None
+
+    @property
+    def unmade(self) -> int:
+        return len(self.left) + self.shared_left
 
 
 class LinkClosed(Exception):
@@ -108,7 +114,7 @@ def add(
     patience: float = _PATIENCE,
 ) -> Outcome:
     """Make an account for each of these people, and so many shared ones more, until it is refused or the time is up."""
-    outcome = Outcome(left=list(people))
+    outcome = Outcome(left=list(people), shared_left=shared)
     until = time.monotonic() + patience
     wanted = [(person, False) for person in people]
     there = of_class.accounts.filter(shared=True).count()
@@ -130,7 +136,9 @@ def add(
             outcome.error = error
             return outcome
         outcome.cards.append(card(request, row, member, password, region=request.signed_in.region))
-        if not is_shared:
+        if is_shared:
+            outcome.shared_left -= 1
+        else:
             outcome.left.remove(person)
     return outcome
 

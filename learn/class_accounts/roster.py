@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from principals.names import legal_name
@@ -30,9 +31,17 @@ def read(text: str) -> list[Person]:
     return [found for row in rows if (found := _person(row)).name]
 
 
+def written(people: Sequence[Person]) -> str:
+    """What `read` reads as these people."""
+    made = io.StringIO()
+    csv.writer(made, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows((each.name, each.email) for each in people)
+    return made.getvalue()
+
+
 def _cells(line: str) -> list[str]:
     """Each line by itself: one that is written otherwise, or has a quotation mark too many, spoils no other."""
-    delimiter = next((each for each in (";", "\t") if each in line), ",")
+    unquoted = re.sub(r'"[^"]*"', "", line)
+    delimiter = next((each for each in (";", "\t") if each in unquoted), ",")
     return next(csv.reader([line], delimiter=delimiter))
 
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from console.request import ConsoleRequest
 from keys import service
 from keys.common import problem_page
-from learn.class_accounts import class_accounts, join_links
+from learn.class_accounts import class_accounts, join_links, roster
 from learn.class_accounts.cards import Card
 from learn.class_accounts.class_accounts import Outcome
 from learn.class_accounts.forms import NewClassForm, RosterForm
@@ -104,7 +104,7 @@ def cards_page(
         "cards": cards,
         "outcome": outcome,
         "problem": service.sentence(outcome.error) if outcome and outcome.error else "",
-        "again": "\n".join(f"{each.name},{each.email}" for each in outcome.left) if outcome else "",
+        "again": roster.written(outcome.left) if outcome else "",
         "text": "\n".join(card.text for card in cards),
         "link": link,
         "link_address": join_links.address(request, link) if link else "",

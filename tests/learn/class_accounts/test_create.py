@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -9,7 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from learn.class_accounts import roster
+from learn.class_accounts import class_accounts, roster
 from learn.class_accounts.roster import Person
 from learn.models import AccountClass, ClassAccount
 from tests.conftest import TestAccount, sign_in_browser
@@ -162,3 +164,29 @@ def test_more_students_are_added_and_a_name_that_is_taken_is_said(account: TestA
     assert [card.user_name for card in cards(added)] == ["ada-lovelace-2"]
     assert again.status_code == 422
     assert "There is a class of this name already." in text(again)
+
+
+def test_what_is_not_made_in_time_is_said_and_made_by_going_on(
+    account: TestAccount, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = count(0, 3600)
+    people = {"students": '"Hopper, Grace"\nAda,ada@example.com', "shared": "2"}
+    with monkeypatch.context() as patch:
+        patch.setattr(class_accounts, "time", SimpleNamespace(monotonic=lambda: next(hours)))
+        page: Any = browser.post("/classes/accounts/new/", {**FORM, **people})
+    assert "3 accounts are not made yet." in text(page)
+    going_on = {"students": page.context["again"], "shared": str(page.context["outcome"].shared_left)}
+    browser.post(f"/classes/accounts/{AccountClass.objects.get(account_id=account.account_id).slug}/add/", going_on)
+    made = ClassAccount.objects.filter(of_class__account_id=account.account_id).order_by("pk")
+    assert list(made.values_list("name", "email")) == [
+        ("Hopper, Grace", ""),
+        ("Ada", "ada@example.com"),
+        ("shared-1", ""),
+        ("shared-2", ""),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Hopper, Grace", "a; b", 'Ada "the first"', "Ada"])
+def test_a_list_that_is_written_is_read_as_the_same(name: str) -> None:
+    people = [Person(name, "a@example.com"), Person(name)]
+    assert roster.read(roster.written(people)) == people
