@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import chain, count
 from typing import Any
 
 from django import forms
@@ -29,6 +31,20 @@ def slug_of(name: str) -> str:
     return slugify(name)[:40].strip("-_").replace("_", "-")
 
 
+def legal_names(names: Sequence[str]) -> list[str]:
+    """For each of these the nearest name that IAM accepts and no other of them has, to IAM's eyes; "" where there is none."""
+    taken = {name.casefold() for name in names if legal_name(name) == name}
+    found = []
+    for name in names:
+        offered = legal_name(name)
+        if offered and offered != name:
+            numbered = chain([offered], (f"{offered}-{number}" for number in count(2)))
+            offered = next(each for each in numbered if each.casefold() not in taken)
+            taken.add(offered.casefold())
+        found.append(offered)
+    return found
+
+
 class StudentsForm(forms.Form):
     students = forms.CharField(
         label=_("Students"),
@@ -43,11 +59,11 @@ class StudentsForm(forms.Form):
 
     def clean_students(self) -> tuple[str, ...]:
         names = tuple(line.strip() for line in self.cleaned_data["students"].splitlines() if line.strip())
-        illegal = [name for name in names if legal_name(name) != name]
+        illegal = [(name, legal) for name, legal in zip(names, legal_names(names), strict=True) if name != legal]
         if illegal:
             raise forms.ValidationError(
                 _("A name may hold letters, digits and + = , . @ _ - only. These would do: %(offered)s."),
-                params={"offered": ", ".join(f"“{name}” → {legal_name(name) or '?'}" for name in illegal)},
+                params={"offered": ", ".join(f"“{name}” → {legal or '?'}" for name, legal in illegal)},
                 code="illegal",
             )
         longest = name_limit("userNameType")
@@ -125,8 +141,8 @@ def mended(data: QueryDict) -> QueryDict:
     again = data.copy()
     if "name" in again:
         again["name"] = legal_name(str(again["name"]))
-    lines = [legal_name(line) for line in str(again.get("students", "")).splitlines()]
-    again["students"] = "\n".join(line for line in lines if line)
+    lines = [line.strip() for line in str(again.get("students", "")).splitlines()]
+    again["students"] = "\n".join(name for name in legal_names(lines) if name)
     return again
 
 

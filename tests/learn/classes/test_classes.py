@@ -78,6 +78,15 @@ def test_illegal_names_are_refused_with_ones_that_would_do(account: TestAccount,
     assert users_of(account) == []
 
 
+def test_names_that_are_offered_are_no_two_alike(account: TestAccount, browser: Client) -> None:
+    typed = {"name": "spring", "students": "Ann Möller\nAnn Möller\nann-moller-2\nben"}
+    page = browser.post("/classes/new/", typed).content.decode()
+    assert "“Ann Möller” → Ann-Moller, “Ann Möller” → Ann-Moller-3" in page
+    mended = browser.post("/classes/new/", {**typed, "mend": "1"}).content.decode()
+    assert "Ann-Moller\nAnn-Moller-3\nann-moller-2\nben" in mended
+    assert "Twice in the list" not in mended
+
+
 CANNOT_BE_MADE = [
     ({"students": "ann\nAnn"}, "students", "Twice in the list"),
     ({"students": "a" * 65}, "students", "64 characters at most"),
