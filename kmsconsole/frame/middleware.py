@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from console import aws_calls
 from console.request import when_signed_in
-from keys.common import only_present, problem_page, unreachable_page
+from keys.common import messages_told, only_present, problem_page, unreachable_page
 from keys.record import as_of, history
 from kmsconsole.frame.cookies import zone_of
 
@@ -87,7 +87,7 @@ class AsOfMiddleware:
             return None
         page = render(request, "errors/history_being_read.html", {"progress": exception.progress}, status=503)
         page["Retry-After"] = "1"
-        return page
+        return messages_told(request, page)
 
 
 class EndpointMiddleware:

@@ -50,7 +50,7 @@ class DeletionForm(forms.Form):
             self.fields["names"] = forms.CharField(
                 label=_("Type the names of the keys that were used in the last 30 days, one a line"),
                 widget=forms.Textarea(attrs={"rows": min(len(used), 6), "autocomplete": "off", "spellcheck": "false"}),
-                help_text=_("What uses them will stop working. A key whose use is not known counts as used: %(names)s")
+                help_text=_("%(names)s. What uses them will stop working. A key whose use is not known counts as used.")
                 % {"names": ", ".join(each.name for each in used[: bulk_impact.MOST_RECENT])},
             )
 

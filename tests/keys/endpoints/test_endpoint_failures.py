@@ -152,3 +152,11 @@ def test_an_answer_that_drips_ends_with_its_time(
         connection = connect(signed_in, url)
     assert kinds(connection)[-1] == "timeout"
     assert time.monotonic() - begin < 5
+
+
+def test_a_message_on_the_page_of_an_endpoint_that_fails_is_told_once(signed_in: Client) -> None:
+    connection = connect(signed_in, closed(None))
+    signed_in.post("/settings/endpoints/switch/", {"endpoint": str(connection.pk), "next": "/keys/"})
+    pages = [signed_in.get("/keys/") for _ in range(2)]
+    assert [page.status_code for page in pages] == [502, 502]
+    assert ["These pages now use moto." in page.content.decode() for page in pages] == [True, False]
