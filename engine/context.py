@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +62,23 @@ class CallContext:
     def touches_role(self, arn: str, account_id: str) -> None:
         """As a key: who assumes another account's role is told to that account."""
         self.resources.append({"accountId": account_id, "type": "AWS::IAM::Role", "ARN": arn})
+
+    def beside(self, operation: str, *, service: str = "", region: str = "") -> CallContext:
+        """Of another operation that this call carries out for its principal, of another service or in another Region, with a record of its
+        own (`further_records`)."""
+        return replace(
+            self,
+            service=service or self.service,
+            operation=operation,
+            region=region or self.region,
+            request_id=new_id(),
+            event_id=new_id(),
+            resources=[],
+            response_elements=None,
+            extra_event_data={},
+            event_parameters=None,
+            further_records=[],
+        )
 
     def forget(self) -> None:
         """Take back what an attempt that is run again has said of itself."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from engine.context import CallContext, new_id
+from engine.context import CallContext
 from engine.iam.condition_keys import of_request
 from engine.kms import access, key_quota, key_snapshots, keys, managed, material, models, policies, states, tags
 from engine.kms.key_snapshots import KmsKey
@@ -36,7 +35,7 @@ def replicate_key(context: CallContext, parameters: dict[str, Any]) -> dict[str,
             "AlreadyExistsException", "You can create only one replica of each primary key in each AWS Region."
         )
     conditions = of_request(parameters)
-    there = _beside(context, "CreateKey", region)
+    there = context.beside("CreateKey", region=region)
     access.authorize_new(there, "CreateKey", conditions)
     key_quota.hold(context)
     source = key_snapshots.row(primary)
@@ -89,7 +88,7 @@ def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> d
         arn = primary.arn.replace(f":{primary.region}:", f":{region}:", 1)
         raise AWSError("NotFoundException", f"Key '{arn}' does not exist")
     replica = key_snapshots.get(primary.account_id, region, primary.key_id)
-    there = _beside(context, context.operation, region)
+    there = context.beside(context.operation, region=region)
     access.authorize(there, replica, params=parameters)
     states.refuse_unless_allowed(context.operation, replica, context.now)
     rows = models.Key.objects.filter(account_id=primary.account_id, key_id=primary.key_id)
@@ -102,20 +101,6 @@ def update_primary_region(context: CallContext, parameters: dict[str, Any]) -> d
 
 # What ReplicateKey says of the new key, as CreateKey calls it.
 _OF_THE_NEW_KEY = ("Policy", "BypassPolicyLockoutSafetyCheck", "Description", "Tags")
-
-
-def _beside(context: CallContext, operation: str, region: str) -> CallContext:
-    """The part of a call that is carried out in the other key's Region, with permission and a record of its own."""
-    return replace(
-        context,
-        operation=operation,
-        region=region,
-        request_id=new_id(),
-        event_id=new_id(),
-        resources=[],
-        extra_event_data={},
-        further_records=[],
-    )
 
 
 def _record(

@@ -9,12 +9,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from engine.context import CallContext, new_id
+from engine.context import CallContext
 from engine.iam import credentials
 from engine.iam.authorize import authorize
 from engine.iam.condition_keys import REQUEST_TAG, TAG_KEYS
@@ -197,18 +196,7 @@ def _own(context: CallContext, arn: str) -> str:
 
 def _call(context: CallContext, service: str, operation: str, parameters: Answer) -> None:
     """An operation of another service for this call's principal, with a record of its own beside this call's."""
-    own = replace(
-        context,
-        service=service,
-        operation=operation,
-        request_id=new_id(),
-        event_id=new_id(),
-        resources=[],
-        response_elements=None,
-        extra_event_data={},
-        event_parameters=None,
-        further_records=[],
-    )
+    own = context.beside(operation, service=service)
     model = services.model(service).operation_model(operation)
     try:
         credentials.refuse_out_of_reach(context.principal, service, operation)
