@@ -7,8 +7,6 @@ from functools import wraps
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.contrib.messages import get_messages
-from django.contrib.messages.storage.base import BaseStorage
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -51,17 +49,7 @@ def unreachable_page(request: ConsoleRequest, error: Exception) -> HttpResponse:
         "message": finding.detail,
         "remedy": finding.remedy_in_readers_language,
     }
-    return messages_told(request, render(request, "keys/problem.html", context, status=502))
-
-
-def messages_told(request: HttpRequest, page: HttpResponse) -> HttpResponse:
-    """Django saves no session with a page of status 500 or more, and the messages on it would come again on each page that follows."""
-    storage = get_messages(request)
-    if isinstance(storage, BaseStorage):
-        storage.update(page)
-    if request.session.modified:
-        request.session.save()
-    return page
+    return render(request, "keys/problem.html", context, status=502)
 
 
 def only_present(request: HttpRequest) -> HttpResponse:

@@ -1,5 +1,5 @@
 """Around every page: the reader's time zone, an address that no page has, a method that it does not take, a moment that is past, an endpoint
-that fails."""
+that fails, and the messages on its page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
+from django.contrib.messages import get_messages
+from django.contrib.messages.storage.base import BaseStorage
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -15,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from console import aws_calls
 from console.request import when_signed_in
-from keys.common import messages_told, only_present, problem_page, unreachable_page
+from keys.common import only_present, problem_page, unreachable_page
 from keys.record import as_of, history
 from kmsconsole.frame.cookies import zone_of
 
@@ -32,6 +34,20 @@ def TimeZoneMiddleware(get_response: Handler) -> Handler:
             return get_response(request)
         with timezone.override(zone):
             return get_response(request)
+
+    return middleware
+
+
+def MessagesToldMiddleware(get_response: Handler) -> Handler:
+    """Django saves no session with a page of status 500 or more: the messages on such a page (of an endpoint that cannot be reached, say)
+    would come again on each page that follows. Stands between the sessions' and the messages' middleware."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        shown = get_messages(request)
+        if response.status_code >= 500 and isinstance(shown, BaseStorage) and shown.used and request.session.modified:
+            request.session.save()
+        return response
 
     return middleware
 
@@ -87,7 +103,7 @@ class AsOfMiddleware:
             return None
         page = render(request, "errors/history_being_read.html", {"progress": exception.progress}, status=503)
         page["Retry-After"] = "1"
-        return messages_told(request, page)
+        return page
 
 
 class EndpointMiddleware:
