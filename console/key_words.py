@@ -17,10 +17,8 @@ STATES: dict[str, Any] = {
     "Creating": gettext_lazy("Creating"),
     "Updating": gettext_lazy("Updating"),
 }
-PENDING_DELETION = (
-    "PendingDeletion",
-    "PendingReplicaDeletion",
-)  # a primary waits for its replicas, and has no date until then
+# A primary key that waits for its replicas has no date until they are gone.
+PENDING_DELETION = ("PendingDeletion", "PendingReplicaDeletion")
 USAGES: dict[str, Any] = {
     "ENCRYPT_DECRYPT": gettext_lazy("Encrypt and decrypt"),
     "SIGN_VERIFY": gettext_lazy("Sign and verify"),

@@ -12,6 +12,11 @@ from keys.endpoints import backends
 
 def users_and_roles(request: ConsoleRequest) -> tuple[list[tuple[str, str]], list[ClientError]]:
     """(ARN, "name (user)" or "name (role)") of those that the caller may list, and why any others could not be listed."""
+    try:
+        require_known(request)
+    except ClientError as error:
+        return [], [error]
+    iam = service.client(request, "iam")
     found: list[tuple[str, str]] = []
     problems: list[ClientError] = []
     for operation, member, name, word in (
@@ -19,8 +24,6 @@ def users_and_roles(request: ConsoleRequest) -> tuple[list[tuple[str, str]], lis
         ("list_roles", "Roles", "RoleName", _("role")),
     ):
         try:
-            require_known(request)
-            iam = service.client(request, "iam")
             found += [(each["Arn"], f"{each[name]} ({word})") for each in service.pages(iam, operation, member)]
         except ClientError as error:
             problems.append(error)

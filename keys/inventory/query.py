@@ -119,7 +119,8 @@ class VisibleKeys(QuerySet[InventoryKey]):
         if terms.problem or terms.facts or terms.tags:
             return self.none()
         words = [*terms.words, *(word for fact in terms.perhaps for word in fact.words)]
-        rows = self._of_few(words)
+        few = _few(_indexed(words))
+        rows = self if few is None else self.filter(pk__in=few)
         aliases = Substr("search", F("described") + 1, F("named") - F("described"))
         for word in words:  # all by columns that counting has in its index
             held = Q(
@@ -129,12 +130,6 @@ class VisibleKeys(QuerySet[InventoryKey]):
                 held |= Q(GreaterThan(StrIndex(aliases, Value(word)), 0))
             rows = rows.filter(held)
         return rows
-
-    def _of_few(self, words: Iterable[str]) -> Self:
-        """Without those that an index tells not to hold the words, where few hold them."""
-        long = _indexed(words)
-        found = _few(long) if long else None
-        return self if found is None else self.filter(pk__in=found)
 
     def _having(self, fact: search_terms.Fact, *, indexed: bool) -> Self:
         """Those of which the fact is true, and those that hold its words."""
@@ -165,7 +160,7 @@ class VisibleKeys(QuerySet[InventoryKey]):
         """Whoever may read it."""
         rows = self
         long = _indexed(words)
-        found: list[int] | RawSQL | None = _few(long) if long else None
+        found: list[int] | RawSQL | None = _few(long)
         if found is None and long and indexed:
             found = RawSQL("SELECT rowid FROM keys_search WHERE keys_search MATCH %s", [_phrases(long)])
         if found == []:
@@ -218,10 +213,12 @@ def _phrases(words: list[str]) -> str:
 
 
 def _few(words: list[str]) -> list[int] | None:
-    """SQLite: the rows of all accounts that hold the words, if those are few; the trigram index has them at once.
+    """The rows of all accounts that hold the words (of `_indexed`), if those are few; the trigram index has them at once. None without words.
 
     Named one by one they are all that SQLite looks at, or at least cost it less beside the whole list than the text would.
     """
+    if not words:
+        return None
     with connection.cursor() as cursor:
         cursor.execute("SELECT rowid FROM keys_search WHERE keys_search MATCH %s LIMIT %s", [_phrases(words), _FEW + 1])
         found = [row[0] for row in cursor.fetchall()]

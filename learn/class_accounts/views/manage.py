@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST
 from console import session
 from console.aws_calls import sentence
 from console.request import ConsoleRequest
+from engine.public import drills
 from keys import service
 from keys.common import problem_page
 from learn.class_accounts import class_accounts, join_links, standings
@@ -133,7 +134,7 @@ def manage(request: ConsoleRequest, slug: str) -> HttpResponse:
         "why_over": class_accounts.why_over(of_class),
         "drill": drill,
         "drill_words": WORDS[drill.kind] if drill is not None else "",
-        "no_drill": _why_not("end_drill", of_class),
+        "no_drill": _no_drill(drill),
     }
     return render(request, "learn/class_accounts/manage.html", context, status=422 if chosen else 200)
 
@@ -142,9 +143,11 @@ def _why_not(form: str, of_class: AccountClass) -> str:
     """Why what a form asks for cannot be done, known before it is tried."""
     if form == "link":
         return class_accounts.why_over(of_class)
-    if form == "end_drill" and class_accounts.running_drill(of_class) is None:
-        return _("No drill is running.")
-    return ""
+    return _no_drill(class_accounts.running_drill(of_class)) if form == "end_drill" else ""
+
+
+def _no_drill(running: drills.Running | None) -> str:
+    return "" if running is not None else _("No drill is running.")
 
 
 def _initial(of_class: AccountClass) -> dict[str, Any]:
