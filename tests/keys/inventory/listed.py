@@ -7,7 +7,8 @@ from typing import Any
 
 from django.test import Client
 
-from tests.conftest import TestAccount, TestUser, sign_in_browser
+from tests.conftest import TestAccount, sign_in_browser
+from tests.support.policies import allow, document, person
 
 
 def rows(browser: Client, address: str) -> list[Any]:
@@ -36,10 +37,5 @@ def described(account: TestAccount) -> list[str]:
 
 def reader(account: TestAccount, name: str, *actions: str, resource: str = "*") -> Client:
     """Who may list keys and aliases, and these actions, signed in."""
-    statements = [
-        {"Effect": "Allow", "Action": ["kms:ListKeys", "kms:ListAliases"], "Resource": "*"},
-        *([{"Effect": "Allow", "Action": list(actions), "Resource": resource}] if actions else []),
-    ]
-    user = account.create_user(name, json.dumps({"Version": "2012-10-17", "Statement": statements}))
-    account.client("iam").create_login_profile(UserName=name, Password="long enough")
-    return sign_in_browser(TestUser(account, name, user.arn, "", "", "long enough"))
+    more = [allow(list(actions), resource)] if actions else []
+    return sign_in_browser(person(account, name, document(allow(["kms:ListKeys", "kms:ListAliases"]), *more)))
